@@ -1,0 +1,80 @@
+"""What all commands share: errors as one paragraph, exit codes, JSON on stdout, talk on stderr.
+
+Nothing here imports torch: `--help` has to be quick.
+"""
+
+import json
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from mtdata.errors import MtdataError
+
+
+def say(text: str) -> None:
+    """Talk to the person: on stderr."""
+    click.echo(text, err=True)
+
+
+def put_json(value: Any) -> None:
+    """Print one JSON object on stdout."""
+    click.echo(json.dumps(value, allow_nan=False))
+
+
+def _fail(text: str) -> None:
+    width = 100
+    click.echo(
+        textwrap.fill(f"Error: {text}", width, break_long_words=False, break_on_hyphens=False),
+        err=True,
+    )
+
+
+def run(command: click.Command, arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code of design section 8.
+
+    0 done, 1 failed, 2 wrong usage, 3 bad data, 130 interrupted. An error is one paragraph, never
+    a traceback, unless `--debug` stands among the arguments.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [a for a in given if a != "--debug"]
+    try:
+        result = command.main(given, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        if debug:
+            raise
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted.")
+        return 130
+    except MtdataError as error:
+        if debug:
+            raise
+        _fail(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output (head, less) went away; that is its right.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        _fail(f"{type(error).__name__}: {error}. Add --debug for the traceback.")
+        return 1
+
+
+def entry_point(command: click.Command) -> Callable[[], None]:
+    """Make the function that a console script calls."""
+
+    def main() -> None:
+        sys.exit(run(command))
+
+    return main
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

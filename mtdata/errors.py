@@ -1,0 +1,77 @@
+"""Errors of the data layer. Each says what was expected, what was found and what to do.
+
+Every error derives from `MtdataError` and, where one fits, from the builtin that a caller may
+already catch. `exit_code` is what a command ends with.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class MtdataError(Exception):
+    """Anything that this package refuses."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(MtdataError, ValueError):
+    """An option that cannot be what it was given as."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class DataError(MtdataError):
+    """Data that is missing, broken or not what its format promises."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class SourceNotFoundError(DataError, FileNotFoundError):
+    """A source folder is missing or holds nothing that is known."""
+
+
+class SampleError(DataError, ValueError):
+    """One image or label of a source cannot be used.
+
+    Args:
+        path: The file at fault.
+        problem: What was expected and what was found.
+        remedy: What to do.
+    """
+
+    def __init__(self, path: Path | str, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem} {remedy}")
+        self.path = Path(path)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type["SampleError"], tuple[Path, str, str]]:
+        """Rebuild from the parts, so that the error crosses from a worker process."""
+        return type(self), (self.path, self.problem, self.remedy)
+
+
+class StoreError(DataError, OSError):
+    """A store that cannot be read: no HDF5, truncated, or of another format version."""
+
+
+class UnknownNameError(UsageError, KeyError):
+    """A name that no member of a family has.
+
+    Args:
+        family: What was looked for, singular ("regime").
+        name: The name that was given.
+        known: The names there are.
+    """
+
+    def __init__(self, family: str, name: str, known: object) -> None:
+        names = sorted(map(str, known)) if isinstance(known, (list, tuple, set, dict)) else [known]
+        super().__init__(family, name, names)
+        self.family, self.name, self.known = family, name, names
+
+    def __str__(self) -> str:
+        from difflib import get_close_matches
+
+        near = get_close_matches(self.name, list(map(str, self.known)), n=1)
+        hint = f" Did you mean `{near[0]}`?" if near else ""
+        listed = ", ".join(map(str, self.known)) or "none"
+        return f"There is no {self.family} `{self.name}`.{hint} Known: {listed}."

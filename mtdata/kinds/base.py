@@ -1,0 +1,66 @@
+"""What a kind of label knows: how it is stored, and how geometry acts on it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Kind(ABC):
+    """One kind of label. Labels in memory are `[h, w]`, or `[h, w, 3]` for normals.
+
+    A label travels with `valid`, bool `[h, w]`: where it is False the value means nothing (it is
+    zero). No value is magic once a label is decoded.
+    """
+
+    name: ClassVar[str]
+    interpolation: ClassVar[Literal["nearest", "linear"]] = "nearest"
+
+    @property
+    def channels(self) -> int:
+        """Channels of a prediction of this kind."""
+        return 1
+
+    @property
+    def units(self) -> str:
+        """Units of the decoded value, for people."""
+        return ""
+
+    @abstractmethod
+    def encode(self, label: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+        """Turn a decoded label into what the file holds.
+
+        Raises:
+            ValueError: where a valid value is out of the range of the kind.
+        """
+
+    @abstractmethod
+    def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Turn what the file holds into a label and its validity; inverse of `encode`."""
+
+    @abstractmethod
+    def storage(self) -> dict[str, Any]:
+        """Attributes of the stored array: `dtype`, `void`, `scale`, `offset`, `layout`."""
+
+    def flip(self, label: NDArray[Any]) -> NDArray[Any]:
+        """Correct the values of a label whose pixels were mirrored left to right."""
+        return label
+
+    def zoom(self, label: NDArray[Any], factor: float) -> NDArray[Any]:
+        """Correct the values of a label that was magnified by `factor`."""
+        return label
+
+    def rotate(self, label: NDArray[Any], degrees: float) -> NDArray[Any]:
+        """Correct the values of a label turned counter-clockwise in the image by `degrees`."""
+        return label
+
+    def settle(self, label: NDArray[Any]) -> NDArray[Any]:
+        """Restore what interpolation may have broken (unit length)."""
+        return label
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """The kind as JSON; `kind_from_json` reads it."""

@@ -1,0 +1,95 @@
+"""Distance along the optical axis, or its inverse."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.kinds.base import Kind
+
+
+@dataclass(frozen=True)
+class Depth(Kind):
+    """Depth as float32 `[h, w]`; 0 in the file is void.
+
+    Integers of the source stay integers in the file: decoded = stored * scale + offset, computed
+    in float64 and given as float32. Floats stay float32.
+
+    Args:
+        unit: "m" for metres; "1/m", "px" (disparity) or "disparity" (normalised) for inverse depth.
+        dtype: Stored type, "uint16" or "float32".
+        scale: Units a stored step (uint16 only).
+        offset: Units at stored zero (uint16 only); stored zero itself is void.
+    """
+
+    unit: str = "m"
+    dtype: Literal["uint16", "float32"] = "float32"
+    scale: float = 1.0
+    offset: float = 0.0
+    name: ClassVar[str] = "depth"
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("m", "1/m", "px", "disparity"):
+            raise ValueError(f"`unit` should be m, 1/m, px or disparity; found {self.unit!r}.")
+        if self.dtype not in ("uint16", "float32"):
+            raise ValueError(f"`dtype` should be uint16 or float32; found {self.dtype!r}.")
+
+    @property
+    def inverse(self) -> bool:
+        """Whether larger values are nearer."""
+        return self.unit != "m"
+
+    @property
+    def units(self) -> str:
+        """Units of the decoded value."""
+        return {"m": "metres", "1/m": "1/metres", "px": "pixels"}.get(self.unit, self.unit)
+
+    def encode(self, label: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+        """Depth as the stored type; raises ValueError for values it cannot hold."""
+        seen = label[valid]
+        if not np.isfinite(seen).all():
+            raise ValueError("depth should be finite where it is valid; found NaN or infinity.")
+        if self.dtype == "float32":
+            # Metres of zero mean "nothing measured"; a disparity of zero is infinitely far.
+            if seen.size and not self.inverse and seen.min() <= 0:
+                raise ValueError(f"depth should be above 0 where valid; found {seen.min()}.")
+            return np.where(valid, label, np.nan).astype(np.float32)
+        steps = np.rint((np.where(valid, label, 0).astype(np.float64) - self.offset) / self.scale)
+        kept = steps[valid]
+        if kept.size and (kept.min() < 1 or kept.max() > 65535):
+            low, high = self.scale + self.offset, 65535 * self.scale + self.offset
+            raise ValueError(
+                f"depth should be {low:g}..{high:g} {self.units}; "
+                f"found {seen.min():g}..{seen.max():g}."
+            )
+        return np.where(valid, steps, 0).astype(np.uint16)
+
+    def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Depth as float32, zero where void."""
+        if self.dtype == "float32":
+            valid = np.isfinite(stored)
+            return np.where(valid, stored, 0).astype(np.float32), valid
+        valid = stored != 0
+        value = stored.astype(np.float64) * self.scale + self.offset
+        return np.where(valid, value, 0).astype(np.float32), valid
+
+    def storage(self) -> dict[str, Any]:
+        """Attributes of the stored array."""
+        if self.dtype == "float32":
+            return {"dtype": "float32", "void": float("nan")}
+        return {"dtype": "uint16", "void": 0, "scale": self.scale, "offset": self.offset}
+
+    def zoom(self, label: NDArray[Any], factor: float) -> NDArray[Any]:
+        """A magnified scene is nearer: depth is divided, inverse depth multiplied."""
+        return (label * factor if self.inverse else label / factor).astype(label.dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """The kind as JSON."""
+        return {
+            "kind": self.name,
+            "unit": self.unit,
+            "dtype": self.dtype,
+            "scale": self.scale,
+            "offset": self.offset,
+        }

@@ -1,0 +1,87 @@
+"""Surface normals: unit vectors in the camera frame."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.kinds.base import Kind
+
+STEPS = 32767
+VOID = -32768
+
+
+@dataclass(frozen=True)
+class Normals(Kind):
+    """Unit vectors as float32 `[h, w, 3]`; x right, y up, z towards the camera.
+
+    The file holds two int16 in the octahedral encoding (Cigolle et al. 2014, "A Survey of
+    Efficient Representations for Independent Unit Vectors"): exact to 0.005 degrees.
+    """
+
+    name: ClassVar[str] = "normals"
+    interpolation: ClassVar[Literal["nearest", "linear"]] = "linear"
+
+    @property
+    def channels(self) -> int:
+        """x, y and z."""
+        return 3
+
+    @property
+    def units(self) -> str:
+        """Unit vectors."""
+        return "unit vector, camera frame"
+
+    def encode(self, label: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+        """Two int16 a pixel, [h, w, 2]; raises ValueError for vectors that are not unit."""
+        length = np.linalg.norm(label[valid].astype(np.float64), axis=-1)
+        if length.size and not (np.abs(length - 1) < 1e-2).all():
+            raise ValueError(
+                f"normals should have unit length; found {length.min():g}..{length.max():g}."
+            )
+        vector = np.where(valid[..., None], label, (0.0, 0.0, 1.0)).astype(np.float64)
+        vector /= np.abs(vector).sum(-1, keepdims=True)
+        flat, z = vector[..., :2], vector[..., 2:]
+        folded = (1 - np.abs(flat[..., ::-1])) * np.where(flat >= 0, 1.0, -1.0)
+        stored = np.rint(np.where(z >= 0, flat, folded) * STEPS).astype(np.int16)
+        stored[~valid] = VOID
+        return stored
+
+    def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Unit float32 vectors, zero where void."""
+        valid = stored[..., 0] != VOID
+        flat = stored.astype(np.float32) / np.float32(STEPS)
+        vector = np.empty((*stored.shape[:-1], 3), np.float32)
+        x, y = flat[..., 0], flat[..., 1]
+        z = 1 - np.abs(x) - np.abs(y)
+        fold = np.maximum(-z, 0)
+        vector[..., 0] = x - np.copysign(fold, x)
+        vector[..., 1] = y - np.copysign(fold, y)
+        vector[..., 2] = z
+        vector = self.settle(vector)
+        vector[~valid] = 0
+        return vector, valid
+
+    def storage(self) -> dict[str, Any]:
+        """Attributes of the stored array."""
+        return {"dtype": "int16", "void": VOID, "layout": "octahedral"}
+
+    def flip(self, label: NDArray[Any]) -> NDArray[Any]:
+        """Mirrored: x changes sign."""
+        return label * np.array((-1, 1, 1), label.dtype)
+
+    def rotate(self, label: NDArray[Any], degrees: float) -> NDArray[Any]:
+        """Turned with the image, about the optical axis."""
+        c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+        turn = np.array(((c, s, 0), (-s, c, 0), (0, 0, 1)), label.dtype)
+        return label @ turn
+
+    def settle(self, label: NDArray[Any]) -> NDArray[Any]:
+        """Unit length again, where there is a direction."""
+        length = np.sqrt(np.einsum("...c,...c->...", label, label))[..., None]
+        return label / np.maximum(length, np.finfo(np.float32).tiny).astype(label.dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """The kind as JSON."""
+        return {"kind": self.name}

@@ -1,0 +1,57 @@
+"""One image with the labels that may be seen of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Pinhole camera of an image, in pixels; pixel (0, 0) is centred at 0.5, 0.5."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    def crop(self, left: float, top: float) -> "Camera":
+        """The camera of the image without its first `left` columns and `top` rows."""
+        return Camera(self.fx, self.fy, self.cx - left, self.cy - top)
+
+    def scale(self, x: float, y: float) -> "Camera":
+        """The camera of the image resized by `x` and `y`."""
+        return Camera(self.fx * x, self.fy * y, self.cx * x, self.cy * y)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and its labels; an absent label is absent.
+
+    `image` is uint8 `[h, w, 3]`, a label `[h, w]` or `[h, w, 3]`, its validity bool `[h, w]`.
+
+    Raises:
+        ValueError: where labels and image differ in size.
+    """
+
+    key: str
+    image: NDArray[np.uint8]
+    labels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    valid: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    camera: Camera | None = None
+
+    def __post_init__(self) -> None:
+        size = self.image.shape[:2]
+        if self.labels.keys() != self.valid.keys():
+            raise ValueError(
+                f"`labels` and `valid` should name the same tasks; found {sorted(self.labels)} "
+                f"and {sorted(self.valid)}."
+            )
+        for name, label in self.labels.items():
+            if label.shape[:2] != size or self.valid[name].shape != size:
+                raise ValueError(
+                    f"label `{name}` should have the size of its image, {size[0]}x{size[1]}; "
+                    f"found {label.shape[0]}x{label.shape[1]}."
+                )

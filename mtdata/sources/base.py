@@ -1,0 +1,66 @@
+"""What every source of data knows and does."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from mtdata.sample import Sample
+from mtdata.task import Task
+
+Role = Literal["train", "test"]
+
+
+class Source(ABC):
+    """Data in the layout that somebody publishes it in. A source is picklable and opens lazily.
+
+    Args:
+        root: The folder that holds it; None for a source that makes its data.
+        options: What `options` of the class names (classes, seed, ...).
+
+    Raises:
+        SourceNotFoundError: where `root` is missing, empty or of no known layout.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    """One sentence on what it is, for `mtdata datasets`."""
+    download: ClassVar[str]
+    """Where to get it and what to put where."""
+    licence: ClassVar[str]
+    default_size: ClassVar[tuple[int, int]]
+    """Height and width of a store, unless `--size` says otherwise."""
+    needs_root: ClassVar[bool] = True
+
+    def __init__(self, root: Path | None, **options: Any) -> None:
+        self.root = root
+        self.options = options
+
+    @classmethod
+    @abstractmethod
+    def tasks(cls, **options: Any) -> tuple[Task, ...]:
+        """The tasks it can label, in the order of `TASK_ORDER`."""
+
+    @abstractmethod
+    def splits(self) -> Mapping[str, tuple[str, ...]]:
+        """The keys of each split, sorted; a key is the official image id."""
+
+    @abstractmethod
+    def roles(self) -> Mapping[str, Role]:
+        """What each split is for: "train" or "test"."""
+
+    @abstractmethod
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        """Read one image with those of its labels in `tasks` that the source has.
+
+        Raises:
+            SampleError: where a file is broken or is not what its layout promises.
+        """
+
+    @abstractmethod
+    def fingerprint(self, split: str, key: str) -> bytes:
+        """32 bytes that change when what `read` depends on changes (file contents, seed)."""
+
+    def box(self, split: str, key: str) -> tuple[tuple[int, int], tuple[int, int, int, int]] | None:
+        """Size (h, w) in the official source and the box (top, left, h, w) of it that was kept."""
+        return None

@@ -1,0 +1,1 @@
+"""Networks, losses, methods, weightings, metrics and training on partly labelled images."""
