@@ -44,7 +44,7 @@ class Normals(Kind):
         vector /= np.abs(vector).sum(-1, keepdims=True)
         flat, z = vector[..., :2], vector[..., 2:]
         folded = (1 - np.abs(flat[..., ::-1])) * np.where(flat >= 0, 1.0, -1.0)
-        stored = np.rint(np.where(z >= 0, flat, folded) * STEPS).astype(np.int16)
+        stored: NDArray[Any] = np.rint(np.where(z >= 0, flat, folded) * STEPS).astype(np.int16)
         stored[~valid] = VOID
         return stored
 
@@ -69,18 +69,21 @@ class Normals(Kind):
 
     def flip(self, label: NDArray[Any]) -> NDArray[Any]:
         """Mirrored: x changes sign."""
-        return label * np.array((-1, 1, 1), label.dtype)
+        mirrored: NDArray[Any] = label * np.array((-1, 1, 1), label.dtype)
+        return mirrored
 
     def rotate(self, label: NDArray[Any], degrees: float) -> NDArray[Any]:
         """Turned with the image, about the optical axis."""
         c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
         turn = np.array(((c, s, 0), (-s, c, 0), (0, 0, 1)), label.dtype)
-        return label @ turn
+        turned: NDArray[Any] = label @ turn
+        return turned
 
     def settle(self, label: NDArray[Any]) -> NDArray[Any]:
         """Unit length again, where there is a direction."""
         length = np.sqrt(np.einsum("...c,...c->...", label, label))[..., None]
-        return label / np.maximum(length, np.finfo(np.float32).tiny).astype(label.dtype)
+        unit: NDArray[Any] = label / np.maximum(length, np.finfo(np.float32).tiny)
+        return unit.astype(label.dtype, copy=False)
 
     def to_json(self) -> dict[str, Any]:
         """The kind as JSON."""

@@ -1,0 +1,50 @@
+# make demo · make test · make check · make docs     (VENV=elsewhere keeps the environment there)
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+DEMO ?= build/demo
+
+.PHONY: demo test check docs setup bench-smoke clean
+
+help:
+	@echo "make demo   set up, build made-up rooms, train XTasC-Net for about two minutes, score it, draw it"
+	@echo "make test   set up and run all tests (minutes); make slow runs the long ones"
+	@echo "make check  formatting, lint, types, import rules, documentation"
+	@echo "make docs   the documentation, in docs/_build/html"
+
+# The environment is made again whenever pyproject.toml changes; the stamp says that it is whole.
+$(VENV)/.stamp: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+	touch $@
+
+# An environment that was made for another checkout is pointed at this one.
+setup: $(VENV)/.stamp
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+
+demo: setup
+	$(BIN)/mtdata build --dataset rooms --images 400,100 --regime one --out $(DEMO)/rooms.h5 --resume
+	$(BIN)/mttrain --recipe rooms-demo --data $(DEMO)/rooms.h5 --out $(DEMO)/run --overwrite
+	$(BIN)/mtmodels eval $(DEMO)/run --split test
+
+test: setup
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+slow: setup
+	$(BIN)/python -m pytest -q -m slow
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+docs: setup
+	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean:
+	rm -rf build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
