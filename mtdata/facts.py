@@ -1,0 +1,115 @@
+"""Facts about published data sets that several sources share: class names and colours.
+
+The colours are ours: far apart in CIELAB, alike where the 13- and the 40-class set mean the same.
+"""
+
+from mtdata.kinds import Classes
+
+Colour = tuple[int, int, int]
+
+
+def _classes(colours: dict[str, Colour]) -> Classes:
+    return Classes(names=tuple(colours), palette=tuple(colours.values()))
+
+
+SEMANTIC13 = _classes(
+    {
+        "bed": (64, 96, 200),
+        "books": (250, 160, 50),
+        "ceiling": (190, 225, 245),
+        "chair": (215, 60, 60),
+        "floor": (150, 110, 70),
+        "furniture": (112, 64, 150),
+        "objects": (240, 220, 80),
+        "picture": (235, 120, 190),
+        "sofa": (40, 150, 120),
+        "table": (140, 195, 60),
+        "tv": (40, 40, 90),
+        "wall": (205, 198, 185),
+        "window": (70, 205, 225),
+    }
+)
+"""The 13 classes of NYU Depth v2, in their official (alphabetical) order."""
+
+SEMANTIC40 = _classes(
+    {
+        "wall": (205, 198, 185),
+        "floor": (150, 110, 70),
+        "cabinet": (16, 16, 240),
+        "bed": (64, 96, 200),
+        "chair": (215, 60, 60),
+        "sofa": (40, 150, 120),
+        "table": (140, 195, 60),
+        "door": (240, 32, 240),
+        "window": (70, 205, 225),
+        "bookshelf": (16, 240, 16),
+        "picture": (235, 120, 190),
+        "counter": (16, 240, 160),
+        "blinds": (112, 16, 48),
+        "desk": (64, 96, 16),
+        "shelves": (32, 16, 160),
+        "curtain": (80, 128, 176),
+        "dresser": (224, 16, 112),
+        "pillow": (240, 144, 144),
+        "mirror": (192, 240, 176),
+        "floor-mat": (176, 96, 240),
+        "clothes": (144, 96, 128),
+        "ceiling": (190, 225, 245),
+        "books": (250, 160, 50),
+        "refrigerator": (208, 176, 240),
+        "television": (40, 40, 90),
+        "paper": (192, 16, 160),
+        "towel": (240, 192, 128),
+        "shower-curtain": (16, 144, 48),
+        "box": (240, 96, 16),
+        "whiteboard": (160, 128, 16),
+        "person": (208, 240, 16),
+        "night-stand": (128, 48, 16),
+        "toilet": (96, 240, 208),
+        "sink": (144, 160, 96),
+        "lamp": (112, 144, 144),
+        "bathtub": (32, 208, 80),
+        "bag": (160, 32, 240),
+        "otherstructure": (208, 112, 64),
+        "otherfurniture": (112, 64, 150),
+        "otherprop": (240, 220, 80),
+    }
+)
+"""The 40 classes of NYU Depth v2, in the order of `classMapping40.mat`."""
+
+PARTS7 = _classes(
+    {
+        "background": (35, 35, 35),
+        "head": (235, 90, 70),
+        "torso": (65, 125, 205),
+        "upper-arm": (90, 185, 100),
+        "lower-arm": (195, 225, 110),
+        "upper-leg": (150, 95, 190),
+        "lower-leg": (245, 185, 75),
+    }
+)
+"""Human parts of PASCAL-Context as the multi-task papers use them: background and six parts."""
+
+NYU40_TO_13 = (11, 4, 5, 0, 3, 8, 9, 11, 12, 5, 7, 5, 12, 9, 5, 12, 5, 6, 6, 4) + (
+    6,
+    2,
+    1,
+    5,
+    10,
+    6,
+    6,
+    6,
+    6,
+    6,
+    6,
+    5,
+    6,
+    6,
+    6,
+    6,
+    6,
+    6,
+    5,
+    6,
+)
+"""The class of 13 for each class of 40, both counted from 0 (published as `class13Mapping.mat`)."""
