@@ -1,0 +1,1 @@
+"""Measured comparisons, one file each: `python -m benchmarks.<name>`; `--smoke` for a quick run."""
