@@ -89,27 +89,3 @@ PARTS7 = _classes(
     }
 )
 """Human parts of PASCAL-Context as the multi-task papers use them: background and six parts."""
-
-NYU40_TO_13 = (11, 4, 5, 0, 3, 8, 9, 11, 12, 5, 7, 5, 12, 9, 5, 12, 5, 6, 6, 4) + (
-    6,
-    2,
-    1,
-    5,
-    10,
-    6,
-    6,
-    6,
-    6,
-    6,
-    6,
-    5,
-    6,
-    6,
-    6,
-    6,
-    6,
-    6,
-    5,
-    6,
-)
-"""The class of 13 for each class of 40, both counted from 0 (published as `class13Mapping.mat`)."""

@@ -64,3 +64,7 @@ class Source(ABC):
     def box(self, split: str, key: str) -> tuple[tuple[int, int], tuple[int, int, int, int]] | None:
         """Size (h, w) in the official source and the box (top, left, h, w) of it that was kept."""
         return None
+
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences a person should read before a build: what this copy lacks."""
+        return ()

@@ -1,0 +1,21 @@
+"""Where data comes from: every member reads one published layout, or makes its data."""
+
+from mtdata.errors import UnknownNameError
+from mtdata.sources.base import Role, Source
+from mtdata.sources.nyu import Nyu
+
+SOURCES: dict[str, type[Source]] = {"nyu": Nyu}
+
+
+def source_class(name: str) -> type[Source]:
+    """The source of that name.
+
+    Raises:
+        UnknownNameError: where there is none.
+    """
+    if name not in SOURCES:
+        raise UnknownNameError("data set", name, SOURCES)
+    return SOURCES[name]
+
+
+__all__ = ["SOURCES", "Nyu", "Role", "Source", "source_class"]

@@ -1,0 +1,99 @@
+"""Read image files strictly: a truncated or damaged file is an error, never a grey patch.
+
+OpenCV before version 5 pads a truncated JPEG without a word, so the end is looked for first.
+"""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import SampleError
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+REMEDY = "Copy or download the file again."
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """An image as uint8 `[h, w, 3]`, red first.
+
+    Raises:
+        SampleError: where the file is no whole JPEG or PNG.
+    """
+    import cv2
+
+    # Labels are drawn on the pixels as they lie in the file: an orientation tag must not turn them.
+    image = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_label(path: Path, dtype: str, *, channels: int = 1) -> NDArray[Any]:
+    """A label as it lies in a PNG: `[h, w]`, or `[h, w, 3]` red first.
+
+    Args:
+        path: The PNG.
+        dtype: What it should hold, "uint8" or "uint16"; several are joined by "|".
+        channels: 1 or 3.
+
+    Raises:
+        SampleError: where the file is no whole PNG of that type.
+    """
+    import cv2
+
+    label = _decode(path, cv2.IMREAD_UNCHANGED)
+    found = label.shape[2] if label.ndim == 3 else 1
+    if found != channels or str(label.dtype) not in dtype.split("|"):
+        raise SampleError(
+            path,
+            f"should be a PNG with {channels} channel(s) of {dtype.replace('|', ' or ')}; "
+            f"found {found} of {label.dtype}.",
+            "Save the label without colours or alpha.",
+        )
+    return label[..., ::-1] if channels == 3 else label
+
+
+def _decode(path: Path, flags: int) -> NDArray[Any]:
+    import cv2
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SampleError(path, f"cannot be read ({error.strerror}).", REMEDY) from error
+    problem = _damage(content)
+    if problem:
+        raise SampleError(path, f"{problem}.", REMEDY)
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if image is None:
+        raise SampleError(path, "should be an image; it cannot be decoded.", REMEDY)
+    return np.asarray(image)
+
+
+def _damage(content: bytes) -> str:
+    """What is wrong with the bytes of an image file; empty where nothing is."""
+    if not content:
+        return "should be an image; the file is empty"
+    if content.startswith(PNG_START):
+        return _png_damage(content)
+    if content.startswith(JPEG_START):
+        whole = content.rstrip(b"\0").endswith(JPEG_END)
+        return "" if whole else "should be a whole JPEG; its end is missing (truncated)"
+    return f"should be a JPEG or PNG; it starts with {content[:8].hex(' ')}"
+
+
+def _png_damage(content: bytes) -> str:
+    """Walk the chunks: each has a length, a name and a checksum; IEND is the last."""
+    at = len(PNG_START)
+    while at + 12 <= len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        end = at + 12 + length
+        if end > len(content):
+            break
+        if zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
+            return f"should be a whole PNG; the checksum at byte {end - 4} is wrong (damaged)"
+        if content[at + 4 : at + 8] == b"IEND":
+            return ""
+        at = end
+    return "should be a whole PNG; its end is missing (truncated)"

@@ -1,0 +1,67 @@
+"""The files of one frame of NYU Depth v2, decoded and checked, and its camera."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import SampleError
+from mtdata.facts import SEMANTIC13, SEMANTIC40
+from mtdata.kinds import Depth
+from mtdata.sample import Camera
+from mtdata.sources.imagefile import read_label
+
+CLASSES = {13: SEMANTIC13, 40: SEMANTIC40}
+DEPTH = Depth(unit="m", dtype="uint16", scale=0.001)
+FRAME = (480, 640)
+VALID_BOX = (44, 40, 427, 561)
+"""Top, left, height, width of the part of a frame that Kinect's image and depth both cover."""
+
+# The RGB camera published with the data set. Its toolbox back-projects with pixels numbered from 1,
+# so its first pixel is centred at (1, 1); ours is centred at (0.5, 0.5).
+CAMERA = Camera(518.857901, 519.469611, 325.582449 - 0.5, 253.736166 - 0.5)
+
+Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
+
+
+def camera_of(height: int, width: int) -> Camera:
+    """The camera of a frame that was cropped to the valid area and resized."""
+    top, left, h, w = VALID_BOX
+    return CAMERA.crop(left, top).scale(width / w, height / h)
+
+
+def read_semantic(path: Path, classes: int) -> Decoded:
+    """Class ids; raises SampleError for one that does not exist."""
+    kind = CLASSES[classes]
+    stored = read_label(path, "uint8")
+    label, valid = kind.decode(stored)
+    if label.max(initial=0) >= classes:
+        raise SampleError(
+            path,
+            f"class ids should be 0..{classes - 1}, or 255 for void; found {label.max()}.",
+            "Ids count from 0 here; is this a label of another class set?",
+        )
+    return label, valid
+
+
+def read_depth(path: Path) -> Decoded:
+    """Metres; 0 in the file is void."""
+    return DEPTH.decode(read_label(path, "uint16"))
+
+
+def read_normals(path: Path) -> Decoded:
+    """Unit vectors from (n + 1) / 2 in 8 or 16 bits a channel; black is void."""
+    stored = read_label(path, "uint8|uint16", channels=3)
+    valid = np.asarray(stored.any(-1))
+    vector = stored.astype(np.float32) * np.float32(2 / np.iinfo(stored.dtype).max) - 1
+    length = np.sqrt(np.einsum("...c,...c->...", vector, vector))
+    if valid.any() and not (np.abs(length[valid] - 1) < 0.1).all():
+        raise SampleError(
+            path,
+            "normals should have unit length to 0.1; found "
+            f"{length[valid].min():.2f}..{length[valid].max():.2f}.",
+            "Each channel should hold (n + 1) / 2, and black where there is no normal.",
+        )
+    scale = np.divide(1, length, out=np.zeros_like(length), where=valid & (length > 0))
+    return vector * scale[..., None], valid

@@ -1,0 +1,142 @@
+"""What lies in the prepared folders of NYU Depth v2, and which split each frame belongs to."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtdata.errors import SampleError, SourceNotFoundError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+SPLITS_FILE = "splits.mat"
+SPLITS = {"train": "trainNdxs", "test": "testNdxs"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The frames that are there.
+
+    `images` and `labels[folder]` say which file belongs to a key; `splits` holds the keys of each
+    split that have an image, sorted; `absent` counts those of the official split that have none.
+    """
+
+    images: Mapping[str, Path]
+    labels: Mapping[str, Mapping[str, Path]]
+    splits: Mapping[str, tuple[str, ...]]
+    absent: Mapping[str, int]
+
+
+def scan(root: Path, folders: Mapping[str, str], download: str) -> Layout:
+    """List the folders once.
+
+    Args:
+        root: The folder that holds `rgb/`, `splits.mat` and the label folders.
+        folders: The folder of each task; one that is missing holds no labels.
+        download: What to say to somebody who has none of this.
+
+    Raises:
+        SourceNotFoundError: where `root` is missing, empty, or not of this layout.
+        SampleError: where a label has no image, or an image no label at all.
+    """
+    _check_root(root, download)
+    _check_folders(root, folders)
+    images = _files(root / "rgb", IMAGE_SUFFIXES)
+    if not images:
+        raise SourceNotFoundError(
+            f"{root / 'rgb'} should hold frames named 0001.jpg to 1449.jpg; found none. {download}"
+        )
+    labels = {folder: _files(root / folder, (".png",)) for folder in folders.values()}
+    official = _official(root / SPLITS_FILE)
+    splits = {name: tuple(k for k in keys if k in images) for name, keys in official.items()}
+    absent = {name: len(keys) - len(splits[name]) for name, keys in official.items()}
+    layout = Layout(images, labels, splits, absent)
+    _check_pairs(layout)
+    return layout
+
+
+def _check_root(root: Path, download: str) -> None:
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise SourceNotFoundError(f"The source folder {root} {what}. {download}")
+    names = sorted(path.name for path in root.iterdir())
+    missing = [name for name in ("rgb", SPLITS_FILE) if name not in names]
+    if missing:
+        found = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") or "an empty folder"
+        raise SourceNotFoundError(
+            f"{root} should hold rgb/, {SPLITS_FILE} and folders of labels; "
+            f"{' and '.join(missing)} is missing; found {found}. {download}"
+        )
+
+
+def _check_folders(root: Path, folders: Mapping[str, str]) -> None:
+    """Refuse an option that asks for a folder which is not there."""
+    semantic = folders["semantic"]
+    others = [p.name for p in root.glob("semantic[14][03]") if p.name != semantic]
+    if others and not (root / semantic).is_dir():
+        raise SourceNotFoundError(
+            f"{root} should hold {semantic}/; found {others[0]}/. "
+            f"Use --classes {others[0].removeprefix('semantic')}, or add the folder."
+        )
+    if "normals" in folders and not (root / "normals").is_dir():
+        raise SourceNotFoundError(
+            f"{root} should hold normals/ for --normals given; it does not. "
+            "Use --normals computed, or add the folder."
+        )
+    if not any((root / folder).is_dir() for folder in folders.values()):
+        wanted = ", ".join(f"{folder}/" for folder in folders.values())
+        raise SourceNotFoundError(
+            f"{root} should hold labels in one of {wanted} at least; found none. Add a folder."
+        )
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """File by key; what is not named by four digits is none of ours."""
+    if not folder.is_dir():
+        return {}
+    frame = re.compile(r"\d{4}")
+    found = {p.stem: p for p in folder.iterdir() if p.suffix.lower() in suffixes}
+    return {key: found[key] for key in sorted(found) if frame.fullmatch(key)}
+
+
+def _official(path: Path) -> dict[str, tuple[str, ...]]:
+    """The keys of the official split, from its 1-based indices."""
+    from scipy.io import loadmat
+
+    try:
+        content = loadmat(path, variable_names=list(SPLITS.values()))
+        indices = {name: np.unique(content[field]) for name, field in SPLITS.items()}
+    except Exception as error:  # scipy raises whatever its parser stumbles over
+        raise SampleError(
+            path,
+            f"should be a MATLAB file with trainNdxs and testNdxs; it cannot be read ({error}).",
+            "Download the official splits.mat again.",
+        ) from error
+    both = np.intersect1d(indices["train"], indices["test"])
+    if both.size:
+        raise SampleError(
+            path,
+            f"should give each frame to one split; frame {both[0]} is in both.",
+            "Download the official splits.mat again.",
+        )
+    return {name: tuple(f"{i:04d}" for i in found) for name, found in indices.items()}
+
+
+def _check_pairs(layout: Layout) -> None:
+    for files in layout.labels.values():
+        for key, path in files.items():
+            if key not in layout.images:
+                raise SampleError(
+                    path,
+                    f"this label has no image; rgb/{key}.jpg is missing.",
+                    "Add the image or remove the label.",
+                )
+    for keys in layout.splits.values():
+        for key in keys:
+            if not any(key in files for files in layout.labels.values()):
+                raise SampleError(
+                    layout.images[key],
+                    "this image has no label in any of " + ", ".join(layout.labels) + ".",
+                    "Add a label (one is enough) or remove the image.",
+                )
