@@ -1,10 +1,47 @@
 """What is in a data set, and which labels of it may be seen."""
 
-from mtdata.kinds import Binary, Classes, Depth, Kind, Normals
-from mtdata.sample import Camera, Sample
-from mtdata.task import TASK_ORDER, Task
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtdata.kinds import KINDS, Binary, Classes, Depth, Kind, Normals
+    from mtdata.regimes import REGIMES, Regime
+    from mtdata.sample import Camera, Sample
+    from mtdata.sources import SOURCES, Source
+    from mtdata.store import Store, open_store
+    from mtdata.task import TASK_ORDER, Task
+
+# `mtdata --help` imports this package, so nothing that takes time is imported before it is used.
+_HOME = {
+    "KINDS": "mtdata.kinds",
+    "REGIMES": "mtdata.regimes",
+    "SOURCES": "mtdata.sources",
+    "TASK_ORDER": "mtdata.task",
+    "Binary": "mtdata.kinds",
+    "Camera": "mtdata.sample",
+    "Classes": "mtdata.kinds",
+    "Depth": "mtdata.kinds",
+    "Kind": "mtdata.kinds",
+    "Normals": "mtdata.kinds",
+    "Regime": "mtdata.regimes",
+    "Sample": "mtdata.sample",
+    "Source": "mtdata.sources",
+    "Store": "mtdata.store",
+    "Task": "mtdata.task",
+    "open_store": "mtdata.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
 
 __all__ = [
+    "KINDS",
+    "REGIMES",
+    "SOURCES",
     "TASK_ORDER",
     "Binary",
     "Camera",
@@ -12,6 +49,10 @@ __all__ = [
     "Depth",
     "Kind",
     "Normals",
+    "Regime",
     "Sample",
+    "Source",
+    "Store",
     "Task",
+    "open_store",
 ]

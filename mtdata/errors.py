@@ -7,6 +7,9 @@ already catch. `exit_code` is what a command ends with.
 from pathlib import Path
 from typing import ClassVar
 
+LISTED = 30
+"""Known names that an error lists; keys of a data set are thousands."""
+
 
 class MtdataError(Exception):
     """Anything that this package refuses."""
@@ -71,7 +74,9 @@ class UnknownNameError(UsageError, KeyError):
     def __str__(self) -> str:
         from difflib import get_close_matches
 
-        near = get_close_matches(self.name, list(map(str, self.known)), n=1)
+        names = list(map(str, self.known))
+        near = get_close_matches(self.name, names, n=1)
         hint = f" Did you mean `{near[0]}`?" if near else ""
-        listed = ", ".join(map(str, self.known)) or "none"
-        return f"There is no {self.family} `{self.name}`.{hint} Known: {listed}."
+        listed = ", ".join(names[:LISTED]) or "none"
+        more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+        return f"There is no {self.family} `{self.name}`.{hint} Known: {listed}{more}."
