@@ -1,0 +1,115 @@
+"""Which labels a regime shows, and the CSV form of that."""
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import DataError, UsageError
+
+HEADER = ["key", "task"]
+
+
+@dataclass(frozen=True, eq=False)
+class RegimeTable:
+    """The labels that may be seen of a split.
+
+    Args:
+        kind: The regime that made it, or "file".
+        keys: The `n` keys of the split.
+        tasks: The names of its `t` tasks.
+        labels: What may be seen, `[n, t]`.
+        parameters: The options of the regime.
+        seed: Its seed; None for a file.
+        origin: Where it is from, for people.
+    """
+
+    kind: str
+    keys: tuple[str, ...]
+    tasks: tuple[str, ...]
+    labels: NDArray[np.bool_]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != (len(self.keys), len(self.tasks)):
+            raise ValueError(
+                f"`labels` should be [{len(self.keys)}, {len(self.tasks)}]; "
+                f"found {list(self.labels.shape)}."
+            )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Labels of each task."""
+        return dict(zip(self.tasks, map(int, self.labels.sum(0)), strict=True))
+
+    @property
+    def images_with(self) -> dict[int, int]:
+        """How many images show 0, 1, ... labels; numbers that do not occur are left out."""
+        return dict(sorted(Counter(map(int, self.labels.sum(1))).items()))
+
+    def aligned(self, keys: Sequence[str], tasks: Sequence[str]) -> NDArray[np.bool_]:
+        """The labels in another order of images and tasks, `[len(keys), len(tasks)]`.
+
+        A key or a task that the table does not hold has no label.
+        """
+        rows = {key: i for i, key in enumerate(self.keys)}
+        columns = {task: t for t, task in enumerate(self.tasks)}
+        seen = np.zeros((len(keys), len(tasks)), np.bool_)
+        for t, task in enumerate(tasks):
+            if task in columns:
+                column = self.labels[:, columns[task]]
+                seen[:, t] = [key in rows and bool(column[rows[key]]) for key in keys]
+        return seen
+
+
+def write_table(table: RegimeTable, path: Path) -> None:
+    """Write the labels as CSV: one row of key and task a label, under the header `key,task`."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(HEADER)
+        for i, t in np.argwhere(table.labels):
+            out.writerow([table.keys[i], table.tasks[t]])
+
+
+def read_table(path: Path, keys: Sequence[str], tasks: Sequence[str]) -> RegimeTable:
+    """Read what `write_table` wrote, for a split with these keys and tasks.
+
+    Raises:
+        UsageError: where there is no such file.
+        DataError: naming the line that is no key and task of the split, or is there twice.
+    """
+    if not path.is_file():
+        raise UsageError(f"`regime` should be a name or a CSV file; there is no file {path}.")
+    rows = {key: i for i, key in enumerate(keys)}
+    columns = {task: t for t, task in enumerate(tasks)}
+    labels = np.zeros((len(keys), len(tasks)), np.bool_)
+    for number, row in enumerate(_rows(path), start=2):
+        if len(row) != 2 or row[0] not in rows or row[1] not in columns:
+            raise DataError(
+                f"{path}, line {number}: should be a key of the split and one of "
+                f"{', '.join(tasks)}; found `{','.join(row)}`. Correct or remove the line."
+            )
+        cell = rows[row[0]], columns[row[1]]
+        if labels[cell]:
+            raise DataError(f"{path}, line {number}: `{','.join(row)}` is there twice. Remove one.")
+        labels[cell] = True
+    return RegimeTable("file", tuple(keys), tuple(tasks), labels, origin=path.name)
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file, strict=True))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: should be a CSV file of key and task; {error}.") from error
+    if not rows or rows[0] != HEADER:
+        found = ",".join(rows[0]) if rows else "nothing"
+        raise DataError(f"{path}: the first line should be `key,task`; found `{found[:80]}`.")
+    return rows[1:]
