@@ -1,0 +1,106 @@
+"""Scores of labels that name a class for each pixel."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int, Integer
+from torch import Tensor
+
+from mtdata import Task
+from mtmodels.metric import Metric
+from mtmodels.metrics.confusion import accuracy, confusion, intersection_over_union
+from mtmodels.metrics.ratio import percent, ratio
+from mtmodels.scores import better
+
+
+class _Classes(Metric):
+    better = better(("miou", "pixel_accuracy", "iou"))
+
+    def _confusion(
+        self,
+        prediction: Float[Tensor, "n c h w"],
+        label: Integer[Tensor, "n 1 h w"],
+        valid: Bool[Tensor, "n h w"],
+    ) -> Int[Tensor, "n c c"]:
+        self.images += len(prediction)
+        return confusion(prediction.argmax(1), label[:, 0], valid, classes=self.task.channels)
+
+
+class PooledClasses(_Classes):
+    """Protocol `mtpsl`: one confusion matrix over all valid pixels of the split.
+
+    `miou` is the mean over the classes that occur in a label or a prediction, `iou` the list of all
+    classes (NaN for one that occurs in neither). Percent.
+
+    *Differs from the released code*, whose mean is NaN where a class never occurs.
+    """
+
+    matrix: Tensor
+
+    def __init__(self, task: Task, **options: Any) -> None:
+        super().__init__(task, **options)
+        zeros = torch.zeros(task.channels, task.channels, dtype=torch.long)
+        self.add_state("matrix", zeros, dist_reduce_fx="sum")
+
+    def update(
+        self,
+        prediction: Float[Tensor, "n c h w"],
+        label: Integer[Tensor, "n 1 h w"],
+        valid: Bool[Tensor, "n h w"],
+    ) -> None:
+        """Add the pixels of a batch of logits."""
+        self.matrix += self._confusion(prediction, label, valid).sum(0)
+
+    def compute(self) -> dict[str, float | list[float]]:
+        """The scores over all that was added."""
+        iou = intersection_over_union(self.matrix)
+        return {
+            "miou": percent(iou.nanmean()),
+            "pixel_accuracy": percent(accuracy(self.matrix)),
+            "iou": (100 * iou).tolist(),
+        }
+
+
+class PerImageClasses(_Classes):
+    """Protocol `xtasc`: each image is scored alone, then the mean over images is taken.
+
+    The mIoU of an image is the mean over the classes that its labels or its prediction show; void
+    pixels are removed first. `iou` is, for each class, the mean over the images that show it.
+    An image without a valid pixel counts in no mean. Percent.
+    """
+
+    miou_sum: Tensor
+    accuracy_sum: Tensor
+    scored: Tensor
+    iou_sum: Tensor
+    shown: Tensor
+
+    def __init__(self, task: Task, **options: Any) -> None:
+        super().__init__(task, **options)
+        for name in ("miou_sum", "accuracy_sum", "scored"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        for name in ("iou_sum", "shown"):
+            self.add_state(name, torch.zeros(task.channels).double(), dist_reduce_fx="sum")
+
+    def update(
+        self,
+        prediction: Float[Tensor, "n c h w"],
+        label: Integer[Tensor, "n 1 h w"],
+        valid: Bool[Tensor, "n h w"],
+    ) -> None:
+        """Score the images of a batch of logits."""
+        matrix = self._confusion(prediction, label, valid)
+        iou = intersection_over_union(matrix)
+        self.miou_sum += iou.nanmean(-1).nansum()
+        self.accuracy_sum += accuracy(matrix).nansum()
+        self.scored += (matrix.sum((-2, -1)) > 0).sum()
+        self.iou_sum += iou.nansum(0)
+        self.shown += (~iou.isnan()).sum(0)
+
+    def compute(self) -> dict[str, float | list[float]]:
+        """The means over the images that were added."""
+        return {
+            "miou": percent(ratio(self.miou_sum, self.scored)),
+            "pixel_accuracy": percent(ratio(self.accuracy_sum, self.scored)),
+            "iou": (100 * ratio(self.iou_sum, self.shown)).tolist(),
+        }

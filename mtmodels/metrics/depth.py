@@ -1,0 +1,78 @@
+"""Scores of depth and inverse depth, in the units of the task."""
+
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mtdata import Task
+from mtmodels.metric import Metric
+from mtmodels.metrics.ratio import ratio
+from mtmodels.scores import better
+
+
+def error_sums(
+    prediction: Float[Tensor, "n 1 h w"],
+    label: Float[Tensor, "n 1 h w"],
+    valid: Bool[Tensor, "n h w"],
+) -> Float[Tensor, " 4"]:
+    """Sums over the counted pixels: |p - y|, |p - y| / y, (p - y)^2 and 1.
+
+    A pixel counts where it is valid and y > 0: the released meters take a disparity of zero for
+    "nothing measured", and the relative error has no value there.
+    """
+    counted = valid & (label[:, 0] > 0)
+    truth = label[:, 0][counted].double()
+    error = (prediction[:, 0][counted].double() - truth).abs()
+    count = torch.tensor(float(truth.numel()), dtype=torch.float64, device=error.device)
+    return torch.stack([error.sum(), (error / truth).sum(), error.square().sum(), count])
+
+
+class PooledDepth(Metric):
+    """Protocol `xtasc`: errors pooled over the counted pixels of the split.
+
+    `abs_err` = mean |p - y|, `rel_err` = mean |p - y| / y (a ratio), `rmse`.
+
+    *Differs from the released code*, which pools over a batch of 8 shuffled images and averages
+    the batches: over a split of one batch both agree, and this value does not hang on the order.
+    """
+
+    better = better(("abs_err", "rel_err", "rmse"))
+    lowest: ClassVar[float | None] = None
+    """Predictions below it are raised to it."""
+    sums: Tensor
+
+    def __init__(self, task: Task, **options: Any) -> None:
+        super().__init__(task, **options)
+        self.add_state("sums", torch.zeros(4, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(
+        self,
+        prediction: Float[Tensor, "n 1 h w"],
+        label: Float[Tensor, "n 1 h w"],
+        valid: Bool[Tensor, "n h w"],
+    ) -> None:
+        """Add the pixels of a batch."""
+        self.images += len(prediction)
+        if self.lowest is not None:
+            prediction = prediction.clamp(min=self.lowest)
+        self.sums += error_sums(prediction, label, valid)
+
+    def compute(self) -> dict[str, float | list[float]]:
+        """The means over the pixels that were added."""
+        absolute, relative, square, count = self.sums
+        return {
+            "abs_err": float(ratio(absolute, count)),
+            "rel_err": float(ratio(relative, count)),
+            "rmse": float(ratio(square, count).sqrt()),
+        }
+
+
+class ClampedDepth(PooledDepth):
+    """Protocol `mtpsl`: as `PooledDepth`, with predictions clamped to 1e-9 or more, as released.
+
+    The columns that the released meters call "rel" hold the RMSE.
+    """
+
+    lowest: ClassVar[float | None] = 1e-9

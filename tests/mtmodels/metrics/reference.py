@@ -1,0 +1,134 @@
+"""Every metric a second time: loops over images and pixels, written from the formulas."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Values = dict[str, float | list[float]]
+
+
+def mean(values: list[float]) -> float:
+    kept = [v for v in values if not math.isnan(v)]
+    return sum(kept) / len(kept) if kept else math.nan
+
+
+def _ious(pairs: list[tuple[int, int]], classes: int) -> list[float]:
+    """IoU of each class from (label, prediction) pairs."""
+    ious = []
+    for c in range(classes):
+        union = sum(c in pair for pair in pairs)
+        both = sum(pair == (c, c) for pair in pairs)
+        ious.append(100 * both / union if union else math.nan)
+    return ious
+
+
+def _class_pairs(prediction: Array, label: Array, valid: Array) -> list[tuple[int, int]]:
+    h, w = valid.shape
+    return [
+        (int(label[0, i, j]), max(range(len(prediction)), key=lambda c: prediction[c, i, j]))
+        for i in range(h)
+        for j in range(w)
+        if valid[i, j]
+    ]
+
+
+def classes_mtpsl(prediction: Array, label: Array, valid: Array) -> Values:
+    pairs = [
+        p for image in zip(prediction, label, valid, strict=True) for p in _class_pairs(*image)
+    ]
+    iou = _ious(pairs, prediction.shape[1])
+    accuracy = 100 * sum(a == b for a, b in pairs) / len(pairs) if pairs else math.nan
+    return {"miou": mean(iou), "pixel_accuracy": accuracy, "iou": iou}
+
+
+def classes_xtasc(prediction: Array, label: Array, valid: Array) -> Values:
+    images = [
+        classes_mtpsl(prediction[n : n + 1], label[n : n + 1], valid[n : n + 1])
+        for n in range(len(prediction))
+    ]
+    ious = [image["iou"] for image in images]
+    return {
+        "miou": mean([float(image["miou"]) for image in images]),  # type: ignore[arg-type]
+        "pixel_accuracy": mean([float(image["pixel_accuracy"]) for image in images]),  # type: ignore[arg-type]
+        "iou": [mean([iou[c] for iou in ious]) for c in range(prediction.shape[1])],  # type: ignore[index]
+    }
+
+
+def _depth(prediction: Array, label: Array, valid: Array, lowest: float) -> Values:
+    absolute, relative, square = [], [], []
+    for n, i, j in np.ndindex(*valid.shape):
+        truth = float(label[n, 0, i, j])
+        if valid[n, i, j] and truth > 0:
+            error = abs(max(float(prediction[n, 0, i, j]), lowest) - truth)
+            absolute.append(error)
+            relative.append(error / truth)
+            square.append(error**2)
+    return {"abs_err": mean(absolute), "rel_err": mean(relative), "rmse": math.sqrt(mean(square))}
+
+
+def depth_mtpsl(prediction: Array, label: Array, valid: Array) -> Values:
+    return _depth(prediction, label, valid, 1e-9)
+
+
+def depth_xtasc(prediction: Array, label: Array, valid: Array) -> Values:
+    return _depth(prediction, label, valid, -math.inf)
+
+
+def normals(prediction: Array, label: Array, valid: Array) -> Values:
+    found = []
+    for n, i, j in np.ndindex(*valid.shape):
+        if valid[n, i, j]:
+            a, b = prediction[n, :, i, j], label[n, :, i, j]
+            cosine = float(a @ b) / (float(np.sqrt(a @ a)) * float(np.sqrt(b @ b)))
+            found.append(math.degrees(math.acos(min(1.0, max(-1.0, cosine)))))
+    scores: Values = {
+        "mean": mean(found),
+        "median": float(np.median(found)) if found else math.nan,
+        "rmse": math.sqrt(mean([a**2 for a in found])),
+    }
+    for limit in (11.25, 22.5, 30):
+        scores[f"within_{limit:g}"] = mean([100.0 * (a < limit) for a in found])
+    return scores
+
+
+def binary_mtpsl(prediction: Array, label: Array, valid: Array) -> Values:
+    hits = misses = false = 0
+    for n, i, j in np.ndindex(*valid.shape):
+        if valid[n, i, j]:
+            probability = 1 / (1 + math.exp(-float(prediction[n, 0, i, j])))
+            predicted, on = probability > 0.5, bool(label[n, 0, i, j])
+            hits += predicted and on
+            misses += on and not predicted
+            false += predicted and not on
+    if hits + misses + false == 0:
+        return {"iou_at_0.5": math.nan, "f_at_0.5": math.nan}
+    precision = hits / (hits + false) if hits + false else 0.0
+    recall = hits / (hits + misses) if hits + misses else 0.0
+    f = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return {"iou_at_0.5": 100 * hits / (hits + misses + false), "f_at_0.5": 100 * f}
+
+
+def binary_xtasc(prediction: Array, label: Array, valid: Array) -> Values:
+    images = [
+        binary_mtpsl(prediction[n : n + 1], label[n : n + 1], valid[n : n + 1])
+        for n in range(len(prediction))
+    ]
+    return {
+        name: mean([float(image[name]) for image in images])  # type: ignore[arg-type]
+        for name in ("iou_at_0.5", "f_at_0.5")
+    }
+
+
+REFERENCES: dict[tuple[str, str], Callable[[Array, Array, Array], Values]] = {
+    ("mtpsl", "classes"): classes_mtpsl,
+    ("mtpsl", "binary"): binary_mtpsl,
+    ("mtpsl", "depth"): depth_mtpsl,
+    ("mtpsl", "normals"): normals,
+    ("xtasc", "classes"): classes_xtasc,
+    ("xtasc", "binary"): binary_xtasc,
+    ("xtasc", "depth"): depth_xtasc,
+    ("xtasc", "normals"): normals,
+}

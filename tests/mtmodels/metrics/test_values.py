@@ -1,0 +1,97 @@
+"""Values that can be worked out on paper."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from mtmodels.metrics.normals import angles, histogram, median
+from tests.mtmodels.metrics.cases import Case, score
+
+
+def logits(classes: list[int]) -> Tensor:
+    """One image of one row with these predictions, of 4 classes."""
+    return torch.eye(4)[torch.tensor(classes)].T[None, :, None, :]
+
+
+def row(values: list[float], dtype: torch.dtype = torch.uint8) -> Tensor:
+    """One label of one row."""
+    return torch.tensor(values, dtype=dtype)[None, None, None, :]
+
+
+def join(*cases: Case) -> Case:
+    parts = ([getattr(c, name) for c in cases] for name in ("prediction", "label", "valid"))
+    return Case(*(torch.cat(part) for part in parts))
+
+
+TWO = join(
+    Case(logits([0, 0, 1, 1]), row([0, 0, 0, 1]), torch.ones(1, 1, 4, dtype=torch.bool)),
+    Case(logits([2, 2, 2, 3]), row([2, 2, 2, 2]), torch.tensor([[[True, True, True, False]]])),
+)
+
+
+def test_the_two_definitions_of_miou_differ() -> None:
+    pooled, per_image = score("mtpsl", "classes", TWO), score("xtasc", "classes", TWO)
+    assert pooled["iou"] == pytest.approx([200 / 3, 50, 100, math.nan], nan_ok=True)
+    assert pooled["miou"] == pytest.approx((200 / 3 + 50 + 100) / 3)
+    assert per_image["miou"] == pytest.approx(((200 / 3 + 50) / 2 + 100) / 2)
+    assert pooled["pixel_accuracy"] == pytest.approx(100 * 6 / 7)
+    assert per_image["pixel_accuracy"] == pytest.approx((75 + 100) / 2)
+
+
+def test_a_negative_depth_is_clamped_under_mtpsl_alone() -> None:
+    made = Case(row([-1, 2], torch.float32), row([1, 4], torch.float32), torch.ones(1, 1, 2).bool())
+    assert score("mtpsl", "depth", made)["abs_err"] == pytest.approx((1 + 2) / 2)
+    assert score("xtasc", "depth", made)["abs_err"] == pytest.approx((2 + 2) / 2)
+    assert score("xtasc", "depth", made)["rel_err"] == pytest.approx((2 + 0.5) / 2)
+
+
+def test_a_disparity_of_zero_is_not_scored() -> None:
+    valid = torch.ones(1, 1, 2).bool()
+    made = Case(row([0.5, 0.3], torch.float32), row([0, 0.2], torch.float32), valid)
+    assert score("mtpsl", "depth", made)["rel_err"] == pytest.approx(0.5)
+
+
+def test_saliency_is_scored_by_image_or_by_pixel() -> None:
+    on, off = 3.0, -3.0
+    valid = torch.ones(1, 1, 4).bool()
+    made = join(
+        Case(row([on, on, on, off], torch.float32), row([1, 1, 1, 1]), valid),
+        Case(row([on, off, off, off], torch.float32), row([0, 0, 0, 1]), valid),
+        Case(row([off, off, off, off], torch.float32), row([0, 0, 0, 0]), valid),
+    )
+    assert score("mtpsl", "binary", made)["iou_at_0.5"] == pytest.approx(100 * 3 / 6)
+    assert score("xtasc", "binary", made)["iou_at_0.5"] == pytest.approx((75 + 0) / 2)
+    assert score("mtpsl", "binary", made)["f_at_0.5"] == pytest.approx(100 * 6 / 9)
+
+
+def test_angles() -> None:
+    x, y, z = torch.eye(3)
+    pairs = [(x, x), (x, y), (x, -x), (z, 2 * (z + y)), (0 * x, y)]
+    a, b = (torch.stack(side) for side in zip(*pairs, strict=True))
+    assert angles(a, b).tolist() == pytest.approx([0, 90, 180, 45, 90])
+
+
+def test_small_angles_survive_float32() -> None:
+    step = math.radians(0.001)
+    a = torch.tensor([[0.0, 0.0, 1.0]])
+    b = torch.tensor([[0.0, math.sin(step), math.cos(step)]])
+    assert angles(a, b).item() == pytest.approx(0.001, rel=1e-5)
+
+
+@pytest.mark.parametrize("found", [[], [3.0], [1.0, 2.0], [0.0, 0.0, 180.0, 7.5], [180.0] * 3])
+def test_median_of_a_histogram(found: list[float]) -> None:
+    expected = math.nan if not found else torch.tensor(found).double().quantile(0.5).item()
+    counts = histogram(torch.tensor(found, dtype=torch.float64))
+    assert median(counts) == pytest.approx(expected, abs=1.3e-4, nan_ok=True)
+
+
+def test_a_threshold_is_not_within_itself() -> None:
+    tilt = torch.tensor([0.0, math.sin(math.radians(30)), math.cos(math.radians(30))])
+    up = torch.tensor([0.0, 0.0, 1.0])
+    made = Case(
+        tilt.double()[None, :, None, None], up[None, :, None, None], torch.ones(1, 1, 1) > 0
+    )
+    angle = angles(tilt.double()[None], up[None]).item()
+    assert score("mtpsl", "normals", made)["within_30"] == (100.0 if angle < 30 else 0.0)
