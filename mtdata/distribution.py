@@ -1,0 +1,75 @@
+"""Mean and quantiles of more numbers than fit into memory."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BITS = 12
+"""Low bits of a float32 that a bin leaves out: bins are 2^-11 of their value wide."""
+BINS = 1 << (32 - BITS)
+
+
+class Distribution:
+    """Numbers seen so far: exact extremes and mean, quantiles to 0.05 %.
+
+    Floats sort like the integers of their bits (negative ones reversed), so the upper bits of a
+    float32 are a bin that needs no range in advance. Memory is constant.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.minimum = np.inf
+        self.maximum = -np.inf
+        self.bins = np.zeros(BINS, np.int64)
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        """Take more numbers in; they should be finite."""
+        if not values.size:
+            return
+        self.count += values.size
+        self.total += float(values.sum(dtype=np.float64))
+        self.minimum = min(self.minimum, float(values.min()))
+        self.maximum = max(self.maximum, float(values.max()))
+        bins = _bin(values)
+        low = int(bins.min())
+        counts = np.bincount(bins - low)
+        self.bins[low : low + len(counts)] += counts
+
+    @property
+    def mean(self) -> float:
+        """The mean, summed in float64."""
+        return self.total / self.count
+
+    def quantile(self, q: float) -> float:
+        """The smallest number that at least a share `q` does not exceed, to 0.05 %."""
+        place = int(np.searchsorted(np.cumsum(self.bins), max(q * self.count, 1)))
+        return float(np.clip(_value(np.array([place]))[0], self.minimum, self.maximum))
+
+    def histogram(self, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Counts between edges."""
+        filled = np.flatnonzero(self.bins)
+        counts, _ = np.histogram(_value(filled), edges, weights=self.bins[filled])
+        return counts.astype(np.int64)
+
+    def to_json(self) -> dict[str, float | None]:
+        """The fields of `mtdata stats --json`; null where nothing was seen."""
+        names = ("min", "max", "mean", "median", "p1", "p99")
+        if not self.count:
+            return dict.fromkeys(names)
+        quantiles = (self.quantile(0.5), self.quantile(0.01), self.quantile(0.99))
+        values = (self.minimum, self.maximum, self.mean, *quantiles)
+        return dict(zip(names, values, strict=True))
+
+
+def _bin(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    bits = np.ascontiguousarray(values, np.float32).ravel().view(np.uint32)
+    negative = bits >> np.uint32(31) == 1
+    ordered = np.where(negative, ~bits, bits | np.uint32(1 << 31))
+    return (ordered >> np.uint32(BITS)).astype(np.int64)
+
+
+def _value(bins: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The middle of each bin."""
+    ordered = ((bins.astype(np.int64) << BITS) | (1 << (BITS - 1))).astype(np.uint32)
+    positive = ordered >> np.uint32(31) == 1
+    return np.where(positive, ordered & np.uint32(0x7FFFFFFF), ~ordered).view(np.float32)

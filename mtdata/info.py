@@ -1,0 +1,43 @@
+"""What a store holds, as JSON."""
+
+from typing import Any
+
+from mtdata.store import Split, Store
+
+
+def info(store: Store) -> dict[str, Any]:
+    """The fields of `mtdata info --json`; nothing of it needs pixels."""
+    return {
+        "path": str(store.path),
+        "format_version": store.format_version,
+        "dataset": store.dataset_name,
+        "tasks": {
+            task.name: {
+                "kind": task.kind.name,
+                "channels": task.channels,
+                "units": task.kind.units,
+            }
+            for task in store.tasks
+        },
+        "splits": {name: _split(split) for name, split in store.splits.items()},
+        "content_digest": store.content_digest,
+        "bytes": store.path.stat().st_size,
+    }
+
+
+def _split(split: Split) -> dict[str, Any]:
+    labels = (split.valid_pixels > 0).sum(0)
+    return {
+        "images": len(split),
+        "size": list(split.size),
+        "labels": {t.name: int(n) for t, n in zip(split.tasks, labels, strict=True)},
+        "regimes": {
+            name: {
+                "kind": regime.kind,
+                "seed": regime.seed,
+                "labels": regime.counts,
+                "images_with": {str(k): n for k, n in regime.images_with.items()},
+            }
+            for name, regime in split.regimes.items()
+        },
+    }
