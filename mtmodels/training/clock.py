@@ -1,0 +1,60 @@
+"""How long steps take, and how much of that is waiting for data."""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+class Clock:
+    """Times a loop over batches: `for batch in clock.watch(batches)`.
+
+    Args:
+        seconds: Time that earlier parts of the run took.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._before = seconds
+        self._started = time.perf_counter()
+        self.waited = self.training = 0.0
+        self.steps = self.images = 0
+        self._mark = (0.0, 0.0, 0)
+
+    def watch(self, batches: Iterable[Item]) -> Iterator[Item]:
+        """Pass the batches on, telling waiting from training."""
+        asked = time.perf_counter()
+        for batch in batches:
+            got = time.perf_counter()
+            self.waited += got - asked
+            yield batch
+            asked = time.perf_counter()
+            self.training += asked - got
+
+    def count(self, images: int) -> None:
+        """A step on so many images is done."""
+        self.steps += 1
+        self.images += images
+
+    def seconds_a_step(self) -> float:
+        """Seconds a step takes, waiting and all; 0 before the first."""
+        return (self.waited + self.training) / max(self.steps, 1)
+
+    def total(self) -> float:
+        """Seconds since the run began, over all its parts."""
+        return self._before + time.perf_counter() - self._started
+
+    def lap(self) -> dict[str, float]:
+        """Time since the last lap: `seconds`, share of `data_wait`, `images_per_second`."""
+        waited, trained, images = (
+            self.waited - self._mark[0],
+            self.training - self._mark[1],
+            self.images - self._mark[2],
+        )
+        self._mark = (self.waited, self.training, self.images)
+        seconds = max(waited + trained, 1e-9)
+        return {
+            "seconds": seconds,
+            "data_wait": waited / seconds,
+            "images_per_second": images / seconds,
+        }

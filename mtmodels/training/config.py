@@ -1,0 +1,139 @@
+"""The configuration of a run: strict, frozen, and read to the last field."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+
+Positive = Annotated[int, Field(ge=1)]
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _tuple(value: Any) -> Any:
+    """YAML and JSON have lists only."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _scientific(value: Any) -> Any:
+    """YAML reads `1e-4`, for want of a point, as text; in options it is meant as a number."""
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: _scientific(item) for key, item in value.items()}
+    return [_scientific(item) for item in value] if isinstance(value, list) else value
+
+
+def _float(value: Any) -> Any:
+    """YAML reads `1e-4` as text and `1` as a whole number; both are meant as numbers here."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Options = Annotated[dict[str, JsonValue], BeforeValidator(_scientific)]
+Number = Annotated[float, BeforeValidator(_float)]
+
+
+class Part(BaseModel):
+    """What all parts of the configuration share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+
+class NetworkPart(Part):
+    """Which network, and how wide."""
+
+    name: str = "unet-resnet18"
+    width: Annotated[Number, Field(gt=0)] = 1.0
+    encoder_weights: str | None = None
+    options: Options = {}
+
+
+class MethodPart(Part):
+    """Which method, with its own options."""
+
+    name: str = "sl"
+    options: Options = {}
+
+
+class WeightingPart(Part):
+    """Which weighting of the tasks, with its own options."""
+
+    name: str = "equal"
+    options: Options = {}
+
+
+class SchedulePart(Part):
+    """How the learning rate goes over the run."""
+
+    name: Literal["constant", "step", "cosine", "onecycle"] = "constant"
+    options: Options = {}
+
+
+class AugmentationPart(Part):
+    """What is done to a training sample before it is seen."""
+
+    flip: bool = True
+    scales: Annotated[tuple[Number, ...], BeforeValidator(_tuple), Field(min_length=1)] = (
+        1.0,
+        1.2,
+        1.5,
+    )
+    photometric: bool = False
+    paper_geometry: bool = False
+
+
+class Config(Part):
+    """All that decides how a run goes.
+
+    Raises:
+        pydantic.ValidationError: for a key or a value that cannot be.
+    """
+
+    data: str | None = None
+    regime: str | None = None
+    tasks: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
+    network: NetworkPart = NetworkPart()
+    method: MethodPart = MethodPart()
+    weighting: WeightingPart = WeightingPart()
+    epochs: Positive = 15
+    batch: Positive = 8
+    lr: Annotated[Number, Field(gt=0)] = 1e-4
+    betas: Annotated[tuple[Number, Number], BeforeValidator(_tuple)] = (0.9, 0.99)
+    schedule: SchedulePart = SchedulePart()
+    gradient_clip: Annotated[Number, Field(gt=0)] | None = None
+    augmentation: AugmentationPart = AugmentationPart()
+    keep_unlabelled: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
+    holdout: Annotated[Share, BeforeValidator(_float)] = 0.0
+    select: Literal["last", "holdout", "paper"] | None = None
+    protocol: str = "mtpsl"
+    precision: Literal["auto", "32", "bf16", "16"] = "auto"
+    devices: Annotated[int, Field(ge=1, le=1)] = 1
+    workers: Annotated[int, Field(ge=0)] | None = None
+    log_every: Positive = 10
+    checkpoint_every: Positive | None = None
+
+    @model_validator(mode="after")
+    def _selection_has_its_data(self) -> "Config":
+        if self.select == "holdout" and self.holdout == 0:
+            raise ValueError("`select: holdout` should come with `holdout` above 0; found 0")
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as plain values, as YAML and JSON have them."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The configuration as a YAML document."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    def write(self, path: Path) -> None:
+        """Write it as YAML."""
+        path.write_text(self.to_yaml(), encoding="utf-8")

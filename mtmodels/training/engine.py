@@ -1,0 +1,152 @@
+"""One training step: terms, weighting, gradients, optimiser."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from mtdata.batch import Batch
+from mtmodels.errors import DivergedError
+from mtmodels.method import Method
+from mtmodels.terms import Terms
+from mtmodels.training import randomness
+from mtmodels.training.config import Config
+from mtmodels.training.schedules import SCHEDULES, Position
+from mtmodels.views import Views
+from mtmodels.weighting import Weighting
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step tells the log; `loss` is None where the batch gave no term."""
+
+    lr: float
+    loss: float | None
+    tasks: Mapping[str, float]
+    auxiliary: Mapping[str, float]
+    parts: Mapping[str, float]
+    gradient_norm: float
+
+
+class Engine:
+    """Holds all that a step changes, and can save and restore it.
+
+    Args:
+        config: Rates, schedule, clipping and seed are read from it.
+        method: What makes the terms; moved to the device.
+        weighting: What weighs them; moved to the device.
+        fabric: Device and precision.
+    """
+
+    def __init__(
+        self, config: Config, *, method: Method, weighting: Weighting, fabric: Fabric
+    ) -> None:
+        self.config, self.fabric = config, fabric
+        self.method = method.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.weighting = weighting.to(fabric.device)
+        optimizer = fabric.setup_optimizers(self._adam())
+        assert not isinstance(optimizer, tuple)  # one goes in, one comes out
+        self.optimizer = optimizer
+        self.rng = torch.Generator(fabric.device).manual_seed(config.seed)
+
+    def step(self, batch: Batch, position: Position) -> StepResult:
+        """Train on one batch.
+
+        Raises:
+            DivergedError: where a term or the gradient is not finite; nothing has changed then.
+        """
+        lr = self._set_rate(position)
+        batch = batch.to(self.fabric.device, channels_last=True)
+        with self.fabric.autocast():
+            terms = self.method(Views(batch), progress=position.progress, rng=self.rng)
+        values = _read(terms, position.step, batch.keys)
+        if not terms.tasks and not terms.auxiliary:
+            return StepResult(lr, None, {}, {}, values["parts"], 0.0)
+        shared = self.method.network.shared_parameters()
+        total = self.weighting.backward(terms, shared, self.fabric.backward)
+        norm = self._clip(position.step, batch.keys)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return StepResult(lr, float(total), gradient_norm=norm, **values)
+
+    def modules(self) -> tuple[Method, Weighting]:
+        """What has a training and an evaluation mode."""
+        return self.method, self.weighting
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the weights of the method, as tensors and plain values."""
+        return {
+            "weighting": self.weighting.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "random": randomness.snapshot(self.rng),
+        }
+
+    def load_state(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Go back to what `state` and the weights were."""
+        self.method.load_state_dict(weights)
+        self.weighting.load_state_dict(state["weighting"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        randomness.restore(state["random"], self.rng)
+
+    def _adam(self) -> torch.optim.Optimizer:
+        """Adam over the groups of the method, and what the weighting learns."""
+        groups = [
+            {"params": group.parameters, "scale": group.scale}
+            for group in self.method.parameter_groups()
+        ]
+        learned = list(self.weighting.parameters())
+        if learned:
+            groups.append({"params": learned, "scale": 1.0})
+        return torch.optim.Adam(
+            groups, lr=self.config.lr, betas=self.config.betas, fused=_can_fuse(self.fabric)
+        )
+
+    def _set_rate(self, position: Position) -> float:
+        schedule = self.config.schedule
+        factor = SCHEDULES[schedule.name](position, **schedule.options)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.lr * factor * group["scale"]
+        return self.config.lr * factor
+
+    def _clip(self, step: int, keys: tuple[str, ...]) -> float:
+        """Clip the gradients where that is wanted; refuse those that are not finite."""
+        limit = math.inf if self.config.gradient_clip is None else self.config.gradient_clip
+        clipped = self.fabric.clip_gradients(
+            self.method, self.optimizer, max_norm=limit, error_if_nonfinite=False
+        )
+        assert clipped is not None  # only clipping by value gives no norm
+        norm = float(clipped)
+        # Under fp16 an overflow is part of the search for the scale: the scaler skips that step.
+        if not math.isfinite(norm) and self.config.precision != "16":
+            self.optimizer.zero_grad()
+            raise DivergedError(step, "gradient", keys)
+        return norm
+
+
+def _read(terms: Terms, step: int, keys: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Bring all terms to the processor in one go, and refuse those that are not finite."""
+    families = {"tasks": terms.tasks, "auxiliary": terms.auxiliary, "parts": terms.parts}
+    flat = [(family, name) for family, named in families.items() for name in named]
+    if not flat:
+        return {family: {} for family in families}
+    stacked = torch.stack([families[f][n].detach().float() for f, n in flat])
+    values: dict[str, dict[str, float]] = {family: {} for family in families}
+    for (family, name), value in zip(flat, stacked.tolist(), strict=True):
+        values[family][name] = value
+    for family in ("parts", "auxiliary", "tasks"):
+        # The parts first: they name the culprit best.
+        for name, value in values[family].items():
+            if not math.isfinite(value):
+                raise DivergedError(step, name, keys)
+    return values
+
+
+def _can_fuse(fabric: Fabric) -> bool:
+    """The fused Adam exists for processors and NVIDIA cards."""
+    return fabric.device.type in ("cpu", "cuda")

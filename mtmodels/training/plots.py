@@ -1,0 +1,88 @@
+"""The curves of a run: losses, rate, and scores of what was held out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtmodels.scores import HIGHER_IS_BETTER
+from mtmodels.training.runlog import read_rows
+from mtmodels.training.selection import HEADLINES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8d5a97", "#c98b1b", "#555555")
+PANEL = (4.6, 3.2)
+"""Inches of one panel."""
+
+
+def draw_curves(metrics: Path, out: Path, *, title: str) -> None:
+    """Draw the log of a run into a PNG."""
+    from matplotlib.figure import Figure
+
+    steps, epochs = read_rows(metrics, "step"), read_rows(metrics, "epoch")
+    tasks = list(dict.fromkeys(task for row in steps for task in row["tasks"]))
+    scored = [row for row in epochs if row.get("scores")]
+    panels = [*tasks, "learning rate", *(tasks if scored else [])]
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows + 0.4), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    figure.suptitle(title, fontsize=11)
+    for axis, task, colour in zip(axes, tasks, COLOURS * len(tasks), strict=False):
+        _loss(axis, steps, task, colour)
+    _rate(axes[len(tasks)], steps)
+    if scored:
+        for axis, task in zip(axes[len(tasks) + 1 :], tasks, strict=False):
+            _scores(axis, scored, task)
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    figure.savefig(out, dpi=110)
+
+
+def smooth(values: Sequence[float], share: float = 0.05) -> list[float]:
+    """The mean over a centred window that covers a share of the values."""
+    half = max(1, round(len(values) * share / 2))
+    windows = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
+    return [sum(window) / len(window) for window in windows]
+
+
+def _loss(axis: "Axes", steps: Sequence[Mapping[str, Any]], task: str, colour: str) -> None:
+    rows = [row for row in steps if row["tasks"].get(task) is not None]
+    at, values = [row["step"] for row in rows], [row["tasks"][task] for row in rows]
+    axis.plot(at, values, color=colour, alpha=0.25, linewidth=0.8)
+    axis.plot(at, smooth(values), color=colour, linewidth=1.8)
+    _label(axis, f"{task}: training loss", "step")
+    if values and min(values) > 0 and max(values) > 20 * min(values):
+        axis.set_yscale("log")
+
+
+def _rate(axis: "Axes", steps: Sequence[Mapping[str, Any]]) -> None:
+    axis.plot([row["step"] for row in steps], [row["lr"] for row in steps], color="#555555")
+    axis.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    _label(axis, "learning rate", "step")
+
+
+def _scores(axis: "Axes", epochs: Sequence[Mapping[str, Any]], task: str) -> None:
+    """Draw the score that speaks for a task over the epochs."""
+    names = epochs[0]["scores"].get(task, {})
+    name = next((name for name in HEADLINES if name in names), None)
+    if name is None:
+        axis.set_axis_off()
+        return
+    points = [
+        (row["epoch"], row["scores"][task][name])
+        for row in epochs
+        if row["scores"][task][name] is not None
+    ]
+    axis.plot([e for e, _ in points], [v for _, v in points], color="#222222", marker="o", ms=3)
+    arrow = "higher" if HIGHER_IS_BETTER[name] else "lower"
+    _label(axis, f"{task}: {name} ({arrow} is better)", "epoch")
+
+
+def _label(axis: "Axes", title: str, along: str) -> None:
+    axis.set_title(title, fontsize=9)
+    axis.set_xlabel(along, fontsize=8)
+    axis.tick_params(labelsize=8)
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,60 @@
+"""Which floating-point format a run uses, and why."""
+
+import platform
+from typing import Literal, NamedTuple
+
+import torch
+
+from mtdata.errors import UsageError
+
+FabricPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+PROCESSOR = torch.device("cpu")
+
+
+class Precision(NamedTuple):
+    """What lightning-fabric is told, and the reason for people."""
+
+    name: FabricPrecision
+    reason: str
+
+
+def resolve(requested: str, device: torch.device = PROCESSOR) -> Precision:
+    """Choose the format for a device.
+
+    Args:
+        requested: "auto", "32", "bf16" or "16".
+        device: Where the run happens.
+
+    Raises:
+        UsageError: for "16" on a processor: its products are slow there and need loss scaling.
+    """
+    where = "the card" if device.type == "cuda" else "the processor"
+    if requested == "32":
+        return Precision("32-true", "asked for")
+    if requested == "bf16":
+        note = "" if has_bf16(device) else f", though {where} has no bf16 instructions"
+        return Precision("bf16-mixed", f"asked for{note}")
+    if requested == "16":
+        if device.type != "cuda":
+            raise UsageError(
+                "`--precision 16` should be used on a card; found a processor. "
+                "Use auto, bf16 or 32."
+            )
+        return Precision("16-mixed", "asked for")
+    if has_bf16(device):
+        return Precision("bf16-mixed", f"{where} has bf16 instructions")
+    return Precision("32-true", f"{where} has no bf16 instructions")
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 natively; emulation does not count."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    # On x86 mkldnn also says yes where it emulates, so ask for the instructions themselves.
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)

@@ -1,0 +1,42 @@
+"""The random state of a process as tensors and plain values, which a checkpoint may hold."""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def snapshot(rng: torch.Generator) -> dict[str, Any]:
+    """Take down the state of a generator and of the global ones that libraries may use.
+
+    Args:
+        rng: The generator that the method draws from.
+    """
+    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
+    version, internal, gauss = random.getstate()
+    return {
+        "method": rng.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all(),
+        "numpy": [
+            torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            position,
+            has_gauss,
+            cached,
+        ],
+        "python": [version, list(internal), gauss],
+    }
+
+
+def restore(state: dict[str, Any], rng: torch.Generator) -> None:
+    """Bring back what `snapshot` took down."""
+    rng.set_state(state["method"])
+    torch.set_rng_state(state["torch"])
+    if len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    keys, position, has_gauss, cached = state["numpy"]
+    words = keys.numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", words, position, has_gauss, cached))  # noqa: NPY002
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))

@@ -1,0 +1,110 @@
+"""Where a configuration comes from: defaults < recipe < flags < `--set a.b=c`."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mtdata.errors import UsageError
+from mtmodels.training.config import Config
+
+Layer = Mapping[str, Any]
+"""A part of a configuration as plain values; keys that it lacks are left as they are."""
+
+
+def resolve(*layers: Layer) -> Config:
+    """Lay one layer over the other and check the result.
+
+    Raises:
+        UsageError: naming the first key or value that cannot be.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge(merged, layer)
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from None
+
+
+def merge(below: Layer, above: Layer) -> dict[str, Any]:
+    """Lay `above` over `below`, part by part.
+
+    A part that names another member (another method) drops the options that were below it: they
+    belong to the member that was.
+    """
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            if "name" in value and value["name"] != old.get("name", value["name"]):
+                old = {k: v for k, v in old.items() if k != "options"}
+            result[key] = merge(old, value)
+        else:
+            result[key] = dict(value) if isinstance(value, Mapping) else value
+    return result
+
+
+def parse_set(assignments: Sequence[str]) -> dict[str, Any]:
+    """Read what `--set` was given: `a.b=c`, where c is YAML.
+
+    Raises:
+        UsageError: where an assignment has no `=` or its value is not YAML.
+    """
+    layer: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path.strip("."):
+            raise UsageError(f"`--set` should be given key=value; found `{assignment}`.")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UsageError(f"`--set {path}` should be given YAML; found `{text}`.") from None
+        for key in reversed(path.split(".")):
+            value = {key: value}
+        layer = merge(layer, value)
+    return layer
+
+
+def read_layer(path: Path) -> dict[str, Any]:
+    """Read a configuration file.
+
+    Raises:
+        UsageError: where it is missing or holds no mapping.
+    """
+    try:
+        layer = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise UsageError(f"{path} should be a YAML file; found something else.") from None
+    if not isinstance(layer, dict):
+        raise UsageError(f"{path} should hold keys and values; found {type(layer).__name__}.")
+    return layer
+
+
+def _explain(error: ValidationError) -> str:
+    """Say what the first problem is; for an unknown key, name the nearest known one."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        found = "" if not first["loc"] else f"; found {first['input']!r}"
+        name = f"`{where}` cannot be taken: " if where else ""
+        return f"{name}{first['msg'].removeprefix('Value error, ')}{found}."
+    known = _known_keys(first["loc"][:-1])
+    near = get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    return f"There is no key `{where}`.{hint} Known: {', '.join(known)}."
+
+
+def _known_keys(loc: Sequence[Any]) -> list[str]:
+    part: type[BaseModel] = Config
+    for key in loc:
+        annotation = part.model_fields[str(key)].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        part = annotation
+    return list(part.model_fields)

@@ -1,0 +1,151 @@
+"""The folder of a run: what lies where in it, and when it may be used."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mtmodels.errors import RunFolderError
+
+FORMAT = "mtpartial run"
+Mode = Literal["new", "resume", "overwrite"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run.
+
+    Args:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        """Versions, host, arguments, store, regime, seed; marks the folder as a run."""
+        return self.path / "manifest.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row a step and an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint that a run continues from."""
+        return self.path / "checkpoints" / "last"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that selection chose."""
+        return self.path / "checkpoints" / "best"
+
+    @property
+    def scores(self) -> Path:
+        """One file a split and protocol."""
+        return self.path / "scores"
+
+    @property
+    def predictions(self) -> Path:
+        """Pictures of predictions beside labels."""
+        return self.path / "predictions"
+
+    @property
+    def curves(self) -> Path:
+        """The training curves."""
+        return self.path / "curves.png"
+
+    @property
+    def report(self) -> Path:
+        """Everything on one page."""
+        return self.path / "report.html"
+
+    @property
+    def summary(self) -> Path:
+        """What `mttrain --json` printed; there once a run is complete."""
+        return self.path / "summary.json"
+
+    def is_run(self) -> bool:
+        """Whether this program made the folder."""
+        try:
+            manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(manifest, dict) and manifest.get("format") == FORMAT
+
+    def is_complete(self) -> bool:
+        """Whether the run came to its end."""
+        return self.summary.is_file()
+
+    def check(self, mode: Mode) -> bool:
+        """Refuse a folder that may not be used; returns whether there is a run to continue.
+
+        Raises:
+            RunFolderError: where it is not empty and `mode` is new, or it is no run.
+        """
+        if not self.path.exists():
+            return False
+        if not self.path.is_dir():
+            raise RunFolderError(f"{self.path} should be a folder; found a file. Give another.")
+        if not any(self.path.iterdir()):
+            return False
+        if not self.is_run():
+            raise RunFolderError(
+                f"{self.path} should be empty or a run; found other things in it, which are left "
+                "alone. Give another --out."
+            )
+        if mode == "new":
+            raise RunFolderError(
+                f"{self.path} holds a run already. Continue it with --resume, replace it with "
+                "--overwrite, or give another --out."
+            )
+        return mode == "resume"
+
+    def clear(self) -> None:
+        """Remove what a run writes, and nothing else; the manifest goes last."""
+        for item in (
+            self.summary, self.report, self.curves, self.predictions, self.scores,
+            self.path / "checkpoints", self.metrics, self.config, self.manifest,
+        ):  # fmt: skip
+            if item.is_dir():
+                shutil.rmtree(item)
+            else:
+                item.unlink(missing_ok=True)
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            RunFolderError: where it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.predictions.mkdir(exist_ok=True)
+            self.scores.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.path} cannot be written: {error.strerror}. Give another --out."
+            ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all."""
+    fresh = path.with_name(f".{path.name}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that is there whole or not at all."""
+    write_text(path, json.dumps(value, indent=2) + "\n")

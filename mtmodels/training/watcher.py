@@ -1,0 +1,39 @@
+"""What a run tells whoever watches it; the command line draws bars and lines from it."""
+
+from dataclasses import dataclass
+
+from mtmodels.scores import Scores
+from mtmodels.training.engine import StepResult
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is after a step.
+
+    Args:
+        epoch: The epoch that runs, counted from 1.
+        step: Steps done in the run.
+        steps: Steps of the whole run.
+        left: Seconds that the rest will take, as far as one can tell.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    left: float
+
+
+class Watcher:
+    """Hears what happens. This one keeps quiet; override what is of interest."""
+
+    def say(self, text: str) -> None:
+        """A sentence for people."""
+
+    def step(self, progress: Progress, result: StepResult) -> None:
+        """A step is done."""
+
+    def epoch(self, progress: Progress, means: dict[str, float], scores: Scores) -> None:
+        """An epoch is done; `scores` is empty where nothing was held out."""
+
+    def evaluating(self, what: str, done: int, total: int) -> None:
+        """A batch is scored."""
