@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mtdata.store import Store, open_store
     from mtdata.task import TASK_ORDER, Task
 
-# `mtdata --help` imports this package, so nothing that takes time is imported before it is used.
+# Every command imports this package, and numpy alone costs 0.2 s: all of it waits until it is used.
 _HOME = {
     "KINDS": "mtdata.kinds",
     "REGIMES": "mtdata.regimes",
