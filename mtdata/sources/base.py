@@ -65,6 +65,10 @@ class Source(ABC):
         """Size (h, w) in the official source and the box (top, left, h, w) of it that was kept."""
         return None
 
+    def locate(self, split: str, key: str, task: str | None) -> Path | str:
+        """Where the image (`task` None) or a label of it comes from, for messages."""
+        return f"{self.root or self.name}: {split}/{key}"
+
     def remarks(self) -> tuple[str, ...]:
         """Sentences a person should read before a build: what this copy lacks."""
         return ()

@@ -1,0 +1,1 @@
+"""Building a store: reading in worker processes, a journal that survives a kill, assembly."""

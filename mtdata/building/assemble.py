@@ -1,0 +1,146 @@
+"""From the journal to the store: chunks are copied as they are, in the order of the keys."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.building.journal import Journal
+from mtdata.building.padding import pad_row
+from mtdata.building.regimes import RegimeSpec, draw_regimes
+from mtdata.building.request import Request
+from mtdata.building.workers import Workers
+from mtdata.errors import DataError
+from mtdata.store import format as layout
+from mtdata.store.atomic import replacing
+from mtdata.store.digest import source_digest
+from mtdata.store.opening import Header
+from mtdata.store.regime import RegimeInfo
+from mtdata.store.row import Row
+from mtdata.store.writer import SplitRows, write_store
+
+Regimes = Mapping[str, Sequence[RegimeInfo]]
+"""The regimes of each split."""
+
+
+def draw_all(
+    request: Request, journal: Journal, specs: Sequence[RegimeSpec], *, seed: int
+) -> Regimes:
+    """Draw the regimes of every training split.
+
+    Raises:
+        DataError: where there is no training split, or a regime gives a task no label.
+    """
+    roles = request.source.roles()
+    train = [name for name in request.keys if roles[name] == "train"]
+    if specs and not train:
+        raise DataError(
+            f"a regime should be drawn on a training split; {request.source.name} has none here. "
+            "Build without --regime."
+        )
+    return {
+        name: draw_regimes(
+            specs,
+            request.keys[name],
+            request.task_names,
+            valid_pixels(journal, name, request.keys[name]),
+            seed=seed,
+        )
+        for name in train
+    }
+
+
+def assemble(
+    request: Request,
+    journal: Journal,
+    out: Path,
+    regimes: Regimes,
+    *,
+    default_regime: str,
+    workers: Workers,
+) -> str:
+    """Write the store under its final name, whole or not at all; returns its content digest.
+
+    Raises:
+        DataError: where sizes differ too much to be padded to one.
+        MtdataError: where the disk is full or cannot be written.
+    """
+    header = Header(
+        dataset=request.source.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        tool=layout.tool(),
+        options=request.options(),
+        tasks=request.tasks,
+        default_regime=default_regime,
+        source_digest=digest_of_source(request, journal),
+        content_digest="",
+    )
+    splits = [
+        _split(request, journal, name, regimes.get(name, ()), workers) for name in request.keys
+    ]
+    needed = space(request, journal)
+    with replacing(out, needed=needed) as temporary:
+        return write_store(temporary, header, splits, compression=request.compression)
+
+
+def _split(
+    request: Request,
+    journal: Journal,
+    name: str,
+    regimes: Sequence[RegimeInfo],
+    workers: Workers,
+) -> SplitRows:
+    keys = request.keys[name]
+    size, padded = common_size(name, sizes(journal, name, keys))
+    rows: Iterator[Row] = (journal.read(name, key) for key in keys)
+    if padded:
+        # The arguments are bound now: the rows are asked for when the next split is made already.
+        rows = workers.map(pad_row, zip(rows, repeat(size)))
+    return SplitRows(name, request.source.roles()[name], keys, size, padded, rows, regimes)
+
+
+def space(request: Request, journal: Journal) -> int:
+    """Bytes that a store needs, about: its chunks as the journal has them, and its tables."""
+    return journal.length + request.samples * 64 * len(request.tasks) + 2**16
+
+
+def sizes(journal: Journal, split: str, keys: tuple[str, ...]) -> NDArray[np.int32]:
+    """Heights and widths of the samples of a split, [n, 2]."""
+    return np.array([journal.entries[split, key].size for key in keys], np.int32)
+
+
+def valid_pixels(journal: Journal, split: str, keys: tuple[str, ...]) -> NDArray[np.int32]:
+    """Valid pixels of the labels of a split, [n, tasks]."""
+    return np.array([journal.entries[split, key].valid_pixels for key in keys], np.int32)
+
+
+def common_size(split: str, found: NDArray[np.int32]) -> tuple[tuple[int, int], bool]:
+    """The size that all images of a split are padded to, and whether any has to be.
+
+    Raises:
+        DataError: where that would more than double the mean area.
+    """
+    height, width = map(int, found.max(axis=0))
+    areas = found.astype(np.int64).prod(axis=1)
+    if height * width > 2 * areas.mean():
+        raise DataError(
+            f"the images of split {split} should be of like sizes to be stored as they are; "
+            f"padding them to {height}x{width} would more than double their mean area. "
+            "Give one size for all with --size HxW and --overwrite."
+        )
+    return (height, width), bool((found != (height, width)).any())
+
+
+def digest_of_source(request: Request, journal: Journal) -> str:
+    """Digest over the fingerprints of all samples."""
+    return source_digest(
+        request.source.name,
+        (
+            (split, key, journal.entries[split, key].fingerprint)
+            for split, keys in request.keys.items()
+            for key in keys
+        ),
+    )

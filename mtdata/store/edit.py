@@ -1,0 +1,121 @@
+"""Changing the regimes of a store that exists: a changed copy takes its place, or nothing does."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.regimes.table import RegimeTable
+from mtdata.store import format as layout
+from mtdata.store.atomic import replacing
+from mtdata.store.reader import Store
+from mtdata.store.regime import RegimeInfo, write_regime
+from mtdata.store.split import Split
+
+
+def add_regime(path: Path, name: str, table: RegimeTable, *, split: str | None = None) -> None:
+    """Add a regime to a training split of a store.
+
+    Args:
+        path: The store.
+        name: What to call it.
+        table: Which labels it shows, by key; keys and tasks may be in any order.
+        split: Name of the split; None for the one with the role "train".
+
+    Raises:
+        UsageError: where the name is taken or cannot be one, or no split is the obvious one.
+        DataError: where keys differ from the split's, or it shows a label that is not there.
+    """
+    with Store(path) as store:
+        target = store.split(split) if split else _only_training_split(store)
+        check_name(name)
+        if name in target.regimes:
+            raise UsageError(
+                f"`name` should be new; {path} has a regime {name!r} already. "
+                "Choose another name, or remove that one first."
+            )
+        regime = placed(name, table, target)
+    with _changing(path) as file:
+        write_regime(file[target.name], regime)
+
+
+def remove_regime(path: Path, name: str) -> None:
+    """Remove a regime from all splits of a store; the default becomes "full" if it was this one.
+
+    Raises:
+        UnknownNameError: where the store has no such regime.
+        UsageError: for "full", which is stored nowhere.
+    """
+    with Store(path) as store:
+        if name == layout.FULL:
+            raise UsageError("the regime `full` is every label there is; it cannot be removed.")
+        owners = [s.name for s in store.splits.values() if name in s.regimes]
+        if not owners:
+            raise UnknownNameError("regime", name, list(store.regimes))
+    with _changing(path) as file:
+        for owner in owners:
+            del file[f"{owner}/{layout.REGIME}/{name}"]
+        if file.attrs["default_regime"] == name:
+            file.attrs["default_regime"] = layout.FULL
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot name a regime.
+
+    Raises:
+        UsageError: for an empty name, "full", a slash or a dot at the start.
+    """
+    if not name or name == layout.FULL or "/" in name or name.startswith(".") or "\0" in name:
+        raise UsageError(
+            f"`name` should be a word other than `full` and without a slash; found {name!r}. "
+            "Choose another name."
+        )
+
+
+def placed(name: str, table: RegimeTable, split: Split) -> RegimeInfo:
+    """A table in the order of a split's keys and tasks.
+
+    Raises:
+        DataError: where keys differ from the split's, or it shows a label that is not there.
+    """
+    unknown = sorted(set(table.keys) - set(split.keys))
+    if unknown:
+        raise DataError(
+            f"the regime `{name}` should name images of split {split.name}; found {unknown[0]!r} "
+            f"and {len(unknown) - 1} more that are not in it. Draw it from this store."
+        )
+    names = tuple(task.name for task in split.tasks)
+    labels = table.aligned(split.keys, names)
+    hidden = np.argwhere(labels & (split.valid_pixels == 0))
+    if len(hidden):
+        row, column = hidden[0]
+        raise DataError(
+            f"the regime `{name}` shows {names[column]} of {split.keys[row]}, and "
+            f"{len(hidden) - 1} more labels that the store does not have. Draw it from this store."
+        )
+    origin = table.origin or table.kind
+    return RegimeInfo(name, table.kind, table.parameters, table.seed, origin, names, labels)
+
+
+def _only_training_split(store: Store) -> Split:
+    names = [split.name for split in store.splits.values() if split.role == "train"]
+    if len(names) != 1:
+        raise UsageError(
+            f"`split` should be given: {store.path} has {len(names)} training splits "
+            f"({', '.join(names) or 'none'})."
+        )
+    return store.split(names[0])
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[h5py.File]:
+    needed = path.stat().st_size
+    with replacing(path, needed=needed) as temporary:
+        shutil.copyfile(path, temporary)
+        shutil.copymode(path, temporary)
+        with h5py.File(temporary, "r+", libver=layout.LIBRARY, locking=False) as file:
+            yield file

@@ -1,0 +1,76 @@
+"""The regimes that a split of a store holds."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.store import format as layout
+
+
+@dataclass(frozen=True)
+class RegimeInfo:
+    """Which labels of one split a regime shows; `labels` is bool [n, tasks]."""
+
+    name: str
+    kind: str
+    parameters: Mapping[str, Any]
+    seed: int | None
+    origin: str
+    tasks: tuple[str, ...]
+    labels: NDArray[np.bool_] = field(repr=False, compare=False)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many images show each task."""
+        sums = self.labels.sum(axis=0, dtype=np.int64)
+        return {name: int(n) for name, n in zip(self.tasks, sums, strict=True)}
+
+    @property
+    def images_with(self) -> dict[int, int]:
+        """How many images show 0, 1, 2, ... labels."""
+        numbers = np.bincount(self.labels.sum(axis=1), minlength=len(self.tasks) + 1)
+        return {k: int(n) for k, n in enumerate(numbers)}
+
+
+def full(tasks: Sequence[str], valid_pixels: NDArray[np.int32]) -> RegimeInfo:
+    """The regime that shows all there is; it is stored nowhere."""
+    return RegimeInfo(
+        layout.FULL, layout.FULL, {}, None, "every label", tuple(tasks), valid_pixels > 0
+    )
+
+
+def read_regime(dataset: h5py.Dataset, tasks: Sequence[str]) -> RegimeInfo:
+    """Read one regime of a split; KeyError, ValueError or OSError where it is broken."""
+    attributes = dataset.attrs
+    labels = dataset[()].astype(bool)
+    if labels.ndim != 2 or labels.shape[1] != len(tasks):
+        raise ValueError(f"{dataset.name} should be [n, {len(tasks)}]; found {labels.shape}")
+    labels.flags.writeable = False
+    return RegimeInfo(
+        name=dataset.name.rpartition("/")[2],
+        kind=str(attributes["kind"]),
+        parameters=json.loads(attributes["parameters"]),
+        seed=None if isinstance(attributes["seed"], h5py.Empty) else int(attributes["seed"]),
+        origin=str(attributes["origin"]),
+        tasks=tuple(tasks),
+        labels=labels,
+    )
+
+
+def write_regime(group: h5py.Group, regime: RegimeInfo) -> None:
+    """Write one regime into the group of a split."""
+    labels = np.ascontiguousarray(regime.labels, dtype=bool)
+    dataset = group.require_group(layout.REGIME).create_dataset(
+        regime.name, data=labels, chunks=labels.shape, fletcher32=True, track_times=False
+    )
+    dataset.attrs["kind"] = regime.kind
+    dataset.attrs["parameters"] = layout.canonical(dict(regime.parameters))
+    # An assignment that was read from a file has no seed.
+    dataset.attrs["seed"] = h5py.Empty("i8") if regime.seed is None else regime.seed
+    dataset.attrs["counts"] = np.array(list(regime.counts.values()), np.int64)
+    dataset.attrs["origin"] = regime.origin

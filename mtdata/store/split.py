@@ -1,0 +1,164 @@
+"""One split of a store: what is known of its samples, and reading one of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import UnknownNameError
+from mtdata.sample import Camera, Sample
+from mtdata.sources.base import Role
+from mtdata.store import format as layout
+from mtdata.store.handle import Handle
+from mtdata.store.opening import broken
+from mtdata.store.regime import RegimeInfo, full, read_regime
+from mtdata.task import Task
+
+
+@dataclass(frozen=True)
+class Split:
+    """The samples of one split. It is picklable; an open handle does not travel.
+
+    `size` is the stored height and width; `sizes` int32 [n, 2] the true ones, where an image is
+    padded. `valid_pixels` int32 [n, tasks] is 0 where there is no label, columns as in `tasks`.
+    `regimes` always has "full": every label there is.
+    """
+
+    name: str
+    role: Role
+    tasks: tuple[Task, ...]
+    keys: tuple[str, ...]
+    size: tuple[int, int]
+    sizes: NDArray[np.int32] = field(repr=False)
+    source_sizes: NDArray[np.int32] = field(repr=False)
+    crops: NDArray[np.int32] = field(repr=False)
+    cameras: NDArray[np.float64] = field(repr=False)
+    valid_pixels: NDArray[np.int32] = field(repr=False)
+    digests: NDArray[np.uint8] = field(repr=False)
+    regimes: Mapping[str, RegimeInfo] = field(repr=False)
+    handle: Handle = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def visible(self, regime: str = layout.FULL) -> NDArray[np.bool_]:
+        """Which labels may be seen, bool [n, tasks]: valid pixels, and shown by the regime.
+
+        Raises:
+            UnknownNameError: where the split has no regime of that name.
+        """
+        if regime not in self.regimes:
+            raise UnknownNameError(f"regime of split {self.name}", regime, list(self.regimes))
+        return self.regimes[regime].labels & (self.valid_pixels > 0)
+
+    def index(self, key: str) -> int:
+        """Position of a key.
+
+        Raises:
+            UnknownNameError: where the split has no such key.
+        """
+        try:
+            return self.keys.index(key)
+        except ValueError:
+            raise UnknownNameError(f"image of split {self.name}", key, list(self.keys)) from None
+
+    def read(self, index: int, tasks: Sequence[str]) -> Sample:
+        """Read one image and those labels of it in `tasks` that exist; touch nothing else.
+
+        Raises:
+            StoreError: where a chunk is broken; it names the sample and the label.
+        """
+        columns = {task.name: column for column, task in enumerate(self.tasks)}
+        kinds = {task.name: task.kind for task in self.tasks}
+        labels, valid = {}, {}
+        for name in tasks:
+            if name not in columns:
+                raise UnknownNameError("task", name, list(columns))
+            if self.valid_pixels[index, columns[name]] > 0:
+                stored = self.read_stored(index, name)
+                labels[name], valid[name] = kinds[name].decode(stored)
+        image = self.read_stored(index, None)
+        return Sample(self.keys[index], image, labels, valid, self.camera(index))
+
+    def read_stored(self, index: int, task: str | None) -> NDArray[Any]:
+        """One chunk as the file holds it: the image (`task` None) or a label.
+
+        Raises:
+            StoreError: where its checksum is wrong.
+        """
+        dataset = self.dataset(task)
+        array = np.empty(dataset.shape[1:], dataset.dtype)
+        try:
+            dataset.read_direct(array, np.s_[index])
+        except OSError as error:
+            what = "image" if task is None else f"label `{task}`"
+            key = self.keys[index]
+            text = f"the {what} of {self.name}/{key} does not match its checksum"
+            raise broken(self.handle.path, text) from error
+        return array
+
+    def dataset(self, task: str | None) -> h5py.Dataset:
+        """The array of all images, or of all labels of a task."""
+        place = layout.IMAGE if task is None else f"{layout.LABEL}/{task}"
+        return self.handle.file[f"{self.name}/{place}"]
+
+    def camera(self, index: int) -> Camera | None:
+        """Camera of an image at the stored size, where it is known."""
+        values = self.cameras[index]
+        return None if np.isnan(values).any() else Camera(*map(float, values))
+
+
+def read_split(handle: Handle, name: str, tasks: tuple[Task, ...]) -> Split:
+    """Read everything of a split that is not pixels.
+
+    Raises:
+        StoreError: where something is missing or has another shape than the format says.
+    """
+    group = handle.file[name]
+    try:
+        keys = tuple(group[layout.KEY].asstr()[()])
+        n, (h, w) = len(keys), group[layout.IMAGE].shape[1:3]
+        sizes = np.tile(np.array([[h, w]], np.int32), (n, 1))
+        if layout.SIZE in group:
+            sizes = _table(group, layout.SIZE, (n, 2))
+        valid_pixels = _table(group, layout.VALID_PIXELS, (n, len(tasks)))
+        names = [task.name for task in tasks]
+        regimes = {layout.FULL: full(names, valid_pixels)}
+        for regime in group.get(layout.REGIME, {}).values():
+            info = read_regime(regime, names)
+            regimes[info.name] = info
+        return Split(
+            name=name,
+            role=_role(group),
+            tasks=tasks,
+            keys=keys,
+            size=(int(h), int(w)),
+            sizes=sizes,
+            source_sizes=_table(group, layout.SOURCE_SIZE, (n, 2)),
+            crops=_table(group, layout.CROP, (n, 4)),
+            cameras=_table(group, layout.CAMERA, (n, 4)),
+            valid_pixels=valid_pixels,
+            digests=_table(group, layout.DIGEST, (n, 1 + len(tasks), 32)),
+            regimes=regimes,
+            handle=handle,
+        )
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise broken(handle.path, f"split {name} cannot be read ({error})") from error
+
+
+def _role(group: h5py.Group) -> Role:
+    role = group.attrs["role"]
+    if role not in ("train", "test"):
+        raise ValueError(f"role should be train or test; found {role!r}")
+    return "train" if role == "train" else "test"
+
+
+def _table(group: h5py.Group, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    table: NDArray[Any] = group[name][()]
+    if table.shape != shape:
+        raise ValueError(f"{name} should be {list(shape)}; found {list(table.shape)}")
+    table.flags.writeable = False
+    return table
