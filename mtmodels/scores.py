@@ -11,6 +11,8 @@ from typing import Any
 Score = float | list[float]
 Scores = Mapping[str, Mapping[str, Score]]
 """For each task, for each score, its value; a list has one value a class."""
+LooseScores = Mapping[str, Mapping[str, Any]]
+"""Scores, or what JSON made of them: None for NaN, a whole number for a float."""
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "miou": True,
@@ -29,6 +31,9 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "max_f": True,
     "ods_f": True,
 }
+
+HEADLINES = ("miou", "abs_err", "mean", "ods_f", "max_f", "iou_at_0.5")
+"""The score that speaks for a task alone: the first of these that it has."""
 
 
 def better(names: Iterable[str]) -> dict[str, bool]:
