@@ -1,5 +1,6 @@
 """Errors of networks, methods and training. Each says what was expected, found and what to do."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from mtdata.errors import MtdataError
@@ -31,3 +32,38 @@ class DivergedError(MtmodelsError, ArithmeticError):
             "--precision 32 often helps."
         )
         self.step, self.term, self.keys = step, term, keys
+
+
+class InterruptedRun(MtmodelsError):  # noqa: N818  (it is no fault)
+    """Somebody asked a run to stop; it was saved first.
+
+    Args:
+        folder: The folder of the run.
+        step: Steps that are done.
+    """
+
+    exit_code: ClassVar[int] = 130
+
+    def __init__(self, folder: Path, step: int) -> None:
+        super().__init__(
+            f"interrupted after step {step}, which is saved. "
+            f"Go on with `mttrain --out {folder} --resume`."
+        )
+        self.folder, self.step = folder, step
+
+
+class PredictionError(MtmodelsError, ArithmeticError):
+    """A prediction that cannot be scored.
+
+    Args:
+        task: The task.
+        keys: The images of the batch that show it.
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, task: str, keys: tuple[str, ...], problem: str) -> None:
+        super().__init__(
+            f"The prediction of `{task}` should be there and finite; it {problem}, in the batch of "
+            f"{', '.join(keys)}. Is the task among those of the network, and did training diverge?"
+        )
+        self.task, self.keys, self.problem = task, keys, problem
