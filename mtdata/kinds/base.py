@@ -49,8 +49,14 @@ class Kind(ABC):
         """Correct the values of a label whose pixels were mirrored left to right."""
         return label
 
-    def zoom(self, label: NDArray[Any], factor: float) -> NDArray[Any]:
-        """Correct the values of a label that was magnified by `factor`."""
+    def zoom(self, label: NDArray[Any], factor: float, *, paper: bool = False) -> NDArray[Any]:
+        """Correct the values of a label that was magnified by `factor`.
+
+        Args:
+            label: The values.
+            factor: Above 1 where things became larger.
+            paper: Do as the code released with the papers does, where that differs.
+        """
         return label
 
     def rotate(self, label: NDArray[Any], degrees: float) -> NDArray[Any]:

@@ -80,9 +80,14 @@ class Depth(Kind):
             return {"dtype": "float32", "void": float("nan")}
         return {"dtype": "uint16", "void": 0, "scale": self.scale, "offset": self.offset}
 
-    def zoom(self, label: NDArray[Any], factor: float) -> NDArray[Any]:
-        """A magnified scene is nearer: depth is divided, inverse depth multiplied."""
-        return (label * factor if self.inverse else label / factor).astype(label.dtype)
+    def zoom(self, label: NDArray[Any], factor: float, *, paper: bool = False) -> NDArray[Any]:
+        """A magnified scene is nearer: depth is divided, inverse depth multiplied.
+
+        The code released with the papers divides inverse depth too; with `paper` it is so here.
+        """
+        times = factor if self.inverse and not paper else 1 / factor
+        zoomed: NDArray[Any] = label * label.dtype.type(times)
+        return zoomed
 
     def to_json(self) -> dict[str, Any]:
         """The kind as JSON."""

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,16 +70,13 @@ class _Table:
 
     def _reachable(self, image: int, luck: Sequence[bytes]) -> dict[int, int | None]:
         """Tasks that can take a label more, nearest first, and from which each takes an image."""
-
-        def in_luck(flags: NDArray[Any]) -> list[int]:
-            return sorted(map(int, np.flatnonzero(flags)), key=lambda t: luck[t])
-
-        origin: dict[int, int | None] = dict.fromkeys(in_luck(self.available[image]))
+        order = sorted(range(len(luck)), key=lambda t: luck[t])
+        origin: dict[int, int | None] = {t: None for t in order if self.available[image, t]}
         queue = deque(origin)
         while queue:
             task = queue.popleft()
-            for other in in_luck(self.movable[task]):
-                if other not in origin:
+            for other in order:
+                if self.movable[task, other] and other not in origin:
                     origin[other] = task
                     queue.append(other)
         return origin

@@ -1,9 +1,9 @@
 """A store: one file with all splits, labels and regimes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtdata.errors import UnknownNameError
 from mtdata.store.handle import Handle
@@ -12,7 +12,8 @@ from mtdata.store.split import Split, read_split
 from mtdata.task import Task
 
 if TYPE_CHECKING:
-    from mtdata.dataset import Dataset
+    from mtdata.dataset import Dataset, Transform
+    from mtdata.regimes import RegimeTable
 
 
 class Store:
@@ -28,7 +29,15 @@ class Store:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._handle = Handle(self.path)
-        header = read_header(self.path, self._handle.file)
+        try:
+            self._read()
+        except BaseException:
+            self._handle.close()
+            raise
+
+    def _read(self) -> None:
+        file = self._handle.file
+        header = read_header(self.path, file)
         self.dataset_name = header.dataset
         self.created = header.created
         self.tool = header.tool
@@ -38,7 +47,7 @@ class Store:
         self.source_digest = header.source_digest
         self.content_digest = header.content_digest
         self.format_version = header.format_version
-        names = sorted(self._handle.file, key=_split_order)
+        names = sorted(file, key=_split_order)
         if not names:
             raise broken(self.path, "it has no split")
         self.splits: dict[str, Split] = {
@@ -75,8 +84,8 @@ class Store:
         self,
         split: str,
         tasks: Sequence[str] | None = None,
-        regime: str | None = None,
-        transform: Callable[..., Any] | None = None,
+        regime: "str | Path | RegimeTable | None" = None,
+        transform: "Transform | None" = None,
         keys: Sequence[str] | None = None,
     ) -> "Dataset":
         """The samples of a split with the labels that a regime shows.
@@ -84,13 +93,14 @@ class Store:
         Args:
             split: Name of the split.
             tasks: Names of the tasks to read; None for all.
-            regime: Name of the regime; None for every label.
+            regime: A regime by name, a CSV file of key and task, or a table. None is the default
+                regime for a split to train on, and every label for one to test on.
             transform: What `mtdata.dataset.Dataset` does to a sample.
             keys: Only these images, in this order; None for all.
         """
-        from mtdata.dataset import Dataset
+        from mtdata.dataset import make_dataset
 
-        return Dataset(self, split, tasks=tasks, regime=regime, transform=transform, keys=keys)
+        return make_dataset(self, split, tasks=tasks, regime=regime, transform=transform, keys=keys)
 
     def close(self) -> None:
         """Close the file; it opens again when it is needed."""
