@@ -37,29 +37,56 @@ class Network(nn.Module, ABC):
     Args:
         tasks: The tasks to predict, in order.
         width: A factor on the channels of its layers; 1 is the published network.
+        mean: Subtracted from an image, one value a colour; 0 as released with the papers on NYUv2.
+        std: What an image is then divided by, one value a colour.
 
     Raises:
-        ValueError: where there is no task, two tasks share a name, or `width` is not positive.
+        ValueError: where there is no task, two tasks share a name, `width` is not positive, or
+            `mean` and `std` are not three values each, `std` positive.
     """
 
+    summary: ClassVar[str]
+    """One sentence for `mtmodels list networks`."""
+    reference: ClassVar[str]
+    """Paper and section."""
     stride: ClassVar[int] = 32
     """Height and width of an image should be divisible by this."""
     feature_channels: int
     feature_stride: int
 
-    def __init__(self, tasks: Sequence[Task], *, width: float = 1.0) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        width: float = 1.0,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+    ) -> None:
         super().__init__()
         names = [task.name for task in tasks]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"`tasks` should be one or more different tasks; found {names}.")
         if not width > 0:
             raise ValueError(f"`width` should be above 0; found {width}.")
+        if len(mean) != 3 or len(std) != 3 or not all(value > 0 for value in std):
+            raise ValueError(
+                "`mean` and `std` should be three values each, those of `std` above 0; "
+                f"found {list(mean)} and {list(std)}."
+            )
         self.tasks = tuple(tasks)
         self.width = width
+        self.mean, self.std = tuple(mean), tuple(std)
 
     @abstractmethod
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Output:
         """Predict all tasks."""
+
+    def normalised(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """The image as the first layer wants it."""
+        if self.mean == (0, 0, 0) and self.std == (1, 1, 1):
+            return image
+        mean, std = (image.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (image - mean) / std
 
     @abstractmethod
     def shared_parameters(self) -> list[nn.Parameter]:
@@ -81,7 +108,10 @@ class Network(nn.Module, ABC):
 
     @torch.no_grad()
     def predict(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Float[Tensor, "b c h w"]]:
-        """Predict images of any size: pad on the right and bottom, run, cut to size."""
+        """Predict images of any size: pad on the right and bottom, run, cut to size.
+
+        Call `eval()` first: batch normalisation follows the mode that the network is in.
+        """
         height, width = image.shape[-2:]
         pad = (-width % self.stride, -height % self.stride)
         padded = nn.functional.pad(image, (0, pad[0], 0, pad[1]), mode="replicate")

@@ -1,0 +1,139 @@
+"""The model's side of each kind of label, one row a kind. Nothing else asks for a kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
+
+from mtdata.errors import UnknownNameError
+from mtdata.task import Task
+from mtmodels.losses import (
+    PixelLoss,
+    at_least_single,
+    balanced_bce,
+    bce,
+    cosine,
+    cross_entropy,
+    edge_bce,
+    hard_bce,
+    hard_cross_entropy,
+    l1,
+    soft_bce,
+    soft_cross_entropy,
+)
+
+PerPixel = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
+
+
+@dataclass(frozen=True)
+class KindModel:
+    """What networks, methods and losses need to know of a kind.
+
+    Args:
+        activation: From the last layer to a prediction: logits, units of the task, unit normals.
+        losses: Losses against a label, by name.
+        default_loss: The one used unless another is chosen.
+        as_input: How a prediction enters a transfer or mapping network.
+        as_label: What a prediction says, in the form that labels have: the class it decides for.
+        soft: Loss against another, detached prediction as it is.
+        hard: The same against the value that this prediction decides for.
+        untrained_outside_valid: Whether pixels without a valid label hold predictions that nothing
+            ever trained (depth of the sky), so that they are no target either.
+    """
+
+    activation: PerPixel
+    losses: Mapping[str, PixelLoss]
+    default_loss: str
+    as_input: PerPixel
+    as_label: Callable[[Float[Tensor, "n c h w"]], Shaped[Tensor, "n d h w"]]
+    soft: PixelLoss
+    hard: PixelLoss
+    untrained_outside_valid: bool
+
+    def loss(self, task: str, name: str = "") -> PixelLoss:
+        """The loss of that name, or the default one where there is none.
+
+        Raises:
+            UnknownNameError: where this kind has no such loss.
+        """
+        name = name or self.default_loss
+        if name not in self.losses:
+            raise UnknownNameError(f"loss of task `{task}`", name, self.losses)
+        return self.losses[name]
+
+
+def log_probability(logits: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Log-softmax: how XTasC-Net feeds classes to its transfer networks."""
+    return F.log_softmax(at_least_single(logits), dim=1)
+
+
+def unit(vector: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """The vector made unit; one too short to have a direction stays finite."""
+    return F.normalize(at_least_single(vector), dim=1, eps=1e-6)
+
+
+def likeliest(logits: Float[Tensor, "n c h w"]) -> Int[Tensor, "n 1 h w"]:
+    """The class with the largest logit."""
+    return logits.argmax(1, keepdim=True)
+
+
+def likely(logit: Float[Tensor, "n c h w"]) -> Bool[Tensor, "n c h w"]:
+    """Whether "yes" is likelier than "no"."""
+    return logit > 0
+
+
+KINDS: dict[str, KindModel] = {
+    "classes": KindModel(
+        activation=at_least_single,
+        losses={"cross_entropy": cross_entropy},
+        default_loss="cross_entropy",
+        as_input=log_probability,
+        as_label=likeliest,
+        soft=soft_cross_entropy,
+        hard=hard_cross_entropy,
+        untrained_outside_valid=False,  # the released code compares classes on every pixel
+    ),
+    "binary": KindModel(
+        activation=at_least_single,
+        losses={"balanced_bce": balanced_bce, "bce": bce, "edge_bce": edge_bce},
+        default_loss="balanced_bce",
+        as_input=at_least_single,  # log-odds: to two classes what log-softmax is to many
+        as_label=likely,
+        soft=soft_bce,
+        hard=hard_bce,
+        untrained_outside_valid=False,
+    ),
+    "depth": KindModel(
+        activation=at_least_single,
+        losses={"l1": l1},
+        default_loss="l1",
+        as_input=at_least_single,
+        as_label=at_least_single,
+        soft=l1,
+        hard=l1,
+        untrained_outside_valid=True,
+    ),
+    "normals": KindModel(
+        activation=unit,
+        losses={"cosine": cosine, "l1": l1},
+        default_loss="cosine",
+        as_input=at_least_single,
+        as_label=at_least_single,
+        soft=cosine,
+        hard=cosine,
+        untrained_outside_valid=True,
+    ),
+}
+
+
+def kind_model(task: Task) -> KindModel:
+    """The row of the kind of a task.
+
+    Raises:
+        UnknownNameError: where the kind has no row.
+    """
+    if task.kind.name not in KINDS:
+        raise UnknownNameError("kind of label", task.kind.name, KINDS)
+    return KINDS[task.kind.name]

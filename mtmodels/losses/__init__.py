@@ -1,0 +1,26 @@
+"""Losses, pixel by pixel, and how they become one number."""
+
+from mtmodels.losses.binary import balanced_bce, bce, edge_bce, hard_bce, soft_bce
+from mtmodels.losses.classes import cross_entropy, hard_cross_entropy, soft_cross_entropy
+from mtmodels.losses.pixel import PixelLoss
+from mtmodels.losses.precision import at_least_single
+from mtmodels.losses.reduction import image_means, over_images, over_pixels
+from mtmodels.losses.values import cosine, l1
+
+__all__ = [
+    "PixelLoss",
+    "at_least_single",
+    "balanced_bce",
+    "bce",
+    "cosine",
+    "cross_entropy",
+    "edge_bce",
+    "hard_bce",
+    "hard_cross_entropy",
+    "image_means",
+    "l1",
+    "over_images",
+    "over_pixels",
+    "soft_bce",
+    "soft_cross_entropy",
+]

@@ -1,0 +1,29 @@
+"""The form that all losses share: one value a pixel, zero where the label is not valid.
+
+A loss looks at one image at a time, so that it does not matter how images are put into batches.
+Labels are masked before any arithmetic: whatever lies in a pixel that is not valid (NaN, a class
+id out of range) reaches neither the value nor the gradient.
+"""
+
+from collections.abc import Callable
+
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
+
+PixelLoss = Callable[
+    [Float[Tensor, "n c h w"], Shaped[Tensor, "n d h w"], Bool[Tensor, "n h w"]],
+    Float[Tensor, "n h w"],
+]
+"""(prediction, label, valid) -> loss of each pixel, zero where not valid."""
+
+
+def masked(value: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
+    """The value where valid, zero elsewhere."""
+    return value.where(valid, value.new_zeros(()))
+
+
+def masked_label(
+    label: Shaped[Tensor, "n d h w"], valid: Bool[Tensor, "n h w"]
+) -> Shaped[Tensor, "n d h w"]:
+    """The label where valid, zero elsewhere."""
+    return label.where(valid[:, None], label.new_zeros(()))

@@ -1,0 +1,38 @@
+"""The alignment loss: a transferred prediction is compared with the label."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from mtdata.batch import Batch
+from mtmodels.methods.supervision import Seen
+from mtmodels.methods.transfer import TransferMethod
+
+
+class Align(TransferMethod):
+    """l_{t->s} compares with the label of s, over the images that show both t and s.
+
+    Where no image shows both (under the regime `one`, never), L_t is (1 - lambda_t) l_t. For the
+    arguments see `TransferMethod`.
+
+    Reference: XTasC-Net eq. 8 and 11 ("Align-Net").
+    """
+
+    summary: ClassVar[str] = "transferred predictions agree with the labels (Align-Net)"
+    reference: ClassVar[str] = "XTasC-Net eq. 8 and 11"
+
+    def transfer_loss(
+        self,
+        source: str,
+        target: str,
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        batch: Batch,
+        seen: Seen,
+    ) -> Float[Tensor, ""] | None:
+        """The loss of `target` on its labels; None where no image shows both tasks."""
+        if not seen.any(source, target):
+            return None
+        transferred = self.transfer(source, target, predictions)
+        return self.supervision.loss(target, transferred, batch, seen=seen, also=[source])

@@ -1,0 +1,90 @@
+"""Cross-task consistency: a transferred prediction is compared with the direct one."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mtdata.batch import Batch
+from mtdata.errors import UnknownNameError
+from mtmodels.kinds import kind_model
+from mtmodels.methods.supervision import Normalise, Reduction, Seen
+from mtmodels.methods.transfer import CONSISTENCY_WEIGHT, TransferMethod
+from mtmodels.network import Network
+
+
+class CrossTaskConsistency(TransferMethod):
+    """l_{t->s} compares with the direct prediction of s, through which no gradient flows.
+
+    It needs no label, so every image has it. Pixels of depth and normals take no part where an
+    image shows the task and its label is not valid there: nothing ever trained the target.
+
+    Args:
+        network: The network to train.
+        target: "soft": the probabilities of the direct prediction, eq. 13. "hard": the class it
+            decides for, as the released code does. The same for depth and normals.
+        consistency_weight: See `TransferMethod`, as for all that follow.
+        transfer_width: A factor on the channels of the transfer networks.
+        losses: The loss of a task by name.
+        task_weights: A factor on the terms of a task.
+        reduction: "image" or "pixels", for all tasks or by task.
+        normalise: "batch" or "paper"; the consistency part is the same in both.
+
+    Raises:
+        ValueError: where the network has one task only, or an option is out of range.
+
+    Reference: XTasC-Net eq. 3 and 11 to 15. Equation 11 prints the direct prediction of t as the
+    target; section III and the code have that of s.
+    """
+
+    summary: ClassVar[str] = "transferred predictions agree with the direct ones (XTasC-Net)"
+    reference: ClassVar[str] = "XTasC-Net eq. 11-16"
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        target: Literal["soft", "hard"] = "soft",
+        consistency_weight: float | Mapping[str, float] = CONSISTENCY_WEIGHT,
+        transfer_width: float | None = None,
+        losses: Mapping[str, str] | None = None,
+        task_weights: Mapping[str, float] | None = None,
+        reduction: Reduction | Mapping[str, Reduction] = "image",
+        normalise: Normalise = "batch",
+    ) -> None:
+        super().__init__(
+            network,
+            consistency_weight=consistency_weight,
+            transfer_width=transfer_width,
+            losses=losses,
+            task_weights=task_weights,
+            reduction=reduction,
+            normalise=normalise,
+        )
+        if target not in ("soft", "hard"):
+            raise UnknownNameError("target", str(target), ["soft", "hard"])
+        rows = {task.name: kind_model(task) for task in network.tasks}
+        self.compare = {n: row.soft if target == "soft" else row.hard for n, row in rows.items()}
+        self.masked = {n for n, row in rows.items() if row.untrained_outside_valid}
+
+    def transfer_loss(
+        self,
+        source: str,
+        target: str,
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        batch: Batch,
+        seen: Seen,
+    ) -> Float[Tensor, ""]:
+        """The distance to the direct prediction of `target`."""
+        transferred = self.transfer(source, target, predictions)
+        valid = self._trained(target, batch)
+        loss = self.compare[target](transferred, predictions[target].detach(), valid)
+        return self.supervision.compared(target, loss, valid)
+
+    def _trained(self, task: str, batch: Batch) -> Bool[Tensor, "b h w"]:
+        """The pixels whose direct prediction of `task` may be a target."""
+        trained = batch.image.new_ones(batch.image[:, 0].shape).bool()
+        if task in self.masked and task in batch.labels:
+            trained[batch.rows[task]] = batch.valid[task]
+        return trained

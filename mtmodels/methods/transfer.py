@@ -1,0 +1,149 @@
+"""What `xtc` and `align` share: predictions of one task transferred to the others."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtdata.batch import Batch
+from mtmodels.method import Method
+from mtmodels.methods.per_task import per_task
+from mtmodels.methods.supervision import Normalise, Reduction, Seen, Supervision
+from mtmodels.network import Network
+from mtmodels.networks.transfer import TransferNetwork
+from mtmodels.terms import Terms
+from mtmodels.views import Views
+
+CONSISTENCY_WEIGHT = 1e-4
+
+
+class TransferMethod(Method):
+    """L_t = (1 - lambda_t) l_t + lambda_t x mean over s != t of l_{t->s}.
+
+    l_t compares the prediction of t with its label; l_{t->s} what a transfer network makes of that
+    prediction, for task s, with a target that a member chooses. There is one transfer network an
+    ordered pair of tasks. Only training has them.
+
+    Args:
+        network: The network to train.
+        consistency_weight: lambda_t in [0, 1], one for all tasks or by task; a command line and a
+            configuration call it `lambda`. 1e-4 as in the paper on NYUv2; 0.01 on Cityscapes.
+        transfer_width: A factor on the channels of the transfer networks; the width of the network
+            where it is not given.
+        losses: The loss of a task by name; the default of its kind where it is not given.
+        task_weights: A factor on the terms of a task; 1 where it is not given.
+        reduction: "image" or "pixels", for all tasks or by task.
+        normalise: "batch", or "paper" to divide by the number of labelled tasks of an image.
+
+    Raises:
+        ValueError: where the network has one task only, or an option is out of range.
+
+    Reference: XTasC-Net eq. 11.
+    """
+
+    minimum_tasks: ClassVar[int] = 2
+    aliases: ClassVar[Mapping[str, str]] = {"lambda": "consistency_weight"}
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        consistency_weight: float | Mapping[str, float] = CONSISTENCY_WEIGHT,
+        transfer_width: float | None = None,
+        losses: Mapping[str, str] | None = None,
+        task_weights: Mapping[str, float] | None = None,
+        reduction: Reduction | Mapping[str, Reduction] = "image",
+        normalise: Normalise = "batch",
+    ) -> None:
+        super().__init__(network)
+        self.supervision = Supervision(
+            network.tasks,
+            losses=losses,
+            task_weights=task_weights,
+            reduction=reduction,
+            normalise=normalise,
+        )
+        self.consistency_weight = _lambdas(consistency_weight, self.supervision.names)
+        width = network.width if transfer_width is None else transfer_width
+        if not width > 0:
+            raise ValueError(f"`transfer_width` should be above 0; found {width}.")
+        self.transfers = nn.ModuleDict(
+            {
+                pair_name(t.name, s.name): TransferNetwork(t, s, width=width)
+                for t in network.tasks
+                for s in network.tasks
+                if s is not t
+            }
+        )
+
+    @abstractmethod
+    def transfer_loss(
+        self,
+        source: str,
+        target: str,
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        batch: Batch,
+        seen: Seen,
+    ) -> Float[Tensor, ""] | None:
+        """l_{source->target}, or None where no image of the batch has one."""
+
+    def transfer(
+        self, source: str, target: str, predictions: Mapping[str, Float[Tensor, "b c h w"]]
+    ) -> Float[Tensor, "b d h w"]:
+        """The prediction of `target` made from that of `source`."""
+        prediction: Tensor = self.transfers[pair_name(source, target)](predictions[source])
+        return prediction
+
+    def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
+        """One term a task that an image of the batch shows; what the others keep is auxiliary."""
+        batch, names = views.main, self.supervision.names
+        seen = self.supervision.seen(batch)
+        predictions = self.network(batch.image).predictions
+        direct = self.supervision.direct(predictions, batch, seen)
+        transferred = {
+            t: {
+                s: loss
+                for s in names
+                if s != t
+                and (loss := self.transfer_loss(t, s, predictions, batch, seen)) is not None
+            }
+            for t in names
+        }
+        return self._terms(direct, transferred)
+
+    def _terms(
+        self, direct: Mapping[str, Tensor], transferred: Mapping[str, Mapping[str, Tensor]]
+    ) -> Terms:
+        """Equation 11 for every task, and its parts."""
+        tasks: dict[str, Tensor] = {}
+        auxiliary: dict[str, Tensor] = {}
+        parts: dict[str, Tensor] = {}
+        for t in self.supervision.names:
+            weight, factor = self.consistency_weight[t], self.supervision.weights[t]
+            pairs = transferred[t]
+            share = factor * weight / (len(transferred) - 1)
+            parts |= {f"{t}/to_{s}": loss.detach() for s, loss in pairs.items()}
+            if t in direct:
+                parts[f"{t}/direct"] = direct[t].detach()
+                tasks[t] = factor * (1 - weight) * direct[t] + share * sum(pairs.values())
+            elif pairs:
+                # Not in `tasks`: a weighting that learns from L_t would take a task without a label
+                # for one that is learnt perfectly.
+                auxiliary[f"{t}/consistency"] = share * torch.stack([*pairs.values()]).sum()
+        return Terms(tasks, auxiliary, parts)
+
+
+def pair_name(source: str, target: str) -> str:
+    """The name of a transfer network among the parameters."""
+    return f"{source}_to_{target}"
+
+
+def _lambdas(value: float | Mapping[str, float], tasks: tuple[str, ...]) -> dict[str, float]:
+    lambdas = per_task("lambda", value, tasks, default=CONSISTENCY_WEIGHT)
+    for name, weight in lambdas.items():
+        if not 0 <= weight <= 1:
+            raise ValueError(f"`lambda` of task `{name}` should be in [0, 1]; found {weight}.")
+    return lambdas

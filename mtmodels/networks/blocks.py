@@ -1,0 +1,37 @@
+"""Layers that several networks are made of."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def scaled(channels: int, width: float) -> int:
+    """A number of channels times the width of a network, at least 1."""
+    return max(1, round(channels * width))
+
+
+def convolution(channels_in: int, channels_out: int, *, size: int = 3, bias: bool) -> nn.Conv2d:
+    """A convolution that keeps height and width; weights Xavier-normal, bias zero."""
+    layer = nn.Conv2d(channels_in, channels_out, size, padding=size // 2, bias=bias)
+    nn.init.xavier_normal_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def normalised_block(channels_in: int, channels_out: int, *, count: int) -> nn.Sequential:
+    """`count` times 3x3 convolution (with bias), batch norm, ReLU."""
+    layers: list[nn.Module] = []
+    for _ in range(count):
+        layers += [
+            convolution(channels_in, channels_out, bias=True),
+            nn.BatchNorm2d(channels_out),
+            nn.ReLU(inplace=True),
+        ]
+        channels_in = channels_out
+    return nn.Sequential(*layers)
+
+
+def upsample(x: Float[Tensor, "b c h w"], factor: int = 2) -> Float[Tensor, "b c h2 w2"]:
+    """Magnify by bilinear interpolation, corner on corner."""
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=True)

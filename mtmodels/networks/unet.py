@@ -1,0 +1,100 @@
+"""A compact network: ResNet-18 encoder, one light decoder for all tasks, heads at quarter size."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtdata.task import Task
+from mtmodels.kinds import kind_model
+from mtmodels.network import Network, Output
+from mtmodels.networks.blocks import normalised_block, scaled
+from mtmodels.networks.resnet import ResNetEncoder
+
+DECODER_CHANNELS = (256, 128, 64)
+HEAD_CHANNELS = 64
+
+
+def magnify(x: Float[Tensor, "b c h w"], size: torch.Size) -> Float[Tensor, "b c h2 w2"]:
+    """Bilinear interpolation to a size, pixel areas aligned."""
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+class Head(nn.Sequential):
+    """One 3x3 convolution of a task's own, then its prediction."""
+
+    def __init__(self, channels_in: int, channels: int, channels_out: int) -> None:
+        super().__init__(
+            normalised_block(channels_in, channels, count=1), nn.Conv2d(channels, channels_out, 1)
+        )
+
+
+class UNetResNet18(Network):
+    """Made to learn real data on two processor cores; not from a paper.
+
+    All tasks share the encoder and a decoder of one convolution a scale, up to a quarter of the
+    size of the image. Heads predict there and are magnified to the size of the image.
+
+    Args:
+        tasks: The tasks to predict.
+        width: A factor on all channels.
+        encoder_weights: None, "imagenet", or a file with the state of a torchvision ResNet-18.
+        mean: Subtracted from an image, one value a colour.
+        std: What it is then divided by.
+
+    Raises:
+        UsageError, DataError: where the weights do not fit or cannot be had.
+    """
+
+    summary: ClassVar[str] = (
+        "ResNet-18, shared light decoder, heads at quarter size: fast on a CPU."
+    )
+    reference: ClassVar[str] = "none; a U-Net (Ronneberger et al. 2015) on ResNet-18"
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        width: float = 1.0,
+        encoder_weights: str | Path | None = None,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+    ) -> None:
+        super().__init__(tasks, width=width, mean=mean, std=std)
+        self.encoder = ResNetEncoder(18, width=width, weights=encoder_weights)
+        _, *skips, deepest = self.encoder.channels
+        channels = [scaled(c, width) for c in DECODER_CHANNELS]
+        inputs = [
+            below + skip for below, skip in zip([deepest, *channels], reversed(skips), strict=False)
+        ]
+        self.decoder = nn.ModuleList(
+            normalised_block(i, o, count=1) for i, o in zip(inputs, channels, strict=True)
+        )
+        head = scaled(HEAD_CHANNELS, width)
+        self.heads = nn.ModuleDict({t.name: Head(channels[-1], head, t.channels) for t in tasks})
+        self.feature_channels = deepest
+        self.feature_stride = 32
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Output:
+        """Predict all tasks at the size of the image."""
+        self.check_size(*image.shape[-2:])
+        _, *skips, deepest = self.encoder(self.normalised(image))
+        x = deepest
+        for block, skip in zip(self.decoder, reversed(skips), strict=True):
+            x = block(torch.cat([magnify(x, skip.shape[-2:]), skip], dim=1))
+        predictions = {
+            task.name: kind_model(task).activation(
+                magnify(self.heads[task.name](x), image.shape[-2:])
+            )
+            for task in self.tasks
+        }
+        return Output(predictions, deepest)
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """The last convolution of the shared decoder."""
+        last = [m for m in self.decoder[-1].modules() if isinstance(m, nn.Conv2d)][-1]
+        return list(last.parameters())

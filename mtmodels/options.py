@@ -1,0 +1,50 @@
+"""Make a member of a family by its name; a wrong name or option is refused before it is called."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from mtdata.errors import UnknownNameError
+
+T = TypeVar("T")
+
+
+def options_of(member: Callable[..., Any]) -> dict[str, Any]:
+    """The options that a member takes, each with its default, under the names a user writes."""
+    written = {python: name for name, python in _aliases(member).items()}
+    return {
+        written.get(name, name): parameter.default
+        for name, parameter in inspect.signature(member).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def build(
+    family: str,
+    members: Mapping[str, Callable[..., T]],
+    name: str,
+    *arguments: Any,
+    options: Mapping[str, Any] | None = None,
+) -> T:
+    """Make the member `name` with its arguments and options.
+
+    An option may go by the name that the papers use where Python has no such name (`lambda`).
+
+    Raises:
+        UnknownNameError: for a name or an option that there is not, naming the nearest.
+    """
+    if name not in members:
+        raise UnknownNameError(family, name, members)
+    member, options = members[name], dict(options or {})
+    known = options_of(member)
+    aliases = _aliases(member)
+    for option in options:
+        if option not in known and option not in aliases.values():
+            raise UnknownNameError(f"option of {family} `{name}`", option, known)
+    return member(*arguments, **{aliases.get(key, key): value for key, value in options.items()})
+
+
+def _aliases(member: Callable[..., Any]) -> Mapping[str, str]:
+    """Names that a user writes, and those that Python sees."""
+    aliases: Mapping[str, str] = getattr(member, "aliases", {})
+    return aliases

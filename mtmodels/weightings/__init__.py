@@ -1,0 +1,13 @@
+"""Weightings, by name."""
+
+from mtmodels.weighting import Weighting
+from mtmodels.weightings.fixed import Equal, Fixed
+from mtmodels.weightings.uncertainty import Uncertainty
+
+WEIGHTINGS: dict[str, type[Weighting]] = {
+    "equal": Equal,
+    "fixed": Fixed,
+    "uncertainty": Uncertainty,
+}
+
+__all__ = ["WEIGHTINGS", "Equal", "Fixed", "Uncertainty"]

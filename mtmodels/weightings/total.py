@@ -1,0 +1,30 @@
+"""What weightings share that scale the losses and send their sum backwards."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mtmodels.terms import Terms
+from mtmodels.weighting import Backward, Weighting
+
+
+class TotalWeighting(Weighting):
+    """One backward pass of one sum: the scaled terms of tasks, and the auxiliary ones as they are.
+
+    A batch without any term (no valid label in it) has total 0 and sends nothing backwards.
+    """
+
+    @abstractmethod
+    def scale(self, losses: Mapping[str, Tensor]) -> list[Tensor]:
+        """What each task that is present adds to the total."""
+
+    def backward(self, terms: Terms, shared: Sequence[nn.Parameter], backward: Backward) -> Tensor:
+        """Send the total backwards; see `Weighting.backward`."""
+        parts = [*self.scale(terms.tasks), *terms.auxiliary.values()]
+        if not parts:
+            return torch.zeros(())
+        total = torch.stack(parts).sum()
+        backward(total)
+        return total.detach()
