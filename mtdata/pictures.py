@@ -182,23 +182,37 @@ def _web(colour: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
+def check_path(path: Path) -> None:
+    """Refuse a path that no figure can be written to, before any work is done.
+
+    Raises:
+        UsageError: where the suffix is no known format, or the folder cannot be made.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if path.suffix.removeprefix(".").lower() not in FigureCanvasAgg.get_supported_filetypes():
+        raise UsageError(
+            f"`{path}` should end in a format that can be drawn, such as .png or .pdf; "
+            f"found {path.suffix or 'no suffix'}."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def save(figure: "Figure", path: Path) -> None:
     """Write a figure; the suffix says the format.
 
     Raises:
         UsageError: where the path cannot be written or the format is unknown.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    known = FigureCanvasAgg.get_supported_filetypes()
-    suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in known:
-        raise UsageError(
-            f"`{path}` should end in a format that can be drawn, such as .png or .pdf; "
-            f"found {path.suffix or 'no suffix'!r}."
-        )
+    check_path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}). Choose another.") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"`{path}` should be writable; it is not ({error.strerror}). Choose another.")

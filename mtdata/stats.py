@@ -1,6 +1,5 @@
 """What the labels of a store look like: frequencies, ranges, how many go together."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -8,14 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.building.summary import Progress
 from mtdata.distribution import Distribution
 from mtdata.errors import UnknownNameError
 from mtdata.kinds import Classes
 from mtdata.store import Split, Store
 from mtdata.task import Task
-
-Progress = Callable[[int, int, str], None]
-"""Told how much is done, of how much, and of what."""
 
 
 @dataclass

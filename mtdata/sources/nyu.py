@@ -131,10 +131,19 @@ class Nyu(Source):
         """The official frame, and the valid area of it."""
         return FRAME, VALID_BOX
 
+    def locate(self, split: str, key: str, task: str | None) -> Path:
+        """The file of an image or of what a label is made from."""
+        if task is None:
+            return self.layout.images[key]
+        return self._root / self._folder(task) / f"{key}.png"
+
+    def _folder(self, task: str) -> str:
+        return self._folders.get(task, "depth")
+
     def _label(self, task: str, key: str, size: tuple[int, ...]) -> Decoded | None:
         """A label and its validity; None where there is no file for it."""
         computed = task == "normals" and self.normals == "computed"
-        path = self.layout.labels[self._folders["depth" if computed else task]].get(key)
+        path = self.layout.labels[self._folder(task)].get(key)
         if path is None:
             return None
         if task == "semantic":

@@ -1,0 +1,55 @@
+"""The command `mtdata`: build stores, look into them, draw regimes."""
+
+import click
+
+from cli.common import entry_point, say
+from cli.examples import examples
+from cli.lazy import Lazy, LazyGroup
+
+COMMANDS = {
+    "build": Lazy("cli.mtdata.build:build", "Build a store from a data set."),
+    "info": Lazy("cli.mtdata.info:info", "Say what a store holds."),
+    "stats": Lazy("cli.mtdata.stats:stats", "Class frequencies, ranges, labels that go together."),
+    "show": Lazy("cli.mtdata.show:show", "Picture images beside their labels."),
+    "verify": Lazy("cli.mtdata.verify:verify", "Check every sample of a store."),
+    "regime": Lazy("cli.mtdata.regime:regime", "Draw and list which labels may be seen."),
+    "datasets": Lazy("cli.mtdata.datasets:datasets", "List what can be built, and from where."),
+}
+
+
+def _warn_of_namesake() -> None:
+    """Say so where the tool of the same name on PyPI is installed beside this one."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("mtdata")
+    except PackageNotFoundError:
+        return
+    say(
+        f"Note: the distribution mtdata {found} is installed too; it is another tool with the same "
+        "package and command names. This is mtdata of mtpartial. Where one of them misbehaves, "
+        "give each its own environment."
+    )
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"max_content_width": 100},
+    epilog=examples(
+        "mtdata build --dataset rooms --images 400,100 --regime one",
+        "mtdata info data/rooms.h5",
+        "mtdata COMMAND --help",
+    ),
+)
+@click.version_option(package_name="mtpartial", prog_name="mtdata")
+def mtdata() -> None:
+    """Build data sets with several labels an image, say which labels may be seen, look at them.
+
+    An error is one paragraph; --debug, given to any command, adds the traceback. Exit codes: 0
+    done, 1 failed, 2 wrong usage, 3 bad data, 130 interrupted.
+    """
+    _warn_of_namesake()
+
+
+main = entry_point(mtdata)

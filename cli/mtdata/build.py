@@ -1,0 +1,165 @@
+"""`mtdata build`."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.common import json_option, put_json, say
+from cli.examples import examples
+from cli.options import FILE, numbers, seed_option, size, tasks_option
+from mtdata.errors import UsageError
+
+if TYPE_CHECKING:
+    from mtdata.building.summary import BuildPlan, BuildSummary
+    from mtdata.sources import Source
+
+SOURCE_OPTIONS = ("classes", "normals", "images")
+
+
+@click.command(
+    epilog=examples(
+        "mtdata build --dataset nyu --source nyuv2 --regime one --regime random",
+        "mtdata build --dataset nyu --classes 40 --tasks semantic,depth --size 96x128 --jobs 2",
+        "mtdata build --dataset rooms --images 400,100 --regime one --out rooms.h5",
+    ),
+)
+@click.option("--dataset", required=True, metavar="NAME", help="See `mtdata datasets`.")
+@click.option(
+    "--source",
+    "root",
+    type=FILE,
+    help="Folder to read.  [default: $MTDATA_SOURCES/NAME, then data/raw/NAME]",
+)
+@click.option("--out", type=FILE, help="Store to write.  [default: data/NAME.h5]")
+@click.option(
+    "--regime",
+    "regimes",
+    multiple=True,
+    metavar="KIND",
+    help="Draw a regime (full, one, random) on the training split; may be repeated. The first is "
+    "the one that mttrain uses by default.",
+)
+@click.option(
+    "--size",
+    type=size("native", "default"),
+    metavar="HxW",
+    default="default",
+    help="Height and width to resize to; native keeps the source's.  [default: the data set's]",
+)
+@tasks_option
+@click.option("--classes", type=int, help="nyu: 13 or 40.  [default: 13]")
+@click.option("--normals", help="nyu: computed (from depth) or given.  [default: computed]")
+@click.option("--images", type=numbers, metavar="N,N", help="rooms: images to train, to test.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    help="Worker processes.  [default: one a core]",
+)
+@seed_option
+@click.option(
+    "--compression",
+    default="blosc",
+    show_default=True,
+    help="blosc, or gzip or none for any reader.",
+)
+@click.option("--strict", is_flag=True, help="Refuse an image that lacks a label of any task.")
+@click.option("--resume", is_flag=True, help="Continue a build that was interrupted.")
+@click.option("--overwrite", is_flag=True, help="Replace a store that exists.")
+@click.option("--dry-run", is_flag=True, help="Say what would be built, and write nothing.")
+@json_option
+def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
+    """Build a store: one file with images, labels, and which labels may be seen.
+
+    An interrupted build leaves no store, only a partial file that --resume continues.
+    """
+    source = _open(options.pop("dataset"), options)
+    request = _request(source, options)
+    if dry_run:
+        from mtdata.build import plan
+
+        planned = plan(source, **request)
+        put_json(planned.to_json()) if as_json else _print_plan(planned)
+        return
+    from cli.progress import progress_bar
+    from mtdata.build import build as run_build
+
+    with progress_bar() as report:
+        summary = run_build(source, progress=report, **request)
+    put_json(summary.to_json()) if as_json else _print(summary)
+
+
+def _open(dataset: str, options: dict[str, Any]) -> "Source":
+    """The source, with the options that were given for it."""
+    from mtdata.sources import source_class
+    from mtdata.sources.locate import locate
+
+    member = source_class(dataset)
+    given = {name: options.pop(name) for name in SOURCE_OPTIONS}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    member.tasks(**chosen)  # a wrong option is refused before a folder is looked for
+    source = member(locate(member, options.pop("root")), **chosen)
+    for remark in source.remarks():
+        say(f"Note: {remark}")
+    return source
+
+
+def _request(source: "Source", options: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of `mtdata.build.build`."""
+    from mtdata.building.regimes import RegimeSpec
+
+    resume, overwrite = options.pop("resume"), options.pop("overwrite")
+    if resume and overwrite:
+        raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
+    out: Path | None = options.pop("out")
+    wanted, kinds = options.pop("size"), options.pop("regimes")
+    return {
+        **options,
+        "out": out or Path("data") / f"{source.name}.h5",
+        "size": None if wanted == "native" else wanted,
+        "regimes": [RegimeSpec(kind) for kind in kinds],
+        "mode": "resume" if resume else "overwrite" if overwrite else "new",
+    }
+
+
+def _print(summary: "BuildSummary") -> None:
+    from cli.tables import put_table, size_text
+
+    tasks = list(next(iter(summary.splits.values())).labels)
+    rows = [
+        [name, split.images, *split.labels.values(), split.partly, split.unlabelled]
+        for name, split in summary.splits.items()
+    ]
+    put_table(["split", "images", *tasks, "partly labelled", "unlabelled"], rows)
+    _say_how(summary, size_text(summary.bytes))
+    say(
+        f"Training shows the labels of the regime `{summary.default_regime}` unless told otherwise."
+    )
+    say(f"Next: mtdata info {summary.path}, or mttrain --method xtc --data {summary.path}")
+
+
+def _say_how(summary: "BuildSummary", size: str) -> None:
+    done = sum(split.images for split in summary.splits.values()) - summary.resumed
+    if not done:
+        say(f"{summary.path}: {size}, complete before; there was nothing to do.")
+        return
+    seconds = summary.seconds
+    say(f"{summary.path}: {size}, made in {seconds:.1f} s ({done / seconds:.0f} images/s).")
+    if summary.resumed:
+        say(f"{summary.resumed} images were there from a build that was interrupted.")
+    if summary.changed:
+        say(f"{summary.changed} of them have changed since and were read again.")
+
+
+def _print_plan(plan: "BuildPlan") -> None:
+    from cli.tables import put_table, size_text
+
+    size = "native" if plan.size is None else f"{plan.size[0]}x{plan.size[1]}"
+    put_table(["split", "images"], list(plan.splits.items()))
+    say(
+        f"Would write {plan.path}: {', '.join(plan.tasks)} at {size}, about "
+        f"{size_text(plan.bytes)} in {plan.seconds:.0f} s. Nothing was written."
+    )

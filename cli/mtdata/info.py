@@ -1,0 +1,56 @@
+"""`mtdata info`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.common import json_option, put_json
+from cli.examples import examples
+from cli.options import store_argument
+
+if TYPE_CHECKING:
+    from mtdata.store import Store
+
+
+@click.command(
+    epilog=examples(
+        "mtdata info data/nyu.h5",
+        "mtdata info data/nyu.h5 --json",
+    ),
+)
+@store_argument
+@json_option
+def info(store: Path, *, as_json: bool) -> None:
+    """Say what a store holds: tasks, splits, labels, regimes."""
+    from mtdata.info import info as describe
+    from mtdata.store import open_store
+
+    with open_store(store) as opened:
+        found = describe(opened)
+        put_json(found) if as_json else _print(opened, found)
+
+
+def _print(store: "Store", found: dict[str, Any]) -> None:
+    from cli.tables import put_table, size_text
+
+    click.echo(
+        f"{found['path']}: {found['dataset']}, {size_text(found['bytes'])}, "
+        f"format {found['format_version']}, made {store.created} by {store.tool}\n"
+        f"content {found['content_digest'][:16]}  default regime {store.default_regime}\n"
+    )
+    tasks = found["tasks"]
+    put_table(
+        ["task", "kind", "units", "channels"],
+        [[name, t["kind"], t["units"], t["channels"]] for name, t in tasks.items()],
+        left=3,
+    )
+    rows: list[list[Any]] = []
+    for name, split in found["splits"].items():
+        size = "x".join(map(str, split["size"]))
+        for regime, drawn in split["regimes"].items():
+            several = " ".join(f"{k}:{n}" for k, n in drawn["images_with"].items() if n)
+            counts = drawn["labels"].values()
+            rows.append([name, regime, size, split["images"], *counts, several])
+    header = ["split", "regime", "size", "images", *tasks, "images with k labels"]
+    put_table(header, rows, left=3)

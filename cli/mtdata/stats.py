@@ -1,0 +1,86 @@
+"""`mtdata stats`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.common import json_option, put_json, say
+from cli.examples import examples
+from cli.options import FILE, store_argument
+
+RANGE = ("min", "p1", "median", "mean", "p99", "max")
+
+
+@click.command(
+    epilog=examples(
+        "mtdata stats data/nyu.h5 --plot stats.png",
+        "mtdata stats data/nyu.h5 --regime one --json",
+    ),
+)
+@store_argument
+@click.option("--regime", metavar="NAME", help="Only the labels that it shows.  [default: all]")
+@click.option("--plot", type=FILE, help="Draw it too, for instance into stats.png.")
+@json_option
+def stats(store: Path, *, regime: str | None, plot: Path | None, as_json: bool) -> None:
+    """Read all labels once: class frequencies, ranges, valid pixels, labels that go together."""
+    from cli.progress import progress_bar
+    from mtdata.pictures import check_path, save
+    from mtdata.stats import stats as measure
+    from mtdata.store import open_store
+
+    if plot is not None:
+        check_path(plot)
+    with open_store(store) as opened:
+        with progress_bar("labels") as report:
+            found = measure(opened, regime, report)
+        put_json(found.to_json()) if as_json else _print(found.to_json())
+        if plot is not None:
+            from mtdata.stats_plot import plot as draw
+
+            save(draw(found), plot)
+            say(f"Drew {plot}.")
+
+
+def _print(found: dict[str, Any]) -> None:
+    from cli.tables import put_table
+
+    tasks = [
+        [split, each["regime"], task, one["images"], _percent(one["valid_fraction"])]
+        + [_few(one[name]) if name in one else None for name in RANGE]
+        for split, each in found["splits"].items()
+        for task, one in each["tasks"].items()
+    ]
+    put_table(["split", "regime", "task", "images", "valid", *RANGE], tasks, left=3)
+    _print_classes(found)
+    pairs = {split: each["pairs"] for split, each in found["splits"].items()}
+    names = next(iter(pairs.values()))
+    if names:
+        rows = [[name, *(pairs[split][name] for split in pairs)] for name in names]
+        put_table(["images that show both", *pairs], rows)
+
+
+def _print_classes(found: dict[str, Any]) -> None:
+    from cli.tables import put_table
+
+    splits = found["splits"]
+    for task, first in next(iter(splits.values()))["tasks"].items():
+        if "pixels" not in first:
+            continue
+        counts = {split: each["tasks"][task]["pixels"] for split, each in splits.items()}
+        totals = {split: max(sum(count.values()), 1) for split, count in counts.items()}
+        rows = [
+            [name, *(_percent(counts[split][name] / totals[split]) for split in splits)]
+            for name in first["pixels"]
+        ]
+        put_table([f"{task}: share of valid pixels", *splits], rows)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def _few(value: float | list[float | None] | None) -> str:
+    if isinstance(value, list):
+        return " ".join(_few(one) for one in value)
+    return "-" if value is None else f"{value:.3g}"

@@ -1,0 +1,40 @@
+"""`mtdata verify`."""
+
+from pathlib import Path
+
+import click
+
+from cli.common import json_option, put_json, say
+from cli.examples import examples
+from cli.options import store_argument
+from mtdata.errors import DataError
+
+
+@click.command(
+    epilog=examples(
+        "mtdata verify data/nyu.h5",
+        "mtdata verify data/nyu.h5 --json",
+    ),
+)
+@store_argument
+@json_option
+def verify(store: Path, *, as_json: bool) -> int:
+    """Check structure, checksums, digests and ranges of every sample. Ends with 3 for a problem."""
+    from cli.progress import progress_bar
+    from mtdata.verify import verify as check
+
+    with progress_bar("samples") as progress:
+        report = check(store, progress)
+    if as_json:
+        problems = [{"where": p.where, "what": p.what} for p in report.problems]
+        put_json({"ok": report.ok, "problems": problems, "samples": report.samples})
+    elif report.ok:
+        click.echo(f"{store}: {report.samples:,} samples, no problem found.")
+    else:
+        for problem in report.problems:
+            click.echo(f"{problem.where}: {problem.what}")
+        say(
+            f"{store}: {len(report.problems)} problem(s) in {report.samples:,} samples. "
+            "Copy or build it again."
+        )
+    return 0 if report.ok else DataError.exit_code

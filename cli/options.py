@@ -1,0 +1,55 @@
+"""Options that several commands take, and the functions that check them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+FILE = click.Path(path_type=Path)
+"""A path that the library opens: its error says more than click's."""
+
+
+def size(*words: str) -> Callable[[str], tuple[int, int] | str]:
+    """A type for an option: height and width as `288x384`, or one of some words."""
+
+    def parse(value: str) -> tuple[int, int] | str:
+        if value in words:
+            return value
+        match = re.fullmatch(r"(\d+)[xX](\d+)", value)
+        if match is None or not int(match[1]) or not int(match[2]):
+            others = "".join(f" or {word}" for word in words)
+            raise click.BadParameter(
+                f"should be height x width such as 288x384{others}; found {value!r}."
+            )
+        return int(match[1]), int(match[2])
+
+    return parse
+
+
+def names(value: str) -> tuple[str, ...]:
+    """A type for an option: names with commas between them."""
+    found = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not found:
+        raise click.BadParameter("should be names with commas between them; found none.")
+    return found
+
+
+def numbers(value: str) -> tuple[int, ...]:
+    """A type for an option: whole numbers with commas between them."""
+    parts = value.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise click.BadParameter(
+            f"should be whole numbers with commas between them; found {value!r}."
+        )
+    return tuple(map(int, parts))
+
+
+store_argument = click.argument("store", metavar="FILE", type=FILE)
+seed_option = click.option("--seed", default=0, show_default=True, help="Where all draws start.")
+tasks_option = click.option(
+    "--tasks",
+    type=names,
+    metavar="A,B",
+    help="Only these tasks, such as semantic,depth.  [default: all]",
+)
