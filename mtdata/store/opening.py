@@ -1,6 +1,8 @@
 """Opening a file read-only, or saying in one paragraph why it is no store."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,8 @@ def open_file(path: Path) -> h5py.File:
     """
     file = _open_hdf5(path)
     try:
-        _check_format(path, file)
+        with reading(path, "the description"):
+            _check_format(path, file)
     except BaseException:
         file.close()
         raise
@@ -101,6 +104,26 @@ def broken(path: Path, what: str) -> StoreError:
     )
 
 
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Whatever goes wrong inside is a broken store; HDF5 has a different error for each way.
+
+    Raises:
+        StoreError: naming `what` could not be read.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError, OSError, RuntimeError) as error:
+        raise broken(path, f"{what} cannot be read ({_short(error)})") from error
+
+
+def _short(error: Exception) -> str:
+    text = str(error.args[0]) if error.args else type(error).__name__
+    return text.strip().rstrip(".")
+
+
 def read_header(path: Path, file: h5py.File) -> Header:
     """The attributes of the root.
 
@@ -108,7 +131,7 @@ def read_header(path: Path, file: h5py.File) -> Header:
         StoreError: where one is missing or cannot be understood.
     """
     attributes = file.attrs
-    try:
+    with reading(path, "the description"):
         return Header(
             dataset=str(attributes["dataset"]),
             created=str(attributes["created"]),
@@ -120,5 +143,3 @@ def read_header(path: Path, file: h5py.File) -> Header:
             content_digest=str(attributes["content_digest"]),
             format_version=int(attributes["format_version"]),
         )
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        raise broken(path, f"its attributes cannot be read ({error})") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtdata.errors import UnknownNameError
 from mtdata.store.handle import Handle
-from mtdata.store.opening import broken, read_header
+from mtdata.store.opening import broken, read_header, reading
 from mtdata.store.split import Split, read_split
 from mtdata.task import Task
 
@@ -47,7 +47,8 @@ class Store:
         self.source_digest = header.source_digest
         self.content_digest = header.content_digest
         self.format_version = header.format_version
-        names = sorted(file, key=_split_order)
+        with reading(self.path, "the list of splits"):
+            names = sorted(file, key=_split_order)
         if not names:
             raise broken(self.path, "it has no split")
         self.splits: dict[str, Split] = {

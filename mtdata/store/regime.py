@@ -45,7 +45,7 @@ def full(tasks: Sequence[str], valid_pixels: NDArray[np.int32]) -> RegimeInfo:
 
 
 def read_regime(dataset: h5py.Dataset, tasks: Sequence[str]) -> RegimeInfo:
-    """Read one regime of a split; KeyError, ValueError or OSError where it is broken."""
+    """Read one regime of a split; the caller tells what a broken one is part of."""
     attributes = dataset.attrs
     labels = dataset[()].astype(bool)
     if labels.ndim != 2 or labels.shape[1] != len(tasks):

@@ -13,7 +13,7 @@ from mtdata.sample import Camera, Sample
 from mtdata.sources.base import Role
 from mtdata.store import format as layout
 from mtdata.store.handle import Handle
-from mtdata.store.opening import broken
+from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
 from mtdata.task import Task
 
@@ -89,21 +89,23 @@ class Split:
         Raises:
             StoreError: where its checksum is wrong.
         """
-        dataset = self.dataset(task)
-        array = np.empty(dataset.shape[1:], dataset.dtype)
+        file = self.handle.file
         try:
+            dataset = file[self._place(task)]
+            array = np.empty(dataset.shape[1:], dataset.dtype)
             dataset.read_direct(array, np.s_[index])
-        except OSError as error:
+        except (OSError, KeyError, RuntimeError) as error:
             what = "image" if task is None else f"label `{task}`"
-            key = self.keys[index]
-            text = f"the {what} of {self.name}/{key} does not match its checksum"
+            text = f"the {what} of {self.name}/{self.keys[index]} does not match its checksum"
             raise broken(self.handle.path, text) from error
         return array
 
     def dataset(self, task: str | None) -> h5py.Dataset:
         """The array of all images, or of all labels of a task."""
-        place = layout.IMAGE if task is None else f"{layout.LABEL}/{task}"
-        return self.handle.file[f"{self.name}/{place}"]
+        return self.handle.file[self._place(task)]
+
+    def _place(self, task: str | None) -> str:
+        return f"{self.name}/{layout.IMAGE if task is None else f'{layout.LABEL}/{task}'}"
 
     def camera(self, index: int) -> Camera | None:
         """Camera of an image at the stored size, where it is known."""
@@ -117,19 +119,14 @@ def read_split(handle: Handle, name: str, tasks: tuple[Task, ...]) -> Split:
     Raises:
         StoreError: where something is missing or has another shape than the format says.
     """
-    group = handle.file[name]
-    try:
+    with reading(handle.path, f"split {name}"):
+        group = handle.file[name]
         keys = tuple(group[layout.KEY].asstr()[()])
         n, (h, w) = len(keys), group[layout.IMAGE].shape[1:3]
         sizes = np.tile(np.array([[h, w]], np.int32), (n, 1))
         if layout.SIZE in group:
             sizes = _table(group, layout.SIZE, (n, 2))
         valid_pixels = _table(group, layout.VALID_PIXELS, (n, len(tasks)))
-        names = [task.name for task in tasks]
-        regimes = {layout.FULL: full(names, valid_pixels)}
-        for regime in group.get(layout.REGIME, {}).values():
-            info = read_regime(regime, names)
-            regimes[info.name] = info
         return Split(
             name=name,
             role=_role(group),
@@ -142,11 +139,21 @@ def read_split(handle: Handle, name: str, tasks: tuple[Task, ...]) -> Split:
             cameras=_table(group, layout.CAMERA, (n, 4)),
             valid_pixels=valid_pixels,
             digests=_table(group, layout.DIGEST, (n, 1 + len(tasks), 32)),
-            regimes=regimes,
+            regimes=_regimes(group, tasks, valid_pixels),
             handle=handle,
         )
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        raise broken(handle.path, f"split {name} cannot be read ({error})") from error
+
+
+def _regimes(
+    group: h5py.Group, tasks: tuple[Task, ...], valid_pixels: NDArray[np.int32]
+) -> dict[str, RegimeInfo]:
+    names = [task.name for task in tasks]
+    regimes = {layout.FULL: full(names, valid_pixels)}
+    if layout.REGIME in group:
+        for dataset in group[layout.REGIME].values():
+            info = read_regime(dataset, names)
+            regimes[info.name] = info
+    return regimes
 
 
 def _role(group: h5py.Group) -> Role:
