@@ -100,6 +100,7 @@ def plan(
     jobs: int = 1,
     limit: int | None = None,
     regimes: Sequence[RegimeSpec] = (),
+    seed: int = 0,
     compression: Compression = "blosc",
     strict: bool = False,
     mode: Mode = "new",
@@ -128,10 +129,16 @@ def plan(
         rows = [prepare(request, split, key) for key in measured]
         seconds += (time.perf_counter() - started) / len(rows) * len(keys)
         total += sum(row.chunk_bytes for row in rows) / len(rows) * len(keys)
-    images = {split: len(keys) for split, keys in request.keys.items()}
-    names = request.task_names
     return BuildPlan(
-        out, source.name, names, images, request.size, round(total), seconds / max(1, jobs)
+        path=out,
+        dataset=source.name,
+        tasks=request.task_names,
+        splits={split: len(keys) for split, keys in request.keys.items()},
+        size=request.size,
+        regimes=tuple(spec.label for spec in regimes),
+        seed=seed,
+        bytes=round(total),
+        seconds=seconds / max(1, jobs),
     )
 
 

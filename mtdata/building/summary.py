@@ -58,13 +58,16 @@ class BuildPlan:
     tasks: tuple[str, ...]
     splits: Mapping[str, int]
     size: tuple[int, int] | None
+    regimes: tuple[str, ...]
+    seed: int
     bytes: int
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON."""
         size = None if self.size is None else list(self.size)
-        return {**asdict(self), "path": str(self.path), "tasks": list(self.tasks), "size": size}
+        lists = {"tasks": list(self.tasks), "regimes": list(self.regimes), "size": size}
+        return {**asdict(self), "path": str(self.path), **lists}
 
 
 def count(tasks: tuple[str, ...], valid_pixels: NDArray[np.int32]) -> SplitSummary:

@@ -35,17 +35,24 @@ class Normals(Kind):
 
     def encode(self, label: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
         """Two int16 a pixel, [h, w, 2]; raises ValueError for vectors that are not unit."""
-        length = np.linalg.norm(label[valid].astype(np.float64), axis=-1)
-        if length.size and not (np.abs(length - 1) < 1e-2).all():
+        x, y, z = (
+            np.where(valid, label[..., i], fill).astype(np.float32)
+            for i, fill in enumerate((0.0, 0.0, 1.0))
+        )
+        length = np.sqrt(x * x + y * y + z * z)
+        if not (np.abs(length - 1) < 1e-2).all():
             raise ValueError(
                 f"normals should have unit length; found {length.min():g}..{length.max():g}."
             )
-        vector = np.where(valid[..., None], label, (0.0, 0.0, 1.0)).astype(np.float64)
-        vector /= np.abs(vector).sum(-1, keepdims=True)
-        flat, z = vector[..., :2], vector[..., 2:]
-        folded = (1 - np.abs(flat[..., ::-1])) * np.where(flat >= 0, 1.0, -1.0)
-        stored: NDArray[Any] = np.rint(np.where(z >= 0, flat, folded) * STEPS).astype(np.int16)
-        stored[~valid] = VOID
+        total = np.abs(x) + np.abs(y) + np.abs(z)
+        x, y = x / total, y / total
+        # The lower half is folded over the diagonals of the square that the upper half fills.
+        folded = z < 0
+        u = np.where(folded, np.copysign(1 - np.abs(y), x), x)
+        v = np.where(folded, np.copysign(1 - np.abs(x), y), y)
+        stored = np.empty((*z.shape, 2), np.int16)
+        stored[..., 0] = np.where(valid, np.rint(u * np.float32(STEPS)), VOID)
+        stored[..., 1] = np.where(valid, np.rint(v * np.float32(STEPS)), VOID)
         return stored
 
     def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -94,9 +94,9 @@ class Store:
         Args:
             split: Name of the split.
             tasks: Names of the tasks to read; None for all.
-            regime: A regime by name, a CSV file of key and task, or a table. None is the default
-                regime for a split to train on, and every label for one to test on.
-            transform: What `mtdata.dataset.Dataset` does to a sample.
+            regime: Name of a regime, a CSV file or a table; None for the default regime in a
+                training split, and every label in one to test on.
+            transform: What is done to each sample.
             keys: Only these images, in this order; None for all.
         """
         from mtdata.dataset import make_dataset
