@@ -19,17 +19,18 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def paragraph(text: str) -> str:
+    """Break a long sentence into lines, but no path or option in it."""
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
 def put_json(value: Any) -> None:
     """Print one JSON object on stdout."""
     click.echo(json.dumps(value, allow_nan=False))
 
 
 def _fail(text: str) -> None:
-    width = 100
-    click.echo(
-        textwrap.fill(f"Error: {text}", width, break_long_words=False, break_on_hyphens=False),
-        err=True,
-    )
+    say(paragraph(f"Error: {text}"))
 
 
 def run(command: click.Command, arguments: list[str] | None = None) -> int:

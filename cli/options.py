@@ -18,10 +18,8 @@ def size(*words: str) -> Callable[[str], tuple[int, int] | str]:
             return value
         match = re.fullmatch(r"(\d+)[xX](\d+)", value)
         if match is None or not int(match[1]) or not int(match[2]):
-            others = "".join(f" or {word}" for word in words)
-            raise click.BadParameter(
-                f"should be height x width such as 288x384{others}; found {value!r}."
-            )
+            known = " or ".join(["height x width such as 288x384", *words])
+            raise click.BadParameter(f"should be {known}; found {value!r}.")
         return int(match[1]), int(match[2])
 
     return parse

@@ -37,5 +37,5 @@ def _text(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

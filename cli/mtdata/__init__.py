@@ -2,7 +2,7 @@
 
 import click
 
-from cli.common import entry_point, say
+from cli.common import entry_point, paragraph, say
 from cli.examples import examples
 from cli.lazy import Lazy, LazyGroup
 
@@ -25,11 +25,12 @@ def _warn_of_namesake() -> None:
         found = version("mtdata")
     except PackageNotFoundError:
         return
-    say(
+    text = (
         f"Note: the distribution mtdata {found} is installed too; it is another tool with the same "
         "package and command names. This is mtdata of mtpartial. Where one of them misbehaves, "
         "give each its own environment."
     )
+    say(paragraph(text))
 
 
 @click.group(

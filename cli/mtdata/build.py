@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import json_option, put_json, say
+from cli.common import json_option, paragraph, put_json, say
 from cli.examples import examples
 from cli.options import FILE, numbers, seed_option, size, tasks_option
 from mtdata.errors import UsageError
@@ -76,11 +76,16 @@ def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
 
     An interrupted build leaves no store, only a partial file that --resume continues.
     """
+    resume, overwrite = options.pop("resume"), options.pop("overwrite")
+    if resume and overwrite:
+        raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
     source = _open(options.pop("dataset"), options)
     request = _request(source, options)
+    request["mode"] = "resume" if resume else "overwrite" if overwrite else "new"
     if dry_run:
         from mtdata.build import plan
 
+        del request["seed"]  # it changes nothing of a plan
         planned = plan(source, **request)
         put_json(planned.to_json()) if as_json else _print_plan(planned)
         return
@@ -103,7 +108,7 @@ def _open(dataset: str, options: dict[str, Any]) -> "Source":
     member.tasks(**chosen)  # a wrong option is refused before a folder is looked for
     source = member(locate(member, options.pop("root")), **chosen)
     for remark in source.remarks():
-        say(f"Note: {remark}")
+        say(paragraph(f"Note: {remark}"))
     return source
 
 
@@ -111,9 +116,6 @@ def _request(source: "Source", options: dict[str, Any]) -> dict[str, Any]:
     """Arguments of `mtdata.build.build`."""
     from mtdata.building.regimes import RegimeSpec
 
-    resume, overwrite = options.pop("resume"), options.pop("overwrite")
-    if resume and overwrite:
-        raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
     out: Path | None = options.pop("out")
     wanted, kinds = options.pop("size"), options.pop("regimes")
     return {
@@ -121,7 +123,6 @@ def _request(source: "Source", options: dict[str, Any]) -> dict[str, Any]:
         "out": out or Path("data") / f"{source.name}.h5",
         "size": None if wanted == "native" else wanted,
         "regimes": [RegimeSpec(kind) for kind in kinds],
-        "mode": "resume" if resume else "overwrite" if overwrite else "new",
     }
 
 

@@ -45,19 +45,30 @@ def stats(store: Path, *, regime: str | None, plot: Path | None, as_json: bool) 
 def _print(found: dict[str, Any]) -> None:
     from cli.tables import put_table
 
-    tasks = [
-        [split, each["regime"], task, one["images"], _percent(one["valid_fraction"])]
-        + [_few(one[name]) if name in one else None for name in RANGE]
+    rows = [
+        [split, each["regime"], name, one["images"], _percent(one["valid_fraction"]), *numbers]
         for split, each in found["splits"].items()
         for task, one in each["tasks"].items()
+        for name, numbers in _ranges(task, one)
     ]
-    put_table(["split", "regime", "task", "images", "valid", *RANGE], tasks, left=3)
+    put_table(["split", "regime", "task", "images", "valid", *RANGE], rows, left=3)
     _print_classes(found)
     pairs = {split: each["pairs"] for split, each in found["splits"].items()}
     names = next(iter(pairs.values()))
     if names:
-        rows = [[name, *(pairs[split][name] for split in pairs)] for name in names]
-        put_table(["images that show both", *pairs], rows)
+        shown = [[name, *(pairs[split][name] for split in pairs)] for name in names]
+        put_table(["images that show both", *pairs], shown)
+
+
+def _ranges(task: str, one: dict[str, Any]) -> list[tuple[str, list[Any]]]:
+    """What to print of a task in one line, or in three for x, y and z."""
+    if "min" not in one:
+        return [(task, [None] * len(RANGE))]
+    if isinstance(one["min"], list):
+        return [
+            (f"{task} {axis}", [one[name][i] for name in RANGE]) for i, axis in enumerate("xyz")
+        ]
+    return [(task, [one[name] for name in RANGE])]
 
 
 def _print_classes(found: dict[str, Any]) -> None:
@@ -78,9 +89,3 @@ def _print_classes(found: dict[str, Any]) -> None:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f} %"
-
-
-def _few(value: float | list[float | None] | None) -> str:
-    if isinstance(value, list):
-        return " ".join(_few(one) for one in value)
-    return "-" if value is None else f"{value:.3g}"

@@ -58,15 +58,15 @@ def scan(root: Path, folders: Mapping[str, str], download: str) -> Layout:
 
 def _check_root(root: Path, download: str) -> None:
     if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise SourceNotFoundError(f"The source folder {root} {what}. {download}")
+        what = "it is a file" if root.exists() else "there is nothing of that name"
+        raise SourceNotFoundError(f"{root} should be a folder; {what}. {download}")
     names = sorted(path.name for path in root.iterdir())
     missing = [name for name in ("rgb", SPLITS_FILE) if name not in names]
     if missing:
         found = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") or "an empty folder"
         raise SourceNotFoundError(
             f"{root} should hold rgb/, {SPLITS_FILE} and folders of labels; "
-            f"{' and '.join(missing)} is missing; found {found}. {download}"
+            f"no {' and no '.join(missing)} is there, found {found}. {download}"
         )
 
 
