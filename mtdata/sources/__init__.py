@@ -3,8 +3,9 @@
 from mtdata.errors import UnknownNameError
 from mtdata.sources.base import Role, Source
 from mtdata.sources.nyu import Nyu
+from mtdata.sources.rooms import Rooms
 
-SOURCES: dict[str, type[Source]] = {"nyu": Nyu}
+SOURCES: dict[str, type[Source]] = {"nyu": Nyu, "rooms": Rooms}
 
 
 def source_class(name: str) -> type[Source]:
@@ -18,4 +19,4 @@ def source_class(name: str) -> type[Source]:
     return SOURCES[name]
 
 
-__all__ = ["SOURCES", "Nyu", "Role", "Source", "source_class"]
+__all__ = ["SOURCES", "Nyu", "Role", "Rooms", "Source", "source_class"]

@@ -1,0 +1,94 @@
+"""Rays of a pinhole camera, in the world and in the frames of turned solids."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.rendering.scene import Vector, View
+from mtdata.sample import Camera
+
+Floats = NDArray[np.floating[Any]]
+
+# No component of a direction is nearer to zero than this, so that it can be divided by.
+_LEAST = np.float32(1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """A pinhole camera in the world; lamps see through one too.
+
+    Args:
+        position: Metres.
+        axes: Right, up and towards the viewer, in the world.
+        camera: Focal lengths and centre, pixels.
+        size: Height and width, pixels.
+    """
+
+    position: Vector
+    axes: tuple[Vector, Vector, Vector]
+    camera: Camera
+    size: tuple[int, int]
+
+
+def eye_of(view: View, size: tuple[int, int]) -> Eye:
+    """The eye of a view for a picture of `size`: square pixels, centred."""
+    h, w = size
+    camera = Camera(view.focal * w, view.focal * w, w / 2, h / 2)
+    return Eye(view.position, view.axes(), camera, size)
+
+
+def directions(eye: Eye) -> Floats:
+    """Direction of the ray through each pixel in the world, [3, h, w].
+
+    The step along the optical axis is 1, so that lengths on a ray are depths.
+    """
+    (h, w), camera = eye.size, eye.camera
+    x = (np.arange(w) + 0.5 - camera.cx) / camera.fx
+    y = (camera.cy - np.arange(h) - 0.5) / camera.fy
+    rays = np.empty((3, h, w), np.float32)
+    # Added in a fixed order rather than by a matrix product, whose order differs by machine.
+    for ray, right, up, back in zip(rays, *eye.axes, strict=True):
+        np.add(right * x[None, :], (up * y - back)[:, None], out=ray, casting="same_kind")
+    return nonzero(rays)
+
+
+def nonzero(values: Floats) -> Floats:
+    """The values, none of them too near zero to divide by; changes them in place."""
+    np.copyto(values, _LEAST, where=np.abs(values) < _LEAST)
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Rays as a solid sees them: directions, their inverse, its magnitude; [3, h, w] each."""
+
+    direction: Floats
+    inverse: Floats
+    magnitude: Floats
+
+    def window(self, rows: slice, columns: slice) -> "Frame":
+        """The rays of a window of the picture."""
+        return Frame(
+            self.direction[:, rows, columns],
+            self.inverse[:, rows, columns],
+            self.magnitude[:, rows, columns],
+        )
+
+
+def frame(direction: Floats) -> Frame:
+    """A frame of these directions."""
+    inverse = 1 / direction
+    return Frame(direction, inverse, np.abs(inverse))
+
+
+def turned(rays: Floats, cosine: float, sine: float) -> Floats:
+    """Rays in the frame of a solid that is turned about the vertical."""
+    c, s = np.float32(cosine), np.float32(sine)
+    x, y, z = rays
+    result = np.empty_like(rays)
+    result[0] = c * x - s * z
+    result[1] = y
+    result[2] = s * x + c * z
+    return nonzero(result)

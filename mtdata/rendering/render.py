@@ -1,0 +1,57 @@
+"""A picture of a scene, with the labels that are asked for."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.rendering import labels
+from mtdata.rendering.arrays import Arrays, pack
+from mtdata.rendering.rays import eye_of
+from mtdata.rendering.scene import Scene
+from mtdata.rendering.shading import shade
+from mtdata.rendering.surface import camera_normals, surface
+from mtdata.rendering.trace import Hits, trace
+from mtdata.sample import Camera
+
+_LABELS: dict[str, Callable[[Arrays, Hits], NDArray[np.uint8] | None]] = {
+    "semantic": labels.semantic,
+    "parts": labels.parts,
+    "saliency": labels.saliency,
+    "edges": labels.edges,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A rendered picture, uint8 [h, w, 3], the labels that it has, and its camera."""
+
+    image: NDArray[np.uint8]
+    labels: dict[str, NDArray[Any]]
+    camera: Camera
+
+
+def render(scene: Scene, size: tuple[int, int], tasks: Collection[str]) -> Picture:
+    """Render a scene.
+
+    Args:
+        scene: What to look at.
+        size: Height and width.
+        tasks: The labels to make; a scene without people gives no `parts`.
+    """
+    arrays, eye = pack(scene), eye_of(scene.view, size)
+    hits = trace(scene.room, eye, arrays)
+    seen = surface(eye, arrays, hits)
+    found: dict[str, NDArray[Any]] = {}
+    for task in tasks:
+        if task == "depth":
+            found[task] = hits.depth
+        elif task == "normals":
+            found[task] = np.ascontiguousarray(camera_normals(eye, seen.normal).T).reshape(*size, 3)
+        else:
+            label = _LABELS[task](arrays, hits)
+            if label is not None:
+                found[task] = label
+    return Picture(shade(scene, arrays, hits, seen), found, eye.camera)

@@ -1,0 +1,148 @@
+"""Where on its solid each pixel lies, and which way the surface faces there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.rendering.arrays import Arrays
+from mtdata.rendering.intersect import dot
+from mtdata.rendering.rays import Eye
+from mtdata.rendering.scene import Shape
+from mtdata.rendering.trace import Hits
+
+Floats = NDArray[np.floating[Any]]
+
+# Shell: floor, ceiling, left, right, back, front, seen from inside.
+_INWARD = np.array(
+    ((0, 1, 0), (0, -1, 0), (1, 0, 0), (-1, 0, 0), (0, 0, 1), (0, 0, -1)), np.float32
+)
+# Normals lean to the viewer by at least this cosine: at the rim of a round solid, rounding may
+# otherwise turn them away.
+_LEAN = np.float32(1e-4)
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Points of the pixels, flattened: [3, n] each.
+
+    Args:
+        point: In the world, metres.
+        local: In the frame of the solid, metres.
+        facing: Unit normal in the frame of the solid.
+        normal: Unit normal in the world.
+        toward: Unit vector to the viewer in the world.
+        solid: [n], index of the solid.
+    """
+
+    point: Floats
+    local: Floats
+    facing: Floats
+    normal: Floats
+    toward: Floats
+    solid: NDArray[np.intp]
+
+
+def _of_boxes(local: Floats, ray: Floats, size: Floats) -> Floats:
+    """The face on which a point lies, among those that face the viewer."""
+    outward = np.copysign(np.float32(1), -ray)
+    share = local * outward / size
+    axis = share.argmax(axis=0)
+    normal = np.zeros_like(local)
+    columns = np.arange(local.shape[1])
+    normal[axis, columns] = outward[axis, columns]
+    return normal
+
+
+def _of_frusta(local: Floats, ray: Floats, size: Floats) -> Floats:
+    low, half, high = size
+    slope = (high - low) / (2 * half)
+    x, y, z = local
+    normal = np.stack((x, -slope * np.sqrt(x * x + z * z), z))
+    lid = np.copysign(np.float32(1), -ray[1])
+    radius = (low + high) / 2 + slope * y
+    # On a lid: nearer to its plane than to the mantle.
+    flat = half - lid * y < np.abs(radius - np.sqrt(x * x + z * z))
+    normal[:, flat] = 0
+    normal[1, flat] = lid[flat]
+    return normal
+
+
+def _of_capsules(local: Floats, half: Floats) -> Floats:
+    share = dot(local, half) / dot(half, half)
+    return local - half * np.clip(share, -1, 1)
+
+
+def _unit(vectors: Floats) -> Floats:
+    length = np.sqrt(dot(vectors, vectors))
+    unit: Floats = vectors / np.maximum(length, np.float32(1e-20))
+    return unit
+
+
+def _facing(shape: NDArray[np.int8], solid: NDArray[np.intp], local: Floats, ray: Floats,
+            size: Floats) -> Floats:  # fmt: skip
+    """Normals in the frames of the solids."""
+    normal = np.empty_like(local)
+    shell = shape == Shape.PLANE
+    normal[:, shell] = _INWARD[solid[shell]].T
+    for kind in (Shape.BOX, Shape.ELLIPSOID, Shape.FRUSTUM, Shape.CAPSULE):
+        here = np.flatnonzero(shape == kind)
+        if not here.size:
+            continue
+        point, extent = local[:, here], size[:, here]
+        if kind is Shape.BOX:
+            normal[:, here] = _of_boxes(point, ray[:, here], extent)
+        elif kind is Shape.ELLIPSOID:
+            normal[:, here] = _unit(point / (extent * extent))
+        elif kind is Shape.FRUSTUM:
+            normal[:, here] = _unit(_of_frusta(point, ray[:, here], extent))
+        else:
+            normal[:, here] = _unit(_of_capsules(point, extent))
+    return normal
+
+
+def _rotated(vectors: Floats, turn: Floats, way: int) -> Floats:
+    """Vectors turned about the vertical, each by its own turn; back where `way` is -1."""
+    c, s = turn[0], way * turn[1]
+    x, y, z = vectors
+    result = np.empty_like(vectors)
+    result[0] = c * x + s * z
+    result[1] = y
+    result[2] = c * z - s * x
+    return result
+
+
+def surface(eye: Eye, arrays: Arrays, hits: Hits) -> Surface:
+    """The surfaces that the pixels see."""
+    solid = hits.solid.reshape(-1).astype(np.intp)
+    rays, depth = hits.rays.reshape(3, -1), hits.depth.reshape(-1)
+    viewer = np.array(eye.position)
+    x, y, z = (viewer - arrays.centre).T
+    c, s = arrays.turn.T
+    origin = np.stack((c * x - s * z, y, s * x + c * z)).astype(np.float32)
+    turn = _gathered(arrays.turn, solid)
+    ray = _rotated(rays, turn, -1)
+    local = np.take(origin, solid, axis=1) + depth * ray
+    shape = arrays.shape.astype(np.int8)[solid]
+    facing = _facing(shape, solid, local, ray, _gathered(arrays.size, solid))
+    normal = _rotated(facing, turn, 1)
+    toward = -_unit(rays)
+    lean = dot(normal, toward)
+    away = np.flatnonzero(lean < _LEAN)
+    normal[:, away] = _unit(normal[:, away] + (_LEAN - lean[away]) * toward[:, away])
+    point = viewer.astype(np.float32)[:, None] + depth * rays
+    return Surface(point, local, facing, normal, toward, solid)
+
+
+def _gathered(table: NDArray[np.float64], solid: NDArray[np.intp]) -> Floats:
+    """Rows of a table of the solids for each pixel, [k, n]."""
+    return np.take(np.ascontiguousarray(table.T, np.float32), solid, axis=1)
+
+
+def camera_normals(eye: Eye, normal: Floats) -> Floats:
+    """World normals [3, n] in the camera frame: x right, y up, z towards the viewer."""
+    turned = np.empty_like(normal)
+    for row, (a, b, c) in zip(turned, eye.axes, strict=True):
+        row[:] = np.float32(a) * normal[0] + np.float32(b) * normal[1] + np.float32(c) * normal[2]
+    return _unit(turned)
