@@ -28,7 +28,7 @@ Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 def camera_of(height: int, width: int) -> Camera:
     """The camera of a frame that was cropped to the valid area and resized."""
     top, left, h, w = VALID_BOX
-    return CAMERA.crop(left, top).scale(width / w, height / h)
+    return CAMERA.crop(float(left), float(top)).scale(width / w, height / h)
 
 
 def read_semantic(path: Path, classes: int) -> Decoded:
