@@ -1,8 +1,12 @@
 """One pass over a split: what is scored, and what is left as it was."""
 
 import math
+import socket
+import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,3 +160,36 @@ def test_json_has_no_nan(toy: Toy) -> None:
         "images": 1,
         "scores": {"edges": {"iou_at_0.5": None, "f_at_0.5": None}},
     }
+
+
+def _rank(rank: int, port: int, folder: str) -> None:
+    """One process of two: each scores its own batches, one of them without depth."""
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
+    )
+    found = evaluate(half, BATCHES[rank : rank + 1], tasks=TASKS)
+    torch.save((found.images, found.labelled, found.scores), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def half(image: Tensor) -> dict[str, Tensor]:
+    return {"semantic": image, "depth": image[:, :1]}
+
+
+@pytest.mark.slow
+def test_two_processes_get_the_scores_of_the_whole(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = (
+        "import sys; from tests.mtmodels import test_evaluate as t; "
+        f"t._rank(int(sys.argv[1]), {port}, {str(tmp_path)!r})"
+    )
+    ranks = [subprocess.Popen([sys.executable, "-c", code, str(r)]) for r in range(2)]
+    assert [rank.wait(120) for rank in ranks] == [0, 0]
+    whole = evaluate(half, BATCHES, tasks=TASKS)
+    for rank in range(2):
+        images, labelled, scores = torch.load(tmp_path / f"{rank}.pt")
+        assert (images, labelled) == (5, {"semantic": 5, "depth": 2})
+        assert scores["semantic"] == whole.scores["semantic"]
+        assert scores["depth"] == pytest.approx(whole.scores["depth"])
