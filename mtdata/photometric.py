@@ -32,7 +32,7 @@ class Photometric:
             `albumentations.save(..., data_format="yaml")` wrote, or the `Compose` itself.
 
     Raises:
-        UsageError: where a change is out of [0, 1) (hue: [0, 0.5]), there is no such file, or,
+        UsageError: where a change is out of [0, 1] (hue: [0, 0.5]), there is no such file, or,
             when the first image is changed, the pipeline would move pixels or change the size
             or type of the image.
     """
@@ -95,9 +95,12 @@ class Photometric:
 
 def _nodes(pipeline: Any) -> Iterator[Any]:
     """A pipeline and all in it, outer before inner."""
+    import albumentations
+
     yield pipeline
-    for inner in getattr(pipeline, "transforms", ()):
-        yield from _nodes(inner)
+    if isinstance(pipeline, albumentations.BaseCompose):
+        for inner in pipeline.transforms:
+            yield from _nodes(inner)
 
 
 def _load(path: Path) -> Any:
