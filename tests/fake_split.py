@@ -34,7 +34,8 @@ def smooth(rng: np.random.Generator, h: int, w: int) -> NDArray[np.float64]:
     y, x = np.mgrid[:h, :w] / max(h, w)
     a = rng.normal(size=(4, 3))
     waves = [np.sin(3 * p * x + 3 * q * y + 6 * r) for p, q, r in a]
-    return np.mean(waves, axis=0)
+    mean: NDArray[np.float64] = np.mean(waves, axis=0)
+    return mean
 
 
 def make_sample(

@@ -156,4 +156,4 @@ def _rotate(x: Shaped[Tensor, "c h w"], change: Rotate, *, linear: bool) -> Shap
     row, column = (row + 0.5).floor().long(), (column + 0.5).floor().long()
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     near = x[:, row.clamp(0, height - 1), column.clamp(0, width - 1)]
-    return torch.where(inside, near, 0)
+    return torch.where(inside, near, torch.zeros_like(near))

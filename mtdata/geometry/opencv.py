@@ -55,16 +55,16 @@ def invert(sample: Sample, change: Change, tasks: Sequence[Task], *, paper: bool
 def _label(
     label: NDArray[Any], valid: NDArray[np.bool_], kind: Kind, change: Change
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    seen = _move(valid.view(np.uint8), change, linear=False).view(np.bool_)
+    seen = _move(valid.view(np.uint8), change, linear=False)
     if kind.interpolation == "nearest" or isinstance(change, Flip):
-        return _move(label, change, linear=False), seen
-    mixed = _move(np.where(valid[..., None], label, 0), change, linear=True)
-    weak = seen & (np.einsum("hwc,hwc->hw", mixed, mixed) < WEAK**2)
+        return _move(label, change, linear=False), seen.view(np.bool_)
+    mixed = _move(cv2.copyTo(label, valid.view(np.uint8)), change, linear=True)
+    weak = cv2.transform(mixed * mixed, np.ones((1, 3))) < WEAK**2
     unit = kind.settle(mixed)
+    weak &= seen.view(np.bool_)
     if weak.any():
         unit[weak] = _move(label, change, linear=False)[weak]
-    unit[~seen] = 0
-    return unit, seen
+    return cv2.copyTo(unit, seen), seen.view(np.bool_)
 
 
 def _move(array: NDArray[Any], change: Change, *, linear: bool) -> NDArray[Any]:

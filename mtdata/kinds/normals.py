@@ -76,7 +76,8 @@ class Normals(Kind):
 
     def flip(self, label: NDArray[Any]) -> NDArray[Any]:
         """Mirrored: x changes sign."""
-        mirrored: NDArray[Any] = label * np.array((-1, 1, 1), label.dtype)
+        mirrored = label.copy()
+        mirrored[..., 0] = -label[..., 0]
         return mirrored
 
     def rotate(self, label: NDArray[Any], degrees: float) -> NDArray[Any]:
@@ -88,9 +89,13 @@ class Normals(Kind):
 
     def settle(self, label: NDArray[Any]) -> NDArray[Any]:
         """Unit length again, where there is a direction."""
-        length = np.sqrt(np.einsum("...c,...c->...", label, label))[..., None]
-        unit: NDArray[Any] = label / np.maximum(length, np.finfo(np.float32).tiny)
-        return unit.astype(label.dtype, copy=False)
+        # Channel by channel: several times as fast as broadcasting over an axis of three.
+        x, y, z = (label[..., channel] for channel in range(3))
+        length = np.maximum(np.sqrt(x * x + y * y + z * z), np.finfo(np.float32).tiny)
+        unit = np.empty_like(label)
+        for channel in range(3):
+            np.divide(label[..., channel], length, out=unit[..., channel])
+        return unit
 
     def to_json(self) -> dict[str, Any]:
         """The kind as JSON."""
