@@ -13,40 +13,47 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def show(store: Store, keys: Sequence[str], regime: str | None = None) -> "Figure":
+def show(
+    store: Store, keys: Sequence[str], regime: str | None = None, *, split: str | None = None
+) -> "Figure":
     """A row for each image, a column for each task. A hidden label is marked, and never read.
 
     Args:
         store: Where the images are.
-        keys: Official image ids, of any split.
+        keys: Official image ids.
         regime: Name of a regime; None shows every label. A split that does not have it (a test
             split) shows every label too.
+        split: Where to look for the keys; None for the first split that has a key.
 
     Raises:
         UsageError: where no key is given.
-        UnknownNameError: for a key or a regime that the store does not have.
+        UnknownNameError: for a key, a regime or a split that the store does not have.
     """
     if not keys:
         raise UsageError("`keys` should name one image at least; found none.")
     if regime is not None and regime not in store.regimes:
         raise UnknownNameError("regime", regime, list(store.regimes))
+    splits = list(store.splits.values()) if split is None else [store.split(split)]
     seen: dict[str, list[NDArray[Any]]] = {task.name: [] for task in store.tasks}
-    rows = [_row(store, key, regime, seen) for key in keys]
+    rows = [_row(store, _find(splits, key), regime, seen) for key in keys]
     entries = [e for task in store.tasks for e in swatches(task, seen[task.name])]
     return sheet(rows, legend=entries)
 
 
 def _row(
-    store: Store, key: str, regime: str | None, seen: dict[str, list[NDArray[Any]]]
+    store: Store,
+    place: tuple[Split, int],
+    regime: str | None,
+    seen: dict[str, list[NDArray[Any]]],
 ) -> list[Panel]:
-    split, index = _find(store, key)
+    split, index = place
     name = regime if regime in split.regimes else None
     shown = split.visible(name or "full")[index]
     height, width = map(int, split.sizes[index])
     sample = split.read(
         index, [task.name for task, yes in zip(store.tasks, shown, strict=True) if yes]
     )
-    panels = [Panel(f"{key}  ({split.name})", sample.image[:height, :width])]
+    panels = [Panel(f"{split.keys[index]}  ({split.name})", sample.image[:height, :width])]
     for column, task in enumerate(store.tasks):
         if task.name not in sample.labels:
             exists = split.valid_pixels[index, column] > 0
@@ -60,8 +67,8 @@ def _row(
     return panels
 
 
-def _find(store: Store, key: str) -> tuple[Split, int]:
-    for split in store.splits.values():
+def _find(splits: Sequence[Split], key: str) -> tuple[Split, int]:
+    for split in splits:
         if key in split.keys:
             return split, split.index(key)
-    raise UnknownNameError("image", key, [k for split in store.splits.values() for k in split.keys])
+    raise UnknownNameError("image", key, dict.fromkeys(k for split in splits for k in split.keys))

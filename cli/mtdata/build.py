@@ -99,14 +99,15 @@ def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
 
 def _open(dataset: str, options: dict[str, Any]) -> "Source":
     """The source, with the options that were given for it."""
-    from mtdata.sources import source_class
-    from mtdata.sources.locate import locate
+    from mtdata.sources import open_source, source_class
 
-    member = source_class(dataset)
     given = {name: options.pop(name) for name in SOURCE_OPTIONS}
     chosen = {name: value for name, value in given.items() if value is not None}
-    member.tasks(**chosen)  # a wrong option is refused before a folder is looked for
-    source = member(locate(member, options.pop("root")), **chosen)
+    if "seed" in source_class(dataset).takes:
+        chosen["seed"] = options["seed"]
+    if "size" in source_class(dataset).takes and isinstance(options["size"], tuple):
+        chosen["size"] = options["size"]  # made at this size, instead of resized to it
+    source = open_source(dataset, options.pop("root"), **chosen)
     for remark in source.remarks():
         say(paragraph(f"Note: {remark}"))
     return source

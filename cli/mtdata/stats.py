@@ -34,12 +34,12 @@ def stats(store: Path, *, regime: str | None, plot: Path | None, as_json: bool) 
     with open_store(store) as opened:
         with progress_bar("labels") as report:
             found = measure(opened, regime, report)
-        put_json(found.to_json()) if as_json else _print(found.to_json())
         if plot is not None:
             from mtdata.stats_plot import plot as draw
 
             save(draw(found), plot)
             say(f"Drew {plot}.")
+        put_json(found.to_json()) if as_json else _print(found.to_json())
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -1,7 +1,11 @@
 """Where data comes from: every member reads one published layout, or makes its data."""
 
+from pathlib import Path
+from typing import Any
+
 from mtdata.errors import UnknownNameError
-from mtdata.sources.base import Role, Source
+from mtdata.sources.base import Role, Source, check_options
+from mtdata.sources.locate import locate
 from mtdata.sources.nyu import Nyu
 from mtdata.sources.rooms import Rooms
 
@@ -19,4 +23,23 @@ def source_class(name: str) -> type[Source]:
     return SOURCES[name]
 
 
-__all__ = ["SOURCES", "Nyu", "Role", "Rooms", "Source", "source_class"]
+def open_source(name: str, root: Path | None = None, **options: Any) -> Source:
+    """The source of that name, on `root` or wherever its folder is found.
+
+    Args:
+        name: A name of `SOURCES`.
+        root: The folder; None to look for it.
+        options: What `takes` of the source names.
+
+    Raises:
+        UnknownNameError: where there is no such source.
+        UsageError: for an option that it does not take, or a wrong value of one.
+        SourceNotFoundError: where its folder is not found.
+    """
+    source = source_class(name)
+    check_options(source, options)
+    source.tasks(**options)  # a wrong value is refused before a folder is looked for
+    return source(locate(source, root), **options)
+
+
+__all__ = ["SOURCES", "Nyu", "Role", "Rooms", "Source", "open_source", "source_class"]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from mtdata.errors import UsageError
 from mtdata.sample import Sample
 from mtdata.task import Task
 
@@ -16,7 +17,7 @@ class Source(ABC):
 
     Args:
         root: The folder that holds it; None for a source that makes its data.
-        options: What `options` of the class names (classes, seed, ...).
+        options: What `takes` of the class names (classes, seed, ...).
 
     Raises:
         SourceNotFoundError: where `root` is missing, empty or of no known layout.
@@ -31,6 +32,8 @@ class Source(ABC):
     default_size: ClassVar[tuple[int, int]]
     """Height and width of a store, unless `--size` says otherwise."""
     needs_root: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ()
+    """Names of its options."""
 
     def __init__(self, root: Path | None, **options: Any) -> None:
         self.root = root
@@ -72,3 +75,17 @@ class Source(ABC):
     def remarks(self) -> tuple[str, ...]:
         """Sentences a person should read before a build: what this copy lacks."""
         return ()
+
+
+def check_options(source: type[Source], options: Mapping[str, Any]) -> None:
+    """Refuse an option that a source does not take.
+
+    Raises:
+        UsageError: naming it and those there are.
+    """
+    for name in options:
+        if name not in source.takes:
+            known = ", ".join(source.takes) or "none"
+            raise UsageError(
+                f"`{name}` is no option of the data set `{source.name}`. It takes: {known}."
+            )

@@ -10,7 +10,7 @@ from mtdata.errors import SampleError, SourceNotFoundError, UsageError
 from mtdata.kinds import Normals
 from mtdata.normals_from_depth import normals_from_depth
 from mtdata.sample import Sample
-from mtdata.sources.base import Role, Source
+from mtdata.sources.base import Role, Source, check_options
 from mtdata.sources.imagefile import read_rgb
 from mtdata.sources.nyu_frame import (
     CLASSES,
@@ -52,6 +52,7 @@ class Nyu(Source):
     )
     licence = "None stated; published for research. Cite Silberman et al., ECCV 2012."
     default_size = (288, 384)
+    takes = ("classes", "normals")
 
     def __init__(self, root: Path | None, **options: Any) -> None:
         if root is None:
@@ -164,9 +165,7 @@ class Nyu(Source):
 
 def _parse(options: Mapping[str, Any]) -> tuple[int, str]:
     """Classes and normals, checked."""
-    unknown = sorted(options.keys() - {"classes", "normals"})
-    if unknown:
-        raise UsageError(f"`nyu` takes the options classes and normals; found {unknown[0]}.")
+    check_options(Nyu, options)
     classes, normals = options.get("classes", 13), options.get("normals", "computed")
     if classes not in CLASSES:
         raise UsageError(f"`classes` should be 13 or 40 for nyu; found {classes}.")

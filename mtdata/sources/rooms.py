@@ -42,6 +42,7 @@ class Rooms(Source):
     licence: ClassVar[str] = "As this software."
     default_size: ClassVar[tuple[int, int]] = (96, 128)
     needs_root: ClassVar[bool] = False
+    takes: ClassVar[tuple[str, ...]] = ("images", "seed", "size")
 
     def __init__(
         self,

@@ -136,7 +136,7 @@ def test_options_are_checked(root: Path) -> None:
         Nyu(root, classes=12)
     with pytest.raises(UsageError, match="computed or given"):
         Nyu(root, normals="guessed")
-    with pytest.raises(UsageError, match="found images"):
+    with pytest.raises(UsageError, match="`images` is no option of the data set `nyu`"):
         Nyu.tasks(images=3)
     with pytest.raises(SourceNotFoundError, match="should be given a folder"):
         Nyu(None)
