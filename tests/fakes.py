@@ -96,3 +96,26 @@ class FakeSource(Source):
 
     def fingerprint(self, split: str, key: str) -> bytes:
         return hashlib.sha256(f"{self.options} {split} {key}".encode()).digest()
+
+
+def fake_store(folder: Path, *, regimes: Sequence[str] = ("one",), **options: Any) -> Path:
+    """Build a store from a `FakeSource` with these options, in this process."""
+    from mtdata.build import RegimeSpec, build
+
+    path = folder / "fake.h5"
+    build(FakeSource(**options), path, regimes=[RegimeSpec(kind) for kind in regimes])
+    return path
+
+
+class Interrupted(BaseException):
+    """What a test raises to end a build half-way, as Ctrl-C would."""
+
+
+def stop_after(samples: int) -> Any:
+    """A progress callback that ends a build when so many samples are done."""
+
+    def progress(done: int, total: int, what: str) -> None:
+        if done >= samples:
+            raise Interrupted
+
+    return progress

@@ -34,7 +34,7 @@ def _pad(
     size: tuple[int, int],
     *,
     dtype: np.dtype[Any],
-    void: float | None,
+    void: int | float | None,
 ) -> Cell:
     if cell.chunk is None:
         return cell

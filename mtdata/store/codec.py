@@ -62,5 +62,7 @@ def decode(
         full = (1, *shape)
         dataset = file.create_dataset("x", shape=full, dtype=dtype, chunks=full, **options)
         dataset.id.write_direct_chunk((0,) * len(full), chunk.data, filter_mask=chunk.mask)
-        found: NDArray[Any] = dataset[0]
+        # A dataset that a chunk was written to directly remembers a wrong mask: open it again.
+        dataset.id.close()
+        found: NDArray[Any] = file["x"][0]
     return found

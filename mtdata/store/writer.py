@@ -115,7 +115,7 @@ def _array(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     options: Mapping[str, Any],
-    fill: float,
+    fill: int | float,
 ) -> h5py.Dataset:
     # Time stamps stay out: the same data makes the same bytes.
     return group.create_dataset(
