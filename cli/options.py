@@ -33,14 +33,12 @@ def names(value: str) -> tuple[str, ...]:
     return found
 
 
-def numbers(value: str) -> tuple[int, ...]:
-    """A type for an option: whole numbers with commas between them."""
-    parts = value.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise click.BadParameter(
-            f"should be whole numbers with commas between them; found {value!r}."
-        )
-    return tuple(map(int, parts))
+def pair(value: str) -> tuple[int, int]:
+    """A type for an option: two whole numbers with a comma between them."""
+    match = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", value)
+    if match is None:
+        raise click.BadParameter(f"should be two numbers such as 400,100; found {value!r}.")
+    return int(match[1]), int(match[2])
 
 
 store_argument = click.argument("store", metavar="FILE", type=FILE)

@@ -1,12 +1,15 @@
 """Made-up frames in the layout of the prepared folders of NYU Depth v2: a floor before a wall."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import savemat
 
+from mtdata.build import RegimeSpec, build
+from mtdata.sources import Nyu
 from mtdata.sources.nyu_frame import camera_of
 
 SIZE = (40, 56)
@@ -22,7 +25,7 @@ def depth_of(index: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint16]:
     below = 0.8 + 0.05 * index
     with np.errstate(divide="ignore"):
         column = np.where(rows > 0, np.minimum(below / rows, WALL_AT), WALL_AT)
-    return np.rint(np.repeat(column[:, None], size[1], 1) * 1000).astype(np.uint16)
+    return np.asarray(np.rint(np.repeat(column[:, None], size[1], 1) * 1000), np.uint16)
 
 
 def semantic_of(index: int, classes: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
@@ -74,6 +77,16 @@ def _column(indices: tuple[int, ...]) -> NDArray[np.uint16]:
     return np.array(indices, np.uint16)[:, None]
 
 
-def _write(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+def _write(path: Path, image: NDArray[Any]) -> None:
     if not cv2.imwrite(str(path), image):
         raise OSError(f"{path} could not be written")
+
+
+def nyu_store(folder: Path) -> Path:
+    """A store of the eight frames, two of them partly labelled, with the regimes one and random."""
+    root = write_nyu(folder / "raw")
+    (root / "semantic13" / "0002.png").unlink()
+    (root / "depth" / "0006.png").unlink()
+    specs = [RegimeSpec("one"), RegimeSpec("random")]
+    build(Nyu(root), folder / "nyu.h5", size=None, regimes=specs)
+    return folder / "nyu.h5"

@@ -8,7 +8,7 @@ import click
 
 from cli.common import json_option, paragraph, put_json, say
 from cli.examples import examples
-from cli.options import FILE, numbers, seed_option, size, tasks_option
+from cli.options import FILE, pair, seed_option, size, tasks_option
 from mtdata.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ SOURCE_OPTIONS = ("classes", "normals", "images")
 @tasks_option
 @click.option("--classes", type=int, help="nyu: 13 or 40.  [default: 13]")
 @click.option("--normals", help="nyu: computed (from depth) or given.  [default: computed]")
-@click.option("--images", type=numbers, metavar="N,N", help="rooms: images to train, to test.")
+@click.option("--images", type=pair, metavar="N,N", help="rooms: images to train, to test.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")
 @click.option(
     "--jobs",

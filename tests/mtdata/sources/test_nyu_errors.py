@@ -1,5 +1,6 @@
 """What is wrong with a folder of NYU Depth v2 is said in one paragraph, with a remedy."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,14 +21,15 @@ def root(tmp_path: Path) -> Path:
     return write_nyu(tmp_path / "nyu")
 
 
-def _remove(root: Path, pattern: str) -> None:
-    for path in root.glob(pattern):
-        path.unlink()
+def _remove(root: Path, *patterns: str) -> None:
+    for pattern in patterns:
+        for path in root.glob(pattern):
+            path.unlink()
 
 
-def _remove_folder(root: Path, name: str) -> None:
-    _remove(root, f"{name}/*")
-    (root / name).rmdir()
+def _remove_folders(root: Path, *names: str) -> None:
+    for name in names:
+        shutil.rmtree(root / name)
 
 
 def _write(root: Path, name: str, array: np.ndarray) -> None:
@@ -41,13 +43,13 @@ def _one_split(root: Path, train: list[int], test: list[int]) -> None:
 
 LAYOUT: dict[str, tuple[Damage, type[DataError], str]] = {
     "no splits": (lambda r: _remove(r, "splits.mat"), SourceNotFoundError, "no splits.mat"),
-    "no rgb": (lambda r: _remove_folder(r, "rgb"), SourceNotFoundError, "no rgb"),
+    "no rgb": (lambda r: _remove_folders(r, "rgb"), SourceNotFoundError, "no rgb"),
     "empty rgb": (lambda r: _remove(r, "rgb/*"), SourceNotFoundError, "found none"),
     "other classes": (
-        lambda r: _remove_folder(r, "semantic13"), SourceNotFoundError, "--classes 40",
+        lambda r: _remove_folders(r, "semantic13"), SourceNotFoundError, "--classes 40",
     ),
     "no labels": (
-        lambda r: [_remove_folder(r, d) for d in ("depth", "semantic13", "semantic40")],
+        lambda r: _remove_folders(r, "depth", "semantic13", "semantic40"),
         SourceNotFoundError, "in one of semantic13/, depth/",
     ),
     "broken splits": (
@@ -61,7 +63,7 @@ LAYOUT: dict[str, tuple[Damage, type[DataError], str]] = {
         lambda r: _remove(r, "rgb/0004.jpg"), SampleError, "rgb/0004.jpg is missing",
     ),
     "image without label": (
-        lambda r: [_remove(r, f"{d}/0004.png") for d in ("depth", "semantic13", "semantic40")],
+        lambda r: _remove(r, "*/0004.png"),
         SampleError, "no label in any of semantic13, depth",
     ),
 }  # fmt: skip
