@@ -101,6 +101,7 @@ class _Order(Sampler[list[tuple[int, int]]]):
         self.start_step = 0
 
     def permutation(self) -> NDArray[np.int64]:
+        """The images in the order of the epoch."""
         if not self.shuffle:
             return np.arange(self.images)
         # Sorting random numbers gives the same order in every version of numpy.
@@ -122,9 +123,6 @@ class _Reader:
 
     dataset: Dataset
     seed: int
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitems__(self, items: Sequence[tuple[int, int]]) -> list[Sample] | MtdataError:
         try:

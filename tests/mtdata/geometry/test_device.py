@@ -139,6 +139,14 @@ def test_nearest_is_where_the_centre_lies(source: int, target: int) -> None:
     assert torchs.tolist() == slow
 
 
+def test_an_unknown_change_is_refused() -> None:
+    class Odd(Change):
+        inverse = camera = None  # type: ignore[assignment]
+
+    with pytest.raises(TypeError, match="`change` should be a flip, crop or rotation"):
+        device.apply(torch.rand(1, 3, 8, 8), [Odd()])
+
+
 def test_float16_predictions_stay_float16() -> None:
     x = torch.rand(1, 3, 8, 8, dtype=torch.float16)
     for change in CHANGES:
