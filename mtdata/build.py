@@ -16,7 +16,6 @@ from mtdata.building.target import Mode, check_complete, check_target, make_fold
 from mtdata.building.workers import Workers
 from mtdata.sources.base import Source
 from mtdata.store.atomic import disk_errors
-from mtdata.store.codec import Compression
 from mtdata.store.digest import source_digest
 from mtdata.store.format import FULL
 from mtdata.store.reader import Store
@@ -38,7 +37,7 @@ def build(
     limit: int | None = None,
     regimes: Sequence[RegimeSpec] = (),
     seed: int = 0,
-    compression: Compression = "blosc",
+    compression: str = "blosc",
     strict: bool = False,
     mode: Mode = "new",
     progress: Progress | None = None,
@@ -59,7 +58,7 @@ def build(
         limit: Only so many images of each split.
         regimes: Regimes to draw on the training splits; the first becomes the default.
         seed: Seed of the regimes.
-        compression: Codec of the chunks.
+        compression: Codec of the chunks: blosc, gzip or none.
         strict: Refuse an image that lacks a label.
         mode: "new" refuses a target that exists, "resume" continues or starts, "overwrite"
             replaces.
@@ -101,7 +100,7 @@ def plan(
     limit: int | None = None,
     regimes: Sequence[RegimeSpec] = (),
     seed: int = 0,
-    compression: Compression = "blosc",
+    compression: str = "blosc",
     strict: bool = False,
     mode: Mode = "new",
 ) -> BuildPlan:

@@ -62,7 +62,7 @@ def make_request(
     *,
     size: tuple[int, int] | None,
     tasks: Sequence[str] | None,
-    compression: Compression,
+    compression: str,
     strict: bool,
     limit: int | None,
 ) -> Request:
@@ -75,14 +75,15 @@ def make_request(
         raise UsageError(f"`size` should be two positive numbers; found {size[0]}x{size[1]}.")
     if limit is not None and limit < 1:
         raise UsageError(f"`limit` should be at least 1; found {limit}. Leave it out for all.")
-    if compression not in COMPRESSIONS:
+    codec = next((known for known in COMPRESSIONS if known == compression), None)
+    if codec is None:
         raise UnknownNameError("compression", compression, list(COMPRESSIONS))
     known = source.tasks(**source.options)
     chosen = _choose(known, tasks)
     keys = {name: tuple(found)[:limit] for name, found in source.splits().items()}
     keys = {name: found for name, found in keys.items() if found}
     return Request(
-        source, chosen, keys, size, compression, strict, limit, every_task=len(chosen) == len(known)
+        source, chosen, keys, size, codec, strict, limit, every_task=len(chosen) == len(known)
     )
 
 

@@ -117,5 +117,5 @@ def _changing(path: Path) -> Iterator[h5py.File]:
     with replacing(path, needed=needed) as temporary:
         shutil.copyfile(path, temporary)
         shutil.copymode(path, temporary)
-        with h5py.File(temporary, "r+", libver=layout.LIBRARY, locking=False) as file:
+        with h5py.File(temporary, "r+", libver=layout.LIBRARY) as file:
             yield file

@@ -53,8 +53,8 @@ def _open_hdf5(path: Path) -> h5py.File:
             "Give the path of one, or make one with `mtdata build`."
         )
     try:
-        # A store is replaced, never changed, so readers need no lock; and a chunk is read whole.
-        return h5py.File(path, "r", locking=False, rdcc_nbytes=0)
+        # A chunk is one sample and read whole: a cache of chunks would only copy it.
+        return h5py.File(path, "r", rdcc_nbytes=0)
     except PermissionError as error:
         raise StoreError(
             f"{path} should be readable; it is not. Change its permissions."
