@@ -16,3 +16,4 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "mtpartial"
 html_static_path: list[str] = []
+smartquotes_action = "qe"  # --help is an option, not a dash
