@@ -49,8 +49,9 @@ def edge_bce(
     valid: Bool[Tensor, "n h w"],
 ) -> Float[Tensor, "n h w"]:
     """Binary cross-entropy with weight 0.95 on, 0.05 off: edges in the PASCAL survey code."""
+    loss = bce(prediction, label, valid)
     on = masked_label(label, valid)[:, 0].bool()
-    return bce(prediction, label, valid) * torch.where(on, EDGE_WEIGHT, 1 - EDGE_WEIGHT)
+    return torch.where(on, EDGE_WEIGHT * loss, (1 - EDGE_WEIGHT) * loss)
 
 
 def soft_bce(

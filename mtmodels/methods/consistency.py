@@ -1,7 +1,7 @@
 """Cross-task consistency: a transferred prediction is compared with the direct one."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from mtdata.batch import Batch
 from mtdata.errors import UnknownNameError
 from mtmodels.kinds import kind_model
-from mtmodels.methods.supervision import Normalise, Reduction, Seen
+from mtmodels.methods.supervision import Seen
 from mtmodels.methods.transfer import CONSISTENCY_WEIGHT, TransferMethod
 from mtmodels.network import Network
 
@@ -45,13 +45,13 @@ class CrossTaskConsistency(TransferMethod):
         self,
         network: Network,
         *,
-        target: Literal["soft", "hard"] = "soft",
+        target: str = "soft",
         consistency_weight: float | Mapping[str, float] = CONSISTENCY_WEIGHT,
         transfer_width: float | None = None,
         losses: Mapping[str, str] | None = None,
         task_weights: Mapping[str, float] | None = None,
-        reduction: Reduction | Mapping[str, Reduction] = "image",
-        normalise: Normalise = "batch",
+        reduction: str | Mapping[str, str] = "image",
+        normalise: str = "batch",
     ) -> None:
         super().__init__(
             network,
@@ -63,7 +63,7 @@ class CrossTaskConsistency(TransferMethod):
             normalise=normalise,
         )
         if target not in ("soft", "hard"):
-            raise UnknownNameError("target", str(target), ["soft", "hard"])
+            raise UnknownNameError("target", target, ["soft", "hard"])
         rows = {task.name: kind_model(task) for task in network.tasks}
         self.compare = {n: row.soft if target == "soft" else row.hard for n, row in rows.items()}
         self.masked = {n for n, row in rows.items() if row.untrained_outside_valid}

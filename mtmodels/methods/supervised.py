@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 
 from mtmodels.method import Method
-from mtmodels.methods.supervision import Normalise, Reduction, Supervision
+from mtmodels.methods.supervision import Supervision
 from mtmodels.network import Network
 from mtmodels.terms import Terms
 from mtmodels.views import Views
@@ -37,8 +37,8 @@ class Supervised(Method):
         *,
         losses: Mapping[str, str] | None = None,
         task_weights: Mapping[str, float] | None = None,
-        reduction: Reduction | Mapping[str, Reduction] = "image",
-        normalise: Normalise = "batch",
+        reduction: str | Mapping[str, str] = "image",
+        normalise: str = "batch",
     ) -> None:
         super().__init__(network)
         self.supervision = Supervision(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,8 +14,8 @@ from mtmodels.kinds import kind_model
 from mtmodels.losses import over_images, over_pixels
 from mtmodels.methods.per_task import per_task
 
-Reduction = Literal["image", "pixels"]
-Normalise = Literal["batch", "paper"]
+REDUCTIONS = ("image", "pixels")
+NORMALISATIONS = ("batch", "paper")
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ class Supervision:
         *,
         losses: Mapping[str, str] | None = None,
         task_weights: Mapping[str, float] | None = None,
-        reduction: Reduction | Mapping[str, Reduction] = "image",
-        normalise: Normalise = "batch",
+        reduction: str | Mapping[str, str] = "image",
+        normalise: str = "batch",
     ) -> None:
         self.names = tuple(task.name for task in tasks)
         chosen = per_task("losses", losses or {}, self.names, default="")
@@ -77,10 +76,10 @@ class Supervision:
             if not 0 < weight < float("inf"):
                 raise ValueError(f"`task_weights[{name}]` should be above 0; found {weight}.")
         for reduction in self.reductions.values():
-            if reduction not in ("image", "pixels"):
-                raise UnknownNameError("reduction", str(reduction), ["image", "pixels"])
-        if self.normalise not in ("batch", "paper"):
-            raise UnknownNameError("normalisation", str(self.normalise), ["batch", "paper"])
+            if reduction not in REDUCTIONS:
+                raise UnknownNameError("reduction", reduction, REDUCTIONS)
+        if self.normalise not in NORMALISATIONS:
+            raise UnknownNameError("normalisation", self.normalise, NORMALISATIONS)
         if self.normalise == "paper" and "pixels" in self.reductions.values():
             raise ValueError(
                 "`reduction` should be `image` with `normalise=paper`, which weighs images; "

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mtdata.batch import Batch
 from mtmodels.method import Method
 from mtmodels.methods.per_task import per_task
-from mtmodels.methods.supervision import Normalise, Reduction, Seen, Supervision
+from mtmodels.methods.supervision import Seen, Supervision
 from mtmodels.network import Network
 from mtmodels.networks.transfer import TransferNetwork
 from mtmodels.terms import Terms
@@ -55,8 +55,8 @@ class TransferMethod(Method):
         transfer_width: float | None = None,
         losses: Mapping[str, str] | None = None,
         task_weights: Mapping[str, float] | None = None,
-        reduction: Reduction | Mapping[str, Reduction] = "image",
-        normalise: Normalise = "batch",
+        reduction: str | Mapping[str, str] = "image",
+        normalise: str = "batch",
     ) -> None:
         super().__init__(network)
         self.supervision = Supervision(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,10 +35,10 @@ class Uncertainty(TotalWeighting):
     summary: ClassVar[str] = "weights learnt as the uncertainty of each task"
     reference: ClassVar[str] = "Kendall et al. 2018; forms of XTasC-Net and MTAN"
 
-    def __init__(self, tasks: Sequence[str], *, form: Literal["xtasc", "mtan"] = "xtasc") -> None:
+    def __init__(self, tasks: Sequence[str], *, form: str = "xtasc") -> None:
         super().__init__(tasks)
         if form not in FORMS:
-            raise UnknownNameError("form of `uncertainty`", str(form), FORMS)
+            raise UnknownNameError("form of `uncertainty`", form, FORMS)
         start, self.factor = FORMS[form]
         self.log_variance = nn.ParameterDict(
             {name: nn.Parameter(torch.tensor(start)) for name in self.tasks}

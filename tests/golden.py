@@ -1,0 +1,83 @@
+"""Numbers made with the code released with the papers: how to read them and repeat their making."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtdata.batch import Batch
+from mtdata.kinds import Depth
+from mtdata.task import Task
+from mtmodels.methods import METHODS
+from mtmodels.methods.transfer import TransferMethod
+from mtmodels.networks import NETWORKS
+from mtmodels.options import build
+from mtmodels.views import Views
+from tests.batches import classes
+
+
+class XTasCGolden:
+    """XTasC-Net with ResNet-34 and 13 classes on two made-up images of 64x96.
+
+    Args:
+        folder: `shared/golden`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.fill = _module(folder / "fill.py")
+        self.image: Tensor = self.fill.image(2, 64, 96)
+        labels = self.fill.labels(2, 13, 64, 96)
+        semantic, depth = labels["semantic"][:, None], labels["depth"]
+        self.batch = Batch(
+            ("a", "b"),
+            self.image,
+            {"semantic": semantic, "depth": depth},
+            {"semantic": semantic[:, 0] >= 0, "depth": depth[:, 0] > 0},
+            {"semantic": torch.arange(2), "depth": torch.arange(2)},
+        )
+        outputs = _arrays(folder / "xtasc_resnet34_13.npz")
+        self.losses = _arrays(folder / "xtasc_losses_resnet34_13.npz")
+        self.predictions = {"semantic": outputs["semantic_logits"], "depth": outputs["depth"]}
+        self.transferred = {
+            ("semantic", "depth"): outputs["depth_from_semantic"],
+            ("depth", "semantic"): outputs["semantic_from_depth"],
+        }
+
+    def method(self, name: str, **options: Any) -> TransferMethod:
+        """The method with the lambdas and the reduction of the released code."""
+        tasks = (Task("semantic", classes(13)), Task("depth", Depth()))
+        released = {
+            "lambda": {t: float(self.losses[f"lambda_{t}"]) for t in self.predictions},
+            "reduction": {"semantic": "pixels", "depth": "image"},
+        }
+        network = NETWORKS["xtasc-resnet34"](tasks)
+        made = build("method", METHODS, name, network, options={**released, **options})
+        assert isinstance(made, TransferMethod)
+        return made
+
+    def filled_method(self, name: str) -> TransferMethod:
+        """The method with the weights that the numbers were made with, in training mode."""
+        method = self.method(name)
+        order = self.fill.fill_in_forward_order(
+            method, lambda: method(Views(self.batch), progress=0.0, rng=torch.Generator())
+        )
+        assert len(order) == 94
+        return method
+
+
+def _arrays(path: Path) -> dict[str, Tensor]:
+    with np.load(path) as file:
+        return {name: torch.from_numpy(file[name]) for name in file.files}
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fill", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

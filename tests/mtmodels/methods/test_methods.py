@@ -1,0 +1,243 @@
+"""Every method keeps what `Method` promises, under any labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from mtdata.batch import Batch
+from mtdata.task import Task
+from mtmodels.method import Method
+from mtmodels.methods import METHODS
+from mtmodels.networks import NETWORKS
+from mtmodels.terms import Terms
+from mtmodels.views import Views
+from mtmodels.weightings import Equal
+from tests.asserts import assert_every_parameter_learns, same_terms
+from tests.batches import PAIR, SIX, random_batch, spoilt
+
+each_method = pytest.mark.parametrize("name", METHODS)
+THREE = SIX[:3]
+
+
+def make(name: str, tasks: Sequence[Task] = THREE, **options: Any) -> Method:
+    torch.manual_seed(0)
+    return METHODS[name](NETWORKS["unet-resnet18"](tasks, width=0.125), **options)
+
+
+def _more(name: str, **options: Any) -> dict[str, Any]:
+    """Options of the methods that transfer."""
+    return {} if name == "sl" else options
+
+
+def step(method: Method, batch: Batch) -> Terms:
+    terms: Terms = method(Views(batch), progress=0.5, rng=torch.Generator())
+    return terms
+
+
+def total(method: Method, terms: Terms) -> torch.Tensor:
+    return torch.stack([*terms.tasks.values(), *terms.auxiliary.values()]).sum()
+
+
+def gradients(method: Method, batch: Batch) -> dict[str, torch.Tensor]:
+    method.zero_grad()
+    total(method, step(method, batch)).backward()
+    return {n: p.grad.clone() for n, p in method.named_parameters() if p.grad is not None}
+
+
+@each_method
+def test_every_parameter_learns_from_full_labels(name: str) -> None:
+    method = make(name, SIX, **_more(name, consistency_weight=0.5))
+    terms = step(method, random_batch(SIX))
+    assert list(terms.tasks) == [task.name for task in SIX]
+    assert not terms.auxiliary
+    total(method, terms).backward()
+    assert_every_parameter_learns(method)
+
+
+@each_method
+@pytest.mark.parametrize("only", THREE, ids=lambda task: task.name)
+def test_runs_with_every_label_missing_but_one(name: str, only: Task) -> None:
+    method = make(name)
+    terms = step(method, random_batch(THREE, 3, rows={only.name: [1]}))
+    assert list(terms.tasks) == [only.name]
+    assert total(method, terms).isfinite()
+    total(method, terms).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
+
+
+@each_method
+def test_runs_without_any_label(name: str) -> None:
+    terms = step(make(name), random_batch(THREE, rows={}))
+    assert not terms.tasks
+    assert Equal([t.name for t in THREE]).backward(terms, [], torch.Tensor.backward).isfinite()
+
+
+@each_method
+def test_a_label_without_a_valid_pixel_is_no_label(name: str) -> None:
+    method = make(name)
+    batch = random_batch(THREE)
+    empty = replace(batch, valid={**batch.valid, "depth": torch.zeros_like(batch.valid["depth"])})
+    assert list(step(method, empty).tasks) == ["semantic", "normals"]
+
+
+@each_method
+@pytest.mark.parametrize("reduction", ["image", "pixels"])
+def test_pixels_that_are_not_valid_do_not_matter(name: str, reduction: str) -> None:
+    method = make(name, reduction=reduction)
+    batch = random_batch(THREE, 3, rows={"semantic": [0, 2], "depth": [1, 2], "normals": [0]})
+    clean, dirty = gradients(method, batch), gradients(method, spoilt(batch))
+    assert clean.keys() == dirty.keys()
+    assert all(torch.equal(clean[key], dirty[key]) for key in clean)
+    method.eval()
+    assert same_terms(step(method, batch), step(method, spoilt(batch)))
+
+
+@each_method
+def test_leaves_the_batch(name: str) -> None:
+    batch = random_batch(THREE)
+    before = {key: value.clone() for key, value in batch.labels.items()}
+    step(make(name), batch)
+    assert all(torch.equal(value, before[key]) for key, value in batch.labels.items())
+
+
+@each_method
+def test_labels_of_other_tasks_do_not_matter(name: str) -> None:
+    method = make(name, PAIR).eval()
+    assert same_terms(step(method, random_batch(PAIR)), step(method, _with_normals()))
+
+
+def _with_normals() -> Batch:
+    pair, three = random_batch(PAIR), random_batch(THREE)
+    return replace(
+        pair,
+        labels={"normals": three.labels["normals"], **pair.labels},
+        valid={"normals": three.valid["normals"], **pair.valid},
+        rows={"normals": three.rows["normals"], **pair.rows},
+    )
+
+
+@each_method
+def test_overfits_one_batch(name: str) -> None:
+    method = make(name, **_more(name, transfer_width=0.0625))
+    batch = random_batch(THREE, 2, rows={"semantic": [0], "depth": [0, 1], "normals": [1]})
+    batch = replace(
+        batch, labels={k: v[:, :, :1, :1].expand_as(v) for k, v in batch.labels.items()}
+    )
+    optimizer = torch.optim.Adam(method.parameters(), lr=5e-2)
+    values = []
+    for _ in range(25):
+        loss = total(method, step(method, batch))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        values.append(loss.item())
+    assert values[-1] < 0.2 * values[0]
+
+
+@each_method
+def test_terms_are_means_over_the_images_of_the_batch(name: str) -> None:
+    method = make(name).eval()
+    whole = random_batch(THREE, 3, rows={"semantic": [0, 2], "depth": [1], "normals": [0, 1, 2]})
+    parts = [step(method, _image(whole, i)) for i in range(3)]
+    terms = step(method, whole)
+    for task, value in terms.tasks.items():
+        alone = [p.tasks.get(task, p.auxiliary.get(f"{task}/consistency")) for p in parts]
+        expected = sum(v.item() for v in alone if v is not None) / 3
+        assert value.item() == pytest.approx(expected, rel=1e-4)
+
+
+def _image(batch: Batch, i: int) -> Batch:
+    """One image of a batch with its labels."""
+    here = {k: (rows == i).nonzero()[:, 0] for k, rows in batch.rows.items()}
+    here = {k: index for k, index in here.items() if len(index)}
+    return Batch(
+        (batch.keys[i],),
+        batch.image[[i]],
+        {k: batch.labels[k][index] for k, index in here.items()},
+        {k: batch.valid[k][index] for k, index in here.items()},
+        {k: torch.zeros(1, dtype=torch.long) for k in here},
+    )
+
+
+@each_method
+def test_task_weights_scale_the_terms(name: str) -> None:
+    plain, heavy = make(name).eval(), make(name, task_weights={"depth": 50.0}).eval()
+    batch = random_batch(THREE)
+    before, after = step(plain, batch), step(heavy, batch)
+    factors = {"semantic": 1.0, "depth": 50.0, "normals": 1.0}
+    for task, factor in factors.items():
+        assert after.tasks[task].item() == pytest.approx(factor * before.tasks[task].item())
+    assert all(torch.equal(after.parts[key], before.parts[key]) for key in before.parts)
+
+
+@each_method
+def test_losses_are_chosen_by_task(name: str) -> None:
+    method = make(name, losses={"normals": "l1"}).eval()
+    batch = random_batch(THREE)
+    prediction = method.network(batch.image).predictions["normals"]
+    difference = (prediction - batch.labels["normals"]).abs().mean(1)
+    expected = torch.stack(
+        [difference[n][batch.valid["normals"][n]].mean() for n in range(2)]
+    ).mean()
+    value = step(method, batch).parts["normals/direct"]
+    assert value.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@each_method
+def test_paper_divides_by_the_number_of_labelled_tasks(name: str) -> None:
+    rows = {"semantic": [0], "depth": [0, 1], "normals": [0]}
+    batch = random_batch(THREE, 2, rows=rows)
+    plain = step(make(name).eval(), batch).parts
+    divided = step(make(name, normalise="paper").eval(), batch).parts
+    assert divided["semantic/direct"].item() == pytest.approx(plain["semantic/direct"].item() / 3)
+    alone = step(make(name).eval(), _image(batch, 1)).parts["depth/direct"].item() / 2
+    expected = (plain["depth/direct"].item() - alone) / 3 + alone
+    assert divided["depth/direct"].item() == pytest.approx(expected, rel=1e-5)
+
+
+@each_method
+def test_state_round_trip(name: str) -> None:
+    first, second = make(name), make(name)
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.add_(1)
+    second.load_state_dict(first.state_dict())
+    batch = random_batch(THREE)
+    assert same_terms(step(first.eval(), batch), step(second.eval(), batch))
+
+
+@each_method
+def test_predicts_with_the_network_alone(name: str) -> None:
+    method = make(name).eval()
+    image = torch.rand(1, 3, 40, 50)
+    expected = method.network.predict(image)
+    assert all(torch.equal(p, expected[key]) for key, p in method.predict(image).items())
+
+
+@each_method
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"losses": {"depth": "l2"}}, "There is no loss of task `depth` `l2`"),
+        (
+            {"losses": {"deep": "l1"}},
+            "no task for the option `losses` `deep`. Did you mean `depth`",
+        ),
+        ({"task_weights": {"depth": 0.0}}, r"`task_weights\[depth\]` should be above 0; found 0.0"),
+        ({"reduction": "sum"}, "no reduction `sum`"),
+        ({"normalise": "none"}, "no normalisation `none`"),
+        ({"normalise": "paper", "reduction": "pixels"}, "should be `image` with"),
+    ],
+)
+def test_refuses_options(name: str, options: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(name, **options)
+
+
+@each_method
+def test_says_what_it_is(name: str) -> None:
+    assert METHODS[name].summary
+    assert METHODS[name].reference

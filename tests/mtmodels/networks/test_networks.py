@@ -1,0 +1,135 @@
+"""Every network keeps what `Network` promises."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from mtmodels.networks import NETWORKS
+from tests.asserts import assert_every_parameter_learns, assert_predicts, assert_refuses_size
+from tests.batches import SIX
+
+WIDTH = 0.125
+each_network = pytest.mark.parametrize("name", NETWORKS)
+
+
+@each_network
+@pytest.mark.parametrize("count", [1, 2, 4, 6])
+def test_predicts_any_number_of_tasks(name: str, count: int) -> None:
+    assert_predicts(NETWORKS[name](SIX[:count], width=WIDTH), SIX[:count], (32, 64))
+
+
+@each_network
+def test_every_parameter_learns(name: str) -> None:
+    network = NETWORKS[name](SIX, width=WIDTH)
+    output = network(torch.rand(2, 3, 64, 64))
+    sum(p.pow(2).mul(torch.rand_like(p)).sum() for p in output.predictions.values()).backward()
+    assert_every_parameter_learns(network)
+
+
+@each_network
+def test_shared_parameters_belong_to_it_and_serve_all_tasks(name: str) -> None:
+    network = NETWORKS[name](SIX[:3], width=WIDTH)
+    shared = network.shared_parameters()
+    assert shared
+    assert {id(p) for p in shared} <= {id(p) for p in network.parameters()}
+    for prediction in network(torch.rand(2, 3, 64, 64)).predictions.values():
+        network.zero_grad()
+        prediction.mul(torch.rand_like(prediction)).sum().backward(retain_graph=True)
+        assert all(p.grad is not None and p.grad.abs().max() > 0 for p in shared)
+
+
+@each_network
+def test_evaluation_is_deterministic(name: str) -> None:
+    network = NETWORKS[name](SIX, width=WIDTH).eval()
+    image = torch.rand(2, 3, 32, 32)
+    state = {key: value.clone() for key, value in network.state_dict().items()}
+    first, second = network(image).predictions, network(image).predictions
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    alone = network(image[:1]).predictions
+    assert all(torch.allclose(first[key][:1], alone[key], atol=1e-5) for key in first)
+    assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
+
+
+@each_network
+def test_predict_takes_any_size(name: str) -> None:
+    network = NETWORKS[name](SIX[:2], width=WIDTH).eval()
+    image = torch.rand(1, 3, 33, 50)
+    predictions = network.predict(image)
+    assert [tuple(p.shape) for p in predictions.values()] == [(1, 5, 33, 50), (1, 1, 33, 50)]
+    assert not any(p.requires_grad for p in predictions.values())
+    padded = nn.functional.pad(image, (0, 14, 0, 31), mode="replicate")
+    expected = network(padded).predictions["depth"][..., :33, :50]
+    assert torch.equal(predictions["depth"], expected)
+
+
+@each_network
+@pytest.mark.parametrize("size", [(33, 64), (16, 32), (64, 40)])
+def test_refuses_sizes_it_cannot_take(name: str, size: tuple[int, int]) -> None:
+    assert_refuses_size(NETWORKS[name](SIX[:1], width=WIDTH), *size)
+
+
+@each_network
+def test_normals_are_unit_vectors(name: str) -> None:
+    network = NETWORKS[name](SIX[2:3], width=WIDTH)
+    length = network(torch.rand(2, 3, 32, 32)).predictions["normals"].norm(dim=1)
+    assert torch.allclose(length, torch.ones_like(length), atol=1e-4)
+
+
+@each_network
+def test_normalises_images_when_told(name: str) -> None:
+    torch.manual_seed(0)
+    plain = NETWORKS[name](SIX[:1], width=WIDTH).eval()
+    mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
+    other = NETWORKS[name](SIX[:1], width=WIDTH, mean=mean, std=std).eval()
+    other.load_state_dict(plain.state_dict())
+    image = torch.rand(1, 3, 32, 32)
+    given = (image - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    expected = plain(given).predictions["semantic"]
+    assert torch.allclose(other(image).predictions["semantic"], expected, atol=1e-5)
+
+
+@each_network
+def test_width_is_a_factor_on_the_channels(name: str) -> None:
+    def convolutions(width: float) -> list[int]:
+        network = NETWORKS[name](SIX[1:2], width=width)
+        return [m.out_channels for m in network.modules() if isinstance(m, nn.Conv2d)]
+
+    small, large = convolutions(0.125), convolutions(0.25)
+    assert small[-1] == large[-1] == 1
+    assert [2 * c for c in small[:-1]] == large[:-1]
+
+
+@each_network
+def test_keeps_single_precision_at_the_ends_under_autocast(name: str) -> None:
+    network = NETWORKS[name](SIX, width=WIDTH)
+    with torch.autocast("cpu", torch.bfloat16):
+        predictions = network(torch.rand(2, 3, 32, 32)).predictions
+    assert {p.dtype for p in predictions.values()} == {torch.float32}
+
+
+@each_network
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 0.0}, "`width` should be above 0; found 0.0"),
+        ({"std": (1.0, 0.0, 1.0)}, "`std` above 0|those of `std` above 0"),
+        ({"mean": (1.0,)}, "`mean` and `std` should be three values each"),
+    ],
+)
+def test_refuses_options(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        NETWORKS[name](SIX, **options)
+
+
+@each_network
+def test_refuses_tasks_that_share_a_name(name: str) -> None:
+    with pytest.raises(ValueError, match="one or more different tasks"):
+        NETWORKS[name]((SIX[0], SIX[0]))
+
+
+@each_network
+def test_says_what_it_is(name: str) -> None:
+    assert NETWORKS[name].summary
+    assert NETWORKS[name].reference

@@ -1,0 +1,108 @@
+"""Weights for encoders: they fit, or a message says what would."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+import torch
+import torchvision.models
+from safetensors.torch import save_file
+from torch import nn
+
+from mtdata.errors import UsageError
+from mtmodels.networks import NETWORKS
+from mtmodels.networks.weights import WeightsUnavailableError
+from mtmodels.options import build
+from tests.batches import PAIR
+
+
+def encoder(name: str, **options: Any) -> nn.Module:
+    return build("network", NETWORKS, name, PAIR, options=options).get_submodule("encoder")
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    return dict(torchvision.models.resnet18(weights=None).state_dict())
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_loads_a_torchvision_file(
+    state: dict[str, torch.Tensor], tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"weights.{suffix}"
+    if suffix == "pth":
+        torch.save(state, path)
+    else:
+        save_file(state, path)
+    for name in ("xtasc-resnet18", "unet-resnet18"):
+        loaded = encoder(name, encoder_weights=path).state_dict()
+        assert loaded.keys() == {key for key in state if not key.startswith("fc.")}
+        assert all(torch.equal(loaded[key], state[key]) for key in loaded)
+
+
+def test_takes_imagenet_weights_from_torchvision(
+    state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "torchvision.models._api.load_state_dict_from_url", lambda *_, **__: dict(state)
+    )
+    loaded = encoder("unet-resnet18", encoder_weights="imagenet").state_dict()
+    assert torch.equal(loaded["conv1.weight"], state["conv1.weight"])
+
+
+def test_says_what_to_do_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    with pytest.raises(WeightsUnavailableError, match="--encoder-weights FILE") as caught:
+        encoder("xtasc-resnet18", encoder_weights="imagenet")
+    assert caught.value.exit_code == 3
+
+
+def test_refuses_a_missing_file() -> None:
+    with pytest.raises(UsageError, match=r"`imagenet` or a file; found nowhere.pth"):
+        encoder("unet-resnet18", encoder_weights="nowhere.pth")
+
+
+def test_refuses_weights_of_another_width(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "weights.pth")
+    with pytest.raises(UsageError, match=r"ResNet-18 at width 1.*differs in .* entries"):
+        encoder("unet-resnet18", width=0.5, encoder_weights=tmp_path / "weights.pth")
+
+
+def test_refuses_weights_of_another_depth(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "weights.pth")
+    with pytest.raises(UsageError, match="ResNet-34 at width 1"):
+        encoder("xtasc-resnet34", encoder_weights=tmp_path / "weights.pth")
+
+
+class Command:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("true",)
+
+
+@pytest.mark.parametrize("kind", ["code", "noise", "nested", "truncated"])
+def test_refuses_files_that_are_no_tensors(
+    state: dict[str, torch.Tensor], tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "weights.pth"
+    if kind == "code":
+        torch.save({"conv1.weight": Command()}, path)
+    elif kind == "nested":
+        torch.save({"model": {"a": 1}}, path)
+    elif kind == "truncated":
+        torch.save(state, path)
+        path.write_bytes(path.read_bytes()[:5000])
+    else:
+        path.write_bytes(b"\x00\x01not weights")
+    with pytest.raises(UsageError, match="`encoder_weights` should be a file of"):
+        encoder("unet-resnet18", encoder_weights=path)
+
+
+def test_refuses_a_broken_safetensors_file(tmp_path: Path) -> None:
+    (tmp_path / "weights.safetensors").write_bytes(b"no header")
+    with pytest.raises(UsageError, match="`encoder_weights` should be a file of"):
+        encoder("unet-resnet18", encoder_weights=tmp_path / "weights.safetensors")

@@ -1,0 +1,156 @@
+"""Every weighting keeps what `Weighting` promises."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from mtmodels.terms import Terms
+from mtmodels.weighting import Weighting
+from mtmodels.weightings import WEIGHTINGS
+from tests.asserts import assert_descends_every_loss
+
+NAMES = ("semantic", "depth", "normals")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "fixed": {"values": {"semantic": 1.0, "depth": 2.0, "normals": 0.5}}
+}
+LOSSES = {name: torch.tensor(value) for name, value in zip(NAMES, (2.5, 0.7, 0.1), strict=True)}
+each_weighting = pytest.mark.parametrize("name", WEIGHTINGS)
+
+
+def make(name: str, **options: Any) -> Weighting:
+    return WEIGHTINGS[name](NAMES, **{**OPTIONS.get(name, {}), **options})
+
+
+def total(weighting: Weighting, terms: Terms) -> float:
+    leaves = Terms(
+        {k: v.clone().requires_grad_() for k, v in terms.tasks.items()},
+        {k: v.clone().requires_grad_() for k, v in terms.auxiliary.items()},
+    )
+    return weighting.backward(leaves, [], torch.Tensor.backward).item()
+
+
+@each_weighting
+def test_descends_every_loss(name: str) -> None:
+    assert_descends_every_loss(make(name), LOSSES)
+
+
+@each_weighting
+def test_order_of_tasks_does_not_matter(name: str) -> None:
+    turned = dict(reversed(LOSSES.items()))
+    expected = total(make(name), Terms(LOSSES))
+    assert total(make(name), Terms(turned)) == pytest.approx(expected)
+    options = OPTIONS.get(name, {})
+    other = WEIGHTINGS[name](tuple(reversed(NAMES)), **options)
+    assert total(other, Terms(LOSSES)) == pytest.approx(expected)
+    assert other.weights() == pytest.approx(make(name).weights())
+
+
+@each_weighting
+def test_gradient_of_a_loss_is_its_weight(name: str) -> None:
+    weighting = make(name)
+    leaves = {key: value.clone().requires_grad_() for key, value in LOSSES.items()}
+    weighting.backward(Terms(leaves), [], torch.Tensor.backward)
+    for key, weight in weighting.weights().items():
+        gradient = leaves[key].grad
+        assert gradient is not None
+        assert gradient.item() == pytest.approx(weight)
+
+
+@each_weighting
+def test_an_absent_task_takes_no_part(name: str) -> None:
+    weighting = make(name)
+    present = {key: LOSSES[key] for key in ("semantic", "normals")}
+    value = total(weighting, Terms(present))
+    smaller = WEIGHTINGS[name](
+        tuple(present),
+        **(
+            {"values": {k: OPTIONS["fixed"]["values"][k] for k in present}}
+            if name == "fixed"
+            else {}
+        ),
+    )
+    assert value == pytest.approx(total(smaller, Terms(present)))
+    moved = {key for key, p in weighting.named_parameters() if p.grad is not None}
+    assert not any("depth" in key for key in moved)
+
+
+@each_weighting
+def test_auxiliary_terms_are_added_as_they_are(name: str) -> None:
+    extra = {"depth/consistency": torch.tensor(0.3)}
+    difference = total(make(name), Terms(LOSSES, extra)) - total(make(name), Terms(LOSSES))
+    assert difference == pytest.approx(0.3, rel=1e-5)
+    assert total(make(name), Terms({}, extra)) == pytest.approx(0.3)
+
+
+@each_weighting
+def test_a_batch_without_terms_sends_nothing_backwards(name: str) -> None:
+    def refuse(_: torch.Tensor) -> None:
+        raise AssertionError
+
+    assert make(name).backward(Terms({}), [], refuse) == 0
+
+
+@each_weighting
+def test_state_round_trip(name: str) -> None:
+    first, second = make(name), make(name)
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.add_(0.25)
+    second.load_state_dict(first.state_dict())
+    assert second.weights() == first.weights()
+
+
+@each_weighting
+def test_says_what_it_is(name: str) -> None:
+    assert WEIGHTINGS[name].summary
+    assert WEIGHTINGS[name].reference
+
+
+@pytest.mark.parametrize(("form", "start", "factor"), [("xtasc", 0.0, 1.0), ("mtan", -0.5, 0.5)])
+def test_uncertainty_as_published(form: str, start: float, factor: float) -> None:
+    weighting = make("uncertainty", form=form)
+    assert weighting.weights() == pytest.approx(dict.fromkeys(NAMES, 0.5 * math.exp(-start)))
+    expected = sum(0.5 * math.exp(-start) * v.item() + factor * start for v in LOSSES.values())
+    assert total(weighting, Terms(LOSSES)) == pytest.approx(expected)
+    for key, parameter in weighting.named_parameters():
+        assert parameter.grad is not None
+        loss = LOSSES[key.split(".")[-1]].item()
+        expected_gradient = factor - 0.5 * math.exp(-start) * loss
+        assert parameter.grad.item() == pytest.approx(expected_gradient, rel=1e-5)
+
+
+def test_equal_is_the_sum() -> None:
+    assert total(make("equal"), Terms(LOSSES)) == pytest.approx(3.3)
+
+
+def test_an_absent_task_keeps_its_uncertainty_under_adam() -> None:
+    weighting = make("uncertainty")
+    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.1)
+    for losses in (LOSSES, {"semantic": LOSSES["semantic"]}):
+        before = dict(weighting.weights())
+        total(weighting, Terms(losses))
+        optimizer.step()
+        optimizer.zero_grad()
+    after = weighting.weights()
+    assert after["depth"] == before["depth"]
+    assert after["semantic"] != before["semantic"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("uncertainty", {"form": "kendall"}, "no form of `uncertainty` `kendall`"),
+        ("fixed", {"values": {"semantic": 1.0}}, r"found none for \['depth', 'normals'\]"),
+        ("fixed", {"values": {"deep": 1.0}}, "task for the option `values` `deep`"),
+        (
+            "fixed",
+            {"values": dict.fromkeys(NAMES, -1.0)},
+            r"`values\[semantic\]` should be above 0; found -1.0",
+        ),
+    ],
+)
+def test_refuses_options(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(name, **options)
