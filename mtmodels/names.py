@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 NETWORK_NAMES = ("unet-resnet18", "xtasc-resnet18", "xtasc-resnet34", "xtasc-resnet50")
 METHOD_NAMES = ("sl", "xtc", "align")
-WEIGHTING_NAMES = ("equal", "uncertainty")
+WEIGHTING_NAMES = ("equal", "fixed", "uncertainty")
 PROTOCOL_NAMES = ("mtpsl", "xtasc")
 SCHEDULE_NAMES = ("constant", "step", "cosine", "onecycle")
 

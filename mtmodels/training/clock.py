@@ -40,6 +40,14 @@ class Clock:
         """Seconds a step takes, waiting and all; 0 before the first."""
         return (self.waited + self.training) / max(self.steps, 1)
 
+    def rate(self) -> float:
+        """Images a second, over the steps of this part of the run."""
+        return self.images / max(self.waited + self.training, 1e-9)
+
+    def wait_share(self) -> float:
+        """The share of the time of the steps that went into waiting for data."""
+        return self.waited / max(self.waited + self.training, 1e-9)
+
     def total(self) -> float:
         """Seconds since the run began, over all its parts."""
         return self._before + time.perf_counter() - self._started

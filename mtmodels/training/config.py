@@ -77,14 +77,15 @@ class SchedulePart(Part):
 
 
 class AugmentationPart(Part):
-    """What is done to a training sample before it is seen."""
+    """What is done to a training sample before it is seen; see `mtdata.augment.Augmentation`."""
 
-    flip: bool = True
+    flip: Annotated[Number, Field(ge=0, le=1)] = 0.5
     scales: Annotated[tuple[Number, ...], BeforeValidator(_tuple), Field(min_length=1)] = (
         1.0,
         1.2,
         1.5,
     )
+    rotate: Annotated[Number, Field(ge=0, le=180)] = 0.0
     photometric: bool = False
     paper_geometry: bool = False
 

@@ -15,6 +15,7 @@ from mtmodels.method import Method
 from mtmodels.terms import Terms
 from mtmodels.training import randomness
 from mtmodels.training.config import Config
+from mtmodels.training.layout import memory_format
 from mtmodels.training.schedules import SCHEDULES, Position
 from mtmodels.views import Views
 from mtmodels.weighting import Weighting
@@ -46,7 +47,9 @@ class Engine:
         self, config: Config, *, method: Method, weighting: Weighting, fabric: Fabric
     ) -> None:
         self.config, self.fabric = config, fabric
-        self.method = method.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        layout = memory_format(method, fabric.device)
+        self.channels_last = layout == torch.channels_last
+        self.method = method.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
         self.weighting = weighting.to(fabric.device)
         optimizer = fabric.setup_optimizers(self._adam())
         assert not isinstance(optimizer, tuple)  # one goes in, one comes out
@@ -60,7 +63,7 @@ class Engine:
             DivergedError: where a term or the gradient is not finite; nothing has changed then.
         """
         lr = self._set_rate(position)
-        batch = batch.to(self.fabric.device, channels_last=True)
+        batch = batch.to(self.fabric.device, channels_last=self.channels_last)
         with self.fabric.autocast():
             terms = self.method(Views(batch), progress=position.progress, rng=self.rng)
         values = _read(terms, position.step, batch.keys)
@@ -73,9 +76,10 @@ class Engine:
         self.optimizer.zero_grad()
         return StepResult(lr, float(total), gradient_norm=norm, **values)
 
-    def modules(self) -> tuple[Method, Weighting]:
-        """What has a training and an evaluation mode."""
-        return self.method, self.weighting
+    def train(self) -> None:
+        """Put everything into training mode."""
+        self.method.train()
+        self.weighting.train()
 
     def state(self) -> dict[str, Any]:
         """Everything but the weights of the method, as tensors and plain values."""

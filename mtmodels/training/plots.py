@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtmodels.scores import HIGHER_IS_BETTER
+from mtmodels.scores import HEADLINES, HIGHER_IS_BETTER
 from mtmodels.training.runlog import read_rows
-from mtmodels.training.selection import HEADLINES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

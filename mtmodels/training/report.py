@@ -2,11 +2,12 @@
 
 import base64
 import html
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtmodels.scores import HIGHER_IS_BETTER, Score, Scores
+from mtmodels.scores import HIGHER_IS_BETTER, LooseScores, Scores
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 68rem; padding: 0 1rem;
@@ -74,10 +75,22 @@ def score_table(scores: Scores) -> str:
     return f"<table><tr><th>task</th><th>score</th><th>value</th></tr>{''.join(rows)}</table>"
 
 
-def number(value: Score) -> str:
+def plain_scores(scores: LooseScores) -> str:
+    """The scores as lines of text, a task a line."""
+    lines = []
+    for task, values in scores.items():
+        told = "  ".join(
+            f"{name} {number(value)}"
+            for name, value in values.items()
+            if not isinstance(value, list)
+        )
+        lines.append(f"  {task:<10}{told}")
+    return "\n".join(lines)
+
+
+def number(value: Any) -> str:
     """A score for people: four significant digits."""
-    assert not isinstance(value, list)
-    return "n/a" if value != value else f"{value:.4g}"
+    return "n/a" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
 def _arrow(name: str) -> str:

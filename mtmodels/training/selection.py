@@ -3,10 +3,7 @@
 import math
 from typing import Any
 
-from mtmodels.scores import HIGHER_IS_BETTER, Scores
-
-HEADLINES = ("miou", "abs_err", "mean", "iou_at_0.5", "max_f", "ods_f")
-"""The score that speaks for a task: the first of these that it has."""
+from mtmodels.scores import HEADLINES, HIGHER_IS_BETTER, Scores
 
 
 def headline(scores: Scores, task: str) -> tuple[str, float] | None:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from torch import nn
-
 from mtdata.batch import Batch
 from mtmodels.errors import InterruptedRun
 from mtmodels.scores import Scores
@@ -19,7 +17,7 @@ from mtmodels.training.selection import Selection
 from mtmodels.training.signals import listening
 from mtmodels.training.watcher import Progress, Watcher
 
-Validate = Callable[[nn.Module], Scores]
+Validate = Callable[[], Scores]
 
 
 class Batches(Protocol):
@@ -69,9 +67,9 @@ class Trainer:
             InterruptedRun: where somebody asked to stop; the run is saved then.
             DivergedError: where a loss is not finite; the last checkpoint stays as it is.
         """
+        self.engine.train()
         with listening() as stop:
             while self.epoch < self.config.epochs:
-                self._mode(training=True)
                 for batch in self.clock.watch(self.batches.epoch(self.epoch, self.offset)):
                     result = self.engine.step(batch, self.position())
                     self._after_step(result, len(batch))
@@ -141,8 +139,7 @@ class Trainer:
     def _end_epoch(self) -> None:
         means = self.means.take()
         self.engine.weighting.end_epoch(means)
-        self._mode(training=False)
-        scores = self.validate(self.engine.method) if self.validate else {}
+        scores = self.validate() if self.validate else {}
         self.epoch, self.offset = self.epoch + 1, 0
         row: dict[str, Any] = {"epoch": self.epoch, "step": self.position().step, "means": means}
         is_best = False
@@ -162,9 +159,5 @@ class Trainer:
     def _progress(self) -> Progress:
         done, steps = self.position().step, len(self.batches) * self.config.epochs
         left = self.clock.seconds_a_step() * (steps - done)
-        epoch = min(self.epoch + 1, self.config.epochs)
-        return Progress(epoch, done, steps, left)
-
-    def _mode(self, *, training: bool) -> None:
-        for module in self.engine.modules():
-            module.train(training)
+        epochs = self.config.epochs
+        return Progress(min(self.epoch + 1, epochs), done, steps, epochs, self.epoch, left)

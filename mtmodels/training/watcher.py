@@ -1,9 +1,11 @@
 """What a run tells whoever watches it; the command line draws bars and lines from it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mtmodels.scores import Scores
-from mtmodels.training.engine import StepResult
+if TYPE_CHECKING:
+    from mtmodels.scores import Scores
+    from mtmodels.training.engine import StepResult
 
 
 @dataclass(frozen=True)
@@ -14,12 +16,16 @@ class Progress:
         epoch: The epoch that runs, counted from 1.
         step: Steps done in the run.
         steps: Steps of the whole run.
+        epochs: Epochs of the whole run.
+        done: Epochs that are done.
         left: Seconds that the rest will take, as far as one can tell.
     """
 
     epoch: int
     step: int
     steps: int
+    epochs: int
+    done: int
     left: float
 
 
@@ -29,10 +35,10 @@ class Watcher:
     def say(self, text: str) -> None:
         """A sentence for people."""
 
-    def step(self, progress: Progress, result: StepResult) -> None:
+    def step(self, progress: Progress, result: "StepResult") -> None:
         """A step is done."""
 
-    def epoch(self, progress: Progress, means: dict[str, float], scores: Scores) -> None:
+    def epoch(self, progress: Progress, means: dict[str, float], scores: "Scores") -> None:
         """An epoch is done; `scores` is empty where nothing was held out."""
 
     def evaluating(self, what: str, done: int, total: int) -> None:

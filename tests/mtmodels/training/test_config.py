@@ -19,7 +19,7 @@ LAYER: dict[str, Any] = {
     "method": {"name": "xtc", "options": {"strength": 1e-4}},
     "betas": [0.9, 0.999],
     "schedule": {"name": "step", "options": {"every": 60}},
-    "augmentation": {"scales": [1, 1.5], "flip": False},
+    "augmentation": {"scales": [1, 1.5], "flip": 0},
     "gradient_clip": 1,
     "lr": "1e-3",
 }

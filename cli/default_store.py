@@ -1,0 +1,48 @@
+"""The store that `mttrain` takes where none is named."""
+
+import os
+from pathlib import Path
+
+from cli.common import say
+from mtdata.errors import UsageError
+
+FOLDER = Path("data")
+ROOMS = FOLDER / "rooms.h5"
+
+
+def find_store() -> Path:
+    """The one store in `data/`; where there is none, `rooms` is built there.
+
+    Raises:
+        UsageError: where there are several.
+    """
+    found = sorted(FOLDER.glob("*.h5"))
+    if len(found) > 1:
+        raise UsageError(
+            f"--data should say which store: {FOLDER}/ has {', '.join(p.name for p in found)}."
+        )
+    return found[0] if found else build_rooms()
+
+
+def build_rooms() -> Path:
+    """Build made-up rooms, with the regimes of the papers."""
+    from cli.progress import progress_bar
+    from mtdata import SOURCES
+    from mtdata.build import build
+    from mtdata.building.regimes import RegimeSpec
+
+    source = SOURCES["rooms"](None)
+    say(f"No store in {FOLDER}/: building made-up rooms into {ROOMS}, which takes a moment.")
+    with progress_bar() as report:
+        # "resume": an earlier start of this may have been interrupted.
+        summary = build(
+            source,
+            ROOMS,
+            jobs=os.cpu_count() or 1,
+            regimes=[RegimeSpec("one"), RegimeSpec("random")],
+            mode="resume",
+            progress=report,
+        )
+    images = sum(split.images for split in summary.splits.values())
+    say(f"Built {ROOMS}: {images} images in {summary.seconds:.0f} s.")
+    return ROOMS

@@ -1,0 +1,127 @@
+"""What a run shows while it goes: a bar on a terminal, now and then a line elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cli.common import say
+from mtmodels.training.watcher import Progress, Watcher
+
+if TYPE_CHECKING:
+    import rich.progress
+
+    from mtmodels.scores import Scores
+    from mtmodels.training.engine import StepResult
+
+EVERY = 30.0
+"""Seconds between lines where there is no terminal."""
+
+
+class LineWatcher(Watcher):
+    """Says a line at the start, at most every half minute, and at the end of an epoch."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """A sentence for people."""
+        say(text)
+
+    def step(self, progress: Progress, result: "StepResult") -> None:
+        """Say how it goes, now and then."""
+        if progress.step == 1 or time.monotonic() - self._said >= EVERY:
+            self._said = time.monotonic()
+            say(
+                f"step {progress.step}/{progress.steps}  epoch {progress.epoch}  "
+                f"{losses(result.tasks)}  {clock(progress.left)} left"
+            )
+
+    def epoch(self, progress: Progress, means: dict[str, float], scores: "Scores") -> None:
+        """Say what an epoch brought."""
+        self._said = time.monotonic()
+        held = f"  held out: {headlines(scores)}" if scores else ""
+        say(
+            f"epoch {progress.done}/{progress.epochs}  {losses(means)}{held}"
+            f"  {clock(progress.left)} left"
+        )
+
+
+class BarWatcher(Watcher):
+    """Draws bars of rich."""
+
+    def __init__(self, bars: "rich.progress.Progress") -> None:
+        self._bars = bars
+        self._training: Any = None
+        self._scoring: Any = None
+
+    def say(self, text: str) -> None:
+        """A sentence above the bars."""
+        self._bars.console.print(text, markup=False, highlight=False)
+
+    def step(self, progress: Progress, result: "StepResult") -> None:
+        """Move the bar on."""
+        if self._training is None:
+            self._training = self._bars.add_task("train", total=progress.steps)
+        self._bars.update(
+            self._training,
+            completed=progress.step,
+            description=f"epoch {progress.epoch}/{progress.epochs}",
+            told=losses(result.tasks),
+            left=clock(progress.left),
+        )
+
+    def epoch(self, progress: Progress, means: dict[str, float], scores: "Scores") -> None:
+        """Print a line that stays."""
+        held = f"  held out: {headlines(scores)}" if scores else ""
+        self.say(f"epoch {progress.done}/{progress.epochs}  {losses(means)}{held}")
+
+    def evaluating(self, what: str, done: int, total: int) -> None:
+        """Show a second bar while scoring."""
+        if self._scoring is None:
+            self._scoring = self._bars.add_task(what, total=total, told="", left="")
+        self._bars.update(self._scoring, description=what, completed=done, total=total)
+        if done == total:
+            self._bars.remove_task(self._scoring)
+            self._scoring = None
+
+
+@contextmanager
+def watching() -> Iterator[Watcher]:
+    """The watcher that suits stderr."""
+    if not sys.stderr.isatty():
+        yield LineWatcher()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.fields[told]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        yield BarWatcher(bars)
+
+
+def losses(values: Mapping[str, float]) -> str:
+    """Losses for people."""
+    return "  ".join(f"{task} {value:.4g}" for task, value in values.items())
+
+
+def headlines(scores: "Scores") -> str:
+    """One score a task."""
+    from mtmodels.training.selection import headline
+
+    found = {task: headline(scores, task) for task in scores}
+    return "  ".join(f"{task} {one[0]} {one[1]:.4g}" for task, one in found.items() if one)
+
+
+def clock(seconds: float) -> str:
+    """Time for people: 1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

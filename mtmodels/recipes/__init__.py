@@ -1,0 +1,78 @@
+"""Recipes: configurations with a name, and the published number that each is about.
+
+A file holds what its recipes share (`base`) and the recipes. Nothing here imports torch.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mtdata.errors import UnknownNameError, UsageError
+from mtmodels.training.resolve import merge, read_layer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A configuration with a name.
+
+    Args:
+        name: What `--recipe` is given.
+        summary: One sentence.
+        needs: What the store has to be.
+        config: A part of a configuration.
+        published: Key of the published row that it is about; None where there is none.
+    """
+
+    name: str
+    summary: str
+    needs: str
+    config: Mapping[str, Any]
+    published: str | None = None
+
+
+@cache
+def all_recipes() -> Mapping[str, Recipe]:
+    """Every recipe of this package, by name."""
+    found: dict[str, Recipe] = {}
+    for file in sorted(files("mtmodels").joinpath("recipes").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".yaml"):
+            text = file.read_text(encoding="utf-8")
+            found |= {recipe.name: recipe for recipe in _recipes(yaml.safe_load(text))}
+    return found
+
+
+def load_recipe(given: str) -> Recipe:
+    """The recipe of a name, or a file of the user's own that holds a configuration.
+
+    Raises:
+        UnknownNameError: where there is no recipe and no file of that name.
+        UsageError: where the file holds no configuration.
+    """
+    known = all_recipes()
+    if given in known:
+        return known[given]
+    if Path(given).suffix in (".yaml", ".yml") or Path(given).is_file():
+        return Recipe(given, "A file.", "", read_layer(Path(given)))
+    raise UnknownNameError("recipe", given, list(known))
+
+
+def _recipes(document: Mapping[str, Any]) -> Iterator[Recipe]:
+    for name, entry in document["recipes"].items():
+        unknown = set(entry) - {"summary", "published", "config"}
+        if unknown:
+            raise UsageError(f"recipe `{name}` should not have {', '.join(sorted(unknown))}.")
+        yield Recipe(
+            name,
+            entry["summary"],
+            document["needs"],
+            merge(document.get("base", {}), entry.get("config", {})),
+            entry.get("published"),
+        )
+
+
+__all__ = ["Recipe", "all_recipes", "load_recipe"]

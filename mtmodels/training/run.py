@@ -1,0 +1,207 @@
+"""A whole run: check, train, score, write."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtmodels.errors import RunFolderError
+from mtmodels.scores import Scores
+from mtmodels.training.config import Config
+from mtmodels.training.data import RunData, default_out, open_data
+from mtmodels.training.dryrun import Plan, measure
+from mtmodels.training.finish import Finished, finish
+from mtmodels.training.manifest import manifest
+from mtmodels.training.resolve import read_layer, resolve
+from mtmodels.training.runfolder import Mode, RunFolder, write_json, write_text
+from mtmodels.training.scoring import evaluate_split
+from mtmodels.training.setup import Parts, assemble, settle
+from mtmodels.training.trainer import Trainer
+from mtmodels.training.watcher import Watcher
+
+FREE = frozenset({"data", "workers", "log_every", "checkpoint_every"})
+"""What a resumed run may be given anew: none of it changes a weight."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is about to begin, checked but not written."""
+
+    config: Config
+    data: RunData
+    folder: RunFolder
+
+
+def prepare(layers: Sequence[Mapping[str, Any]], *, out: Path | None, mode: Mode) -> Job:
+    """Resolve the configuration, open the data, look at the folder; nothing is written.
+
+    Args:
+        layers: Parts of the configuration, later ones win.
+        out: The run folder; None for one named after data, method, network, regime and seed.
+        mode: What to do where a run is there already.
+
+    Raises:
+        UsageError: for a configuration that cannot be.
+        RunFolderError: where the folder may not be used, or is a run of another configuration.
+    """
+    if out is not None and RunFolder(out).check(mode) and RunFolder(out).config.is_file():
+        config = _continued(RunFolder(out), layers)
+        data = open_data(config)
+        return Job(settle(config, data), data, RunFolder(out))
+    config = resolve(*layers)
+    data = open_data(config)
+    if out is None:
+        return prepare(
+            layers, out=default_out(config, data.store.dataset_name, data.regime), mode=mode
+        )
+    return Job(settle(config, data), data, RunFolder(out))
+
+
+def train(
+    job: Job, *, mode: Mode, arguments: Sequence[str] = (), watcher: Watcher | None = None
+) -> Finished:
+    """Train to the end, score the test split, write everything.
+
+    Args:
+        job: What `prepare` gave.
+        mode: What to do where a run is there already.
+        arguments: The command line, for the manifest.
+        watcher: Who is told.
+
+    Raises:
+        UsageError: for names, options and sizes that cannot be.
+        DivergedError: where a loss is not finite.
+        InterruptedRun: where somebody asked to stop; the run is saved then.
+    """
+    watcher, config, data, folder = watcher or Watcher(), job.config, job.data, job.folder
+    parts = assemble(config, data)
+    goes_on = _claim(job, mode, arguments)
+    _tell(job, parts, watcher)
+    # Nothing of ours draws from the global generators; a library's layer may.
+    torch.manual_seed(config.seed)
+    trainer = Trainer(
+        parts.engine,
+        parts.loader,
+        folder=folder,
+        validate=_validation(config, data, parts, watcher),
+        selects=config.select in ("holdout", "paper"),
+        watcher=watcher,
+    )
+    if goes_on:
+        _tell_resumed(trainer, found=trainer.resume(), watcher=watcher)
+    trainer.fit()
+    return finish(config, data, parts, trainer=trainer, watcher=watcher)
+
+
+def plan(job: Job) -> Plan:
+    """What the run would take; nothing is written."""
+    torch.manual_seed(job.config.seed)
+    return measure(job.config, job.data, assemble(job.config, job.data))
+
+
+def _continued(folder: RunFolder, layers: Sequence[Mapping[str, Any]]) -> Config:
+    """The configuration of a run that is there, after checking that nothing contradicts it."""
+    stored = read_layer(folder.config)
+    before, now = resolve(stored), resolve(stored, *layers)
+    old, new = before.to_dict(), now.to_dict()
+    other = [key for key in old if old[key] != new[key] and key not in FREE]
+    if other:
+        told = "; ".join(f"`{key}` is {old[key]} there and {new[key]} here" for key in other)
+        raise RunFolderError(
+            f"{folder.path} should be resumed as it was begun; {told}. Leave these out, replace "
+            "the run with --overwrite, or give another --out."
+        )
+    return now
+
+
+def _claim(job: Job, mode: Mode, arguments: Sequence[str]) -> bool:
+    """Take the folder; returns whether there is a run in it to continue."""
+    folder, store = job.folder, job.data.store
+    goes_on = folder.check(mode)
+    facts = {
+        "dataset": store.dataset_name,
+        "content_digest": store.content_digest,
+        "source_digest": store.source_digest,
+        "format_version": store.format_version,
+    }
+    if goes_on and folder.config.is_file():
+        _check_same_data(folder, facts)
+        return True
+    if mode == "overwrite":
+        folder.clear()
+    folder.create()
+    assert job.config.regime is not None
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(
+        folder.manifest,
+        manifest(
+            arguments=arguments,
+            store=facts,
+            regime=job.config.regime,
+            seed=job.config.seed,
+            created=created,
+        ),
+    )
+    write_text(folder.config, job.config.to_yaml())
+    return False
+
+
+def _check_same_data(folder: RunFolder, facts: Mapping[str, Any]) -> None:
+    before = read_layer(folder.manifest)["store"]["content_digest"]
+    if before != facts["content_digest"]:
+        raise RunFolderError(
+            f"{folder.path} should be resumed on the store it was begun on, {before[:12]}; found "
+            f"{facts['content_digest'][:12]}. Give that store with --data, or another --out."
+        )
+
+
+def _validation(config: Config, data: RunData, parts: Parts, watcher: Watcher) -> Any:
+    """What scores an epoch: the held-out images, or, as the papers did, the test split."""
+    dataset = data.test if config.select == "paper" else data.held
+    if dataset is None:
+        return None
+
+    def validate() -> Scores:
+        return evaluate_split(
+            parts.engine,
+            dataset,
+            data.tasks,
+            config=config,
+            protocol=config.protocol,
+            watcher=watcher,
+        ).scores
+
+    return validate
+
+
+def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
+    """Say what is about to happen, and why so."""
+    data, config = job.data, job.config
+    labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
+    held = f", {len(data.held)} held out" if data.held is not None else ""
+    left = (
+        f"; {data.left_out} without a visible label of these tasks left the epoch"
+        if data.left_out
+        else ""
+    )
+    watcher.say(f"Images: {len(data.train)} to train on ({labels}){held}{left}.")
+    watcher.say(f"Precision: {parts.precision.name}, as {parts.precision.reason}.")
+    if config.select == "paper":
+        watcher.say(
+            "Selection: by the test split, as the papers did (--select paper). Every result of "
+            "this run is marked so; it is better than what the network does on new images."
+        )
+    watcher.say(f"Run: {job.folder.path}")
+
+
+def _tell_resumed(trainer: Trainer, *, found: bool, watcher: Watcher) -> None:
+    position = trainer.position()
+    if not found:
+        watcher.say("There is no checkpoint yet: starting from the first step.")
+    elif position.epoch >= position.epochs:
+        watcher.say("All epochs are done: scoring again.")
+    else:
+        watcher.say(f"Going on after step {position.step}.")

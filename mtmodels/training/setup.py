@@ -1,0 +1,131 @@
+"""From a configuration to the parts of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from mtdata import Task
+from mtdata.errors import UsageError
+from mtdata.loader import Loader
+from mtmodels.method import Method
+from mtmodels.methods import METHODS
+from mtmodels.metrics import metric_for
+from mtmodels.network import Network
+from mtmodels.networks import NETWORKS
+from mtmodels.options import build
+from mtmodels.training.config import Config
+from mtmodels.training.data import RunData, default_workers
+from mtmodels.training.engine import Engine
+from mtmodels.training.precision import Precision, resolve
+from mtmodels.training.schedules import SCHEDULES, Position
+from mtmodels.weighting import Weighting
+from mtmodels.weightings import WEIGHTINGS
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that trains."""
+
+    engine: Engine
+    loader: Loader
+    precision: Precision
+
+
+def settle(config: Config, data: RunData) -> Config:
+    """Write down what was left open, so that the configuration alone makes the run."""
+    select = config.select or ("holdout" if config.holdout > 0 else "last")
+    tasks = tuple(task.name for task in data.tasks)
+    workers = default_workers() if config.workers is None else config.workers
+    return config.model_copy(
+        update={"regime": data.regime, "tasks": tasks, "select": select, "workers": workers}
+    )
+
+
+def assemble(config: Config, data: RunData) -> Parts:
+    """Make everything that trains; refuse what cannot work before any work is done.
+
+    Raises:
+        UsageError: for names, options and sizes that cannot be.
+    """
+    for task in data.tasks:
+        metric_for(task, config.protocol)
+    method = make_method(config, data.tasks)
+    _refusing("network", lambda: type(method.network).check_size(*data.size))
+    fabric, precision = make_fabric(config)
+    weighting = make_weighting(config, data.tasks)
+    loader = make_loader(config, data)
+    _refusing("schedule", lambda: _try_schedule(config, len(loader)))
+    engine = Engine(config, method=method, weighting=weighting, fabric=fabric)
+    return Parts(engine, loader, precision)
+
+
+def make_fabric(config: Config) -> tuple[Fabric, Precision]:
+    """Choose device and precision."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = resolve(config.precision, device)
+    fabric = Fabric(accelerator=device.type, devices=config.devices, precision=precision.name)
+    return fabric, precision
+
+
+def make_method(config: Config, tasks: Sequence[Task], *, pretrained: bool = True) -> Method:
+    """Make network and method, their weights drawn from the seed of the run.
+
+    Args:
+        config: Names and options.
+        tasks: What to predict.
+        pretrained: Whether to load `encoder_weights`; a checkpoint brings its own.
+    """
+    options: dict[str, Any] = {**config.network.options, "width": config.network.width}
+    if config.network.encoder_weights is not None and pretrained:
+        options["encoder_weights"] = config.network.encoder_weights
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network: Network = _make("network", NETWORKS, config.network.name, tasks, options=options)
+        part = config.method
+        method: Method = _make("method", METHODS, part.name, network, options=part.options)
+    return method
+
+
+def make_weighting(config: Config, tasks: Sequence[Task]) -> Weighting:
+    """Make the weighting."""
+    names = [task.name for task in tasks]
+    part = config.weighting
+    made: Weighting = _make("weighting", WEIGHTINGS, part.name, names, options=part.options)
+    return made
+
+
+def make_loader(config: Config, data: RunData) -> Loader:
+    """Make the loader of the training images."""
+    return Loader(
+        data.train,
+        config.batch,
+        seed=config.seed,
+        shuffle=True,
+        drop_last=True,
+        workers=config.workers or 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _make(family: str, members: dict[str, Any], name: str, *args: Any, options: Any) -> Any:
+    return _refusing(
+        f"{family} `{name}`", lambda: build(family, members, name, *args, options=options)
+    )
+
+
+def _refusing(what: str, action: Any) -> Any:
+    """Run a constructor or a check; what it refuses is a wrong usage of the command."""
+    try:
+        return action()
+    except UsageError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{what}: {error}") from error
+
+
+def _try_schedule(config: Config, steps: int) -> None:
+    part = config.schedule
+    SCHEDULES[part.name](Position(0, steps, config.epochs), **part.options)
