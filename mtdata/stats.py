@@ -35,7 +35,7 @@ class TaskStats:
 
     def add(self, label: NDArray[Any], valid: NDArray[np.bool_], pixels: int) -> None:
         """Take one label in; `pixels` is the true size of its image, without padding."""
-        # Most labels are valid everywhere, and picking all pixels of one takes longer than reading it.
+        # Most labels are valid everywhere; picking all pixels takes longer than reading them.
         seen = label.reshape(-1, *label.shape[2:]) if valid.all() else label[valid]
         self.images += 1
         self.pixels += pixels

@@ -13,6 +13,7 @@ from mtdata.errors import MtdataError
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _UNWRITABLE = {
     errno.EACCES,
+    errno.ENOENT,
     errno.EPERM,
     errno.EROFS,
     errno.ENOTDIR,
