@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.facts import SEMANTIC13
-from mtdata.rendering.scene import FORWARD, Material, Scene, Shape, Solid, Texture
+from mtdata.rendering.scene import Material, Scene, Shape, Solid, Texture
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -69,10 +69,7 @@ class Arrays:
         size: [n, 3], see `Solid`.
         turn: [n, 2], cosine and sine.
         radius: [n], of capsules.
-        plain_turn: [n, 2], a turn for finding hits only: none where a solid looks the same unturned
-            with the sizes of `plain_size`.
-        plain_size: [n, 3], the sizes that go with `plain_turn`.
-        reach: [n, 3], half sizes of a box around, in the frame of `plain_turn`.
+        reach: [n, 3], half sizes of a box around, in the frame of the solid.
         instance: [n], the things in order, after the six of the shell.
         semantic: [n], ids of `SEMANTIC13`.
         part: [n], ids of `PARTS7`.
@@ -87,8 +84,6 @@ class Arrays:
     size: Floats
     turn: Floats
     radius: Floats
-    plain_turn: Floats
-    plain_size: Floats
     reach: Floats
     instance: Ints
     semantic: Ints
@@ -116,15 +111,6 @@ def _materials(looks: list[Material]) -> Materials:
     )
 
 
-def _plain(shape: Ints, size: Floats, turn: Floats) -> tuple[Floats, Floats]:
-    """Turns and sizes for finding hits: quarter turns become sizes, round solids need no turn."""
-    box = (shape == Shape.BOX) | (shape == Shape.ELLIPSOID)
-    quarter = box & (np.abs(turn[:, 1]) == 1)
-    needless = ~box | (turn[:, 1] == 0) | quarter
-    swapped = np.where(quarter[:, None], size[:, ::-1], size)
-    return np.where(needless[:, None], FORWARD, turn), swapped
-
-
 def _reach(shape: Ints, size: Floats, radius: Floats) -> Floats:
     wide = np.maximum(size[:, 0], size[:, 2])
     round_ = np.stack((wide, size[:, 1], wide), axis=1)
@@ -142,17 +128,14 @@ def pack(scene: Scene) -> Arrays:
     shape = np.array([s.shape for s in solids], dtype=np.int64)
     size = np.array([s.size for s in solids])
     radius = np.array([s.radius for s in solids])
-    turn = np.array([FORWARD if s.shape is Shape.CAPSULE else s.turn for s in solids])
-    plain_turn, plain_size = _plain(shape, size, turn)
+    turn = np.array([s.turn for s in solids])
     return Arrays(
         shape=shape,
         centre=np.array([s.centre for s in solids]),
         size=size,
         turn=turn,
         radius=radius,
-        plain_turn=plain_turn,
-        plain_size=plain_size,
-        reach=_reach(shape, plain_size, radius),
+        reach=_reach(shape, size, radius),
         instance=np.repeat(np.arange(len(counts)), counts),
         semantic=np.repeat([_ID[name] for name in names], counts),
         part=np.array([s.part for s in solids]),

@@ -8,7 +8,6 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _WORDS = 1024
-_STEPS = 4096
 
 
 class Draws:
@@ -39,11 +38,11 @@ class Draws:
 
     def between(self, low: float, high: float) -> float:
         """One of 4097 evenly spaced numbers from `low` to `high`."""
-        return low + (high - low) * (self.integer(_STEPS + 1) / _STEPS)
+        return low + (high - low) * ((self._word() * 4097 >> 32) / 4096)
 
     def chance(self, probability: float) -> bool:
-        """True with this probability, to 1/4096."""
-        return self.integer(_STEPS) < probability * _STEPS
+        """True with this probability."""
+        return self._word() < probability * 2**32
 
     def pick(self, choices: Sequence[T]) -> T:
         """One of the choices."""

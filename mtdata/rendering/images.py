@@ -42,10 +42,10 @@ def _picture(at: Spot, first: Floats, second: Floats, rays: Floats) -> Floats:
     blocks = noise.uniform(noise.cell(np.floor(3 * x), np.floor(np.float32(2.5) * y), at.seed))
     hill = np.float32(0.9) * noise.smooth(2 * x + 7, 0 * x, at.seed) - np.float32(0.5)
     sky = _mix(np.sqrt(first), np.ones_like(first), np.float32(0.5) * (1 - y))
-    land = second * (np.float32(0.5) + noise.smooth(6 * x, 9 * y, at.seed + 1))
+    land = second * (np.float32(0.5) + noise.smooth(6 * x, 9 * y, at.seed + np.uint32(1)))
     landscape = np.where(y > hill, sky, land)
     modern = _mix(first, second, blocks) * (np.float32(0.4) + np.float32(1.2) * noise.uniform(
-        noise.cell(np.floor(3 * x), np.floor(np.float32(2.5) * y), at.seed + 2)
+        noise.cell(np.floor(3 * x), np.floor(np.float32(2.5) * y), at.seed + np.uint32(2))
     ))  # fmt: skip
     paint = np.where(at.seed % 2 == 0, landscape, modern)
     mat = (np.abs(at.side) > np.float32(0.78)).any(axis=0) & (at.seed % 3 > 0)
@@ -56,14 +56,16 @@ def _window(at: Spot, first: Floats, second: Floats, rays: Floats) -> Floats:
     """Sky over land, by the direction of the look, behind panes with bars."""
     far = np.abs(rays[0]) + np.abs(rays[2])
     height, bearing = rays[1] / far, rays[0] / far
-    roofs = np.float32(0.16) * noise.smooth(14 * bearing + 40, 0 * bearing, at.seed)
-    roofs += np.float32(0.1) * noise.smooth(40 * bearing + 90, 0 * bearing, at.seed + 1)
+    flat = np.zeros_like(bearing)
+    roofs = np.float32(0.12) * noise.smooth(3 * bearing + 40, flat, at.seed)
+    roofs += np.float32(0.05) * noise.smooth(14 * bearing + 90, flat, at.seed + np.uint32(1))
     white = np.ones_like(first) * first.max(axis=0)
-    clouds = noise.smooth(5 * bearing, 14 * height, at.seed + 2)
+    clouds = noise.smooth(5 * bearing, 14 * height, at.seed + np.uint32(2))
     haze = np.clip(1 - 2 * height, 0, 1) * np.float32(0.7)
     sky = _mix(first, white, np.maximum(haze, np.clip(2 * clouds - 1, 0, 1)))
-    land = second * (np.float32(0.5) + noise.smooth(30 * bearing, 30 * height, at.seed + 3))
-    view = np.where(height > roofs - np.float32(0.06), sky, land)
+    leaves = noise.smooth(30 * bearing, 30 * height, at.seed + np.uint32(3))
+    land = second * (np.float32(0.5) + leaves)
+    view = np.where(height > roofs - np.float32(0.14), sky, land)
     columns, rows = (np.maximum(np.rint(2 * e), 1) for e in at.extent)
     a, b = (at.side[0] + 1) / 2 * columns, (at.side[1] + 1) / 2 * rows
     bar = np.minimum(np.abs(a - np.rint(a)) * at.extent[0] / columns,
@@ -75,7 +77,7 @@ def _screen(at: Spot, first: Floats, second: Floats, rays: Floats) -> Floats:
     """What is on television, with a black rim."""
     x, y = at.side
     shapes = noise.smooth(np.float32(2.5) * x, np.float32(1.5) * y + 9, at.seed)
-    detail = noise.smooth(8 * x, 5 * y, at.seed + 1)
+    detail = noise.smooth(8 * x, 5 * y, at.seed + np.uint32(1))
     shown = _mix(first, second, np.clip(4 * shapes - np.float32(1.5), 0, 1))
     shown = shown * (np.float32(0.6) + np.float32(0.6) * detail)
     rim = (np.abs(x) > np.float32(0.96)) | (np.abs(y) > np.float32(0.94)) | ~at.front

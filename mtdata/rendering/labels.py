@@ -57,7 +57,8 @@ def saliency(arrays: Arrays, hits: Hits) -> Mask:
     score[~arrays.movable | (size < least)] = 0
     if not score.any():
         return np.zeros(instance.shape, np.uint8)
-    return (instance == score.argmax()).astype(np.uint8)
+    label: Mask = (instance == score.argmax()).astype(np.uint8)
+    return label
 
 
 def edges(arrays: Arrays, hits: Hits) -> Mask:

@@ -185,14 +185,14 @@ def _lamps(room: _Room) -> tuple[tuple[Lamp, ...], Vector]:
     x, z = draws.between(0.35, 0.65) * width, draws.between(0.3, 0.6) * length
     thing, y = decor.ceiling_lamp(draws, height)
     room.things += moved((thing,), (x, 0.0, z))
-    strength = draws.between(0.9, 1.5) if not room.windows else draws.between(0.3, 1.2)
+    strength = draws.between(1.1, 1.7) if not room.windows else draws.between(0.4, 1.4)
     tint = palette.mixed(decor.WARM, palette.grey(1.0), draws.between(0.2, 0.9))
     lamps = [Lamp((x, y, z), (0.0, -1.0, 0.0), _scaled(tint, strength), 0.1)]
     if room.windows:
         sky = palette.mixed((0.75, 0.87, 1.0), (1.0, 0.93, 0.82), draws.between(0.0, 1.0))
-        lamps.append(Lamp(*room.windows[0], _scaled(sky, 1.6 * room.day), 0.3))
+        lamps.append(Lamp(*room.windows[0], _scaled(sky, 2.2 * room.day), 0.3))
     return tuple(lamps), _scaled(
-        palette.mixed(tint, palette.grey(1.0), 0.6), draws.between(0.22, 0.4)
+        palette.mixed(tint, palette.grey(1.0), 0.6), draws.between(0.22, 0.36)
     )
 
 
@@ -232,7 +232,7 @@ def draw_scene(draws: Draws) -> Scene:
         lamps=lamps,
         ambient=ambient,
         view=view,
-        exposure=draws.between(0.2, 0.32),
+        exposure=draws.between(0.28, 0.42),
         noise=draws.between(0.5, 3.0),
         grain=palette.seed(draws),
     )

@@ -35,8 +35,8 @@ HAIRS: tuple[Vector, ...] = (
 
 def mixed(first: Vector, second: Vector, share: float) -> Vector:
     """`first` with a share of `second`."""
-    x, y, z = (a + (b - a) * share for a, b in zip(first, second, strict=True))
-    return x, y, z
+    (a, b, c), (x, y, z) = first, second
+    return a + (x - a) * share, b + (y - b) * share, c + (z - c) * share
 
 
 def grey(value: float) -> Vector:
@@ -44,14 +44,19 @@ def grey(value: float) -> Vector:
     return value, value, value
 
 
+def _wave(place: float) -> float:
+    """How much of a primary colour a hue lacks: 0 for two sixths of the circle, then to 1."""
+    return 1.0 - min(1.0, max(0.0, abs(place % 6.0 - 3.0) - 1.0))
+
+
 def colour(hue: float, saturation: float, value: float) -> Vector:
     """A colour from hue (0..6: red, yellow, green, cyan, blue, magenta), saturation and value."""
-    x, y, z = (
-        value
-        * (1.0 - saturation * (1.0 - min(1.0, max(0.0, abs((hue + shift) % 6.0 - 3.0) - 1.0))))
-        for shift in (0.0, 4.0, 2.0)
+    red, green, blue = _wave(hue), _wave(hue + 4.0), _wave(hue + 2.0)
+    return (
+        value * (1.0 - saturation * red),
+        value * (1.0 - saturation * green),
+        value * (1.0 - saturation * blue),
     )
-    return x, y, z
 
 
 def any_colour(draws: Draws, saturation: tuple[float, float], value: tuple[float, float]) -> Vector:
@@ -93,7 +98,7 @@ def board(draws: Draws) -> Material:
 
 def fabric(draws: Draws, *, lively: float = 0.35) -> Material:
     """Cloth; with the probability `lively` it has a pattern."""
-    first = any_colour(draws, (0.1, 0.8), (0.25, 0.9))
+    first = any_colour(draws, (0.1, 0.7), (0.25, 0.9))
     second = mixed(first, any_colour(draws, (0.0, 0.6), (0.1, 0.95)), 0.6)
     patterns = (Texture.STRIPES, Texture.PLAID, Texture.DOTS)
     if draws.chance(lively):

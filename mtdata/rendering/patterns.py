@@ -35,7 +35,7 @@ class Spot:
     side: Floats
     extent: Floats
     front: NDArray[np.bool_]
-    seed: NDArray[np.int64]
+    seed: NDArray[np.uint32]
     coarse: Floats
 
 
@@ -47,14 +47,14 @@ def _fraction(x: Floats) -> Floats:
 
 
 def _plain(at: Spot) -> Floats:
-    return at.coarse
+    return np.float32(0.6) * at.coarse
 
 
 def _grain(at: Spot) -> Floats:
     """Streaks along u, wavy and of several widths."""
     wave = at.v + np.float32(0.4) * at.coarse
     wide = noise.smooth(np.float32(0.35) * at.u, 4 * wave, at.seed)
-    thin = noise.smooth(np.float32(0.9) * at.u, 17 * wave, at.seed + 1)
+    thin = noise.smooth(np.float32(0.9) * at.u, 17 * wave, at.seed + np.uint32(1))
     return np.float32(0.6) * wide + np.float32(0.4) * thin
 
 
@@ -62,8 +62,8 @@ def _planks(at: Spot) -> Floats:
     """Boards along v, one unit wide and nine long, each of its own tone, with gaps."""
     board = np.floor(at.u)
     start = at.v / 9 + noise.uniform(noise.cell(board, board, at.seed))
-    tone = noise.uniform(noise.cell(board, np.floor(start), at.seed + 1))
-    streak = noise.smooth(9 * at.u, np.float32(0.5) * at.v, at.seed + 2)
+    tone = noise.uniform(noise.cell(board, np.floor(start), at.seed + np.uint32(1)))
+    streak = noise.smooth(9 * at.u, np.float32(0.5) * at.v, at.seed + np.uint32(2))
     edge = np.minimum(_fraction(at.u), 9 * _fraction(start))
     share = np.float32(0.65) * tone + np.float32(0.35) * streak
     return np.where(edge < np.float32(0.035), np.float32(1.6), share)
@@ -84,11 +84,11 @@ def _fabric(at: Spot) -> Floats:
 
 
 def _stripes(at: Spot) -> Floats:
-    """Upright bands, every fourth one wide."""
+    """Upright bands, one wide and one narrow a repeat."""
     place = _fraction(at.u)
-    return (
-        (place < np.float32(0.3)) | (np.abs(place - np.float32(0.6)) < np.float32(0.05))
-    ).astype(np.float32)
+    narrow = np.abs(place - np.float32(0.6)) < np.float32(0.05)
+    share: Floats = ((place < np.float32(0.3)) | narrow).astype(np.float32)
+    return share
 
 
 def _plaid(at: Spot) -> Floats:

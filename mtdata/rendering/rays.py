@@ -60,35 +60,12 @@ def nonzero(values: Floats) -> Floats:
     return values
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Rays as a solid sees them: directions, their inverse, its magnitude; [3, h, w] each."""
-
-    direction: Floats
-    inverse: Floats
-    magnitude: Floats
-
-    def window(self, rows: slice, columns: slice) -> "Frame":
-        """The rays of a window of the picture."""
-        return Frame(
-            self.direction[:, rows, columns],
-            self.inverse[:, rows, columns],
-            self.magnitude[:, rows, columns],
-        )
-
-
-def frame(direction: Floats) -> Frame:
-    """A frame of these directions."""
-    inverse = 1 / direction
-    return Frame(direction, inverse, np.abs(inverse))
-
-
-def turned(rays: Floats, cosine: float, sine: float) -> Floats:
-    """Rays in the frame of a solid that is turned about the vertical."""
-    c, s = np.float32(cosine), np.float32(sine)
-    x, y, z = rays
-    result = np.empty_like(rays)
-    result[0] = c * x - s * z
+def rotated(vectors: Floats, turn: Floats, way: int) -> Floats:
+    """Vectors [3, n] turned about the vertical, each by its own turn; back where `way` is -1."""
+    c, s = turn[0], way * turn[1]
+    x, y, z = vectors
+    result = np.empty_like(vectors)
+    result[0] = c * x + s * z
     result[1] = y
-    result[2] = s * x + c * z
-    return nonzero(result)
+    result[2] = c * z - s * x
+    return result

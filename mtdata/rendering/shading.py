@@ -16,7 +16,6 @@ from mtdata.rendering.trace import Hits
 
 Floats = NDArray[np.floating[Any]]
 
-_LIFT = np.float32(0.008)
 _CORNER = np.float32(0.55)
 """Metres from a wall at which its corner begins to darken."""
 
@@ -25,8 +24,7 @@ def _blurred(values: Floats, radius: int) -> Floats:
     from cv2 import blur
 
     side = 2 * radius + 1
-    blurred: Floats = blur(values, (side, side))
-    return blurred
+    return np.asarray(blur(values, (side, side)), np.float32)
 
 
 def _openness(scene: Scene, seen: Surface, depth: Floats) -> Floats:
@@ -43,7 +41,8 @@ def _openness(scene: Scene, seen: Surface, depth: Floats) -> Floats:
     # Reference: Luft et al. 2006, "Image enhancement by unsharp masking the depth buffer".
     radius = max(2, depth.shape[0] // 24)
     behind = np.clip((depth - _blurred(depth, radius)) * np.float32(0.9), 0, np.float32(0.35))
-    return corner * (1 - behind.reshape(-1))
+    openness: Floats = corner * (1 - behind.reshape(-1))
+    return openness
 
 
 def _lamp_light(
@@ -52,13 +51,13 @@ def _lamp_light(
     """Diffuse light and highlights that come from a lamp, [n] both, of power 1."""
     path = np.array(lamp.position, np.float32)[:, None] - seen.point
     square = dot(path, path)
-    direction = path / np.sqrt(square)
-    facing = np.clip(dot(direction, seen.normal), 0, 1)
-    free = lit(arrays, lamp, seen.point + _LIFT * seen.normal, size).astype(np.float32)
+    direction = path * (1 / np.sqrt(square))
+    facing = np.maximum(dot(direction, seen.normal), 0)
+    free = lit(arrays, lamp, seen, size).astype(np.float32)
     shade = _blurred(free.reshape(size), 1).reshape(-1)
     fading = shade * np.float32(4) / (np.float32(1.6) + square)
     middle = direction + seen.toward
-    sharp = np.clip(dot(middle, seen.normal), 0, None) / np.sqrt(dot(middle, middle))
+    sharp = np.maximum(dot(middle, seen.normal), 0) / np.sqrt(dot(middle, middle))
     for _ in range(5):
         sharp = sharp * sharp
     return facing * fading, gloss * sharp * fading
@@ -72,7 +71,7 @@ def _lens(linear: Floats, borders: NDArray[np.bool_]) -> Floats:
     return np.where(borders[..., None], soft, linear)
 
 
-def _borders(solid: NDArray[np.int16]) -> NDArray[np.bool_]:
+def _borders(solid: NDArray[np.intp]) -> NDArray[np.bool_]:
     borders = np.zeros(solid.shape, bool)
     across, down = solid[:, 1:] != solid[:, :-1], solid[1:] != solid[:-1]
     borders[:, 1:] |= across
@@ -90,11 +89,13 @@ def _developed(scene: Scene, linear: Floats) -> NDArray[np.uint8]:
     rim = 1 - 0.12 * (row[:, None] ** 2 + column[None, :] ** 2)
     exposed *= rim.astype(np.float32)[..., None]
     shown = np.sqrt(exposed * (1 + exposed * np.float32(0.3)) / (1 + exposed))
-    words = np.arange(linear.size, dtype=np.uint32) + np.uint32(scene.grain << 12)
-    grain = noise.uniform(words) + noise.uniform(words ^ np.uint32(0x5BD1E995)) - 1
-    # The sum of two uniform numbers has a standard deviation of 1 / sqrt(6).
-    shown = 255 * shown + np.float32(scene.noise * 2.449) * grain.reshape(h, w, 3)
-    return np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    words = noise.scrambled(np.arange(linear.size, dtype=np.uint32) + np.uint32(scene.grain << 12))
+    # The sum of two uniform numbers of 16 bits: a standard deviation of 2**16 / sqrt(6).
+    grain = ((words >> np.uint32(16)) + (words & np.uint32(0xFFFF))).astype(np.float32)
+    shown *= 255
+    shown += np.float32(scene.noise * 2.449 / 2**16) * (grain.reshape(h, w, 3) - 2**16)
+    developed: NDArray[np.uint8] = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    return developed
 
 
 def shade(scene: Scene, arrays: Arrays, hits: Hits, seen: Surface) -> NDArray[np.uint8]:
@@ -103,9 +104,9 @@ def shade(scene: Scene, arrays: Arrays, hits: Hits, seen: Surface) -> NDArray[np
     colour = colours(arrays, seen, hits.rays.reshape(3, -1))
     gloss = arrays.material.gloss.astype(np.float32)[seen.solid]
     glow = arrays.material.glow.astype(np.float32)[seen.solid]
-    open_ = _openness(scene, seen, hits.depth) * (
-        np.float32(0.8) + np.float32(0.2) * seen.normal[1]
-    )
+    # What is lit by the ceiling gets most of the light from everywhere, but floors throw some back.
+    upward = np.float32(0.9) + np.float32(0.1) * seen.normal[1]
+    open_ = _openness(scene, seen, hits.depth) * upward
     light = np.array(scene.ambient, np.float32)[:, None] * open_
     shine = np.zeros_like(light)
     for lamp in scene.lamps:

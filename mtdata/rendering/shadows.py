@@ -3,6 +3,8 @@
 Reference: Williams 1978, "Casting curved shadows on curved surfaces".
 """
 
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,10 @@ from numpy.typing import NDArray
 
 from mtdata.rendering import noise
 from mtdata.rendering.arrays import Arrays
-from mtdata.rendering.rays import Eye, directions, frame
-from mtdata.rendering.scene import Lamp, Vector
+from mtdata.rendering.gather import taken
+from mtdata.rendering.rays import Eye, directions
+from mtdata.rendering.scene import Lamp, Shape, Vector
+from mtdata.rendering.surface import Surface
 from mtdata.rendering.trace import cast
 from mtdata.sample import Camera
 
@@ -43,6 +47,7 @@ def _eye(lamp: Lamp, x: Floats, y: Floats, side: int) -> Eye:
     return Eye(lamp.position, _axes(lamp.aim), Camera(fx, fy, -left * fx, high * fy), (side, side))
 
 
+@cache
 def _jitter(size: tuple[int, int]) -> Floats:
     """Offsets in -1..1, [2, n]: sixteen pairs in blocks of 4 x 4 pixels, even in both axes."""
     order = np.array(((0, 8, 2, 10), (12, 4, 14, 6), (3, 11, 1, 9), (15, 7, 13, 5)))
@@ -51,31 +56,39 @@ def _jitter(size: tuple[int, int]) -> Floats:
     return np.stack((rank / np.float32(7.5) - 1, 2 * noise.uniform(words) - 1)).astype(np.float32)
 
 
-def lit(arrays: Arrays, lamp: Lamp, points: Floats, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Whether light of the lamp reaches each point; [n] for points [3, n] of a picture of `size`.
+def _coarse(arrays: Arrays) -> Arrays:
+    """The scene with an ellipsoid in place of each round solid: nobody sees it in a shadow."""
+    flat = (arrays.shape == Shape.BOX) | (arrays.shape == Shape.PLANE)
+    return replace(arrays, shape=np.where(flat, arrays.shape, Shape.ELLIPSOID), size=arrays.reach)
+
+
+def lit(arrays: Arrays, lamp: Lamp, seen: Surface, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether light of the lamp reaches each of the `n` pixels of a picture of `size`.
 
     Each pixel asks at its own place of the lamp: a blur over 3 x 3 pixels makes the shadow soft.
+    No solid is in its own shadow here: they are convex, so the normal knows that.
     """
-    path = points - np.array(lamp.position, np.float32)[:, None]
+    path = seen.point - np.array(lamp.position, np.float32)[:, None]
     right, up, back = np.array(_axes(lamp.aim), np.float32) @ path
     ahead = np.flatnonzero(back < -np.float32(0.05))
-    lights = np.ones(points.shape[1], bool)
+    lights = np.ones(seen.solid.size, bool)
     if not ahead.size:
         return lights
     depth = -back[ahead]
     x, y = right[ahead] / depth, up[ahead] / depth
-    side = 4 * size[0] // 3
+    side = max(8, 3 * size[0] // 4)
     eye = _eye(lamp, x, y, side)
-    world = frame(directions(eye))
-    shadow = np.full((side, side), np.inf, np.float32)
-    casters = np.flatnonzero(arrays.shades).tolist()
-    cast(eye, arrays, casters, world, shadow, np.zeros((side, side), np.int16))
-    soft = np.float32(0.35 * lamp.radius) * _jitter(size)[:, ahead] / depth
+    shadow = np.full(side * side, np.inf, np.float32)
+    rays, casters = directions(eye).reshape(3, -1), np.flatnonzero(arrays.shades)
+    cause = np.zeros(side * side, np.intp)
+    cast(eye, _coarse(arrays), casters, rays, shadow, cause)
+    soft = np.float32(0.35 * lamp.radius) * taken(_jitter(size), ahead) / depth
     column = (np.float32(eye.camera.cx) + np.float32(eye.camera.fx) * (x + soft[0])).astype(
         np.int32
     )
     row = (np.float32(eye.camera.cy) - np.float32(eye.camera.fy) * (y + soft[1])).astype(np.int32)
     inside = (column >= 0) & (column < side) & (row >= 0) & (row < side)
     place = np.where(inside, row * side + column, 0)
-    lights[ahead] = ~inside | (shadow.reshape(-1)[place] > depth - _BIAS)
+    own = cause[place] == seen.solid[ahead]
+    lights[ahead] = ~inside | own | (shadow[place] > depth - _BIAS)
     return lights

@@ -4,7 +4,6 @@ A piece is made about the origin: x across, y up from the floor, z towards its f
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from mtdata.rendering.scene import FORWARD, Material, Shape, Solid, Thing, Turn, Vector
 
@@ -13,10 +12,9 @@ Span = tuple[float, float]
 
 def box(x: Span, y: Span, z: Span, material: Material) -> Solid:
     """The box between pairs of coordinates."""
-    spans = (x, y, z)
-    centre = tuple((low + high) / 2 for low, high in spans)
-    size = tuple((high - low) / 2 for low, high in spans)
-    return Solid(Shape.BOX, centre, size, material)  # type: ignore[arg-type]
+    centre = ((x[0] + x[1]) / 2, (y[0] + y[1]) / 2, (z[0] + z[1]) / 2)
+    size = ((x[1] - x[0]) / 2, (y[1] - y[0]) / 2, (z[1] - z[0]) / 2)
+    return Solid(Shape.BOX, centre, size, material)
 
 
 def ball(centre: Vector, size: Vector, material: Material, *, part: int = 0) -> Solid:
@@ -35,9 +33,9 @@ def capsule(
     start: Vector, end: Vector, radius: float, material: Material, *, part: int = 0
 ) -> Solid:
     """A rod with round ends between two points."""
-    centre = tuple((a + b) / 2 for a, b in zip(start, end, strict=True))
-    size = tuple((b - a) / 2 for a, b in zip(start, end, strict=True))
-    return Solid(Shape.CAPSULE, centre, size, material, part, radius)  # type: ignore[arg-type]
+    (a, b, c), (x, y, z) = start, end
+    centre, size = ((a + x) / 2, (b + y) / 2, (c + z) / 2), ((x - a) / 2, (y - b) / 2, (z - c) / 2)
+    return Solid(Shape.CAPSULE, centre, size, material, part, radius)
 
 
 def legs(
@@ -64,16 +62,16 @@ def combined(first: Turn, second: Turn) -> Turn:
 
 
 def _moved(solid: Solid, offset: Vector, turn: Turn) -> Solid:
-    x, y, z = turned(solid.centre, turn)
-    centre = (x + offset[0], y + offset[1], z + offset[2])
+    (x, y, z), size, own = turned(solid.centre, turn), solid.size, combined(solid.turn, turn)
     if solid.shape is Shape.CAPSULE:
-        return replace(solid, centre=centre, size=turned(solid.size, turn))
-    return replace(solid, centre=centre, turn=combined(solid.turn, turn))
+        size, own = turned(size, turn), FORWARD
+    centre = (x + offset[0], y + offset[1], z + offset[2])
+    return Solid(solid.shape, centre, size, solid.material, solid.part, solid.radius, own)
 
 
 def moved(things: Iterable[Thing], offset: Vector, turn: Turn = FORWARD) -> tuple[Thing, ...]:
     """Things turned about the origin, then shifted."""
     return tuple(
-        replace(thing, solids=tuple(_moved(s, offset, turn) for s in thing.solids))
+        Thing(thing.name, tuple([_moved(s, offset, turn) for s in thing.solids]), thing.shades)
         for thing in things
     )

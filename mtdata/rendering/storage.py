@@ -95,7 +95,7 @@ def _row_of_books(draws: Draws, left: float, right: float, floor: float, back: f
                   space: float) -> list[Thing]:  # fmt: skip
     rows, start = [], left
     while start < right - 0.08:
-        end = min(right, start + draws.between(0.12, 0.4))
+        end = min(right, start + draws.between(0.22, 0.6))
         if draws.chance(0.75):
             height, inset = space * draws.between(0.55, 0.92), draws.between(0.01, 0.06)
             first = palette.any_colour(draws, (0.2, 0.8), (0.2, 0.9))

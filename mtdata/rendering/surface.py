@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.rendering.arrays import Arrays
+from mtdata.rendering.gather import looked_up, put, taken
 from mtdata.rendering.intersect import dot
-from mtdata.rendering.rays import Eye
+from mtdata.rendering.rays import Eye, rotated
 from mtdata.rendering.scene import Shape
 from mtdata.rendering.trace import Hits
 
@@ -47,11 +48,12 @@ class Surface:
 def _of_boxes(local: Floats, ray: Floats, size: Floats) -> Floats:
     """The face on which a point lies, among those that face the viewer."""
     outward = np.copysign(np.float32(1), -ray)
-    share = local * outward / size
-    axis = share.argmax(axis=0)
+    x, y, z = local * outward / size
+    along_y, along_z = y > x, z > np.maximum(x, y)
     normal = np.zeros_like(local)
-    columns = np.arange(local.shape[1])
-    normal[axis, columns] = outward[axis, columns]
+    np.copyto(normal[2], outward[2], where=along_z)
+    np.copyto(normal[1], outward[1], where=along_y & ~along_z)
+    np.copyto(normal[0], outward[0], where=~(along_y | along_z))
     return normal
 
 
@@ -64,80 +66,64 @@ def _of_frusta(local: Floats, ray: Floats, size: Floats) -> Floats:
     radius = (low + high) / 2 + slope * y
     # On a lid: nearer to its plane than to the mantle.
     flat = half - lid * y < np.abs(radius - np.sqrt(x * x + z * z))
-    normal[:, flat] = 0
-    normal[1, flat] = lid[flat]
+    normal *= ~flat
+    np.copyto(normal[1], lid, where=flat)
     return normal
 
 
 def _of_capsules(local: Floats, half: Floats) -> Floats:
     share = dot(local, half) / dot(half, half)
-    return local - half * np.clip(share, -1, 1)
+    return local - half * np.minimum(np.maximum(share, -1), 1)
 
 
 def _unit(vectors: Floats) -> Floats:
     length = np.sqrt(dot(vectors, vectors))
-    unit: Floats = vectors / np.maximum(length, np.float32(1e-20))
+    unit: Floats = vectors * (1 / np.maximum(length, np.float32(1e-20)))
     return unit
 
 
 def _facing(shape: NDArray[np.int8], solid: NDArray[np.intp], local: Floats, ray: Floats,
             size: Floats) -> Floats:  # fmt: skip
     """Normals in the frames of the solids."""
-    normal = np.empty_like(local)
-    shell = shape == Shape.PLANE
-    normal[:, shell] = _INWARD[solid[shell]].T
+    normal = looked_up(_INWARD, np.minimum(solid, len(_INWARD) - 1))
     for kind in (Shape.BOX, Shape.ELLIPSOID, Shape.FRUSTUM, Shape.CAPSULE):
         here = np.flatnonzero(shape == kind)
         if not here.size:
             continue
-        point, extent = local[:, here], size[:, here]
+        point, extent = taken(local, here), taken(size, here)
         if kind is Shape.BOX:
-            normal[:, here] = _of_boxes(point, ray[:, here], extent)
+            facing = _of_boxes(point, taken(ray, here), extent)
         elif kind is Shape.ELLIPSOID:
-            normal[:, here] = _unit(point / (extent * extent))
+            facing = _unit(point / (extent * extent))
         elif kind is Shape.FRUSTUM:
-            normal[:, here] = _unit(_of_frusta(point, ray[:, here], extent))
+            facing = _unit(_of_frusta(point, taken(ray, here), extent))
         else:
-            normal[:, here] = _unit(_of_capsules(point, extent))
+            facing = _unit(_of_capsules(point, extent))
+        put(normal, here, facing)
     return normal
-
-
-def _rotated(vectors: Floats, turn: Floats, way: int) -> Floats:
-    """Vectors turned about the vertical, each by its own turn; back where `way` is -1."""
-    c, s = turn[0], way * turn[1]
-    x, y, z = vectors
-    result = np.empty_like(vectors)
-    result[0] = c * x + s * z
-    result[1] = y
-    result[2] = c * z - s * x
-    return result
 
 
 def surface(eye: Eye, arrays: Arrays, hits: Hits) -> Surface:
     """The surfaces that the pixels see."""
-    solid = hits.solid.reshape(-1).astype(np.intp)
+    solid = hits.solid.reshape(-1)
     rays, depth = hits.rays.reshape(3, -1), hits.depth.reshape(-1)
     viewer = np.array(eye.position)
     x, y, z = (viewer - arrays.centre).T
     c, s = arrays.turn.T
     origin = np.stack((c * x - s * z, y, s * x + c * z)).astype(np.float32)
-    turn = _gathered(arrays.turn, solid)
-    ray = _rotated(rays, turn, -1)
-    local = np.take(origin, solid, axis=1) + depth * ray
+    turn = looked_up(arrays.turn, solid)
+    ray = rotated(rays, turn, -1)
+    local = taken(origin, solid) + depth * ray
     shape = arrays.shape.astype(np.int8)[solid]
-    facing = _facing(shape, solid, local, ray, _gathered(arrays.size, solid))
-    normal = _rotated(facing, turn, 1)
+    facing = _facing(shape, solid, local, ray, looked_up(arrays.size, solid))
+    normal = rotated(facing, turn, 1)
     toward = -_unit(rays)
     lean = dot(normal, toward)
     away = np.flatnonzero(lean < _LEAN)
-    normal[:, away] = _unit(normal[:, away] + (_LEAN - lean[away]) * toward[:, away])
+    lifted = taken(normal, away) + (_LEAN - lean[away]) * taken(toward, away)
+    put(normal, away, _unit(lifted))
     point = viewer.astype(np.float32)[:, None] + depth * rays
     return Surface(point, local, facing, normal, toward, solid)
-
-
-def _gathered(table: NDArray[np.float64], solid: NDArray[np.intp]) -> Floats:
-    """Rows of a table of the solids for each pixel, [k, n]."""
-    return np.take(np.ascontiguousarray(table.T, np.float32), solid, axis=1)
 
 
 def camera_normals(eye: Eye, normal: Floats) -> Floats:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mtdata.rendering import noise
 from mtdata.rendering.arrays import Arrays
+from mtdata.rendering.gather import looked_up, put, taken
 from mtdata.rendering.images import IMAGES
 from mtdata.rendering.patterns import PATTERNS, Spot
 from mtdata.rendering.scene import Texture
@@ -14,25 +15,22 @@ from mtdata.rendering.surface import Surface
 
 Floats = NDArray[np.floating[Any]]
 
-# Across and up on a face, by the axis it looks along: x, y, z.
-_ACROSS, _UP = np.array((2, 0, 0)), np.array((1, 2, 1))
-
 
 def _spot(arrays: Arrays, seen: Surface) -> Spot:
-    axis = np.abs(seen.facing).argmax(axis=0)
-    columns = np.arange(axis.size)
-    across, up = _ACROSS[axis], _UP[axis]
-    u, v = seen.local[across, columns], seen.local[up, columns]
-    half = np.maximum(arrays.size.astype(np.float32), np.float32(1e-3))
-    wide, tall = half[seen.solid, across], half[seen.solid, up]
-    repeat = arrays.material.size.astype(np.float32)[seen.solid]
-    seed = arrays.material.seed[seen.solid]
+    x, y, z = seen.local
+    right, up, ahead = np.abs(seen.facing)
+    sideways, level = right > np.maximum(up, ahead), up > np.maximum(right, ahead)
+    u, v = np.where(sideways, z, x), np.where(level, z, y)
+    size = np.maximum(looked_up(arrays.size, seen.solid), np.float32(1e-3))
+    extent = np.stack((np.where(sideways, size[2], size[0]), np.where(level, size[2], size[1])))
+    repeat = 1 / arrays.material.size.astype(np.float32)[seen.solid]
+    seed = arrays.material.seed.astype(np.uint32)[seen.solid]
     return Spot(
-        u=u / repeat,
-        v=v / repeat,
-        side=np.stack((u / wide, v / tall)),
-        extent=np.stack((wide / repeat, tall / repeat)),
-        front=axis == 2,
+        u=u * repeat,
+        v=v * repeat,
+        side=np.stack((u, v)) / extent,
+        extent=extent * repeat,
+        front=~(sideways | level),
         seed=seed,
         coarse=noise.smooth(5 * u, 5 * v, seed),
     )
@@ -42,8 +40,8 @@ def _part(spot: Spot, here: NDArray[np.intp]) -> Spot:
     return Spot(
         spot.u[here],
         spot.v[here],
-        spot.side[:, here],
-        spot.extent[:, here],
+        taken(spot.side, here),
+        taken(spot.extent, here),
         spot.front[here],
         spot.seed[here],
         spot.coarse[here],
@@ -53,9 +51,8 @@ def _part(spot: Spot, here: NDArray[np.intp]) -> Spot:
 def colours(arrays: Arrays, seen: Surface, rays: Floats) -> Floats:
     """Linear colours of the points, [3, n]."""
     look = arrays.material
-    first = look.first.astype(np.float32).T[:, seen.solid]
-    second = look.second.astype(np.float32).T[:, seen.solid]
-    texture = look.texture[seen.solid]
+    first, second = looked_up(look.first, seen.solid), looked_up(look.second, seen.solid)
+    texture = look.texture.astype(np.uint8)[seen.solid]
     spot = _spot(arrays, seen)
     share = spot.coarse.copy()
     images: dict[Texture, NDArray[np.intp]] = {}
@@ -69,5 +66,6 @@ def colours(arrays: Arrays, seen: Surface, rays: Floats) -> Floats:
     for kind, here in images.items():
         if here.size:
             part = _part(spot, here)
-            colour[:, here] = IMAGES[kind](part, first[:, here], second[:, here], rays[:, here])
+            shown = IMAGES[kind](part, taken(first, here), taken(second, here), taken(rays, here))
+            put(colour, here, shown)
     return colour

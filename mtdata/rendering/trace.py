@@ -1,7 +1,7 @@
 """Which solid each pixel sees, and how deep it lies."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from mtdata.rendering import intersect
 from mtdata.rendering.arrays import BACK, CEILING, FLOOR, FRONT, LEFT, RIGHT, SHELL, Arrays
-from mtdata.rendering.rays import Eye, Frame, directions, frame, turned
-from mtdata.rendering.scene import Shape, Vector
-from mtdata.rendering.windows import windows
+from mtdata.rendering.gather import looked_up, taken
+from mtdata.rendering.rays import Eye, directions, nonzero, rotated
+from mtdata.rendering.scene import FORWARD, Shape, Vector
+from mtdata.rendering.windows import pairs, windows
 
 Floats = NDArray[np.floating[Any]]
-Solids = NDArray[np.int16]
+Ints = NDArray[np.intp]
+_CONVEX = (Shape.BOX, Shape.ELLIPSOID, Shape.FRUSTUM, Shape.CAPSULE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +24,19 @@ class Hits:
     """What the pixels see: depth in metres, index of the solid, direction of the ray [3, h, w]."""
 
     depth: Floats
-    solid: Solids
+    solid: Ints
     rays: Floats
 
 
-def _shell(room: Vector, eye: Eye, world: Frame) -> tuple[Floats, Solids]:
+def _shell(room: Vector, eye: Eye, rays: Floats) -> tuple[Floats, Ints]:
     """The room from inside: the wall, floor or ceiling that a ray leaves by."""
-    half = np.array(room) / 2
-    origin = (np.array(eye.position) - half).astype(np.float32)
-    _, (depth, y, z) = intersect.slabs(origin, half.astype(np.float32), world)
-    positive = world.direction > 0
-    solid = np.where(positive[0], np.int16(RIGHT), np.int16(LEFT))
-    up = np.where(positive[1], np.int16(CEILING), np.int16(FLOOR))
-    ahead = np.where(positive[2], np.int16(FRONT), np.int16(BACK))
+    half = np.array(room)[:, None] / 2
+    origin = (np.array(eye.position)[:, None] - half).astype(np.float32)
+    depth, y, z = intersect.leaving(origin, half.astype(np.float32), rays)
+    positive = rays > 0
+    solid = np.where(positive[0], RIGHT, LEFT)
+    up = np.where(positive[1], CEILING, FLOOR)
+    ahead = np.where(positive[2], FRONT, BACK)
     for other, here in ((y, up), (z, ahead)):
         nearer = other < depth
         np.copyto(depth, other, where=nearer)
@@ -42,45 +44,69 @@ def _shell(room: Vector, eye: Eye, world: Frame) -> tuple[Floats, Solids]:
     return depth, solid
 
 
-def _found(arrays: Arrays, i: int, shape: int, origin: Floats, size: Floats, seen: Frame) -> Floats:
-    if shape == Shape.BOX:
-        return intersect.box(origin, size, seen)
-    if shape == Shape.ELLIPSOID:
-        return intersect.ellipsoid(origin, size, seen.direction)
-    if shape == Shape.FRUSTUM:
-        return intersect.frustum(origin, size, seen.direction)
-    return intersect.capsule(origin, size, np.float32(arrays.radius[i]), seen.direction)
+def _aligned(arrays: Arrays) -> Arrays:
+    """The same surfaces with fewer turns: quarter turns become sizes, frusta need none."""
+    quarter = (arrays.turn[:, :1] == 0) & (arrays.shape != Shape.FRUSTUM)[:, None]
+    needless = (arrays.turn == 0).any(axis=1) | (arrays.shape == Shape.FRUSTUM)
+    return replace(
+        arrays,
+        size=np.where(quarter, arrays.size[:, ::-1], arrays.size),
+        reach=np.where(quarter, arrays.reach[:, ::-1], arrays.reach),
+        turn=np.where(needless[:, None], FORWARD, arrays.turn),
+    )
 
 
-def cast(
-    eye: Eye, arrays: Arrays, solids: Iterable[int], world: Frame, depth: Floats, solid: Solids
-) -> None:
-    """Put into `depth` and `solid` what lies nearer of some solids, [h, w] both."""
-    x, y, z = (np.array(eye.position) - arrays.centre).T
-    c, s = arrays.plain_turn.T
-    origins = np.stack((c * x - s * z, y, s * x + c * z), axis=1).astype(np.float32)
-    sizes, shapes = arrays.plain_size.astype(np.float32), arrays.shape.tolist()
-    turns, boxes = arrays.plain_turn.tolist(), windows(eye, arrays)
-    for i in solids:
-        box = boxes[i]
-        if box is None:
+def _lengths(eye: Eye, arrays: Arrays, shape: Shape, solid: Ints, rays: Floats) -> Floats:
+    """Lengths at which rays [3, n] of the eye meet a solid each, all of one shape.
+
+    Either all of the solids are turned, or none.
+    """
+    away = np.array(eye.position) - arrays.centre
+    x, y, z = away.T
+    c, s = arrays.turn.T
+    origin = looked_up(np.stack((c * x - s * z, y, s * x + c * z), axis=1), solid)
+    if arrays.turn[solid[0], 1]:
+        rays = nonzero(rotated(rays, looked_up(arrays.turn, solid), -1))
+    size = looked_up(arrays.size, solid)
+    if shape is Shape.BOX:
+        return intersect.box(origin, size, rays)
+    # To the depth of the middle of the solid, so that what is left is small.
+    ahead: Floats = looked_up((away * np.array(eye.axes[2])).sum(axis=1, keepdims=True), solid)[0]
+    origin += ahead * rays
+    if shape is Shape.ELLIPSOID:
+        found = intersect.ellipsoid(origin, size, rays)
+    elif shape is Shape.FRUSTUM:
+        found = intersect.frustum(origin, size, rays)
+    else:
+        radius = looked_up(arrays.radius[:, None], solid)[0]
+        found = intersect.capsule(origin, size, rays, radius)
+    found += ahead
+    return found
+
+
+def cast(eye: Eye, arrays: Arrays, solids: Ints, rays: Floats, depth: Floats, solid: Ints) -> None:
+    """Put into `depth` and `solid` what lies nearer of some solids; [n], for rays [3, n]."""
+    arrays = _aligned(arrays)
+    bounds = windows(eye, arrays, solids)
+    shapes, turned = arrays.shape[solids], arrays.turn[solids, 1] != 0
+    for shape, bent in product(_CONVEX, (False, True)):
+        here = np.flatnonzero((shapes == shape) & (turned == bent))
+        window, pixel = pairs(bounds[:, here], eye.size[1])
+        if not pixel.size:
             continue
-        window = (slice(box[0], box[1]), slice(box[2], box[3]))
-        seen = world.window(*window)
-        if turns[i][1]:
-            seen = frame(turned(seen.direction, *turns[i]))
-        found = _found(arrays, i, shapes[i], origins[i], sizes[i], seen)
-        here = depth[window]
-        nearer = found < here
-        nearer &= found > 0
-        np.copyto(here, found, where=nearer)
-        np.copyto(solid[window], np.int16(i), where=nearer)
+        which = solids[here][window]
+        found = _lengths(eye, arrays, shape, which, taken(rays, pixel))
+        kept = np.flatnonzero((found < depth[pixel]) & (found > 0))
+        found, pixel, which = found[kept], pixel[kept], which[kept]
+        np.minimum.at(depth, pixel, found)
+        first = found == depth[pixel]
+        solid[pixel[first]] = which[first]
 
 
 def trace(room: Vector, eye: Eye, arrays: Arrays) -> Hits:
     """Cast one ray through the middle of each pixel."""
     rays = directions(eye)
-    world = frame(rays)
-    depth, solid = _shell(room, eye, world)
-    cast(eye, arrays, range(SHELL, len(arrays.shape)), world, depth, solid)
-    return Hits(depth, solid, rays)
+    flat = rays.reshape(3, -1)
+    depth, solid = _shell(room, eye, flat)
+    cast(eye, arrays, np.arange(SHELL, len(arrays.shape)), flat, depth, solid)
+    return Hits(depth.reshape(eye.size), solid.reshape(eye.size), rays)
