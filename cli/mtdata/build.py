@@ -92,8 +92,12 @@ def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
     from cli.progress import progress_bar
     from mtdata.build import build as run_build
 
-    with progress_bar() as report:
-        summary = run_build(source, progress=report, **request)
+    try:
+        with progress_bar() as report:
+            summary = run_build(source, progress=report, **request)
+    except KeyboardInterrupt:
+        say("What was done is kept: the same command with --resume continues it.")
+        raise
     put_json(summary.to_json()) if as_json else _print(summary)
 
 

@@ -230,3 +230,15 @@ def test_help_has_an_example(command: str, capsys: Captured) -> None:
 def test_unknown_command(capsys: Captured) -> None:
     assert run(mtdata, ["buidl"]) == 2
     assert "Did you mean `build`" in capsys.readouterr().err
+
+
+def test_an_interrupted_build_ends_with_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def interrupt(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mtdata.build.build", interrupt)
+    arguments = ["build", "--dataset", "rooms", "--images", "1,1"]
+    assert run(mtdata, [*arguments, "--out", str(tmp_path / "a.h5")]) == 130
+    assert "--resume" in capsys.readouterr().err
