@@ -137,8 +137,8 @@ def mttrain(
 ) -> None:
     """Train a network on partly labelled images, score it on the test split, draw what it learnt.
 
-    The options of a method, network or weighting are shown by `mtmodels list methods NAME`; they are
-    given with --set, for instance --set method.options.lambda=0.01.
+    The options of a method, network or weighting are shown by `mtmodels list methods NAME`; give
+    them with --set, for instance --set method.options.lambda=0.01.
     """
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
@@ -233,12 +233,14 @@ def _print_plan(plan: "Plan") -> None:
     from cli.watching import clock
 
     labels = ", ".join(f"{task} {n}" for task, n in plan.labels.items())
+    apart = f"{plan.held_out} held out, {plan.left_out} without a label left out"
+    a_step = f"{plan.seconds_per_step:.2f} s each"
     rows = {
         "method": f"{plan.method}, network {plan.network}, weighting {plan.weighting}",
-        "labels": f"{plan.images} images ({labels}); {plan.held_out} held out, {plan.left_out} left out",
+        "labels": f"{plan.images} images ({labels}); {apart}",
         "size": f"{plan.size[0]}x{plan.size[1]}, precision {plan.precision}",
         "parameters": f"{plan.parameters:,}; {plan.parameters_inference:,} of them predict",
-        "steps": f"{plan.steps} ({plan.steps_per_epoch} an epoch), {plan.seconds_per_step:.2f} s each",
+        "steps": f"{plan.steps:,} ({plan.steps_per_epoch} an epoch), {a_step}",
         "time": f"{clock(plan.seconds)} without scoring",
         "memory": f"{plan.memory_mb:.0f} MB",
     }

@@ -16,7 +16,6 @@ from mtmodels.training.plots import draw_curves
 from mtmodels.training.predictions import draw_predictions
 from mtmodels.training.report import page
 from mtmodels.training.runfolder import RunFolder, write_json, write_text
-from mtmodels.training.scoring import evaluate_split
 from mtmodels.training.setup import Parts
 from mtmodels.training.trainer import Trainer
 from mtmodels.training.watcher import Watcher
@@ -47,7 +46,7 @@ def finish(
     folder, engine = trainer.folder, parts.engine
     place = folder.last if config.select == "last" else folder.best
     engine.method.load_state_dict(checkpoint.load_weights(place))
-    results = score(config, data, parts, watcher)
+    results = score(data, parts, watcher)
     scores = [_write_scores(folder, config, data.test.split.name, result) for result in results]
     pictures = draw_predictions(
         engine.method.predict,
@@ -70,16 +69,19 @@ def finish(
     return Finished(summary, files)
 
 
-def score(config: Config, data: RunData, parts: Parts, watcher: Watcher) -> list[Evaluation]:
+def score(data: RunData, parts: Parts, watcher: Watcher) -> list[Evaluation]:
     """Score the test split under every protocol that scores all tasks, the run's own first."""
-    protocols = [config.protocol, *(p for p in METRICS if p != config.protocol)]
+    own = parts.engine.config.protocol
+    protocols = [own, *(p for p in METRICS if p != own)]
     able = [p for p in protocols if all(t.kind.name in METRICS[p] for t in data.tasks)]
-    return [
-        evaluate_split(
-            parts.engine, data.test, data.tasks, config=config, protocol=p, watcher=watcher
-        )
-        for p in able
-    ]
+    found = []
+    for protocol in able:
+
+        def report(done: int, total: int, _: str, *, what: str = f"score {protocol}") -> None:
+            watcher.evaluating(what, done, total)
+
+        found.append(parts.scorer.score(data.test, protocol, progress=report))
+    return found
 
 
 def _write_scores(folder: RunFolder, config: Config, split: str, result: Evaluation) -> Path:

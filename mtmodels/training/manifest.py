@@ -14,13 +14,20 @@ PACKAGES = ("mtpartial", "torch", "torchvision", "lightning-fabric", "numpy", "h
 
 
 def manifest(
-    *, arguments: Sequence[str], store: dict[str, Any], regime: str, seed: int, created: str
+    *,
+    arguments: Sequence[str],
+    store: dict[str, Any],
+    size: tuple[int, int],
+    regime: str,
+    seed: int,
+    created: str,
 ) -> dict[str, Any]:
     """Put together the manifest of a run.
 
     Args:
         arguments: The command line; a home folder in it is written as `~`.
         store: Dataset, digests and format version of the store.
+        size: Height and width of the images.
         regime: The regime that labels are seen under.
         seed: The seed of the run.
         created: When the run began, ISO 8601.
@@ -31,6 +38,7 @@ def manifest(
         "created": created,
         "arguments": [without_home(argument) for argument in arguments],
         "store": store,
+        "size": list(size),
         "regime": regime,
         "seed": seed,
         "versions": versions(),

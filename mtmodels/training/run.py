@@ -17,9 +17,8 @@ from mtmodels.training.finish import Finished, finish
 from mtmodels.training.manifest import manifest
 from mtmodels.training.resolve import read_layer, resolve
 from mtmodels.training.runfolder import Mode, RunFolder, write_json, write_text
-from mtmodels.training.scoring import evaluate_split
 from mtmodels.training.setup import Parts, assemble, settle
-from mtmodels.training.trainer import Trainer
+from mtmodels.training.trainer import Trainer, Validate
 from mtmodels.training.watcher import Watcher
 
 FREE = frozenset({"data", "workers", "log_every", "checkpoint_every"})
@@ -86,7 +85,7 @@ def train(
         parts.engine,
         parts.loader,
         folder=folder,
-        validate=_validation(config, data, parts, watcher),
+        validate=_validation(data, parts, watcher),
         selects=config.select in ("holdout", "paper"),
         watcher=watcher,
     )
@@ -140,6 +139,7 @@ def _claim(job: Job, mode: Mode, arguments: Sequence[str]) -> bool:
         manifest(
             arguments=arguments,
             store=facts,
+            size=job.data.size,
             regime=job.config.regime,
             seed=job.config.seed,
             created=created,
@@ -158,21 +158,18 @@ def _check_same_data(folder: RunFolder, facts: Mapping[str, Any]) -> None:
         )
 
 
-def _validation(config: Config, data: RunData, parts: Parts, watcher: Watcher) -> Any:
+def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | None:
     """What scores an epoch: the held-out images, or, as the papers did, the test split."""
+    config = parts.engine.config
     dataset = data.test if config.select == "paper" else data.held
     if dataset is None:
         return None
 
+    def report(done: int, total: int, _: str) -> None:
+        watcher.evaluating("score", done, total)
+
     def validate() -> Scores:
-        return evaluate_split(
-            parts.engine,
-            dataset,
-            data.tasks,
-            config=config,
-            protocol=config.protocol,
-            watcher=watcher,
-        ).scores
+        return parts.scorer.score(dataset, config.protocol, progress=report).scores
 
     return validate
 

@@ -1,15 +1,20 @@
 """Scores of a split, with the device and the precision of the run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from mtdata import Task
+import torch
+from lightning_fabric import Fabric
+
 from mtdata.batch import Batch
 from mtdata.dataset import Dataset
 from mtdata.loader import Loader
-from mtmodels.evaluate import Evaluation, evaluate
+from mtmodels.evaluate import Evaluation, Predict, evaluate
+from mtmodels.network import Network
 from mtmodels.training.config import Config
-from mtmodels.training.engine import Engine
-from mtmodels.training.watcher import Watcher
+from mtmodels.training.layout import memory_format
+
+Report = Callable[[int, int, str], None]
 
 
 class Once:
@@ -37,23 +42,40 @@ class Once:
         return self._loader.epoch(0)
 
 
-def evaluate_split(
-    engine: Engine,
-    dataset: Dataset,
-    tasks: Sequence[Task],
-    *,
-    config: Config,
-    protocol: str,
-    watcher: Watcher,
-) -> Evaluation:
-    """Score a split under a protocol."""
-    return evaluate(
-        engine.method.predict,
-        Once(dataset, config),
-        tasks=tasks,
-        protocol=protocol,
-        device=engine.fabric.device,
-        precision=engine.fabric.autocast,
-        channels_last=engine.channels_last,
-        progress=lambda done, total, _: watcher.evaluating(f"score {protocol}", done, total),
-    )
+@dataclass(frozen=True)
+class Scorer:
+    """Scores splits with one network.
+
+    Args:
+        predict: The `predict` of a network or method that is on its device.
+        fabric: Device and precision.
+        config: Batch size and number of workers.
+        channels_last: The layout of the network.
+    """
+
+    predict: Predict
+    fabric: Fabric
+    config: Config
+    channels_last: bool
+
+    @classmethod
+    def of(cls, network: Network, fabric: Fabric, config: Config) -> "Scorer":
+        """Put a network on the device of the run."""
+        layout = memory_format(network, fabric.device)
+        network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
+        return cls(network.predict, fabric, config, layout == torch.channels_last)
+
+    def score(
+        self, dataset: Dataset, protocol: str, *, progress: Report | None = None
+    ) -> Evaluation:
+        """Score a split under a protocol."""
+        return evaluate(
+            self.predict,
+            Once(dataset, self.config),
+            tasks=dataset.tasks,
+            protocol=protocol,
+            device=self.fabric.device,
+            precision=self.fabric.autocast,
+            channels_last=self.channels_last,
+            progress=progress,
+        )

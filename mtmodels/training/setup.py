@@ -21,6 +21,7 @@ from mtmodels.training.data import RunData, default_workers
 from mtmodels.training.engine import Engine
 from mtmodels.training.precision import Precision, resolve
 from mtmodels.training.schedules import SCHEDULES, Position
+from mtmodels.training.scoring import Scorer
 from mtmodels.weighting import Weighting
 from mtmodels.weightings import WEIGHTINGS
 
@@ -32,6 +33,12 @@ class Parts:
     engine: Engine
     loader: Loader
     precision: Precision
+
+    @property
+    def scorer(self) -> Scorer:
+        """Scores splits with the network as it is at that moment."""
+        engine = self.engine
+        return Scorer(engine.method.predict, engine.fabric, engine.config, engine.channels_last)
 
 
 def settle(config: Config, data: RunData) -> Config:
@@ -70,21 +77,28 @@ def make_fabric(config: Config) -> tuple[Fabric, Precision]:
     return fabric, precision
 
 
-def make_method(config: Config, tasks: Sequence[Task], *, pretrained: bool = True) -> Method:
-    """Make network and method, their weights drawn from the seed of the run.
+def make_network(config: Config, tasks: Sequence[Task], *, pretrained: bool = True) -> Network:
+    """Make the network.
 
     Args:
-        config: Names and options.
+        config: Name and options.
         tasks: What to predict.
         pretrained: Whether to load `encoder_weights`; a checkpoint brings its own.
     """
-    options: dict[str, Any] = {**config.network.options, "width": config.network.width}
-    if config.network.encoder_weights is not None and pretrained:
-        options["encoder_weights"] = config.network.encoder_weights
+    part = config.network
+    options: dict[str, Any] = {**part.options, "width": part.width}
+    if part.encoder_weights is not None and pretrained:
+        options["encoder_weights"] = part.encoder_weights
+    network: Network = _make("network", NETWORKS, part.name, tasks, options=options)
+    return network
+
+
+def make_method(config: Config, tasks: Sequence[Task]) -> Method:
+    """Make network and method, their weights drawn from the seed of the run."""
+    part = config.method
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network: Network = _make("network", NETWORKS, config.network.name, tasks, options=options)
-        part = config.method
+        network = make_network(config, tasks)
         method: Method = _make("method", METHODS, part.name, network, options=part.options)
     return method
 

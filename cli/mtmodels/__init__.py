@@ -1,0 +1,35 @@
+"""The command `mtmodels`: what there is, how good runs are, runs in one table."""
+
+import click
+
+from cli.common import entry_point
+from cli.examples import examples
+from cli.lazy import Lazy, LazyGroup
+
+COMMANDS = {
+    "list": Lazy("cli.mtmodels.list:list_", "Methods, networks, weightings, recipes, metrics."),
+    "eval": Lazy("cli.mtmodels.eval:eval_", "Score a run on a split."),
+    "compare": Lazy("cli.mtmodels.compare:compare", "Put runs into one table."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"max_content_width": 100},
+    epilog=examples(
+        "mtmodels list methods xtc",
+        "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0",
+        "mtmodels COMMAND --help",
+    ),
+)
+@click.version_option(package_name="mtpartial", prog_name="mtmodels")
+def mtmodels() -> None:
+    """Say what networks and methods there are; score and compare runs of mttrain.
+
+    An error is one paragraph; --debug, given to any command, adds the traceback. Exit codes: 0
+    done, 1 failed, 2 wrong usage, 3 bad data, 130 interrupted.
+    """
+
+
+main = entry_point(mtmodels)

@@ -1,0 +1,81 @@
+"""`mtmodels eval`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.common import json_option, paragraph, put_json, say
+from cli.examples import examples
+from cli.options import FILE
+from mtmodels.names import PROTOCOL_NAMES
+
+
+@click.command(
+    "eval",
+    epilog=examples(
+        "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0",
+        "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0 --protocol xtasc --json",
+        "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0 --data elsewhere/nyu.h5",
+    ),
+)
+@click.argument("run", type=FILE)
+@click.option("--split", default="test", show_default=True, help="Split of the store.")
+@click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOL_NAMES),
+    help="How scores are made.  [default: that of the run]",
+)
+@click.option("--data", type=FILE, help="Store.  [default: the one that the run was trained on]")
+@click.option(
+    "--checkpoint",
+    "which",
+    type=click.Choice(["last", "best"]),
+    help="[default: the one that the run selected]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "32", "bf16", "16"]),
+    help="[default: that of the run]",
+)
+@json_option
+def eval_(
+    run: Path,
+    *,
+    split: str,
+    protocol: str | None,
+    data: Path | None,
+    which: Any,
+    precision: str | None,
+    as_json: bool,
+) -> None:
+    """Score a run on a split; the scores are kept in RUN/scores/SPLIT-PROTOCOL.json.
+
+    All labels of the split count, whatever the regime of the training was.
+    """
+    from cli.progress import progress_bar
+    from mtmodels.training.report import plain_scores
+    from mtmodels.training.rescore import rescore
+
+    with progress_bar("batches") as report:
+        found = rescore(
+            run,
+            split=split,
+            protocol=protocol,
+            data=data,
+            which=which,
+            precision=precision,
+            progress=report,
+        )
+    if found.get("selected_on") == split:
+        say(
+            paragraph(
+                f"The epoch of this run was chosen on the {split} split (--select paper): do not "
+                "compare its scores with runs that were not."
+            )
+        )
+    if as_json:
+        put_json(found)
+        return
+    click.echo(f"{found['run']}: {found['images']} images of {split}, protocol {found['protocol']}")
+    click.echo(plain_scores(found["scores"]))

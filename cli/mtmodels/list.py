@@ -1,0 +1,146 @@
+"""`mtmodels list`."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from cli.common import json_option, put_json
+from cli.examples import examples
+from mtdata.errors import UnknownNameError
+
+FAMILIES = ("methods", "networks", "weightings", "recipes", "metrics")
+
+
+@click.command(
+    "list",
+    epilog=examples(
+        "mtmodels list methods",
+        "mtmodels list methods xtc",
+        "mtmodels list recipes nyu-compact --json",
+    ),
+)
+@click.argument("family", type=click.Choice(FAMILIES))
+@click.argument("name", required=False)
+@json_option
+def list_(family: str, name: str | None, *, as_json: bool) -> None:
+    """List what there is of a family, or explain one member with its options and their defaults."""
+    known = _describe(family)
+    if name is None:
+        if as_json:
+            put_json({member: entry["summary"] for member, entry in known.items()})
+        else:
+            _print_all(known)
+        return
+    if name not in known:
+        raise UnknownNameError(family.removesuffix("s"), name, list(known))
+    put_json({"name": name, **known[name]}) if as_json else _print_one(name, known[name])
+
+
+def _describe(family: str) -> dict[str, dict[str, Any]]:
+    return {
+        "methods": _methods,
+        "networks": _networks,
+        "weightings": _weightings,
+        "recipes": _recipes,
+        "metrics": _metrics,
+    }[family]()
+
+
+def _methods() -> dict[str, dict[str, Any]]:
+    from mtmodels.methods import METHODS
+    from mtmodels.names import DEFAULT_TASKS
+
+    described = _members(METHODS)
+    for name, entry in described.items():
+        entry["tasks"] = list(DEFAULT_TASKS.get(name, ())) or "all of the store"
+    return described
+
+
+def _networks() -> dict[str, dict[str, Any]]:
+    from mtmodels.networks import NETWORKS
+
+    described = _members(NETWORKS)
+    for name, entry in described.items():
+        entry["sizes"] = f"height and width divisible by {NETWORKS[name].stride}"
+    return described
+
+
+def _weightings() -> dict[str, dict[str, Any]]:
+    from mtmodels.weightings import WEIGHTINGS
+
+    return _members(WEIGHTINGS)
+
+
+def _members(members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Summary, reference, text and options of the members of a family."""
+    from mtmodels.options import options_of
+
+    return {
+        name: {
+            "summary": member.summary,
+            "reference": member.reference,
+            "options": {key: _plain(value) for key, value in options_of(member).items()},
+            "about": inspect.getdoc(member) or "",
+        }
+        for name, member in members.items()
+    }
+
+
+def _recipes() -> dict[str, dict[str, Any]]:
+    from mtmodels.published import published_row
+    from mtmodels.recipes import all_recipes
+
+    described: dict[str, dict[str, Any]] = {}
+    for name, recipe in all_recipes().items():
+        row = published_row(recipe.published) if recipe.published else None
+        described[name] = {
+            "summary": recipe.summary,
+            "needs": recipe.needs,
+            "published": recipe.published,
+            "published_scores": None if row is None else row.scores,
+            "config": dict(recipe.config),
+        }
+    return described
+
+
+def _metrics() -> dict[str, dict[str, Any]]:
+    from mtmodels.metrics import METRICS, PROTOCOLS
+
+    return {
+        protocol: {
+            "summary": PROTOCOLS[protocol],
+            "metrics": {
+                kind: {
+                    name: "higher is better" if better else "lower is better"
+                    for name, better in metric.better.items()
+                }
+                for kind, metric in kinds.items()
+            },
+        }
+        for protocol, kinds in METRICS.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A default as JSON has it; an option without one is needed."""
+    if value is inspect.Parameter.empty:
+        return "(needed)"
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _print_all(known: Mapping[str, Mapping[str, Any]]) -> None:
+    wide = max(map(len, known))
+    for name, entry in known.items():
+        click.echo(f"{name:<{wide}}  {entry['summary']}")
+
+
+def _print_one(name: str, entry: Mapping[str, Any]) -> None:
+    import yaml
+
+    click.echo(f"{name}: {entry['summary']}\n")
+    if entry.get("about"):
+        click.echo(entry["about"] + "\n")
+    rest = {k: v for k, v in entry.items() if k not in ("summary", "about") and v not in (None, {})}
+    click.echo(yaml.safe_dump(rest, sort_keys=False, allow_unicode=True).rstrip())

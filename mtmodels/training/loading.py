@@ -1,0 +1,89 @@
+"""Going back to a run that was trained: its configuration, its data, its networks."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mtdata import Store, Task, open_store
+from mtdata.errors import UsageError
+from mtmodels.errors import RunFolderError
+from mtmodels.training import checkpoint
+from mtmodels.training.config import Config
+from mtmodels.training.resolve import read_layer, resolve
+from mtmodels.training.runfolder import RunFolder
+
+Which = Literal["last", "best"]
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run on the disk.
+
+    Args:
+        folder: Where it is.
+        config: What it was trained with.
+        facts: Its manifest.
+    """
+
+    folder: RunFolder
+    config: Config
+    facts: dict[str, Any]
+
+    @property
+    def dataset(self) -> str:
+        """The data set that it was trained on."""
+        return str(self.facts["store"]["dataset"])
+
+    def chosen(self, which: Which | None = None) -> Path:
+        """The checkpoint of a name; without one, the one that the selection of the run chose.
+
+        Raises:
+            RunFolderError: where there is none.
+        """
+        if which is None:
+            which = "last" if self.config.select == "last" else "best"
+        return checkpoint.find(self.folder.last if which == "last" else self.folder.best)
+
+    def scored(self, split: str) -> list[dict[str, Any]]:
+        """The scores of a split that were kept, one entry a protocol."""
+        files = sorted(self.folder.scores.glob(f"{split}-*.json"))
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+    def open_store(self, data: Path | None = None) -> Store:
+        """The store of the run, or another one.
+
+        Raises:
+            UsageError: where the store of the run is not where it was.
+            StoreError: where it cannot be read.
+        """
+        path = Path(data or self.config.data or "")
+        if data is None and not path.is_file():
+            raise UsageError(
+                f"the store of the run should be at {path}; found none. Say where with --data."
+            )
+        return open_store(path)
+
+
+def open_run(path: Path) -> TrainedRun:
+    """Open a run folder.
+
+    Raises:
+        RunFolderError: where it is none.
+    """
+    folder = RunFolder(path)
+    if not folder.is_run() or not folder.config.is_file():
+        raise RunFolderError(
+            f"{path} should be a run folder of mttrain; found no manifest and configuration in it."
+        )
+    return TrainedRun(folder, resolve(read_layer(folder.config)), read_layer(folder.manifest))
+
+
+def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:
+    """The tasks of a run, as a store knows them.
+
+    Raises:
+        UnknownNameError: where the store lacks one.
+    """
+    assert run.config.tasks is not None  # a run writes down what it settled on
+    return tuple(store.task(name) for name in run.config.tasks)

@@ -1,0 +1,95 @@
+"""Scoring a run that is there, under any protocol, on any split of its store or another."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mtmodels.training import checkpoint
+from mtmodels.training.config import Config
+from mtmodels.training.finish import marks
+from mtmodels.training.loading import TrainedRun, Which, open_run, run_tasks
+from mtmodels.training.runfolder import write_json
+from mtmodels.training.scoring import Scorer
+from mtmodels.training.setup import make_fabric, make_network
+
+Report = Callable[[int, int, str], None]
+
+
+def rescore(
+    path: Path,
+    *,
+    split: str = "test",
+    protocol: str | None = None,
+    data: Path | None = None,
+    which: Which | None = None,
+    precision: str | None = None,
+    progress: Report | None = None,
+) -> dict[str, Any]:
+    """Score a run and keep the scores beside it.
+
+    Args:
+        path: The run folder.
+        split: A split of the store; every label of it counts.
+        protocol: How scores are made; None for the protocol of the run.
+        data: A store; None for the one that the run was trained on.
+        which: The checkpoint; None for the one that the run selected.
+        precision: As for training; None for that of the run.
+        progress: Told (batches done, batches, what).
+
+    Returns:
+        `run`, `split`, `protocol`, `images`, `scores`, and `selected_on` where the test split chose
+        the checkpoint.
+
+    Raises:
+        RunFolderError: where there is no run or no such checkpoint.
+        UsageError: where the store is not where it was, or has no such split or task.
+    """
+    run = open_run(path)
+    config = _with(run.config, precision)
+    with run.open_store(data) as store:
+        tasks = run_tasks(run, store)
+        dataset = store.dataset(split, [task.name for task in tasks], "full")
+        network = make_network(config, tasks, pretrained=False)
+        network.load_state_dict(checkpoint.load_network_weights(run.chosen(which)))
+        scorer = Scorer.of(network, make_fabric(config)[0], config)
+        result = scorer.score(dataset, protocol or config.protocol, progress=progress)
+    found = {"run": str(path), "split": split, **result.to_json()} | marks(config)
+    if data is None and which is None:
+        # Under another store or checkpoint these are not the scores of the run.
+        run.folder.scores.mkdir(exist_ok=True)
+        write_json(run.folder.scores / f"{split}-{result.protocol}.json", found)
+    return found
+
+
+def scores_of(run: TrainedRun, *, split: str = "test") -> list[dict[str, Any]]:
+    """What has been scored of a run, in the form that `mtmodels.compare` reads."""
+    config = run.config
+    return [
+        {
+            "name": run.folder.path.name,
+            "protocol": scored["protocol"],
+            "dataset": run.dataset,
+            "split": split,
+            "scores": scored["scores"],
+            "size": run.facts.get("size"),
+            "method": config.method.name,
+            "network": config.network.name,
+            "weighting": config.weighting.name,
+            "regime": config.regime,
+            "seed": config.seed,
+            "note": "chosen on the test split" if scored.get("selected_on") else "",
+            **_settings(config),
+        }
+        for scored in run.scored(split)
+    ]
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """What seeds of one entry share, besides what a table names."""
+    apart = {"data", "seed", "workers", "devices", "log_every", "checkpoint_every", "regime"}
+    values = config.to_dict()
+    return {key: value for key, value in values.items() if key not in apart and key != "protocol"}
+
+
+def _with(config: Config, precision: str | None) -> Config:
+    return config if precision is None else config.model_copy(update={"precision": precision})
