@@ -55,6 +55,8 @@ class UNetResNet18(Network):
     )
     reference: ClassVar[str] = "none; a U-Net (Ronneberger et al. 2015) on ResNet-18"
 
+    transfer_width: ClassVar[float] = 0.25
+
     def __init__(
         self,
         tasks: Sequence[Task],

@@ -24,7 +24,8 @@ THREE = SIX[:3]
 
 def make(name: str, tasks: Sequence[Task] = THREE, **options: Any) -> Method:
     torch.manual_seed(0)
-    return METHODS[name](NETWORKS["unet-resnet18"](tasks, width=0.125), **options)
+    network = NETWORKS["unet-resnet18"](tasks, width=0.125)
+    return METHODS[name](network, **_more(name, transfer_width=0.125), **options)
 
 
 def _more(name: str, **options: Any) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def _with_normals() -> Batch:
 
 @each_method
 def test_overfits_one_batch(name: str) -> None:
-    method = make(name, **_more(name, transfer_width=0.0625))
+    method = make(name)
     batch = random_batch(THREE, 2, rows={"semantic": [0], "depth": [0, 1], "normals": [1]})
     batch = replace(
         batch, labels={k: v[:, :, :1, :1].expand_as(v) for k, v in batch.labels.items()}

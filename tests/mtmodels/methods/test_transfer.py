@@ -14,7 +14,7 @@ from mtdata.task import Task
 from mtmodels.methods import METHODS
 from mtmodels.methods.transfer import TransferMethod
 from mtmodels.network import Output
-from mtmodels.networks import NETWORKS
+from mtmodels.networks import NETWORKS, TransferNetwork
 from mtmodels.terms import Terms
 from mtmodels.views import Views
 from mtmodels.weightings import Uncertainty
@@ -27,6 +27,7 @@ both = pytest.mark.parametrize("name", ["xtc", "align"])
 
 def make(name: str, tasks: Sequence[Task] = THREE, **options: Any) -> TransferMethod:
     torch.manual_seed(0)
+    options = {"transfer_width": 0.125, **options}
     method = METHODS[name](NETWORKS["unet-resnet18"](tasks, width=0.125), **options)
     assert isinstance(method, TransferMethod)
     return method.eval()
@@ -72,6 +73,16 @@ def test_equation_11(name: str, weight: float | Mapping[str, float]) -> None:
 def test_refuses_lambda_out_of_range(name: str, weight: float | Mapping[str, float]) -> None:
     with pytest.raises(ValueError, match=r"`lambda` of task `\w+` should be in \[0, 1\]; found"):
         make(name, consistency_weight=weight)
+
+
+@both
+@pytest.mark.parametrize(("network", "channels"), [("xtasc-resnet18", 32), ("unet-resnet18", 8)])
+def test_transfer_networks_have_the_width_of_the_network(
+    name: str, network: str, channels: int
+) -> None:
+    method = METHODS[name](NETWORKS[network](PAIR, width=0.5))
+    first = next(m for m in method.modules() if isinstance(m, TransferNetwork))
+    assert first.head.in_channels == channels
 
 
 @both
