@@ -1,7 +1,10 @@
 """Small made-up things that several tests share. They are picklable: workers import them here."""
 
 import hashlib
+import os
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -119,3 +122,46 @@ def stop_after(samples: int) -> Any:
             raise Interrupted
 
     return progress
+
+
+class SlowSource(FakeSource):
+    """A `FakeSource` that takes its time, so that a build can be killed in the middle."""
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        time.sleep(self.options.get("pause", 0.01))
+        return super().read(split, key, tasks)
+
+
+class BrokenSource(FakeSource):
+    """A `FakeSource` whose image `bad` has the fault `fault`."""
+
+    def locate(self, split: str, key: str, task: str | None) -> Path | str:
+        return f"/data/{task or 'rgb'}/{key}.png"
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        sample = super().read(split, key, tasks)
+        if key != self.options.get("bad", "0003"):
+            return sample
+        fault = self.options["fault"]
+        if fault == "exit":
+            os._exit(1)
+        if fault == "unreadable":
+            raise PermissionError(13, "Permission denied")
+        if fault == "bare":
+            return replace(sample, labels={}, valid={})
+        if fault == "void":
+            return replace(sample, valid={n: np.zeros_like(v) for n, v in sample.valid.items()})
+        bad = {
+            "class": ("semantic", np.uint8(5)),
+            "depth": ("depth", np.float32(99.0)),
+            "NaN": ("disparity", np.float32("nan")),
+            "length": ("normals", np.float32(0.3)),
+            "binary": ("saliency", np.uint8(7)),
+        }
+        if fault == "size":
+            labels = {**sample.labels, "semantic": np.zeros((3, 3), np.uint8)}
+            return replace(sample, labels=labels)
+        name, value = bad[fault]
+        return replace(
+            sample, labels={**sample.labels, name: np.full_like(sample.labels[name], value)}
+        )

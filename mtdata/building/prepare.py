@@ -26,9 +26,8 @@ def prepare(request: Request, split: str, key: str) -> Row:
     before = (int(sample.image.shape[0]), int(sample.image.shape[1]))
     box = request.source.box(split, key)
     source_size, crop = box if box is not None else (before, (0, 0, *before))
-    if request.size is not None:
-        kinds = {task.name: task.kind for task in request.tasks}
-        sample = resize_sample(sample, request.size, kinds)
+    if request.size is not None and request.size != before:
+        sample = _resize(request, split, sample, request.size)
     height, width = sample.image.shape[:2]
     labels = tuple(_label_cell(request, split, sample, task) for task in request.tasks)
     return Row(
@@ -82,19 +81,31 @@ def _has(sample: Sample, name: str) -> bool:
     return name in sample.labels and bool(sample.valid[name].any())
 
 
+def _resize(request: Request, split: str, sample: Sample, size: tuple[int, int]) -> Sample:
+    for task in request.tasks:
+        if task.kind.interpolation == "linear" and _has(sample, task.name):
+            # Interpolation makes unit vectors of anything: look at what was given.
+            _encode(request, split, sample, task)
+    return resize_sample(sample, size, {task.name: task.kind for task in request.tasks})
+
+
 def _label_cell(request: Request, split: str, sample: Sample, task: Task) -> Cell:
     if not _has(sample, task.name):
         return Cell()
-    valid = sample.valid[task.name]
+    stored = _encode(request, split, sample, task)
+    count = int(np.count_nonzero(sample.valid[task.name]))
+    return cell(stored, count, request, image=False)
+
+
+def _encode(request: Request, split: str, sample: Sample, task: Task) -> NDArray[Any]:
     try:
-        stored = task.kind.encode(sample.labels[task.name], valid)
+        return task.kind.encode(sample.labels[task.name], sample.valid[task.name])
     except (ValueError, IndexError) as error:
         raise SampleError(
             request.source.locate(split, sample.key, task.name),
             f"label `{task.name}` of {split}/{sample.key}: {error}",
             "Correct or remove this label.",
         ) from error
-    return cell(stored, int(np.count_nonzero(valid)), request, image=False)
 
 
 def _camera(camera: Camera | None) -> tuple[float, float, float, float]:
