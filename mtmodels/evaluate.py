@@ -111,7 +111,8 @@ def _score(metrics: Mapping[str, Metric], predictions: Mapping[str, Tensor], bat
         keys = tuple(batch.keys[row] for row in rows.tolist())
         if name not in predictions:
             raise PredictionError(name, keys, f"is missing among {sorted(predictions)}")
-        prediction = predictions[name][rows].float()
+        prediction = predictions[name][rows]
+        prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
         if not prediction.isfinite().all():
             raise PredictionError(name, keys, "holds NaN or infinity")
         metric.update(prediction, batch.labels[name], batch.valid[name])

@@ -43,6 +43,11 @@ def median(counts: Int[Tensor, " bins"]) -> float:
     return float(step.double().mean()) / STEPS_PER_DEGREE
 
 
+def within(angle: Float[Tensor, " p"]) -> Int[Tensor, " 3"]:
+    """Count the angles below each threshold; one that equals it is not below."""
+    return torch.stack([(angle < limit).sum() for limit in THRESHOLDS])
+
+
 class PooledNormals(Metric):
     """Protocols `mtpsl` and `xtasc` (whose paper has no normals): all valid pixels are pooled.
 
@@ -76,7 +81,7 @@ class PooledNormals(Metric):
         angle = angles(prediction.movedim(1, -1)[valid], label.movedim(1, -1)[valid])
         self.counts += histogram(angle)
         self.sums += torch.stack([angle.sum(), angle.square().sum()])
-        self.within += torch.stack([(angle < limit).sum() for limit in THRESHOLDS])
+        self.within += within(angle)
 
     def compute(self) -> dict[str, float | list[float]]:
         """The scores over the pixels that were added."""

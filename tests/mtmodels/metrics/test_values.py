@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtmodels.metrics.normals import angles, histogram, median
+from mtmodels.metrics.normals import angles, histogram, median, within
 from tests.mtmodels.metrics.cases import Case, score
 
 
@@ -88,10 +88,10 @@ def test_median_of_a_histogram(found: list[float]) -> None:
 
 
 def test_a_threshold_is_not_within_itself() -> None:
-    tilt = torch.tensor([0.0, math.sin(math.radians(30)), math.cos(math.radians(30))])
-    up = torch.tensor([0.0, 0.0, 1.0])
-    made = Case(
-        tilt.double()[None, :, None, None], up[None, :, None, None], torch.ones(1, 1, 1) > 0
-    )
-    angle = angles(tilt.double()[None], up[None]).item()
-    assert score("mtpsl", "normals", made)["within_30"] == (100.0 if angle < 30 else 0.0)
+    found = torch.tensor([0.0, 11.25, 22.5, 30.0, 29.0])
+    assert within(found).tolist() == [1, 2, 4]
+
+
+def test_the_first_of_equal_logits_is_predicted() -> None:
+    made = Case(torch.zeros(1, 4, 1, 3), row([0, 0, 1]), torch.ones(1, 1, 3).bool())
+    assert score("mtpsl", "classes", made)["pixel_accuracy"] == pytest.approx(200 / 3)
