@@ -156,7 +156,15 @@ def _make(
         counts = fill(request, journal, out, workers=workers, progress=progress)
         drawn = draw_all(request, journal, regimes, seed=seed)
         default = regimes[0].label if regimes else FULL
-        assemble(request, journal, out, drawn, default_regime=default, workers=workers)
+        assemble(
+            request,
+            journal,
+            out,
+            drawn,
+            default_regime=default,
+            workers=workers,
+            progress=progress,
+        )
     except BaseException:
         journal.close()
         raise

@@ -1,8 +1,9 @@
 """From the journal to the store: chunks are copied as they are, in the order of the keys."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import repeat
+from itertools import count, repeat
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from mtdata.building.journal import Journal
 from mtdata.building.padding import pad_row
 from mtdata.building.regimes import RegimeSpec, draw_regimes
 from mtdata.building.request import Request
+from mtdata.building.summary import Progress
 from mtdata.building.workers import Workers
 from mtdata.errors import DataError
 from mtdata.store import format as layout
@@ -61,6 +63,7 @@ def assemble(
     *,
     default_regime: str,
     workers: Workers,
+    progress: Progress | None,
 ) -> str:
     """Write the store under its final name, whole or not at all; returns its content digest.
 
@@ -68,7 +71,24 @@ def assemble(
         DataError: where sizes differ too much to be padded to one.
         MtdataError: where the disk is full or cannot be written.
     """
-    header = Header(
+    header = _header(request, journal, default_regime)
+    number = count(1)
+
+    def told(row: Row) -> Row:
+        if progress:
+            progress(next(number), request.samples, "writing the store")
+        return row
+
+    splits = [
+        _split(request, journal, name, regimes.get(name, ()), workers) for name in request.keys
+    ]
+    splits = [replace(split, rows=map(told, split.rows)) for split in splits]
+    with replacing(out, needed=space(request, journal)) as temporary:
+        return write_store(temporary, header, splits, compression=request.compression)
+
+
+def _header(request: Request, journal: Journal, default_regime: str) -> Header:
+    return Header(
         dataset=request.source.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=layout.tool(),
@@ -78,12 +98,6 @@ def assemble(
         source_digest=digest_of_source(request, journal),
         content_digest="",
     )
-    splits = [
-        _split(request, journal, name, regimes.get(name, ()), workers) for name in request.keys
-    ]
-    needed = space(request, journal)
-    with replacing(out, needed=needed) as temporary:
-        return write_store(temporary, header, splits, compression=request.compression)
 
 
 def _split(
