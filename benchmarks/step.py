@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import nn
 
 from benchmarks.machine import describe, versions
@@ -20,7 +20,7 @@ from mtdata import SOURCES
 from mtdata.batch import Batch, collate
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
-from mtmodels.training.precision import resolve
+from mtmodels.training.precision import FabricPrecision, resolve
 from mtmodels.views import Views
 from mtmodels.weightings import WEIGHTINGS
 
@@ -35,15 +35,15 @@ def make_batch(size: int, image_size: tuple[int, int]) -> Batch:
 
 
 def make_step(
-    batch: Batch, name: str, precision: str, *, channels_last: bool
+    batch: Batch, name: str, precision: FabricPrecision, *, channels_last: bool
 ) -> Callable[[], None]:
     """Build networks and optimiser; returns a function that trains one step."""
     torch.manual_seed(0)
-    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)  # type: ignore[arg-type]
+    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     tasks = [task for task in SOURCES["rooms"].tasks() if task.name in TASKS]
     method: nn.Module = METHODS["xtc"](NETWORKS[name](tasks))
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    method = method.to(memory_format=layout)  # type: ignore[call-overload]
+    method = method.to(memory_format=layout)
     weighting = WEIGHTINGS["uncertainty"](TASKS)
     optimizer = torch.optim.Adam([*method.parameters(), *weighting.parameters()], lr=1e-4)
     module, optimizer = fabric.setup(method, optimizer)
