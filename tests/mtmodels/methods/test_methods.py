@@ -139,6 +139,17 @@ def test_overfits_one_batch(name: str) -> None:
 
 
 @each_method
+def test_terms_keep_single_precision_under_autocast(name: str) -> None:
+    method = make(name)
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = step(method, random_batch(THREE, 2, rows={"semantic": [0, 1], "depth": [0]}))
+    values = [*terms.tasks.values(), *terms.auxiliary.values()]
+    assert {value.dtype for value in values} == {torch.float32}
+    total(method, terms).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
+
+
+@each_method
 def test_terms_are_means_over_the_images_of_the_batch(name: str) -> None:
     method = make(name).eval()
     whole = random_batch(THREE, 3, rows={"semantic": [0, 2], "depth": [1], "normals": [0, 1, 2]})
