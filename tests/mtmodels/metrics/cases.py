@@ -49,7 +49,8 @@ def case(kind: str, n: int = 3, h: int = 4, w: int = 5, *, seed: int = 0) -> Cas
         return Case(draw * 3, label, valid)
     label = torch.randn(n, 3, h, w, generator=rng)
     unit = torch.nn.functional.normalize
-    return Case(unit(draw, dim=1), unit(label, dim=1), valid)
+    # Close enough to the labels that every threshold has pixels on both sides.
+    return Case(unit(label + 0.7 * draw, dim=1), unit(label, dim=1), valid)
 
 
 def perfect(kind: str, label: Tensor) -> Tensor:
