@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.sources.base import Source
 from mtdata.store.codec import COMPRESSIONS, Compression
 from mtdata.task import Task
@@ -69,7 +69,8 @@ def make_request(
     """Check the options of a build.
 
     Raises:
-        UsageError: for one that cannot be; UnknownNameError: for a task the source does not have.
+        UsageError: for one that cannot be, or a task that the source does not have.
+        DataError: where the source has no image.
     """
     if size is not None and min(size) < 1:
         raise UsageError(f"`size` should be two positive numbers; found {size[0]}x{size[1]}.")
@@ -82,6 +83,10 @@ def make_request(
     chosen = _choose(known, tasks)
     keys = {name: tuple(found)[:limit] for name, found in source.splits().items()}
     keys = {name: found for name, found in keys.items() if found}
+    if not keys:
+        raise DataError(
+            f"{source.root or source.name} should hold images; it has none. Give another source."
+        )
     return Request(
         source, chosen, keys, size, codec, strict, limit, every_task=len(chosen) == len(known)
     )

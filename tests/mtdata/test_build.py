@@ -210,3 +210,26 @@ def test_strict_refuses_an_image_that_lacks_a_label(tmp_path: Path) -> None:
     assert "train/000" in str(caught.value)
     assert not (tmp_path / "a.h5").exists()
     build(FakeSource(missing=0), tmp_path / "b.h5", strict=True)
+
+
+def test_progress_tells_of_every_sample_twice(tmp_path: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    build(FakeSource(), tmp_path / "a.h5", progress=lambda *what: told.append(what))
+    assert told == [
+        (done, 9, what)
+        for what in ("reading samples", "writing the store")
+        for done in range(1, 10)
+    ]
+
+
+def test_regime_without_a_training_split(tmp_path: Path) -> None:
+    source = FakeSource(images=(0, 3))
+    with pytest.raises(DataError, match="has none here"):
+        build(source, tmp_path / "a.h5", regimes=[RegimeSpec("one")])
+    assert build(source, tmp_path / "a.h5", mode="resume").splits.keys() == {"test"}
+
+
+def test_source_without_images(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="should hold images"):
+        build(FakeSource(images=(0, 0)), tmp_path / "a.h5")
+    assert list(tmp_path.iterdir()) == []

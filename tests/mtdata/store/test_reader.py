@@ -216,3 +216,11 @@ def test_open_store_is_reached_from_the_package(path: Path) -> None:
     assert isinstance(mtdata.open_store(path), Store)
     with pytest.raises(AttributeError, match="no attribute"):
         mtdata.nothing  # noqa: B018
+
+
+def test_dataset_shows_what_the_default_regime_shows(path: Path) -> None:
+    store = open_store(path)
+    train, test = store.dataset("train"), store.dataset("test", ["depth"])
+    np.testing.assert_array_equal(train.labelled, store.split("train").visible("one"))
+    np.testing.assert_array_equal(test.labelled, store.split("test").visible()[:, 1:2])
+    assert len(train[0].labels) == 1
