@@ -143,7 +143,7 @@ def _table_lamp(draws: Draws) -> tuple[Solid, ...]:
 def _round(draws: Draws) -> tuple[Solid, ...]:
     radius = draws.between(0.05, 0.1)
     skin = palette.plain(
-        palette.any_colour(draws, (0.3, 0.9), (0.4, 0.95)), gloss=draws.between(0, 0.9)
+        palette.any_colour(draws, (0.3, 0.9), (0.4, 0.95)), gloss=draws.between(0.0, 0.9)
     )
     return (ball((0.0, radius, 0.0), (radius, radius, radius), skin),)
 

@@ -64,7 +64,9 @@ def frustum(origin: Floats, size: Floats, rays: Floats) -> Floats:
     slope = (high - low) / (2 * half)
     wide = (low + high) / 2 + slope * y
     growth = slope * dy
-    a = np.maximum(dx * dx + dz * dz - growth * growth, _TINY)
+    # Below zero where the ray is steeper than the mantle; the same root is then where it enters.
+    a = dx * dx + dz * dz - growth * growth
+    np.copyto(a, _TINY, where=np.abs(a) < _TINY)
     side = _first_root(a, dx * x + dz * z - growth * wide, x * x + z * z - wide * wide)
     np.copyto(side, _MISS, where=np.abs(y + side * dy) > half)
     cap = (np.copysign(half, -dy) - y) / dy

@@ -66,7 +66,7 @@ def _planks(at: Spot) -> Floats:
     streak = noise.smooth(9 * at.u, np.float32(0.5) * at.v, at.seed + np.uint32(2))
     edge = np.minimum(_fraction(at.u), 9 * _fraction(start))
     share = np.float32(0.65) * tone + np.float32(0.35) * streak
-    return np.where(edge < np.float32(0.035), np.float32(1.6), share)
+    return np.where(edge < np.float32(0.05), np.float32(1.3), share)
 
 
 def _tiles(at: Spot) -> Floats:

@@ -48,7 +48,7 @@ class Rooms(Source):
         self,
         root: Path | None = None,
         *,
-        images: tuple[int, int] = (400, 100),
+        images: tuple[int, ...] = (400, 100),
         seed: int = 0,
         size: tuple[int, int] = default_size,
     ) -> None:
@@ -58,7 +58,7 @@ class Rooms(Source):
                 "`images` should be the numbers of training and of test images, up to a million, "
                 f"not both 0; found {images}."
             )
-        if len(size) != 2 or min(size) < 8:
+        if min(size) < 8:
             raise UsageError(f"`size` should be a height and a width of 8 or more; found {size}.")
         self.images, self.seed, self.size = tuple(images), int(seed), tuple(size)
 
