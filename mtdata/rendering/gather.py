@@ -12,7 +12,7 @@ def taken(rows: NDArray[Any], index: Index) -> NDArray[Any]:
     """Columns `index` of `rows`."""
     result = np.empty((len(rows), len(index)), rows.dtype)
     for row, out in zip(rows, result, strict=True):
-        np.take(row, index, out=out, mode="clip")
+        row.take(index, out=out, mode="clip")
     return result
 
 

@@ -90,10 +90,10 @@ def cast(eye: Eye, arrays: Arrays, solids: Ints, rays: Floats, depth: Floats, so
     bounds = windows(eye, arrays, solids)
     shapes, turned = arrays.shape[solids], arrays.turn[solids, 1] != 0
     for shape, bent in product(_CONVEX, (False, True)):
-        here = np.flatnonzero((shapes == shape) & (turned == bent))
-        window, pixel = pairs(bounds[:, here], eye.size[1])
-        if not pixel.size:
+        here = np.flatnonzero((shapes == shape) & (turned == bent) & (bounds[1] > 0))
+        if not here.size:
             continue
+        window, pixel = pairs(bounds[:, here], eye.size[1])
         which = solids[here][window]
         found = _lengths(eye, arrays, shape, which, taken(rays, pixel))
         kept = np.flatnonzero((found < depth[pixel]) & (found > 0))
