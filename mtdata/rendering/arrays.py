@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.facts import SEMANTIC13
-from mtdata.rendering.scene import Material, Scene, Shape, Solid, Texture
+from mtdata.rendering.scene import Material, Scene, Shape, Solid
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -144,6 +144,3 @@ def pack(scene: Scene) -> Arrays:
         movable=np.array([name not in FIXED for name in names]),
         material=_materials([s.material for s in solids]),
     )
-
-
-__all__ = ["SHELL", "Arrays", "Materials", "Texture", "pack"]

@@ -30,40 +30,47 @@ def picture(draws: Draws) -> tuple[Thing, float, float]:
     return Thing("picture", tuple(solids), shades=False), width, height
 
 
-def window(draws: Draws, width: float, height: float, day: float) -> tuple[Thing, ...]:
-    """A window about the origin, perhaps with curtains; `day` is how bright it is outside."""
-    x, y = width / 2, height / 2
-    frame = palette.plain(
-        draws.pick((palette.grey(0.92), palette.grey(0.85), palette.WOODS[0][1])), gloss=0.2
-    )
+def _panes(draws: Draws, day: float) -> Material:
+    """What a window shows: sky over land, `day` bright."""
     sky = palette.mixed((0.42, 0.62, 0.92), palette.grey(0.85), draws.between(0.0, 0.9))
     land = palette.colour(draws.between(1.0, 2.4), draws.between(0.1, 0.6), draws.between(0.2, 0.6))
-    panes = Material(
+    night = palette.grey(0.0)
+    return Material(
         Texture.WINDOW,
-        tuple(day * part for part in sky),  # type: ignore[arg-type]
-        tuple(day * part for part in land),  # type: ignore[arg-type]
+        palette.mixed(night, sky, day),
+        palette.mixed(night, land, day),
         draws.pick((0.45, 0.6, 0.8)),
         0.0,
         1.6,
         palette.seed(draws),
     )
+
+
+def _curtains(draws: Draws, x: float, y: float, metal: Material) -> Thing:
+    """Curtains on a rod at both sides of a window of half sizes x and y."""
+    cloth = palette.fabric(draws, lively=0.0)
+    folds = Material(Texture.FOLDS, cloth.first, cloth.second, 0.11, seed=cloth.seed)
+    low, wide = -y - draws.between(0.12, 0.3), draws.between(0.16, 0.32)
+    parts = [
+        box((left, left + wide), (low, y + 0.12), (-0.02, 0.06), folds)
+        for left in (-x - wide + 0.06, x - 0.06)
+    ]
+    rod = box((-x - wide, x + wide), (y + 0.12, y + 0.15), (0.01, 0.05), metal)
+    return Thing("curtain", (*parts, rod), shades=False)
+
+
+def window(draws: Draws, width: float, height: float, day: float) -> tuple[Thing, ...]:
+    """A window about the origin, perhaps with curtains; `day` is how bright it is outside."""
+    x, y = width / 2, height / 2
+    paint = draws.pick((palette.grey(0.92), palette.grey(0.85), palette.WOODS[0][1]))
+    frame = palette.plain(paint, gloss=0.2)
     solids = (
         box((-x - 0.05, x + 0.05), (-y - 0.05, y + 0.05), (-0.02, 0.015), frame),
         box((-x - 0.09, x + 0.09), (-y - 0.08, -y - 0.05), (-0.02, 0.07), frame),
-        box((-x, x), (-y, y), (-0.01, 0.02), panes),
+        box((-x, x), (-y, y), (-0.01, 0.02), _panes(draws, day)),
     )
-    things = [Thing("window", solids, shades=False)]
-    if draws.chance(0.45):
-        cloth = palette.fabric(draws, lively=0.0)
-        folds = Material(Texture.FOLDS, cloth.first, cloth.second, 0.11, seed=cloth.seed)
-        low, wide = -y - draws.between(0.12, 0.3), draws.between(0.16, 0.32)
-        parts = [
-            box((a, a + wide), (low, y + 0.12), (-0.02, 0.06), folds)
-            for a in (-x - wide + 0.06, x - 0.06)
-        ]
-        rod = box((-x - wide, x + wide), (y + 0.12, y + 0.15), (0.01, 0.05), frame)
-        things.append(Thing("curtain", (*parts, rod), shades=False))
-    return tuple(things)
+    pane = Thing("window", solids, shades=False)
+    return (pane, _curtains(draws, x, y, frame)) if draws.chance(0.45) else (pane,)
 
 
 def door(draws: Draws) -> Thing:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mtdata.rendering import decor, palette, people, seating, storage
 from mtdata.rendering.draws import Draws
 from mtdata.rendering.floorplan import FACING, FloorPlan, Rectangle, Side, around
-from mtdata.rendering.piece import Piece, Seat
+from mtdata.rendering.piece import Piece
 from mtdata.rendering.scene import FORWARD, Lamp, Material, Scene, Thing, Turn, Vector, View
 from mtdata.rendering.solids import combined, moved, turned
 
@@ -236,6 +236,3 @@ def draw_scene(draws: Draws) -> Scene:
         noise=draws.between(0.5, 3.0),
         grain=palette.seed(draws),
     )
-
-
-__all__ = ["Seat", "draw_scene"]
