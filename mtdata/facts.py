@@ -1,6 +1,7 @@
 """Facts about published data sets that several sources share: class names and colours.
 
-The colours are ours: far apart in CIELAB, alike where the 13- and the 40-class set mean the same.
+The colours are ours where a data set has none of its own: far apart in CIELAB, alike where the 13-
+and the 40-class set of NYU Depth v2 mean the same.
 """
 
 from mtdata.kinds import Classes
@@ -89,3 +90,68 @@ PARTS7 = _classes(
     }
 )
 """Human parts of PASCAL-Context as the multi-task papers use them: background and six parts."""
+
+PASCAL21 = _classes(
+    {
+        "background": (0, 0, 0),
+        "aeroplane": (128, 0, 0),
+        "bicycle": (0, 128, 0),
+        "bird": (128, 128, 0),
+        "boat": (0, 0, 128),
+        "bottle": (128, 0, 128),
+        "bus": (0, 128, 128),
+        "car": (128, 128, 128),
+        "cat": (64, 0, 0),
+        "chair": (192, 0, 0),
+        "cow": (64, 128, 0),
+        "diningtable": (192, 128, 0),
+        "dog": (64, 0, 128),
+        "horse": (192, 0, 128),
+        "motorbike": (64, 128, 128),
+        "person": (192, 128, 128),
+        "pottedplant": (0, 64, 0),
+        "sheep": (128, 64, 0),
+        "sofa": (0, 192, 0),
+        "train": (128, 192, 0),
+        "tvmonitor": (0, 64, 128),
+    }
+)
+"""Background and the 20 classes of PASCAL VOC, in their official order and colours."""
+
+CITYSCAPES19 = _classes(
+    {
+        "road": (128, 64, 128),
+        "sidewalk": (244, 35, 232),
+        "building": (70, 70, 70),
+        "wall": (102, 102, 156),
+        "fence": (190, 153, 153),
+        "pole": (153, 153, 153),
+        "traffic light": (250, 170, 30),
+        "traffic sign": (220, 220, 0),
+        "vegetation": (107, 142, 35),
+        "terrain": (152, 251, 152),
+        "sky": (70, 130, 180),
+        "person": (220, 20, 60),
+        "rider": (255, 0, 0),
+        "car": (0, 0, 142),
+        "truck": (0, 0, 70),
+        "bus": (0, 60, 100),
+        "train": (0, 80, 100),
+        "motorcycle": (0, 0, 230),
+        "bicycle": (119, 11, 32),
+    }
+)
+"""The 19 classes that Cityscapes scores, in the order of their training ids."""
+
+CITYSCAPES7 = _classes(
+    {
+        "flat": (128, 64, 128),
+        "construction": (70, 70, 70),
+        "object": (153, 153, 153),
+        "nature": (107, 142, 35),
+        "sky": (70, 130, 180),
+        "human": (220, 20, 60),
+        "vehicle": (0, 0, 142),
+    }
+)
+"""The 7 categories of Cityscapes without void; each has the colour of its commonest class."""

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
+from mtdata.sources.files import REMEDY, read_file
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
-REMEDY = "Copy or download the file again."
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -23,10 +23,15 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     Raises:
         SampleError: where the file is no whole JPEG or PNG.
     """
+    return decode_rgb(read_file(path), path)
+
+
+def decode_rgb(content: bytes, path: Path) -> NDArray[np.uint8]:
+    """As `read_rgb`, from the bytes of the file that `path` names in messages."""
     import cv2
 
     # Labels are drawn on the pixels as they lie in the file: an orientation tag must not turn them.
-    image = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = _decode(content, path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -41,9 +46,14 @@ def read_label(path: Path, dtype: str, *, channels: int = 1) -> NDArray[Any]:
     Raises:
         SampleError: where the file is no whole PNG of that type.
     """
+    return decode_label(read_file(path), path, dtype, channels=channels)
+
+
+def decode_label(content: bytes, path: Path, dtype: str, *, channels: int = 1) -> NDArray[Any]:
+    """As `read_label`, from the bytes of the file that `path` names in messages."""
     import cv2
 
-    label = _decode(path, cv2.IMREAD_UNCHANGED)
+    label = _decode(content, path, cv2.IMREAD_UNCHANGED)
     found = label.shape[2] if label.ndim == 3 else 1
     if found != channels or str(label.dtype) not in dtype.split("|"):
         raise SampleError(
@@ -55,13 +65,24 @@ def read_label(path: Path, dtype: str, *, channels: int = 1) -> NDArray[Any]:
     return label[..., ::-1] if channels == 3 else label
 
 
-def _decode(path: Path, flags: int) -> NDArray[Any]:
+def check_size(label: NDArray[Any], path: Path, size: tuple[int, ...]) -> None:
+    """Refuse a label that has not the height and width of its image.
+
+    Raises:
+        SampleError: naming both sizes.
+    """
+    if label.shape[:2] != size:
+        raise SampleError(
+            path,
+            f"should have the size of its image, {size[0]}x{size[1]}; "
+            f"found {label.shape[0]}x{label.shape[1]}.",
+            "Resize the label by nearest neighbour, or take the image it was made for.",
+        )
+
+
+def _decode(content: bytes, path: Path, flags: int) -> NDArray[Any]:
     import cv2
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SampleError(path, f"cannot be read ({error.strerror}).", REMEDY) from error
     problem = _damage(content)
     if problem:
         raise SampleError(path, f"{problem}.", REMEDY)

@@ -11,7 +11,7 @@ from mtdata.kinds import Normals
 from mtdata.normals_from_depth import normals_from_depth
 from mtdata.sample import Sample
 from mtdata.sources.base import Role, Source, check_options
-from mtdata.sources.imagefile import read_rgb
+from mtdata.sources.imagefile import check_size, read_rgb
 from mtdata.sources.nyu_frame import (
     CLASSES,
     DEPTH,
@@ -153,13 +153,7 @@ class Nyu(Source):
             label, valid = read_normals(path)
         else:
             label, valid = read_depth(path)
-        if label.shape[:2] != size:
-            raise SampleError(
-                path,
-                f"should have the size of its image, {size[0]}x{size[1]}; "
-                f"found {label.shape[0]}x{label.shape[1]}.",
-                "Resize the label by nearest neighbour, or take the image it was made for.",
-            )
+        check_size(label, path, size)
         return normals_from_depth(label, valid, camera_of(*size)) if computed else (label, valid)
 
 

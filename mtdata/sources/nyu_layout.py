@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.sources.files import list_root, shown
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SPLITS_FILE = "splits.mat"
@@ -57,16 +58,12 @@ def scan(root: Path, folders: Mapping[str, str], download: str) -> Layout:
 
 
 def _check_root(root: Path, download: str) -> None:
-    if not root.is_dir():
-        what = "it is a file" if root.exists() else "there is nothing of that name"
-        raise SourceNotFoundError(f"{root} should be a folder; {what}. {download}")
-    names = sorted(path.name for path in root.iterdir())
+    names = list_root(root, download)
     missing = [name for name in ("rgb", SPLITS_FILE) if name not in names]
     if missing:
-        found = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") or "an empty folder"
         raise SourceNotFoundError(
             f"{root} should hold rgb/, {SPLITS_FILE} and folders of labels; "
-            f"no {' and no '.join(missing)} is there, found {found}. {download}"
+            f"no {' and no '.join(missing)} is there, found {shown(names)}. {download}"
         )
 
 
