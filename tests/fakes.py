@@ -56,7 +56,7 @@ class FakeSource(Source):
     summary: ClassVar[str] = "Noise with labels."
     download: ClassVar[str] = "Nothing to download."
     licence: ClassVar[str] = "none"
-    default_size: ClassVar[tuple[int, int]] = (12, 16)
+    default_size: ClassVar[tuple[int, int] | None] = (12, 16)
     needs_root: ClassVar[bool] = False
 
     def __init__(self, root: Path | None = None, **options: Any) -> None:

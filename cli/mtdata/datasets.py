@@ -30,13 +30,21 @@ def datasets(*, as_json: bool) -> None:
         found[name] = {
             "summary": source.summary,
             "tasks": [task.name for task in source.tasks()],
-            "size": list(source.default_size),
+            "size": None if source.default_size is None else list(source.default_size),
+            "padded_size": None if source.padded_size is None else list(source.padded_size),
             "licence": source.licence,
             "download": source.download,
             "made_here": not source.needs_root,
             "found_at": None if place is None else str(place),
         }
     put_json(found) if as_json else _print(found)
+
+
+def _size(entry: dict[str, Any]) -> str:
+    if entry["size"] is not None:
+        return "x".join(map(str, entry["size"]))
+    padded = entry["padded_size"]
+    return "native" + (f", padded to {padded[0]}x{padded[1]}" if padded else "")
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -46,7 +54,7 @@ def _print(found: dict[str, Any]) -> None:
         place = "made here" if entry["made_here"] else entry["found_at"] or "not found here"
         lines = {
             "tasks": ", ".join(entry["tasks"]),
-            "size": "x".join(map(str, entry["size"])),
+            "size": _size(entry),
             "licence": entry["licence"],
             "get it": entry["download"],
             "folder": place,

@@ -108,7 +108,9 @@ def _split(
     workers: Workers,
 ) -> SplitRows:
     keys = request.keys[name]
-    size, padded = common_size(name, sizes(journal, name, keys))
+    found = sizes(journal, name, keys)
+    size = request.padded_size or common_size(name, found)
+    padded = bool((found != size).any())
     rows: Iterator[Row] = (journal.read(name, key) for key in keys)
     if padded:
         # The arguments are bound now: the rows are asked for when the next split is made already.
@@ -131,8 +133,8 @@ def valid_pixels(journal: Journal, split: str, keys: tuple[str, ...]) -> NDArray
     return np.array([journal.entries[split, key].valid_pixels for key in keys], np.int32)
 
 
-def common_size(split: str, found: NDArray[np.int32]) -> tuple[tuple[int, int], bool]:
-    """The size that all images of a split are padded to, and whether any has to be.
+def common_size(split: str, found: NDArray[np.int32]) -> tuple[int, int]:
+    """The size that all images of a split are padded to: just enough for the largest.
 
     Raises:
         DataError: where that would more than double the mean area.
@@ -145,7 +147,7 @@ def common_size(split: str, found: NDArray[np.int32]) -> tuple[tuple[int, int], 
             f"padding them to {height}x{width} would more than double their mean area. "
             "Give one size for all with --size HxW and --overwrite."
         )
-    return (height, width), bool((found != (height, width)).any())
+    return height, width
 
 
 def digest_of_source(request: Request, journal: Journal) -> str:

@@ -29,6 +29,7 @@ def prepare(request: Request, split: str, key: str) -> Row:
     if request.size is not None and request.size != before:
         sample = _resize(request, split, sample, request.size)
     height, width = sample.image.shape[:2]
+    _check_padded(request, split, key, (int(height), int(width)))
     labels = tuple(_label_cell(request, split, sample, task) for task in request.tasks)
     return Row(
         key=key,
@@ -57,6 +58,17 @@ def _read(request: Request, split: str, key: str) -> Sample:
             f"{split}/{key} cannot be read: {error}",
             "Correct or remove this file.",
         ) from error
+
+
+def _check_padded(request: Request, split: str, key: str, size: tuple[int, int]) -> None:
+    limit = request.padded_size
+    if limit is not None and (size[0] > limit[0] or size[1] > limit[1]):
+        raise SampleError(
+            request.source.locate(split, key, None),
+            f"should be at most {limit[0]}x{limit[1]}, which images of their own size are padded "
+            f"to; found {size[0]}x{size[1]}.",
+            f"Bring all images to one size with --size {limit[0]}x{limit[1]} or another.",
+        )
 
 
 def _check_labels(request: Request, split: str, sample: Sample) -> None:

@@ -38,6 +38,11 @@ class Request:
         """Names of the tasks, in the order of the store."""
         return tuple(task.name for task in self.tasks)
 
+    @property
+    def padded_size(self) -> tuple[int, int] | None:
+        """Height and width that images are padded to, where the source knows it beforehand."""
+        return self.source.padded_size if self.size is None else None
+
     def options(self) -> dict[str, Any]:
         """What is stored as the options of a store; two requests that differ differ here."""
         return {

@@ -29,8 +29,10 @@ class Source(ABC):
     download: ClassVar[str]
     """Where to get it and what to put where."""
     licence: ClassVar[str]
-    default_size: ClassVar[tuple[int, int]]
-    """Height and width of a store, unless `--size` says otherwise."""
+    default_size: ClassVar[tuple[int, int] | None]
+    """Height and width of a store, unless `--size` says otherwise; None: each image's own."""
+    padded_size: ClassVar[tuple[int, int] | None] = None
+    """What images of their own size are padded to; None: to the largest of their split."""
     needs_root: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = ()
     """Names of its options."""

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -107,6 +107,32 @@ def test_native_sizes_are_padded(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(valid[:h, :w], wanted.valid[name])
                 assert not valid[h:].any()
                 assert not valid[:, w:].any()
+
+
+class Padding(FakeSource):
+    """Says beforehand what images are padded to."""
+
+    default_size: ClassVar[tuple[int, int] | None] = None
+    padded_size: ClassVar[tuple[int, int] | None] = (16, 20)
+
+
+def test_a_source_may_say_what_images_are_padded_to(tmp_path: Path) -> None:
+    source = Padding(images=(4, 1), sizes=((3, 20), (16, 4)))
+    build(source, tmp_path / "a.h5")
+    for split in open_store(tmp_path / "a.h5").splits.values():
+        assert split.size == (16, 20)
+        assert split.sizes.tolist() == split.source_sizes.tolist()
+    assert verify(tmp_path / "a.h5").ok
+    build(source, tmp_path / "b.h5", size=(6, 8))
+    assert open_store(tmp_path / "b.h5").split("train").size == (6, 8)
+
+
+@pytest.mark.parametrize("size", [(17, 3), (3, 21)])
+def test_images_beyond_that_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    source = Padding(images=(1, 1), sizes=(size,))
+    with pytest.raises(SampleError, match=r"at most 16x20.* found .*--size 16x20"):
+        build(source, tmp_path / "a.h5")
+    build(source, tmp_path / "b.h5", size=(16, 20))
 
 
 def test_native_sizes_too_different_ask_for_one(tmp_path: Path) -> None:
