@@ -25,7 +25,7 @@ setup: $(VENV)/.stamp
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 
 demo: setup
-	$(BIN)/mtdata build --dataset rooms --images 400,100 --regime one --out $(DEMO)/rooms.h5 --resume
+	$(BIN)/mtdata build --dataset rooms --images 400,100 --regime random --out $(DEMO)/rooms.h5 --resume
 	$(BIN)/mttrain --recipe rooms-demo --data $(DEMO)/rooms.h5 --out $(DEMO)/run --overwrite
 	$(BIN)/mtmodels eval $(DEMO)/run --split test
 
