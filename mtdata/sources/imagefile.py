@@ -4,6 +4,7 @@ OpenCV before version 5 pads a truncated JPEG without a word, so the end is look
 """
 
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.sources.files import REMEDY, read_file
+from mtdata.sources.imageheader import PNG_START, orientation, turned
 
-PNG_START = b"\x89PNG\r\n\x1a\n"
+PALETTE = 3
+"""The colour type of a PNG with a palette, at byte 25."""
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
@@ -26,13 +29,25 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     return decode_rgb(read_file(path), path)
 
 
-def decode_rgb(content: bytes, path: Path) -> NDArray[np.uint8]:
-    """As `read_rgb`, from the bytes of the file that `path` names in messages."""
+def decode_rgb(content: bytes, path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
+    """As `read_rgb`, from the bytes of the file that `path` names in messages.
+
+    16 bits are scaled to 8, an alpha channel is dropped; grey, palettes and CMYK become RGB.
+
+    Args:
+        content: The bytes.
+        path: For messages.
+        turn: Turn the pixels by the EXIF orientation, as every viewer does.
+    """
     import cv2
 
-    # Labels are drawn on the pixels as they lie in the file: an orientation tag must not turn them.
-    image = _decode(content, path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    # OpenCV does not turn PNG before version 5, and its 16 bits are cut off, not scaled.
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    image = _decode(content, path, flags)
+    if image.dtype == np.uint16:
+        image = ((image.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return turned(image, orientation(content)) if turn else image
 
 
 def read_label(path: Path, dtype: str, *, channels: int = 1) -> NDArray[Any]:
@@ -62,7 +77,31 @@ def decode_label(content: bytes, path: Path, dtype: str, *, channels: int = 1) -
             f"found {found} of {label.dtype}.",
             "Save the label without colours or alpha.",
         )
-    return label[..., ::-1] if channels == 3 else label
+    return turned(label[..., ::-1] if channels == 3 else label, orientation(content))
+
+
+def read_indices(path: Path) -> NDArray[Any]:
+    """Class ids from a PNG `[h, w]`: the indices of a palette, else the grey values.
+
+    Raises:
+        SampleError: where the file is no whole PNG of 8 or 16 bits with one channel.
+    """
+    return decode_indices(read_file(path), path)
+
+
+def decode_indices(content: bytes, path: Path) -> NDArray[Any]:
+    """As `read_indices`, from the bytes of the file that `path` names in messages."""
+    if content[25:26] != bytes([PALETTE]) or not content.startswith(PNG_START):
+        return decode_label(content, path, "uint8|uint16")
+    from PIL import Image
+
+    _check_whole(content, path)
+    try:
+        with Image.open(BytesIO(content)) as image:
+            indices = np.array(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise SampleError(path, "should be an image; it cannot be decoded.", REMEDY) from error
+    return turned(indices, orientation(content))
 
 
 def check_size(label: NDArray[Any], path: Path, size: tuple[int, ...]) -> None:
@@ -83,13 +122,17 @@ def check_size(label: NDArray[Any], path: Path, size: tuple[int, ...]) -> None:
 def _decode(content: bytes, path: Path, flags: int) -> NDArray[Any]:
     import cv2
 
-    problem = _damage(content)
-    if problem:
-        raise SampleError(path, f"{problem}.", REMEDY)
+    _check_whole(content, path)
     image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if image is None:
         raise SampleError(path, "should be an image; it cannot be decoded.", REMEDY)
     return np.asarray(image)
+
+
+def _check_whole(content: bytes, path: Path) -> None:
+    problem = _damage(content)
+    if problem:
+        raise SampleError(path, f"{problem}.", REMEDY)
 
 
 def _damage(content: bytes) -> str:
