@@ -29,7 +29,7 @@ def draw_curves(metrics: Path, out: Path, *, title: str) -> None:
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     figure.suptitle(title, fontsize=11)
     for axis, task, colour in zip(axes, tasks, COLOURS * len(tasks), strict=False):
-        _loss(axis, steps, task, colour)
+        _loss(axis, steps, epochs, task, colour)
     _rate(axes[len(tasks)], steps)
     if scored:
         for axis, task in zip(axes[len(tasks) + 1 :], tasks, strict=False):
@@ -39,20 +39,24 @@ def draw_curves(metrics: Path, out: Path, *, title: str) -> None:
     figure.savefig(out, dpi=110)
 
 
-def smooth(values: Sequence[float], share: float = 0.05) -> list[float]:
-    """The mean over a centred window that covers a share of the values."""
-    half = max(1, round(len(values) * share / 2))
-    windows = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
-    return [sum(window) / len(window) for window in windows]
-
-
-def _loss(axis: "Axes", steps: Sequence[Mapping[str, Any]], task: str, colour: str) -> None:
+def _loss(
+    axis: "Axes",
+    steps: Sequence[Mapping[str, Any]],
+    epochs: Sequence[Mapping[str, Any]],
+    task: str,
+    colour: str,
+) -> None:
+    """Draw the loss of the logged steps thin, and the mean of each epoch in the middle of it."""
     rows = [row for row in steps if row["tasks"].get(task) is not None]
-    at, values = [row["step"] for row in rows], [row["tasks"][task] for row in rows]
-    axis.plot(at, values, color=colour, alpha=0.25, linewidth=0.8)
-    axis.plot(at, smooth(values), color=colour, linewidth=1.8)
-    _label(axis, f"{task}: training loss", "step")
-    if values and min(values) > 0 and max(values) > 20 * min(values):
+    values = [row["tasks"][task] for row in rows]
+    axis.plot([row["step"] for row in rows], values, color=colour, alpha=0.25, linewidth=0.8)
+    per_epoch = epochs[0]["step"] if epochs else 0
+    means = [
+        (row["step"] - per_epoch / 2, row["means"][task]) for row in epochs if task in row["means"]
+    ]
+    axis.plot([at for at, _ in means], [m for _, m in means], color=colour, marker="o", ms=3)
+    _label(axis, f"{task}: training loss, and its mean an epoch", "step")
+    if values and min(values) > 0 and max(values) > 50 * min(values):
         axis.set_yscale("log")
 
 

@@ -1,10 +1,15 @@
 """The random state of a process as tensors and plain values, which a checkpoint may hold."""
 
-import random
 from typing import Any
 
 import numpy as np
 import torch
+
+
+def seed_global(seed: int) -> None:
+    """Seed the global generators, which nothing of ours draws from but a library's layer may."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
 
 
 def snapshot(rng: torch.Generator) -> dict[str, Any]:
@@ -14,7 +19,6 @@ def snapshot(rng: torch.Generator) -> dict[str, Any]:
         rng: The generator that the method draws from.
     """
     _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
-    version, internal, gauss = random.getstate()
     return {
         "method": rng.get_state(),
         "torch": torch.get_rng_state(),
@@ -25,7 +29,6 @@ def snapshot(rng: torch.Generator) -> dict[str, Any]:
             has_gauss,
             cached,
         ],
-        "python": [version, list(internal), gauss],
     }
 
 
@@ -38,5 +41,3 @@ def restore(state: dict[str, Any], rng: torch.Generator) -> None:
     keys, position, has_gauss, cached = state["numpy"]
     words = keys.numpy().astype(np.uint32)
     np.random.set_state(("MT19937", words, position, has_gauss, cached))  # noqa: NPY002
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))

@@ -1,15 +1,15 @@
 """A whole run: check, train, score, write."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mtmodels.errors import RunFolderError
 from mtmodels.scores import Scores
+from mtmodels.training import randomness
 from mtmodels.training.config import Config
 from mtmodels.training.data import RunData, default_out, open_data
 from mtmodels.training.dryrun import Plan, measure
@@ -75,29 +75,38 @@ def train(
         DivergedError: where a loss is not finite.
         InterruptedRun: where somebody asked to stop; the run is saved then.
     """
-    watcher, config, data, folder = watcher or Watcher(), job.config, job.data, job.folder
-    parts = assemble(config, data)
+    watcher = watcher or Watcher()
+    parts, trainer = fit(job, mode=mode, arguments=arguments, watcher=watcher)
+    return finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
+
+
+def fit(
+    job: Job, *, mode: Mode, arguments: Sequence[str], watcher: Watcher
+) -> tuple[Parts, Trainer]:
+    """Train to the end; arguments and errors are those of `train`."""
+    parts = assemble(job.config, job.data)
     goes_on = _claim(job, mode, arguments)
     _tell(job, parts, watcher)
     # Nothing of ours draws from the global generators; a library's layer may.
-    torch.manual_seed(config.seed)
+    randomness.seed_global(job.config.seed)
     trainer = Trainer(
         parts.engine,
         parts.loader,
-        folder=folder,
-        validate=_validation(data, parts, watcher),
-        selects=config.select in ("holdout", "paper"),
+        folder=job.folder,
+        validate=_validation(job.data, parts, watcher),
+        selects=job.config.select in ("holdout", "paper"),
         watcher=watcher,
     )
-    if goes_on:
-        _tell_resumed(trainer, found=trainer.resume(), watcher=watcher)
-    trainer.fit()
-    return finish(config, data, parts, trainer=trainer, watcher=watcher)
+    with closing(trainer):
+        if goes_on:
+            _tell_resumed(trainer, found=trainer.resume(), watcher=watcher)
+        trainer.fit()
+    return parts, trainer
 
 
 def plan(job: Job) -> Plan:
     """What the run would take; nothing is written."""
-    torch.manual_seed(job.config.seed)
+    randomness.seed_global(job.config.seed)
     return measure(job.config, job.data, assemble(job.config, job.data))
 
 

@@ -1,9 +1,9 @@
 """The training loop: steps, epochs, checkpoints, the log."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
-from mtdata.batch import Batch
+from mtdata.loader import Loader
 from mtmodels.errors import InterruptedRun
 from mtmodels.scores import Scores
 from mtmodels.training import checkpoint
@@ -18,16 +18,6 @@ from mtmodels.training.signals import listening
 from mtmodels.training.watcher import Progress, Watcher
 
 Validate = Callable[[], Scores]
-
-
-class Batches(Protocol):
-    """What the loop needs of a data loader."""
-
-    def __len__(self) -> int:
-        """Steps of an epoch."""
-
-    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from a step on."""
 
 
 class Trainer:
@@ -45,7 +35,7 @@ class Trainer:
     def __init__(
         self,
         engine: Engine,
-        batches: Batches,
+        batches: Loader,
         *,
         folder: RunFolder,
         validate: Validate | None = None,
@@ -80,6 +70,10 @@ class Trainer:
                 self._end_epoch()
                 if stop.asked:
                     raise InterruptedRun(self.folder.path, self.position().step)
+
+    def close(self) -> None:
+        """Close the log."""
+        self.runlog.close()
 
     def position(self) -> Position:
         """Where the next step is."""

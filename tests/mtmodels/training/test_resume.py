@@ -1,0 +1,151 @@
+"""A run that ends at any step and is resumed ends as if nothing had happened, bit for bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtmodels.errors import InterruptedRun, RunFolderError
+from mtmodels.training.engine import StepResult
+from mtmodels.training.runfolder import RunFolder
+from mtmodels.training.watcher import Progress, Watcher
+from tests.mtmodels.training.comparing import assert_same_run
+from tests.mtmodels.training.conftest import Train
+
+
+class Killed(BaseException):
+    pass
+
+
+class KillAt(Watcher):
+    def __init__(self, step: int) -> None:
+        self.at = step
+
+    def step(self, progress: Progress, result: StepResult) -> None:
+        if progress.step == self.at:
+            raise Killed
+
+
+@pytest.mark.parametrize(
+    ("step", "every"), [(1, None), (2, 1), (3, 1), (4, 2), (5, None), (6, 3), (8, 1)]
+)
+def test_killed_at_any_step_and_resumed(
+    run: Train, whole: Path, tmp_path: Path, step: int, every: int | None
+) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(Killed):
+        run(out, watcher=KillAt(step), checkpoint_every=every)
+    run(out, mode="resume", checkpoint_every=every)
+    assert_same_run(out, whole)
+
+
+def test_killed_twice(run: Train, whole: Path, tmp_path: Path) -> None:
+    for step, mode in ((2, "new"), (5, "resume")):
+        with pytest.raises(Killed):
+            run(tmp_path / "run", mode=mode, watcher=KillAt(step), checkpoint_every=1)
+    run(tmp_path / "run", mode="resume")
+    assert_same_run(tmp_path / "run", whole)
+
+
+def test_the_number_of_workers_changes_nothing(run: Train, whole: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", workers=2)
+    assert_same_run(tmp_path / "run", whole)
+
+
+class Ask(Watcher):
+    """Sends this process a signal, as Ctrl-C does."""
+
+    def step(self, progress: Progress, result: StepResult) -> None:
+        if progress.step == 4:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_asked_to_stop_it_saves_first(run: Train, whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRun, match=r"after step 4, which is saved.*--resume") as caught:
+        run(tmp_path / "run", watcher=Ask())
+    assert caught.value.exit_code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    run(tmp_path / "run", mode="resume")
+    assert_same_run(tmp_path / "run", whole)
+
+
+def start(layer: dict[str, Any], out: Path) -> "subprocess.Popen[str]":
+    sets = [
+        part for key, value in layer.items() for part in ("--set", f"{key}={json.dumps(value)}")
+    ]
+    code = "from cli.mttrain import main; main()"
+    arguments = [*sets, "--out", str(out), "--checkpoint-every", "1", "--set", "epochs=200"]
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for_steps(out: Path, count: int) -> None:
+    log, until = RunFolder(out).metrics, time.monotonic() + 120
+    while not (log.is_file() and log.read_text().count("\n") >= count):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_killed_process_and_one_that_is_asked_to_stop(
+    layer: dict[str, Any], run: Train, tmp_path: Path
+) -> None:
+    killed = start(layer, tmp_path / "run")
+    wait_for_steps(tmp_path / "run", 4)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    killed.communicate()
+    with pytest.raises(RunFolderError, match=r"`epochs` is 200 there and 3 here"):
+        run(tmp_path / "run", mode="resume", epochs=3)
+
+    asked = start(layer, tmp_path / "other")
+    wait_for_steps(tmp_path / "other", 5)
+    asked.send_signal(signal.SIGTERM)
+    _, said = asked.communicate()
+    assert asked.returncode == 130, said
+    assert "which is saved" in said.replace("\n", " ")
+    assert "Traceback" not in said
+
+    stop = KillAt(12)
+    for out in ("run", "other"):
+        with pytest.raises(Killed):
+            run(tmp_path / out, mode="resume", epochs=200, watcher=stop, checkpoint_every=1)
+    assert_same_run(tmp_path / "run", tmp_path / "other")
+
+
+def test_a_complete_run_stays_as_it_is(run: Train, whole: Path) -> None:
+    before = RunFolder(whole).metrics.read_bytes()
+    trainer = run(whole, mode="resume")
+    assert RunFolder(whole).metrics.read_bytes() == before
+    assert trainer.position().step == 9
+
+
+def test_another_configuration_or_store_is_refused(
+    run: Train, whole: Path, store: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RunFolderError, match=r"`lr` is 0.001 there and 0.1 here"):
+        run(whole, mode="resume", lr=0.1)
+    manifest = json.loads(RunFolder(whole).manifest.read_text())
+    copy = RunFolder(tmp_path / "copy")
+    copy.create()
+    manifest["store"]["content_digest"] = "0" * 64
+    copy.manifest.write_text(json.dumps(manifest))
+    copy.config.write_text(RunFolder(whole).config.read_text())
+    with pytest.raises(RunFolderError, match=r"store it was begun on, 000000000000"):
+        run(copy.path, mode="resume")
+
+
+def test_overwriting_begins_anew(run: Train, whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run(tmp_path / "run", watcher=KillAt(4), checkpoint_every=1)
+    run(tmp_path / "run", mode="overwrite")
+    assert_same_run(tmp_path / "run", whole)
