@@ -11,11 +11,12 @@ from mtdata.facts import SEMANTIC13, SEMANTIC40
 from mtdata.kinds import Depth
 from mtdata.sample import Camera
 from mtdata.sources.imagefile import read_label
+from mtdata.sources.reader import Box
 
 CLASSES = {13: SEMANTIC13, 40: SEMANTIC40}
 DEPTH = Depth(unit="m", dtype="uint16", scale=0.001)
 FRAME = (480, 640)
-VALID_BOX = (44, 40, 427, 561)
+VALID_BOX: Box = (44, 40, 427, 561)
 """Top, left, height, width of the part of a frame that Kinect's image and depth both cover."""
 
 # The RGB camera published with the data set. Its toolbox back-projects with pixels numbered from 1,
@@ -25,9 +26,9 @@ CAMERA = Camera(518.857901, 519.469611, 325.582449 - 0.5, 253.736166 - 0.5)
 Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 
 
-def camera_of(height: int, width: int) -> Camera:
-    """The camera of a frame that was cropped to the valid area and resized."""
-    top, left, h, w = VALID_BOX
+def camera_of(height: int, width: int, box: Box = VALID_BOX) -> Camera:
+    """The camera of a frame that was cropped to a box and resized to a height and width."""
+    top, left, h, w = box
     return CAMERA.crop(float(left), float(top)).scale(width / w, height / h)
 
 
@@ -48,20 +49,3 @@ def read_semantic(path: Path, classes: int) -> Decoded:
 def read_depth(path: Path) -> Decoded:
     """Metres; 0 in the file is void."""
     return DEPTH.decode(read_label(path, "uint16"))
-
-
-def read_normals(path: Path) -> Decoded:
-    """Unit vectors from (n + 1) / 2 in 8 or 16 bits a channel; black is void."""
-    stored = read_label(path, "uint8|uint16", channels=3)
-    valid = np.asarray(stored.any(-1))
-    vector = stored.astype(np.float32) * np.float32(2 / np.iinfo(stored.dtype).max) - 1
-    length = np.sqrt(np.einsum("...c,...c->...", vector, vector))
-    if valid.any() and not (np.abs(length[valid] - 1) < 0.1).all():
-        raise SampleError(
-            path,
-            "normals should have unit length to 0.1; found "
-            f"{length[valid].min():.2f}..{length[valid].max():.2f}.",
-            "Each channel should hold (n + 1) / 2, and black where there is no normal.",
-        )
-    scale = np.divide(1, length, out=np.zeros_like(length), where=valid & (length > 0))
-    return vector * scale[..., None], valid

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from mtdata.errors import SampleError, SourceNotFoundError
-from mtdata.sources.files import list_root, shown
+from mtdata.sources.files import check_links, list_root, shown
+from mtdata.sources.normals_file import SUFFIXES
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SPLITS_FILE = "splits.mat"
@@ -43,13 +44,18 @@ def scan(root: Path, folders: Mapping[str, str], download: str) -> Layout:
     """
     _check_root(root, download)
     _check_folders(root, folders)
-    images = _files(root / "rgb", IMAGE_SUFFIXES)
+    images = numbered_files(root / "rgb", IMAGE_SUFFIXES)
     if not images:
         raise SourceNotFoundError(
             f"{root / 'rgb'} should hold frames named 0001.jpg to 1449.jpg; found none. {download}"
         )
-    labels = {folder: _files(root / folder, (".png",)) for folder in folders.values()}
-    official = _official(root / SPLITS_FILE)
+    labels = {
+        folder: numbered_files(root / folder, SUFFIXES if folder == "normals" else (".png",))
+        for folder in folders.values()
+    }
+    for files in (images, *labels.values()):
+        check_links((path for path in files.values() if path.is_symlink()), root)
+    official = official_splits(root / SPLITS_FILE)
     splits = {name: tuple(k for k in keys if k in images) for name, keys in official.items()}
     absent = {name: len(keys) - len(splits[name]) for name, keys in official.items()}
     layout = Layout(images, labels, splits, absent)
@@ -88,17 +94,32 @@ def _check_folders(root: Path, folders: Mapping[str, str]) -> None:
         )
 
 
-def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """File by key; what is not named by four digits is none of ours."""
-    if not folder.is_dir():
-        return {}
-    frame = re.compile(r"\d{4}")
-    found = {p.stem: p for p in folder.iterdir() if p.suffix.lower() in suffixes}
-    return {key: found[key] for key in sorted(found) if frame.fullmatch(key)}
+def numbered_files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """File by key, sorted; what is not named by four digits is none of ours.
+
+    Raises:
+        SampleError: where two files have one key.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() not in suffixes or not re.fullmatch(r"[0-9]{4}", path.stem):
+            continue
+        if path.stem in found:
+            raise SampleError(
+                path,
+                f"is a second file of frame {path.stem}, beside {found[path.stem].name}.",
+                "Keep one of them.",
+            )
+        found[path.stem] = path
+    return found
 
 
-def _official(path: Path) -> dict[str, tuple[str, ...]]:
-    """The keys of the official split, from its 1-based indices."""
+def official_splits(path: Path) -> dict[str, tuple[str, ...]]:
+    """The keys of the official split, from its 1-based indices.
+
+    Raises:
+        SampleError: where the file is not the official one.
+    """
     from scipy.io import loadmat
 
     try:

@@ -101,7 +101,7 @@ def test_files_that_are_no_frames_are_left_alone(root: Path) -> None:
 
 def test_survives_pickling(root: Path) -> None:
     source = pickle.loads(pickle.dumps(Nyu(root, classes=40)))
-    assert source.classes == 40
+    assert source.options["classes"] == 40
     assert source.read("test", "0003", ALL).key == "0003"
 
 

@@ -1,0 +1,43 @@
+"""An open HDF5 file of one process: made when it is first needed, never shared, never pickled."""
+
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import h5py
+
+
+class LazyFile(ABC):
+    """Opens a file on first use in each process.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: h5py.File | None = None
+        self._pid = 0
+
+    @property
+    def file(self) -> "h5py.File":
+        """The open file of this process; raises what opening it raises."""
+        # A file inherited by a forked process shares its position: leave it alone.
+        if self._file is None or self._pid != os.getpid():
+            self._file, self._pid = self._open(), os.getpid()
+        return self._file
+
+    def close(self) -> None:
+        """Close the file of this process; it opens again when it is needed."""
+        if self._file is not None and self._pid == os.getpid():
+            self._file.close()
+        self._file = None
+
+    @abstractmethod
+    def _open(self) -> "h5py.File":
+        """Open the file and check what it holds."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None, "_pid": 0}
