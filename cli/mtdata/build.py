@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from mtdata.building.summary import BuildPlan, BuildSummary
     from mtdata.sources import Source
 
-SOURCE_OPTIONS = ("classes", "normals", "images")
+SOURCE_OPTIONS = ("classes", "depth", "normals", "images")
 
 
 @click.command(
     epilog=examples(
         "mtdata build --dataset nyu --source nyuv2 --regime one --regime random",
         "mtdata build --dataset nyu --classes 40 --tasks semantic,depth --size 96x128 --jobs 2",
+        "mtdata build --dataset cityscapes --source downloads --classes 19 --depth m --regime one",
         "mtdata build --dataset rooms --images 400,100 --regime one --out rooms.h5",
     ),
 )
@@ -49,7 +50,8 @@ SOURCE_OPTIONS = ("classes", "normals", "images")
     help="Height and width to resize to; native keeps the source's.  [default: the data set's]",
 )
 @tasks_option
-@click.option("--classes", type=int, help="nyu: 13 or 40.  [default: 13]")
+@click.option("--classes", type=int, help="nyu: 13 or 40; cityscapes: 7 or 19.  [default: 13, 7]")
+@click.option("--depth", help="cityscapes: disparity, px or m.  [default: disparity]")
 @click.option("--normals", help="nyu: computed (from depth) or given.  [default: computed]")
 @click.option("--images", type=pair, metavar="N,N", help="rooms: images to train, to test.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")

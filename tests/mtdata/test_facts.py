@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from mtdata.facts import PARTS7, SEMANTIC13, SEMANTIC40
+from mtdata.facts import CITYSCAPES7, CITYSCAPES19, PARTS7, SEMANTIC13, SEMANTIC40
 from mtdata.kinds import Classes
 from mtdata.pictures import HATCH
 
@@ -20,6 +20,17 @@ def test_colours_can_be_told_apart(kind: Classes, count: int) -> None:
     lab = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)[0]
     pairs = combinations(range(count), 2)
     assert min(float(np.linalg.norm(lab[a] - lab[b])) for a, b in pairs) > 18
+
+
+@pytest.mark.parametrize(("kind", "count"), [(CITYSCAPES19, 19), (CITYSCAPES7, 7)])
+def test_official_colours_differ(kind: Classes, count: int) -> None:
+    assert kind.channels == len(set(kind.names)) == len(set(kind.palette)) == count
+
+
+def test_a_category_has_the_colour_of_a_class() -> None:
+    assert set(CITYSCAPES7.palette) <= set(CITYSCAPES19.palette)
+    colours = dict(zip(CITYSCAPES19.names, CITYSCAPES19.palette, strict=True))
+    assert colours["sky"] == dict(zip(CITYSCAPES7.names, CITYSCAPES7.palette, strict=True))["sky"]
 
 
 def test_the_two_sets_agree_where_they_mean_the_same() -> None:

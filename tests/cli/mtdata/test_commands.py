@@ -10,6 +10,7 @@ from cli.common import run
 from cli.mtdata import COMMANDS, mtdata
 from mtdata.sources import SOURCES
 from mtdata.store import open_store
+from tests.cityscapes_tree import FOLDERS, pack, write_cityscapes
 from tests.nyu_tree import nyu_store, write_nyu
 
 Captured = pytest.CaptureFixture[str]
@@ -71,6 +72,18 @@ def test_the_summary_of_a_build(tmp_path: Path, capsys: Captured) -> None:
     assert run(mtdata, [*arguments, "--overwrite"]) == 0
 
 
+def test_build_cityscapes_from_zip_files(tmp_path: Path, capsys: Captured) -> None:
+    root, out = pack(write_cityscapes(tmp_path / "raw"), *FOLDERS), tmp_path / "cityscapes.h5"
+    arguments = ["build", "--dataset", "cityscapes", "--source", str(root), "--out", str(out)]
+    arguments += ["--classes", "19", "--depth", "m", "--size", "native", "--jobs", "1"]
+    built = _json([*arguments, "--regime", "one"], capsys)
+    assert built["splits"]["train"]["labels"] == {"semantic": 2, "depth": 2}
+    info = _json(["info", str(out)], capsys)
+    assert info["tasks"]["semantic"]["channels"] == 19
+    assert info["tasks"]["depth"]["units"] == "metres"
+    assert run(mtdata, ["verify", str(out)]) == 0
+
+
 def test_build_rooms_at_a_size(tmp_path: Path, capsys: Captured) -> None:
     out = tmp_path / "rooms.h5"
     arguments = ["build", "--dataset", "rooms", "--images", "2,1", "--size", "32x48"]
@@ -87,6 +100,9 @@ def test_build_rooms_at_a_size(tmp_path: Path, capsys: Captured) -> None:
         (["--dataset", "nyy"], 2, "Did you mean `nyu`"),
         (["--dataset", "nyu", "--classes", "12"], 2, "13 or 40"),
         (["--dataset", "nyu", "--images", "1,2"], 2, "`images` is no option"),
+        (["--dataset", "cityscapes"], 3, "leftImg8bit_trainvaltest.zip"),
+        (["--dataset", "cityscapes", "--classes", "13"], 2, "7 or 19"),
+        (["--dataset", "cityscapes", "--depth", "feet"], 2, "disparity, px or m"),
         (["--dataset", "rooms", "--classes", "13"], 2, "`classes` is no option"),
         (["--dataset", "nyu", "--resume", "--overwrite"], 2, "give one of them"),
         (["--dataset", "nyu", "--source", "nowhere"], 3, "cs.nyu.edu"),
