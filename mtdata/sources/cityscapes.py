@@ -57,13 +57,13 @@ class Cityscapes(Source):
         return Task("semantic", CLASSES[classes]), Task("depth", DEPTHS[depth])
 
     @cached_property
-    def layout(self) -> Reader:
+    def reader(self) -> Reader:
         """What lies in the folder, recognised and listed on first use."""
         return recognise(self._root, classes=self.classes, depth=self.depth, download=self.download)
 
     def splits(self) -> Mapping[str, tuple[str, ...]]:
         """The official train and val, as far as their images are there."""
-        return self.layout.splits()
+        return self.reader.splits()
 
     def roles(self) -> Mapping[str, Role]:
         """Everybody tests on val: the labels of the official test split are not public."""
@@ -71,19 +71,19 @@ class Cityscapes(Source):
 
     def remarks(self) -> tuple[str, ...]:
         """What this copy lacks."""
-        return self.layout.remarks()
+        return self.reader.remarks()
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read an image with those of these labels that it has."""
-        return self.layout.read(split, key, tasks)
+        return self.reader.read(split, key, tasks)
 
     def fingerprint(self, split: str, key: str) -> bytes:
         """Over the options and the bytes of all files of an image, zipped or not."""
-        return self.layout.fingerprint(split, key)
+        return self.reader.fingerprint(split, key)
 
     def locate(self, split: str, key: str, task: str | None) -> Path | str:
         """The file of an image or of a label."""
-        return self.layout.locate(split, key, task)
+        return self.reader.locate(split, key, task)
 
 
 def recognise(root: Path, *, classes: int, depth: str, download: str) -> Reader:

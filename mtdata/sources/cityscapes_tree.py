@@ -87,7 +87,7 @@ class CityscapesTree(Reader):
             image,
             {t: label for t, (label, _) in decoded.items()},
             {t: valid for t, (_, valid) in decoded.items()},
-            rig and rig.at(*size),
+            None if rig is None else rig.at(*size),
         )
 
     def fingerprint(self, split: str, key: str) -> bytes:
