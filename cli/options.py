@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,6 +40,37 @@ def pair(value: str) -> tuple[int, int]:
     if match is None:
         raise click.BadParameter(f"should be two numbers such as 400,100; found {value!r}.")
     return int(match[1]), int(match[2])
+
+
+def shares(value: str) -> dict[str, float]:
+    """A type for an option: a number for each of some names, as `semantic=0.9,depth=0.1`."""
+    found: dict[str, float] = {}
+    for entry in value.split(","):
+        match = re.fullmatch(r"\s*([^=\s]+)\s*=\s*([0-9.eE+-]+)\s*", entry)
+        try:
+            name, number = (match[1], float(match[2])) if match else ("", 0.0)
+        except ValueError:
+            name = ""
+        if not name or name in found:
+            what = "each name once" if name else "a share for each task"
+            raise click.BadParameter(
+                f"should be {what}, such as semantic=0.9,depth=0.1; found {value!r}."
+            )
+        found[name] = number
+    return found
+
+
+def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of regimes to a command."""
+    for option in (
+        click.option("--stable", is_flag=True, help="Decide for each image by itself: adding "
+                     "images changes no labels of others. Counts are right on average only."),
+        click.option("--share", type=float, help="fraction: the share of images with labels."),
+        click.option("--ratio", type=shares, metavar="A=X,B=Y",
+                     help="imbalanced: the share of each task, such as semantic=0.9,depth=0.1."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 store_argument = click.argument("store", metavar="FILE", type=FILE)

@@ -8,14 +8,16 @@ import click
 
 from cli.common import json_option, paragraph, put_json, say
 from cli.examples import examples
-from cli.options import FILE, pair, seed_option, size, tasks_option
+from cli.options import FILE, pair, regime_options, seed_option, size, tasks_option
 from mtdata.errors import UsageError
 
 if TYPE_CHECKING:
+    from mtdata.building.regimes import RegimeSpec
     from mtdata.building.summary import BuildPlan, BuildSummary
     from mtdata.sources import Source
 
-SOURCE_OPTIONS = ("classes", "depth", "normals", "images")
+SOURCE_OPTIONS = ("classes", "depth", "normals", "crop", "layout", "edges", "images")
+REGIME_OPTIONS = ("ratio", "share", "stable")
 
 
 @click.command(
@@ -23,6 +25,7 @@ SOURCE_OPTIONS = ("classes", "depth", "normals", "images")
         "mtdata build --dataset nyu --source nyuv2 --regime one --regime random",
         "mtdata build --dataset nyu --classes 40 --tasks semantic,depth --size 96x128 --jobs 2",
         "mtdata build --dataset cityscapes --source downloads --classes 19 --depth m --regime one",
+        "mtdata build --dataset pascal --source PASCAL_MT --regime one --regime random",
         "mtdata build --dataset rooms --images 400,100 --regime one --out rooms.h5",
     ),
 )
@@ -39,9 +42,10 @@ SOURCE_OPTIONS = ("classes", "depth", "normals", "images")
     "regimes",
     multiple=True,
     metavar="KIND",
-    help="Draw a regime (full, one, random) on the training split; may be repeated. The first is "
-    "the one that mttrain uses by default.",
+    help="Draw a regime (full, one, random, imbalanced, fraction) on the training split; may be "
+    "repeated. The first is the one that mttrain uses by default.",
 )
+@regime_options
 @click.option(
     "--size",
     type=size("native", "default"),
@@ -51,8 +55,23 @@ SOURCE_OPTIONS = ("classes", "depth", "normals", "images")
 )
 @tasks_option
 @click.option("--classes", type=int, help="nyu: 13 or 40; cityscapes: 7 or 19.  [default: 13, 7]")
-@click.option("--depth", help="cityscapes: disparity, px or m.  [default: disparity]")
-@click.option("--normals", help="nyu: computed (from depth) or given.  [default: computed]")
+@click.option(
+    "--depth",
+    help="nyu: filled or raw; cityscapes: disparity, px or m.  [default: filled, disparity]",
+)
+@click.option("--normals", help="nyu: computed (from depth) or given.  [default: what there is]")
+@click.option(
+    "--crop",
+    metavar="BOX",
+    help="nyu: part of the 480x640 frame to keep: default (44,40,427,561), none, or "
+    "top,left,height,width.",
+)
+@click.option("--layout", help="nyu: mat, folders or mtan.  [default: what lies there]")
+@click.option(
+    "--edges",
+    help="pascal: split (target in train, boundaries in val), target or boundaries.  "
+    "[default: split]",
+)
 @click.option("--images", type=pair, metavar="N,N", help="rooms: images to train, to test.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")
 @click.option(
@@ -121,16 +140,38 @@ def _open(dataset: str, options: dict[str, Any]) -> "Source":
 
 def _request(source: "Source", options: dict[str, Any]) -> dict[str, Any]:
     """Arguments of `mtdata.build.build`."""
-    from mtdata.building.regimes import RegimeSpec
-
+    regimes = _regimes(options)
     out: Path | None = options.pop("out")
-    wanted, kinds = options.pop("size"), options.pop("regimes")
+    wanted = options.pop("size")
     return {
         **options,
         "out": out or Path("data") / f"{source.name}.h5",
         "size": None if wanted == "native" else wanted,
-        "regimes": [RegimeSpec(kind) for kind in kinds],
+        "regimes": regimes,
     }
+
+
+def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
+    """The regimes, each with those options that are for it."""
+    from mtdata.building.regimes import RegimeSpec
+    from mtdata.regimes import REGIMES
+
+    kinds = options.pop("regimes")
+    given = {name: value for name in REGIME_OPTIONS if (value := options.pop(name))}
+    if "import" in kinds:
+        raise UsageError(
+            "--regime import needs the images of a store: build it, then read the file with "
+            "`mtdata regime add FILE --kind import --from PATH`."
+        )
+    takes = [REGIMES[kind].takes if kind in REGIMES else () for kind in kinds]
+    for name in given:
+        if not any(name in names for names in takes):
+            able = [kind for kind, regime in REGIMES.items() if name in regime.takes]
+            raise UsageError(f"--{name} is for --regime {' or '.join(able)}. Add it, or leave out.")
+    return [
+        RegimeSpec(kind, options={name: given[name] for name in names if name in given})
+        for kind, names in zip(kinds, takes, strict=True)
+    ]
 
 
 def _print(summary: "BuildSummary") -> None:

@@ -14,6 +14,13 @@ from mtmodels.training.setup import make_fabric, make_network
 
 Report = Callable[[int, int, str], None]
 
+APART = frozenset(
+    {
+        *("data", "seed", "regime", "protocol"),  # a table names them
+        *("workers", "devices", "log_every", "checkpoint_every"),  # no score depends on them
+    }
+)
+
 
 def rescore(
     path: Path,
@@ -86,9 +93,10 @@ def scores_of(run: TrainedRun, *, split: str = "test") -> list[dict[str, Any]]:
 
 def _settings(config: Config) -> dict[str, Any]:
     """What seeds of one entry share, besides what a table names."""
-    apart = {"data", "seed", "workers", "devices", "log_every", "checkpoint_every", "regime"}
     values = config.to_dict()
-    return {key: value for key, value in values.items() if key not in apart and key != "protocol"}
+    for part in ("method", "network", "weighting"):
+        values[f"{part}_options"] = {k: v for k, v in values.pop(part).items() if k != "name"}
+    return {key: value for key, value in values.items() if key not in APART}
 
 
 def _with(config: Config, precision: str | None) -> Config:

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from mtdata.build import build
-from mtdata.building.regimes import RegimeSpec
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.runfolder import Mode
 from mtmodels.training.trainer import Trainer
 from mtmodels.training.watcher import Watcher
-from tests.fakes import FakeSource
+from tests.small_run import small_layer, small_store
 
 Train = Callable[..., Trainer]
 
@@ -29,30 +27,14 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fourteen images to train on and three to test on, 32x64, all labelled, regime `one`."""
-    path = tmp_path_factory.mktemp("store") / "fake.h5"
-    build(FakeSource(images=(14, 3), missing=0), path, size=(32, 64), regimes=[RegimeSpec("one")])
-    return path
+    """The small store."""
+    return small_store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="session")
 def layer(store: Path) -> dict[str, Any]:
-    """Three epochs of three steps of a tiny network."""
-    return {
-        "data": str(store),
-        "tasks": ["semantic", "depth"],
-        "method": {"name": "xtc", "options": {"lambda": 0.1}},
-        "weighting": {"name": "uncertainty"},
-        "network": {"name": "unet-resnet18", "width": 0.125},
-        "epochs": 3,
-        "batch": 3,
-        "lr": 1e-3,
-        "schedule": {"name": "cosine"},
-        "workers": 0,
-        "log_every": 1,
-        "keep_unlabelled": True,
-        "holdout": 0.3,
-    }
+    """The small configuration."""
+    return small_layer(store)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from mtmodels.training.runfolder import RunFolder
 from mtmodels.training.watcher import Progress, Watcher
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
+from tests.small_run import as_arguments
 
 
 class Killed(BaseException):
@@ -76,11 +77,16 @@ def test_asked_to_stop_it_saves_first(run: Train, whole: Path, tmp_path: Path) -
 
 
 def start(layer: dict[str, Any], out: Path) -> "subprocess.Popen[str]":
-    sets = [
-        part for key, value in layer.items() for part in ("--set", f"{key}={json.dumps(value)}")
-    ]
     code = "from cli.mttrain import main; main()"
-    arguments = [*sets, "--out", str(out), "--checkpoint-every", "1", "--set", "epochs=200"]
+    arguments = [
+        *as_arguments(layer),
+        "--out",
+        str(out),
+        "--checkpoint-every",
+        "1",
+        "--set",
+        "epochs=200",
+    ]
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stderr=subprocess.PIPE,

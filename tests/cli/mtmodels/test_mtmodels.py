@@ -1,0 +1,120 @@
+"""`mtmodels` as a user meets it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from cli.common import run
+from cli.mtmodels import COMMANDS, mtmodels
+from cli.mttrain import mttrain
+from tests.small_run import as_arguments, small_layer, small_store
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two seeds of one run."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs")
+    arguments = as_arguments(small_layer(small_store(folder)) | {"epochs": 1})
+    outs = folder / "xtc-s0", folder / "xtc-s1"
+    for seed, out in enumerate(outs):
+        assert run(mttrain, [*arguments, "--seed", str(seed), "--out", str(out)]) == 0
+    return outs
+
+
+@pytest.mark.parametrize("family", ["methods", "networks", "weightings", "recipes", "metrics"])
+def test_lists_a_family_and_explains_each_member(family: str, capsys: Captured) -> None:
+    assert run(mtmodels, ["list", family, "--json"]) == 0
+    known = json.loads(capsys.readouterr().out)
+    assert run(mtmodels, ["list", family]) == 0
+    text = capsys.readouterr().out
+    for name, summary in known.items():
+        assert name in text
+        assert summary in text
+        assert run(mtmodels, ["list", family, name]) == 0
+        assert name in capsys.readouterr().out
+        assert run(mtmodels, ["list", family, name, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["name"] == name
+
+
+def test_options_are_shown_with_their_defaults(capsys: Captured) -> None:
+    assert run(mtmodels, ["list", "methods", "xtc", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["options"]["lambda"] == 1e-4
+    assert found["tasks"] == ["semantic", "depth"]
+    assert run(mtmodels, ["list", "recipes", "xtasc-nyu-xtc", "--json"]) == 0
+    recipe = json.loads(capsys.readouterr().out)
+    assert recipe["published_scores"]["semantic"]["miou"] == 30.31
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["list", "methods", "xtcc"], 2, "There is no method `xtcc`. Did you mean `xtc`?"),
+        (["list", "losses"], 2, "'losses' is not one of"),
+        (["evl", "x"], 2, "Did you mean `eval`?"),
+        (["eval", "nothing-here"], 2, "should be a run folder"),
+        (["compare", "nothing-here"], 2, "should be a run folder"),
+    ],
+)
+def test_what_is_wrong_is_one_paragraph_and_a_code(
+    arguments: list[str], code: int, words: str, capsys: Captured
+) -> None:
+    assert run(mtmodels, arguments) == code
+    told = capsys.readouterr()
+    assert words in told.err.replace("\n", " ")
+    assert "Traceback" not in told.err
+
+
+def test_scores_a_run(trained: tuple[Path, Path], capsys: Captured) -> None:
+    out = str(trained[0])
+    assert run(mtmodels, ["eval", out, "--protocol", "xtasc", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["run", "split", "protocol", "images", "scores"]
+    assert (found["split"], found["protocol"], found["images"]) == ("test", "xtasc", 3)
+    assert {"miou", "pixel_accuracy", "iou"} <= found["scores"]["semantic"].keys()
+    assert {"abs_err", "rel_err", "rmse"} <= found["scores"]["depth"].keys()
+    assert run(mtmodels, ["eval", out]) == 0
+    assert "3 images of test, protocol mtpsl" in capsys.readouterr().out
+    assert run(mtmodels, ["eval", out, "--split", "val"]) == 2
+    assert "`val`" in capsys.readouterr().err
+
+
+def test_a_store_that_moved_is_asked_for(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: Captured
+) -> None:
+    store = trained[0].parent / "fake.h5"
+    moved = store.rename(tmp_path / "moved.h5")
+    try:
+        assert run(mtmodels, ["eval", str(trained[0])]) == 2
+        assert "--data" in capsys.readouterr().err
+        assert run(mtmodels, ["eval", str(trained[0]), "--data", str(moved)]) == 0
+    finally:
+        moved.rename(store)
+
+
+def test_compares_runs(trained: tuple[Path, Path], capsys: Captured) -> None:
+    first, second = map(str, trained)
+    assert run(mtmodels, ["compare", first, second, "--json"]) == 0
+    tables = json.loads(capsys.readouterr().out)["tables"]
+    assert {table["protocol"] for table in tables} == {"mtpsl", "xtasc"}
+    assert [entry["seeds"] for entry in tables[0]["entries"]] == [[0, 1]]
+    assert run(mtmodels, ["compare", second, "--baseline", first, "--protocol", "mtpsl"]) == 0
+    assert "delta" in capsys.readouterr().out
+    assert run(mtmodels, ["compare", first, "--markdown"]) == 0
+    assert capsys.readouterr().out.startswith("**fake, test split, protocol mtpsl**")
+    assert run(mtmodels, ["compare", first, "--split", "train"]) == 2
+    assert "mtmodels eval" in capsys.readouterr().err
+    assert run(mtmodels, ["compare", first, "--baseline", "a/b/c"]) == 2
+    assert "published row" in capsys.readouterr().err
+    assert run(mtmodels, ["compare", first, "--baseline", "a/b/c", "--baseline", "d/e/f"]) == 2
+
+
+def test_help_of_every_command(capsys: Captured) -> None:
+    for name in COMMANDS:
+        assert run(mtmodels, [name, "--help"]) == 0
+        assert "Examples:" in capsys.readouterr().out

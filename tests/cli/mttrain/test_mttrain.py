@@ -1,0 +1,183 @@
+"""`mttrain` as a user meets it: help, JSON, exit codes, what it says and where."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cli import default_store
+from cli.common import run
+from cli.mttrain import KEYS, layer_of, mttrain
+from cli.watching import clock
+from mtdata import sources
+from mtdata.store import open_store
+from mtmodels.training.resolve import resolve
+from tests.fakes import FakeSource
+from tests.small_run import as_arguments, small_layer, small_store
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def arguments(store: Path) -> list[str]:
+    return as_arguments(small_layer(store) | {"epochs": 1})
+
+
+@pytest.mark.parametrize("command", ["mttrain", "mtmodels"])
+def test_help_imports_nothing_heavy(command: str) -> None:
+    heavy = ("torch", "numpy", "h5py", "pydantic", "yaml", "matplotlib", "rich")
+    code = (
+        f"import sys\nfrom cli.common import run\nfrom cli.{command} import {command} as c\n"
+        "assert run(c, ['--help']) == 0\n"
+        f"print('imported:', [name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "imported: []"
+
+
+def test_help_has_headings_and_choices(capsys: Captured) -> None:
+    assert run(mttrain, ["--help"]) == 0
+    text = capsys.readouterr().out
+    for word in ("Data:", "Model:", "Training:", "Machine:", "Run:", "Examples:", "sl|xtc|align"):
+        assert word in text
+
+
+def test_every_flag_sets_a_key_that_there_is() -> None:
+    given: dict[str, Any] = {
+        "tasks": ("a",), "epochs": 2, "batch": 2, "width": 2.0, "lr": 0.1, "seed": 1, "devices": 1,
+        "holdout": 0.1, "keep_unlabelled": True, "paper_geometry": True, "schedule": "cosine",
+        "precision": "32", "workers": 1, "checkpoint_every": 5, "gradient_clip": 1.0,
+        "select": "last",
+    }  # fmt: skip
+    flags = {name: given.get(name, "x") for name in KEYS}
+    config = resolve(layer_of(flags)).to_dict()
+    for flag, key in KEYS.items():
+        value: Any = config
+        for part in key.split("."):
+            value = value[part]
+        assert value in (flags[flag], list(given.get(flag, ())) if flag == "tasks" else None), flag
+
+
+def test_trains_and_tells(arguments: list[str], tmp_path: Path, capsys: Captured) -> None:
+    out = tmp_path / "run"
+    assert run(mttrain, [*arguments, "--out", str(out), "--json"]) == 0
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert summary["run"] == str(out)
+    assert summary["steps"] == 3
+    lines = told.err.splitlines()
+    assert lines[0].endswith("(fake), regime `one`, its default.")
+    assert "Precision: 32-true" in told.err or "bf16" in told.err
+    assert "\x1b" not in told.err
+    for name in ("scores", "curves", "predictions", "report"):
+        assert any(line.startswith(name) and str(out) in line for line in lines[-4:])
+
+    assert run(mttrain, [*arguments, "--out", str(out)]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert run(mttrain, ["--out", str(out), "--resume", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["scores"] == summary["scores"]
+    assert run(mttrain, ["--out", str(out), "--resume", "--lr", "0.5"]) == 2
+    assert "`lr` is 0.001 there and 0.5 here" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_plan_writes_nothing(
+    arguments: list[str], tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(mttrain, [*arguments, "--dry-run", "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert planned["steps"] == 3
+    assert planned["parameters_inference"] > 0
+    assert run(mttrain, [*arguments, "--dry-run"]) == 0
+    assert "s each" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "words"),
+    [
+        (["--method", "xtcc"], 2, "'xtcc' is not one of"),
+        (["--set", "epoch=3"], 2, "There is no key `epoch`. Did you mean `epochs`?"),
+        (["--set", "method.options.lamda=1"], 2, "no option of method `xtc` `lamda`"),
+        (["--recipe", "nyu-compac"], 2, "Did you mean `nyu-compact`?"),
+        (["--resume", "--overwrite"], 2, "give one of them"),
+        (["--regime", "two"], 2, "`two`"),
+        (["--tasks", "dept,semantic"], 2, "Did you mean `depth`?"),
+        (["--batch", "100"], 2, "`batch` should be at most"),
+        (["--epochs", "0"], 2, "`epochs` cannot be taken"),
+        (["--data", "missing.h5"], 3, "missing.h5"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_one_paragraph_and_a_code(
+    arguments: list[str], tmp_path: Path, capsys: Captured, wrong: list[str], code: int, words: str
+) -> None:
+    given = arguments
+    if wrong[0] in ("--batch", "--epochs", "--data", "--tasks"):
+        # A --set stands above the flags.
+        key = wrong[0].removeprefix("--")
+        at = next(i for i, a in enumerate(arguments) if a.startswith(f"{key}="))
+        given = arguments[: at - 1] + arguments[at + 1 :]
+    assert run(mttrain, [*given, *wrong, "--out", str(tmp_path / "run")]) == code
+    told = capsys.readouterr()
+    assert words in told.err.replace("\n", " ")
+    assert "Traceback" not in told.err
+    assert told.out == ""
+    assert not (tmp_path / "run").exists()
+
+
+class TinyRooms(FakeSource):
+    name = "rooms"
+    default_size = (32, 64)
+
+    def __init__(self, root: Path | None = None, **options: Any) -> None:
+        super().__init__(root, images=(10, 2), missing=0)
+
+
+def test_without_a_store_rooms_are_built(
+    arguments: list[str], tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sources.SOURCES, "rooms", TinyRooms)
+    at = next(i for i, a in enumerate(arguments) if a.startswith("data="))
+    without = arguments[: at - 1] + arguments[at + 1 :]
+    assert run(mttrain, [*without, "--dry-run"]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("No store in data/: building made-up rooms into data/rooms.h5")
+    with open_store(default_store.ROOMS) as store:
+        assert store.default_regime == "one"
+        assert set(store.regimes) == {"full", "one", "random"}
+    assert run(mttrain, [*without, "--dry-run"]) == 0
+    assert capsys.readouterr().err.startswith("Store: data/rooms.h5 (rooms)")
+    (tmp_path / "data" / "other.h5").write_bytes(default_store.ROOMS.read_bytes())
+    assert run(mttrain, [*without, "--dry-run"]) == 2
+    assert "other.h5, rooms.h5" in capsys.readouterr().err
+
+
+def test_the_run_folder_is_named_after_what_is_run(
+    arguments: list[str], tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(mttrain, [*arguments, "--seed", "3", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["run"] == "runs/fake-xtc-unet-resnet18-one-s3"
+
+
+def test_times_for_people() -> None:
+    assert clock(59.6) == "1:00"
+    assert clock(3723) == "1:02:03"

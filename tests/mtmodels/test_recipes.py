@@ -1,0 +1,65 @@
+"""Every recipe is a configuration that can be built, and its published row exists."""
+
+from pathlib import Path
+
+import pytest
+
+from mtdata.errors import UnknownNameError
+from mtdata.kinds import Depth
+from mtdata.task import Task
+from mtmodels.published import published_row
+from mtmodels.recipes import all_recipes, load_recipe
+from mtmodels.training.resolve import resolve
+from mtmodels.training.schedules import SCHEDULES, Position
+from mtmodels.training.setup import make_method, make_weighting
+from tests.fakes import TASKS
+
+TASK = {"semantic": TASKS[0], "depth": Task("depth", Depth())}
+
+
+@pytest.mark.parametrize("name", all_recipes())
+def test_a_recipe_can_be_built(name: str) -> None:
+    recipe = all_recipes()[name]
+    # Weights of other networks are not at hand, and a narrow network is as good here.
+    small = {"network": {"width": 0.0625, "encoder_weights": None}}
+    config = resolve(recipe.config, small)
+    tasks = [TASK[task] for task in config.tasks or ("semantic", "depth")]
+    make_method(config, tasks)
+    make_weighting(config, tasks)
+    schedule = SCHEDULES[config.schedule.name]
+    assert 0 < schedule(Position(0, 10, config.epochs), **config.schedule.options) <= 1
+    assert recipe.summary.endswith(".")
+    assert recipe.needs
+
+
+@pytest.mark.parametrize("name", [n for n, r in all_recipes().items() if r.published])
+def test_a_published_row_is_about_the_same_thing(name: str) -> None:
+    recipe = all_recipes()[name]
+    row = published_row(str(recipe.published))
+    config = resolve(recipe.config)
+    assert row.dataset in name
+    assert row.protocol == config.protocol
+    assert row.method in ("", config.method.name)
+    assert row.network in ("", config.network.name)
+    if len(config.tasks or ()) > 1:
+        assert row.weighting in ("", config.weighting.name)
+    assert set(config.tasks or ()) <= set(row.tasks)
+
+
+def test_the_protocol_of_the_paper() -> None:
+    nyu = resolve(load_recipe("xtasc-nyu-xtc").config)
+    assert (nyu.epochs, nyu.batch, nyu.lr, nyu.betas) == (100, 6, 1e-4, (0.9, 0.99))
+    assert nyu.schedule.options == {"every": 60, "factor": 0.5}
+    city = resolve(load_recipe("xtasc-cityscapes-xtc").config)
+    assert (city.epochs, city.batch, city.schedule.options["every"]) == (250, 8, 80)
+    assert city.method.options["lambda"] == 0.01
+    assert nyu.method.options["lambda"] == 1e-4
+    single = resolve(load_recipe("xtasc-nyu-single-depth").config)
+    assert single.betas == (0.9, 0.999)
+
+
+def test_a_file_is_a_recipe_too_and_a_wrong_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("epochs: 3\n")
+    assert load_recipe(str(tmp_path / "mine.yaml")).config == {"epochs": 3}
+    with pytest.raises(UnknownNameError, match=r"no recipe `nyu-compac`. Did you mean"):
+        load_recipe("nyu-compac")

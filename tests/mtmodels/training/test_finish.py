@@ -1,0 +1,128 @@
+"""What a run leaves behind."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mtmodels.errors import RunFolderError
+from mtmodels.training.finish import Finished
+from mtmodels.training.loading import open_run
+from mtmodels.training.report import number, page, plain_scores
+from mtmodels.training.rescore import rescore, scores_of
+from mtmodels.training.resolve import resolve
+from mtmodels.training.run import prepare, train
+from mtmodels.training.runfolder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def done(layer: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
+    """A run with everything that comes at its end."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    job = prepare([layer], out=out, mode="new")
+    return out, train(job, mode="new", arguments=["--lr", "1e-3"])
+
+
+def test_the_folder_holds_all_that_is_promised(done: tuple[Path, Finished]) -> None:
+    out, finished = done
+    names = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
+    assert {
+        "config.yaml", "manifest.json", "metrics.jsonl", "curves.png", "report.html",
+        "summary.json", "scores/test-mtpsl.json", "scores/test-xtasc.json",
+        "checkpoints/last/network.safetensors", "checkpoints/best/network.safetensors",
+        "checkpoints/last/state.pt", "checkpoints/last/training.safetensors",
+    } <= names  # fmt: skip
+    assert len(list((out / "predictions").iterdir())) == 3
+    assert not [name for name in names if "/." in name or name.startswith(".")]
+    assert all(path.is_file() for path in finished.files.values())
+    config = resolve(yaml.safe_load((out / "config.yaml").read_text()))
+    assert config.regime == "one"
+    assert config.select == "holdout"
+    assert json.loads((out / "summary.json").read_text()) == json.loads(
+        json.dumps(finished.summary)
+    )
+
+
+def test_the_summary_has_the_fields_that_others_rely_on(done: tuple[Path, Finished]) -> None:
+    summary = done[1].summary
+    assert {
+        "run", "method", "network", "weighting", "regime", "epochs", "steps", "seconds",
+        "samples_per_second", "peak_memory_mb", "parameters", "parameters_inference", "scores",
+    } <= summary.keys()  # fmt: skip
+    assert summary["parameters"] > summary["parameters_inference"]
+    assert summary["peak_memory_mb"] > 50
+    assert set(summary["scores"]) == {"semantic", "depth"}
+
+
+def test_scoring_again_gives_the_same(done: tuple[Path, Finished]) -> None:
+    out, finished = done
+    for protocol in ("mtpsl", "xtasc"):
+        before = json.loads((out / "scores" / f"test-{protocol}.json").read_text())
+        assert rescore(out, protocol=protocol) == before
+        assert set(before) == {"run", "split", "protocol", "images", "scores"}
+        assert before["images"] == 3
+    assert rescore(out)["scores"] == finished.summary["scores"]
+
+
+def test_another_checkpoint_or_store_is_not_kept_as_the_score(
+    done: tuple[Path, Finished], store: Path
+) -> None:
+    out = done[0]
+    kept = (out / "scores" / "test-mtpsl.json").read_bytes()
+    rescore(out, which="last")
+    rescore(out, data=store)
+    assert (out / "scores" / "test-mtpsl.json").read_bytes() == kept
+    train_split = rescore(out, split="train")
+    assert train_split["images"] == 14
+    assert (out / "scores" / "train-mtpsl.json").is_file()
+
+
+def test_what_compare_reads(done: tuple[Path, Finished]) -> None:
+    rows = scores_of(open_run(done[0]))
+    assert {row["protocol"] for row in rows} == {"mtpsl", "xtasc"}
+    assert rows[0]["dataset"] == "fake"
+    assert rows[0]["size"] == [32, 64]
+    assert rows[0]["seed"] == 0
+
+
+def test_the_report_needs_no_other_file(done: tuple[Path, Finished]) -> None:
+    text = (done[0] / "report.html").read_text()
+    assert text.count("data:image/png;base64,") == 4
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    for word in ("miou", "abs_err", "protocol mtpsl", "protocol xtasc", "lambda: 0.1"):
+        assert word in text
+
+
+def test_a_selection_on_the_test_split_is_marked(layer: dict[str, Any], tmp_path: Path) -> None:
+    job = prepare(
+        [layer, {"select": "paper", "holdout": 0.0, "epochs": 1}], out=tmp_path / "run", mode="new"
+    )
+    finished = train(job, mode="new")
+    assert finished.summary["selected_on"] == "test"
+    kept = json.loads((tmp_path / "run" / "scores" / "test-mtpsl.json").read_text())
+    assert kept["selected_on"] == "test"
+    assert "chosen by its scores on the test split" in (tmp_path / "run/report.html").read_text()
+    assert scores_of(open_run(tmp_path / "run"))[0]["note"] == "chosen on the test split"
+
+
+def test_a_page_escapes_what_it_shows(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
+    text = page(
+        title="<b>", summary={"run": "<i>"}, scores={"p": {"depth": {"rmse": float("nan")}}},
+        config="a: <u>", curves=tmp_path / "a.png", pictures=[],
+    )  # fmt: skip
+    assert not re.search("<[biu]>", text.split("<body>")[1])
+    assert "n/a" in text
+    assert number(None) == "n/a"
+    assert "rmse 1.235" in plain_scores({"depth": {"rmse": 1.23456, "iou": [1.0]}})
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path, done: tuple[Path, Finished]) -> None:
+    with pytest.raises(RunFolderError, match="should be a run folder"):
+        open_run(tmp_path)
+    run = open_run(done[0])
+    assert run.chosen() == RunFolder(done[0]).best
+    assert run.chosen("last") == RunFolder(done[0]).last

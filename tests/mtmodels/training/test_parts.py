@@ -1,0 +1,127 @@
+"""Selection, precision, layout, clock and randomness: the small parts of training."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mtdata.errors import UsageError
+from mtmodels.scores import Scores
+from mtmodels.training import precision as choosing
+from mtmodels.training import randomness
+from mtmodels.training.clock import Clock
+from mtmodels.training.layout import memory_format
+from mtmodels.training.means import Means
+from mtmodels.training.predictions import spread
+from mtmodels.training.selection import Selection, improvement
+
+FIRST: Scores = {"semantic": {"miou": 20.0, "iou": [1.0]}, "depth": {"abs_err": 0.8, "rmse": 1.0}}
+
+
+def test_improvement_is_the_mean_relative_change_with_its_sign() -> None:
+    now: Scores = {"semantic": {"miou": 22.0}, "depth": {"abs_err": 0.6, "rmse": 9.0}}
+    assert improvement(now, FIRST) == pytest.approx((10 + 25) / 2)
+    assert improvement(FIRST, FIRST) == 0
+
+
+def test_a_task_without_a_number_is_left_out() -> None:
+    now: Scores = {"semantic": {"miou": math.nan}, "depth": {"abs_err": 0.4}}
+    assert improvement(now, FIRST) == pytest.approx(50)
+    assert math.isnan(improvement({"semantic": {"miou": math.nan}}, FIRST))
+
+
+def test_the_best_epoch_is_kept_and_survives_a_restart() -> None:
+    selection = Selection()
+    taken = []
+    for epoch, miou in enumerate((20.0, 24.0, 22.0, math.nan, 25.0), start=1):
+        taken.append(selection.offer({"semantic": {"miou": miou}}, epoch)[1])
+        other = Selection()
+        other.load_state(selection.state())
+        selection = other
+    assert taken == [True, True, False, False, True]
+    assert selection.best_epoch == 5
+
+
+def test_without_any_score_the_last_epoch_is_the_best() -> None:
+    selection = Selection()
+    assert all(selection.offer({"depth": {"abs_err": math.nan}}, e)[1] for e in (1, 2))
+
+
+def test_precision_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    for native, name in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(choosing, "has_bf16", lambda device, native=native: native)
+        chosen = choosing.resolve("auto")
+        assert chosen.name == name
+        assert "bf16 instructions" in chosen.reason
+    assert choosing.resolve("32").name == "32-true"
+    assert choosing.resolve("bf16").name == "bf16-mixed"
+    assert "no bf16" in choosing.resolve("bf16").reason
+    assert choosing.resolve("16", torch.device("cuda")).name == "16-mixed"
+    with pytest.raises(UsageError, match="--precision 16"):
+        choosing.resolve("16")
+
+
+def test_whether_the_processor_has_bf16_is_its_flags() -> None:
+    from pathlib import Path
+
+    info = Path("/proc/cpuinfo")
+    if not info.is_file() or "flags" not in info.read_text():
+        pytest.skip("no flags of an x86 processor to compare with")
+    flags = info.read_text().split()
+    assert choosing.has_bf16(torch.device("cpu")) == ("avx512_bf16" in flags or "amx_tile" in flags)
+
+
+def test_a_layout_that_the_kernels_break_on_is_not_used() -> None:
+    cpu, card = torch.device("cpu"), torch.device("cuda")
+    narrow = nn.Sequential(nn.Conv2d(6, 13, 1, stride=2))
+    assert memory_format(narrow, cpu) is torch.contiguous_format
+    assert memory_format(narrow, card) is torch.channels_last
+    for layer in (nn.Conv2d(8, 13, 1, stride=2), nn.Conv2d(6, 13, 1), nn.Conv2d(6, 13, 3, 2)):
+        assert memory_format(layer, cpu) is torch.channels_last
+
+
+def test_the_clock_tells_waiting_from_training() -> None:
+    clock = Clock(10.0)
+    for _ in clock.watch(range(3)):
+        clock.count(4)
+    lap = clock.lap()
+    assert set(lap) == {"seconds", "data_wait", "images_per_second"}
+    assert 0 <= lap["data_wait"] <= 1
+    assert clock.images == 12
+    assert clock.total() >= 10
+    assert clock.rate() > 0
+    assert 0 <= clock.wait_share() <= 1
+    assert clock.lap()["images_per_second"] == 0
+
+
+def test_means_leave_out_what_a_step_lacks() -> None:
+    means = Means()
+    means.add({"a": 1.0, "b": 4.0})
+    other = Means()
+    other.load_state(means.state())
+    other.add({"a": 3.0})
+    assert other.take() == {"a": 2.0, "b": 4.0}
+    assert other.take() == {}
+
+
+def test_random_state_comes_back() -> None:
+    rng = torch.Generator().manual_seed(3)
+    state = randomness.snapshot(rng)
+
+    def draw() -> tuple[float, float, float]:
+        return (
+            float(torch.rand(1, generator=rng)),
+            float(torch.rand(1)),
+            float(np.random.rand()),  # noqa: NPY002
+        )
+
+    first = draw()
+    randomness.restore(state, rng)
+    assert draw() == first
+
+
+def test_pictures_are_spread_over_the_split() -> None:
+    assert spread(100, 4) == [12, 37, 62, 87]
+    assert spread(3, 4) == [0, 1, 2]

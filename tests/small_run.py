@@ -1,0 +1,41 @@
+"""A store and a configuration small enough that a run takes a second."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mtdata.build import build
+from mtdata.building.regimes import RegimeSpec
+from tests.fakes import FakeSource
+
+
+def small_store(folder: Path) -> Path:
+    """Fourteen images to train on and three to test on, 32x64, all labelled, regime `one`."""
+    path = folder / "fake.h5"
+    build(FakeSource(images=(14, 3), missing=0), path, size=(32, 64), regimes=[RegimeSpec("one")])
+    return path
+
+
+def small_layer(store: Path) -> dict[str, Any]:
+    """Three epochs of three steps of a tiny network."""
+    return {
+        "data": str(store),
+        "tasks": ["semantic", "depth"],
+        "method": {"name": "xtc", "options": {"lambda": 0.1}},
+        "weighting": {"name": "uncertainty"},
+        "network": {"name": "unet-resnet18", "width": 0.125},
+        "epochs": 3,
+        "batch": 3,
+        "lr": 1e-3,
+        "schedule": {"name": "cosine"},
+        "workers": 0,
+        "log_every": 1,
+        "keep_unlabelled": True,
+        "holdout": 0.3,
+    }
+
+
+def as_arguments(layer: dict[str, Any]) -> list[str]:
+    """A configuration as a command line gives it."""
+    assignments = [f"{key}={json.dumps(value)}" for key, value in layer.items()]
+    return [part for one in assignments for part in ("--set", one)]
