@@ -8,9 +8,15 @@ from mtdata.sources.base import Role, Source, check_options
 from mtdata.sources.cityscapes import Cityscapes
 from mtdata.sources.locate import locate
 from mtdata.sources.nyu import Nyu
+from mtdata.sources.pascal import Pascal
 from mtdata.sources.rooms import Rooms
 
-SOURCES: dict[str, type[Source]] = {"nyu": Nyu, "cityscapes": Cityscapes, "rooms": Rooms}
+SOURCES: dict[str, type[Source]] = {
+    "nyu": Nyu,
+    "cityscapes": Cityscapes,
+    "pascal": Pascal,
+    "rooms": Rooms,
+}
 
 
 def source_class(name: str) -> type[Source]:
@@ -43,4 +49,14 @@ def open_source(name: str, root: Path | None = None, **options: Any) -> Source:
     return source(locate(source, root), **options)
 
 
-__all__ = ["SOURCES", "Cityscapes", "Nyu", "Role", "Rooms", "Source", "open_source", "source_class"]
+__all__ = [
+    "SOURCES",
+    "Cityscapes",
+    "Nyu",
+    "Pascal",
+    "Role",
+    "Rooms",
+    "Source",
+    "open_source",
+    "source_class",
+]
