@@ -52,17 +52,41 @@ def evaluate(
     channels_last: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:
-    """Predict every batch and score it against its labels, at the size they have.
+    """Score under one protocol; arguments and errors are those of `evaluate_under`."""
+    return evaluate_under(
+        [protocol],
+        predict,
+        batches,
+        tasks=tasks,
+        device=device,
+        precision=precision,
+        channels_last=channels_last,
+        progress=progress,
+    )[0]
+
+
+def evaluate_under(
+    protocols: Sequence[str],
+    predict: Predict,
+    batches: Iterable[Batch],
+    *,
+    tasks: Sequence[Task],
+    device: torch.device | str = "cpu",
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    channels_last: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> list[Evaluation]:
+    """Predict every batch once and score it against its labels, at the size they have.
 
     Gradients are off. The module that `predict` belongs to is put into evaluation mode, and each of
     its parts back into the mode in which it was. Memory does not grow with the number of batches;
     in a group of processes, each with its own batches, all get the scores of the whole.
 
     Args:
+        protocols: Keys of `METRICS`; there is one result each.
         predict: `Method.predict`, `Network.predict`, or any function from images to predictions.
         batches: What to score; labels that a batch lacks are not scored.
         tasks: The tasks to score.
-        protocol: A key of `METRICS`.
         device: Where to predict and count.
         precision: Makes the mixed-precision context to predict in (`fabric.autocast`); scores are
             always computed in full precision.
@@ -73,7 +97,10 @@ def evaluate(
         UnknownNameError: for a protocol that is unknown or does not score a kind of label.
         PredictionError: where a prediction is missing, or not finite.
     """
-    metrics = {task.name: metric_for(task, protocol).to(device) for task in tasks}
+    metrics = [
+        {task.name: metric_for(task, protocol).to(device) for task in tasks}
+        for protocol in protocols
+    ]
     images = SumMetric().to(device)
     total = len(batches) if isinstance(batches, Sized) else 0
     with torch.no_grad(), evaluation_mode(predict):
@@ -81,11 +108,12 @@ def evaluate(
             moved = batch.to(device, channels_last=channels_last)
             with precision():
                 predictions = predict(moved.image)
-            _score(metrics, predictions, moved)
+            for under in metrics:
+                _score(under, predictions, moved)
             images.update(len(batch))
             if progress is not None:
                 progress(done, total, "evaluate")
-    return _gather(metrics, images, protocol)
+    return [_gather(m, images, name) for m, name in zip(metrics, protocols, strict=True)]
 
 
 @contextmanager

@@ -74,14 +74,11 @@ def score(data: RunData, parts: Parts, watcher: Watcher) -> list[Evaluation]:
     own = parts.engine.config.protocol
     protocols = [own, *(p for p in METRICS if p != own)]
     able = [p for p in protocols if all(t.kind.name in METRICS[p] for t in data.tasks)]
-    found = []
-    for protocol in able:
 
-        def report(done: int, total: int, _: str, *, what: str = f"score {protocol}") -> None:
-            watcher.evaluating(what, done, total)
+    def report(done: int, total: int, _: str) -> None:
+        watcher.evaluating("score", done, total)
 
-        found.append(parts.scorer.score(data.test, protocol, progress=report))
-    return found
+    return parts.scorer.score(data.test, *able, progress=report)
 
 
 def _write_scores(folder: RunFolder, config: Config, split: str, result: Evaluation) -> Path:

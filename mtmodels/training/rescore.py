@@ -59,7 +59,7 @@ def rescore(
         network = make_network(config, tasks, pretrained=False)
         network.load_state_dict(checkpoint.load_network_weights(run.chosen(which)))
         scorer = Scorer.of(network, make_fabric(config)[0], config)
-        result = scorer.score(dataset, protocol or config.protocol, progress=progress)
+        result = scorer.score(dataset, protocol or config.protocol, progress=progress)[0]
     found = {"run": str(path), "split": split, **result.to_json()} | marks(config)
     if data is None and which is None:
         # Under another store or checkpoint these are not the scores of the run.

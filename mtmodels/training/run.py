@@ -178,7 +178,7 @@ def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | Non
         watcher.evaluating("score", done, total)
 
     def validate() -> Scores:
-        return parts.scorer.score(dataset, config.protocol, progress=report).scores
+        return parts.scorer.score(dataset, config.protocol, progress=report)[0].scores
 
     return validate
 

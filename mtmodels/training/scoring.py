@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from mtdata.batch import Batch
 from mtdata.dataset import Dataset
 from mtdata.loader import Loader
-from mtmodels.evaluate import Evaluation, Predict, evaluate
+from mtmodels.evaluate import Evaluation, Predict, evaluate_under
 from mtmodels.network import Network
 from mtmodels.training.config import Config
 from mtmodels.training.layout import memory_format
@@ -66,14 +66,14 @@ class Scorer:
         return cls(network.predict, fabric, config, layout == torch.channels_last)
 
     def score(
-        self, dataset: Dataset, protocol: str, *, progress: Report | None = None
-    ) -> Evaluation:
-        """Score a split under a protocol."""
-        return evaluate(
+        self, dataset: Dataset, *protocols: str, progress: Report | None = None
+    ) -> list[Evaluation]:
+        """Score a split, predicting once for all protocols."""
+        return evaluate_under(
+            protocols,
             self.predict,
             Once(dataset, self.config),
             tasks=dataset.tasks,
-            protocol=protocol,
             device=self.fabric.device,
             precision=self.fabric.autocast,
             channels_last=self.channels_last,
