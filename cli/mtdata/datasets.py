@@ -53,7 +53,7 @@ def _print(found: dict[str, Any]) -> None:
     for name, entry in found.items():
         place = "made here" if entry["made_here"] else entry["found_at"] or "not found here"
         lines = {
-            "tasks": ", ".join(entry["tasks"]),
+            "tasks": ", ".join(entry["tasks"]) or "those of its tasks.yaml",
             "size": _size(entry),
             "licence": entry["licence"],
             "get it": entry["download"],

@@ -6,6 +6,7 @@ from typing import Any
 from mtdata.errors import UnknownNameError
 from mtdata.sources.base import Role, Source, check_options
 from mtdata.sources.cityscapes import Cityscapes
+from mtdata.sources.folder import Folder
 from mtdata.sources.locate import locate
 from mtdata.sources.nyu import Nyu
 from mtdata.sources.pascal import Pascal
@@ -15,6 +16,7 @@ SOURCES: dict[str, type[Source]] = {
     "nyu": Nyu,
     "cityscapes": Cityscapes,
     "pascal": Pascal,
+    "folder": Folder,
     "rooms": Rooms,
 }
 
@@ -52,6 +54,7 @@ def open_source(name: str, root: Path | None = None, **options: Any) -> Source:
 __all__ = [
     "SOURCES",
     "Cityscapes",
+    "Folder",
     "Nyu",
     "Pascal",
     "Role",

@@ -32,7 +32,7 @@ def read_normals(
     Raises:
         SampleError: where a file is broken or a vector is not unit.
     """
-    vector, valid = _vectors(path)
+    vector, valid = read_vectors(path)
     if mask is not None:
         kept = read_label(mask, "uint8") != 0
         check_size(kept, mask, valid.shape)
@@ -62,8 +62,9 @@ def unit(path: Path, vector: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[
     return straight
 
 
-def _vectors(path: Path) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    if path.suffix == ".npy":
+def read_vectors(path: Path) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Vectors as they lie in the file, of any length, and where there are any."""
+    if path.suffix.lower() == ".npy":
         vector = read_npy(path)
         if vector.ndim != 3 or vector.shape[-1] != 3 or vector.dtype.kind != "f":
             raise SampleError(
