@@ -71,7 +71,6 @@ def build(
         MtdataError: where the disk is full or cannot be written.
     """
     started, out = time.perf_counter(), Path(out)
-    check_specs(regimes)
     request = make_request(
         source,
         size=source.default_size if size == "default" else size,
@@ -80,6 +79,7 @@ def build(
         strict=strict,
         limit=limit,
     )
+    check_specs(regimes, request.task_names)
     check_target(out, mode)
     make_folder(out)
     with Workers(request, jobs) as workers:
@@ -111,7 +111,6 @@ def plan(
         SampleError: for an image or label that cannot be used, where one of those few is.
     """
     out = Path(out)
-    check_specs(regimes)
     request = make_request(
         source,
         size=source.default_size if size == "default" else size,
@@ -120,6 +119,7 @@ def plan(
         strict=strict,
         limit=limit,
     )
+    check_specs(regimes, request.task_names)
     check_target(out, mode)
     total = seconds = 0.0
     for split, keys in request.keys.items():

@@ -1,14 +1,23 @@
-"""Draw a regime on the training split of a store that exists, and keep it there."""
+"""Put a regime on the training split of a store that exists, drawn or read from a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
 from mtdata.regimes import RegimeTable, draw
-from mtdata.store import add_regime, open_store
+from mtdata.regimes.importing import Imported, import_table
+from mtdata.store import Split, add_regime, open_store
+from mtdata.store.edit import check_name, training_split
+
+Where = tuple[Sequence[str], Sequence[str], NDArray[np.bool_]]
 
 
 def draw_regime(
-    path: Path, kind: str, *, name: str | None = None, seed: int = 0
+    path: Path, kind: str, *, name: str | None = None, seed: int = 0, **options: Any
 ) -> tuple[str, RegimeTable]:
     """Draw over the labels that have valid pixels.
 
@@ -17,24 +26,56 @@ def draw_regime(
         kind: A name of `REGIMES`.
         name: What to call it; None for its kind.
         seed: The only source of randomness.
+        options: Of the regime.
 
     Returns:
         The name of the split, and what was drawn.
 
     Raises:
         UnknownNameError: where there is no such regime.
-        UsageError: where the name is taken, or the store has not exactly one training split.
+        UsageError: where the name is taken, an option cannot be, or the store has not exactly one
+            training split.
         DataError: where a task gets no label.
     """
+    split, where = _where(path, name or kind)
+    table = draw(kind, *where, seed=seed, **options)
+    add_regime(path, name or kind, table, split=split)
+    return split, table
+
+
+def import_regime(path: Path, file: Path, *, name: str | None = None) -> tuple[str, Imported]:
+    """Read a regime from a file; labels that have no valid pixels are left out.
+
+    Args:
+        path: The store; it is replaced by a copy with the regime.
+        file: The assignment: CSV, JSON, or a `.pth` or `.npy` file released with MTPSL.
+        name: What to call it; None for the name of the file without its suffix.
+
+    Returns:
+        The name of the split, and what was read.
+
+    Raises:
+        UsageError: where the name is taken, or the store has not exactly one training split.
+        DataError: where the file is broken, holds code, or does not fit the split.
+    """
+    split, where = _where(path, name or file.stem)
+    found = import_table(file, *where)
+    add_regime(path, name or file.stem, found.table, split=split)
+    return split, found
+
+
+def _where(path: Path, name: str) -> tuple[str, Where]:
+    """The training split, and its keys, tasks and labels; the name is checked before any work."""
     with open_store(path) as store:
-        splits = [split for split in store.splits.values() if split.role == "train"]
-        if len(splits) != 1:
+        split = training_split(store)
+        check_name(name)
+        if name in split.regimes:
             raise UsageError(
-                f"{path} should have one training split; found {len(splits)}. A regime says what "
-                "may be seen in training."
+                f"`name` should be new; {path} has a regime `{name}` already. Choose another with "
+                f"--name, or remove that one first (mtdata regime remove {path} {name})."
             )
-        split = splits[0]
-        tasks = [task.name for task in split.tasks]
-        table = draw(kind, split.keys, tasks, split.valid_pixels > 0, seed=seed)
-    add_regime(path, name or kind, table, split=split.name)
-    return split.name, table
+        return split.name, _cells(split)
+
+
+def _cells(split: Split) -> Where:
+    return split.keys, [task.name for task in split.tasks], split.valid_pixels > 0

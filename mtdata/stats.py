@@ -1,7 +1,6 @@
 """What the labels of a store look like: frequencies, ranges, how many go together."""
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from mtdata.building.summary import Progress
 from mtdata.distribution import Distribution
 from mtdata.errors import UnknownNameError
 from mtdata.kinds import Classes
+from mtdata.regimes.counting import count_pairs
 from mtdata.store import Split, Store
 from mtdata.task import Task
 
@@ -124,18 +124,11 @@ def stats(store: Store, regime: str | None = None, progress: Progress | None = N
             done += 1
             if progress:
                 progress(done, total, f"labels of {name}")
-        found[name] = SplitStats(split, chosen[name], sums, _pairs(store.tasks, table))
+        pairs = count_pairs([task.name for task in store.tasks], table)
+        found[name] = SplitStats(split, chosen[name], sums, pairs)
     return Stats(store, found)
 
 
 def _add(split: Split, index: int, sums: TaskStats) -> None:
     label, valid = sums.task.kind.decode(split.read_stored(index, sums.task.name))
     sums.add(label, valid, int(split.sizes[index].prod()))
-
-
-def _pairs(tasks: tuple[Task, ...], shown: NDArray[np.bool_]) -> dict[str, int]:
-    """How many images show both tasks of each pair, as `semantic+depth`."""
-    return {
-        f"{tasks[a].name}+{tasks[b].name}": int((shown[:, a] & shown[:, b]).sum())
-        for a, b in combinations(range(len(tasks)), 2)
-    }

@@ -28,18 +28,22 @@ class RegimeSpec:
         return self.name or self.kind
 
 
-def check_specs(specs: Sequence[RegimeSpec]) -> None:
+def check_specs(specs: Sequence[RegimeSpec], tasks: Sequence[str]) -> None:
     """Refuse before any work what cannot be drawn.
+
+    Args:
+        specs: What is to be drawn.
+        tasks: The names of the tasks of the store.
 
     Raises:
         UnknownNameError: for a kind that there is not; UsageError: for a name twice, or an option
-            that the kind does not have.
+            that the kind does not have or that does not fit the tasks.
     """
     seen = set()
     for spec in specs:
         if spec.kind not in REGIMES:
             raise UnknownNameError("regime", spec.kind, REGIMES)
-        REGIMES[spec.kind](**spec.options)
+        REGIMES[spec.kind](**spec.options).check(tasks)
         if not (spec.kind == spec.label == FULL):
             check_name(spec.label)
         if spec.label in seen:

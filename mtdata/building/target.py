@@ -8,6 +8,7 @@ from mtdata.building.journal import difference
 from mtdata.building.regimes import RegimeSpec
 from mtdata.building.request import Request
 from mtdata.errors import DataError, UsageError
+from mtdata.regimes import REGIMES
 from mtdata.store.atomic import disk_errors
 from mtdata.store.format import FULL, canonical
 from mtdata.store.reader import Store
@@ -82,8 +83,10 @@ def _check_regime(store: Store, spec: RegimeSpec, seed: int) -> None:
         if split.role != "train" or spec.label == FULL:
             continue
         info = split.regimes.get(spec.label)
-        if info is None or (info.kind, info.seed) != (spec.kind, seed):
+        wanted = REGIMES[spec.kind](**spec.options).parameters
+        if info is None or (info.kind, info.seed, info.parameters) != (spec.kind, seed, wanted):
+            options = f" and options {canonical(wanted)}" if wanted else ""
             raise UsageError(
                 f"{store.path} is complete, but has no regime {spec.label!r} of kind {spec.kind} "
-                f"with seed {seed}. Add it with `mtdata regime add`."
+                f"with seed {seed}{options}. Add it with `mtdata regime add`."
             )

@@ -9,12 +9,20 @@ from numpy.typing import NDArray
 
 from mtdata.errors import DataError, UnknownNameError
 from mtdata.regimes.base import Regime
+from mtdata.regimes.fraction import Fraction
 from mtdata.regimes.full import Full
+from mtdata.regimes.imbalanced import Imbalanced
 from mtdata.regimes.one import One
 from mtdata.regimes.random import Random
 from mtdata.regimes.table import RegimeTable, read_table, write_table
 
-REGIMES: dict[str, type[Regime]] = {"full": Full, "one": One, "random": Random}
+REGIMES: dict[str, type[Regime]] = {
+    "full": Full,
+    "one": One,
+    "random": Random,
+    "imbalanced": Imbalanced,
+    "fraction": Fraction,
+}
 
 
 def draw(
@@ -38,7 +46,7 @@ def draw(
 
     Raises:
         UnknownNameError: where there is no such regime.
-        UsageError: for an option that it does not have.
+        UsageError: for an option that it does not have, or that does not fit the tasks.
         DataError: where two images share a key, or a task gets no label in the whole split.
     """
     if kind not in REGIMES:

@@ -18,7 +18,8 @@ class Regime(ABC):
     a seed means the same assignment on every machine, whatever the order of images and tasks.
 
     Args:
-        options: What a member names; this base takes none.
+        options: Those of `takes`. `stable` decides for each image by itself: its labels stay the
+            same whatever other images there are, and counts are right in expectation only.
 
     Raises:
         UsageError: for an option that the regime does not have.
@@ -27,17 +28,29 @@ class Regime(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     """One sentence for `mtdata regime add --help`."""
+    takes: ClassVar[tuple[str, ...]] = ("stable",)
+    """Names of its options."""
 
     def __init__(self, **options: Any) -> None:
-        if options:
-            raise UsageError(
-                f"`{next(iter(options))}` is no option of the regime `{self.name}`. Leave it out."
-            )
+        for option in options:
+            if option not in self.takes:
+                raise UsageError(
+                    f"`{option}` is no option of the regime `{self.name}`. Leave it out."
+                )
+        self.stable = bool(options.get("stable", False))
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The options as JSON, defaults included; stored beside the assignment."""
-        return {}
+        """What was asked for, as JSON; stored beside the assignment."""
+        return {"stable": True} if self.stable else {}
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Refuse tasks that the options do not fit.
+
+        Raises:
+            UsageError: where they do not.
+        """
+        return  # most options fit any tasks
 
     def assign(
         self,
@@ -58,16 +71,35 @@ class Regime(ABC):
         Returns:
             Which cells may be seen, `[n, t]`; never one that is not available. An image with
             nothing available gets nothing.
+
+        Raises:
+            UsageError: for tasks that the options do not fit.
         """
+        self.check(tasks)
         rows = ordered(keys, seed)
         columns = sorted(range(len(tasks)), key=lambda t: tasks[t])
+        choose = self._one_by_one if self.stable else self.choose
         chosen = np.zeros_like(available)
-        chosen[np.ix_(rows, columns)] = self.choose(
+        chosen[np.ix_(rows, columns)] = choose(
             [keys[i] for i in rows],
             [tasks[t] for t in columns],
             available[np.ix_(rows, columns)],
             seed=seed,
         )
+        return chosen
+
+    def _one_by_one(
+        self,
+        keys: Sequence[str],
+        tasks: Sequence[str],
+        available: NDArray[np.bool_],
+        *,
+        seed: int,
+    ) -> NDArray[np.bool_]:
+        chosen = np.zeros_like(available)
+        for i in map(int, np.flatnonzero(available.any(1))):
+            has = [int(t) for t in np.flatnonzero(available[i])]
+            chosen[i, self.choose_alone(keys[i], tasks, has, seed=seed)] = True
         return chosen
 
     @abstractmethod
@@ -80,3 +112,9 @@ class Regime(ABC):
         seed: int,
     ) -> NDArray[np.bool_]:
         """Do what `assign` says, with images in the order of their hashes and tasks by name."""
+
+    @abstractmethod
+    def choose_alone(
+        self, key: str, tasks: Sequence[str], has: Sequence[int], *, seed: int
+    ) -> Sequence[int]:
+        """Choose among the columns `has` of one image, at least one, by nothing but its key."""

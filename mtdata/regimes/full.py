@@ -14,6 +14,7 @@ class Full(Regime):
 
     name: ClassVar[str] = "full"
     summary: ClassVar[str] = "every label there is"
+    takes: ClassVar[tuple[str, ...]] = ()
 
     def choose(
         self,
@@ -25,3 +26,9 @@ class Full(Regime):
     ) -> NDArray[np.bool_]:
         """What is available."""
         return available.copy()
+
+    def choose_alone(
+        self, key: str, tasks: Sequence[str], has: Sequence[int], *, seed: int
+    ) -> Sequence[int]:
+        """What is available."""
+        return has

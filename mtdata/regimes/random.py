@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.hashing import digest
+from mtdata.hashing import digest, unit
 from mtdata.regimes.base import Regime
 
 
@@ -20,7 +20,7 @@ class Random(Regime):
     Reference: Li et al. 2022, section 4.1 ("random-label").
 
     Differs from the released assignments, which seem drawn independently for each image: the
-    shares are the same, without their scatter.
+    shares are the same, without their scatter (with `stable` there is scatter too).
     """
 
     name: ClassVar[str] = "random"
@@ -44,6 +44,13 @@ class Random(Regime):
                 several = hands[turn % len(hands)]
                 chosen[image, several[turn // len(hands) % len(several)]] = True
         return chosen
+
+    def choose_alone(
+        self, key: str, tasks: Sequence[str], has: Sequence[int], *, seed: int
+    ) -> Sequence[int]:
+        """A number by the hash of the key, and the tasks whose hashes with it are lowest."""
+        number = 1 + int(unit(seed, key, "random") * max(1, len(has) - 1))
+        return sorted(has, key=lambda t: digest(seed, key, tasks[t]))[:number]
 
 
 def _hands(has: Sequence[int], names: Sequence[str], seed: int) -> list[list[list[int]]]:

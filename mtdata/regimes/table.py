@@ -20,7 +20,7 @@ class RegimeTable:
     """The labels that may be seen of a split.
 
     Args:
-        kind: The regime that made it, or "file".
+        kind: The regime that made it, or "import".
         keys: The `n` keys of the split.
         tasks: The names of its `t` tasks.
         labels: What may be seen, `[n, t]`.
@@ -90,17 +90,34 @@ def read_table(path: Path, keys: Sequence[str], tasks: Sequence[str]) -> RegimeT
     rows = {key: i for i, key in enumerate(keys)}
     columns = {task: t for t, task in enumerate(tasks)}
     labels = np.zeros((len(keys), len(tasks)), np.bool_)
-    for number, row in enumerate(_rows(path), start=2):
-        if len(row) != 2 or row[0] not in rows or row[1] not in columns:
+    for number, (key, task) in enumerate(read_pairs(path), start=2):
+        if key not in rows or task not in columns:
             raise DataError(
                 f"{path}, line {number}: should be a key of the split and one of "
-                f"{', '.join(tasks)}; found `{','.join(row)}`. Correct or remove the line."
+                f"{', '.join(tasks)}; found `{key},{task}`. Correct or remove the line."
             )
-        cell = rows[row[0]], columns[row[1]]
-        if labels[cell]:
+        labels[rows[key], columns[task]] = True
+    return RegimeTable("import", tuple(keys), tuple(tasks), labels, origin=path.name)
+
+
+def read_pairs(path: Path) -> list[tuple[str, str]]:
+    """Read key and task of every line below the header.
+
+    Raises:
+        DataError: naming the line that has not two fields, or is there twice.
+    """
+    pairs: dict[tuple[str, str], None] = {}
+    for number, row in enumerate(_rows(path), start=2):
+        if len(row) != 2:
+            raise DataError(
+                f"{path}, line {number}: should be a key and a task; found `{','.join(row)[:80]}`. "
+                "Correct or remove the line."
+            )
+        pair = row[0], row[1]
+        if pair in pairs:
             raise DataError(f"{path}, line {number}: `{','.join(row)}` is there twice. Remove one.")
-        labels[cell] = True
-    return RegimeTable("file", tuple(keys), tuple(tasks), labels, origin=path.name)
+        pairs[pair] = None
+    return list(pairs)
 
 
 def _rows(path: Path) -> list[list[str]]:

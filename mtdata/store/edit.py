@@ -31,7 +31,7 @@ def add_regime(path: Path, name: str, table: RegimeTable, *, split: str | None =
         DataError: where keys differ from the split's, or it shows a label that is not there.
     """
     with Store(path) as store:
-        target = store.split(split) if split else _only_training_split(store)
+        target = store.split(split) if split else training_split(store)
         check_name(name)
         if name in target.regimes:
             raise UsageError(
@@ -61,6 +61,21 @@ def remove_regime(path: Path, name: str) -> None:
             del file[f"{owner}/{layout.REGIME}/{name}"]
         if file.attrs["default_regime"] == name:
             file.attrs["default_regime"] = layout.FULL
+
+
+def training_split(store: Store) -> Split:
+    """The split with the role "train", where there is one.
+
+    Raises:
+        UsageError: where there is none or more than one.
+    """
+    names = [split.name for split in store.splits.values() if split.role == "train"]
+    if len(names) != 1:
+        raise UsageError(
+            f"{store.path} should have one training split; found {', '.join(names) or 'none'}. "
+            "A regime says what may be seen in training."
+        )
+    return store.split(names[0])
 
 
 def check_name(name: str) -> None:
@@ -99,16 +114,6 @@ def placed(name: str, table: RegimeTable, split: Split) -> RegimeInfo:
         )
     origin = table.origin or table.kind
     return RegimeInfo(name, table.kind, table.parameters, table.seed, origin, names, labels)
-
-
-def _only_training_split(store: Store) -> Split:
-    names = [split.name for split in store.splits.values() if split.role == "train"]
-    if len(names) != 1:
-        raise UsageError(
-            f"`split` should be given: {store.path} has {len(names)} training splits "
-            f"({', '.join(names) or 'none'})."
-        )
-    return store.split(names[0])
 
 
 @contextmanager

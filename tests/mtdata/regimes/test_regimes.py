@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,41 +12,77 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from mtdata.errors import DataError, UnknownNameError, UsageError
-from mtdata.regimes import REGIMES, draw
+from mtdata.regimes import REGIMES, Regime, draw
 
 TASKS = ("semantic", "depth", "normals", "parts", "edges")
+STABLE = ("one", "random", "imbalanced", "fraction")
+PINNED = {
+    ("full", False): "111 111 111 111 111 111 111 111 111 111",
+    ("one", False): "100 001 010 100 001 010 001 010 100 010",
+    ("random", False): "001 011 010 001 101 100 101 110 100 110",
+    ("one", True): "001 001 010 100 001 010 001 001 100 010",
+    ("random", True): "101 101 011 100 001 110 001 001 100 011",
+    ("imbalanced", False): "100 001 010 010 100 100 100 100 100 010",
+    ("imbalanced", True): "100 010 010 100 010 100 100 100 010 010",
+    ("fraction", False): "000 111 000 111 000 000 111 111 111 000",
+    ("fraction", True): "000 111 000 111 000 000 111 111 111 000",
+}
 tables = st.integers(1, 5).flatmap(
     lambda t: st.integers(1, 12).flatmap(lambda n: arrays(np.bool_, (n, t)))
 )
+RATIOS: dict[int, list[float]] = {
+    1: [1.0],
+    2: [0.9, 0.1],
+    3: [0.6, 0.3, 0.1],
+    4: [0.4, 0.3, 0.2, 0.1],
+    5: [0.2] * 5,
+}
 every_regime = pytest.mark.parametrize("name", REGIMES)
+every_form = pytest.mark.parametrize(
+    ("name", "stable"),
+    [(name, stable) for name in REGIMES for stable in (False, True)[: 1 + (name != "full")]],
+)
+
+
+def _regime(name: str, tasks: int, *, stable: bool = False) -> Regime:
+    """A regime with the options that it needs."""
+    options: dict[str, Any] = {"stable": True} if stable else {}
+    if name == "imbalanced":
+        options["ratio"] = dict(zip(TASKS, RATIOS[tasks], strict=False))
+    if name == "fraction":
+        options["share"] = 0.5
+    return REGIMES[name](**options)
 
 
 def _names(available: NDArray[np.bool_]) -> tuple[list[str], list[str]]:
     return [f"k{i}" for i in range(len(available))], list(TASKS[: available.shape[1]])
 
 
-@every_regime
+@every_form
 @given(available=tables, seed=st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_never_a_label_that_is_not_there(
-    name: str, available: NDArray[np.bool_], seed: int
+    name: str, stable: bool, available: NDArray[np.bool_], seed: int
 ) -> None:
-    labels = REGIMES[name]().assign(*_names(available), available, seed=seed)
+    regime = _regime(name, available.shape[1], stable=stable)
+    labels = regime.assign(*_names(available), available, seed=seed)
     assert not (labels & ~available).any()
-    assert (labels.any(1) == available.any(1)).all()
+    if name != "fraction":
+        assert (labels.any(1) == available.any(1)).all()
 
 
-@every_regime
+@every_form
 @given(available=tables, data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_order_of_images_and_tasks_does_not_matter(
-    name: str, available: NDArray[np.bool_], data: st.DataObject
+    name: str, stable: bool, available: NDArray[np.bool_], data: st.DataObject
 ) -> None:
     keys, tasks = _names(available)
     rows = data.draw(st.permutations(range(len(keys))))
     columns = data.draw(st.permutations(range(len(tasks))))
-    straight = REGIMES[name]().assign(keys, tasks, available, seed=3)
-    turned = REGIMES[name]().assign(
+    regime = _regime(name, len(tasks), stable=stable)
+    straight = regime.assign(keys, tasks, available, seed=3)
+    turned = regime.assign(
         [keys[i] for i in rows],
         [tasks[t] for t in columns],
         available[np.ix_(rows, columns)],
@@ -54,11 +91,34 @@ def test_the_order_of_images_and_tasks_does_not_matter(
     np.testing.assert_array_equal(turned, straight[np.ix_(rows, columns)])
 
 
+@pytest.mark.parametrize("name", STABLE)
+@given(available=tables, data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_stable_regime_stays_when_images_are_added(
+    name: str, available: NDArray[np.bool_], data: st.DataObject
+) -> None:
+    keys, tasks = _names(available)
+    some = sorted(data.draw(st.sets(st.integers(0, len(keys) - 1), min_size=1)))
+    regime = _regime(name, len(tasks), stable=True)
+    whole = regime.assign(keys, tasks, available, seed=3)
+    part = regime.assign([keys[i] for i in some], tasks, available[some], seed=3)
+    np.testing.assert_array_equal(part, whole[some])
+
+
+@pytest.mark.parametrize("name", STABLE)
+def test_a_regime_that_is_not_stable_changes_when_images_are_added(name: str) -> None:
+    available = np.ones((60, 3), np.bool_)
+    keys, tasks = _names(available)
+    regime = _regime(name, 3)
+    whole = regime.assign(keys, tasks, available, seed=3)
+    assert (regime.assign(keys[:50], tasks, available[:50], seed=3) != whole[:50]).any()
+
+
 @every_regime
 def test_inputs_stay_as_they_are(name: str) -> None:
     available = np.eye(4, 3, dtype=np.bool_)
     before = available.copy()
-    REGIMES[name]().assign(*_names(available), available, seed=0)
+    _regime(name, 3).assign(*_names(available), available, seed=0)
     np.testing.assert_array_equal(available, before)
 
 
@@ -68,23 +128,25 @@ def test_an_unknown_option_is_refused(name: str) -> None:
         REGIMES[name](ratoi=1)
 
 
-@pytest.mark.parametrize("name", ["one", "random"])
-def test_the_seed_matters(name: str) -> None:
+def test_full_is_stable_as_it_is() -> None:
+    with pytest.raises(UsageError, match="`stable` is no option of the regime `full`"):
+        REGIMES["full"](stable=True)
+
+
+@every_form
+def test_the_seed_matters(name: str, stable: bool) -> None:
     available = np.ones((40, 3), np.bool_)
-    regime, names = REGIMES[name](), _names(available)
+    regime, names = _regime(name, 3, stable=stable), _names(available)
     first, other = (regime.assign(*names, available, seed=seed) for seed in (0, 1))
-    assert (first != other).any()
+    assert (first != other).any() == (name != "full")
 
 
-@pytest.mark.parametrize("name", ["one", "random"])
-def test_assignments_stay_as_they_are_from_version_to_version(name: str) -> None:
-    pinned = {
-        "one": "100 001 010 100 001 010 001 010 100 010",
-        "random": "001 011 010 001 101 100 101 110 100 110",
-    }
+@every_form
+def test_assignments_stay_as_they_are_from_version_to_version(name: str, stable: bool) -> None:
     available = np.ones((10, 3), np.bool_)
-    labels = REGIMES[name]().assign(*_names(available), available, seed=0)
-    assert " ".join("".join(str(int(x)) for x in row) for row in labels) == pinned[name]
+    labels = _regime(name, 3, stable=stable).assign(*_names(available), available, seed=0)
+    found = " ".join("".join(str(int(x)) for x in row) for row in labels)
+    assert found == PINNED[name, stable]
 
 
 @given(available=st.integers(1, 3).flatmap(lambda t: arrays(np.bool_, (6, t))))
@@ -165,8 +227,9 @@ def test_random_draws_numbers_uniformly_where_availability_varies() -> None:
 def test_a_task_without_any_label_is_named(name: str) -> None:
     available = np.ones((9, 2), np.bool_)
     available[:, 1] = False
+    options = _regime(name, 2).parameters
     with pytest.raises(DataError, match=r"the regime `\w+` gives the task `depth` no label"):
-        draw(name, *_names(available), available)
+        draw(name, *_names(available), available, **options)
 
 
 def test_too_few_images_for_the_tasks() -> None:

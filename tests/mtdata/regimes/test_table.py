@@ -21,7 +21,7 @@ def test_round_trip(labels: NDArray[np.bool_], tmp_path_factory: pytest.TempPath
     write_table(RegimeTable("one", KEYS, TASKS, labels), path)
     again = read_table(path, KEYS, TASKS)
     np.testing.assert_array_equal(again.labels, labels)
-    assert again.kind == "file"
+    assert again.kind == "import"
     assert again.origin == "regime.csv"
 
 

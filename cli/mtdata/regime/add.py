@@ -1,0 +1,105 @@
+"""`mtdata regime add`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.common import json_option, paragraph, put_json, say
+from cli.examples import examples
+from cli.options import FILE, regime_options, seed_option, store_argument
+from mtdata.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from mtdata.regimes import RegimeTable
+
+IMPORT = "import"
+
+
+@click.command(
+    epilog=examples(
+        "mtdata regime add data/nyu.h5 --kind random",
+        "mtdata regime add data/nyu.h5 --kind one --seed 1 --name one-1",
+        "mtdata regime add data/cityscapes.h5 --kind imbalanced --ratio semantic=0.9,depth=0.1",
+        "mtdata regime add data/nyu.h5 --kind fraction --share 0.1 --stable",
+        "mtdata regime add data/nyu.h5 --kind import --from nyuv2_onelabel.pth",
+    ),
+)
+@store_argument
+@click.option(
+    "--kind",
+    required=True,
+    help="full, one (a label an image), random (1 to K - 1), imbalanced (one an image, in a given "
+    "--ratio), fraction (all labels of a --share of the images), or import (--from a file).",
+)
+@click.option("--name", help="What to call it.  [default: its kind, or the name of the file]")
+@regime_options
+@click.option(
+    "--from",
+    "file",
+    type=FILE,
+    metavar="PATH",
+    help="import: CSV (key,task), JSON, or .pth and .npy as MTPSL released them. No code in it is "
+    "run.",
+)
+@seed_option
+@json_option
+def add(
+    store: Path,
+    *,
+    kind: str,
+    name: str | None,
+    file: Path | None,
+    seed: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Draw a regime on the training split, or read one from a file, and keep it in the store."""
+    from mtdata.regimes import REGIMES
+
+    given = {option: value for option, value in options.items() if value}
+    if kind not in (*REGIMES, IMPORT):
+        raise UnknownNameError("regime", kind, [*REGIMES, IMPORT])
+    if (kind == IMPORT) != (file is not None):
+        raise UsageError(
+            "--kind import reads --from PATH, and no other kind does: give both, or neither."
+        )
+    if file is None:
+        from mtdata.draw_regime import draw_regime
+
+        split, table = draw_regime(store, kind, name=name, seed=seed, **given)
+        _tell(store, split, name or kind, table, as_json=as_json)
+        return
+    for option in given:
+        raise UsageError(f"`{option}` is no option of the regime `import`. Leave it out.")
+    from mtdata.draw_regime import import_regime
+
+    split, found = import_regime(store, file, name=name)
+    _tell(store, split, name or file.stem, found.table, found.notes, as_json=as_json)
+
+
+def _tell(
+    store: Path,
+    split: str,
+    name: str,
+    table: "RegimeTable",
+    notes: Sequence[str] = (),
+    *,
+    as_json: bool,
+) -> None:
+    from cli.mtdata.regime.table import put_regimes
+
+    found = {
+        "name": name,
+        "kind": table.kind,
+        "parameters": dict(table.parameters),
+        "seed": table.seed,
+        "labels": table.counts,
+        "images_with": {str(k): n for k, n in table.images_with.items()},
+        "notes": list(notes),
+    }
+    put_json(found) if as_json else put_regimes({split: {name: found}})
+    for note in notes:
+        say(paragraph(f"Note: {note}"))
+    say(f"Next: mttrain --method xtc --data {store} --regime {name}")

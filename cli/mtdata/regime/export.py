@@ -1,0 +1,31 @@
+"""`mtdata regime export`."""
+
+from pathlib import Path
+
+import click
+
+from cli.common import say
+from cli.examples import examples
+from cli.options import FILE, store_argument
+
+
+@click.command(
+    epilog=examples(
+        "mtdata regime export data/nyu.h5 one -o one.csv",
+        "mtdata regime export data/nyu.h5 one -o one.json",
+    ),
+)
+@store_argument
+@click.argument("name")
+@click.option(
+    "-o", "--out", type=FILE, required=True, help="CSV or JSON file to write, by its suffix."
+)
+def export(store: Path, name: str, *, out: Path) -> None:
+    """Write a regime to a file that `regime add --kind import` and mttrain --regime (CSV) read.
+
+    CSV has a line of key and task for each label; JSON the tasks of each key.
+    """
+    from mtdata.export_regime import export_regime
+
+    table = export_regime(store, name, out)
+    say(f"Wrote {int(table.labels.sum()):,} labels of {len(table.keys):,} images to {out}.")

@@ -1,0 +1,30 @@
+"""`mtdata regime list`."""
+
+from pathlib import Path
+
+import click
+
+from cli.common import json_option, put_json
+from cli.examples import examples
+from cli.options import store_argument
+
+
+@click.command(
+    "list",
+    epilog=examples(
+        "mtdata regime list data/nyu.h5",
+        "mtdata regime list data/nyu.h5 --json",
+    ),
+)
+@store_argument
+@json_option
+def list_(store: Path, *, as_json: bool) -> None:
+    """List the regimes of a store and how many labels each shows."""
+    from cli.mtdata.regime.table import put_regimes
+    from mtdata.info import info
+    from mtdata.store import open_store
+
+    with open_store(store) as opened:
+        found = {name: split["regimes"] for name, split in info(opened)["splits"].items()}
+        default = opened.default_regime
+    put_json({"default": default, "splits": found}) if as_json else put_regimes(found, default)

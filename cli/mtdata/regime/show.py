@@ -1,0 +1,69 @@
+"""`mtdata regime show`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.common import json_option, paragraph, put_json, say
+from cli.examples import examples
+from cli.options import FILE, store_argument
+
+SETS = 20
+"""Sets of tasks that people are shown; JSON has all."""
+
+
+@click.command(
+    epilog=examples(
+        "mtdata regime show data/nyu.h5 random --plot random.png",
+        "mtdata regime show data/nyu.h5 one --json",
+    ),
+)
+@store_argument
+@click.argument("name")
+@click.option("--plot", type=FILE, help="Draw it too, for instance into regime.png.")
+@json_option
+def show(store: Path, name: str, *, plot: Path | None, as_json: bool) -> None:
+    """Tell all about one regime: labels, numbers of labels, tasks that are shown together."""
+    from mtdata.regime_summary import summarise
+    from mtdata.store import open_store
+
+    if plot is not None:
+        from mtdata.pictures import check_path
+
+        check_path(plot)
+    with open_store(store) as opened:
+        found = summarise(opened, name)
+    put_json(found) if as_json else _print(found)
+    if plot is not None:
+        from mtdata.pictures import save
+        from mtdata.regime_plot import plot as draw
+
+        save(draw(found), plot)
+        say(f"Drew {plot}.")
+
+
+def _print(found: dict[str, Any]) -> None:
+    from cli.tables import put_table
+
+    default = ", the default" if found["default"] else ""
+    seed = "" if found["seed"] is None else f", seed {found['seed']}"
+    click.echo(
+        f"{found['path']}: regime {found['name']}{default}, of split {found['split']} with "
+        f"{found['images']:,} images\nkind {found['kind']}{seed}, options "
+        f"{json.dumps(found['parameters']) if found['parameters'] else 'none'}"
+    )
+    click.echo(paragraph(f"from: {found['origin']}"))
+    names = list(found["labels"])
+    put_table(
+        ["task", "labels shown", "in the store"],
+        [[name, found["labels"][name], found["available"][name]] for name in names],
+    )
+    put_table(["labels of an image", "images"], list(found["images_with"].items()))
+    if found["pairs"]:
+        put_table(["tasks", "images that show both"], list(found["pairs"].items()))
+    sets = list(found["sets"].items())
+    put_table(["tasks", "images that show exactly these"], sets[:SETS])
+    if len(sets) > SETS:
+        say(f"{len(sets) - SETS} more sets of tasks are rarer; --json lists all.")

@@ -1,0 +1,51 @@
+"""All about one regime of a store, without reading a pixel."""
+
+from typing import Any
+
+from mtdata.regimes import RegimeTable
+from mtdata.regimes.counting import count_pairs, count_sets
+from mtdata.store import Store
+from mtdata.store.edit import training_split
+
+
+def regime_table(store: Store, name: str) -> RegimeTable:
+    """The labels that a regime shows of the training split, for instance to be written to a file.
+
+    Raises:
+        UnknownNameError: where there is no such regime.
+        UsageError: where the store has not exactly one training split.
+    """
+    split = training_split(store)
+    labels = split.visible(name)
+    about = split.regimes[name]
+    tasks = tuple(task.name for task in split.tasks)
+    return RegimeTable(
+        about.kind, split.keys, tasks, labels, about.parameters, about.seed, about.origin
+    )
+
+
+def summarise(store: Store, name: str) -> dict[str, Any]:
+    """The fields of `mtdata regime show --json`.
+
+    Raises:
+        UnknownNameError: where there is no such regime.
+        UsageError: where the store has not exactly one training split.
+    """
+    split, table = training_split(store), regime_table(store, name)
+    there = (split.valid_pixels > 0).sum(0)
+    return {
+        "path": str(store.path),
+        "name": name,
+        "default": name == store.default_regime,
+        "split": split.name,
+        "kind": table.kind,
+        "parameters": dict(table.parameters),
+        "seed": table.seed,
+        "origin": table.origin,
+        "images": len(split),
+        "labels": table.counts,
+        "available": {task: int(n) for task, n in zip(table.tasks, there, strict=True)},
+        "images_with": {str(k): table.images_with.get(k, 0) for k in range(len(table.tasks) + 1)},
+        "pairs": count_pairs(table.tasks, table.labels),
+        "sets": count_sets(table.tasks, table.labels),
+    }

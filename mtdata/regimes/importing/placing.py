@@ -1,0 +1,128 @@
+"""From what a file says to the images and tasks of a split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import DataError, UnknownNameError
+from mtdata.regimes.importing.assignment import Assignment
+from mtdata.regimes.table import RegimeTable
+from mtdata.task import TASK_ORDER
+
+ALIASES = {
+    "semseg": "semantic",
+    "normal": "normals",
+    "human_parts": "parts",
+    "sal": "saliency",
+    "edge": "edges",
+}
+"""What the files released with MTPSL call the tasks."""
+
+BY_ROW = (
+    "row i of the file is the i-th image of the split, in the order of its keys (for NYUv2 that is "
+    "the order of trainNdxs)"
+)
+DOUBT = (
+    "The files of MTPSL count rows in the arrays that MTAN distributes, whose order is documented "
+    "nowhere: the counts are the released ones, the images need not be."
+)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A regime read from a file, and what a person should know about it."""
+
+    table: RegimeTable
+    notes: tuple[str, ...]
+
+
+def place(
+    assignment: Assignment,
+    path: Path,
+    keys: Sequence[str],
+    tasks: Sequence[str],
+    available: NDArray[np.bool_],
+    *,
+    digest: str,
+) -> Imported:
+    """Give every label of a file its place in a split; what has no valid pixels is left out.
+
+    Args:
+        assignment: What the file says.
+        path: The file, for messages and the note of origin.
+        keys: The `n` keys of the split, in its order.
+        tasks: The names of its `t` tasks.
+        available: Which cells have valid pixels, `[n, t]`.
+        digest: SHA-256 of the file.
+
+    Raises:
+        DataError: where it names images or tasks that are none, has another number of rows than
+            the split, or no label remains.
+    """
+    _check_images(assignment, path, keys)
+    names = [task if task in tasks else ALIASES.get(task, task) for task in assignment.tasks]
+    _check_tasks(names, path, tasks)
+    said = RegimeTable("import", assignment.keys or tuple(keys), tuple(names), assignment.labels)
+    wanted = said.aligned(keys, tasks)
+    labels = wanted & available
+    if not labels.any():
+        raise DataError(
+            f"{path} shows no label that the split has: it names {said.labels.sum()} labels of "
+            f"{', '.join(names)}. Is it of this data set?"
+        )
+    origin = f"{path.name}, sha256 {digest}" + ("" if assignment.keys else f"; {BY_ROW}")
+    table = RegimeTable(
+        "import", tuple(keys), tuple(tasks), labels, {"file": path.name, "sha256": digest},
+        origin=origin,
+    )  # fmt: skip
+    by_row = () if assignment.keys else (f"{BY_ROW}. {DOUBT}",)
+    return Imported(table, (*by_row, *_left_out(said, table, int((wanted & ~available).sum()))))
+
+
+def _check_images(assignment: Assignment, path: Path, keys: Sequence[str]) -> None:
+    if assignment.keys is None:
+        if len(assignment.labels) != len(keys):
+            raise DataError(
+                f"{path} should have a row for each of the {len(keys)} images of the split; found "
+                f"{len(assignment.labels)}. Its rows are positions in the split: it needs the "
+                "store of that data set with all its images."
+            )
+        return
+    unknown = sorted(set(assignment.keys) - set(keys))
+    if unknown:
+        raise DataError(
+            f"{path} should name images of the split, such as `{keys[0]}`; found `{unknown[0]}` "
+            f"and {len(unknown) - 1} more that are not in it, out of {len(assignment.keys)}. "
+            "Give it the store of that data set with all its images, or remove them from the file."
+        )
+
+
+def _check_tasks(names: Sequence[str], path: Path, tasks: Sequence[str]) -> None:
+    for name in names:
+        if name not in tasks and name not in TASK_ORDER:
+            raise DataError(f"{path}: {UnknownNameError('task', name, list(tasks))}")
+        if names.count(name) > 1:
+            raise DataError(
+                f"{path} should name each task once; `{name}` is there by two names. Remove one."
+            )
+
+
+def _left_out(said: RegimeTable, table: RegimeTable, invalid: int) -> list[str]:
+    notes = [
+        f"{count} labels of `{task}` in the file are left out: the store has no such task."
+        for task, count in said.counts.items()
+        if task not in table.tasks and count
+    ]
+    if invalid:
+        notes.append(
+            f"{invalid} labels of the file are left out: they have no valid pixel in the store."
+        )
+    notes += [
+        f"no image shows `{task}`; train without it (mttrain --tasks)."
+        for task, count in table.counts.items()
+        if not count
+    ]
+    return notes
