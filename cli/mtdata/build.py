@@ -66,7 +66,10 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     help="nyu: part of the 480x640 frame to keep: default (44,40,427,561), none, or "
     "top,left,height,width.",
 )
-@click.option("--layout", help="nyu: mat, folders or mtan.  [default: what lies there]")
+@click.option(
+    "--layout",
+    help="nyu: mat, folders or mtan; cityscapes: official or mtan.  [default: what lies there]",
+)
 @click.option(
     "--edges",
     help="pascal: split (target in train, boundaries in val), target or boundaries.  "

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.errors import SourceNotFoundError, UsageError
+from mtdata.kinds import Depth
 from mtdata.sample import Sample
 from mtdata.sources.base import Role, Source, check_options
 from mtdata.sources.cityscapes_frame import DEPTHS
 from mtdata.sources.cityscapes_ids import CLASSES
 from mtdata.sources.cityscapes_scan import scan
+from mtdata.sources.mtan import FOLDERS, MtanTree, is_tree
 from mtdata.sources.reader import Reader
 from mtdata.task import Task
 
@@ -18,12 +20,14 @@ from mtdata.task import Task
 class Cityscapes(Source):
     """`leftImg8bit gtFine disparity camera`, each as a folder or as the zip file of the download.
 
-    A key is the official id, aachen_000000_000019. An image has the labels whose files are there.
+    Or the `.npy` tree that MTAN distributes. A key is the official id, aachen_000000_000019, or the
+    number of a file of that tree. An image has the labels whose files are there.
 
     Options:
         classes: 7 or 19.
         depth: "disparity" (p / 65535, as the papers have it), "px" (disparity in pixels of the
             official 1024x2048 images, at whatever size they are stored) or "m" (metres).
+        layout: "official" or "mtan"; what lies there, unless it is said.
     """
 
     name = "cityscapes"
@@ -32,34 +36,42 @@ class Cityscapes(Source):
         "Register at https://www.cityscapes-dataset.com and download "
         "leftImg8bit_trainvaltest.zip (11 GB), gtFine_trainvaltest.zip (241 MB), "
         "disparity_trainvaltest.zip (3.5 GB) and camera_trainvaltest.zip (2 MB) to one folder: "
-        "data/raw/cityscapes, or any other that --source names. They need not be unpacked."
+        "data/raw/cityscapes, or any other that --source names. They need not be unpacked. Or put "
+        "the .npy tree that MTAN distributes (train/ and val/) there."
     )
     licence = (
         "Own terms: research and teaching, no commercial use, no redistribution. "
         "Cite Cordts et al., CVPR 2016."
     )
     default_size = (128, 256)
-    takes = ("classes", "depth")
+    takes = ("classes", "depth", "layout")
 
     def __init__(self, root: Path | None, **options: Any) -> None:
         if root is None:
             raise SourceNotFoundError(
                 f"`cityscapes` should be given a folder; found none. {self.download}"
             )
-        self.classes, self.depth = _parse(options)
-        super().__init__(Path(root), classes=self.classes, depth=self.depth)
+        self.classes, self.depth, layout = _parse(options)
         self._root = Path(root)
+        if layout is None:
+            layout = "mtan" if is_tree(self._root) else "official"
+        _check_fit(layout, self.depth)
+        super().__init__(self._root, classes=self.classes, depth=self.depth, layout=layout)
 
     @classmethod
     def tasks(cls, **options: Any) -> tuple[Task, ...]:
         """Semantic classes and depth."""
-        classes, depth = _parse(options)
-        return Task("semantic", CLASSES[classes]), Task("depth", DEPTHS[depth])
+        classes, depth, layout = _parse(options)
+        # MTAN's arrays hold floats, the official files integers.
+        kind = Depth(unit="disparity") if layout == "mtan" else DEPTHS[depth]
+        return Task("semantic", CLASSES[classes]), Task("depth", kind)
 
     @cached_property
     def reader(self) -> Reader:
-        """What lies in the folder, recognised and listed on first use."""
-        return recognise(self._root, classes=self.classes, depth=self.depth, download=self.download)
+        """What lies in the folder, listed on first use."""
+        if self.options["layout"] == "mtan":
+            return self._mtan()
+        return scan(self._root, classes=self.classes, depth=self.depth, download=self.download)
 
     def splits(self) -> Mapping[str, tuple[str, ...]]:
         """The official train and val, as far as their images are there."""
@@ -85,22 +97,34 @@ class Cityscapes(Source):
         """The file of an image or of a label."""
         return self.reader.locate(split, key, task)
 
+    def _mtan(self) -> MtanTree:
+        semantic = f"label_{self.classes}"
+        # LibMTL passes the same arrays on with its 7 classes in `label`.
+        if self.classes == 7 and not (self._root / "train" / semantic).is_dir():
+            semantic = "label"
+        kinds = {task.name: task.kind for task in self.tasks(**self.options)}
+        labels = {"semantic": (semantic, kinds["semantic"]), "depth": ("depth", kinds["depth"])}
+        splits = {folder: folder for folder in FOLDERS}
+        return MtanTree(self._root, labels, splits=splits, options=self.options)
 
-def recognise(root: Path, *, classes: int, depth: str, download: str) -> Reader:
-    """What reads the layout that lies in a folder.
 
-    Raises:
-        SourceNotFoundError: where it is none that is known.
-    """
-    return scan(root, classes=classes, depth=depth, download=download)
+def _check_fit(layout: str, depth: str) -> None:
+    if layout == "mtan" and depth != "disparity":
+        raise UsageError(
+            "`depth` should be disparity for the .npy tree that MTAN distributes; found "
+            f"{depth}. Give the official files for that."
+        )
 
 
-def _parse(options: Mapping[str, Any]) -> tuple[int, str]:
-    """Classes and depth, checked."""
+def _parse(options: Mapping[str, Any]) -> tuple[int, str, str | None]:
+    """Classes, depth and layout, checked."""
     check_options(Cityscapes, options)
     classes, depth = options.get("classes", 7), options.get("depth", "disparity")
     if classes not in CLASSES:
         raise UsageError(f"`classes` should be 7 or 19 for cityscapes; found {classes}.")
     if depth not in DEPTHS:
         raise UsageError(f"`depth` should be disparity, px or m for cityscapes; found {depth}.")
-    return int(classes), str(depth)
+    layout = options.get("layout")
+    if layout not in (None, "official", "mtan"):
+        raise UsageError(f"`layout` should be official or mtan for cityscapes; found {layout}.")
+    return int(classes), str(depth), layout

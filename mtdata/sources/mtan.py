@@ -24,7 +24,7 @@ from mtdata.sources.imagefile import check_size
 from mtdata.sources.mtan_arrays import DECODERS, read_image, rounding
 from mtdata.sources.reader import Reader
 
-FOLDERS = {"train": "train", "test": "val"}
+FOLDERS = ("train", "val")
 DIGITS = 4
 """Keys are filled with zeros to so many digits: their order is then that of the numbers."""
 
@@ -34,7 +34,7 @@ Files = Mapping[str, Mapping[str, Path]]
 
 def is_tree(root: Path) -> bool:
     """Whether a folder looks like one of MTAN's."""
-    return any((root / folder / "image").is_dir() for folder in FOLDERS.values())
+    return any((root / folder / "image").is_dir() for folder in FOLDERS)
 
 
 class MtanTree(Reader):
@@ -43,6 +43,7 @@ class MtanTree(Reader):
     Args:
         root: The folder that holds `train/` and `val/`.
         labels: Folder and kind of each task.
+        splits: Folder of each split.
         options: Options of the source; they are part of the fingerprints.
     """
 
@@ -51,11 +52,13 @@ class MtanTree(Reader):
         root: Path,
         labels: Mapping[str, tuple[str, Kind]],
         *,
-        options: Mapping[str, Any] | None = None,
+        splits: Mapping[str, str],
+        options: Mapping[str, Any],
     ) -> None:
         self.root = root
         self.labels = dict(labels)
-        self.options = dict(options or {})
+        self.folders = dict(splits)
+        self.options = dict(options)
 
     @cached_property
     def files(self) -> Mapping[str, Files]:
@@ -63,7 +66,7 @@ class MtanTree(Reader):
         names = ["image", *(folder for folder, _ in self.labels.values())]
         found = {
             split: {name: _arrays(self.root / folder / name) for name in names}
-            for split, folder in FOLDERS.items()
+            for split, folder in self.folders.items()
         }
         if not any(files["image"] for files in found.values()):
             raise SourceNotFoundError(
@@ -73,11 +76,11 @@ class MtanTree(Reader):
         for split, files in found.items():
             for arrays in files.values():
                 check_links((path for path in arrays.values() if path.is_symlink()), self.root)
-            _check_pairs(self.root / FOLDERS[split], files)
+            _check_pairs(self.root / self.folders[split], files)
         return found
 
     def splits(self) -> Mapping[str, tuple[str, ...]]:
-        """`train/` to train, `val/` to test; a key is the file name, 0012 for 12.npy."""
+        """The splits that hold images; a key is the number of a file, 0012 for 12.npy."""
         return {s: tuple(files["image"]) for s, files in self.files.items() if files["image"]}
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
@@ -106,15 +109,20 @@ class MtanTree(Reader):
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or a label."""
         folder = "image" if task is None else self.labels[task][0]
-        default = self.root / FOLDERS[split] / folder / f"{int(key)}.npy"
+        default = self.root / self.folders[split] / folder / f"{int(key)}.npy"
         return self.files[split][folder].get(key, default)
 
     def remarks(self) -> tuple[str, ...]:
         """Which frames these are is unknown; and what rounding costs, seen at the first image."""
         remarks = [
+            f"There is no file of `{task}`, in {folder}/: no image has that label."
+            for task, (folder, _) in self.labels.items()
+            if not any(files[folder] for files in self.files.values())
+        ]
+        remarks.append(
             "Which official image a file number of MTAN's arrays stands for, how it was cropped "
             "and with which camera it was taken is not documented: the store does not say it."
-        ]
+        )
         first = next(path for f in self.files.values() for path in f["image"].values())
         lost = rounding(first)
         if lost:

@@ -50,7 +50,7 @@ def _header(path: Path, stream: BytesIO) -> tuple[tuple[int, ...], bool, np.dtyp
     try:
         version = np.lib.format.read_magic(stream)
         shape, fortran, dtype = known[version](stream)
-    except (ValueError, KeyError) as error:
+    except Exception as error:  # numpy raises whatever its parser stumbles over
         raise SampleError(
             path,
             f"should be a .npy file of numbers; its head cannot be read ({error}).",

@@ -120,4 +120,5 @@ def _reader(root: Path, options: NyuOptions, download: str) -> Reader:
         return NyuFolders(root, options, download)
     kinds = {task.name: task.kind for task in Nyu.tasks(**options.to_dict())}
     labels = {task: (folder, kinds[task]) for task, folder in MTAN_FOLDERS.items()}
-    return MtanTree(root, labels, options=options.to_dict())
+    splits = {"train": "train", "test": "val"}
+    return MtanTree(root, labels, splits=splits, options=options.to_dict())
