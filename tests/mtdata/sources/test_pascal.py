@@ -15,6 +15,7 @@ from mtdata.errors import SourceNotFoundError, UsageError
 from mtdata.facts import PASCAL21
 from mtdata.sources.pascal import Pascal
 from mtdata.sources.pascal_classes import PART_IDS, SHARED_WITH_NYU
+from mtdata.sources.pascal_layout import OFFICIAL
 from tests.pascal_tree import (
     BODY,
     PEOPLE,
@@ -30,9 +31,14 @@ from tests.pascal_tree import (
 ALL = ("semantic", "normals", "parts", "saliency", "edges")
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pascal(tmp_path_factory.mktemp("original"))
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return write_pascal(tmp_path)
+def home(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / original.name))
 
 
 def _split_of(key: str) -> str:
@@ -214,6 +220,12 @@ def test_what_is_not_there_is_told(home: Path) -> None:
     assert told[1].startswith("val has 2 of the 5105 official images")
     assert told[2] == "No file in sal_distill: no image has saliency."
     assert len(told) == 3
+
+
+def test_nothing_is_told_of_the_whole_set(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OFFICIAL, "train", len(TRAIN))
+    monkeypatch.setitem(OFFICIAL, "val", len(VAL))
+    assert Pascal(home).remarks() == ()
 
 
 def test_one_list_will_do_and_other_files_are_left_alone(home: Path) -> None:

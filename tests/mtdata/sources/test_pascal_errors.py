@@ -21,9 +21,14 @@ KEY, SIZE = TRAIN[0], (45, 60)
 ALL = tuple(task.name for task in Pascal.tasks())
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pascal(tmp_path_factory.mktemp("original"))
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return write_pascal(tmp_path)
+def home(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / original.name))
 
 
 def _list(home: Path, *keys: str, split: str = "train") -> None:
