@@ -68,8 +68,8 @@ def _check_root(root: Path, download: str) -> None:
     missing = [name for name in ("rgb", SPLITS_FILE) if name not in names]
     if missing:
         raise SourceNotFoundError(
-            f"{root} should hold nyu_depth_v2_labeled.mat, or train/image/ with .npy files, or rgb/, "
-            f"{SPLITS_FILE} and folders of labels; "
+            f"{root} should hold nyu_depth_v2_labeled.mat, or train/image/ with .npy files, or "
+            f"rgb/, {SPLITS_FILE} and folders of labels; "
             f"no {' and no '.join(missing)} is there, found {shown(names)}. {download}"
         )
 
