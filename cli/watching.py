@@ -10,6 +10,7 @@ from cli.common import say
 from mtmodels.training.watcher import Progress, Watcher
 
 if TYPE_CHECKING:
+    import rich.console
     import rich.progress
 
     from mtmodels.scores import Scores
@@ -63,7 +64,7 @@ class BarWatcher(Watcher):
     def step(self, progress: Progress, result: "StepResult") -> None:
         """Move the bar on."""
         if self._training is None:
-            self._training = self._bars.add_task("train", total=progress.steps)
+            self._training = self._bars.add_task("", total=progress.steps, told="", left="")
         self._bars.update(
             self._training,
             completed=progress.step,
@@ -94,17 +95,23 @@ def watching() -> Iterator[Watcher]:
         yield LineWatcher()
         return
     from rich.console import Console
+
+    with training_bars(Console(stderr=True)) as bars:
+        yield BarWatcher(bars)
+
+
+def training_bars(console: "rich.console.Console") -> "rich.progress.Progress":
+    """Bars with the time left and the losses."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[told]}"),
+        console=console,
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield BarWatcher(bars)
 
 
 def losses(values: Mapping[str, float]) -> str:

@@ -16,6 +16,22 @@ class RunFolderError(MtmodelsError, OSError):
     exit_code: ClassVar[int] = 2
 
 
+class CheckpointError(MtmodelsError, OSError):
+    """A checkpoint that could not be written; the one before it is as it was.
+
+    Args:
+        folder: Where it should be.
+        reason: What went wrong.
+    """
+
+    def __init__(self, folder: Path, reason: object) -> None:
+        super().__init__(
+            f"the checkpoint {folder} should be written; {reason}. The one before it is as it was: "
+            "make room, then go on with --resume."
+        )
+        self.folder = folder
+
+
 class DivergedError(MtmodelsError, ArithmeticError):
     """A loss that is not finite.
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mtmodels.errors import RunFolderError
+from mtmodels.errors import CheckpointError, RunFolderError
 
 Weights = Mapping[str, Tensor]
 _NETWORK = "network."
@@ -27,7 +28,17 @@ def save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
         folder: `checkpoints/last`, say.
         weights: The state of the method; names that start with `network.` are the network's.
         state: Tensors and plain values.
+
+    Raises:
+        CheckpointError: where it cannot be written, for want of space say.
     """
+    try:
+        _save(folder, weights, state)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(folder, error) from error
+
+
+def _save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
     fresh = _beside(folder, "new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)

@@ -12,7 +12,6 @@ import torch
 from cli import default_store
 from cli.common import run
 from cli.mttrain import KEYS, layer_of, mttrain
-from cli.watching import clock
 from mtdata import sources
 from mtdata.store import open_store
 from mtmodels.training.resolve import resolve
@@ -176,8 +175,3 @@ def test_the_run_folder_is_named_after_what_is_run(
     assert run(mttrain, [*arguments, "--seed", "3", "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["run"] == "runs/fake-xtc-unet-resnet18-one-s3"
-
-
-def test_times_for_people() -> None:
-    assert clock(59.6) == "1:00"
-    assert clock(3723) == "1:02:03"

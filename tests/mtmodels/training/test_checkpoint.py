@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtmodels.errors import RunFolderError
+from mtmodels.errors import CheckpointError, RunFolderError
 from mtmodels.training import checkpoint
 
 
@@ -83,6 +83,21 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new(
     checkpoint.save(folder, weights(3.0), {"value": 3.0})
     assert checkpoint.load_state(folder)["value"] == 3.0
     assert [p.name for p in tmp_path.iterdir()] == ["last"]
+
+
+def test_a_full_disk_is_said_and_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.save(tmp_path / "last", weights(1.0), {"value": 1.0})
+
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(CheckpointError, match=r"No space left on device.*--resume") as caught:
+        checkpoint.save(tmp_path / "last", weights(2.0), {"value": 2.0})
+    assert caught.value.exit_code == 1
+    assert checkpoint.load_state(tmp_path / "last") == {"value": 1.0}
 
 
 def test_a_copy_outlives_what_it_was_made_from(tmp_path: Path) -> None:

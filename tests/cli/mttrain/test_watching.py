@@ -1,0 +1,59 @@
+"""What is shown while a run goes, on a terminal and elsewhere."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from cli import watching
+from cli.watching import BarWatcher, LineWatcher, clock, training_bars
+from mtmodels.scores import Scores
+from mtmodels.training.engine import StepResult
+from mtmodels.training.watcher import Progress, Watcher
+
+RESULT = StepResult(1e-3, 1.0, {"depth": 0.51234, "semantic": 2.0}, {}, {}, 1.0)
+SCORES: Scores = {"depth": {"abs_err": 0.4, "rmse": 1.0}, "semantic": {"iou": [1.0], "miou": 20.0}}
+
+
+def at(step: int) -> Progress:
+    return Progress(epoch=1, step=step, steps=6, epochs=2, done=step // 3, left=65.0)
+
+
+def go_through(watcher: Watcher) -> None:
+    """All that a run tells."""
+    watcher.say("Run: [bold]here")
+    for step in (1, 2, 3):
+        watcher.step(at(step), RESULT)
+    for done in (1, 2):
+        watcher.evaluating("score", done, 2)
+    watcher.epoch(at(3), {"depth": 0.6}, SCORES)
+    watcher.epoch(at(6), {"depth": 0.5}, {})
+
+
+def test_bars_on_a_terminal() -> None:
+    file = io.StringIO()
+    with training_bars(Console(file=file, force_terminal=True, width=100)) as bars:
+        go_through(BarWatcher(bars))
+        bars.refresh()
+    text = file.getvalue()
+    for word in ("Run: [bold]here", "epoch 1/2", "3/6", "1:05", "depth 0.5123", "held out: depth"):
+        assert word in text
+    assert "abs_err 0.4  semantic miou 20" in text
+
+
+def test_lines_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_through(LineWatcher())
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1] == "step 1/6  epoch 1  depth 0.5123  semantic 2  1:05 left"
+    assert lines[2].startswith("epoch 1/2  depth 0.6  held out: depth abs_err 0.4")
+    assert len(lines) == 4
+    monkeypatch.setattr(watching, "EVERY", 0.0)
+    go_through(LineWatcher())
+    assert len(capsys.readouterr().err.splitlines()) == 6
+
+
+def test_times_for_people() -> None:
+    assert clock(59.6) == "1:00"
+    assert clock(3723) == "1:02:03"
