@@ -1,5 +1,6 @@
 """The picture of `mtdata regime show`: labels, numbers of labels, pairs and sets of tasks."""
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,8 +39,8 @@ def _labels(axes: "Axes", found: dict[str, Any]) -> None:
     shown = axes.bar(names, [found["labels"][n] for n in names], color=COLOURS[0], label="shown")
     axes.bar_label(shown, fmt="{:,.0f}", fontsize=9)
     axes.set(title="labels of each task", ylabel="images")
-    axes.margins(y=0.15)
-    axes.legend(loc="upper right")
+    axes.margins(y=0.3)
+    axes.legend(loc="upper right", ncols=2)
 
 
 def _numbers(axes: "Axes", found: dict[str, Any]) -> None:
@@ -55,14 +56,14 @@ def _pairs(axes: "Axes", found: dict[str, Any]) -> None:
     """Images that show both tasks; on the diagonal, the labels of one."""
     names = list(found["labels"])
     table = np.diag([found["labels"][name] for name in names])
-    for pair, count in found["pairs"].items():
-        a, b = (names.index(name) for name in pair.split("+"))
+    places = combinations(range(len(names)), 2)  # the order of the pairs
+    for (a, b), count in zip(places, found["pairs"].values(), strict=True):
         table[a, b] = table[b, a] = count
     axes.imshow(table, cmap="Blues", vmin=0, vmax=max(int(table.max()), 1))
     for a, b in np.ndindex(table.shape):
         colour = "white" if table[a, b] > 0.6 * table.max() else "black"
         axes.text(b, a, f"{table[a, b]:,}", ha="center", va="center", color=colour, fontsize=9)
-    axes.set_xticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), names, rotation=30)
     axes.set_yticks(range(len(names)), names)
     axes.set_title("images that show both")
 

@@ -112,14 +112,12 @@ def _check_tasks(names: Sequence[str], path: Path, tasks: Sequence[str]) -> None
 
 def _left_out(said: RegimeTable, table: RegimeTable, invalid: int) -> list[str]:
     notes = [
-        f"{count} labels of `{task}` in the file are left out: the store has no such task."
+        f"left out: {count} x `{task}`, a task that the store does not have."
         for task, count in said.counts.items()
         if task not in table.tasks and count
     ]
     if invalid:
-        notes.append(
-            f"{invalid} labels of the file are left out: they have no valid pixel in the store."
-        )
+        notes.append(f"left out: {invalid} x a label that has no valid pixel in the store.")
     notes += [
         f"no image shows `{task}`; train without it (mttrain --tasks)."
         for task, count in table.counts.items()

@@ -44,9 +44,10 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """A tensor as the file describes it, contiguous from the start of its storage."""
+    """A tensor as the file describes it: numbers one behind the other, from one of them on."""
 
     storage: _Storage
+    start: int
     shape: tuple[int, ...]
 
 
@@ -56,9 +57,14 @@ def _tensor(
     if not all(isinstance(size, int) and size > 0 for size in shape):
         raise ValueError("its tensor is empty")
     contiguous = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
-    if offset != 0 or stride != contiguous or prod(shape) != storage.length:
-        raise ValueError("its tensor is a part or a view of another")
-    return _Tensor(storage, shape)
+    if (
+        stride != contiguous
+        or not isinstance(offset, int)
+        or offset < 0
+        or offset + prod(shape) > storage.length
+    ):
+        raise ValueError("its tensor is a view that is not contiguous")
+    return _Tensor(storage, offset, shape)
 
 
 def _storage(pid: tuple[Any, ...]) -> _Storage:
@@ -106,7 +112,8 @@ def _numbers(tensor: _Tensor, data: Mapping[str, bytes], path: Path) -> NDArray[
             f"{path} should hold {WHAT}; found {len(content)} bytes for {storage.length} numbers. "
             "Get it again."
         )
-    return np.frombuffer(content, dtype).reshape(tensor.shape)
+    numbers = np.frombuffer(content, dtype, prod(tensor.shape), tensor.start * dtype.itemsize)
+    return numbers.reshape(tensor.shape)
 
 
 def _read_old(file: BytesIO, path: Path) -> tuple[Any, dict[str, bytes]]:

@@ -52,6 +52,13 @@ def test_pth(tmp_path: Path, old: bool, dtype: str) -> None:
     assert "trainNdxs" in found.notes[0]
 
 
+@TORCH_FORMS
+def test_pth_of_a_part_of_a_tensor(tmp_path: Path, old: bool) -> None:
+    more = torch.cat([torch.zeros(2, 3), torch.from_numpy(WEIGHTS), torch.ones(1, 3)])
+    found = _import(_save(tmp_path / "a.pth", more[2:6], old=old))
+    np.testing.assert_array_equal(found.table.labels, WEIGHTS == 1)
+
+
 def test_pth_of_two_columns_has_no_normals(tmp_path: Path) -> None:
     path = _save(tmp_path / "a.pth", torch.from_numpy(WEIGHTS[:, :2].copy()), old=False)
     found = _import(path)
@@ -67,8 +74,8 @@ def test_pth_of_two_columns_has_no_normals(tmp_path: Path) -> None:
         (torch.full((4, 3), 0.5), "values from 0.5 to 0.5"),
         (torch.ones(4, 5), r"found \[4, 5\]"),
         (torch.ones(12), "found something else"),
-        (torch.ones(3, 4).t(), "a part or a view of another"),
-        (torch.ones(8, 3)[4:], "a part or a view of another"),
+        (torch.ones(3, 4).t(), "a view that is not contiguous"),
+        (torch.ones(4, 6)[:, 3:], "a view that is not contiguous"),
         ({"a": torch.ones(4, 3), "b": torch.ones(4, 3)}, "something else|number of tensors"),
         ([1, 2], "something else|number of tensors"),
         (torch.ones(4, 3).half(), "HalfStorage"),
@@ -106,7 +113,7 @@ def test_npy_as_released(tmp_path: Path) -> None:
     assert found.table.counts == {"semantic": 1, "depth": 0, "normals": 2}
     assert found.table.labels[2:, 2].all()
     assert found.notes == (
-        "1 labels of `saliency` in the file are left out: the store has no such task.",
+        "left out: 1 x `saliency`, a task that the store does not have.",
         "no image shows `depth`; train without it (mttrain --tasks).",
     )
 
@@ -339,8 +346,8 @@ def test_labels_without_valid_pixels_are_left_out(tmp_path: Path) -> None:
     found = _import(path, available)
     np.testing.assert_array_equal(found.table.labels, available)
     assert found.notes == (
-        "4 labels of `parts` in the file are left out: the store has no such task.",
-        "3 labels of the file are left out: they have no valid pixel in the store.",
+        "left out: 4 x `parts`, a task that the store does not have.",
+        "left out: 3 x a label that has no valid pixel in the store.",
     )
 
 
