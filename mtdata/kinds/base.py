@@ -67,6 +67,15 @@ class Kind(ABC):
         """Restore what interpolation may have broken (unit length)."""
         return label
 
+    @property
+    def distance_units(self) -> str:
+        """Units of `distance`; empty where values are equal or not, and nothing between."""
+        return ""
+
+    def distance(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+        """How far apart two labels are at each pixel, `[h, w]`; exactly 0 where they are equal."""
+        return np.asarray(a != b, np.float64)
+
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """The kind as JSON; `kind_from_json` reads it."""

@@ -89,6 +89,16 @@ class Depth(Kind):
         zoomed: NDArray[Any] = label * label.dtype.type(times)
         return zoomed
 
+    @property
+    def distance_units(self) -> str:
+        """Those of the label."""
+        return self.units
+
+    def distance(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+        """The difference of two labels, without its sign."""
+        apart: NDArray[np.float64] = np.abs(a.astype(np.float64) - b.astype(np.float64))
+        return apart
+
     def to_json(self) -> dict[str, Any]:
         """The kind as JSON."""
         return {

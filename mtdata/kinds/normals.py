@@ -63,8 +63,9 @@ class Normals(Kind):
         x, y = flat[..., 0], flat[..., 1]
         z = 1 - np.abs(x) - np.abs(y)
         fold = np.maximum(-z, 0)
-        vector[..., 0] = x - np.copysign(fold, x)
-        vector[..., 1] = y - np.copysign(fold, y)
+        # A zero keeps its sign, which says on which side of the fold it was.
+        vector[..., 0] = np.copysign(np.abs(x) - fold, x)
+        vector[..., 1] = np.copysign(np.abs(y) - fold, y)
         vector[..., 2] = z
         vector = self.settle(vector)
         vector[~valid] = 0
@@ -86,6 +87,17 @@ class Normals(Kind):
         turn = np.array(((c, s, 0), (-s, c, 0), (0, 0, 1)), label.dtype)
         turned: NDArray[Any] = label @ turn
         return turned
+
+    @property
+    def distance_units(self) -> str:
+        """An angle."""
+        return "degrees"
+
+    def distance(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+        """The angle between two unit vectors, by the chord: the cosine is flat where it is 0."""
+        chord = np.linalg.norm(a.astype(np.float64) - b.astype(np.float64), axis=-1)
+        angle: NDArray[np.float64] = np.rad2deg(2 * np.arcsin(np.clip(chord / 2, 0, 1)))
+        return angle
 
     def settle(self, label: NDArray[Any]) -> NDArray[Any]:
         """Unit length again, where there is a direction."""

@@ -1,0 +1,1 @@
+"""Joining stores: which cell comes from which, and its chunk."""

@@ -1,0 +1,89 @@
+"""The chunks of one array of a store, as another store wants them."""
+
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.store import COMPRESSIONS, Compression, Split
+from mtdata.store import format as layout
+from mtdata.store.codec import Chunk, encode, filters
+from mtdata.store.opening import broken
+from mtdata.store.writer import IMAGE_TYPE
+from mtdata.task import Task
+
+Pipeline = tuple[tuple[int, int, tuple[int, ...]], ...]
+
+
+class Chunks:
+    """Gives chunks as they are where codec and size agree; else it decodes and encodes again.
+
+    Args:
+        split: Where they are.
+        task: Of which label; None for the image.
+        size: Height and width that they should have.
+        compression: How they should be compressed.
+    """
+
+    def __init__(
+        self, split: Split, task: Task | None, *, size: tuple[int, int], compression: Compression
+    ) -> None:
+        self.split, self.size = split, size
+        self.name = None if task is None else task.name
+        self.void = 0 if task is None else task.kind.storage()["void"]
+        shape, dtype = ((*size, 3), IMAGE_TYPE) if task is None else _form(task, size)
+        self.options = filters(compression, dtype, image=task is None)
+        wanted = _pipeline_of(shape, dtype, self.options)
+        self.raw = split.size == size and pipeline(split.dataset(self.name)) == wanted
+
+    def chunk(self, index: int) -> Chunk:
+        """The chunk of one sample.
+
+        Raises:
+            StoreError: where it cannot be read.
+        """
+        if self.raw:
+            return self._copied(index)
+        height, width = self.split.sizes[index]
+        stored = self.split.read_stored(index, self.name)[:height, :width]
+        padded: NDArray[Any] = np.full((*self.size, *stored.shape[2:]), self.void, stored.dtype)
+        padded[:height, :width] = stored
+        return encode(padded, self.options)
+
+    def _copied(self, index: int) -> Chunk:
+        dataset = self.split.dataset(self.name)
+        try:
+            mask, data = dataset.id.read_direct_chunk((index,) + (0,) * (dataset.ndim - 1))
+        except (OSError, RuntimeError) as error:
+            what = f"{self.split.name}/{self.split.keys[index]}/{self.name or layout.IMAGE}"
+            raise broken(self.split.handle.path, f"{what} has no data ({error})") from error
+        return Chunk(mask, bytes(data))
+
+
+def pipeline(dataset: h5py.Dataset) -> Pipeline:
+    """The filters of an array with all their settings."""
+    created = dataset.id.get_create_plist()
+    filters = (created.get_filter(i) for i in range(created.get_nfilters()))
+    return tuple((code, flags, tuple(values)) for code, flags, values, _ in filters)
+
+
+def compression_of(split: Split) -> Compression | None:
+    """How the images of a split are compressed; None where it is no way of this program."""
+    dataset = split.dataset(None)
+    found = pipeline(dataset)
+    for name in COMPRESSIONS:
+        options = filters(name, IMAGE_TYPE, image=True)
+        if _pipeline_of(dataset.shape[1:], IMAGE_TYPE, options) == found:
+            return name
+    return None
+
+
+def _form(task: Task, size: tuple[int, int]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    return layout.stored_form(task.kind, size)
+
+
+def _pipeline_of(shape: tuple[int, ...], dtype: np.dtype[Any], options: Any) -> Pipeline:
+    with h5py.File("probe", "w", driver="core", backing_store=False) as file:
+        full = (1, *shape)
+        return pipeline(file.create_dataset("x", full, dtype, chunks=full, **options))

@@ -1,0 +1,69 @@
+"""What becomes of the regimes of stores that are joined."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mtdata.merging.join import JoinedSplit
+from mtdata.merging.offers import NONE
+from mtdata.store import RegimeInfo, Store
+from mtdata.store.format import FULL
+from mtdata.task import Task
+
+
+@dataclass(frozen=True)
+class JoinedRegimes:
+    """The regimes of each split, those that were not kept, and which is the default."""
+
+    kept: Mapping[str, tuple[RegimeInfo, ...]]
+    dropped: tuple[str, ...]
+    default: str
+
+
+def join_regimes(
+    stores: Sequence[Store], splits: Sequence[JoinedSplit], tasks: Sequence[Task]
+) -> JoinedRegimes:
+    """Keep a regime where there is no doubt which labels it shows.
+
+    That is so where one store alone has a regime of its name, or where all that have it show the
+    same labels by it. It goes on showing just these: it hides what the other stores add.
+    """
+    kept: dict[str, list[RegimeInfo]] = {split.name: [] for split in splits}
+    dropped = []
+    names = dict.fromkeys(n for store in stores for n in store.regimes if n != FULL)
+    for name in names:
+        versions = {split.name: _versions(name, split, tasks) for split in splits}
+        if not all(_agree(found) for found in versions.values()):
+            dropped.append(name)
+            continue
+        for split, found in versions.items():
+            kept[split] += found[:1]
+    defaults = {store.default_regime for store in stores}
+    default = defaults.pop() if len(defaults) == 1 else FULL
+    return JoinedRegimes(
+        {split: tuple(found) for split, found in kept.items()},
+        tuple(dropped),
+        FULL if default in dropped else default,
+    )
+
+
+def _agree(versions: Sequence[RegimeInfo]) -> bool:
+    return all(np.array_equal(versions[0].labels, other.labels) for other in versions[1:])
+
+
+def _versions(name: str, split: JoinedSplit, tasks: Sequence[Task]) -> list[RegimeInfo]:
+    """What each input that has it shows by it, over all keys and tasks of the joined split."""
+    names = tuple(task.name for task in tasks)
+    found = []
+    for number, source in enumerate(split.inputs):
+        if source is None or name not in source.regimes:
+            continue
+        info = source.regimes[name]
+        rows = split.rows[:, number]
+        here = rows != NONE
+        labels = np.zeros((len(split.keys), len(names)), bool)
+        for column, task in enumerate(info.tasks):
+            labels[here, names.index(task)] = info.labels[rows[here], column]
+        found.append(replace(info, tasks=names, labels=labels))
+    return found

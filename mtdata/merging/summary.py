@@ -1,0 +1,36 @@
+"""What a merge tells when it is done."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mtdata.building.summary import SplitSummary
+
+
+@dataclass(frozen=True)
+class MergeSummary:
+    """A joined store.
+
+    `kept` and `dropped` are regimes; `settled` counts contradictions that a preference settled,
+    `copied` and `recoded` the chunks that were taken as they are and those compressed anew.
+    """
+
+    path: Path
+    dataset: str
+    tasks: tuple[str, ...]
+    splits: Mapping[str, SplitSummary]
+    kept: tuple[str, ...]
+    dropped: tuple[str, ...]
+    default_regime: str
+    settled: int
+    copied: int
+    recoded: int
+    content_digest: str
+    bytes: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of `mtdata merge --json`."""
+        lists = {"tasks": list(self.tasks), "kept": list(self.kept), "dropped": list(self.dropped)}
+        return {**asdict(self), "path": str(self.path), **lists}
