@@ -117,8 +117,12 @@ class ScoreTable:
         return f"{self.dataset}, {self.split} split, protocol {self.protocol}"
 
     def notes(self) -> list[str]:
-        """What stands under the table."""
-        notes = [f"{entry.name}: {entry.note}" for entry in self.entries if entry.note]
+        """What stands under the table; entries with the same note share a line."""
+        about: dict[str, list[str]] = {}
+        for entry in self.entries:
+            if entry.note:
+                about.setdefault(entry.note, []).append(entry.name)
+        notes = [f"{', '.join(names)}: {note}" for note, names in about.items()]
         if self.baseline:
             notes.insert(0, f"delta ({self.form}) is against {self.baseline.name}.")
         return notes
@@ -142,7 +146,9 @@ class ScoreTable:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=self.title(), caption="\n".join(self.notes()) or None)
+        table = Table(
+            title=self.title(), caption="\n".join(self.notes()) or None, caption_justify="left"
+        )
         for number, name in enumerate(self.header()):
             table.add_column(Text(name), justify="left" if number < len(_FACTS) else "right")
         for entry in self.entries:
