@@ -8,6 +8,7 @@ from cli.lazy import Lazy, LazyGroup
 
 COMMANDS = {
     "build": Lazy("cli.mtdata.build:build", "Build a store from a data set."),
+    "init": Lazy("cli.mtdata.init:init", "Propose the tasks.yaml of a folder of your own."),
     "info": Lazy("cli.mtdata.info:info", "Say what a store holds."),
     "stats": Lazy("cli.mtdata.stats:stats", "Class frequencies, ranges, labels that go together."),
     "show": Lazy("cli.mtdata.show:show", "Picture images beside their labels."),

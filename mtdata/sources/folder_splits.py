@@ -63,7 +63,7 @@ def _by_list(keys: list[str], lists: Mapping[str, str], root: Path) -> Assigned:
     for split, name in lists.items():
         path = root / name
         check_links([path], root)
-        listed = _read_list(path, known)
+        listed = read_list(path, known)
         for key in listed:
             if key in owner:
                 raise SampleError(
@@ -75,7 +75,7 @@ def _by_list(keys: list[str], lists: Mapping[str, str], root: Path) -> Assigned:
     return assigned
 
 
-def _read_list(path: Path, known: set[str]) -> list[str]:
+def read_list(path: Path, known: set[str]) -> list[str]:
     """The keys of a list: one a line, perhaps as a file name; `#` begins a remark."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -1,6 +1,7 @@
 """The source `folder`: keys, splits and labels are what `tasks.yaml` says."""
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from mtdata.build import build
 from mtdata.errors import SourceNotFoundError, UsageError
 from mtdata.kinds import Classes, Depth
 from mtdata.sources import Folder
+from mtdata.sources.folder_file import parse
 from mtdata.store import open_store
 from mtdata.verify import verify
 from tests.folder_tree import (
@@ -226,3 +228,20 @@ def test_a_description_replaces_the_file(root: Path) -> None:
     (root / "tasks.yaml").write_text(f"images: rgb/{{stem}}.*\nexif: ignore\ntasks:{TASKS}")
     assert Folder(root, **options).file.exif is None
     assert Folder(root).file.exif == "ignore"
+
+
+def test_the_examples_of_the_documentation() -> None:
+    page = Path(__file__).parents[3] / "docs" / "sources" / "folder.md"
+    whole, splits = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    tasks = {task.name: task.kind.name for task in parse(whole).to_tasks()}
+    assert tasks == {
+        "semantic": "classes",
+        "depth": "depth",
+        "normals": "normals",
+        "mask": "binary",
+    }
+    for line in splits.strip().splitlines():
+        text = whole.replace("splits: {fraction: 0.2, seed: 0}", line)
+        if "folders" in line:
+            text = text.replace("images: rgb", "images: rgb/{split}")
+        assert parse(text).splits is not None

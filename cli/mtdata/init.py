@@ -1,0 +1,65 @@
+"""`mtdata init`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.common import json_option, paragraph, put_json, say
+from cli.examples import examples
+from cli.options import FILE
+from mtdata.errors import UsageError
+
+if TYPE_CHECKING:
+    from mtdata.proposal import Proposal
+
+
+@click.command(
+    epilog=examples(
+        "mtdata init photos",
+        "mtdata init photos --stdout",
+        "mtdata build --dataset folder --source photos --out photos.h5",
+    ),
+)
+@click.argument("folder", metavar="DIR", type=FILE)
+@click.option("--stdout", is_flag=True, help="Print the proposal, and write nothing.")
+@click.option("--overwrite", is_flag=True, help="Replace a tasks.yaml that exists.")
+@json_option
+def init(folder: Path, *, stdout: bool, overwrite: bool, as_json: bool) -> None:
+    """Look at a folder of images and labels, and propose its tasks.yaml.
+
+    Each line of the proposal says what it was inferred from. Correct what is wrong, then build.
+    """
+    from mtdata.proposal import propose
+    from mtdata.sources.folder_file import FILE as NAME
+    from mtdata.store.atomic import disk_errors
+
+    path = folder / NAME
+    if path.exists() and not overwrite and not stdout:
+        raise UsageError(
+            f"{path} exists already. Replace it with --overwrite, or look at a new proposal with "
+            "--stdout."
+        )
+    found = propose(folder)
+    if not stdout:
+        with disk_errors(path):
+            path.write_text(found.text, encoding="utf-8")
+    if as_json:
+        put_json({"path": None if stdout else str(path), **found.to_json()})
+    elif stdout:
+        click.echo(found.text, nl=False)
+    if not as_json:
+        _tell(folder, None if stdout else path, found)
+
+
+def _tell(folder: Path, path: Path | None, found: "Proposal") -> None:
+    for task, count in found.tasks.items():
+        say(f"{task}: {count} of {found.images} images have a label.")
+    for pattern, why in found.left_out.items():
+        say(paragraph(f"Left out: {pattern}: {why}."))
+    if found.problem:
+        say(paragraph(f"A build would refuse this folder as it is: {found.problem}"))
+    if path is not None:
+        say(f"Wrote {path}: read it, correct it, name the classes.")
+    size = "" if found.size is None else f" --size {found.size[0]}x{found.size[1]}"
+    say(f"Next: mtdata build --dataset folder --source {folder}{size}")
