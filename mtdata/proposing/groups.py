@@ -1,6 +1,7 @@
 """Files of a folder in groups that one pattern each can name."""
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -74,12 +75,11 @@ def affixes(stems: Iterable[str]) -> tuple[str, str]:
     found = list(stems)
     if len(found) < 2:
         return "", ""
-    start = _common(found)
-    end = _common([stem[::-1] for stem in found])[::-1]
-    start = start[: 1 + max(start.rfind(mark) for mark in SEPARATORS)]
-    cut = [place for mark in SEPARATORS if (place := end.find(mark)) >= 0]
-    end = end[min(cut) :] if cut else ""
-    return (start if _worded(start) else ""), (end if _worded(end) else "")
+    start, end = _common(found), _common([stem[::-1] for stem in found])[::-1]
+    # Whole words only: numbers that all stems share belong to their keys.
+    first = re.match(r"(?:[^_.-]*[A-Za-z][^_.-]*[_.-])*", start)
+    last = re.search(r"(?:[_.-][^_.-]*[A-Za-z][^_.-]*)*$", end)
+    return (first[0] if first else ""), (last[0] if last else "")
 
 
 def _common(texts: list[str]) -> str:
@@ -87,10 +87,6 @@ def _common(texts: list[str]) -> str:
     low, high = min(texts), max(texts)
     count = next((at for at, letter in enumerate(low) if letter != high[at]), len(low))
     return low[:count]
-
-
-def _worded(text: str) -> bool:
-    return any(letter.isalpha() for letter in text)
 
 
 def _walk(root: Path) -> Iterable[tuple[tuple[str, ...], list[str]]]:
@@ -105,29 +101,27 @@ def _walk(root: Path) -> Iterable[tuple[tuple[str, ...], list[str]]]:
             yield Path(at).relative_to(root).parts, own
 
 
-def _scenes(folders: Iterable[tuple[str, ...]]) -> set[tuple[str, ...]]:
-    """Folders that are told apart by scene: several beside each other, none with a known name."""
+def _scenes(folders: Iterable[tuple[str, ...]]) -> set[str]:
+    """Names of folders that hold a scene: several beside each other, none with a known name."""
     inside: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for folder in folders:
         for depth, name in enumerate(folder):
             inside[folder[:depth]].add(name)
     return {
-        (*parent, name)
-        for parent, names in inside.items()
+        name
+        for names in inside.values()
         if len(names) > 1 and not any(known(name) or split_of(name) for name in names)
         for name in names
     }
 
 
-def _generalise(
-    folder: Sequence[str], scenes: set[tuple[str, ...]]
-) -> tuple[tuple[str, ...], str, str]:
+def _generalise(folder: Sequence[str], scenes: set[str]) -> tuple[tuple[str, ...], str, str]:
     """The folders of a pattern, and the split and scene of this one."""
     form, split, scene = list(folder), "", ""
     for depth, name in enumerate(folder):
         if not split and split_of(name):
             form[depth], split = "{split}", name
-        elif not scene and tuple(folder[: depth + 1]) in scenes:
+        elif not scene and name in scenes:
             form[depth], scene = "{scene}", name
     return tuple(form), split, scene
 

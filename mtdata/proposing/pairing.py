@@ -36,7 +36,7 @@ def choose_images(groups: Sequence[Group]) -> Group | None:
 def pair(images: Group, labels: Sequence[Group]) -> tuple[Affixes, list[Pair]]:
     """What the stems of the images have around their keys, and the labels that match them."""
     found = []
-    for around in dict.fromkeys((NOTHING, affixes(place[2] for place in images.files))):
+    for around in _arounds(images):
         keys = _keys(images, around)
         pairs = [made for group in labels if (made := _pair(images, keys, group))]
         found.append((around, pairs))
@@ -67,6 +67,12 @@ def _score(group: Group) -> int:
     return named + (2 if header.mode in ("RGB", "RGBA") else 0)
 
 
+def _arounds(group: Group) -> list[Affixes]:
+    """What may belong to the stems of a group and not to its keys: nothing, end, start, both."""
+    start, end = affixes(place[2] for place in group.files)
+    return list(dict.fromkeys((NOTHING, ("", end), (start, ""), (start, end))))
+
+
 def _keys(group: Group, around: Affixes) -> set[Place]:
     start, end = around
     return {
@@ -84,7 +90,7 @@ def _pair(images: Group, keys: set[Place], group: Group) -> Pair | None:
     if split and "{split}" not in group.folders:
         keys = {("", scene, stem) for _, scene, stem in keys}
     best = Pair(group, NOTHING, 0)
-    for around in dict.fromkeys((NOTHING, affixes(place[2] for place in group.files))):
+    for around in _arounds(group):
         count = len(keys & _keys(group, around))
         best = max(best, Pair(group, around, count), key=lambda each: each.images)
     enough = best.images and best.images >= min(0.1 * len(keys), 0.5 * len(group.files))

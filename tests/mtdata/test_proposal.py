@@ -152,6 +152,20 @@ def test_scenes(tmp_path: Path) -> None:
     assert found.tasks == {"depth": 6}
 
 
+def test_a_scene_with_few_labels_and_numbers_that_all_share(tmp_path: Path) -> None:
+    for scene in ("aachen", "bochum"):
+        for number in range(3):
+            stem = f"{scene}_{number:06d}_000019"
+            save(tmp_path / "leftImg8bit" / scene / f"{stem}_leftImg8bit.png", picture(number))
+            if scene == "aachen":
+                save(tmp_path / "gtFine" / scene / f"{stem}_gtFine_labelIds.png", semantic(number))
+    found, content = _propose(tmp_path)
+    assert content["images"] == "leftImg8bit/{scene}/{stem}_leftImg8bit.png"
+    label = content["tasks"]["semantic"]["files"]
+    assert label == "gtFine/{scene}/{stem}_gtFine_labelIds.png"
+    assert found.tasks == {"semantic": 3}
+
+
 def test_jpeg_beside_png(tmp_path: Path) -> None:
     for number, suffix in enumerate(("jpg", "JPG", "jpeg", "png")):
         save(tmp_path / "images" / f"{number}.{suffix}", picture(number))
