@@ -79,4 +79,5 @@ class UnknownNameError(UsageError, KeyError):
         hint = f" Did you mean `{near[0]}`?" if near else ""
         listed = ", ".join(names[:LISTED]) or "none"
         more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-        return f"There is no {self.family} `{self.name}`.{hint} Known: {listed}{more}."
+        thing, of, whole = self.family.partition(" of ")
+        return f"There is no {thing} `{self.name}`{of}{whole}.{hint} Known: {listed}{more}."

@@ -233,7 +233,7 @@ def test_predicts_with_the_network_alone(name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"losses": {"depth": "l2"}}, "There is no loss of task `depth` `l2`"),
+        ({"losses": {"depth": "l2"}}, "There is no loss `l2` of task `depth`"),
         (
             {"losses": {"deep": "l1"}},
             "no task for the option `losses` `deep`. Did you mean `depth`",
