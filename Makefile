@@ -30,7 +30,7 @@ demo: setup
 	$(BIN)/mtmodels eval $(DEMO)/run --split test
 
 test: setup
-	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 slow: setup
 	$(BIN)/python -m pytest -q -m slow
