@@ -112,7 +112,7 @@ def test_a_plan_writes_nothing(
     [
         (["--method", "xtcc"], 2, "'xtcc' is not one of"),
         (["--set", "epoch=3"], 2, "There is no key `epoch`. Did you mean `epochs`?"),
-        (["--set", "method.options.lamda=1"], 2, "no option of method `xtc` `lamda`"),
+        (["--set", "method.options.lamda=1"], 2, "no option `lamda` of method `xtc`"),
         (["--recipe", "nyu-compac"], 2, "Did you mean `nyu-compact`?"),
         (["--resume", "--overwrite"], 2, "give one of them"),
         (["--regime", "two"], 2, "`two`"),
