@@ -1,7 +1,10 @@
 """Tables for people, on stdout."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtdata.building.summary import SplitSummary
 
 
 def put_table(
@@ -22,6 +25,16 @@ def put_table(
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=200)
     console.print(table)
+
+
+def put_splits(splits: "Mapping[str, SplitSummary]") -> None:
+    """Print how many images and labels each split has."""
+    tasks = list(next(iter(splits.values())).labels)
+    rows = [
+        [name, split.images, *split.labels.values(), split.partly, split.unlabelled]
+        for name, split in splits.items()
+    ]
+    put_table(["split", "images", *tasks, "partly labelled", "unlabelled"], rows)
 
 
 def size_text(number: float) -> str:

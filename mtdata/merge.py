@@ -117,8 +117,8 @@ def _header(
         }
         for store in stores
     ]
-    # Those of one data set go on under its name.
-    dataset = "+".join(dict.fromkeys(store.dataset_name for store in stores))
+    # Parts of one data set go on under its name.
+    dataset = "+".join(sorted({n for store in stores for n in store.dataset_name.split("+")}))
     prints = [("", store.content_digest, bytes.fromhex(store.source_digest)) for store in stores]
     return Header(
         dataset=dataset,

@@ -13,6 +13,9 @@ COMMANDS = {
     "stats": Lazy("cli.mtdata.stats:stats", "Class frequencies, ranges, labels that go together."),
     "show": Lazy("cli.mtdata.show:show", "Picture images beside their labels."),
     "verify": Lazy("cli.mtdata.verify:verify", "Check every sample of a store."),
+    "diff": Lazy("cli.mtdata.diff:diff", "Say in what two stores differ."),
+    "merge": Lazy("cli.mtdata.merge:merge", "Join stores over all their tasks and images."),
+    "export": Lazy("cli.mtdata.export:export", "Write a store as files for other programs."),
     "regime": Lazy("cli.mtdata.regime:regime", "Draw and list which labels may be seen."),
     "datasets": Lazy("cli.mtdata.datasets:datasets", "List what can be built, and from where."),
 }

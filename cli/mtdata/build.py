@@ -178,14 +178,9 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
 
 
 def _print(summary: "BuildSummary") -> None:
-    from cli.tables import put_table, size_text
+    from cli.tables import put_splits, size_text
 
-    tasks = list(next(iter(summary.splits.values())).labels)
-    rows = [
-        [name, split.images, *split.labels.values(), split.partly, split.unlabelled]
-        for name, split in summary.splits.items()
-    ]
-    put_table(["split", "images", *tasks, "partly labelled", "unlabelled"], rows)
+    put_splits(summary.splits)
     _say_how(summary, size_text(summary.bytes))
     say(
         f"Training shows the labels of the regime `{summary.default_regime}` unless told otherwise."

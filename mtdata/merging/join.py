@@ -113,7 +113,7 @@ def join_split(
         inputs=inputs,
         rows=np.stack(rows, axis=1),
         cells=cells,
-        boxes=boxes[:, 0],
+        boxes=np.where(boxes[:, 0] == NONE, cells[:, 0], boxes[:, 0]),
         cameras=cameras[:, 0],
         settled=len(clashes),
     )
@@ -150,6 +150,3 @@ def _size(name: str, splits: Sequence[Split]) -> tuple[int, int]:
     if len(sizes) == 1:
         return sizes.pop()
     return common_size(name, np.concatenate([split.sizes for split in splits]))
-
-
-__all__ = ["NONE", "JoinedSplit", "Prefer", "join_split", "join_tasks", "listed"]

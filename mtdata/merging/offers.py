@@ -65,13 +65,20 @@ def cells_offered(split: Split | None, rows: NDArray[np.intp], tasks: Sequence[T
 
 
 def boxes_offered(split: Split | None, rows: NDArray[np.intp]) -> Offer:
-    """Size in the source and the crop of it: one column."""
+    """Size in the source and the crop of it: one column.
+
+    A store made of images that were finished already (cropped and resized) knows nothing of it.
+    """
     values = np.zeros((len(rows), 1, 6), np.int32)
+    present = np.zeros((len(rows), 1), bool)
     here = rows != NONE
     if split is not None:
-        values[here, 0, :2] = split.source_sizes[rows[here]]
-        values[here, 0, 2:] = split.crops[rows[here]]
-    return Offer(here[:, None], values)
+        sizes, crops = split.source_sizes[rows[here]], split.crops[rows[here]]
+        values[here, 0] = np.hstack([sizes, crops])
+        finished = np.hstack([sizes, np.zeros_like(sizes), sizes]) == values[here, 0]
+        as_stored = sizes == split.sizes[rows[here]]
+        present[here, 0] = ~(finished.all(axis=1) & as_stored.all(axis=1))
+    return Offer(present, values)
 
 
 def cameras_offered(split: Split | None, rows: NDArray[np.intp]) -> Offer:

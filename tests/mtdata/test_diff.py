@@ -17,7 +17,7 @@ from tests.changed import changed_store, drop, relabel, repaint
 from tests.fakes import TASKS
 
 NAMES = [task.name for task in TASKS]
-FULL = {"missing": 0}
+FULL: dict[str, Any] = {"missing": 0}
 AT = (slice(2, 4), slice(5, 8))
 
 

@@ -119,9 +119,27 @@ def test_cameras_that_contradict(whole: Path, tmp_path: Path) -> None:
     bare = changed_store(tmp_path / "bare.h5", forget, tasks=["depth"])
     merge([bare, whole], tmp_path / "out.h5")
     with open_store(tmp_path / "out.h5") as out, open_store(whole) as wanted:
-        cameras = [s.split("train").cameras for s in (out, wanted)]
-    assert np.array_equal(*cameras, equal_nan=True)
-    assert not np.isnan(cameras[0]).all()
+        found, told = (s.split("train").cameras for s in (out, wanted))
+    assert np.array_equal(found, told, equal_nan=True)
+    assert not np.isnan(found).all()
+
+
+def test_crops(parts: list[Path], tmp_path: Path) -> None:
+    paths = [tmp_path / f"{n}.h5" for n in range(3)]
+    for path, top in zip(paths, (0, 45, 46), strict=True):
+        path.write_bytes(parts[0 if path == paths[0] else 1].read_bytes())
+        if top:
+            with h5py.File(path, "r+") as file:
+                file["train/source_size"][...] = (480, 640)
+                file["train/crop"][...] = (top, 41, 426, 560)
+    for order in (paths[:2], paths[1::-1]):
+        merge(order, tmp_path / "out.h5", overwrite=True)
+        with open_store(tmp_path / "out.h5") as out:
+            assert (out.split("train").crops == (45, 41, 426, 560)).all()
+            assert (out.split("train").source_sizes == (480, 640)).all()
+            assert (out.split("test").source_sizes == (24, 32)).all()
+    with pytest.raises(DataError, match="train/0001/crop"):
+        merge(paths, tmp_path / "out.h5", overwrite=True)
 
 
 def test_images_that_differ(whole: Path, tmp_path: Path) -> None:
@@ -175,8 +193,8 @@ def test_regimes(tmp_path: Path) -> None:
     assert (kept.kept, kept.dropped, kept.default_regime) == (("one", "random"), (), "one")
     with open_store(tmp_path / "ac.h5") as out, open_store(a) as store:
         for name in ("one", "random"):
-            shown = [s.split("train").regimes[name].labels for s in (out, store)]
-            assert np.array_equal(*shown)
+            shown, before = (s.split("train").regimes[name].labels for s in (out, store))
+            assert np.array_equal(shown, before)
     left = merge([a, b], tmp_path / "ab.h5")
     assert (left.kept, left.dropped, left.default_regime) == (("random",), ("one",), "full")
 

@@ -1,0 +1,62 @@
+"""`mtdata export`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.common import json_option, paragraph, put_json, say
+from cli.examples import examples
+from cli.options import FILE, store_argument, tasks_option
+
+if TYPE_CHECKING:
+    from mtdata.export import ExportSummary
+
+
+@click.command(
+    epilog=examples(
+        "mtdata export data/nyu.h5 --to folder -o nyu-files",
+        "mtdata export data/nyu.h5 --to npy --regime one -o nyuv2",
+        "mtdata export data/mine.h5 --to croissant -o mine-croissant",
+    ),
+)
+@store_argument
+@click.option(
+    "--to",
+    "form",
+    required=True,
+    metavar="FORM",
+    help="folder (images, label files, tasks.yaml), npy (MTAN's tree, for the papers' released "
+    "code) or croissant (folder with Croissant metadata).",
+)
+@click.option("-o", "--out", type=FILE, required=True, help="Folder to make.")
+@click.option(
+    "--regime",
+    metavar="NAME",
+    help="Only labels that it shows; npy: all labels, and MTPSL's file of which it shows.",
+)
+@tasks_option
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
+@json_option
+def export(store: Path, *, form: str, as_json: bool, **options: Any) -> None:
+    """Write a store as files that other programs read; the folder is whole or absent."""
+    from cli.progress import progress_bar
+    from mtdata.export import export as write
+
+    with progress_bar() as progress:
+        summary = write(store, form, progress=progress, **options)
+    put_json(summary.to_json()) if as_json else _print(summary)
+    for name, text in summary.licences.items():
+        say(paragraph(f"Licence of {name}: {text} It holds for these files too."))
+
+
+def _print(summary: "ExportSummary") -> None:
+    from cli.tables import put_splits, size_text
+
+    put_splits(summary.splits)
+    for note in summary.notes:
+        say(paragraph(f"Note: {note}"))
+    say(
+        f"{summary.path}: {summary.files:,} files, {size_text(summary.bytes)}, written in "
+        f"{summary.seconds:.1f} s."
+    )

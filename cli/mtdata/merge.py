@@ -1,0 +1,64 @@
+"""`mtdata merge`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.common import json_option, put_json, say
+from cli.examples import examples
+from cli.options import FILE
+
+if TYPE_CHECKING:
+    from mtdata.merging.summary import MergeSummary
+
+
+@click.command(
+    epilog=examples(
+        "mtdata merge depth.h5 parts.h5 -o data/both.h5",
+        "mtdata merge a.h5 b.h5 c.h5 -o data/all.h5 --prefer last",
+    ),
+)
+@click.argument("stores", metavar="A B...", type=FILE, nargs=-1, required=True)
+@click.option("-o", "--out", type=FILE, required=True, help="Store to write.")
+@click.option(
+    "--prefer",
+    type=click.Choice(["first", "last"]),
+    help="Where two stores hold other labels, take those of the first or the last.  "
+    "[default: refuse]",
+)
+@click.option("--compression", help="blosc, gzip or none.  [default: that of the first store]")
+@click.option("--overwrite", is_flag=True, help="Replace a store that exists.")
+@json_option
+def merge(*, stores: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Join stores over all their tasks and images: a partly labelled set by construction.
+
+    Images of one key must be equal, and tasks of one name the same. A regime is kept where it is
+    clear which labels it shows.
+    """
+    from cli.progress import progress_bar
+    from mtdata.merge import merge as join
+
+    with progress_bar() as progress:
+        summary = join(stores, progress=progress, **options)
+    put_json(summary.to_json()) if as_json else _print(summary)
+
+
+def _print(summary: "MergeSummary") -> None:
+    from cli.tables import put_splits, size_text
+
+    put_splits(summary.splits)
+    say(
+        f"{summary.path}: {size_text(summary.bytes)}, made in {summary.seconds:.1f} s; "
+        f"{summary.copied:,} images and labels copied, {summary.recoded:,} compressed anew."
+    )
+    if summary.settled:
+        say(f"Contradictions settled as --prefer says: {summary.settled:,}.")
+    if summary.kept:
+        say(f"Regimes kept, which hide what they did not show before: {', '.join(summary.kept)}.")
+    if summary.dropped:
+        say(
+            f"Regimes left out, for the stores show different labels by them: "
+            f"{', '.join(summary.dropped)}. Draw them again with `mtdata regime add`."
+        )
+    say(f"Next: mtdata info {summary.path}, or mttrain --data {summary.path}")

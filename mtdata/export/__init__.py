@@ -1,0 +1,107 @@
+"""Writing a store as files that other programs read."""
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mtdata.building.summary import Progress, SplitSummary
+from mtdata.errors import UnknownNameError
+from mtdata.export.base import Exporter
+from mtdata.export.croissant import CroissantExport
+from mtdata.export.folder import FolderExport
+from mtdata.export.licences import licences_of
+from mtdata.export.npy import NpyExport
+from mtdata.export.summary import ExportSummary
+from mtdata.export.target import MARK, check_target, replacing_folder
+from mtdata.export.view import Part, View, make_view
+from mtdata.store import Store
+from mtdata.store.format import tool
+
+EXPORTS: dict[str, type[Exporter]] = {
+    "folder": FolderExport,
+    "npy": NpyExport,
+    "croissant": CroissantExport,
+}
+
+
+def export(
+    path: Path | str,
+    form: str,
+    out: Path | str,
+    *,
+    regime: str | None = None,
+    tasks: Sequence[str] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> ExportSummary:
+    """Write a store as files; the folder is whole or absent.
+
+    Args:
+        path: The store.
+        form: A name of `EXPORTS`.
+        out: The folder to make.
+        regime: Only the labels that it shows of training splits; None for all. The form `npy`
+            writes all labels, and beside them which the regime shows.
+        tasks: Names of the tasks to write; None for all.
+        overwrite: Replace an earlier export.
+        progress: Told about every image.
+
+    Raises:
+        UsageError: for a target that is taken, and names that the store does not have.
+        DataError: for what the form cannot hold.
+        StoreError: where it is no store, or a chunk is broken.
+        MtdataError: where the disk is full or cannot be written.
+    """
+    started, out = time.perf_counter(), Path(out)
+    if form not in EXPORTS:
+        raise UnknownNameError("export form", form, EXPORTS)
+    exporter = EXPORTS[form]()
+    check_target(out, overwrite=overwrite)
+    with Store(path) as store:
+        view = make_view(store, tasks, regime)
+        exporter.check(view)
+        with replacing_folder(out) as folder:
+            notes = exporter.write(view, folder, progress)
+            _write_mark(view, form, folder / MARK)
+        files = [file.stat().st_size for file in out.rglob("*") if file.is_file()]
+        return ExportSummary(
+            path=out,
+            form=form,
+            dataset=store.dataset_name,
+            regime=regime,
+            splits={part.split.name: _count(part) for part in view.parts},
+            files=len(files),
+            bytes=sum(files),
+            seconds=time.perf_counter() - started,
+            licences=licences_of(store.dataset_name),
+            notes=notes,
+        )
+
+
+def _count(part: Part) -> SplitSummary:
+    each = part.shown.sum(axis=1)
+    return SplitSummary(
+        images=len(part.split),
+        labels={t.name: int(n) for t, n in zip(part.tasks, part.shown.sum(axis=0), strict=True)},
+        partly=int(((each > 0) & (each < len(part.tasks))).sum()),
+        unlabelled=int((each == 0).sum()),
+    )
+
+
+def _write_mark(view: View, form: str, path: Path) -> None:
+    content = {
+        "form": form,
+        "dataset": view.store.dataset_name,
+        "content_digest": view.store.content_digest,
+        "regime": view.regime,
+        "tasks": [task.to_json() for task in view.tasks],
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tool": tool(),
+        "licences": licences_of(view.store.dataset_name),
+    }
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+__all__ = ["EXPORTS", "ExportSummary", "Exporter", "export"]

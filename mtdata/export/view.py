@@ -1,0 +1,92 @@
+"""What of a store is exported: some tasks, and in training splits what a regime shows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.building.summary import Progress
+from mtdata.errors import UnknownNameError, UsageError
+from mtdata.sample import Sample
+from mtdata.store import Split, Store
+from mtdata.store.format import FULL
+from mtdata.task import Task
+
+
+@dataclass(frozen=True)
+class Part:
+    """A split; `shown` is bool [n, tasks], its columns those of the view."""
+
+    split: Split
+    tasks: tuple[Task, ...]
+    shown: NDArray[np.bool_]
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """An image at its true size."""
+        return self._cut(index, self.split.read_stored(index, None))
+
+    def stored(self, index: int, task: Task) -> NDArray[Any]:
+        """A label as the store holds it, at its true size."""
+        return self._cut(index, self.split.read_stored(index, task.name))
+
+    def sample(self, index: int) -> Sample:
+        """An image with all labels that the store has of it, at its true size."""
+        found = self.split.read(index, [task.name for task in self.tasks])
+        return replace(
+            found,
+            image=self._cut(index, found.image),
+            labels={name: self._cut(index, label) for name, label in found.labels.items()},
+            valid={name: self._cut(index, valid) for name, valid in found.valid.items()},
+        )
+
+    def _cut(self, index: int, array: NDArray[Any]) -> NDArray[Any]:
+        height, width = self.split.sizes[index]
+        return array[:height, :width]
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of a store that is exported; `regime` is None where every label is."""
+
+    store: Store
+    tasks: tuple[Task, ...]
+    regime: str | None
+    parts: tuple[Part, ...]
+
+    def samples(self, progress: Progress | None) -> Iterator[tuple[Part, int]]:
+        """Every image: its split and its place there."""
+        total = sum(len(part.split) for part in self.parts)
+        done = 0
+        for part in self.parts:
+            for index in range(len(part.split)):
+                yield part, index
+                done += 1
+                if progress:
+                    progress(done, total, "writing samples")
+
+
+def make_view(store: Store, tasks: Sequence[str] | None, regime: str | None) -> View:
+    """Choose what is exported.
+
+    Raises:
+        UnknownNameError: for a task or regime that the store does not have.
+        UsageError: where no task is named.
+    """
+    names = [task.name for task in store.tasks]
+    for name in tasks or ():
+        if name not in names:
+            raise UnknownNameError("task", name, names)
+    if tasks is not None and not tasks:
+        raise UsageError(f"`tasks` should name at least one of {', '.join(names)}; found none.")
+    if regime is not None and regime not in store.regimes:
+        raise UnknownNameError("regime", regime, list(store.regimes))
+    chosen = tuple(task for task in store.tasks if tasks is None or task.name in tasks)
+    columns = [names.index(task.name) for task in chosen]
+    parts = []
+    for split in store.splits.values():
+        # A regime is about training: what is tested on shows all there is.
+        shown = split.visible(regime if regime and split.role == "train" else FULL)
+        parts.append(Part(split, chosen, shown[:, columns]))
+    return View(store, chosen, regime, tuple(parts))
