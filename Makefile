@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= build/demo
 
-.PHONY: demo test check docs setup bench-smoke clean
+.PHONY: help demo test slow check docs setup clean
 
 help:
 	@echo "make demo   set up, build made-up rooms, train XTasC-Net for about two minutes, score it, draw it"
@@ -28,6 +28,10 @@ demo: setup
 	$(BIN)/mtdata build --dataset rooms --images 400,100 --regime random --out $(DEMO)/rooms.h5 --resume
 	$(BIN)/mttrain --recipe rooms-demo --data $(DEMO)/rooms.h5 --out $(DEMO)/run --overwrite
 	$(BIN)/mtmodels eval $(DEMO)/run --split test
+	@echo "score table       $(DEMO)/run/scores/test-mtpsl.json"
+	@echo "training curves   $(DEMO)/run/curves.png"
+	@echo "predictions       $(DEMO)/run/predictions/"
+	@echo "all on one page   $(DEMO)/run/report.html"
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
