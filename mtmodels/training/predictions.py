@@ -13,7 +13,7 @@ from mtdata import Depth, Sample, Task
 from mtdata.batch import collate
 from mtdata.dataset import Dataset
 from mtdata.pictures import Panel, blank, depth_limits, render, save, sheet, swatches, title
-from mtmodels.evaluate import Predict
+from mtmodels.evaluate import Predict, evaluation_mode
 from mtmodels.kinds import kind_model
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def draw_predictions(
 ) -> list[Path]:
     """Draw some images of a split, one PNG each: labels above, predictions below.
 
+    Predictions are those of evaluation mode, as scores are.
+
     Returns:
         The files, in the order of the split.
     """
@@ -45,7 +47,7 @@ def draw_predictions(
     for index in spread(len(dataset), count):
         sample = dataset.read(index)
         image = collate([sample]).image.to(device)
-        with torch.no_grad(), precision():
+        with torch.no_grad(), evaluation_mode(predict), precision():
             predictions = predict(image)
         labels = {task.name: _decided(task, predictions[task.name]) for task in tasks}
         files.append(folder / f"{sample.key}.png")
