@@ -105,6 +105,9 @@ class Trainer:
         self.selection.load_state(state["selection"])
         self.clock = Clock(state["seconds"])
         self.runlog.rewind(state["log"])
+        if self.selects and self.offset == 0 and self.epoch == self.selection.best_epoch:
+            # A kill between saving an epoch and keeping it as the best left `best` behind.
+            checkpoint.copy(self.folder.last, self.folder.best)
         return True
 
     def _after_step(self, result: StepResult, images: int) -> None:

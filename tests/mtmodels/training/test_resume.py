@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from mtmodels.errors import InterruptedRun, RunFolderError
+from mtmodels.training import checkpoint
 from mtmodels.training.engine import StepResult
 from mtmodels.training.runfolder import RunFolder
 from mtmodels.training.watcher import Progress, Watcher
-from tests.mtmodels.training.comparing import assert_same_run
+from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.small_run import as_arguments
 
@@ -52,6 +53,32 @@ def test_killed_twice(run: Train, whole: Path, tmp_path: Path) -> None:
             run(tmp_path / "run", mode=mode, watcher=KillAt(step), checkpoint_every=1)
     run(tmp_path / "run", mode="resume")
     assert_same_run(tmp_path / "run", whole)
+
+
+def test_killed_before_the_best_epoch_was_kept(
+    run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(source: Path, folder: Path) -> None:
+        raise Killed
+
+    folder = RunFolder(tmp_path / "run")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(checkpoint, "copy", killed)
+        run(folder.path, epochs=1)
+    assert not checkpoint.exists(folder.best)
+    run(folder.path, mode="resume", epochs=1)
+    assert_equal(
+        checkpoint.load_weights(folder.best), checkpoint.load_weights(folder.last), "weights"
+    )
+
+
+def test_tasks_may_be_named_in_another_order(run: Train, whole: Path) -> None:
+    before = RunFolder(whole).config.read_bytes()
+    trainer = run(whole, mode="resume", tasks=["depth", "semantic"])
+    assert trainer.config.tasks == ("semantic", "depth")
+    assert RunFolder(whole).config.read_bytes() == before
+    with pytest.raises(RunFolderError, match=r"`tasks` is"):
+        run(whole, mode="resume", tasks=["depth"])
 
 
 def test_the_number_of_workers_changes_nothing(run: Train, whole: Path, tmp_path: Path) -> None:
