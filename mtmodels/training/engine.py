@@ -108,7 +108,10 @@ class Engine:
         if learned:
             groups.append({"params": learned, "scale": 1.0})
         return torch.optim.Adam(
-            groups, lr=self.config.lr, betas=self.config.betas, fused=_can_fuse(self.fabric)
+            groups,
+            lr=self.config.lr,
+            betas=self.config.betas,
+            fused=can_fuse(self.fabric.device, self.config.precision),
         )
 
     def _set_rate(self, position: Position) -> float:
@@ -151,6 +154,9 @@ def _read(terms: Terms, step: int, keys: tuple[str, ...]) -> dict[str, dict[str,
     return values
 
 
-def _can_fuse(fabric: Fabric) -> bool:
-    """The fused Adam exists for processors and NVIDIA cards."""
-    return fabric.device.type in ("cpu", "cuda")
+def can_fuse(device: torch.device, precision: str) -> bool:
+    """Whether Adam can be fused: on processors and NVIDIA cards, but not under fp16.
+
+    The fused Adam takes the scale off the gradients itself, after they were to be clipped.
+    """
+    return device.type in ("cpu", "cuda") and precision != "16"

@@ -12,6 +12,7 @@ from mtmodels.scores import Scores
 from mtmodels.training import precision as choosing
 from mtmodels.training import randomness
 from mtmodels.training.clock import Clock
+from mtmodels.training.engine import can_fuse
 from mtmodels.training.layout import memory_format
 from mtmodels.training.means import Means
 from mtmodels.training.predictions import spread
@@ -61,6 +62,15 @@ def test_precision_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choosing.resolve("16", torch.device("cuda")).name == "16-mixed"
     with pytest.raises(UsageError, match="--precision 16"):
         choosing.resolve("16")
+
+
+def test_adam_is_fused_where_its_gradients_can_be_clipped() -> None:
+    cpu, card = torch.device("cpu"), torch.device("cuda")
+    assert can_fuse(cpu, "32")
+    assert can_fuse(card, "auto")
+    assert can_fuse(card, "bf16")
+    assert not can_fuse(card, "16")
+    assert not can_fuse(torch.device("mps"), "32")
 
 
 def test_whether_the_processor_has_bf16_is_its_flags() -> None:
