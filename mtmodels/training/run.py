@@ -114,6 +114,9 @@ def _continued(folder: RunFolder, layers: Sequence[Mapping[str, Any]]) -> Config
     """The configuration of a run that is there, after checking that nothing contradicts it."""
     stored = read_layer(folder.config)
     before, now = resolve(stored), resolve(stored, *layers)
+    if set(now.tasks or ()) == set(before.tasks or ()):
+        # A store has its own order of tasks, which the stored configuration is in.
+        now = now.model_copy(update={"tasks": before.tasks})
     old, new = before.to_dict(), now.to_dict()
     other = [key for key in old if old[key] != new[key] and key not in FREE]
     if other:
