@@ -93,7 +93,9 @@ KINDS: dict[str, KindModel] = {
         as_label=likeliest,
         soft=soft_cross_entropy,
         hard=hard_cross_entropy,
-        untrained_outside_valid=False,  # the released code compares classes on every pixel
+        # The released code compares classes on every pixel. On Cityscapes it masks the void ones,
+        # which then add 0 but count in the mean; here they add their full cross-entropy.
+        untrained_outside_valid=False,
     ),
     "binary": KindModel(
         activation=at_least_single,
