@@ -62,9 +62,10 @@ def test_killed_before_the_best_epoch_was_kept(
         raise Killed
 
     folder = RunFolder(tmp_path / "run")
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "copy", killed)
-        run(folder.path, epochs=1)
+        with pytest.raises(Killed):
+            run(folder.path, epochs=1)
     assert not checkpoint.exists(folder.best)
     run(folder.path, mode="resume", epochs=1)
     assert_equal(
