@@ -38,6 +38,7 @@ def _float(value: Any) -> Any:
 
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_scientific)]
 Number = Annotated[float, BeforeValidator(_float)]
+Decay = Annotated[Number, Field(ge=0, lt=1)]
 
 
 class Part(BaseModel):
@@ -106,7 +107,7 @@ class Config(Part):
     epochs: Positive = 15
     batch: Positive = 8
     lr: Annotated[Number, Field(gt=0)] = 1e-4
-    betas: Annotated[tuple[Number, Number], BeforeValidator(_tuple)] = (0.9, 0.99)
+    betas: Annotated[tuple[Decay, Decay], BeforeValidator(_tuple)] = (0.9, 0.99)
     schedule: SchedulePart = SchedulePart()
     gradient_clip: Annotated[Number, Field(gt=0)] | None = None
     augmentation: AugmentationPart = AugmentationPart()

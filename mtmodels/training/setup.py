@@ -84,8 +84,17 @@ def make_network(config: Config, tasks: Sequence[Task], *, pretrained: bool = Tr
         config: Name and options.
         tasks: What to predict.
         pretrained: Whether to load `encoder_weights`; a checkpoint brings its own.
+
+    Raises:
+        UsageError: where the options name what has a key of its own, or cannot be.
     """
     part = config.network
+    for name in ("width", "encoder_weights"):
+        if name in part.options:
+            raise UsageError(
+                f"`network.options` should leave `{name}` out; found {part.options[name]!r}. "
+                f"Give it as `network.{name}`."
+            )
     options: dict[str, Any] = {**part.options, "width": part.width}
     if part.encoder_weights is not None and pretrained:
         options["encoder_weights"] = part.encoder_weights

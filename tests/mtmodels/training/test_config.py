@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from mtdata.errors import UsageError
 from mtmodels.training.config import Config
 from mtmodels.training.resolve import merge, parse_set, read_layer, resolve
+from mtmodels.training.setup import make_network
+from tests.fakes import TASKS
 
 LAYER: dict[str, Any] = {
     "data": "data/nyu.h5",
@@ -82,6 +84,8 @@ def test_an_unknown_key_names_the_nearest_known_one(
         ({"precision": "64"}, "`precision`"),
         ({"select": "holdout"}, "`select: holdout` should come with `holdout`"),
         ({"betas": [0.9]}, "`betas"),
+        ({"betas": [0.9, 1.0]}, "`betas.1` cannot be taken.*less than 1"),
+        ({"betas": [-0.1, 0.9]}, "`betas.0` cannot be taken.*equal to 0"),
         ({"network": "unet"}, "`network`"),
         ({"devices": 2}, "`devices`"),
     ],
@@ -89,6 +93,13 @@ def test_an_unknown_key_names_the_nearest_known_one(
 def test_a_value_that_cannot_be_is_refused(layer: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         resolve(layer)
+
+
+@pytest.mark.parametrize("name", ["width", "encoder_weights"])
+def test_what_has_a_key_of_its_own_is_no_option_of_a_network(name: str) -> None:
+    config = resolve({"network": {"options": {name: 0.5}}})
+    with pytest.raises(UsageError, match=f"leave `{name}` out; found 0.5.*`network.{name}`"):
+        make_network(config, TASKS[:2])
 
 
 def test_later_layers_win_and_leave_the_rest() -> None:
