@@ -51,6 +51,8 @@ def eval_(
 ) -> None:
     """Score a run on a split; the scores are kept in RUN/scores/SPLIT-PROTOCOL.json.
 
+    With --data, --checkpoint or --precision they are shown only.
+
     All labels of the split count, whatever the regime of the training was.
     """
     from cli.progress import progress_bar

@@ -88,7 +88,7 @@ def _write_scores(folder: RunFolder, config: Config, split: str, result: Evaluat
 
 
 def marks(config: Config) -> dict[str, Any]:
-    """What has to stand beside every score of a run."""
+    """What has to stand beside every score of the checkpoint that a run chose."""
     return {"selected_on": "test"} if config.select == "paper" else {}
 
 

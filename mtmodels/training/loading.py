@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtdata import Store, Task, open_store
-from mtdata.errors import UsageError
+from mtdata.errors import DataError, UsageError
 from mtmodels.errors import RunFolderError
+from mtmodels.network import Network
 from mtmodels.training import checkpoint
 from mtmodels.training.config import Config
 from mtmodels.training.resolve import read_layer, resolve
@@ -77,6 +78,25 @@ def open_run(path: Path) -> TrainedRun:
             f"{path} should be a run folder of mttrain; found no manifest and configuration in it."
         )
     return TrainedRun(folder, resolve(read_layer(folder.config)), read_layer(folder.manifest))
+
+
+def load_network(network: Network, place: Path) -> None:
+    """Load the weights of a checkpoint.
+
+    Raises:
+        DataError: where a task had another number of channels when they were trained.
+    """
+    weights, own = checkpoint.load_network_weights(place), network.state_dict()
+    for task in network.tasks:
+        for name in own:
+            if task.name not in name.split(".") or name not in weights:
+                continue
+            if weights[name].shape != own[name].shape:
+                raise DataError(
+                    f"`{task.name}` should have {len(weights[name])} classes, as the run was "
+                    f"trained on; found {len(own[name])} in this store. Give another --data."
+                )
+    network.load_state_dict(weights)
 
 
 def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mtmodels.training import checkpoint
 from mtmodels.training.config import Config
 from mtmodels.training.finish import marks
-from mtmodels.training.loading import TrainedRun, Which, open_run, run_tasks
+from mtmodels.training.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.runfolder import write_json
 from mtmodels.training.scoring import Scorer
 from mtmodels.training.setup import make_fabric, make_network
@@ -32,7 +31,7 @@ def rescore(
     precision: str | None = None,
     progress: Report | None = None,
 ) -> dict[str, Any]:
-    """Score a run and keep the scores beside it.
+    """Score a run, and keep the scores beside it unless data, checkpoint or precision are given.
 
     Args:
         path: The run folder.
@@ -50,6 +49,7 @@ def rescore(
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
         UsageError: where the store is not where it was, or has no such split or task.
+        DataError: where a task has another number of classes in the store.
     """
     run = open_run(path)
     config = _with(run.config, precision)
@@ -57,12 +57,15 @@ def rescore(
         tasks = run_tasks(run, store)
         dataset = store.dataset(split, [task.name for task in tasks], "full")
         network = make_network(config, tasks, pretrained=False)
-        network.load_state_dict(checkpoint.load_network_weights(run.chosen(which)))
+        load_network(network, run.chosen(which))
         scorer = Scorer.of(network, make_fabric(config)[0], config)
         result = scorer.score(dataset, protocol or config.protocol, progress=progress)[0]
-    found = {"run": str(path), "split": split, **result.to_json()} | marks(config)
-    if data is None and which is None:
-        # Under another store or checkpoint these are not the scores of the run.
+    found = {"run": str(path), "split": split, **result.to_json()}
+    if which != "last":
+        # Nobody chose the last checkpoint; where the run ends with it, nothing was marked anyway.
+        found |= marks(config)
+    if data is None and which is None and precision is None:
+        # With another store, checkpoint or precision these are not the scores of the run.
         run.folder.scores.mkdir(exist_ok=True)
         write_json(run.folder.scores / f"{split}-{result.protocol}.json", found)
     return found

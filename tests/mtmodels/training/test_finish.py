@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
+from mtdata import Task, open_store
+from mtdata.errors import DataError
+from mtdata.kinds import Classes
 from mtmodels.errors import RunFolderError
+from mtmodels.networks import NETWORKS
+from mtmodels.training import checkpoint
 from mtmodels.training.finish import Finished
-from mtmodels.training.loading import open_run
+from mtmodels.training.loading import load_network, open_run
 from mtmodels.training.report import number, page, plain_scores
 from mtmodels.training.rescore import rescore, scores_of
 from mtmodels.training.resolve import resolve
@@ -67,13 +72,14 @@ def test_scoring_again_gives_the_same(done: tuple[Path, Finished]) -> None:
     assert rescore(out)["scores"] == finished.summary["scores"]
 
 
-def test_another_checkpoint_or_store_is_not_kept_as_the_score(
+def test_another_checkpoint_store_or_precision_is_not_kept_as_the_score(
     done: tuple[Path, Finished], store: Path
 ) -> None:
     out = done[0]
     kept = (out / "scores" / "test-mtpsl.json").read_bytes()
     rescore(out, which="last")
     rescore(out, data=store)
+    rescore(out, precision="bf16")
     assert (out / "scores" / "test-mtpsl.json").read_bytes() == kept
     train_split = rescore(out, split="train")
     assert train_split["images"] == 14
@@ -104,8 +110,25 @@ def test_a_selection_on_the_test_split_is_marked(layer: dict[str, Any], tmp_path
     assert finished.summary["selected_on"] == "test"
     kept = json.loads((tmp_path / "run" / "scores" / "test-mtpsl.json").read_text())
     assert kept["selected_on"] == "test"
+    assert rescore(tmp_path / "run", which="best")["selected_on"] == "test"
+    assert "selected_on" not in rescore(tmp_path / "run", which="last")
     assert "chosen by its scores on the test split" in (tmp_path / "run/report.html").read_text()
     assert scores_of(open_run(tmp_path / "run"))[0]["note"] == "chosen on the test split"
+
+
+def test_a_store_with_other_classes_is_refused(store: Path, tmp_path: Path) -> None:
+    with open_store(store) as opened:
+        tasks = [opened.task("depth"), opened.task("semantic")]
+    place = tmp_path / "last"
+    trained = NETWORKS["xtasc-resnet18"](tasks, width=0.0625)
+    weights = {f"network.{k}": v for k, v in trained.state_dict().items()}
+    checkpoint.save(place, weights, {})
+    load_network(NETWORKS["xtasc-resnet18"](tasks, width=0.0625), place)
+    tasks[1] = Task("semantic", Classes(("a", "b", "c"), ((0, 0, 0),) * 3))
+    other = NETWORKS["xtasc-resnet18"](tasks, width=0.0625)
+    with pytest.raises(DataError, match=r"`semantic` should have 5 classes.*found 3") as caught:
+        load_network(other, place)
+    assert caught.value.exit_code == 3
 
 
 def test_a_page_escapes_what_it_shows(tmp_path: Path) -> None:
