@@ -10,16 +10,24 @@ FOLDER = Path("data")
 ROOMS = FOLDER / "rooms.h5"
 
 
-def find_store() -> Path:
+def find_store(*, may_build: bool = True) -> Path:
     """The one store in `data/`; where there is none, `rooms` is built there.
 
+    Args:
+        may_build: Whether a store may be written.
+
     Raises:
-        UsageError: where there are several.
+        UsageError: where there are several, or none and it may not be built.
     """
     found = sorted(FOLDER.glob("*.h5"))
     if len(found) > 1:
         raise UsageError(
             f"--data should say which store: {FOLDER}/ has {', '.join(p.name for p in found)}."
+        )
+    if not found and not may_build:
+        raise UsageError(
+            f"--dry-run writes nothing and needs a store; found none in {FOLDER}/. Name one with "
+            "--data, or build made-up rooms with `mtdata build rooms --regime one --regime random`."
         )
     return found[0] if found else build_rooms()
 

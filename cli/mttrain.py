@@ -143,7 +143,7 @@ def mttrain(
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
-    job = _prepare(recipe, assignments, flags, out=out, mode=mode)
+    job = _prepare(recipe, assignments, flags, out=out, mode=mode, dry_run=dry_run)
     if dry_run:
         from mtmodels.training.run import plan
 
@@ -177,6 +177,7 @@ def _prepare(
     *,
     out: Path | None,
     mode: "Mode",
+    dry_run: bool,
 ) -> "Job":
     """Everything that can be refused before work begins is refused here."""
     from mtmodels.recipes import load_recipe
@@ -185,14 +186,16 @@ def _prepare(
 
     layers = [load_recipe(recipe).config] if recipe else []
     layers += [layer_of(flags), parse_set(assignments)]
-    begun = out is not None and RunFolder(out).check(mode) and RunFolder(out).config.is_file()
+    # A plan of a new run touches no folder, so it may be one that is taken.
+    looks = None if dry_run and mode != "resume" else mode
+    begun = out is not None and looks is not None and RunFolder(out).holds(looks)
     if not begun and resolve(*layers).data is None:
         from cli.default_store import find_store
 
-        layers.append({"data": str(find_store())})
+        layers.append({"data": str(find_store(may_build=not dry_run))})
     from mtmodels.training.run import prepare
 
-    job = prepare(layers, out=out, mode=mode)
+    job = prepare(layers, out=out, mode=looks)
     say(
         f"Store: {job.config.data} ({job.data.store.dataset_name}), regime `{job.data.regime}`"
         f"{'' if flags['regime'] else ', its default' if _is_default(job) else ''}."

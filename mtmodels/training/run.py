@@ -34,19 +34,19 @@ class Job:
     folder: RunFolder
 
 
-def prepare(layers: Sequence[Mapping[str, Any]], *, out: Path | None, mode: Mode) -> Job:
+def prepare(layers: Sequence[Mapping[str, Any]], *, out: Path | None, mode: Mode | None) -> Job:
     """Resolve the configuration, open the data, look at the folder; nothing is written.
 
     Args:
         layers: Parts of the configuration, later ones win.
         out: The run folder; None for one named after data, method, network, regime and seed.
-        mode: What to do where a run is there already.
+        mode: What to do where a run is there already; None to not look, for a plan.
 
     Raises:
         UsageError: for a configuration that cannot be.
         RunFolderError: where the folder may not be used, or is a run of another configuration.
     """
-    if out is not None and RunFolder(out).check(mode) and RunFolder(out).config.is_file():
+    if out is not None and mode is not None and RunFolder(out).holds(mode):
         config = _continued(RunFolder(out), layers)
         data = open_data(config)
         return Job(settle(config, data), data, RunFolder(out))

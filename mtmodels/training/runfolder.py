@@ -109,6 +109,10 @@ class RunFolder:
             )
         return mode == "resume"
 
+    def holds(self, mode: Mode) -> bool:
+        """Whether there is a run to continue that has its configuration; errors as of `check`."""
+        return self.check(mode) and self.config.is_file()
+
     def clear(self) -> None:
         """Remove what a run writes, and nothing else; the manifest goes last."""
         for item in (

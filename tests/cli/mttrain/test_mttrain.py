@@ -105,6 +105,11 @@ def test_a_plan_writes_nothing(
     assert run(mttrain, [*arguments, "--dry-run"]) == 0
     assert "s each" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
+    # What is in the folder does not matter to a plan.
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "other").touch()
+    assert run(mttrain, [*arguments, "--dry-run", "--out", str(tmp_path / "run")]) == 0
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +160,10 @@ def test_without_a_store_rooms_are_built(
     monkeypatch.setitem(sources.SOURCES, "rooms", TinyRooms)
     at = next(i for i, a in enumerate(arguments) if a.startswith("data="))
     without = arguments[: at - 1] + arguments[at + 1 :]
-    assert run(mttrain, [*without, "--dry-run"]) == 0
+    assert run(mttrain, [*without, "--dry-run"]) == 2
+    assert "`mtdata build rooms" in capsys.readouterr().err.replace("\n", " ")
+    assert list(tmp_path.iterdir()) == []
+    default_store.find_store()
     told = capsys.readouterr().err
     assert told.startswith("No store in data/: building made-up rooms into data/rooms.h5")
     with open_store(default_store.ROOMS) as store:
