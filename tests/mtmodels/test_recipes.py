@@ -58,6 +58,14 @@ def test_the_protocol_of_the_paper() -> None:
     assert single.betas == (0.9, 0.999)
 
 
+def test_cityscapes_is_normalised_as_released() -> None:
+    names = [name for name in all_recipes() if name.startswith("xtasc-cityscapes")]
+    assert len(names) == 10
+    for name in names:
+        options = resolve(load_recipe(name).config).network.options
+        assert options == {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}, name
+
+
 def test_a_file_is_a_recipe_too_and_a_wrong_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("epochs: 3\n")
     assert load_recipe(str(tmp_path / "mine.yaml")).config == {"epochs": 3}
