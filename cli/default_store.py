@@ -27,7 +27,7 @@ def find_store(*, may_build: bool = True) -> Path:
     if not found and not may_build:
         raise UsageError(
             f"--dry-run writes nothing and needs a store; found none in {FOLDER}/. Name one with "
-            "--data, or build made-up rooms with `mtdata build rooms --regime one --regime random`."
+            "--data, or build made-up rooms with `mtdata build --dataset rooms --regime one`."
         )
     return found[0] if found else build_rooms()
 

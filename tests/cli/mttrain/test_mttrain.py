@@ -161,7 +161,7 @@ def test_without_a_store_rooms_are_built(
     at = next(i for i, a in enumerate(arguments) if a.startswith("data="))
     without = arguments[: at - 1] + arguments[at + 1 :]
     assert run(mttrain, [*without, "--dry-run"]) == 2
-    assert "`mtdata build rooms" in capsys.readouterr().err.replace("\n", " ")
+    assert "`mtdata build --dataset rooms" in capsys.readouterr().err.replace("\n", " ")
     assert list(tmp_path.iterdir()) == []
     default_store.find_store()
     told = capsys.readouterr().err
