@@ -12,7 +12,8 @@ from mtmodels.scores import LooseScores
 from mtmodels.spread import Spread
 
 _FACTS = ("method", "network", "weighting", "regime")
-
+_PUBLISHED_UNITS = {"cityscapes": {"depth": "disparity"}}
+"""Units of the published tables, where a store of that data set may have others."""
 
 BaselineSource = Sequence[Mapping[str, Any]] | Row
 """Runs, as `RunScores.from_json` reads them, or a published row."""
@@ -24,7 +25,7 @@ def compare(
     baseline: BaselineSource = (),
     with_published: bool = False,
 ) -> list[ScoreTable]:
-    """Make one table a protocol, data set, split and size.
+    """Make one table a protocol, data set, split, size and units of the store.
 
     Args:
         runs: What `RunScores.from_json` reads.
@@ -42,7 +43,7 @@ def compare(
     found = [_table(group, baseline, with_published) for group in tables.values()]
     if baseline and not any(table.baseline for table in found):
         raise UsageError(
-            "the baseline should share protocol, data set, split and size with a run; found "
+            "the baseline should share protocol, data set, split, size and units with a run; found "
             f"none that does among {', '.join(t.title() for t in found) or 'no runs'}. "
             "Score both under one protocol with `mtmodels eval`."
         )
@@ -81,7 +82,7 @@ def _table(runs: Sequence[RunScores], given: BaselineSource, with_published: boo
     entries = [_entry(group, baseline) for group in by_entry(runs)]
     if baseline and beside and baseline.name not in {entry.name for entry in entries}:
         entries.insert(0, _baseline_entry(beside, baseline))
-    if with_published and first.split == "test":
+    if with_published and first.split == "test" and _has_published_units(first):
         rows = published(protocol=first.protocol, dataset=first.dataset)
         same = [row for row in rows if classes.get("semantic", row.classes) == row.classes]
         entries += [_published_entry(row, baseline) for row in same]
@@ -98,9 +99,18 @@ def _fitting(run: RunScores, given: BaselineSource) -> list[RunScores]:
     return [one for one in map(RunScores.from_json, given) if one.table == run.table]
 
 
+def _has_published_units(run: RunScores) -> bool:
+    """Whether published scores of this data set may stand beside a run; unknown units may not."""
+    wanted = _PUBLISHED_UNITS.get(run.dataset, {})
+    units = run.units or {}
+    return all(units.get(task) == unit for task, unit in wanted.items() if task in run.scores)
+
+
 def _row_baseline(run: RunScores, row: Row, classes: int | None) -> Baseline | None:
     """A published row as baseline of the table that a run is in."""
     if (row.protocol, row.dataset, "test") != (run.protocol, run.dataset, run.split):
+        return None
+    if not _has_published_units(run):
         return None
     if classes is not None and row.classes != classes:
         raise UsageError(

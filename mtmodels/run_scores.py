@@ -23,13 +23,14 @@ class RunScores:
         scores: The scores; None stands for NaN.
         split: The split.
         size: Height and width of the images, where it is known.
+        units: Units of the tasks of the store, where they are known.
         method: The method.
         network: The network.
         weighting: The weighting.
         regime: Which labels were seen.
         seed: The seed.
         note: What to know before it is quoted (a selection on the test split).
-        settings: All else that seeds of one entry share: epochs, batch, learning rate.
+        settings: All else that seeds of one entry share: the digest of the store, epochs, batch.
     """
 
     name: str
@@ -38,6 +39,7 @@ class RunScores:
     scores: LooseScores
     split: str = "test"
     size: Any = None
+    units: Mapping[str, str] | None = None
     method: str = ""
     network: str = ""
     weighting: str = ""
@@ -67,7 +69,8 @@ class RunScores:
     @property
     def table(self) -> tuple[str, ...]:
         """Runs that differ in this do not share a table."""
-        return (self.protocol, self.dataset, self.split, json.dumps(self.size, default=str))
+        size, units = json.dumps(self.size, default=str), json.dumps(self.units, sort_keys=True)
+        return (self.protocol, self.dataset, self.split, size, units)
 
     @property
     def entry(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def manifest(
 
     Args:
         arguments: The command line; a home folder in it is written as `~`.
-        store: Dataset, digests and format version of the store.
+        store: Dataset, digests and format version of the store, units of its tasks.
         size: Height and width of the images.
         regime: The regime that labels are seen under.
         seed: The seed of the run.

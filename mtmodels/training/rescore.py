@@ -82,6 +82,8 @@ def scores_of(run: TrainedRun, *, split: str = "test") -> list[dict[str, Any]]:
             "split": split,
             "scores": scored["scores"],
             "size": run.facts.get("size"),
+            "units": run.facts["store"].get("units"),
+            "store": run.facts["store"]["content_digest"],
             "method": config.method.name,
             "network": config.network.name,
             "weighting": config.weighting.name,

@@ -137,6 +137,7 @@ def _claim(job: Job, mode: Mode, arguments: Sequence[str]) -> bool:
         "content_digest": store.content_digest,
         "source_digest": store.source_digest,
         "format_version": store.format_version,
+        "units": {task.name: task.kind.units for task in store.tasks},
     }
     if goes_on and folder.config.is_file():
         _check_same_data(folder, facts)

@@ -56,6 +56,28 @@ def test_what_cannot_be_compared_shares_no_table(change: dict[str, Any]) -> None
     assert [[e.name for e in table.entries] for table in tables] == [["a"], ["b"]]
 
 
+@pytest.mark.parametrize("other", [{"depth": "metres"}, None])
+def test_other_units_of_depth_share_no_table(other: dict[str, str] | None) -> None:
+    disparity = {"semantic": "", "depth": "disparity"}
+    seeds = [run(f"a{i}", seed=i, units=disparity) for i in range(2)]
+    tables = compare([*seeds, run("b", units=other)])
+    assert [[e.name for e in table.entries] for table in tables] == [["a*"], ["b"]]
+
+
+def test_published_cityscapes_stands_beside_disparity_only() -> None:
+    def lines(units: dict[str, str] | None) -> list[bool]:
+        one = run("a", dataset="cityscapes", units=units)
+        one["scores"]["semantic"]["iou"] = [30.0] * 7
+        return [e.published for e in only(compare([one], with_published=True)).entries]
+
+    assert any(lines({"depth": "disparity"}))
+    assert not any(lines({"depth": "metres"}))
+    assert not any(lines(None))
+    row = next(r for r in published(dataset="cityscapes", protocol="xtasc") if "depth" in r.scores)
+    with pytest.raises(UsageError, match="units with a run"):
+        compare([run("a", dataset="cityscapes", units={"depth": "metres"})], baseline=row)
+
+
 def test_seeds_of_one_entry_are_one_line() -> None:
     mious = [30.0, 31.0, 35.0]
     runs = [run(f"xtc-{i}", m, seed=i, method="xtc") for i, m in enumerate(mious)]
@@ -71,7 +93,15 @@ def test_seeds_of_one_entry_are_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"method": "xtc"}, {"regime": "one"}, {"epochs": 20}, {"seed": 0}, {"note": "!"}]
+    "change",
+    [
+        {"method": "xtc"},
+        {"regime": "one"},
+        {"epochs": 20},
+        {"seed": 0},
+        {"note": "!"},
+        {"store": "b"},
+    ],
 )
 def test_what_is_no_other_seed_is_another_line(change: dict[str, Any]) -> None:
     assert len(only(compare([run("a"), run("b", **{"seed": 1} | change)])).entries) == 2

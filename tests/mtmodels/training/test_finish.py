@@ -91,6 +91,9 @@ def test_what_compare_reads(done: tuple[Path, Finished]) -> None:
     assert {row["protocol"] for row in rows} == {"mtpsl", "xtasc"}
     assert rows[0]["dataset"] == "fake"
     assert rows[0]["size"] == [32, 64]
+    assert rows[0]["units"]["depth"] == "metres"
+    assert rows[0]["units"]["disparity"] == "1/metres"
+    assert len(rows[0]["store"]) == 64
     assert rows[0]["seed"] == 0
 
 
