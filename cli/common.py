@@ -58,10 +58,6 @@ def run(command: click.Command, arguments: list[str] | None = None) -> int:
             raise
         _fail(str(error))
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output (head, less) went away; that is its right.
-        sys.stderr.close()
-        return 0
     except Exception as error:
         if debug:
             raise

@@ -73,7 +73,7 @@ def build(
     started, out = time.perf_counter(), Path(out)
     request = make_request(
         source,
-        size=source.default_size if size == "default" else size,
+        size=source.stored_size() if size == "default" else size,
         tasks=tasks,
         compression=compression,
         strict=strict,
@@ -84,10 +84,14 @@ def build(
     make_folder(out)
     with Workers(request, jobs) as workers:
         if mode == "resume" and out.exists() and not partial_path(out).exists():
+            complete = True
             resumed, changed = _confirm(request, out, regimes, seed=seed, workers=workers), 0
         else:
+            complete = False
             resumed, changed = _make(request, out, regimes, seed, mode, workers, progress)
-    return _summary(out, time.perf_counter() - started, resumed, changed)
+    return _summary(
+        out, time.perf_counter() - started, resumed=resumed, changed=changed, complete=complete
+    )
 
 
 def plan(
@@ -113,7 +117,7 @@ def plan(
     out = Path(out)
     request = make_request(
         source,
-        size=source.default_size if size == "default" else size,
+        size=source.stored_size() if size == "default" else size,
         tasks=tasks,
         compression=compression,
         strict=strict,
@@ -191,7 +195,9 @@ def _confirm(
     return request.samples
 
 
-def _summary(out: Path, seconds: float, resumed: int, changed: int) -> BuildSummary:
+def _summary(
+    out: Path, seconds: float, *, resumed: int, changed: int, complete: bool
+) -> BuildSummary:
     with Store(out) as store:
         names = tuple(task.name for task in store.tasks)
         splits = {name: count(names, split.valid_pixels) for name, split in store.splits.items()}
@@ -205,6 +211,7 @@ def _summary(out: Path, seconds: float, resumed: int, changed: int) -> BuildSumm
             seconds=seconds,
             resumed=resumed,
             changed=changed,
+            complete=complete,
         )
 
 

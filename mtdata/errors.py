@@ -57,6 +57,26 @@ class StoreError(DataError, OSError):
     """A store that cannot be read: no HDF5, truncated, or of another format version."""
 
 
+class BrokenStoreError(StoreError):
+    """A store that does not hold what its format promises.
+
+    Args:
+        path: The store.
+        what: What is wrong with it.
+    """
+
+    def __init__(self, path: Path | str, what: str) -> None:
+        super().__init__(
+            f"{path} is broken: {what}. `mtdata verify` lists all that is wrong; "
+            "copy or build it again."
+        )
+        self.path, self.what = Path(path), what
+
+    def __reduce__(self) -> tuple[type["BrokenStoreError"], tuple[Path, str]]:
+        """Rebuild from the parts, so that the error crosses from a worker process."""
+        return type(self), (self.path, self.what)
+
+
 class UnknownNameError(UsageError, KeyError):
     """A name that no member of a family has.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtdata.building.summary import Progress
-from mtdata.errors import StoreError
+from mtdata.errors import BrokenStoreError, StoreError
 from mtdata.store.checking import check_sample, check_structure
 from mtdata.store.digest import content_digest
 from mtdata.store.format import FULL
@@ -40,7 +40,11 @@ def verify(path: Path | str, progress: Progress | None = None) -> Report:
     Raises:
         StoreError: where it is no HDF5, cut off, of a newer version or another format.
     """
-    with Store(path) as store:
+    try:
+        store = Store(path)
+    except BrokenStoreError as error:
+        return Report((Problem("/", error.what),), 0)
+    with store:
         problems = _check_root(store)
         total = sum(map(len, store.splits.values()))
         done = 0

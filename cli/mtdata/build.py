@@ -189,8 +189,9 @@ def _print(summary: "BuildSummary") -> None:
 
 
 def _say_how(summary: "BuildSummary", size: str) -> None:
-    done = sum(split.images for split in summary.splits.values()) - summary.resumed
-    if not done:
+    images = sum(split.images for split in summary.splits.values())
+    done = images - summary.resumed + summary.changed
+    if summary.complete:
         say(f"{summary.path}: {size}, complete before; there was nothing to do.")
         return
     seconds = summary.seconds

@@ -32,7 +32,7 @@ class BuildSummary:
     """A finished build.
 
     `resumed` samples were there already from an earlier one; the source of `changed` of those was
-    another by now, and they were done again.
+    another by now, and they were done again. `complete` says that the store was whole before.
     """
 
     path: Path
@@ -44,6 +44,7 @@ class BuildSummary:
     seconds: float
     resumed: int
     changed: int
+    complete: bool
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON."""

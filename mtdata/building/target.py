@@ -71,6 +71,12 @@ def check_complete(
         )
     for spec in specs:
         _check_regime(store, spec, seed)
+    if specs and store.default_regime != specs[0].label:
+        raise UsageError(
+            f"{store.path} is complete, and training shows the labels of its regime "
+            f"{store.default_regime!r}; the first --regime here is {specs[0].label!r}. Name the "
+            "regimes in the order of the store, or build it again with --overwrite."
+        )
     if store.source_digest != source_digest:
         raise DataError(
             f"{store.path} is complete, but its source has changed since it was built. "

@@ -66,6 +66,10 @@ class Source(ABC):
     def fingerprint(self, split: str, key: str) -> bytes:
         """32 bytes that change when what `read` depends on changes (file contents, seed)."""
 
+    def stored_size(self) -> tuple[int, int] | None:
+        """Height and width of a store of it unless told otherwise; None for native."""
+        return self.default_size
+
     def box(self, split: str, key: str) -> tuple[tuple[int, int], tuple[int, int, int, int]] | None:
         """Size (h, w) in the official source and the box (top, left, h, w) of it that was kept."""
         return None

@@ -62,6 +62,10 @@ class Rooms(Source):
             raise UsageError(f"`size` should be a height and a width of 8 or more; found {size}.")
         self.images, self.seed, self.size = tuple(images), int(seed), tuple(size)
 
+    def stored_size(self) -> tuple[int, int]:
+        """The size that rooms are rendered at: they are never resized."""
+        return self.size[0], self.size[1]
+
     @classmethod
     def tasks(cls, **options: Any) -> tuple[Task, ...]:
         """All six."""

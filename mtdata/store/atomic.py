@@ -1,11 +1,12 @@
 """Files that are whole or absent: temporary file, sync, rename; and what a full disk says."""
 
 import errno
+import fcntl
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mtdata.errors import MtdataError
@@ -36,11 +37,15 @@ def sync(path: Path) -> None:
 def replacing(path: Path, *, needed: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes that name if all went well, else it goes.
 
+    Where `path` is a link, what it points to is replaced. Whoever replaces another file of the
+    same folder at the same time has to wait.
+
     Raises:
         MtdataError: where the disk is full or the folder cannot be written.
     """
+    path = path.resolve()
     temporary = path.with_name(f"{path.name}.tmp")
-    with disk_errors(path, needed=None if needed is None else lambda: needed):
+    with disk_errors(path, needed=None if needed is None else lambda: needed), _alone(path.parent):
         try:
             if needed is not None:
                 _reserve(temporary, needed)
@@ -50,6 +55,23 @@ def replacing(path: Path, *, needed: int | None = None) -> Iterator[Path]:
             sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder: two processes that change one store go one after the other.
+
+    The lock is on the folder, since HDF5 locks the file itself for whoever reads it, and a file
+    that is replaced takes its lock away with it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # A file system without locks (some NFS) still gets the atomic rename.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _reserve(path: Path, size: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mtdata.errors import StoreError
 from mtdata.store import format as layout
 from mtdata.store.digest import ABSENT, cell_digest
-from mtdata.store.split import Split
+from mtdata.store.split import Split, why_unread
 from mtdata.task import Task
 
 
@@ -80,8 +80,8 @@ def check_sample(split: Split, index: int) -> Iterator[tuple[str, str]]:
             continue
         try:
             stored = split.read_stored(index, name)
-        except StoreError:
-            yield where, "does not match its checksum: a bit of it has changed"
+        except StoreError as error:
+            yield where, why_unread(error.__cause__)
             continue
         yield from ((where, what) for what in _check_cell(split, index, column, stored, task))
 

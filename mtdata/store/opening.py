@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import hdf5plugin  # noqa: F401  registers the Blosc filter that chunks are read through
 
-from mtdata.errors import StoreError
+from mtdata.errors import BrokenStoreError, StoreError
 from mtdata.store import format as layout
 from mtdata.task import Task
 
@@ -96,12 +96,9 @@ def _check_format(path: Path, file: h5py.File) -> None:
         raise broken(path, f"format_version is {version}")
 
 
-def broken(path: Path, what: str) -> StoreError:
+def broken(path: Path, what: str) -> BrokenStoreError:
     """A store that does not hold what its format promises."""
-    return StoreError(
-        f"{path} is broken: {what}. `mtdata verify` lists all that is wrong; "
-        "copy or build it again."
-    )
+    return BrokenStoreError(path, what)
 
 
 @contextmanager

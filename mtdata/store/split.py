@@ -96,7 +96,7 @@ class Split:
             dataset.read_direct(array, np.s_[index])
         except (OSError, KeyError, RuntimeError) as error:
             what = "image" if task is None else f"label `{task}`"
-            text = f"the {what} of {self.name}/{self.keys[index]} does not match its checksum"
+            text = f"the {what} of {self.name}/{self.keys[index]} {why_unread(error)}"
             raise broken(self.handle.path, text) from error
         return array
 
@@ -169,3 +169,13 @@ def _table(group: h5py.Group, name: str, shape: tuple[int, ...]) -> NDArray[Any]
         raise ValueError(f"{name} should be {list(shape)}; found {list(table.shape)}")
     table.flags.writeable = False
     return table
+
+
+def why_unread(error: BaseException | None) -> str:
+    """What reading a chunk failed at: HDF5 has one kind of error for all of it."""
+    if isinstance(error, KeyError):
+        return "is missing"
+    text = str(error)
+    if "checksum" in text or "filter returned failure" in text:
+        return "does not match its checksum: a bit of it has changed"
+    return f"cannot be read ({text.strip().rstrip('.')})"

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,19 @@ from mtdata.regimes import REGIMES, draw, write_table
 from tests.fake_split import TASKS, FakeStore, HiddenLabelError, make_split
 
 NAMES = tuple(task.name for task in TASKS)
+NEEDED: dict[str, dict[str, Any]] = {
+    "imbalanced": {"ratio": {name: 1 / len(NAMES) for name in NAMES}},
+    "fraction": {"share": 0.5},
+}
 
 
 def make_store(n: int = 12) -> FakeStore:
     train, test = make_split(n), make_split(4)
     test.role = "test"
     train.regimes = {
-        name: draw(name, train.keys, NAMES, train.labels).labels for name in ("one", "random")
+        name: draw(name, train.keys, NAMES, train.labels, **NEEDED.get(name, {})).labels
+        for name in REGIMES
+        if name != "full"
     }
     return FakeStore({"train": train, "test": test})
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mtdata.errors import StoreError
+from mtdata.store import open_store
 from mtdata.verify import Problem, verify
 from tests.fakes import fake_store
 
@@ -176,3 +177,21 @@ def test_flips_anywhere_never_crash(path: Path) -> None:
         path.write_bytes(broken)
         with suppress(StoreError):
             verify(path)
+
+
+def test_broken_tables_are_a_problem_and_no_error(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["train/valid_pixels"]
+    report = verify(path)
+    assert not report.ok
+    assert "split train cannot be read" in report.problems[0].what
+
+
+def test_a_missing_label_is_not_called_a_changed_bit(path: Path) -> None:
+    with open_store(path) as store:
+        name = store.tasks[0].name
+    with h5py.File(path, "r+") as file:
+        del file[f"train/label/{name}"]
+    told = " ".join(problem.what for problem in verify(path).problems)
+    assert "missing" in told
+    assert "a bit of it has changed" not in told

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mtdata import TASK_ORDER
+from mtdata import TASK_ORDER, open_store
+from mtdata.build import build
 from mtdata.errors import UsageError
 from mtdata.sample import Sample
 from mtdata.sources import SOURCES
@@ -179,6 +180,13 @@ def test_impossible_options_are_refused(options: Mapping[str, Any]) -> None:
     (name,) = options
     with pytest.raises(UsageError, match=f"`{name}` should be"):
         Rooms(**options)
+
+
+def test_a_store_has_the_size_that_rooms_are_rendered_at(tmp_path: Path) -> None:
+    source = SOURCES["rooms"](None, images=(2, 1), size=(32, 48))
+    build(source, tmp_path / "rooms.h5")
+    with open_store(tmp_path / "rooms.h5") as store:
+        assert store.split("train").size == (32, 48)
 
 
 def write_reference() -> None:

@@ -1,5 +1,6 @@
 """Adding and removing regimes changes nothing else, and nothing at all where it fails."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -148,3 +149,23 @@ def test_failure_leaves_the_store_as_it_was(path: Path, monkeypatch: pytest.Monk
     assert "MB are needed" in str(caught.value)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_link_stays_a_link(path: Path) -> None:
+    link = path.with_name("link.h5")
+    link.symlink_to(path.name)
+    with open_store(link) as store:
+        add_regime(link, "mine", table(store))
+    assert link.is_symlink()
+    with open_store(path) as store:
+        assert "mine" in store.split("train").regimes
+
+
+def test_changes_wait_for_one_another(path: Path) -> None:
+    with open_store(path) as store:
+        drawn = [table(store, seed=seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: add_regime(path, f"mine-{i}", drawn[i]), range(4)))
+    with open_store(path) as store:
+        assert {f"mine-{i}" for i in range(4)} <= set(store.split("train").regimes)
+    assert verify(path).ok
