@@ -33,5 +33,5 @@ def test_normals_without_direction_stay_finite() -> None:
 
 
 def test_unknown_loss_names_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match=r"loss of task `depth`.*Known: l1"):
+    with pytest.raises(UnknownNameError, match=r"no loss .* of task `depth`.*Known: l1"):
         kind_model(SIX[1]).loss("depth", "l2")

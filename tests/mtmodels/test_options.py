@@ -30,5 +30,5 @@ def test_refuses_an_unknown_name() -> None:
 
 
 def test_refuses_an_unknown_option() -> None:
-    with pytest.raises(UnknownNameError, match=r"option of method `xtc` `lamda`.*`lambda`"):
+    with pytest.raises(UnknownNameError, match=r"option `lamda` of method `xtc`.*`lambda`"):
         build("method", METHODS, "xtc", options={"lamda": 1})
