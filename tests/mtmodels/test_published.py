@@ -95,5 +95,5 @@ def test_filters() -> None:
 def test_unknown_names() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean `mtpsl/2/one SL`"):
         published_row("mtpsl/2/one sl")
-    with pytest.raises(UnknownNameError, match="There is no field .* of a published row"):
+    with pytest.raises(UnknownNameError, match="There is no field `datset` of a published row"):
         published(datset="nyu")
