@@ -10,6 +10,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -45,16 +46,17 @@ def make_step(
     layout = torch.channels_last if channels_last else torch.contiguous_format
     method = method.to(memory_format=layout)
     weighting = WEIGHTINGS["uncertainty"](TASKS)
-    optimizer = torch.optim.Adam([*method.parameters(), *weighting.parameters()], lr=1e-4)
-    module, optimizer = fabric.setup(method, optimizer)
+    adam = torch.optim.Adam([*method.parameters(), *weighting.parameters()], lr=1e-4, fused=True)
+    optimizer: Any = fabric.setup_optimizers(adam)
     views = Views(batch.to("cpu", channels_last=channels_last))
     rng = torch.Generator().manual_seed(0)
 
     def step() -> None:
-        optimizer.zero_grad()
-        terms = module(views, progress=0.0, rng=rng)
+        with fabric.autocast():
+            terms = method(views, progress=0.0, rng=rng)
         weighting.backward(terms, [], fabric.backward)
         optimizer.step()
+        optimizer.zero_grad()
 
     return step
 

@@ -1,0 +1,40 @@
+"""Every benchmark runs in its smoke mode; what it measures is for people, not for a test."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(name: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", "--smoke", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_step() -> None:
+    assert "ratio" in run("step")
+
+
+def test_help() -> None:
+    assert "mttrain --help" in run("help")
+
+
+def test_rooms() -> None:
+    assert "images/s" in run("rooms")
+
+
+@pytest.mark.real
+def test_build(shared: Path) -> None:
+    assert "peak memory" in run("build", "--source", str(shared / "data" / "nyuv2"))
