@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.building.encoder import encode
 from mtdata.building.request import Request
 from mtdata.building.resize import resize_sample
 from mtdata.errors import MtdataError, SampleError
 from mtdata.sample import Camera, Sample
-from mtdata.store.codec import encode, filters
+from mtdata.store.codec import filters
 from mtdata.store.digest import cell_digest
 from mtdata.store.row import NO_CAMERA, Cell, Row
 from mtdata.task import Task
