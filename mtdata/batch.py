@@ -91,3 +91,31 @@ def collate(samples: Sequence[Sample]) -> Batch:
         valid[name] = torch.from_numpy(np.stack([samples[i].valid[name] for i in shown]))
         rows[name] = torch.tensor(shown)
     return Batch(tuple(s.key for s in samples), image.float() / 255, labels, valid, rows)
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """One batch of the images of several, in order; the tasks are those that any of them shows."""
+    first = [sum(len(batch) for batch in batches[:i]) for i in range(len(batches))]
+    names = dict.fromkeys(name for batch in batches for name in batch.labels)
+
+    def gather(field: str) -> dict[str, Tensor]:
+        return {
+            name: torch.cat(
+                [getattr(batch, field)[name] for batch in batches if name in batch.rows]
+            )
+            for name in names
+        }
+
+    rows = {
+        name: torch.cat(
+            [
+                batch.rows[name] + i
+                for i, batch in zip(first, batches, strict=True)
+                if name in batch.rows
+            ]
+        )
+        for name in names
+    }
+    keys = tuple(key for batch in batches for key in batch.keys)
+    image = torch.cat([batch.image for batch in batches])
+    return Batch(keys, image, gather("labels"), gather("valid"), rows)

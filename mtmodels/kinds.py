@@ -9,6 +9,18 @@ from torch import Tensor
 
 from mtdata.errors import UnknownNameError
 from mtdata.task import Task
+from mtmodels.encodings import (
+    EncodeLabel,
+    EncodePrediction,
+    one_hot,
+    relative_depth,
+    relative_depth_label,
+    sampled_binary,
+    sampled_classes,
+    shifted_normals,
+    shifted_normals_label,
+    zero_or_one,
+)
 from mtmodels.losses import (
     PixelLoss,
     at_least_single,
@@ -35,7 +47,11 @@ class KindModel:
         activation: From the last layer to a prediction: logits, units of the task, unit normals.
         losses: Losses against a label, by name.
         default_loss: The one used unless another is chosen.
-        as_input: How a prediction enters a transfer or mapping network.
+        as_input: How a prediction enters a transfer network.
+        encode_prediction: How a prediction enters a mapping network.
+        encode_label: How a label enters the same network.
+        as_value: The form in which predictions of two views are compared: probabilities, depth,
+            unit normals.
         as_label: What a prediction says, in the form that labels have: the class it decides for.
         soft: Loss against another, detached prediction as it is.
         hard: The same against the value that this prediction decides for.
@@ -47,6 +63,9 @@ class KindModel:
     losses: Mapping[str, PixelLoss]
     default_loss: str
     as_input: PerPixel
+    encode_prediction: EncodePrediction
+    encode_label: EncodeLabel
+    as_value: PerPixel
     as_label: Callable[[Float[Tensor, "n c h w"]], Shaped[Tensor, "n d h w"]]
     soft: PixelLoss
     hard: PixelLoss
@@ -67,6 +86,16 @@ class KindModel:
 def log_probability(logits: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Log-softmax: how XTasC-Net feeds classes to its transfer networks."""
     return F.log_softmax(at_least_single(logits), dim=1)
+
+
+def probability(logits: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Softmax."""
+    return at_least_single(logits).softmax(1)
+
+
+def chance(logit: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """The probability of "yes"."""
+    return at_least_single(logit).sigmoid()
 
 
 def unit(vector: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -90,6 +119,9 @@ KINDS: dict[str, KindModel] = {
         losses={"cross_entropy": cross_entropy},
         default_loss="cross_entropy",
         as_input=log_probability,
+        encode_prediction=sampled_classes,
+        encode_label=one_hot,
+        as_value=probability,
         as_label=likeliest,
         soft=soft_cross_entropy,
         hard=hard_cross_entropy,
@@ -102,6 +134,9 @@ KINDS: dict[str, KindModel] = {
         losses={"balanced_bce": balanced_bce, "bce": bce, "edge_bce": edge_bce},
         default_loss="balanced_bce",
         as_input=at_least_single,  # log-odds: to two classes what log-softmax is to many
+        encode_prediction=sampled_binary,
+        encode_label=zero_or_one,
+        as_value=chance,
         as_label=likely,
         soft=soft_bce,
         hard=hard_bce,
@@ -112,6 +147,9 @@ KINDS: dict[str, KindModel] = {
         losses={"l1": l1},
         default_loss="l1",
         as_input=at_least_single,
+        encode_prediction=relative_depth,
+        encode_label=relative_depth_label,
+        as_value=at_least_single,
         as_label=at_least_single,
         soft=l1,
         hard=l1,
@@ -122,6 +160,9 @@ KINDS: dict[str, KindModel] = {
         losses={"cosine": cosine, "l1": l1},
         default_loss="cosine",
         as_input=at_least_single,
+        encode_prediction=shifted_normals,
+        encode_label=shifted_normals_label,
+        as_value=at_least_single,
         as_label=at_least_single,
         soft=cosine,
         hard=cosine,

@@ -1,8 +1,9 @@
 """What every method promises: from views of a batch to the terms of a step."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -14,11 +15,26 @@ from mtmodels.views import Views
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """A learning-rate schedule by its name, with its options."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters that share a learning rate. `scale` multiplies the rate of the run."""
+    """Parameters that share a learning rate.
+
+    Args:
+        parameters: What learns.
+        scale: Multiplies the rate of the run.
+        schedule: A schedule of its own; None for that of the run.
+    """
 
     parameters: list[nn.Parameter]
     scale: float = 1.0
+    schedule: Schedule | None = None
 
 
 class Method(nn.Module, ABC):
@@ -36,6 +52,9 @@ class Method(nn.Module, ABC):
     reference: ClassVar[str]
     """Paper and equation."""
     minimum_tasks: ClassVar[int] = 1
+    minimum_views: ClassVar[int] = 1
+    default_views: ClassVar[int] = 1
+    """How many views of a batch are made unless told otherwise."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()

@@ -5,8 +5,15 @@ A test holds them equal to the registries.
 
 from collections.abc import Sequence
 
-NETWORK_NAMES = ("unet-resnet18", "xtasc-resnet18", "xtasc-resnet34", "xtasc-resnet50")
-METHOD_NAMES = ("sl", "xtc", "align")
+NETWORK_NAMES = (
+    "unet-resnet18",
+    "xtasc-resnet18",
+    "xtasc-resnet34",
+    "xtasc-resnet50",
+    "segnet",
+    "deeplab-resnet18",
+)
+METHOD_NAMES = ("sl", "ssl", "xtc", "align", "mtpsl")
 WEIGHTING_NAMES = ("equal", "fixed", "uncertainty")
 PROTOCOL_NAMES = ("mtpsl", "xtasc")
 SCHEDULE_NAMES = ("constant", "step", "cosine", "onecycle")

@@ -53,6 +53,8 @@ class Network(nn.Module, ABC):
     """Height and width of an image should be divisible by this."""
     transfer_width: ClassVar[float] = 1.0
     """At width 1, the width of the transfer networks that cost about as much as this network."""
+    mapping_width: ClassVar[float] = 1.0
+    """At width 1, the width of the mapping network that costs about as much as this network."""
     feature_channels: int
     feature_stride: int
 

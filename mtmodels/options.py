@@ -1,7 +1,7 @@
 """Make a member of a family by its name; a wrong name or option is refused before it is called."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from mtdata.errors import UnknownNameError
@@ -12,11 +12,15 @@ T = TypeVar("T")
 def options_of(member: Callable[..., Any]) -> dict[str, Any]:
     """The options that a member takes, each with its default, under the names a user writes."""
     written = {python: name for name, python in _aliases(member).items()}
-    return {
-        written.get(name, name): parameter.default
-        for name, parameter in inspect.signature(member).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    found: dict[str, Any] = {}
+    for owner in _owners(member):
+        parameters = inspect.signature(owner).parameters.values()
+        for parameter in parameters:
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+                found.setdefault(written.get(parameter.name, parameter.name), parameter.default)
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+            break
+    return found
 
 
 def build(
@@ -42,6 +46,16 @@ def build(
         if option not in known and option not in aliases.values():
             raise UnknownNameError(f"option of {family} `{name}`", option, known)
     return member(*arguments, **{aliases.get(key, key): value for key, value in options.items()})
+
+
+def _owners(member: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """The member; for a class, also the bases that `**options` are handed on to."""
+    if not isinstance(member, type):
+        yield member
+        return
+    for owner in member.__mro__:
+        if "__init__" in owner.__dict__:
+            yield owner.__dict__["__init__"]
 
 
 def _aliases(member: Callable[..., Any]) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from mtmodels.losses.binary import balanced_bce, bce, edge_bce, hard_bce, soft_bce
 from mtmodels.losses.classes import cross_entropy, hard_cross_entropy, soft_cross_entropy
+from mtmodels.losses.maps import map_distance
 from mtmodels.losses.pixel import PixelLoss
 from mtmodels.losses.precision import at_least_single
 from mtmodels.losses.reduction import image_means, over_images, over_pixels
@@ -19,6 +20,7 @@ __all__ = [
     "hard_cross_entropy",
     "image_means",
     "l1",
+    "map_distance",
     "over_images",
     "over_pixels",
     "soft_bce",

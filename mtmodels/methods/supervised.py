@@ -51,7 +51,7 @@ class Supervised(Method):
 
     def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
         """One term a task that an image of the batch shows."""
-        batch, supervision = views.main, self.supervision
+        batch, supervision = views.all, self.supervision
         direct = supervision.direct(
             self.network(batch.image).predictions, batch, supervision.seen(batch)
         )

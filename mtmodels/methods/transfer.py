@@ -100,7 +100,7 @@ class TransferMethod(Method):
 
     def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
         """One term a task that an image of the batch shows; what the others keep is auxiliary."""
-        batch, names = views.main, self.supervision.names
+        batch, names = views.all, self.supervision.names
         seen = self.supervision.seen(batch)
         predictions = self.network(batch.image).predictions
         direct = self.supervision.direct(predictions, batch, seen)

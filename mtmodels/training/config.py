@@ -1,5 +1,6 @@
 """The configuration of a run: strict, frozen, and read to the last field."""
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -38,6 +39,7 @@ def _float(value: Any) -> Any:
 
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_scientific)]
 Number = Annotated[float, BeforeValidator(_float)]
+Scale = Annotated[Number, Field(ge=1, lt=math.inf)]
 Decay = Annotated[Number, Field(ge=0, lt=1)]
 
 
@@ -91,6 +93,18 @@ class AugmentationPart(Part):
     paper_geometry: bool = False
 
 
+class ViewsPart(Part):
+    """How many views of a batch a method sees, and how the second is made of the first."""
+
+    count: Annotated[int, Field(ge=1, le=2)] | None = None
+    scales: Annotated[tuple[Scale, ...], BeforeValidator(_tuple), Field(min_length=1)] = (
+        1.0,
+        1.2,
+        1.5,
+    )
+    flip: Annotated[Number, Field(ge=0, le=1)] = 0.0
+
+
 class Config(Part):
     """All that decides how a run goes.
 
@@ -111,6 +125,7 @@ class Config(Part):
     schedule: SchedulePart = SchedulePart()
     gradient_clip: Annotated[Number, Field(gt=0)] | None = None
     augmentation: AugmentationPart = AugmentationPart()
+    views: ViewsPart = ViewsPart()
     keep_unlabelled: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
     holdout: Annotated[Share, BeforeValidator(_float)] = 0.0

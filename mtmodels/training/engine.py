@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from mtmodels.training import randomness
 from mtmodels.training.config import Config
 from mtmodels.training.layout import memory_format
 from mtmodels.training.schedules import SCHEDULES, Position
-from mtmodels.views import Views
+from mtmodels.training.viewing import ViewMaker
 from mtmodels.weighting import Weighting
 
 
@@ -47,8 +48,10 @@ class Engine:
         self, config: Config, *, method: Method, weighting: Weighting, fabric: Fabric
     ) -> None:
         self.config, self.fabric = config, fabric
+        self.views = ViewMaker(config, method.network.tasks)
         layout = memory_format(method, fabric.device)
         self.channels_last = layout == torch.channels_last
+        self.schedules = [group.schedule for group in method.parameter_groups()]
         self.method = method.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
         self.weighting = weighting.to(fabric.device)
         optimizer = fabric.setup_optimizers(self._adam())
@@ -64,8 +67,9 @@ class Engine:
         """
         lr = self._set_rate(position)
         batch = batch.to(self.fabric.device, channels_last=self.channels_last)
+        views = self.views(batch, position.epoch)
         with self.fabric.autocast():
-            terms = self.method(Views(batch), progress=position.progress, rng=self.rng)
+            terms = self.method(views, progress=position.progress, rng=self.rng)
         values = _read(terms, position.step, batch.keys)
         if not terms.tasks and not terms.auxiliary:
             return StepResult(lr, None, {}, {}, values["parts"], 0.0)
@@ -100,10 +104,8 @@ class Engine:
 
     def _adam(self) -> torch.optim.Optimizer:
         """Adam over the groups of the method, and what the weighting learns."""
-        groups = [
-            {"params": group.parameters, "scale": group.scale}
-            for group in self.method.parameter_groups()
-        ]
+        own = self.method.parameter_groups()
+        groups = [{"params": group.parameters, "scale": group.scale} for group in own]
         learned = list(self.weighting.parameters())
         if learned:
             groups.append({"params": learned, "scale": 1.0})
@@ -115,11 +117,14 @@ class Engine:
         )
 
     def _set_rate(self, position: Position) -> float:
-        schedule = self.config.schedule
-        factor = SCHEDULES[schedule.name](position, **schedule.options)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr * factor * group["scale"]
-        return self.config.lr * factor
+        run = self.config.schedule
+        rate = self.config.lr * SCHEDULES[run.name](position, **run.options)
+        for group, own in zip_longest(self.optimizer.param_groups, self.schedules):
+            group["lr"] = rate * group["scale"]
+            if own is not None:
+                factor = SCHEDULES[own.name](position, **own.options)
+                group["lr"] = self.config.lr * factor * group["scale"]
+        return rate
 
     def _clip(self, step: int, keys: tuple[str, ...]) -> float:
         """Clip the gradients where that is wanted; refuse those that are not finite."""

@@ -8,15 +8,15 @@ import torch
 from lightning_fabric import Fabric
 
 from mtdata import Task
-from mtdata.errors import UsageError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.loader import Loader
-from mtmodels.method import Method
+from mtmodels.method import Method, Schedule
 from mtmodels.methods import METHODS
 from mtmodels.metrics import metric_for
 from mtmodels.network import Network
 from mtmodels.networks import NETWORKS
 from mtmodels.options import build
-from mtmodels.training.config import Config
+from mtmodels.training.config import Config, ViewsPart
 from mtmodels.training.data import RunData, default_workers
 from mtmodels.training.engine import Engine
 from mtmodels.training.precision import Precision, resolve
@@ -47,8 +47,32 @@ def settle(config: Config, data: RunData) -> Config:
     tasks = tuple(task.name for task in data.tasks)
     workers = default_workers() if config.workers is None else config.workers
     return config.model_copy(
-        update={"regime": data.regime, "tasks": tasks, "select": select, "workers": workers}
+        update={
+            "regime": data.regime,
+            "tasks": tasks,
+            "select": select,
+            "workers": workers,
+            "views": settle_views(config),
+        }
     )
+
+
+def settle_views(config: Config) -> ViewsPart:
+    """How many views there are: as asked for, or as the method wants.
+
+    Raises:
+        UsageError: where the method needs more than were asked for.
+    """
+    count, name = config.views.count, config.method.name
+    method = METHODS.get(name)
+    if method is None:  # an unknown name is refused where the method is made
+        return config.views
+    if count is not None and count < method.minimum_views:
+        raise UsageError(
+            f"`--views` should be {method.minimum_views} for the method `{name}`, which compares "
+            f"views of an image; found {count}."
+        )
+    return config.views.model_copy(update={"count": count or method.default_views})
 
 
 def assemble(config: Config, data: RunData) -> Parts:
@@ -64,7 +88,10 @@ def assemble(config: Config, data: RunData) -> Parts:
     fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)
     loader = make_loader(config, data)
-    _refusing("schedule", lambda: _try_schedule(config, len(loader)))
+    run = Schedule(config.schedule.name, config.schedule.options)
+    for schedule in (run, *(group.schedule for group in method.parameter_groups())):
+        if schedule is not None:
+            _try_schedule(schedule, config, len(loader))
     engine = Engine(config, method=method, weighting=weighting, fabric=fabric)
     return Parts(engine, loader, precision)
 
@@ -149,6 +176,8 @@ def _refusing(what: str, action: Any) -> Any:
         raise UsageError(f"{what}: {error}") from error
 
 
-def _try_schedule(config: Config, steps: int) -> None:
-    part = config.schedule
-    SCHEDULES[part.name](Position(0, steps, config.epochs), **part.options)
+def _try_schedule(schedule: Schedule, config: Config, steps: int) -> None:
+    position = Position(0, steps, config.epochs)
+    if schedule.name not in SCHEDULES:
+        raise UnknownNameError("schedule", schedule.name, SCHEDULES)
+    _refusing("schedule", lambda: SCHEDULES[schedule.name](position, **schedule.options))

@@ -1,0 +1,21 @@
+"""The distance of two feature maps, image by image."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from mtmodels.losses.precision import at_least_single
+
+SMALLEST = 1e-6
+"""Shorter vectors count as shorter than unit, which bounds the gradient of a cell near zero."""
+
+
+def map_distance(a: Float[Tensor, "n d h w"], b: Float[Tensor, "n d h w"]) -> Float[Tensor, " n"]:
+    """1 - cosine over the channels of a cell, mean over the cells, in [0, 2].
+
+    In single precision or better: the squares of small features vanish in half.
+
+    Reference: MTPSL eq. 3 (L_ct); per cell and without pooling, as in its released code.
+    """
+    a, b = (F.normalize(at_least_single(x), dim=1, eps=SMALLEST) for x in (a, b))
+    return 1 - (a * b).sum(1).mean((1, 2))

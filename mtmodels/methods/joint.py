@@ -1,0 +1,161 @@
+"""What `mtpsl`, `contrastive` and `discriminator` share: pairs of tasks in joint spaces."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtdata.errors import UnknownNameError
+from mtmodels.method import ParameterGroup, Schedule
+from mtmodels.methods.crop_consistency import crop_consistency
+from mtmodels.methods.joint_space import JointSpace
+from mtmodels.methods.pairs import CHOICES, Pair, present_pairs
+from mtmodels.methods.semi_supervised import (
+    Extra,
+    Look,
+    SemiSupervised,
+    check_share,
+    check_weight,
+    ramp,
+)
+from mtmodels.methods.ssl import crop_terms
+from mtmodels.network import Network
+from mtmodels.networks.conditioned import Over
+
+CONSISTENCY_WEIGHT = 2.0
+
+
+class JointMethod(SemiSupervised):
+    """The prediction of an unlabelled task and the label of another one meet in a joint space.
+
+    Args:
+        network: The network to train.
+        consistency_weight: A factor on the sum over the pairs of an image: 2 as released for
+            NYUv2, 1 for Cityscapes; equation 4 has 1.
+        ramp_up: The share of the training over which that factor rises from 0.
+        pairs: "auto", "unlabelled" or "all"; see `present_pairs`.
+        conditioning: "pair", "input_and_pair", "none" or "separate"; see `JointSpace`.
+        mapping_width: A factor on the channels of the mapping; None for that of the network, times
+            what suits it.
+        mapping_norm: What batch norm in the mapping takes its statistics over: "sample" as
+            released, or "pass".
+        mapping_rate: A factor on the learning rate of the mapping.
+        film_rate: The same for its conditioning: 10 as released for NYUv2, 0.1 for Cityscapes.
+        film_schedule: A schedule of the conditioning's own: {name: step, options: {every: 30}}.
+        checkpoint_mapping: Whether to compute the inside of the mapping again in the backward
+            pass, for less memory.
+        detach_predictions: Whether the consistency trains the mapping alone.
+        with_ssl: Whether to add the crop consistency of `ssl`.
+        ssl_weight: A factor on it.
+        options: Those of `SemiSupervised`.
+
+    Raises:
+        ValueError: where the network has one task only, or an option is out of range.
+    """
+
+    minimum_tasks: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        consistency_weight: float = CONSISTENCY_WEIGHT,
+        ramp_up: float = 0.0,
+        pairs: str = "auto",
+        conditioning: str = "pair",
+        mapping_width: float | None = None,
+        mapping_norm: Over = "sample",
+        mapping_rate: float = 1.0,
+        film_rate: float = 10.0,
+        film_schedule: Mapping[str, Any] | None = None,
+        checkpoint_mapping: bool = False,
+        detach_predictions: bool = False,
+        with_ssl: bool = False,
+        ssl_weight: float = 1.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(network, **options)
+        if pairs not in CHOICES:
+            raise UnknownNameError("choice of pairs", pairs, CHOICES)
+        for name, weight in {
+            "consistency_weight": consistency_weight,
+            "ssl_weight": ssl_weight,
+            "mapping_rate": mapping_rate,
+            "film_rate": film_rate,
+        }.items():
+            check_weight(name, weight)
+        check_share("ramp_up", ramp_up)
+        self.consistency_weight, self.ramp_up, self.pairs = consistency_weight, ramp_up, pairs
+        self.mapping_rate, self.film_rate = mapping_rate, film_rate
+        self.film_schedule = None if film_schedule is None else Schedule(**film_schedule)
+        self.detach_predictions = detach_predictions
+        self.with_ssl, self.ssl_weight = with_ssl, ssl_weight
+        self.joint = JointSpace(
+            network,
+            conditioning=conditioning,
+            width=mapping_width,
+            over=mapping_norm,
+            checkpointing=checkpoint_mapping,
+        )
+
+    @abstractmethod
+    def compare(
+        self, pairs: Sequence[Pair], look: Look, rng: torch.Generator
+    ) -> Float[Tensor, " p"]:
+        """How far the prediction and the label of each pair are from each other."""
+
+    def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
+        """The sum over the pairs of an image, mean over the images."""
+        factor = ramp(progress, self.ramp_up)
+        seen = self.supervision.seen(look.batch)
+        pairs = present_pairs(seen, self.pairs)
+        terms: dict[str, Tensor] = {}
+        parts: dict[str, Tensor] = {}
+        if pairs:
+            if self.detach_predictions:
+                look = look.detached()
+            values = self.compare(pairs, look, rng)
+            total = (values * self._weights(pairs, values)).sum() / len(look.batch)
+            terms["consistency"] = self.consistency_weight * factor * total
+            parts = pair_means(pairs, values)
+        if self.with_ssl:
+            first = self.supervision.seen(look.views.main)
+            crops = crop_terms(
+                crop_consistency(self.network.tasks, look, first), self.ssl_weight * factor
+            )
+            terms, parts = {**terms, **crops.terms}, {**parts, **crops.parts}
+        return Extra(terms, parts)
+
+    def _weights(self, pairs: Sequence[Pair], like: Tensor) -> Float[Tensor, " p"]:
+        """1 as released; 1/|U_n| as equation 4 is printed where `normalise` is "paper"."""
+        if self.supervision.normalise != "paper":
+            return torch.ones_like(like)
+        sources = {pair.image: set[str]() for pair in pairs}
+        for pair in pairs:
+            sources[pair.image].add(pair.source)
+        return like.new_tensor([1 / len(sources[pair.image]) for pair in pairs])
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The network; the mapping; its conditioning, with a rate and a schedule of its own."""
+        film = self.joint.film_parameters()
+        apart = {id(p) for p in film}
+        mapping = [p for p in self.joint.parameters() if id(p) not in apart]
+        apart |= {id(p) for p in mapping}
+        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in apart]
+        groups = [ParameterGroup(rest), ParameterGroup(mapping, self.mapping_rate)]
+        if film:
+            groups.append(ParameterGroup(film, self.film_rate, self.film_schedule))
+        return groups
+
+
+def pair_means(pairs: Sequence[Pair], values: Float[Tensor, " p"]) -> dict[str, Tensor]:
+    """The mean of each pair of tasks over the images that have it, for the log."""
+    names = [f"{pair.source}_with_{pair.target}" for pair in pairs]
+    values = values.detach()
+    return {
+        f"consistency/{name}": values[[i for i, other in enumerate(names) if other == name]].mean()
+        for name in sorted(set(names))
+    }

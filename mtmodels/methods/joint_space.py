@@ -1,0 +1,170 @@
+"""Predictions and labels mapped into the joint spaces of pairs of tasks."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtdata.batch import Batch
+from mtdata.errors import UnknownNameError
+from mtmodels.kinds import kind_model
+from mtmodels.methods.pairs import Pair, pair_code
+from mtmodels.network import Network
+from mtmodels.networks.conditioned import Over
+from mtmodels.networks.mapping import MappingNetwork
+
+CONDITIONING = ("pair", "input_and_pair", "none", "separate")
+Predictions = Mapping[str, Float[Tensor, "b c h w"]]
+
+
+class Point(NamedTuple):
+    """What is mapped: the prediction or the label of a task of an image, under a code."""
+
+    is_label: bool
+    image: int
+    task: str
+    code: int
+
+
+class JointSpace(nn.Module):
+    """Maps what is asked for in one pass, each prediction and label under its code.
+
+    Args:
+        network: Whose predictions and features these are.
+        conditioning: "pair": one network for all pairs, conditioned on (s, t) in both branches, as
+            released. "input_and_pair": on (s, t) for the prediction of s and on (t, s) for the
+            label of t, as the paper writes it. "none": one network that does not know the pair.
+            "separate": a network for each ordered pair, MTPSL eq. 3.
+        width: A factor on the channels of the mapping; None for that of the network, times what
+            suits it.
+        over: Statistics of batch norm: "sample" or "pass".
+        checkpointing: Whether to compute the inside of the mapping again in the backward pass.
+
+    Raises:
+        UnknownNameError: for an unknown conditioning or norm.
+        ValueError: where `width` is out of range.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        conditioning: str = "pair",
+        width: float | None = None,
+        over: Over = "sample",
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        if conditioning not in CONDITIONING:
+            raise UnknownNameError("conditioning", conditioning, CONDITIONING)
+        self.conditioning = conditioning
+        self.tasks = network.tasks
+        self.names = tuple(task.name for task in network.tasks)
+        codes = len(self.names) * (len(self.names) - 1)
+        separate = conditioning == "separate"
+        # m_st reads the prediction of s in the pair (s, t) and the label of s in the pair (t, s).
+        readers = [[task] for task in self.tasks for _ in self.names[1:]]
+        self.mappings = nn.ModuleList(
+            MappingNetwork(
+                read,
+                codes=codes if conditioning in ("pair", "input_and_pair") else 0,
+                channels=network.feature_channels,
+                stride=network.feature_stride,
+                width=network.width * network.mapping_width if width is None else width,
+                over=over,
+                checkpointing=checkpointing,
+            )
+            for read in (readers if separate else [list(self.tasks)])
+        )
+
+    def prediction(self, pair: Pair, *, image: int | None = None) -> Point:
+        """The prediction of the source, of the image of the pair or of another."""
+        at = pair.image if image is None else image
+        return Point(False, at, pair.source, self._code(pair.source, pair.target))
+
+    def label(self, pair: Pair) -> Point:
+        """The label of the target."""
+        ends = (pair.source, pair.target)
+        if self.conditioning != "pair":
+            ends = ends[::-1]
+        return Point(True, pair.image, pair.target, self._code(*ends))
+
+    def forward(
+        self,
+        points: Sequence[Point],
+        batch: Batch,
+        predictions: Predictions,
+        rng: torch.Generator,
+    ) -> Float[Tensor, "m d hf wf"]:
+        """The maps of all points, in order; a point that comes twice is mapped once."""
+        unique = list(dict.fromkeys(points))
+        if self.conditioning == "separate":
+            # A stable order by network, so that each network runs once.
+            unique.sort(key=lambda point: point.code)
+        groups: dict[int, list[Point]] = {}
+        for point in unique:
+            groups.setdefault(point.code if self.conditioning == "separate" else 0, []).append(
+                point
+            )
+        maps = [self._map(k, group, batch, predictions, rng) for k, group in groups.items()]
+        place = {point: i for i, point in enumerate(unique)}
+        order = [place[point] for point in points]
+        mapped = maps[0] if len(maps) == 1 else torch.cat(maps)
+        return mapped[torch.tensor(order, device=mapped.device)]
+
+    def film_parameters(self) -> list[nn.Parameter]:
+        """The parameters of the conditioning, over all mappings."""
+        return [
+            p for m in self.mappings if isinstance(m, MappingNetwork) for p in m.film_parameters()
+        ]
+
+    def _code(self, source: str, target: str) -> int:
+        return 0 if self.conditioning == "none" else pair_code(source, target, self.names)
+
+    def _map(
+        self,
+        which: int,
+        points: Sequence[Point],
+        batch: Batch,
+        predictions: Predictions,
+        rng: torch.Generator,
+    ) -> Float[Tensor, "m d hf wf"]:
+        inputs, place = self._inputs(points, batch, predictions, rng)
+        pick = [place[point[:3]] for point in points]
+        codes = [point.code for point in points]
+        pick_, codes_ = (torch.tensor(values, device=batch.device) for values in (pick, codes))
+        mapped: Tensor = self.mappings[which](inputs, pick_, codes_)
+        return mapped
+
+    def _inputs(
+        self,
+        points: Sequence[Point],
+        batch: Batch,
+        predictions: Predictions,
+        rng: torch.Generator,
+    ) -> tuple[dict[str, Tensor], dict[tuple[bool, int, str], int]]:
+        """What the input layers read, each prediction and label once, and where each lies."""
+        inputs: dict[str, Tensor] = {}
+        place: dict[tuple[bool, int, str], int] = {}
+        for task in self.tasks:
+            name, row, parts = task.name, kind_model(task), []
+            predicted, labelled = (
+                sorted({p.image for p in points if p.task == name and p.is_label == is_label})
+                for is_label in (False, True)
+            )
+            if predicted:
+                parts.append(row.encode_prediction(predictions[name][predicted], rng))
+            if labelled:
+                rows = {image: i for i, image in enumerate(batch.rows[name].tolist())}
+                at = [rows[image] for image in labelled]
+                label, valid = batch.labels[name][at], batch.valid[name][at]
+                encoded = row.encode_label(label, valid, task.channels)
+                parts.append(encoded.to(parts[0].dtype if parts else encoded.dtype))
+            for is_label, images in ((False, predicted), (True, labelled)):
+                for image in images:
+                    place[is_label, image, name] = len(place)
+            if parts:
+                inputs[name] = torch.cat(parts)
+        return inputs, place

@@ -1,0 +1,76 @@
+"""Cross-task consistency in joint task-pair spaces, regularised by the features of the image."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtmodels.losses import map_distance
+from mtmodels.methods.joint import JointMethod
+from mtmodels.methods.pairs import Pair
+from mtmodels.methods.semi_supervised import Look, check_weight
+from mtmodels.network import Network
+
+REGULARISER = 0.5
+
+
+class JointTaskSpaces(JointMethod):
+    """The prediction of s and the label of t are mapped close to each other and to the features.
+
+    Args:
+        network: The network to train.
+        regulariser: A factor on the distances to the features; 0 for none. 0.5 as released, 1 in
+            equation 4.
+        detach_features: Whether the features are a target only, as released; the paper does not
+            say.
+        options: Those of `JointMethod`.
+
+    Raises:
+        ValueError: where the network has one task only, or an option is out of range.
+
+    Reference: MTPSL eq. 4.
+    """
+
+    summary: ClassVar[str] = "predictions and labels of task pairs agree in joint spaces"
+    reference: ClassVar[str] = "MTPSL eq. 4"
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        regulariser: float = REGULARISER,
+        detach_features: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(network, **options)
+        check_weight("regulariser", regulariser)
+        self.regulariser, self.detach_features = regulariser, detach_features
+
+    def compare(
+        self, pairs: Sequence[Pair], look: Look, rng: torch.Generator
+    ) -> Float[Tensor, " p"]:
+        """Equation 4 without its supervised part, a pair at a time."""
+        points = [self.joint.prediction(p) for p in pairs] + [self.joint.label(p) for p in pairs]
+        predicted, labelled = self.joint(points, look.batch, look.last, rng).chunk(2)
+        features = look.features.detach() if self.detach_features else look.features
+        of_image = features[[pair.image for pair in pairs]]
+        return consistency(predicted, labelled, of_image, self.regulariser)
+
+
+def consistency(
+    predicted: Float[Tensor, "p d h w"],
+    labelled: Float[Tensor, "p d h w"],
+    features: Float[Tensor, "p d h w"],
+    regulariser: float,
+) -> Float[Tensor, " p"]:
+    """The distance of two maps, and of each to the features of the image.
+
+    Reference: MTPSL eq. 4; the weight of the regulariser is that of the released code.
+    """
+    distance = map_distance(predicted, labelled)
+    if regulariser == 0:
+        return distance
+    to_features = map_distance(predicted, features) + map_distance(labelled, features)
+    return distance + regulariser * to_features

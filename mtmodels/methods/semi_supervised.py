@@ -1,0 +1,141 @@
+"""What methods share that learn from labels in one view and from something else in another."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtdata.batch import Batch
+from mtdata.errors import UnknownNameError
+from mtmodels.method import Method
+from mtmodels.methods.supervision import Supervision
+from mtmodels.network import Network
+from mtmodels.terms import Terms
+from mtmodels.views import Views
+
+SUPERVISED_VIEWS = ("main", "all")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the network says of the views of a batch.
+
+    Args:
+        views: The views.
+        main: Predictions of the first view.
+        last: Predictions of the second view; of the first where it is the only one.
+        features: The feature map of that last view.
+    """
+
+    views: Views
+    main: Mapping[str, Float[Tensor, "b c h w"]]
+    last: Mapping[str, Float[Tensor, "b c h w"]]
+    features: Float[Tensor, "b d hf wf"]
+
+    @property
+    def batch(self) -> Batch:
+        """The last view."""
+        return self.views.last
+
+    def detached(self) -> "Look":
+        """The same without a way back for gradients from the predictions of the last view."""
+        return replace(self, last={name: p.detach() for name, p in self.last.items()})
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Terms beside the supervised ones, already scaled, and parts for the log."""
+
+    terms: Mapping[str, Tensor] = field(default_factory=dict)
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class SemiSupervised(Method):
+    """Both views go through the network in one batch; labels supervise the first.
+
+    Args:
+        network: The network to train.
+        supervise: "main": the labels of the first view, as released. "all": of both views.
+        losses: The loss of a task by name; the default of its kind where it is not given.
+        task_weights: A factor on the terms of a task; 1 where it is not given.
+        reduction: "image" or "pixels", for all tasks or by task.
+        normalise: "batch", or "paper" to divide by the numbers of tasks |T_n| and |U_n|.
+
+    Raises:
+        ValueError: for a value that cannot be.
+    """
+
+    default_views: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        supervise: str = "main",
+        losses: Mapping[str, str] | None = None,
+        task_weights: Mapping[str, float] | None = None,
+        reduction: str | Mapping[str, str] = "image",
+        normalise: str = "batch",
+    ) -> None:
+        super().__init__(network)
+        if supervise not in SUPERVISED_VIEWS:
+            raise UnknownNameError("views to supervise", supervise, SUPERVISED_VIEWS)
+        self.supervise = supervise
+        self.supervision = Supervision(
+            network.tasks,
+            losses=losses,
+            task_weights=task_weights,
+            reduction=reduction,
+            normalise=normalise,
+        )
+
+    @abstractmethod
+    def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
+        """What the method adds to the supervised terms."""
+
+    def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
+        """One term a task that an image shows, and what the method adds."""
+        output = self.network(views.all.image)
+        halves = {name: views.split(p) for name, p in output.predictions.items()}
+        main = {name: first for name, (first, _) in halves.items()}
+        last = {name: second for name, (_, second) in halves.items()}
+        _, features = views.split(output.features)
+        extra = self.unsupervised(Look(views, main, last, features), progress=progress, rng=rng)
+        everything = self.supervise == "all"
+        batch, predictions = (views.all, output.predictions) if everything else (views.main, main)
+        supervision = self.supervision
+        direct = supervision.direct(predictions, batch, supervision.seen(batch))
+        return Terms(
+            tasks={name: supervision.weights[name] * loss for name, loss in direct.items()},
+            auxiliary=extra.terms,
+            parts={**{f"{n}/direct": x.detach() for n, x in direct.items()}, **extra.parts},
+        )
+
+
+def ramp(progress: float, share: float) -> float:
+    """Rises linearly from 0 to 1 over the first `share` of the training; 1 where it is 0."""
+    return min(1.0, progress / share) if share > 0 else 1.0
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        ValueError: where `value` is not in [0, 1].
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` should be in [0, 1]; found {value}.")
+
+
+def check_weight(name: str, value: float) -> None:
+    """Refuse a weight below 0 or without bound.
+
+    Raises:
+        ValueError: where `value` is not in [0, inf).
+    """
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"`{name}` should be 0 or more; found {value}.")

@@ -1,0 +1,62 @@
+"""Batch norm whose scale and shift depend on a code: FiLM."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.parameter import Parameter
+
+Over = Literal["sample", "pass"]
+STATISTICS: tuple[Over, ...] = ("sample", "pass")
+
+
+class ConditionedNorm(nn.Module):
+    """Normalises each channel, scales and shifts it, then once more by the code of the sample.
+
+    The statistics are those of what is given, in training and in evaluation alike: mapping
+    networks serve training only, so there is nothing to keep a running mean for.
+
+    Args:
+        channels: Of the map, `c`.
+        codes: How many codes there are; 0 for no conditioning.
+        over: "sample": over the pixels of each sample, as the released code has them by running
+            one sample at a time. "pass": over all samples of the pass.
+
+    Reference: MTPSL section 3.2 ("a one layer fully-connected network" on a one-hot code, which
+    picks a column of a matrix); FiLM, Perez et al. 2018. It is the identity at initialisation.
+    """
+
+    def __init__(self, channels: int, codes: int, *, over: Over = "sample") -> None:
+        super().__init__()
+        self.over = over
+        self.weight = Parameter(torch.ones(channels))
+        self.bias = Parameter(torch.zeros(channels))
+        self.gamma = Parameter(torch.ones(channels, codes)) if codes else None
+        self.beta = Parameter(torch.zeros(channels, codes)) if codes else None
+
+    def forward(
+        self, x: Float[Tensor, "n c h w"], code: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n c h w"]:
+        """The map, normalised and modulated by the code of each sample."""
+        scale, shift = (v.expand(len(x), -1) for v in (self.weight, self.bias))
+        if self.gamma is not None and self.beta is not None:
+            gamma, beta = self.gamma.T[code], self.beta.T[code]
+            # gamma * (weight * x + bias) + beta, so that one pass over the pixels does both.
+            scale, shift = gamma * scale, gamma * shift + beta
+        if self.over == "sample":
+            return _of_each_sample(x, scale, shift)
+        normal = F.batch_norm(x, None, None, training=True)
+        return torch.addcmul(shift[:, :, None, None], normal, scale[:, :, None, None])
+
+
+def _of_each_sample(
+    x: Float[Tensor, "n c h w"], scale: Float[Tensor, "n c"], shift: Float[Tensor, "n c"]
+) -> Float[Tensor, "n c h w"]:
+    """Batch norm of every sample on its own, in one call: seen as one sample of n*c channels."""
+    n, c, h, w = x.shape
+    seen = x.reshape(1, n * c, h, w)
+    return F.batch_norm(
+        seen, None, None, scale.reshape(-1), shift.reshape(-1), training=True
+    ).reshape(n, c, h, w)
