@@ -25,6 +25,10 @@ KEYS = {
     "method": "method.name", "network": "network.name", "width": "network.width",
     "encoder_weights": "network.encoder_weights", "weighting": "weighting.name",
     "epochs": "epochs", "batch": "batch", "lr": "lr", "schedule": "schedule.name",
+    "views": "views.count", "conditioning": "method.options.conditioning",
+    "regulariser": "method.options.regulariser", "with_ssl": "method.options.with_ssl",
+    "mapping_norm": "method.options.mapping_norm", "mapping_width": "method.options.mapping_width",
+    "checkpoint_mapping": "method.options.checkpoint_mapping",
     "gradient_clip": "gradient_clip", "paper_geometry": "augmentation.paper_geometry",
     "seed": "seed", "holdout": "holdout", "select": "select", "protocol": "protocol",
     "precision": "precision", "devices": "devices", "workers": "workers",
@@ -35,7 +39,15 @@ KEYS = {
 HEADINGS = {
     "Data": ("data", "regime", "tasks", "keep_unlabelled", "holdout", "paper_geometry"),
     "Model": ("method", "network", "width", "encoder_weights", "weighting"),
-    "Training": ("epochs", "batch", "lr", "schedule", "gradient_clip", "seed", "select"),
+    "Methods with task pairs": (
+        "conditioning",
+        "regulariser",
+        "with_ssl",
+        "mapping_norm",
+        "mapping_width",
+        "checkpoint_mapping",
+    ),
+    "Training": ("epochs", "batch", "views", "lr", "schedule", "gradient_clip", "seed", "select"),
     "Machine": ("precision", "devices", "workers"),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
     "Configuration": ("recipe", "assignments"),
@@ -50,6 +62,7 @@ HEADINGS = {
         "mttrain --method xtc",
         "mttrain --recipe nyu-compact --data data/nyu.h5 --method sl --tasks depth",
         "mttrain --method xtc --regime one --holdout 0.1 --set method.options.lambda=0.01",
+        "mttrain --method mtpsl --network segnet --regime one",
         "mttrain --method align --epochs 30 --dry-run",
         "mttrain --out runs/nyu-xtc-unet-resnet18-full-s0 --resume",
     ),
@@ -83,8 +96,37 @@ HEADINGS = {
 @click.option(
     "--weighting", type=click.Choice(WEIGHTING_NAMES), help="Of the tasks.  [default: equal]"
 )
+@click.option(
+    "--no-condition",
+    "conditioning",
+    flag_value="none",
+    help="A mapping that does not know the pair of tasks.",
+)
+@click.option(
+    "--no-regulariser",
+    "regulariser",
+    flag_value=0.0,
+    type=float,
+    help="Leave the distances to the features out.",
+)
+@click.option("--with-ssl", is_flag=True, default=None, help="Add the crop consistency of `ssl`.")
+@click.option(
+    "--mapping-norm",
+    type=click.Choice(["sample", "pass"]),
+    help="Batch norm in the mapping: over each sample or all.  [default: sample]",
+)
+@click.option("--mapping-width", type=float, help="Factor on the channels of the mapping.")
+@click.option(
+    "--checkpoint-mapping",
+    is_flag=True,
+    default=None,
+    help="Compute the mapping again going back: less memory.",
+)
 @click.option("--epochs", type=int, help="[default: 15]")
 @click.option("--batch", type=int, help="Images a step.  [default: 8]")
+@click.option(
+    "--views", type=click.IntRange(1, 2), help="Views of an image a step.  [default: the method's]"
+)
 @click.option("--lr", type=float, help="Learning rate of Adam.  [default: 1e-4]")
 @click.option(
     "--schedule", metavar="NAME", help="constant, step, cosine or onecycle.  [default: constant]"
