@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from mtmodels.networks.blocks import scaled
-from mtmodels.networks.weights import load_encoder_weights
+from mtmodels.networks.weights import RESNET, load_encoder_weights
 
 LAYOUTS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -23,13 +23,21 @@ class ResNetEncoder(nn.Module):
         depth: 18, 34 or 50 layers.
         width: A factor on all channels.
         weights: None, "imagenet", or a file with the state of a torchvision ResNet.
+        dilated: Whether the maps stay at an eighth of the size of the image: the strides of the
+            last two stages become dilations, which changes no weight (Yu, Koltun and Funkhouser
+            2017, "Dilated Residual Networks").
 
     Raises:
         UsageError, DataError: where the weights do not fit or cannot be had.
     """
 
     def __init__(
-        self, depth: int, *, width: float = 1.0, weights: str | Path | None = None
+        self,
+        depth: int,
+        *,
+        width: float = 1.0,
+        weights: str | Path | None = None,
+        dilated: bool = False,
     ) -> None:
         super().__init__()
         block, counts = LAYOUTS[depth]
@@ -44,18 +52,23 @@ class ResNetEncoder(nn.Module):
         self.layer3 = _stage(block, outputs[1], planes[2], counts[2], stride=2)
         self.layer4 = _stage(block, outputs[2], planes[3], counts[3], stride=2)
         self.channels = (planes[0], *outputs)
-        """Channels of the five maps, from half the size of the image to a 32nd."""
+        """Channels of the five maps, from half the size of the image to the last."""
+        self.strides = (2, 4, 8, 8, 8) if dilated else (2, 4, 8, 16, 32)
+        """The size of the image over that of each map."""
+        if dilated:
+            _dilate(self.layer3, 2)
+            _dilate(self.layer4, 4)
         _initialise(self)
         if weights is not None:
-            load_encoder_weights(self, weights, depth=depth)
+            load_encoder_weights(self, weights, RESNET[depth])
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
-        """The maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size of the image."""
-        half = self.relu(self.bn1(self.conv1(image)))
-        quarter = self.layer1(self.maxpool(half))
-        eighth = self.layer2(quarter)
-        sixteenth = self.layer3(eighth)
-        return half, quarter, eighth, sixteenth, self.layer4(sixteenth)
+        """The five maps; at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size of the image, or `strides`."""
+        first = self.relu(self.bn1(self.conv1(image)))
+        second = self.layer1(self.maxpool(first))
+        third = self.layer2(second)
+        fourth = self.layer3(third)
+        return first, second, third, fourth, self.layer4(fourth)
 
     def last_convolution(self) -> nn.Conv2d:
         """The last convolution on the main path."""
@@ -80,6 +93,19 @@ def _stage(
         )
     first = block(channels_in, planes, stride, shortcut)
     return nn.Sequential(first, *(block(channels_out, planes) for _ in range(count - 1)))
+
+
+def _dilate(stage: nn.Sequential, dilation: int) -> None:
+    """Take the stride out of a stage, and dilate what comes behind it by that much more.
+
+    The convolution that had the stride reads the finer map as the stage before wrote it.
+    """
+    for layer in stage.modules():
+        if isinstance(layer, nn.Conv2d):
+            reach = dilation // 2 if max(layer.stride) > 1 else dilation
+            layer.stride = (1, 1)
+            if layer.kernel_size == (3, 3):
+                layer.dilation = layer.padding = (reach, reach)
 
 
 def _initialise(encoder: nn.Module) -> None:

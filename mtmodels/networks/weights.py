@@ -1,6 +1,8 @@
 """Pre-trained weights for encoders: from torchvision, or from a file."""
 
 import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
@@ -14,6 +16,8 @@ from mtdata.errors import DataError, UsageError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+COUNT = "num_batches_tracked"
+"""What batch norm counts batches in."""
 
 UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError)
 """What reading a file raises that holds no tensors."""
@@ -23,45 +27,81 @@ class WeightsUnavailableError(DataError):
     """Weights that should be downloaded but cannot be."""
 
 
-def load_encoder_weights(encoder: nn.Module, weights: str | Path, *, depth: int) -> None:
-    """Load the weights of a torchvision ResNet into an encoder; its classifier is left out.
+@dataclass(frozen=True)
+class Published:
+    """A network of torchvision that an encoder of ours repeats, layer by layer.
 
     Args:
-        encoder: A `ResNetEncoder`.
+        title: What a user calls it.
+        weights: The name of its weights in torchvision.
+        part: How the names of its encoder begin; all names where it is empty.
+        classifier: How the names of its classifier begin.
+    """
+
+    title: str
+    weights: str
+    part: str
+    classifier: str
+
+
+RESNET = {
+    depth: Published(f"ResNet-{depth}", f"ResNet{depth}_Weights", "", "fc.")
+    for depth in (18, 34, 50)
+}
+VGG16_BN = Published("VGG-16 with batch norm", "VGG16_BN_Weights", "features.", "classifier.")
+
+
+def load_encoder_weights(
+    encoder: nn.Module,
+    weights: str | Path,
+    published: Published,
+    *,
+    rename: Callable[[str], str] = str,
+) -> None:
+    """Load the weights of a network of torchvision into an encoder; its classifier is left out.
+
+    Args:
+        encoder: Layers of the same shapes.
         weights: "imagenet", or a file (`.safetensors`, or `.pth` without code in it).
-        depth: Layers of the ResNet.
+        published: The network of torchvision.
+        rename: From the name of an entry of the encoder to its name in that network, without
+            `published.part`.
 
     Raises:
         UsageError: where the file is missing, no state of tensors, or of another network.
         WeightsUnavailableError: where "imagenet" is neither cached nor can be downloaded.
     """
-    state = _imagenet(depth) if weights == "imagenet" else _read(Path(weights))
-    state = {name: value for name, value in state.items() if not name.startswith("fc.")}
-    wanted = {name: tuple(value.shape) for name, value in encoder.state_dict().items()}
+    state = _imagenet(published) if weights == "imagenet" else _read(Path(weights))
+    state = {key: value for key, value in state.items() if not key.startswith(published.classifier)}
+    own = encoder.state_dict()
+    wanted = {published.part + rename(key): value for key, value in own.items()}
+    # Files from before PyTorch 0.4.1, torchvision's own among them, count no batches.
+    counts = {key: torch.zeros_like(value) for key, value in wanted.items() if key.endswith(COUNT)}
+    state = counts | state
     wrong = sorted(
-        name
-        for name in wanted.keys() | state.keys()
-        if name not in wanted or name not in state or tuple(state[name].shape) != wanted[name]
+        key
+        for key in wanted.keys() | state.keys()
+        if key not in wanted or key not in state or state[key].shape != wanted[key].shape
     )
     if wrong:
         raise UsageError(
-            f"`encoder_weights` should be those of a torchvision ResNet-{depth} at width "
+            f"`encoder_weights` should be those of a torchvision {published.title} at width "
             f"1; found {weights}, which differs in {len(wrong)} entries, the first `{wrong[0]}`. "
-            "Take the file of that network, and leave out --width."
+            "Take the file of that network, and leave out --width and what else changes a layer."
         )
-    encoder.load_state_dict(state)
+    encoder.load_state_dict({key: state[published.part + rename(key)] for key in own})
 
 
-def _imagenet(depth: int) -> dict[str, Tensor]:
-    """The first ImageNet weights that torchvision published for this depth."""
+def _imagenet(published: Published) -> dict[str, Tensor]:
+    """The first ImageNet weights that torchvision published for this network."""
     import torchvision.models
 
-    weights = getattr(torchvision.models, f"ResNet{depth}_Weights").IMAGENET1K_V1
+    weights = getattr(torchvision.models, published.weights).IMAGENET1K_V1
     try:
         state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
         raise WeightsUnavailableError(
-            f"The ImageNet weights of ResNet-{depth} should be cached or downloadable; found "
+            f"The ImageNet weights of {published.title} should be cached or downloadable; found "
             f"neither ({error}). Download {weights.url} elsewhere and give the file: "
             "--encoder-weights FILE."
         ) from error
