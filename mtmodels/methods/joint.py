@@ -12,7 +12,7 @@ from mtdata.errors import UnknownNameError
 from mtmodels.method import ParameterGroup, Schedule
 from mtmodels.methods.crop_consistency import crop_consistency
 from mtmodels.methods.joint_space import JointSpace
-from mtmodels.methods.pairs import CHOICES, Pair, present_pairs
+from mtmodels.methods.pairs import CHOICES, Pair, present_pairs, source_shares
 from mtmodels.methods.semi_supervised import (
     Extra,
     Look,
@@ -107,11 +107,14 @@ class JointMethod(SemiSupervised):
     ) -> Float[Tensor, " p"]:
         """How far the prediction and the label of each pair are from each other."""
 
+    def present(self, look: Look) -> list[Pair]:
+        """The pairs that have a term: those that the labels of the last view allow."""
+        return present_pairs(self.supervision.seen(look.batch), self.pairs)
+
     def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
         """The sum over the pairs of an image, mean over the images."""
         factor = ramp(progress, self.ramp_up)
-        seen = self.supervision.seen(look.batch)
-        pairs = present_pairs(seen, self.pairs)
+        pairs = self.present(look)
         terms: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
         if pairs:
@@ -133,10 +136,7 @@ class JointMethod(SemiSupervised):
         """1 as released; 1/|U_n| as equation 4 is printed where `normalise` is "paper"."""
         if self.supervision.normalise != "paper":
             return torch.ones_like(like)
-        sources = {pair.image: set[str]() for pair in pairs}
-        for pair in pairs:
-            sources[pair.image].add(pair.source)
-        return like.new_tensor([1 / len(sources[pair.image]) for pair in pairs])
+        return like.new_tensor(source_shares(pairs))
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The network; the mapping; its conditioning, with a rate and a schedule of its own."""

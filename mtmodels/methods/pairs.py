@@ -1,5 +1,6 @@
 """Which pairs of tasks an image can be consistent in: a prediction of one, a label of the other."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mtmodels.methods.supervision import Seen
@@ -31,6 +32,17 @@ def present_pairs(seen: Seen, which: str = "auto") -> list[Pair]:
         sources = seen.tasks if every else tuple(t for t in seen.tasks if t not in shown)
         pairs += [Pair(image, s, t) for s in sources for t in shown if s != t]
     return pairs
+
+
+def source_shares(pairs: Sequence[Pair]) -> list[float]:
+    """For each pair, 1 / the number of sources that its image has among the pairs.
+
+    Reference: 1/|U_n| in MTPSL eq. 3 and 4; the released code has 1.
+    """
+    sources = {pair.image: set[str]() for pair in pairs}
+    for pair in pairs:
+        sources[pair.image].add(pair.source)
+    return [1 / len(sources[pair.image]) for pair in pairs]
 
 
 def pair_code(source: str, target: str, tasks: tuple[str, ...]) -> int:
