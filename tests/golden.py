@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtdata.batch import Batch
-from mtdata.kinds import Depth
+from mtdata.kinds import Depth, Normals
 from mtdata.task import Task
 from mtmodels.methods import METHODS
 from mtmodels.methods.transfer import TransferMethod
@@ -69,9 +69,47 @@ class XTasCGolden:
         return method
 
 
+class SegNetGolden:
+    """The SegNet of MTPSL with 13 classes on two made-up images of 64x96.
+
+    Args:
+        folder: `shared/golden`.
+    """
+
+    tasks = (Task("semantic", classes(13)), Task("depth", Depth()), Task("normals", Normals()))
+
+    def __init__(self, folder: Path) -> None:
+        self.fill = _module(folder / "fill.py")
+        self.image: Tensor = self.fill.image(2, 64, 96)
+        found = self.fill.labels(2, 13, 64, 96)
+        self.labels = {**found, "semantic": found["semantic"][:, None]}
+        self.valid = {
+            "semantic": found["semantic"] >= 0,
+            "depth": found["depth"][:, 0] > 0,
+            "normals": (found["normals"] != 0).any(1),
+        }
+        outputs = _arrays(folder / "segnet_nyu.npz")
+        self.predictions = {
+            "semantic": outputs["semantic_logprob"],
+            "depth": outputs["depth"],
+            "normals": outputs["normals"],
+        }
+        self.features = outputs["feature"]
+        self.losses = _arrays(folder / "segnet_nyu_losses.npz")["per_image"]
+
+    def network(self) -> nn.Module:
+        """The network with the weights that the numbers were made with, in training mode."""
+        network = NETWORKS["segnet"](self.tasks)
+        order = self.fill.fill_in_forward_order(network, lambda: network(self.image))
+        assert len(order) == 32
+        return network
+
+
 def _arrays(path: Path) -> dict[str, Tensor]:
+    """The arrays of numbers of a file; names of columns are left out."""
     with np.load(path) as file:
-        return {name: torch.from_numpy(file[name]) for name in file.files}
+        arrays = {name: file[name] for name in file.files}
+    return {name: torch.from_numpy(a) for name, a in arrays.items() if a.dtype.kind != "U"}
 
 
 def _module(path: Path) -> ModuleType:

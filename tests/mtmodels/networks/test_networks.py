@@ -56,18 +56,31 @@ def test_evaluation_is_deterministic(name: str) -> None:
 def test_predict_takes_any_size(name: str) -> None:
     network = NETWORKS[name](SIX[:2], width=WIDTH).eval()
     image = torch.rand(1, 3, 33, 50)
+    height, width = (-(-size // network.stride) * network.stride for size in (33, 50))
     predictions = network.predict(image)
     assert [tuple(p.shape) for p in predictions.values()] == [(1, 5, 33, 50), (1, 1, 33, 50)]
     assert not any(p.requires_grad for p in predictions.values())
-    padded = nn.functional.pad(image, (0, 14, 0, 31), mode="replicate")
+    padded = nn.functional.pad(image, (0, width - 50, 0, height - 33), mode="replicate")
     expected = network(padded).predictions["depth"][..., :33, :50]
     assert torch.equal(predictions["depth"], expected)
 
 
 @each_network
-@pytest.mark.parametrize("size", [(33, 64), (16, 32), (64, 40)])
-def test_refuses_sizes_it_cannot_take(name: str, size: tuple[int, int]) -> None:
-    assert_refuses_size(NETWORKS[name](SIX[:1], width=WIDTH), *size)
+@pytest.mark.parametrize("strides", [(1.1, 2), (0.5, 1), (2, 1.25)])
+def test_refuses_sizes_it_cannot_take(name: str, strides: tuple[float, float]) -> None:
+    network = NETWORKS[name](SIX[:1], width=WIDTH)
+    assert_refuses_size(network, *(round(network.stride * count) for count in strides))
+
+
+@each_network
+def test_memory_layout_does_not_matter(name: str) -> None:
+    torch.manual_seed(0)
+    network = NETWORKS[name](SIX[:3], width=WIDTH).double().eval()
+    image = torch.rand(2, 3, 64, 32, dtype=torch.float64)
+    plain = network(image).predictions
+    network.to(memory_format=torch.channels_last)
+    other = network(image.to(memory_format=torch.channels_last)).predictions
+    assert all(torch.allclose(other[key], plain[key], rtol=1e-6, atol=1e-9) for key in plain)
 
 
 @each_network

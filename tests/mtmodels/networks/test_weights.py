@@ -10,6 +10,7 @@ import torch
 import torchvision.models
 from safetensors.torch import save_file
 from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
 
 from mtdata.errors import UsageError
 from mtmodels.networks import NETWORKS
@@ -36,10 +37,52 @@ def test_loads_a_torchvision_file(
         torch.save(state, path)
     else:
         save_file(state, path)
-    for name in ("xtasc-resnet18", "unet-resnet18"):
+    for name in ("xtasc-resnet18", "unet-resnet18", "deeplab-resnet18"):
         loaded = encoder(name, encoder_weights=path).state_dict()
         assert loaded.keys() == {key for key in state if not key.startswith("fc.")}
         assert all(torch.equal(loaded[key], state[key]) for key in loaded)
+
+
+@pytest.fixture(scope="module")
+def vgg() -> dict[str, torch.Tensor]:
+    """The state of `vgg16_bn`, with a classifier that is smaller than the real one."""
+    features = make_layers(cfgs["D"], batch_norm=True)
+    state = {f"features.{key}": value for key, value in features.state_dict().items()}
+    return {**state, "classifier.0.weight": torch.zeros(2, 2)}
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_loads_a_vgg_into_segnet(vgg: dict[str, torch.Tensor], tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"weights.{suffix}"
+    torch.save(vgg, path) if suffix == "pth" else save_file(vgg, path)
+    loaded = encoder("segnet", encoder_weights=path).state_dict()
+    theirs = [value for key, value in vgg.items() if key.startswith("features.")]
+    assert all(torch.equal(a, b) for a, b in zip(loaded.values(), theirs, strict=True))
+
+
+@pytest.mark.parametrize("options", [{"width": 0.5}, {"wide": True}, {"deep": True}])
+def test_refuses_a_vgg_for_another_segnet(
+    vgg: dict[str, torch.Tensor], tmp_path: Path, options: dict[str, Any]
+) -> None:
+    torch.save(vgg, tmp_path / "weights.pth")
+    with pytest.raises(UsageError, match=r"VGG-16 with batch norm at width 1.*differs in"):
+        encoder("segnet", encoder_weights=tmp_path / "weights.pth", **options)
+
+
+def test_refuses_a_resnet_for_segnet(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "weights.pth")
+    with pytest.raises(UsageError, match=r"VGG-16 with batch norm at width 1"):
+        encoder("segnet", encoder_weights=tmp_path / "weights.pth")
+
+
+def test_loads_files_from_before_batches_were_counted(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    old = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    torch.save(old, tmp_path / "weights.pth")
+    loaded = encoder("unet-resnet18", encoder_weights=tmp_path / "weights.pth").state_dict()
+    assert torch.equal(loaded["layer4.1.bn2.weight"], state["layer4.1.bn2.weight"])
+    assert loaded["bn1.num_batches_tracked"] == 0
 
 
 def test_takes_imagenet_weights_from_torchvision(

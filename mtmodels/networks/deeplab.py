@@ -1,0 +1,102 @@
+"""DeepLab on a dilated ResNet-18: the network of the PASCAL experiments."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models.segmentation.deeplabv3 import ASPP
+
+from mtdata.errors import UsageError
+from mtdata.task import Task
+from mtmodels.kinds import kind_model
+from mtmodels.network import Network, Output
+from mtmodels.networks.blocks import scaled
+from mtmodels.networks.resnet import ResNetEncoder
+from mtmodels.networks.unet import magnify
+
+RATES = (12, 24, 36)
+HEAD_CHANNELS = 256
+
+
+class DeepLabHead(nn.Sequential):
+    """Spatial pyramid pooling by dilated convolutions, one 3x3 convolution, the prediction."""
+
+    def __init__(self, channels_in: int, channels: int, channels_out: int) -> None:
+        super().__init__(
+            ASPP(channels_in, list(RATES), channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels_out, 1),
+        )
+
+
+class DeepLabResNet18(Network):
+    """All tasks share a ResNet-18 that stays at an eighth of the size; each has a DeepLab head.
+
+    A head pools the whole map into one value a channel and normalises it over the batch, so that
+    training takes two images or more at once.
+
+    Args:
+        tasks: The tasks to predict.
+        width: A factor on all channels; 1 is the published network.
+        encoder_weights: None, "imagenet", or a file with the state of a torchvision ResNet-18.
+        mean: Subtracted from an image, one value a colour.
+        std: What it is then divided by.
+
+    Raises:
+        UsageError, DataError: where the weights do not fit or cannot be had.
+
+    Reference: Vandenhende et al. 2021, "Multi-Task Learning for Dense Prediction Tasks: A Survey",
+    and its released code, which MTPSL takes for PASCAL; head from Chen et al. 2017 (DeepLabv3).
+    """
+
+    summary: ClassVar[str] = "ResNet-18 dilated to an eighth of the size, one ASPP head a task."
+    reference: ClassVar[str] = "MTPSL, section 4 (PASCAL); Vandenhende et al. 2021; DeepLabv3"
+    stride: ClassVar[int] = 8
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        width: float = 1.0,
+        encoder_weights: str | Path | None = None,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+    ) -> None:
+        super().__init__(tasks, width=width, mean=mean, std=std)
+        self.encoder = ResNetEncoder(18, width=width, weights=encoder_weights, dilated=True)
+        self.feature_channels = self.encoder.channels[-1]
+        self.feature_stride = self.encoder.strides[-1]
+        channels = scaled(HEAD_CHANNELS, width)
+        self.heads = nn.ModuleDict(
+            {t.name: DeepLabHead(self.feature_channels, channels, t.channels) for t in tasks}
+        )
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Output:
+        """Predict all tasks at an eighth of the size of the image, and magnify.
+
+        Raises:
+            UsageError: where it trains on a batch of one image.
+        """
+        self.check_size(*image.shape[-2:])
+        if self.training and len(image) == 1:
+            raise UsageError(
+                "a batch of `deeplab-resnet18` should hold 2 images or more in training, because "
+                "its heads normalise one value an image and channel over the batch; found 1. Give "
+                "--batch 2 or more, or take another network."
+            )
+        features = self.encoder(self.normalised(image))[-1]
+        predictions = {
+            task.name: kind_model(task).activation(
+                magnify(self.heads[task.name](features), image.shape[-2:])
+            )
+            for task in self.tasks
+        }
+        return Output(predictions, features)
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """The last convolution of the encoder."""
+        return list(self.encoder.last_convolution().parameters())

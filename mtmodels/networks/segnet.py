@@ -1,0 +1,141 @@
+"""SegNet split at the last layer: the network of MTPSL on NYUv2 and Cityscapes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtdata.task import Task
+from mtmodels.kinds import kind_model
+from mtmodels.network import Network, Output
+from mtmodels.networks.blocks import convolution, normalised_block, scaled
+from mtmodels.networks.segnet_encoder import SegNetEncoder
+from mtmodels.networks.stages import STAGES
+
+WIDE = 1024
+"""Channels of the last stage of the wide variant."""
+
+
+class SegNetDecoder(nn.Module):
+    """The encoder mirrored: values go back to where the maxima were, then convolutions.
+
+    Args:
+        stages: Those of the encoder.
+    """
+
+    def __init__(self, stages: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        outputs = (stages[0][1], *(channels for _, channels in stages[:-1]))
+        self.stages = nn.ModuleList(
+            normalised_block(channels, after, count=count)
+            for (count, channels), after in zip(reversed(stages), reversed(outputs), strict=True)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], places: Sequence[Tensor]
+    ) -> Float[Tensor, "b d h2 w2"]:
+        """The map at the size of the image."""
+        for stage, place in zip(self.stages, reversed(places), strict=True):
+            x = stage(F.max_unpool2d(x, place, [2, 2]))
+        return x
+
+
+class SegNet(Network):
+    """All tasks share encoder and decoder; each has two last convolutions of its own.
+
+    Args:
+        tasks: The tasks to predict.
+        width: A factor on all channels; 1 is the published network.
+        wide: Whether the last stage has 1024 channels in place of 512.
+        deep: Whether every stage has twice its convolutions.
+        channels_in: Channels of what it reads: 3 for images, those of a task for a network that
+            maps one task to another.
+        encoder_weights: None, "imagenet", or a file with the state of torchvision's `vgg16_bn`.
+        mean: Subtracted from an image, one value a colour.
+        std: What it is then divided by.
+
+    Raises:
+        ValueError: where `channels_in` is not positive, or not 3 with a `mean` or `std`.
+        UsageError, DataError: where the weights do not fit or cannot be had.
+
+    Reference: Badrinarayanan, Kendall and Cipolla 2017; the "split" variant of Liu, Johns and
+    Davison 2019 (MTAN), which MTPSL takes.
+    Differs from the released code: classes are logits (the loss takes their log-softmax), normals
+    too short to have a direction stay finite, and log-variances belong to a weighting.
+    """
+
+    summary: ClassVar[str] = "SegNet split at the last layer, as in MTAN and MTPSL."
+    reference: ClassVar[str] = "MTPSL, section 4 and its released code; MTAN"
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        width: float = 1.0,
+        wide: bool = False,
+        deep: bool = False,
+        channels_in: int = 3,
+        encoder_weights: str | Path | None = None,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+    ) -> None:
+        super().__init__(tasks, width=width, mean=mean, std=std)
+        self.channels_in = channels_in
+        self._check_channels()
+        stages = scaled_stages(width, wide=wide, deep=deep)
+        self.encoder = SegNetEncoder(channels_in, stages, weights=encoder_weights)
+        self.decoder = SegNetDecoder(stages)
+        channels = stages[0][1]
+        self.heads = nn.ModuleDict({t.name: _head(channels, t.channels) for t in tasks})
+        self.feature_channels = stages[-1][1]
+        self.feature_stride = 32
+
+    def _check_channels(self) -> None:
+        if self.channels_in < 1:
+            raise ValueError(f"`channels_in` should be 1 or more; found {self.channels_in}.")
+        if self.channels_in != 3 and (any(self.mean) or set(self.std) != {1}):
+            raise ValueError(
+                "`mean` and `std` should be left out where `channels_in` is not 3; "
+                f"found {list(self.mean)} and {list(self.std)} with {self.channels_in} channels."
+            )
+
+    def forward(self, image: Float[Tensor, "b c h w"]) -> Output:
+        """Predict all tasks at the size of the image."""
+        if image.shape[1] != self.channels_in:
+            raise ValueError(
+                f"`image` should have {self.channels_in} channels, as `channels_in` says; "
+                f"found {image.shape[1]}."
+            )
+        self.check_size(*image.shape[-2:])
+        x = self.normalised(image) if self.channels_in == 3 else image
+        features, places = self.encoder(x)
+        x = self.decoder(features, places)
+        predictions = {
+            task.name: kind_model(task).activation(self.heads[task.name](x)) for task in self.tasks
+        }
+        return Output(predictions, features)
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """The last convolution of the decoder."""
+        last = [m for m in self.decoder.modules() if isinstance(m, nn.Conv2d)][-1]
+        return list(last.parameters())
+
+
+def scaled_stages(width: float, *, wide: bool, deep: bool) -> tuple[tuple[int, int], ...]:
+    """Convolutions and their channels in each stage of a variant."""
+    last = (STAGES[-1][0], WIDE if wide else STAGES[-1][1])
+    return tuple(
+        (2 * count if deep else count, scaled(channels, width))
+        for count, channels in (*STAGES[:-1], last)
+    )
+
+
+def _head(channels: int, channels_out: int) -> nn.Sequential:
+    """A task's own layers; as released, nothing stands between the two convolutions."""
+    return nn.Sequential(
+        convolution(channels, channels, bias=True),
+        convolution(channels, channels_out, size=1, bias=True),
+    )
