@@ -7,9 +7,11 @@ import numpy as np
 
 from mtdata.errors import UsageError
 from mtdata.geometry import PAPER_SCALES, Change, Crop, Flip, Rotate, apply
+from mtdata.geometry.stored import apply_stored
 from mtdata.hashing import digest
 from mtdata.photometric import Photometric
 from mtdata.sample import Sample
+from mtdata.stored import StoredSample
 from mtdata.task import Task
 
 
@@ -51,9 +53,27 @@ class Augmentation:
         """Augment a sample; the result is a function of the sample and `rng`."""
         for change in self.changes(rng):
             sample = apply(sample, change, tasks, paper=self.paper_geometry)
-        if self.photometric is not None:
-            sample = replace(sample, image=self.photometric(sample.image, rng))
-        return sample
+        return self._recolour(sample, rng)
+
+    def from_stored(
+        self, stored: StoredSample, rng: np.random.Generator, tasks: Sequence[Task]
+    ) -> Sample:
+        """Augment a sample as the file holds it: what the crop drops is not decoded."""
+        changes = self.changes(rng)
+        if any(isinstance(change, Rotate) for change in changes):
+            sample = stored.decode(tasks)
+            for change in changes:
+                sample = apply(sample, change, tasks, paper=self.paper_geometry)
+            return self._recolour(sample, rng)
+        crop = next((change for change in changes if isinstance(change, Crop)), None)
+        flip = next((change for change in changes if isinstance(change, Flip)), None)
+        sample = apply_stored(stored, crop, flip, tasks, paper=self.paper_geometry)
+        return self._recolour(sample, rng)
+
+    def _recolour(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        if self.photometric is None:
+            return sample
+        return replace(sample, image=self.photometric(sample.image, rng))
 
     def changes(self, rng: np.random.Generator) -> list[Change]:
         """Draw the geometric changes, in order; always takes five numbers."""

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from mtdata.augment import sample_rng
 from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.memory import keep_freed
 from mtdata.regimes import RegimeTable, read_table
 from mtdata.sample import Sample
+from mtdata.stored import StoredSample
 from mtdata.task import Task
 
 Transform = Callable[[Sample, np.random.Generator, Sequence[Task]], Sample]
@@ -43,6 +45,24 @@ class Readable(Protocol):
 
     def read(self, index: int, tasks: Sequence[str]) -> Sample:
         """Read an image and the labels of `tasks`, and nothing else."""
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A split that can leave decoding to whoever knows which pixels are wanted."""
+
+    def fetch(self, index: int, tasks: Sequence[str]) -> StoredSample:
+        """Read what `read` does, and do not decode it."""
+
+
+@runtime_checkable
+class FromStored(Protocol):
+    """A transform that decodes for itself: the result is that of decoding first."""
+
+    def from_stored(
+        self, stored: StoredSample, rng: np.random.Generator, tasks: Sequence[Task]
+    ) -> Sample:
+        """Do to a stored sample what calling it does to a decoded one."""
 
 
 @runtime_checkable
@@ -126,10 +146,11 @@ class Dataset:
         shown = [
             task.name for task, seen in zip(self.tasks, self.visible[row], strict=True) if seen
         ]
+        rng = sample_rng(seed, epoch, self.split.keys[row])
+        if isinstance(self.split, Fetching) and isinstance(self.transform, FromStored):
+            return self.transform.from_stored(self.split.fetch(row, shown), rng, self.tasks)
         sample = self.split.read(row, shown)
-        if self.transform is None:
-            return sample
-        return self.transform(sample, sample_rng(seed, epoch, sample.key), self.tasks)
+        return sample if self.transform is None else self.transform(sample, rng, self.tasks)
 
     def __getitem__(self, index: int | tuple[int, int]) -> Sample:
         """Read by index, or by (epoch, index)."""
@@ -171,6 +192,7 @@ def make_dataset(
         UsageError: where a key is not in the split, or a CSV file is missing.
         DataError: where a file is broken, or a task that is to be trained has no visible label.
     """
+    keep_freed()
     if split not in store.splits:
         raise UnknownNameError("split", split, list(store.splits))
     source: Readable = store.splits[split]

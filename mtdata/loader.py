@@ -14,6 +14,7 @@ from mtdata.augment import sample_rng
 from mtdata.batch import Batch, collate
 from mtdata.dataset import Dataset
 from mtdata.errors import MtdataError, UsageError
+from mtdata.memory import keep_freed
 from mtdata.sample import Sample
 
 
@@ -56,6 +57,7 @@ class Loader:
                 f"`batch` should be at most the number of images; found {batch} of {len(dataset)} "
                 "images. Use a smaller batch or more images."
             )
+        keep_freed()
         self.waited = 0.0
         """Seconds in which whoever iterates had to wait for data, over all epochs."""
         self._order = _Order(len(dataset), batch, seed, shuffle, drop_last)
@@ -137,5 +139,6 @@ def _collate(samples: list[Sample] | MtdataError) -> Batch | MtdataError:
 
 def _start_worker(worker: int) -> None:
     """One core a worker: the trainer needs the others."""
+    keep_freed()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -31,7 +31,7 @@ class Binary(Kind):
     def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """0 or 1 as uint8, zero where void."""
         valid = stored != VOID
-        return np.where(valid, stored, 0).astype(np.uint8), valid
+        return np.multiply(stored, valid.view(np.uint8)), valid
 
     def storage(self) -> dict[str, Any]:
         """Attributes of the stored array."""

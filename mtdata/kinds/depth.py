@@ -71,8 +71,11 @@ class Depth(Kind):
             valid = np.isfinite(stored)
             return np.where(valid, stored, 0).astype(np.float32), valid
         valid = stored != 0
-        value = stored.astype(np.float64) * self.scale + self.offset
-        return np.where(valid, value, 0).astype(np.float32), valid
+        value = np.multiply(stored, self.scale, dtype=np.float64)
+        if self.offset:
+            value += self.offset
+            value *= valid
+        return value.astype(np.float32), valid
 
     def storage(self) -> dict[str, Any]:
         """Attributes of the stored array."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,19 +58,29 @@ class Normals(Kind):
 
     def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Unit float32 vectors, zero where void."""
-        valid = stored[..., 0] != VOID
-        flat = stored.astype(np.float32) / np.float32(STEPS)
-        vector = np.empty((*stored.shape[:-1], 3), np.float32)
-        x, y = flat[..., 0], flat[..., 1]
-        z = 1 - np.abs(x) - np.abs(y)
-        fold = np.maximum(-z, 0)
-        # A zero keeps its sign, which says on which side of the fold it was.
-        vector[..., 0] = np.copysign(np.abs(x) - fold, x)
-        vector[..., 1] = np.copysign(np.abs(y) - fold, y)
-        vector[..., 2] = z
-        vector = self.settle(vector)
-        vector[~valid] = 0
-        return vector, valid
+        planes, valid = self.planes(stored)
+        return cv2.merge(list(planes)), valid
+
+    def planes(self, stored: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The decoded vectors as [3, h, w], zero where void, and their validity.
+
+        Planes, as every step here is several times as fast on them as on an axis of three.
+        """
+        first, second = cv2.split(stored)
+        valid: NDArray[np.bool_] = first != VOID
+        planes = np.empty((3, *first.shape), np.float32)
+        x, y, z = planes
+        x[...], y[...] = first, second
+        # In steps of the file, not in units: the length is divided out in the end.
+        np.subtract(np.float32(STEPS), np.abs(x, out=z), out=z)
+        z -= np.abs(y)
+        if z.min() < 0:
+            _unfold(x, y, z)
+        length = square_length(planes)
+        planes /= np.sqrt(length, out=length)
+        if not valid.all():
+            planes *= valid
+        return planes, valid
 
     def storage(self) -> dict[str, Any]:
         """Attributes of the stored array."""
@@ -112,3 +123,25 @@ class Normals(Kind):
     def to_json(self) -> dict[str, Any]:
         """The kind as JSON."""
         return {"kind": self.name}
+
+
+def square_length(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The square of the length of each vector of [3, h, w]."""
+    x, y, z = planes
+    total: NDArray[np.float32] = x * x
+    total += y * y
+    total += z * z
+    return total
+
+
+def _unfold(x: NDArray[np.float32], y: NDArray[np.float32], z: NDArray[np.float32]) -> None:
+    """Put back what lies in the lower half, over the diagonals; changes `x` and `y`.
+
+    There, each is drawn towards zero by -z, which is never more than its size.
+    """
+    below = np.minimum(z, 0)
+    above = -below
+    clipped = np.empty_like(z)
+    for axis in (x, y):
+        np.minimum(axis, above, out=clipped)
+        np.subtract(axis, np.maximum(clipped, below, out=clipped), out=axis)

@@ -1,6 +1,7 @@
 """The open store of one process."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -9,7 +10,7 @@ from mtdata.lazy_file import LazyFile
 from mtdata.store.opening import open_file
 
 
-class Handle(LazyFile):
+class Handle(LazyFile[h5py.File]):
     """Opens a store on first use in each process.
 
     Args:
@@ -24,6 +25,29 @@ class Handle(LazyFile):
     def __init__(self, path: Path, content_digest: str | None = None) -> None:
         super().__init__(path)
         self.content_digest = content_digest
+        self._datasets: dict[str, h5py.Dataset] = {}
+        self._opened: h5py.File | None = None
+
+    def dataset(self, place: str) -> h5py.Dataset:
+        """An array of the file; it is kept, as opening one takes as long as reading a chunk.
+
+        Raises:
+            KeyError: where there is none.
+        """
+        file = self.file
+        if self._opened is not file:
+            self._datasets, self._opened = {}, file
+        if place not in self._datasets:
+            self._datasets[place] = file[place]
+        return self._datasets[place]
+
+    def close(self) -> None:
+        """Close the file of this process; it opens again when it is needed."""
+        self._datasets, self._opened = {}, None
+        super().close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_datasets": {}, "_opened": None}
 
     def _open(self) -> h5py.File:
         file = open_file(self.path)

@@ -15,6 +15,7 @@ from mtdata.store import format as layout
 from mtdata.store.handle import Handle
 from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
+from mtdata.stored import StoredSample
 from mtdata.task import Task
 
 
@@ -71,17 +72,25 @@ class Split:
         Raises:
             StoreError: where a chunk is broken; it names the sample and the label.
         """
-        columns = {task.name: column for column, task in enumerate(self.tasks)}
-        kinds = {task.name: task.kind for task in self.tasks}
-        labels, valid = {}, {}
+        return self.fetch(index, tasks).decode(self.tasks)
+
+    def fetch(self, index: int, tasks: Sequence[str]) -> StoredSample:
+        """Read what `read` does, as the file holds it.
+
+        Raises:
+            StoreError: where a chunk is broken; it names the sample and the label.
+        """
+        names = [task.name for task in self.tasks]
         for name in tasks:
-            if name not in columns:
-                raise UnknownNameError("task", name, list(columns))
-            if self.valid_pixels[index, columns[name]] > 0:
-                stored = self.read_stored(index, name)
-                labels[name], valid[name] = kinds[name].decode(stored)
+            if name not in names:
+                raise UnknownNameError("task", name, names)
+        labels = {
+            name: self.read_stored(index, name)
+            for name in tasks
+            if self.valid_pixels[index, names.index(name)] > 0
+        }
         image = self.read_stored(index, None)
-        return Sample(self.keys[index], image, labels, valid, self.camera(index))
+        return StoredSample(self.keys[index], image, labels, self.camera(index))
 
     def read_stored(self, index: int, task: str | None) -> NDArray[Any]:
         """One chunk as the file holds it: the image (`task` None) or a label.
@@ -89,23 +98,17 @@ class Split:
         Raises:
             StoreError: where its checksum is wrong.
         """
-        file = self.handle.file
         try:
-            dataset = file[self._place(task)]
-            array = np.empty(dataset.shape[1:], dataset.dtype)
-            dataset.read_direct(array, np.s_[index])
+            return _read_row(self.dataset(task), index)
         except (OSError, KeyError, RuntimeError) as error:
             what = "image" if task is None else f"label `{task}`"
             text = f"the {what} of {self.name}/{self.keys[index]} {why_unread(error)}"
             raise broken(self.handle.path, text) from error
-        return array
 
     def dataset(self, task: str | None) -> h5py.Dataset:
         """The array of all images, or of all labels of a task."""
-        return self.handle.file[self._place(task)]
-
-    def _place(self, task: str | None) -> str:
-        return f"{self.name}/{layout.IMAGE if task is None else f'{layout.LABEL}/{task}'}"
+        place = layout.IMAGE if task is None else f"{layout.LABEL}/{task}"
+        return self.handle.dataset(f"{self.name}/{place}")
 
     def camera(self, index: int) -> Camera | None:
         """Camera of an image at the stored size, where it is known."""
@@ -169,6 +172,17 @@ def _table(group: h5py.Group, name: str, shape: tuple[int, ...]) -> NDArray[Any]
         raise ValueError(f"{name} should be {list(shape)}; found {list(table.shape)}")
     table.flags.writeable = False
     return table
+
+
+def _read_row(dataset: h5py.Dataset, index: int) -> NDArray[Any]:
+    """Read one row by the calls of HDF5 itself: indexing takes as long again as the reading."""
+    shape = dataset.shape
+    array = np.empty(shape[1:], dataset.dtype)
+    place, count = (index,) + (0,) * (len(shape) - 1), (1, *shape[1:])
+    chosen = dataset.id.get_space()
+    chosen.select_hyperslab(place, count)
+    dataset.id.read(h5py.h5s.create_simple(count), chosen, array)
+    return array
 
 
 def why_unread(error: BaseException | None) -> str:
