@@ -1,15 +1,23 @@
-"""An open HDF5 file of one process: made when it is first needed, never shared, never pickled."""
+"""An open file of one process: made when it is first needed, never shared, never pickled."""
 
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import h5py
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 
-class LazyFile(ABC):
+@runtime_checkable
+class Closable(Protocol):
+    """What can be closed: a file of HDF5, a zip file."""
+
+    def close(self) -> Any:
+        """Close it."""
+
+
+Opened = TypeVar("Opened", bound=Closable)
+
+
+class LazyFile(ABC, Generic[Opened]):
     """Opens a file on first use in each process.
 
     Args:
@@ -18,11 +26,11 @@ class LazyFile(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: h5py.File | None = None
+        self._file: Opened | None = None
         self._pid = 0
 
     @property
-    def file(self) -> "h5py.File":
+    def file(self) -> Opened:
         """The open file of this process; raises what opening it raises."""
         # A file inherited by a forked process shares its position: leave it alone.
         if self._file is None or self._pid != os.getpid():
@@ -36,7 +44,7 @@ class LazyFile(ABC):
         self._file = None
 
     @abstractmethod
-    def _open(self) -> "h5py.File":
+    def _open(self) -> Opened:
         """Open the file and check what it holds."""
 
     def __getstate__(self) -> dict[str, Any]:

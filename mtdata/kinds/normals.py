@@ -11,6 +11,7 @@ from mtdata.kinds.base import Kind
 
 STEPS = 32767
 VOID = -32768
+_SIGN = np.uint32(1 << 31)
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,11 @@ def _unfold(x: NDArray[np.float32], y: NDArray[np.float32], z: NDArray[np.float3
     There, each is drawn towards zero by -z, which is never more than its size.
     """
     below = np.minimum(z, 0)
-    above = -below
-    clipped = np.empty_like(z)
+    # A zero keeps its sign, which says on which side of the fold it was. By its bit, as
+    # `np.copysign` takes five times as long.
+    signs = np.empty(z.shape, np.uint32)
     for axis in (x, y):
-        np.minimum(axis, above, out=clipped)
-        np.subtract(axis, np.maximum(clipped, below, out=clipped), out=axis)
+        bits = axis.view(np.uint32)
+        np.bitwise_and(bits, _SIGN, out=signs)
+        np.add(np.abs(axis, out=axis), below, out=axis)
+        np.bitwise_or(bits, signs, out=bits)
