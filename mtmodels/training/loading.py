@@ -1,6 +1,7 @@
 """Going back to a run that was trained: its configuration, its data, its networks."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,11 +9,14 @@ from typing import Any, Literal
 from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UsageError
 from mtmodels.errors import RunFolderError
+from mtmodels.method import Method
 from mtmodels.network import Network
 from mtmodels.training import checkpoint
 from mtmodels.training.config import Config
 from mtmodels.training.resolve import read_layer, resolve
 from mtmodels.training.runfolder import RunFolder
+from mtmodels.training.setup import make_method
+from mtmodels.training.storefacts import store_facts
 
 Which = Literal["last", "best"]
 
@@ -36,20 +40,40 @@ class TrainedRun:
         """The data set that it was trained on."""
         return str(self.facts["store"]["dataset"])
 
+    @property
+    def selected(self) -> Which:
+        """The checkpoint that its selection chose."""
+        return "last" if self.config.select == "last" else "best"
+
     def chosen(self, which: Which | None = None) -> Path:
         """The checkpoint of a name; without one, the one that the selection of the run chose.
 
         Raises:
             RunFolderError: where there is none.
         """
-        if which is None:
-            which = "last" if self.config.select == "last" else "best"
-        return checkpoint.find(self.folder.last if which == "last" else self.folder.best)
+        last = (which or self.selected) == "last"
+        return checkpoint.find(self.folder.last if last else self.folder.best)
 
     def scored(self, split: str) -> list[dict[str, Any]]:
         """The scores of a split that were kept, one entry a protocol."""
         files = sorted(self.folder.scores.glob(f"{split}-*.json"))
         return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+    def known(self, data: Path | None = None) -> dict[str, Any]:
+        """What `store_facts` says: from the manifest, or from a store.
+
+        Args:
+            data: A store to ask instead; the manifest of an older run lacks the tasks, and then
+                the store of the run is asked.
+
+        Raises:
+            UsageError: where the store is needed and is not where it was.
+        """
+        facts: dict[str, Any] = self.facts["store"]
+        if data is None and "tasks" in facts:
+            return facts
+        with self.open_store(data) as store:
+            return store_facts(store)
 
     def open_store(self, data: Path | None = None) -> Store:
         """The store of the run, or another one.
@@ -97,6 +121,25 @@ def load_network(network: Network, place: Path) -> None:
                     f"trained on; found {len(own[name])} in this store. Give another --data."
                 )
     network.load_state_dict(weights)
+
+
+def load_method(run: TrainedRun, tasks: Sequence[Task], which: Which | None = None) -> Method:
+    """The method of a run, with its network and all that only training needs, as it was trained.
+
+    Args:
+        run: The run.
+        tasks: The tasks that it was trained on, in its order.
+        which: The checkpoint; None for the one that the run selected.
+
+    Raises:
+        RunFolderError: where there is no such checkpoint.
+    """
+    place = run.chosen(which)
+    # The checkpoint brings the weights of the encoder; the file they began with may be gone.
+    part = run.config.network.model_copy(update={"encoder_weights": None})
+    method = make_method(run.config.model_copy(update={"network": part}), tasks)
+    method.load_state_dict(checkpoint.load_weights(place))
+    return method
 
 
 def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:

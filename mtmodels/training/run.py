@@ -18,6 +18,7 @@ from mtmodels.training.manifest import manifest
 from mtmodels.training.resolve import read_layer, resolve
 from mtmodels.training.runfolder import Mode, RunFolder, write_json, write_text
 from mtmodels.training.setup import Parts, assemble, settle
+from mtmodels.training.storefacts import store_facts
 from mtmodels.training.trainer import Trainer, Validate
 from mtmodels.training.watcher import Watcher
 
@@ -130,15 +131,8 @@ def _continued(folder: RunFolder, layers: Sequence[Mapping[str, Any]]) -> Config
 
 def _claim(job: Job, mode: Mode, arguments: Sequence[str]) -> bool:
     """Take the folder; returns whether there is a run in it to continue."""
-    folder, store = job.folder, job.data.store
+    folder, facts = job.folder, store_facts(job.data.store)
     goes_on = folder.check(mode)
-    facts = {
-        "dataset": store.dataset_name,
-        "content_digest": store.content_digest,
-        "source_digest": store.source_digest,
-        "format_version": store.format_version,
-        "units": {task.name: task.kind.units for task in store.tasks},
-    }
     if goes_on and folder.config.is_file():
         _check_same_data(folder, facts)
         return True
