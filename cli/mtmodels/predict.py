@@ -1,0 +1,107 @@
+"""`mtmodels predict`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.common import json_option, put_json, say
+from cli.examples import examples
+from cli.options import FILE, size, tasks_option
+
+
+@click.command(
+    epilog=examples(
+        "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photo.jpg -o predicted",
+        "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photos/ -o predicted --tasks depth",
+        "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photos/ -o predicted --size 288x384",
+    ),
+)
+@click.argument("run", type=FILE)
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=FILE)
+@click.option("-o", "--out", type=FILE, required=True, metavar="DIR", help="Folder to write.")
+@tasks_option
+@click.option(
+    "--size",
+    "how",
+    type=size("native"),
+    metavar="HxW|native",
+    help="Size to predict at; native: that of the image.  [default: the shape of the image, with "
+    "as many pixels as the images trained on]",
+)
+@click.option(
+    "--checkpoint",
+    "which",
+    type=click.Choice(["last", "best"]),
+    help="[default: the one that the run selected]",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    help="Images at once.  [default: that of the run; 1 with --size native]",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu"]),
+    default="auto",
+    show_default=True,
+    help="auto takes a card where there is one.",
+)
+@click.option("--npy", is_flag=True, help="Write what the network gave, too, in DIR/raw.")
+@click.option("--no-pictures", is_flag=True, help="Draw nothing in DIR/pictures: faster.")
+@click.option(
+    "--data",
+    type=FILE,
+    help="Store that knows the tasks; only runs of older versions need one.  [default: the one "
+    "that the run was trained on]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files in a DIR that is not empty.")
+@json_option
+def predict(
+    run: Path,
+    images: tuple[Path, ...],
+    *,
+    out: Path,
+    tasks: tuple[str, ...] | None,
+    how: Any,
+    which: Any,
+    batch: int | None,
+    device: str,
+    npy: bool,
+    no_pictures: bool,
+    data: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Predict all tasks of images: JPEG or PNG files, or folders that are searched for them.
+
+    Predictions have the size of their image. DIR/predictions.json says what each file holds: class
+    ids as PNG with a palette, metres as 16-bit PNG in millimetres, other depth and normals as
+    float32 .npy, and in DIR/pictures image and predictions side by side.
+    """
+    from cli.progress import progress_bar
+    from mtmodels.predicting import predict as predict_images
+    from mtmodels.predicting.folder import INDEX
+
+    with progress_bar("images") as report:
+        index = predict_images(
+            run,
+            images,
+            out,
+            tasks=tasks,
+            size=how or "trained",
+            which=which,
+            batch=batch,
+            device=device,
+            raw=npy,
+            pictures=not no_pictures,
+            data=data,
+            overwrite=overwrite,
+            progress=report,
+        )
+    if as_json:
+        put_json({"out": str(out), **index})
+        return
+    number, tasks_done = len(index["images"]), ", ".join(index["tasks"])
+    images_done = "one image" if number == 1 else f"{number} images"
+    say(f"Predicted {tasks_done} of {images_done}; {out / INDEX} says what is where.")

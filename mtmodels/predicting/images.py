@@ -1,0 +1,93 @@
+"""Which images to predict: files as they are given, and all images below a folder."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtdata.errors import UsageError
+from mtdata.sources.imageheader import read_header
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image to predict.
+
+    Args:
+        name: What its predictions are called: the file without its suffix, below a folder that was
+            given with the folders between them.
+        path: The file.
+    """
+
+    name: str
+    path: Path
+
+
+def find_images(given: Sequence[Path], out: Path) -> list[Image]:
+    """The images of files and folders, in the order given; those of a folder are sorted.
+
+    A file that is given twice counts once. Hidden files, and what lies in `out`, are no images of a
+    folder.
+
+    Raises:
+        UsageError: where there is no such file, no image in a folder, two of one name, or where one
+            lies in `out`.
+        SampleError: where a file is no JPEG or PNG.
+    """
+    found: dict[Path, Image] = {}
+    for path in given:
+        if _inside(path, out):
+            raise UsageError(
+                f"images should lie outside of the folder that is written, {out}; found {path}. "
+                "Give another folder with -o."
+            )
+        for image in _images(path, out):
+            found.setdefault(image.path.absolute(), image)
+    images = list(found.values())
+    _check_names(images)
+    for image in images:
+        read_header(image.path)
+    return images
+
+
+def _images(path: Path, out: Path) -> list[Image]:
+    if path.is_dir():
+        images = [Image(_name(file, path), file) for file in _below(path, out)]
+        if not images:
+            raise UsageError(
+                f"{path} should hold images that end in {', '.join(SUFFIXES)}; found none."
+            )
+        return images
+    if not path.is_file():
+        raise UsageError(f"{path} should be an image or a folder of images; there is none.")
+    return [Image(path.stem, path)]
+
+
+def _below(folder: Path, out: Path) -> Iterator[Path]:
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() not in SUFFIXES or not file.is_file() or _inside(file, out):
+            continue
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts):
+            yield file
+
+
+def _name(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).with_suffix("").as_posix()
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _check_names(images: Sequence[Image]) -> None:
+    seen: dict[str, Path] = {}
+    for image in images:
+        # Some file systems do not tell a capital from a small letter.
+        other = seen.setdefault(image.name.casefold(), image.path)
+        if other != image.path:
+            raise UsageError(
+                f"images should differ in name, which their predictions are called by; found "
+                f"{other} and {image.path}. Give a folder that holds both: names then keep its "
+                "subfolders."
+            )

@@ -1,0 +1,59 @@
+"""From a run to a predictor."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtdata import Task
+from mtdata.errors import UnknownNameError
+from mtmodels.predicting.predictor import Predictor
+from mtmodels.training.loading import TrainedRun, Which, load_network
+from mtmodels.training.setup import make_network
+
+
+def open_predictor(
+    run: TrainedRun,
+    *,
+    tasks: Sequence[str] | None = None,
+    which: Which | None = None,
+    device: str = "auto",
+    data: Path | None = None,
+) -> Predictor:
+    """Load the network of a run; neither the method nor a store is needed, unless the run is old.
+
+    Args:
+        run: The run.
+        tasks: What is wanted; None for all of the run.
+        which: The checkpoint; None for the one that the run selected.
+        device: "auto" for a card where there is one, or "cpu".
+        data: A store that knows the tasks; None for what the run knows itself.
+
+    Raises:
+        RunFolderError: where there is no such checkpoint.
+        UsageError: for an unknown task, and where a store is needed that is not where it was.
+    """
+    place = run.chosen(which)
+    facts = run.known(data)
+    known = {task["name"]: Task.from_json(task) for task in facts["tasks"]}
+    for name in run.config.tasks or ():
+        if name not in known:
+            raise UnknownNameError("task in this store:", name, known)
+    trained = tuple(known[name] for name in run.config.tasks or ())
+    network = make_network(run.config, trained, pretrained=False)
+    load_network(network, place)
+    height, width = facts["image_size"]
+    return Predictor.of(
+        network,
+        _wanted(trained, tasks),
+        trained_size=(height, width),
+        device=device,
+        precision=run.config.precision,
+    )
+
+
+def _wanted(trained: Sequence[Task], names: Sequence[str] | None) -> tuple[Task, ...]:
+    """Some of the tasks, in the order of the run."""
+    known = [task.name for task in trained]
+    for name in names or ():
+        if name not in known:
+            raise UnknownNameError("task of this run:", name, known)
+    return tuple(task for task in trained if names is None or task.name in names)

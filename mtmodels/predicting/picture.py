@@ -1,0 +1,45 @@
+"""An image and its predictions side by side."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata import Task
+from mtdata.building.resize import nearest, resize_image
+from mtdata.pictures import Panel, render, sheet, swatches, title
+
+SIDE = 480
+"""Pixels of the longer side of what is drawn; a panel is not larger."""
+
+
+def picture(
+    name: str, image: NDArray[np.uint8], tasks: Sequence[Task], labels: Mapping[str, NDArray[Any]]
+) -> bytes:
+    """Draw them as a PNG.
+
+    Args:
+        name: The title of the image.
+        image: The image, `[h, w, 3]`.
+        tasks: What to draw, in order.
+        labels: Predictions in the form of labels, at the size of the image.
+    """
+    size = _shown((image.shape[0], image.shape[1]))
+    panels = [Panel(name, resize_image(image, size))]
+    legend = []
+    for task in tasks:
+        label = labels[task.name]
+        valid = np.ones(label.shape[:2], np.bool_)
+        panels.append(Panel(title(task, label, valid), render(task, nearest(label, size))))
+        legend += swatches(task, [label])
+    content = BytesIO()
+    sheet([panels], legend=legend).savefig(content, format="png")
+    return content.getvalue()
+
+
+def _shown(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, SIDE / max(size))
+    height, width = (max(1, round(side * scale)) for side in size)
+    return height, width

@@ -1,0 +1,125 @@
+"""Predict images with a run that was trained, and write files."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.sources.imagefile import read_rgb
+from mtmodels.predicting.folder import INDEX, Folder
+from mtmodels.predicting.images import Image, find_images
+from mtmodels.predicting.opening import open_predictor
+from mtmodels.predicting.predictor import Predictor
+from mtmodels.predicting.sizes import How, Size, network_size
+from mtmodels.predicting.writing import Writer
+from mtmodels.training.loading import Which, open_run
+
+Report = Callable[[int, int, str], None]
+
+
+class Group(NamedTuple):
+    """Images that are predicted at once, at one size."""
+
+    images: list[Image]
+    pixels: list[NDArray[np.uint8]]
+    size: Size
+
+
+def predict(
+    path: Path,
+    images: Sequence[Path],
+    out: Path,
+    *,
+    tasks: Sequence[str] | None = None,
+    size: How = "trained",
+    which: Which | None = None,
+    batch: int | None = None,
+    device: str = "auto",
+    raw: bool = False,
+    pictures: bool = True,
+    data: Path | None = None,
+    overwrite: bool = False,
+    progress: Report | None = None,
+) -> dict[str, Any]:
+    """Predict images, and write what each task has at each of their pixels.
+
+    Args:
+        path: The run folder.
+        images: Files, and folders that are searched for images.
+        out: The folder to write.
+        tasks: Which; None for all of the run.
+        size: At which size to predict; see `network_size`.
+        which: The checkpoint; None for the one that the run selected.
+        batch: Images at once; None for the batch of the run, 1 where they keep their own size.
+        device: "auto" for a card where there is one, or "cpu".
+        raw: Whether to write what the network gave, too.
+        pictures: Whether to draw image and predictions side by side, which takes time.
+        data: A store that knows the tasks; None for what the run knows itself.
+        overwrite: Whether `out` may hold files.
+        progress: Told (images done, images, what).
+
+    Returns:
+        What was written to `predictions.json`.
+
+    Raises:
+        RunFolderError: where there is no run or no such checkpoint.
+        UsageError: for images, tasks or a folder that cannot be.
+        SampleError: where a file is no whole JPEG or PNG.
+        PredictionError: where a prediction is not finite.
+        MtdataError: where the disk is full or cannot be written.
+    """
+    run, folder = open_run(path), Folder(out)
+    folder.check(overwrite=overwrite)
+    found = find_images(images, out)
+    predictor = open_predictor(run, tasks=tasks, which=which, device=device, data=data)
+    writer = Writer(folder, predictor.tasks, raw=raw, pictures=pictures)
+    at_once = batch or (1 if size == "native" else run.config.batch)
+    folder.begin()
+    rows: list[dict[str, Any]] = []
+    for group in _groups(found, size, predictor.trained_size, at_once=at_once):
+        for row in _write(group, predictor, writer):
+            rows.append(row)
+            if progress is not None:
+                progress(len(rows), len(found), "predict")
+    index = {
+        "run": str(path),
+        "checkpoint": which or run.selected,
+        "dataset": run.dataset,
+        "tasks": writer.describe(),
+        "images": rows,
+    }
+    folder.put(INDEX, (json.dumps(index, indent=2) + "\n").encode())
+    return index
+
+
+def _groups(found: Sequence[Image], how: How, trained: Size, *, at_once: int) -> Iterator[Group]:
+    """Neighbours that are predicted at the same size, so many at once."""
+    group = None
+    for image in found:
+        pixels = read_rgb(image.path)
+        size = network_size((pixels.shape[0], pixels.shape[1]), how, trained)
+        if group is not None and (size != group.size or len(group.images) == at_once):
+            yield group
+            group = None
+        group = group or Group([], [], size)
+        group.images.append(image)
+        group.pixels.append(pixels)
+    if group is not None:
+        yield group
+
+
+def _write(group: Group, predictor: Predictor, writer: Writer) -> Iterator[dict[str, Any]]:
+    """Predict a group and write it; yields what there is to know of each image."""
+    names = [image.name for image in group.images]
+    given = predictor.predict(group.pixels, names, group.size)
+    for image, pixels, predictions in zip(group.images, group.pixels, given, strict=True):
+        yield {
+            "name": image.name,
+            "source": str(image.path),
+            "size": list(pixels.shape[:2]),
+            "predicted_at": list(group.size),
+            **writer.write(image.name, pixels, predictions),
+        }

@@ -1,0 +1,96 @@
+"""The network of a run, ready to predict images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtdata import Task
+from mtdata.building.resize import resize_image
+from mtmodels.errors import PredictionError
+from mtmodels.network import Network
+from mtmodels.predicting.sizes import Size
+from mtmodels.training.layout import memory_format
+from mtmodels.training.precision import resolve
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts some of the tasks of a network.
+
+    Args:
+        network: On the device of `fabric`, in evaluation mode.
+        tasks: What is wanted of it.
+        fabric: Device and precision.
+        trained_size: Height and width of the images that it was trained on.
+    """
+
+    network: Network
+    tasks: tuple[Task, ...]
+    fabric: Fabric
+    trained_size: Size
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        tasks: Sequence[Task],
+        *,
+        trained_size: Size,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> "Predictor":
+        """Put a network on a device.
+
+        Args:
+            network: A network with its weights.
+            tasks: Those of its tasks that are wanted.
+            trained_size: Height and width of the images that it was trained on.
+            device: "cpu", or "auto" for a card where there is one.
+            precision: That of the run; a processor has no "16" and takes what "auto" is there.
+        """
+        card = device == "auto" and torch.cuda.is_available()
+        place = torch.device("cuda" if card else "cpu")
+        name = resolve("auto" if precision == "16" and not card else precision, place).name
+        fabric = Fabric(accelerator=place.type, devices=1, precision=name)
+        layout = memory_format(network, fabric.device)
+        network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
+        return cls(network.eval(), tuple(tasks), fabric, trained_size)
+
+    def predict(
+        self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], size: Size
+    ) -> list[dict[str, Float[Tensor, "c h w"]]]:
+        """Predict images, `[h, w, 3]` of any size, resized to one.
+
+        Args:
+            images: The images.
+            names: What they are called, for an error.
+            size: Height and width to predict at.
+
+        Returns:
+            For each image and task: logits, depth or vectors in float32 at that size.
+
+        Raises:
+            PredictionError: where a value is not finite.
+        """
+        with torch.no_grad(), self.fabric.autocast():
+            predictions = self.network.predict(self._batch(images, size))
+        found = {task.name: predictions[task.name].float() for task in self.tasks}
+        for task, values in found.items():
+            if not values.isfinite().all():
+                raise PredictionError(task, tuple(names), "holds NaN or infinity")
+        return [{task: values[i] for task, values in found.items()} for i in range(len(images))]
+
+    def _batch(self, images: Sequence[NDArray[Any]], size: Size) -> Float[Tensor, "b 3 h w"]:
+        stack = np.stack(
+            [x if x.shape[:2] == size else resize_image(x, size) for x in images]
+        ).transpose(0, 3, 1, 2)
+        layout = memory_format(self.network, self.fabric.device)
+        moved = torch.from_numpy(np.ascontiguousarray(stack)).to(self.fabric.device)
+        return (moved.float() / 255).contiguous(memory_format=layout)

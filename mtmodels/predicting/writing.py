@@ -1,0 +1,104 @@
+"""The files of one image: the value of each task at each pixel, and a picture of all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtdata import Classes, Task
+from mtdata.errors import UsageError
+from mtmodels.predicting.folder import Folder
+from mtmodels.predicting.formats import RAW, as_array, format_of, raw_form
+from mtmodels.predicting.picture import picture
+from mtmodels.predicting.sizes import at_size
+
+PICTURES = "pictures"
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes the predictions of some tasks.
+
+    Args:
+        folder: Where to.
+        tasks: Which.
+        raw: Whether to write what the network gave, too.
+        pictures: Whether to draw image and predictions side by side.
+
+    Raises:
+        UsageError: where a task is called like a folder of ours.
+    """
+
+    folder: Folder
+    tasks: tuple[Task, ...]
+    raw: bool = False
+    pictures: bool = True
+
+    def __post_init__(self) -> None:
+        for task in self.tasks:
+            if task.name in (PICTURES, RAW):
+                raise UsageError(
+                    f"a task should not be called `{task.name}`, as a folder of predictions is. "
+                    "Leave it out with --tasks."
+                )
+
+    def write(
+        self, name: str, image: NDArray[np.uint8], given: Mapping[str, Float[Tensor, "c h w"]]
+    ) -> dict[str, Any]:
+        """Write all files of an image.
+
+        Args:
+            name: Its name.
+            image: The image, `[h, w, 3]`; predictions are brought to its size.
+            given: What the network gave for each task, at the size that it predicted at.
+
+        Returns:
+            The `files` of each task and the `picture`, if there is one, as paths below the folder.
+
+        Raises:
+            MtdataError: where the disk is full or the folder cannot be written.
+        """
+        files: dict[str, list[str]] = {}
+        labels = {}
+        for task in self.tasks:
+            value = _value(task, given[task.name], image.shape[:2])
+            contents = self._contents(task, name, value, given[task.name])
+            files[task.name] = [self.folder.put(*item) for item in contents.items()]
+            labels[task.name] = format_of(task).label(value)
+        if not self.pictures:
+            return {"files": files}
+        drawn = picture(name, image, self.tasks, labels)
+        return {"files": files, "picture": self.folder.put(f"{PICTURES}/{name}.png", drawn)}
+
+    def _contents(
+        self, task: Task, name: str, value: NDArray[Any], given: Float[Tensor, "c h w"]
+    ) -> dict[str, bytes]:
+        """The files of a task, by their paths."""
+        contents = {
+            form.place(task, name): form.encode(task, value) for form in format_of(task).forms(task)
+        }
+        if self.raw:
+            form = raw_form(task)
+            contents[form.place(task, name)] = form.encode(task, as_array(given))
+        return contents
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """For each task what it is, and what its files hold."""
+        return {task.name: self._describe(task) for task in self.tasks}
+
+    def _describe(self, task: Task) -> dict[str, Any]:
+        facts: dict[str, Any] = {"kind": task.kind.name, "units": task.kind.units}
+        if isinstance(task.kind, Classes):
+            facts |= {"names": list(task.kind.names), "palette": [*map(list, task.kind.palette)]}
+        forms = [*format_of(task).forms(task), *([raw_form(task)] if self.raw else [])]
+        return facts | {"files": [form.to_json(task) for form in forms]}
+
+
+def _value(task: Task, given: Float[Tensor, "c h w"], size: tuple[int, ...]) -> NDArray[Any]:
+    """The value of a task at each pixel of its image."""
+    value = format_of(task).value
+    return as_array(at_size(given, (size[0], size[1]), lambda band: value(task, band)))

@@ -1,0 +1,76 @@
+"""Finding the images to predict."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from mtdata.errors import SampleError, UsageError
+from mtmodels.predicting.images import Image, find_images
+
+
+def draw(path: Path) -> Path:
+    """An image of 4x4 pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Pillow.fromarray(np.zeros((4, 4, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.png", "a.JPG", "sub/b.jpeg", ".hidden.png", ".cache/c.png"):
+        draw(tmp_path / "in" / name)
+    (tmp_path / "in" / "notes.txt").write_text("no image")
+    return tmp_path / "in"
+
+
+def test_a_folder_is_searched_and_names_keep_its_subfolders(folder: Path, tmp_path: Path) -> None:
+    found = find_images([folder], tmp_path / "out")
+    assert found == [
+        Image("a", folder / "a.JPG"),
+        Image("b", folder / "b.png"),
+        Image("sub/b", folder / "sub" / "b.jpeg"),
+    ]
+
+
+def test_files_keep_their_order_and_count_once(folder: Path, tmp_path: Path) -> None:
+    given = [folder / "b.png", folder / "a.JPG", folder / "b.png"]
+    assert [image.name for image in find_images(given, tmp_path / "out")] == ["b", "a"]
+    found = find_images([folder, folder / "b.png"], tmp_path / "out")
+    assert [image.name for image in found] == ["a", "b", "sub/b"]
+
+
+def test_a_file_may_have_any_suffix(tmp_path: Path) -> None:
+    path = draw(tmp_path / "a.png").rename(tmp_path / "a.img")
+    assert find_images([path], tmp_path / "out") == [Image("a", path)]
+
+
+def test_what_was_written_below_a_folder_is_no_image_of_it(folder: Path) -> None:
+    draw(folder / "out" / "pictures" / "a.png")
+    assert len(find_images([folder], folder / "out")) == 3
+
+
+def test_two_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
+    given = [folder / "b.png", folder / "sub" / "b.jpeg"]
+    with pytest.raises(UsageError, match=r"b\.png and .*b\.jpeg.*both"):
+        find_images(given, tmp_path / "out")
+    draw(folder / "B.jpg")
+    with pytest.raises(UsageError, match="should differ in name"):
+        find_images([folder], tmp_path / "out")
+
+
+def test_what_is_no_image_is_refused(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "empty").mkdir()
+    for given, words in (("none.png", "there is none"), ("empty", r"\.jpg, \.jpeg, \.png; found")):
+        with pytest.raises(UsageError, match=words):
+            find_images([tmp_path / given], out)
+    with pytest.raises(SampleError, match="should be a JPEG or PNG"):
+        find_images([folder / "notes.txt"], out)
+
+
+def test_an_image_in_the_folder_that_is_written_is_refused(folder: Path) -> None:
+    for given in (folder, folder / "b.png"):
+        with pytest.raises(UsageError, match="outside of the folder that is written"):
+            find_images([given], folder)
