@@ -5,16 +5,15 @@ refused: names that lead out of it, links, encryption, two members of one name, 
 inflate beyond `LIMIT`.
 """
 
-import os
 import re
 import stat
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from mtdata.errors import SampleError
+from mtdata.lazy_file import LazyFile
 from mtdata.sources.files import REMEDY, Files, matching
 
 LIMIT = 64 * 2**20
@@ -33,17 +32,16 @@ class Archive(Files):
     """
 
     def __init__(self, file: Path, *, limit: int = LIMIT) -> None:
-        self.file, self.limit = file, limit
-        self._zip: ZipFile | None = None
-        self._pid = 0
+        self.file = file
+        self._zip = _Zip(file, limit)
 
     def names(self, pattern: str) -> list[str]:
         """Sorted names of members that match."""
-        return matching(pattern, self._opened().namelist())
+        return matching(pattern, self._zip.file.namelist())
 
     def read(self, name: str) -> bytes:
         """Inflate one member and compare its checksum."""
-        archive = self._opened()
+        archive = self._zip.file
         try:
             info = archive.getinfo(name)
             with archive.open(info) as member:
@@ -57,20 +55,22 @@ class Archive(Files):
 
     def path(self, name: str) -> Path:
         """The zip file and the member, written as one path."""
-        return self.file / name
+        return self._zip.path / name
 
-    def _opened(self) -> ZipFile:
-        # An archive inherited by a forked process shares its file position: leave it alone.
-        if self._zip is None or self._pid != os.getpid():
-            self._zip, self._pid = self._open(), os.getpid()
-        return self._zip
+
+class _Zip(LazyFile[ZipFile]):
+    """The open archive, looked through."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(path)
+        self.limit = limit
 
     def _open(self) -> ZipFile:
         try:
-            archive = ZipFile(self.file)
+            archive = ZipFile(self.path)
         except (BadZipFile, OSError) as error:
             raise SampleError(
-                self.file,
+                self.path,
                 f"should be a whole zip file; it cannot be opened ({_text(error)}).",
                 REMEDY,
             ) from error
@@ -81,7 +81,7 @@ class Archive(Files):
         if problem:
             archive.close()
             remedy = "This is not the published file: download it again."
-            raise SampleError(self.file, f"{problem}.", remedy)
+            raise SampleError(self.path, f"{problem}.", remedy)
         return archive
 
     def _problem(self, info: ZipInfo) -> str:
@@ -99,12 +99,6 @@ class Archive(Files):
             limit = f"{self.limit / 2**20:.4g} MiB"
             return f"{member} should inflate to {limit} at most; it says {info.file_size} bytes"
         return ""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"file": self.file, "limit": self.limit}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["file"], limit=state["limit"])  # type: ignore[misc]  # as new
 
 
 def _text(error: Exception) -> str:

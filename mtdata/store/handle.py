@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
 from mtdata.errors import StoreError
 from mtdata.lazy_file import LazyFile
@@ -25,29 +27,29 @@ class Handle(LazyFile[h5py.File]):
     def __init__(self, path: Path, content_digest: str | None = None) -> None:
         super().__init__(path)
         self.content_digest = content_digest
-        self._datasets: dict[str, h5py.Dataset] = {}
+        self._rows: dict[str, Rows] = {}
         self._opened: h5py.File | None = None
 
-    def dataset(self, place: str) -> h5py.Dataset:
-        """An array of the file; it is kept, as opening one takes as long as reading a chunk.
+    def rows(self, place: str) -> "Rows":
+        """An array of the file, for reading row by row.
 
         Raises:
             KeyError: where there is none.
         """
         file = self.file
         if self._opened is not file:
-            self._datasets, self._opened = {}, file
-        if place not in self._datasets:
-            self._datasets[place] = file[place]
-        return self._datasets[place]
+            self._rows, self._opened = {}, file
+        if place not in self._rows:
+            self._rows[place] = Rows(file[place])
+        return self._rows[place]
 
     def close(self) -> None:
         """Close the file of this process; it opens again when it is needed."""
-        self._datasets, self._opened = {}, None
+        self._rows, self._opened = {}, None
         super().close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_datasets": {}, "_opened": None}
+        return {**super().__getstate__(), "_rows": {}, "_opened": None}
 
     def _open(self) -> h5py.File:
         file = open_file(self.path)
@@ -61,3 +63,28 @@ class Handle(LazyFile[h5py.File]):
                 f"was {self.content_digest[:12]}..., now {found[:12]}... . Start again."
             )
         return file
+
+
+class Rows:
+    """Reads rows of an array by the calls of HDF5 itself.
+
+    To open the array and to index it take as long as reading a chunk; here the array stays open and
+    what is known of it is asked once.
+
+    Args:
+        dataset: An array whose first axis counts the rows.
+    """
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self._id, self._shape, self._dtype = dataset.id, dataset.shape[1:], dataset.dtype
+        self._count = (1, *self._shape)
+        self._row = h5py.h5s.create_simple(self._count)
+        self._chosen = dataset.id.get_space()
+        self._rest = (0,) * len(self._shape)
+
+    def read(self, index: int) -> NDArray[Any]:
+        """One row; raises what HDF5 raises where it cannot be read."""
+        array = np.empty(self._shape, self._dtype)
+        self._chosen.select_hyperslab((index, *self._rest), self._count)
+        self._id.read(self._row, self._chosen, array)
+        return array
