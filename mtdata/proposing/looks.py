@@ -61,7 +61,7 @@ def _read(path: Path) -> tuple[str, NDArray[Any]]:
     if header.mode == "P":
         return "PNG with a palette", read_indices(path)
     if header.mode in ("L", "1") or header.mode.startswith("I"):
-        label = read_label(path, "uint8|uint16")
+        label = read_indices(path)
         return f"single-channel {label.dtype} PNG", label
     if header.bits > 8:
         return "3-channel 16-bit PNG", read_label(path, "uint16", channels=3)

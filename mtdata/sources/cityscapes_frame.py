@@ -13,7 +13,7 @@ from mtdata.errors import SampleError
 from mtdata.kinds import Depth
 from mtdata.sample import Camera
 from mtdata.sources.cityscapes_ids import IDS, to_classes
-from mtdata.sources.imagefile import decode_label
+from mtdata.sources.imagefile import decode_ids, decode_label
 
 FRAME = (1024, 2048)
 """The size that cameras and disparities in pixels refer to."""
@@ -46,7 +46,7 @@ class Rig:
 
 def decode_semantic(content: bytes, path: Path, classes: int) -> Decoded:
     """Classes from official ids; raises SampleError for an id that does not exist."""
-    ids = decode_label(content, path, "uint8")
+    ids = decode_ids(content, path)
     if ids.max(initial=0) >= len(IDS):
         raise SampleError(
             path,
@@ -61,7 +61,7 @@ def decode_depth(content: bytes, path: Path, unit: str, rig: Rig | None) -> Deco
 
     Stored 1 is a disparity of zero, infinitely far: void in metres, valid in the other units.
     """
-    stored = decode_label(content, path, "uint16")
+    stored = decode_label(content, path, "uint16", turn=False)
     if unit != "m":
         return DEPTHS[unit].decode(stored)
     if rig is None:

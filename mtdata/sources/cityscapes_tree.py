@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 from mtdata.sample import Sample
@@ -15,6 +16,7 @@ from mtdata.sources.cityscapes_frame import (
 )
 from mtdata.sources.files import Files
 from mtdata.sources.imagefile import check_size, decode_rgb
+from mtdata.sources.imageheader import image_remarks, parse_header, spread
 from mtdata.sources.reader import Reader
 
 IMAGES, SEMANTIC, DISPARITY, CAMERA = "leftImg8bit", "gtFine", "disparity", "camera"
@@ -70,13 +72,20 @@ class CityscapesTree(Reader):
         return self.keys
 
     def remarks(self) -> tuple[str, ...]:
-        """What this copy lacks."""
-        return self.notes
+        """What this copy lacks, and what is converted."""
+        images = spread(
+            [self.found[IMAGES][split, key] for split, keys in self.keys.items() for key in keys]
+        )
+        headers = (parse_header(BytesIO(place.read()), place.path) for place in images)
+        total = sum(map(len, self.keys.values()))
+        among = "" if len(images) == total else f" {len(images)} (of {total})"
+        return (*self.notes, *image_remarks(headers, turn=False, among=among))
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read an image with those of these labels that it has."""
         place = self.found[IMAGES][split, key]
-        image = decode_rgb(place.read(), place.path)
+        # Labels are of the pixels as they lie in the file: no tag of it may turn them.
+        image = decode_rgb(place.read(), place.path, turn=False)
         size = (int(image.shape[0]), int(image.shape[1]))
         rig = self._rig((split, key))
         decoded = {

@@ -62,6 +62,17 @@ def check_links(paths: Iterable[Path], root: Path) -> None:
             )
 
 
+def check_files(paths: Iterable[Path], root: Path) -> None:
+    """Refuse files that a link, their own or one of a folder, leads out of `root`.
+
+    Raises:
+        SampleError: naming the first of them, a folder before its files.
+    """
+    listed = list(paths)
+    check_links(sorted({path.parent for path in listed}), root)
+    check_links((path for path in listed if path.is_symlink()), root)
+
+
 class Files(ABC):
     """Files by name; a name has slashes and starts below the root of the source."""
 
@@ -105,8 +116,7 @@ class Tree(Files):
     def names(self, pattern: str) -> list[str]:
         """Sorted names that match; a link that leaves the root is refused."""
         found = list(self.root.glob(pattern))
-        check_links({path.parent for path in found}, self.root)
-        check_links((path for path in found if path.is_symlink()), self.root)
+        check_files(found, self.root)
         return sorted(path.relative_to(self.root).as_posix() for path in found)
 
     def read(self, name: str) -> bytes:

@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from mtdata.errors import DataError, SourceNotFoundError, UnknownNameError
+from mtdata.sources.files import check_files
 from mtdata.sources.folder_tasks import TASK_FILES, Part, Splits, TasksFile
 
 FILE = "tasks.yaml"
@@ -18,9 +19,10 @@ def read_tasks(root: Path) -> TasksFile:
 
     Raises:
         SourceNotFoundError: where there is none.
-        DataError: naming line and key of what cannot be.
+        DataError: naming line and key of what cannot be, or a link out of the folder.
     """
     path = root / FILE
+    check_files([path], root)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """Read image files strictly: a truncated or damaged file is an error, never a grey patch.
 
-OpenCV before version 5 pads a truncated JPEG without a word, so the end is looked for first.
+OpenCV before version 5 pads a truncated JPEG without a word, so the end is looked for first. A JPEG
+has no checksums: damage that leaves a stream which can be decoded to the last byte goes unseen.
 """
 
 import zlib
@@ -12,21 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
+from mtdata.sources.complaints import damage, heard
 from mtdata.sources.files import REMEDY, read_file
-from mtdata.sources.imageheader import PNG_START, orientation, turned
+from mtdata.sources.imageheader import (
+    LIMIT,
+    PNG_START,
+    claimed_size,
+    orientation,
+    too_large,
+    turned,
+)
 
 PALETTE = 3
 """The colour type of a PNG with a palette, at byte 25."""
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """An image as uint8 `[h, w, 3]`, red first.
+def read_rgb(path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
+    """An image as uint8 `[h, w, 3]`, red first; `turn` as in `decode_rgb`.
 
     Raises:
         SampleError: where the file is no whole JPEG or PNG.
     """
-    return decode_rgb(read_file(path), path)
+    return decode_rgb(read_file(path), path, turn=turn)
 
 
 def decode_rgb(content: bytes, path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
@@ -50,21 +59,24 @@ def decode_rgb(content: bytes, path: Path, *, turn: bool = True) -> NDArray[np.u
     return turned(image, orientation(content)) if turn else image
 
 
-def read_label(path: Path, dtype: str, *, channels: int = 1) -> NDArray[Any]:
+def read_label(path: Path, dtype: str, *, channels: int = 1, turn: bool = True) -> NDArray[Any]:
     """A label as it lies in a PNG: `[h, w]`, or `[h, w, 3]` red first.
 
     Args:
         path: The PNG.
         dtype: What it should hold, "uint8" or "uint16"; several are joined by "|".
         channels: 1 or 3.
+        turn: Turn the pixels by the EXIF orientation of the label itself.
 
     Raises:
         SampleError: where the file is no whole PNG of that type.
     """
-    return decode_label(read_file(path), path, dtype, channels=channels)
+    return decode_label(read_file(path), path, dtype, channels=channels, turn=turn)
 
 
-def decode_label(content: bytes, path: Path, dtype: str, *, channels: int = 1) -> NDArray[Any]:
+def decode_label(
+    content: bytes, path: Path, dtype: str, *, channels: int = 1, turn: bool = True
+) -> NDArray[Any]:
     """As `read_label`, from the bytes of the file that `path` names in messages."""
     import cv2
 
@@ -77,22 +89,23 @@ def decode_label(content: bytes, path: Path, dtype: str, *, channels: int = 1) -
             f"found {found} of {label.dtype}.",
             "Save the label without colours or alpha.",
         )
-    return turned(label[..., ::-1] if channels == 3 else label, orientation(content))
+    label = label[..., ::-1] if channels == 3 else label
+    return turned(label, orientation(content)) if turn else label
 
 
-def read_indices(path: Path) -> NDArray[Any]:
+def read_indices(path: Path, *, turn: bool = True) -> NDArray[Any]:
     """Class ids from a PNG `[h, w]`: the indices of a palette, else the grey values.
 
     Raises:
-        SampleError: where the file is no whole PNG of 8 or 16 bits with one channel.
+        SampleError: where the file is no whole PNG of up to 16 bits with one channel.
     """
-    return decode_indices(read_file(path), path)
+    return decode_indices(read_file(path), path, turn=turn)
 
 
-def decode_indices(content: bytes, path: Path) -> NDArray[Any]:
+def decode_indices(content: bytes, path: Path, *, turn: bool = True) -> NDArray[Any]:
     """As `read_indices`, from the bytes of the file that `path` names in messages."""
     if content[25:26] != bytes([PALETTE]) or not content.startswith(PNG_START):
-        return decode_label(content, path, "uint8|uint16")
+        return _unscaled(decode_label(content, path, "uint8|uint16", turn=turn), content)
     from PIL import Image
 
     _check_whole(content, path)
@@ -101,7 +114,18 @@ def decode_indices(content: bytes, path: Path) -> NDArray[Any]:
             indices = np.array(image)
     except (OSError, SyntaxError, ValueError) as error:
         raise SampleError(path, "should be an image; it cannot be decoded.", REMEDY) from error
-    return turned(indices, orientation(content))
+    return turned(indices, orientation(content)) if turn else indices
+
+
+def decode_ids(content: bytes, path: Path) -> NDArray[Any]:
+    """Class ids of a published data set: a grey PNG of up to 8 bits, never turned, `[h, w]`."""
+    return _unscaled(decode_label(content, path, "uint8", turn=False), content)
+
+
+def _unscaled(label: NDArray[Any], content: bytes) -> NDArray[Any]:
+    """Ids of 1, 2 or 4 bits as they lie in a PNG; OpenCV makes 0..255 of them, as of greys."""
+    bits = content[24] if content.startswith(PNG_START) else 8
+    return label // (255 // (2**bits - 1)) if bits < 8 else label
 
 
 def check_size(label: NDArray[Any], path: Path, size: tuple[int, ...]) -> None:
@@ -123,9 +147,16 @@ def _decode(content: bytes, path: Path, flags: int) -> NDArray[Any]:
     import cv2
 
     _check_whole(content, path)
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    try:
+        with heard() as said:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error as error:
+        said, image = [error.err], None
     if image is None:
-        raise SampleError(path, "should be an image; it cannot be decoded.", REMEDY)
+        why = f" ({said[-1]})" if said else ""
+        raise SampleError(path, f"should be an image; it cannot be decoded{why}.", REMEDY)
+    if content.startswith(JPEG_START) and (wrong := damage(said)):
+        raise SampleError(path, f"should be a whole JPEG; it is damaged ({wrong}).", REMEDY)
     return np.asarray(image)
 
 
@@ -133,6 +164,9 @@ def _check_whole(content: bytes, path: Path) -> None:
     problem = _damage(content)
     if problem:
         raise SampleError(path, f"{problem}.", REMEDY)
+    size = claimed_size(content)
+    if size[0] * size[1] > LIMIT:
+        raise too_large(path, size)
 
 
 def _damage(content: bytes) -> str:

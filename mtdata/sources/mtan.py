@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.kinds import Kind
 from mtdata.sample import Sample
-from mtdata.sources.files import check_links, read_file
+from mtdata.sources.files import check_files, read_file
 from mtdata.sources.imagefile import check_size
 from mtdata.sources.mtan_arrays import DECODERS, read_image, rounding
 from mtdata.sources.reader import Reader
@@ -75,7 +75,7 @@ class MtanTree(Reader):
             )
         for split, files in found.items():
             for arrays in files.values():
-                check_links((path for path in arrays.values() if path.is_symlink()), self.root)
+                check_files(arrays.values(), self.root)
             _check_pairs(self.root / self.folders[split], files)
         return found
 

@@ -4,17 +4,16 @@ The 13 are a table here. The 40 come from `classMapping40.mat`, which is publish
 data and is read where it lies: names alone would leave most raw ids without a class.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray as Array
-from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.kinds.classes import VOID
+from mtdata.sources.files import check_files
+from mtdata.sources.matfile import load_mat
 
 RAW = 894
 FILE = "classMapping40.mat"
@@ -33,6 +32,7 @@ def find_mapping(root: Path) -> Path | None:
     """The mapping in the folder, else in one beside it, by the order of their names."""
     inside = root / FILE
     if inside.is_file():
+        check_files([inside], root)
         return inside
     beside = sorted(root.resolve().parent.glob(f"*/{FILE}"))
     return beside[0] if beside else None
@@ -44,27 +44,11 @@ def lookup_table(path: Path, classes: int) -> UInt8[Array, " 895"]:
     Raises:
         SampleError: where the file is not the published one.
     """
-    to_40 = _mapping(path)
-    if to_40.shape != (RAW,) or to_40.min() < 1 or to_40.max() > 40:
-        raise SampleError(
-            path,
-            f"`mapClass` should be {RAW} classes of 1..40; found {to_40.size} of "
-            f"{to_40.min(initial=40)}..{to_40.max(initial=0)}.",
-            GET_IT,
-        )
+    to_40 = load_mat(path, "mapClass", remedy=GET_IT)["mapClass"].ravel()
+    if to_40.shape != (RAW,) or not np.isin(to_40, range(1, 41)).all():
+        wrong = f"found {to_40.size} values of {to_40.dtype}" if to_40.shape != (RAW,) else (
+            f"found {to_40[~np.isin(to_40, range(1, 41))][0]}")  # fmt: skip
+        raise SampleError(path, f"`mapClass` should be {RAW} classes of 1..40; {wrong}.", GET_IT)
+    to_40 = to_40.astype(np.int64)
     chosen = to_40 if classes == 40 else np.array(TO_13)[to_40 - 1]
     return np.concatenate([[VOID], chosen - 1]).astype(np.uint8)
-
-
-def _mapping(path: Path) -> NDArray[np.int64]:
-    from scipy.io import loadmat
-
-    try:
-        content: Mapping[str, Any] = loadmat(path, variable_names=["mapClass"])
-        return np.asarray(content["mapClass"]).ravel().astype(np.int64)
-    except Exception as error:  # scipy raises whatever its parser stumbles over
-        raise SampleError(
-            path,
-            f"should be a MATLAB file with `mapClass`; it cannot be read ({error}).",
-            GET_IT,
-        ) from error

@@ -10,6 +10,7 @@ from mtdata.normals_from_depth import normals_from_depth
 from mtdata.sample import Sample
 from mtdata.sources.files import read_file
 from mtdata.sources.imagefile import check_size, read_rgb
+from mtdata.sources.imageheader import look
 from mtdata.sources.nyu_frame import FRAME, Decoded, camera_of, read_depth, read_semantic
 from mtdata.sources.nyu_layout import Layout, scan
 from mtdata.sources.nyu_normals import FOLDER, GivenNormals
@@ -45,18 +46,20 @@ class NyuFolders(Reader):
         return self.layout.splits
 
     def remarks(self) -> tuple[str, ...]:
-        """Frames of the official split that this copy does not hold."""
-        return tuple(
+        """Frames of the official split that this copy does not hold, and what is converted."""
+        absent = tuple(
             f"{absent} of the {absent + len(self.layout.splits[split])} official frames of {split} "
             "are not in this copy; scores do not compare with those on all of them."
             for split, absent in self.layout.absent.items()
             if absent
         )
+        return (*absent, *look(list(self.layout.images.values())))
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read a frame; its normals are computed from its depth unless they are given."""
         path = self.layout.images[key]
-        image = read_rgb(path)
+        # Labels are of the pixels as they lie in the file: no tag of it may turn them.
+        image = read_rgb(path, turn=False)
         size = (image.shape[0], image.shape[1])
         if size == FRAME and self.options.box[2:] != FRAME:
             raise SampleError(

@@ -10,7 +10,8 @@ from mtdata.errors import SampleError
 from mtdata.facts import SEMANTIC13, SEMANTIC40
 from mtdata.kinds import Depth
 from mtdata.sample import Camera
-from mtdata.sources.imagefile import read_label
+from mtdata.sources.files import read_file
+from mtdata.sources.imagefile import decode_ids, read_label
 from mtdata.sources.reader import Box
 
 CLASSES = {13: SEMANTIC13, 40: SEMANTIC40}
@@ -35,7 +36,7 @@ def camera_of(height: int, width: int, box: Box = VALID_BOX) -> Camera:
 def read_semantic(path: Path, classes: int) -> Decoded:
     """Class ids; raises SampleError for one that does not exist."""
     kind = CLASSES[classes]
-    stored = read_label(path, "uint8")
+    stored = decode_ids(read_file(path), path)
     label, valid = kind.decode(stored)
     if label.max(initial=0) >= classes:
         raise SampleError(
@@ -48,4 +49,4 @@ def read_semantic(path: Path, classes: int) -> Decoded:
 
 def read_depth(path: Path) -> Decoded:
     """Metres; 0 in the file is void."""
-    return DEPTH.decode(read_label(path, "uint16"))
+    return DEPTH.decode(read_label(path, "uint16", turn=False))

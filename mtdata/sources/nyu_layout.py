@@ -4,16 +4,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtdata.errors import SampleError, SourceNotFoundError
-from mtdata.sources.files import check_links, list_root, shown
+from mtdata.sources.files import check_files, list_root, shown
+from mtdata.sources.matfile import load_mat
 from mtdata.sources.normals_file import SUFFIXES
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SPLITS_FILE = "splits.mat"
 SPLITS = {"train": "trainNdxs", "test": "testNdxs"}
+FRAMES = range(1, 1450)
+AGAIN = "Download the official splits.mat again."
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ def scan(root: Path, folders: Mapping[str, str], download: str) -> Layout:
         for folder in folders.values()
     }
     for files in (images, *labels.values()):
-        check_links((path for path in files.values() if path.is_symlink()), root)
+        check_files(files.values(), root)
+    check_files([root / SPLITS_FILE], root)
     official = official_splits(root / SPLITS_FILE)
     splits = {name: tuple(k for k in keys if k in images) for name, keys in official.items()}
     absent = {name: len(keys) - len(splits[name]) for name, keys in official.items()}
@@ -121,25 +127,31 @@ def official_splits(path: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         SampleError: where the file is not the official one.
     """
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path, variable_names=list(SPLITS.values()))
-        indices = {name: np.unique(content[field]) for name, field in SPLITS.items()}
-    except Exception as error:  # scipy raises whatever its parser stumbles over
-        raise SampleError(
-            path,
-            f"should be a MATLAB file with trainNdxs and testNdxs; it cannot be read ({error}).",
-            "Download the official splits.mat again.",
-        ) from error
+    content = load_mat(path, *SPLITS.values(), remedy=AGAIN)
+    indices = {name: np.unique(content[field]) for name, field in SPLITS.items()}
+    for found in indices.values():
+        _check_indices(path, found)
     both = np.intersect1d(indices["train"], indices["test"])
     if both.size:
         raise SampleError(
             path,
-            f"should give each frame to one split; frame {both[0]} is in both.",
-            "Download the official splits.mat again.",
+            f"should give each frame to one split; frame {int(both[0])} is in both.",
+            AGAIN,
         )
-    return {name: tuple(f"{i:04d}" for i in found) for name, found in indices.items()}
+    return {name: tuple(f"{int(i):04d}" for i in found) for name, found in indices.items()}
+
+
+def _check_indices(path: Path, indices: NDArray[Any]) -> None:
+    """Whole numbers of frames that there are."""
+    numbers = indices.dtype.kind in "buif"
+    wrong = [i for i in indices.tolist() if i not in FRAMES] if numbers else indices[:1].tolist()
+    if wrong:
+        raise SampleError(
+            path,
+            f"should name frames 1 to {len(FRAMES)} of NYU Depth v2; found {wrong[0]}"
+            + (f" and {len(wrong) - 1} more that are none." if len(wrong) > 1 else "."),
+            AGAIN,
+        )
 
 
 def _check_pairs(layout: Layout) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.normals_from_depth import normals_from_depth
 from mtdata.sample import Sample
-from mtdata.sources.files import check_links, read_file
+from mtdata.sources.files import check_files, read_file
 from mtdata.sources.nyu_classes import FILE as MAPPING
 from mtdata.sources.nyu_classes import GET_IT, RAW, find_mapping, lookup_table
 from mtdata.sources.nyu_frame import FRAME, Decoded, camera_of
@@ -55,7 +55,7 @@ class NyuMat(Reader):
                 f"{self.root} should hold {SPLITS_FILE} beside {FILE}; it does not. Download it "
                 "from https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html."
             )
-        check_links((path, self.mat.path), self.root)
+        check_files((path, self.mat.path), self.root)
         splits = official_splits(path)
         frames = self.mat.frames
         for keys in splits.values():

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.lazy_file import LazyFile
+from mtdata.sources.hdf5_chunks import check_chunks
 from mtdata.sources.nyu_frame import FRAME
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ CHANNELS = {"images": (3,), "depths": (), "rawDepths": (), "labels": ()}
 TYPES = {"images": "u", "depths": "f", "rawDepths": "f", "labels": "u"}
 
 
-class MatFile(LazyFile):
+class MatFile(LazyFile["h5py.File"]):
     """Frames of the file, one at a time: of each array one frame is in memory, never more.
 
     Args:
@@ -50,6 +51,7 @@ class MatFile(LazyFile):
         if index != self._index:
             self._index, self._held = index, {}
         if name not in self._held:
+            check_chunks(self.file[name], index - 1, self.path)
             try:
                 found = self.file[name][index - 1]
             except (OSError, RuntimeError) as error:
@@ -79,6 +81,7 @@ class MatFile(LazyFile):
         return file
 
     def _check(self, file: "h5py.File", name: str) -> None:
+        self._check_inside(file, name)
         found = file.get(name)
         if found is None or not hasattr(found, "shape"):
             known = ", ".join(sorted(key for key in file if not key.startswith("#"))) or "nothing"
@@ -91,6 +94,18 @@ class MatFile(LazyFile):
                 f"`{name}` should be {kind} {list(wanted)}; "
                 f"found {found.dtype} {list(found.shape)}.",
                 AGAIN,
+            )
+
+    def _check_inside(self, file: "h5py.File", name: str) -> None:
+        """Refuse numbers that HDF5 would fetch from another file."""
+        import h5py
+
+        outside = isinstance(file.get(name, getlink=True), (h5py.ExternalLink, h5py.SoftLink))
+        if not outside and isinstance(found := file.get(name), h5py.Dataset):
+            outside = bool(found.external) or found.is_virtual
+        if outside:
+            raise SampleError(
+                self.path, f"should hold `{name}` itself; it refers to it elsewhere.", AGAIN
             )
 
     def __getstate__(self) -> dict[str, Any]:

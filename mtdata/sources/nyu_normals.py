@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mtdata.errors import SourceNotFoundError
+from mtdata.sources.files import check_files
 from mtdata.sources.normals_file import SUFFIXES, read_normals
 from mtdata.sources.nyu_frame import Decoded
 from mtdata.sources.nyu_layout import numbered_files
@@ -34,12 +35,17 @@ class GivenNormals:
                 f"{self.root} should hold {FOLDER}/ for --normals given; it does not. "
                 "Use --normals computed, or add the folder."
             )
-        return numbered_files(self.root / FOLDER, SUFFIXES)
+        return self._inside(FOLDER, SUFFIXES)
 
     @cached_property
     def masks(self) -> Mapping[str, Path]:
         """Mask by key."""
-        return numbered_files(self.root / MASKS, (".png",))
+        return self._inside(MASKS, (".png",))
+
+    def _inside(self, folder: str, suffixes: tuple[str, ...]) -> Mapping[str, Path]:
+        found = numbered_files(self.root / folder, suffixes)
+        check_files(found.values(), self.root)
+        return found
 
     def paths(self, key: str) -> list[Path]:
         """The files of a frame."""

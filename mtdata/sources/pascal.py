@@ -13,6 +13,7 @@ from mtdata.sample import Sample
 from mtdata.sources.base import Role, Source, check_options
 from mtdata.sources.files import read_file
 from mtdata.sources.imagefile import decode_rgb
+from mtdata.sources.imageheader import look
 from mtdata.sources.pascal_frame import FOLDERS_OF, Frame, file_of
 from mtdata.sources.pascal_layout import CONTEXT, LISTS, OFFICIAL, Layout, scan
 from mtdata.task import Task
@@ -91,6 +92,7 @@ class Pascal(Source):
                 f"{len(unknown)} images have normals but no class map in {CONTEXT}, which says "
                 "where they are valid; they count as images without normals."
             )
+        told += look(list(layout.images.values()))
         return tuple(text for text in told if text)
 
     def _absent(self, split: str) -> str:

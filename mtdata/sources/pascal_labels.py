@@ -21,7 +21,7 @@ ZERO = 0.02
 
 def read_semantic(path: Path) -> Decoded:
     """Ids of `PASCAL21`; raises SampleError for one that does not exist."""
-    stored = read_indices(path)
+    stored = read_indices(path, turn=False)
     label, valid = PASCAL21.decode(stored)
     highest = stored[valid].max(initial=0)
     if highest >= PASCAL21.channels:
@@ -35,7 +35,7 @@ def read_semantic(path: Path) -> Decoded:
 
 def read_saliency(path: Path) -> Decoded:
     """1 where the grey of the file is above one half; void nowhere."""
-    label = (read_label(path, "uint8") > 127).astype(np.uint8)
+    label = (read_label(path, "uint8", turn=False) > 127).astype(np.uint8)
     return label, np.ones(label.shape, bool)
 
 
@@ -47,7 +47,7 @@ def read_normals(path: Path, label_map: NDArray[Any]) -> Decoded:
     Raises:
         SampleError: where the file is broken or its vectors are not unit on the whole.
     """
-    stored = read_label(path, "uint8", channels=3)
+    stored = read_label(path, "uint8", channels=3, turn=False)
     check_size(stored, path, label_map.shape)
     vector = stored.astype(np.float32) * np.float32(2 / 255) - 1
     x, y, z = (vector[..., channel] for channel in range(3))

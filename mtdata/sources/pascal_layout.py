@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtdata.errors import SampleError, SourceNotFoundError
-from mtdata.sources.files import check_links, list_root, shown
+from mtdata.sources.files import check_files, check_links, list_root, shown
 
 ARCHIVE = "PASCAL_MT"
 """The folder that the archive unpacks to; the one above it will do as well."""
@@ -50,14 +50,14 @@ def scan(root: Path, download: str) -> Layout:
         SampleError: where a list is broken, or a key has two files or one spelt otherwise.
     """
     root = _home(root, download)
+    check_files([root / LISTS / f"{split}.txt" for split in OFFICIAL], root)
     lists = {split: _keys(root / LISTS / f"{split}.txt") for split in OFFICIAL}
     _check_lists(root, lists)
     keys = [key for found in lists.values() for key in found]
     images = _files(root / IMAGES, (".jpg", ".jpeg"), keys)
     labels = {folder: _files(root / folder, ends, keys) for folder, ends in FOLDERS.items()}
     check_links([root / name for name in (IMAGES, *FOLDERS)], root)
-    found = (path for files in (images, *labels.values()) for path in files.values())
-    check_links((path for path in found if path.is_symlink()), root)
+    check_files([path for files in (images, *labels.values()) for path in files.values()], root)
     if not any(labels.values()):
         raise SourceNotFoundError(
             f"{root} should hold labels in one of {', '.join(f'{name}/' for name in FOLDERS)} at "

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
+from mtdata.sources.matfile import load_mat
 from mtdata.sources.pascal_classes import HUMAN, PART_IDS
 
 REMEDY = "Unpack the official file again."
@@ -85,14 +86,4 @@ def _check_part(path: Path, name: str, mask: NDArray[Any], size: tuple[int, ...]
 
 
 def _load(path: Path, name: str) -> NDArray[Any]:
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path, variable_names=[name])
-    except Exception as error:  # scipy raises whatever its parser stumbles over
-        raise SampleError(
-            path, f"should be a whole MATLAB file; it cannot be read ({error}).", REMEDY
-        ) from error
-    if name not in content:
-        raise SampleError(path, f"should hold `{name}`; it does not.", REMEDY)
-    return np.asarray(content[name])
+    return load_mat(path, name, remedy=REMEDY)[name]

@@ -1,5 +1,7 @@
 """Damage to an image file is found, whatever the version of OpenCV pads."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from mtdata.errors import SampleError
+from mtdata.sources.complaints import damage, heard
 from mtdata.sources.imagefile import read_label, read_rgb
 
 
@@ -56,3 +59,32 @@ def test_a_file_with_a_right_end_and_nothing_in_it(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xd8\xff\xd9")
     with pytest.raises(SampleError, match="cannot be decoded"):
         read_rgb(path)
+
+
+def test_most_damage_of_a_jpeg_is_found_and_padding_is_none(picture: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (80, 120, 3), np.uint8)
+    content = cv2.imencode(".jpg", noise)[1].tobytes()
+    path = picture.with_name("b.jpg")
+    path.write_bytes(content[:-2] + bytes(64) + content[-2:])
+    read_rgb(path)
+    found = 0
+    for at in rng.integers(700, len(content) - 100, 40):
+        changed = bytearray(content)
+        changed[at : at + 8] = rng.bytes(8)
+        path.write_bytes(changed)
+        with suppress(SampleError):
+            read_rgb(path)
+            continue
+        found += 1
+    assert found > 30  # a JPEG has no checksum: some of it decodes to other pixels
+
+
+def test_what_others_print_meanwhile_goes_where_it_went(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with heard() as lines:
+        os.write(2, b"mine\nCorrupt JPEG data: 70 extraneous bytes before marker 0xd9\nyours\n")
+    assert capfd.readouterr().err == "mine\nyours\n"
+    assert "70 extraneous" in damage(lines)
+    assert not damage(["Corrupt JPEG data: 2 extraneous bytes before marker 0xd9"])

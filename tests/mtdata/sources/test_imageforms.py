@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from mtdata.errors import SampleError
-from mtdata.sources.imagefile import read_indices, read_label, read_rgb
+from mtdata.sources.imagefile import decode_ids, read_indices, read_label, read_rgb
 from mtdata.sources.imageheader import image_remarks, orientation, read_header
+from tests.damage import write_png
 
-SIZE = (12, 20)
+SIZE = (12, 24)
 
 
 def colours() -> NDArray[np.uint8]:
@@ -77,6 +78,18 @@ def test_indices_of_grey_labels(tmp_path: Path) -> None:
     cv2.imwrite(str(path), colours())
     with pytest.raises(SampleError, match="1 channel"):
         read_indices(path)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_ids_of_few_bits_are_not_scaled_as_greys_are(tmp_path: Path, bits: int) -> None:
+    ids = (np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % 2**bits).astype(np.uint8)
+    path = tmp_path / "a.png"
+    packed = np.packbits((ids[..., None] >> np.arange(bits)[::-1]) & 1, axis=None).tobytes()
+    rows = [packed[i : i + SIZE[1] * bits // 8] for i in range(0, len(packed), SIZE[1] * bits // 8)]
+    write_png(path, SIZE, bits, b"".join(b"\0" + row for row in rows))
+    assert (read_indices(path) == ids).all()
+    assert (decode_ids(path.read_bytes(), path) == ids).all()
+    assert read_label(path, "uint8").max() == 255
 
 
 def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
