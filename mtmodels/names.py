@@ -13,7 +13,7 @@ NETWORK_NAMES = (
     "segnet",
     "deeplab-resnet18",
 )
-METHOD_NAMES = ("sl", "ssl", "xtc", "align", "mtpsl")
+METHOD_NAMES = ("sl", "ssl", "xtc", "align", "mtpsl", "contrastive", "discriminator")
 WEIGHTING_NAMES = ("equal", "fixed", "uncertainty")
 PROTOCOL_NAMES = ("mtpsl", "xtasc")
 SCHEDULE_NAMES = ("constant", "step", "cosine", "onecycle")

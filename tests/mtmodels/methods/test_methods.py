@@ -33,6 +33,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "xtc": {"transfer_width": 0.125},
     "align": {"transfer_width": 0.125},
     "mtpsl": {"mapping_width": 0.0625},
+    "contrastive": {"mapping_width": 0.0625},
+    "discriminator": {"mapping_width": 0.0625},
 }
 """Networks that only training needs, made small."""
 
@@ -40,7 +42,11 @@ STRONG: dict[str, dict[str, Any]] = {
     "xtc": {"consistency_weight": 0.5},
     "align": {"consistency_weight": 0.5},
 }
-WEAK: dict[str, dict[str, Any]] = {"mtpsl": {"consistency_weight": 0.01}}
+WEAK: dict[str, dict[str, Any]] = {
+    "mtpsl": {"consistency_weight": 0.01},
+    "contrastive": {"consistency_weight": 0.01},
+    "discriminator": {"consistency_weight": 0.01},
+}
 
 
 def views(method: Method, batch: Batch) -> Views:
