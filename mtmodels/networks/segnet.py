@@ -48,11 +48,11 @@ class SegNet(Network):
 
     Args:
         tasks: The tasks to predict.
+        channels_in: Channels of what it reads: 3 for images, those of a task for a network that
+            maps one task to another.
         width: A factor on all channels; 1 is the published network.
         wide: Whether the last stage has 1024 channels in place of 512.
         deep: Whether every stage has twice its convolutions.
-        channels_in: Channels of what it reads: 3 for images, those of a task for a network that
-            maps one task to another.
         encoder_weights: None, "imagenet", or a file with the state of torchvision's `vgg16_bn`.
         mean: Subtracted from an image, one value a colour.
         std: What it is then divided by.
@@ -69,15 +69,16 @@ class SegNet(Network):
 
     summary: ClassVar[str] = "SegNet split at the last layer, as in MTAN and MTPSL."
     reference: ClassVar[str] = "MTPSL, section 4 and its released code; MTAN"
+    mapping_trunk: ClassVar[str] = "segnet"
 
     def __init__(
         self,
         tasks: Sequence[Task],
+        channels_in: int = 3,
         *,
         width: float = 1.0,
         wide: bool = False,
         deep: bool = False,
-        channels_in: int = 3,
         encoder_weights: str | Path | None = None,
         mean: Sequence[float] = (0.0, 0.0, 0.0),
         std: Sequence[float] = (1.0, 1.0, 1.0),

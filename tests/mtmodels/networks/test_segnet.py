@@ -15,6 +15,7 @@ from mtmodels.networks import SegNet
 from mtmodels.networks.segnet import SegNetDecoder
 from mtmodels.networks.segnet_encoder import SegNetEncoder
 from mtmodels.networks.stages import STAGES
+from mtmodels.options import options_of
 from tests.batches import PAIR, SIX, generator
 from tests.golden import SegNetGolden
 
@@ -116,6 +117,11 @@ def test_maps_a_task_to_another() -> None:
     assert network(torch.rand(2, 5, 32, 32)).predictions["depth"].shape == (2, 1, 32, 32)
     with pytest.raises(ValueError, match=r"`image` should have 5 channels.*found 3"):
         network(torch.rand(2, 3, 32, 32))
+
+
+def test_channels_of_the_input_are_no_option_of_a_run() -> None:
+    # A run reads images; only another method makes networks that read labels.
+    assert "channels_in" not in options_of(SegNet)
 
 
 @pytest.mark.parametrize(
