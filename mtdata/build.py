@@ -1,7 +1,8 @@
 """Building a store from a source: resumable, in several processes, whole or not at all."""
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,8 @@ from mtdata.building.journal import Journal
 from mtdata.building.prepare import prepare
 from mtdata.building.regimes import RegimeSpec, check_specs
 from mtdata.building.request import Request, make_request
-from mtdata.building.sampling import fill, fingerprint, jobs_of
+from mtdata.building.sampling import Filled, fill, fingerprint, jobs_of
+from mtdata.building.space import free, peak
 from mtdata.building.summary import BuildPlan, BuildSummary, Progress, SplitSummary, count
 from mtdata.building.target import Mode, check_complete, check_target, make_folder, partial_path
 from mtdata.building.workers import Workers
@@ -84,14 +86,12 @@ def build(
     make_folder(out)
     with Workers(request, jobs) as workers:
         if mode == "resume" and out.exists() and not partial_path(out).exists():
-            complete = True
-            resumed, changed = _confirm(request, out, regimes, seed=seed, workers=workers), 0
+            complete, lost = True, dict[str, int]()
+            filled = Filled(_confirm(request, out, regimes, seed=seed, workers=workers), 0)
         else:
             complete = False
-            resumed, changed = _make(request, out, regimes, seed, mode, workers, progress)
-    return _summary(
-        out, time.perf_counter() - started, resumed=resumed, changed=changed, complete=complete
-    )
+            filled, lost = _make(request, out, regimes, seed, mode, workers, progress)
+    return _summary(out, time.perf_counter() - started, filled, lost=lost, complete=complete)
 
 
 def plan(
@@ -141,6 +141,8 @@ def plan(
         regimes=tuple(spec.label for spec in regimes),
         seed=seed,
         bytes=round(total),
+        peak=peak(round(total)),
+        free=free(out),
         seconds=seconds / max(1, jobs),
     )
 
@@ -153,11 +155,11 @@ def _make(
     mode: Mode,
     workers: Workers,
     progress: Progress | None,
-) -> tuple[int, int]:
+) -> tuple[Filled, dict[str, int]]:
     with disk_errors(out):
         journal = Journal(partial_path(out), request.identity(), fresh=mode == "overwrite")
     try:
-        counts = fill(request, journal, out, workers=workers, progress=progress)
+        filled = fill(request, journal, out, workers=workers, progress=progress)
         drawn = draw_all(request, journal, regimes, seed=seed)
         default = regimes[0].label if regimes else FULL
         assemble(
@@ -172,8 +174,9 @@ def _make(
     except BaseException:
         journal.close()
         raise
+    lost = Counter(name for entry in journal.entries.values() for name in entry.lost)
     journal.remove()
-    return counts
+    return filled, {name: lost[name] for name in request.task_names if lost[name]}
 
 
 def _confirm(
@@ -196,7 +199,7 @@ def _confirm(
 
 
 def _summary(
-    out: Path, seconds: float, *, resumed: int, changed: int, complete: bool
+    out: Path, seconds: float, filled: Filled, *, lost: Mapping[str, int], complete: bool
 ) -> BuildSummary:
     with Store(out) as store:
         names = tuple(task.name for task in store.tasks)
@@ -209,8 +212,9 @@ def _summary(
             content_digest=store.content_digest,
             bytes=out.stat().st_size,
             seconds=seconds,
-            resumed=resumed,
-            changed=changed,
+            resumed=filled.resumed,
+            changed=filled.changed,
+            lost=lost,
             complete=complete,
         )
 

@@ -200,6 +200,12 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
         say(f"{summary.resumed} images were there from a build that was interrupted.")
     if summary.changed:
         say(f"{summary.changed} of them have changed since and were read again.")
+    if summary.lost:
+        each = ", ".join(f"{name} {n}" for name, n in summary.lost.items())
+        say(
+            f"{sum(summary.lost.values())} labels have no valid pixel at this size ({each}): they "
+            "count as missing."
+        )
 
 
 def _print_plan(plan: "BuildPlan") -> None:
@@ -210,4 +216,9 @@ def _print_plan(plan: "BuildPlan") -> None:
     say(
         f"Would write {plan.path}: {', '.join(plan.tasks)} at {size}, about "
         f"{size_text(plan.bytes)} in {plan.seconds:.0f} s. Nothing was written."
+    )
+    enough = "" if plan.peak <= plan.free else ": too little"
+    say(
+        f"While it is built the disk has to hold about {size_text(plan.peak)}; "
+        f"{size_text(plan.free)} are free there{enough}."
     )

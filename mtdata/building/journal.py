@@ -11,16 +11,23 @@ from mtdata.errors import UsageError
 from mtdata.store.format import canonical
 from mtdata.store.row import Row
 
+PREPARED = "another version of mtdata, which prepares pixels otherwise"
+"""What is said of two versions of `mtdata.building.request.PREPARATION`."""
+
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a finished sample lies in the journal, and what is asked of it before assembly."""
+    """Where a finished sample lies in the journal, and what is asked of it before assembly.
+
+    `lost` are the labels that had valid pixels in the source and have none at this size.
+    """
 
     start: int
     length: int
     fingerprint: bytes
     size: tuple[int, int]
     valid_pixels: tuple[int, ...]
+    lost: tuple[str, ...]
 
 
 class Journal:
@@ -99,18 +106,22 @@ class Journal:
             bytes.fromhex(said["fingerprint"]),
             tuple(said["size"]),
             tuple(cell[1] for cell in said["cells"][1:]),
+            tuple(said["lost"]),
         )
 
 
 def difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Name the options in which two builds differ, for people."""
     flat = [{**value, **value["options"]} for value in (found, wanted)]
-    names = [name for name in flat[0] if name != "options" and flat[0][name] != flat[1].get(name)]
+    names = [name for name in {**flat[0], **flat[1]} if name != "options"]
     told = []
     for name in names:
+        if flat[0].get(name) == flat[1].get(name):
+            continue
         if name == "tasks":
             sets = [",".join(task["name"] for task in value["tasks"]) for value in flat]
         else:
             sets = [json.dumps(value.get(name)) for value in flat]
-        told.append(f"{name}: {sets[0]} there, {sets[1]} now")
+        label = PREPARED if name == "preparation" else name
+        told.append(f"{label}: {sets[0]} there, {sets[1]} now")
     return "; ".join(told)

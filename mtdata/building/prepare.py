@@ -27,8 +27,11 @@ def prepare(request: Request, split: str, key: str) -> Row:
     before = (int(sample.image.shape[0]), int(sample.image.shape[1]))
     box = request.source.box(split, key)
     source_size, crop = box if box is not None else (before, (0, 0, *before))
+    had = [name for name in request.task_names if _has(sample, name)]
     if request.size is not None and request.size != before:
         sample = _resize(request, split, sample, request.size)
+    lost = tuple(name for name in had if not _has(sample, name))
+    _check_lost(request, split, sample, lost)
     height, width = sample.image.shape[:2]
     _check_padded(request, split, key, (int(height), int(width)))
     labels = tuple(_label_cell(request, split, sample, task) for task in request.tasks)
@@ -39,6 +42,7 @@ def prepare(request: Request, split: str, key: str) -> Row:
         crop=crop,
         camera=_camera(sample.camera),
         cells=(cell(sample.image, height * width, request, image=True), *labels),
+        lost=lost,
     )
 
 
@@ -87,6 +91,17 @@ def _check_labels(request: Request, split: str, sample: Sample) -> None:
             f"{split}/{sample.key} should have at least one label of {', '.join(missing)}; "
             "it has none, or none with a valid pixel.",
             "Add a label or remove the image.",
+        )
+
+
+def _check_lost(request: Request, split: str, sample: Sample, lost: tuple[str, ...]) -> None:
+    if request.strict and lost:
+        height, width = sample.image.shape[:2]
+        raise SampleError(
+            request.source.locate(split, sample.key, lost[0]),
+            f"label `{lost[0]}` of {split}/{sample.key} should have a valid pixel at "
+            f"{height}x{width}; it has them in the source only.",
+            "Give a larger --size, or build without --strict: the label then counts as missing.",
         )
 
 

@@ -21,6 +21,7 @@ def pack(split: str, row: Row, fingerprint: bytes) -> bytes:
             "crop": row.crop,
             "camera": None if row.camera[0] != row.camera[0] else row.camera,
             "cells": [_pack_cell(cell) for cell in row.cells],
+            "lost": row.lost,
         }
     )
     return b"".join((text.encode(), b"\n", *(chunk.data for chunk in chunks)))
@@ -49,6 +50,7 @@ def unpack(record: bytes) -> Row:
         crop=tuple(said["crop"]),
         camera=camera,
         cells=tuple(cells),
+        lost=tuple(said["lost"]),
     )
 
 

@@ -9,6 +9,13 @@ from mtdata.sources.base import Source
 from mtdata.store.codec import COMPRESSIONS, Compression
 from mtdata.task import Task
 
+PREPARATION = 1
+"""Version of what makes stored pixels of those of a source: decoding, resizing, encoding.
+
+To be raised by hand with every change after which the same files give other pixels. A build does
+not continue what another version began: half of its samples would be made in another way.
+"""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -51,6 +58,7 @@ class Request:
             "compression": self.compression,
             "strict": self.strict,
             "limit": self.limit,
+            "preparation": PREPARATION,
         }
 
     def identity(self) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from mtdata.building.journal import Journal
 from mtdata.building.prepare import prepare
 from mtdata.building.request import Request
+from mtdata.building.space import SETTLED, check_space, peak
 from mtdata.building.summary import Progress
 from mtdata.building.workers import Workers
+from mtdata.errors import SampleError
 from mtdata.store.atomic import disk_errors
 from mtdata.store.row import Row
 
@@ -34,13 +36,28 @@ def work(request: Request, job: Job) -> Done:
     """Do one sample, unless its source is as it was when it was done before.
 
     Raises:
-        SampleError: naming file, key and label of what cannot be used.
+        SampleError: naming file, key and label of what cannot be used, or has changed meanwhile.
     """
-    # Before reading: what changes meanwhile is seen as a change by the next build.
     fingerprint = request.source.fingerprint(job.split, job.key)
     if fingerprint == job.known:
         return Done(job, fingerprint, None)
-    return Done(job, fingerprint, prepare(request, job.split, job.key))
+    row = prepare(request, job.split, job.key)
+    if request.source.fingerprint(job.split, job.key) != fingerprint:
+        raise SampleError(
+            _latest(request, job),
+            f"should stay as it is while {job.split}/{job.key} is read; it, or another file of "
+            "this image, has changed meanwhile.",
+            "Wait until nothing writes to the source, then continue with --resume.",
+        )
+    return Done(job, fingerprint, row)
+
+
+def _latest(request: Request, job: Job) -> Path | str:
+    """Of the files of a sample, the one that was written last."""
+    names = (None, *request.task_names)
+    places = [request.source.locate(job.split, job.key, name) for name in names]
+    files = [place for place in map(Path, places) if place.exists()]
+    return max(files, key=lambda file: file.stat().st_mtime_ns, default=places[0])
 
 
 def fingerprint(request: Request, job: Job) -> bytes:
@@ -59,6 +76,14 @@ def jobs_of(request: Request, journal: Journal | None = None) -> list[Job]:
     return jobs
 
 
+@dataclass(frozen=True)
+class Filled:
+    """How many samples were in a journal already, and how many of those had changed."""
+
+    resumed: int
+    changed: int
+
+
 def fill(
     request: Request,
     journal: Journal,
@@ -66,21 +91,18 @@ def fill(
     *,
     workers: Workers,
     progress: Progress | None,
-) -> tuple[int, int]:
+) -> Filled:
     """Do every sample that the journal lacks or whose source has changed since.
-
-    Returns:
-        How many were there already, and how many of those had changed and were done again.
 
     Raises:
         SampleError: for a sample that cannot be used.
-        MtdataError: where the disk is full.
+        MtdataError: where the disk is full, or will be.
     """
     resumed = changed = number = 0
+    foretold = False
 
     def needed() -> int:
-        # The journal and the store stand side by side until the store is whole.
-        return 2 * journal.length * request.samples // max(number - 1, 1)
+        return peak(journal.length * request.samples // max(number - 1, 1))
 
     for number, done in enumerate(workers.map(work, jobs_of(request, journal)), start=1):
         resumed += done.job.known is not None
@@ -88,6 +110,10 @@ def fill(
             changed += done.job.known is not None
             with disk_errors(out, needed=needed):
                 journal.append(done.job.split, done.row, done.fingerprint)
+        kept = len(journal.entries)
+        if not foretold and kept >= SETTLED:
+            foretold = True
+            check_space(out, written=journal.length, done=kept, samples=request.samples)
         if progress:
             progress(number, request.samples, "reading samples")
-    return resumed, changed
+    return Filled(resumed, changed)

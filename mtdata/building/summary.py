@@ -32,7 +32,9 @@ class BuildSummary:
     """A finished build.
 
     `resumed` samples were there already from an earlier one; the source of `changed` of those was
-    another by now, and they were done again. `complete` says that the store was whole before.
+    another by now, and they were done again. `lost` counts, for each task, the labels that have
+    valid pixels in the source and none at the size of the store: they count as missing. `complete`
+    says that the store was whole before; then nothing is known of `lost`.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class BuildSummary:
     seconds: float
     resumed: int
     changed: int
+    lost: Mapping[str, int]
     complete: bool
 
     def to_json(self) -> dict[str, Any]:
@@ -53,7 +56,10 @@ class BuildSummary:
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """What a build would do: images of each split, bytes of the store and seconds, estimated."""
+    """What a build would do: images of each split, bytes of the store and seconds, estimated.
+
+    `peak` is what the disk must hold while the store is built, `free` what it has room for now.
+    """
 
     path: Path
     dataset: str
@@ -63,6 +69,8 @@ class BuildPlan:
     regimes: tuple[str, ...]
     seed: int
     bytes: int
+    peak: int
+    free: int
     seconds: float
 
     def to_json(self) -> dict[str, Any]:

@@ -22,7 +22,8 @@ class Row:
     """One sample; `cells` are the image, then the tasks of the store in order.
 
     `size`, `source_size` are height and width, `crop` is top, left, height, width in the source,
-    `camera` fx, fy, cx, cy in stored pixels.
+    `camera` fx, fy, cx, cy in stored pixels. `lost` names the tasks whose label has valid pixels in
+    the source and none at this size; the store does not keep it.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Row:
     crop: tuple[int, int, int, int]
     camera: tuple[float, float, float, float]
     cells: tuple[Cell, ...]
+    lost: tuple[str, ...] = ()
 
     @property
     def chunk_bytes(self) -> int:

@@ -1,10 +1,6 @@
 """A build that ends early can be continued, and ends in the same store."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +8,14 @@ import numpy as np
 import pytest
 
 from mtdata.build import RegimeSpec, build
+from mtdata.building import request
 from mtdata.building.target import partial_path
-from mtdata.errors import DataError, UsageError
+from mtdata.errors import DataError, SampleError, UsageError
+from mtdata.sample import Sample
+from mtdata.sources import Folder
 from mtdata.verify import verify
-from tests.fakes import FakeSource, Interrupted, SlowSource, stop_after
+from tests.fakes import FakeSource, Interrupted, stop_after
+from tests.folder_tree import KEYS, depth, save, write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,6 +101,51 @@ def test_partial_build_with_other_options_is_refused(out: Path) -> None:
     assert build(FakeSource(), out, mode="resume").resumed == 3
 
 
+def test_no_build_continues_what_another_version_prepared(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(out, 3)
+    now = request.PREPARATION
+    monkeypatch.setattr(request, "PREPARATION", now + 1)
+    said = rf"another version of mtdata.* {now} there, {now + 1} now.*--overwrite"
+    with pytest.raises(UsageError, match=said):
+        build(FakeSource(), out, mode="resume")
+    monkeypatch.undo()
+    assert build(FakeSource(), out, mode="resume").resumed == 3
+    monkeypatch.setattr(request, "PREPARATION", now + 1)
+    with pytest.raises(UsageError, match=r"is complete.*another version of mtdata"):
+        build(FakeSource(), out, mode="resume")
+
+
+class Rewriting(Folder):
+    """A folder in which somebody writes a label while its image is read for the first time."""
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        sample = super().read(split, key, tasks)
+        path = self.locate(split, key, "depth")
+        if key == KEYS[2] and not (self.home / "done").exists():
+            (self.home / "done").touch()
+            save(Path(path), depth(7))
+        return sample
+
+    @property
+    def home(self) -> Path:
+        assert self.root is not None
+        return self.root.parent
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_source_that_changes_while_it_is_read(out: Path, tmp_path: Path, jobs: int) -> None:
+    source = Rewriting(write_folder(tmp_path / "mine"))
+    said = rf"depth/.*{KEYS[2]}\.png: should stay as it is while .*{KEYS[2]} is read.*--resume"
+    with pytest.raises(SampleError, match=said):
+        build(source, out, jobs=jobs)
+    assert not out.exists()
+    summary = build(source, out, mode="resume", jobs=jobs)
+    wanted = build(Folder(tmp_path / "mine"), tmp_path / "b.h5")
+    assert summary.content_digest == wanted.content_digest
+
+
 def test_new_refuses_what_is_there(out: Path) -> None:
     interrupt(out, 2)
     with pytest.raises(UsageError, match=r"not finished.*--resume.*--overwrite"):
@@ -147,92 +192,6 @@ def test_torn_tail_anywhere_is_cut_off(out: Path, tmp_path: Path) -> None:
         assert summary.content_digest == wanted
         assert summary.resumed < 2
         out.unlink()
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-from mtdata.build import build
-from tests.fakes import SlowSource
-if __name__ == "__main__":
-    summary = build(SlowSource(images=(20, 10)), Path(sys.argv[1]), jobs=int(sys.argv[2]),
-                    mode="resume", progress=lambda *what: print(*what, flush=True))
-    print("done", summary.content_digest)
-"""
-
-
-def start(script: Path, out: Path, jobs: int) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, str(script), str(out), str(jobs)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-
-
-def killed_until_done(script: Path, out: Path, jobs: int, waits: list[float]) -> str:
-    """Kill the build after each of these times, then let it end; returns its digest."""
-    for wait in waits:
-        process = start(script, out, jobs)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        if out.exists():
-            assert verify(out).ok
-    process = start(script, out, jobs)
-    text, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
-    return text.split()[-1]
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_builds_end_in_the_same_store(out: Path, tmp_path: Path, jobs: int) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    wanted = build(SlowSource(images=(20, 10), pause=0), tmp_path / "b.h5").content_digest
-    assert killed_until_done(script, out, jobs, [0.03, 0.12]) == wanted
-    assert verify(out).ok
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.h5", "b.h5", "script.py"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
-def test_killed_builds_end_in_the_same_store_often(tmp_path: Path, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    waits = rng.uniform(0, 0.4, 6).tolist()
-    found = {killed_until_done(script, tmp_path / f"{jobs}.h5", jobs, waits) for jobs in (1, 2)}
-    assert len(found) == 1
-
-
-def test_workers_of_a_killed_build_end(out: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    process = start(script, out, 2)
-    assert process.stdout is not None
-    process.stdout.readline()
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    if not children.exists():
-        process.kill()
-        pytest.skip("the system does not list the children of a process")
-    workers = [int(pid) for pid in children.read_text().split()]
-    process.kill()
-    process.communicate()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and any(map(_runs, workers)):
-        time.sleep(0.05)
-    assert not any(map(_runs, workers))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
 
 
 def test_kill_between_rename_and_clean_up(out: Path) -> None:
