@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from mtdata.task import Task
 from mtmodels.networks import NETWORKS
 from tests.asserts import assert_every_parameter_learns, assert_predicts, assert_refuses_size
-from tests.batches import SIX
+from tests.batches import SIX, classes
 
 WIDTH = 0.125
 each_network = pytest.mark.parametrize("name", NETWORKS)
@@ -140,6 +141,15 @@ def test_refuses_options(name: str, options: dict[str, Any], message: str) -> No
 def test_refuses_tasks_that_share_a_name(name: str) -> None:
     with pytest.raises(ValueError, match="one or more different tasks"):
         NETWORKS[name]((SIX[0], SIX[0]))
+
+
+@each_network
+def test_has_the_parameters_that_the_docs_say(name: str, request: pytest.FixtureRequest) -> None:
+    table = (request.config.rootpath / "docs/networks.md").read_text("utf8").splitlines()
+    row = next(line for line in table if line.startswith(f"| `{name}` |"))
+    with torch.device("meta"):
+        network = NETWORKS[name]((Task("semantic", classes(13)), SIX[1]))
+    assert f"{sum(p.numel() for p in network.parameters()):,}" == row.split("|")[3].strip()
 
 
 @each_network
