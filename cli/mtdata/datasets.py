@@ -1,43 +1,104 @@
 """`mtdata datasets`."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import json_option, put_json
+from cli.common import json_option, paragraph, put_json, say
 from cli.examples import examples
+from cli.options import FILE
+from mtdata.errors import DataError, SourceNotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from mtdata.completeness import Completeness
+    from mtdata.sources import Source
 
 
 @click.command(
     epilog=examples(
         "mtdata datasets",
+        "mtdata datasets cityscapes --source downloads",
+        "mtdata datasets nyu --source nyuv2 --verify",
         "mtdata datasets --json",
     ),
 )
+@click.argument("name", required=False)
+@click.option("--source", "root", type=FILE, help="Folder of NAME: tell what is there of it.")
+@click.option("--verify", is_flag=True, help="Compare the digests of the files of NAME, too.")
 @json_option
-def datasets(*, as_json: bool) -> None:
-    """List what can be built: tasks, where to get it, its licence, what the folder must hold."""
-    from mtdata.errors import SourceNotFoundError
-    from mtdata.sources import SOURCES
+def datasets(*, name: str | None, root: Path | None, verify: bool, as_json: bool) -> None:
+    """List what can be built: tasks, where to get it, its licence, what the folder must hold.
+
+    With NAME, tell what a folder has of that data set, and what it lacks.
+    """
+    from mtdata.sources import SOURCES, source_class
+
+    if name is None:
+        if root is not None or verify:
+            raise UsageError("--source and --verify are about one data set: give its NAME.")
+        found = {each: _about(source) for each, source in SOURCES.items()}
+        put_json(found) if as_json else _print(found)
+        return
+    source = source_class(name)
+    if not source.needs_root and (root is not None or verify):
+        raise UsageError(f"`{name}` is made here: there is no folder to look at.")
+    place = _place(source, root, asked=verify)
+    copy = None if place is None else _look(name, place, verify=verify)
+    about = _about(source)
+    if as_json:
+        put_json(about | {"copy": copy.to_json() if copy else None})
+    else:
+        _print({name: about})
+        if copy is not None:
+            _print_copy(copy, verify=verify)
+    if verify and copy is not None and copy.others:
+        each = copy.others[0]
+        raise DataError(
+            f"{copy.root / each.file.name} should be the published file; found {each.found}. "
+            "Download it again."
+        )
+
+
+def _place(source: "type[Source]", root: Path | None, *, asked: bool = False) -> Path | None:
+    """The folder to look at; that there is none is an error where it was asked for."""
     from mtdata.sources.locate import locate
 
-    found: dict[str, Any] = {}
-    for name, source in SOURCES.items():
-        try:
-            place = locate(source)
-        except SourceNotFoundError:
-            place = None
-        found[name] = {
-            "summary": source.summary,
-            "tasks": [task.name for task in source.tasks()],
-            "size": None if source.default_size is None else list(source.default_size),
-            "padded_size": None if source.padded_size is None else list(source.padded_size),
-            "licence": source.licence,
-            "download": source.download,
-            "made_here": not source.needs_root,
-            "found_at": None if place is None else str(place),
-        }
-    put_json(found) if as_json else _print(found)
+    try:
+        return locate(source, root)
+    except SourceNotFoundError:
+        if asked:
+            raise
+        return None
+
+
+def _look(name: str, place: Path, *, verify: bool) -> "Completeness":
+    from cli.progress import progress_bar
+    from mtdata.completeness import completeness
+    from mtdata.sources import open_source
+
+    with progress_bar("MiB") as report:
+        return completeness(open_source(name, place), place, digests=verify, progress=report)
+
+
+def _about(source: "type[Source]") -> dict[str, Any]:
+    place = _place(source, None)
+    return {
+        "summary": source.summary,
+        "tasks": [task.name for task in source.tasks()],
+        "size": None if source.default_size is None else list(source.default_size),
+        "padded_size": None if source.padded_size is None else list(source.padded_size),
+        "licence": source.licence,
+        "download": source.download,
+        "space": source.space,
+        "official": dict(source.official),
+        "digests": {
+            file.name: {"md5": file.md5, "bytes": file.size, "told_by": file.told_by}
+            for file in source.published
+        },
+        "made_here": not source.needs_root,
+        "found_at": None if place is None else str(place),
+    }
 
 
 def _size(entry: dict[str, Any]) -> str:
@@ -48,23 +109,51 @@ def _size(entry: dict[str, Any]) -> str:
 
 
 def _print(found: dict[str, Any]) -> None:
-    import textwrap
-
     for name, entry in found.items():
         place = "made here" if entry["made_here"] else entry["found_at"] or "not found here"
-        lines = {
-            "tasks": ", ".join(entry["tasks"]) or "those of its tasks.yaml",
-            "size": _size(entry),
-            "licence": entry["licence"],
-            "get it": entry["download"],
-            "folder": place,
-        }
         click.echo(f"{name}: {entry['summary']}")
-        for label, text in lines.items():
-            click.echo(
-                textwrap.fill(
-                    text, 100, initial_indent=f"  {label:<9}", subsequent_indent=" " * 11,
-                    break_long_words=False, break_on_hyphens=False,
-                )
-            )  # fmt: skip
+        _line("tasks", ", ".join(entry["tasks"]) or "those of its tasks.yaml")
+        _line("size", _size(entry))
+        _line("space", entry["space"])
+        _line("licence", entry["licence"])
+        _line("get it", entry["download"])
+        for file, known in entry["digests"].items():
+            digest = (
+                f"md5 {known['md5']} ({known['told_by']})" if known["md5"] else known["told_by"]
+            )
+            _line("digest", f"{file}: {digest}")
+        counts = ", ".join(f"{count} in {split}" for split, count in entry["official"].items())
+        _line("complete", counts and f"{counts}: `mtdata datasets {name} --source DIR` counts them")
+        _line("folder", place)
         click.echo()
+
+
+def _line(label: str, text: str) -> None:
+    import textwrap
+
+    if text:
+        click.echo(
+            textwrap.fill(
+                text, 100, initial_indent=f"  {label:<9}", subsequent_indent=" " * 11,
+                break_long_words=False, break_on_hyphens=False,
+            )
+        )  # fmt: skip
+
+
+def _print_copy(copy: "Completeness", *, verify: bool) -> None:
+    from cli.tables import put_table
+
+    put_table(
+        ["split", "images", "official"],
+        [(name, there, of) for name, (there, of) in copy.splits.items()],
+    )
+    if copy.files:
+        put_table(
+            ["file as downloaded", "here"],
+            [(each.file.name, each.found or each.state) for each in copy.files],
+            left=2,
+        )
+    for remark in copy.remarks:
+        say(paragraph(f"Note: {remark}"))
+    if not verify and any(each.state == "there" and each.file.md5 for each in copy.files):
+        say("Digests were not compared: --verify reads the files through and does.")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from mtdata.errors import UsageError
 from mtdata.sample import Sample
+from mtdata.sources.published import Published
 from mtdata.task import Task
 
 Role = Literal["train", "test"]
@@ -33,6 +34,12 @@ class Source(ABC):
     """Height and width of a store, unless `--size` says otherwise; None: each image's own."""
     padded_size: ClassVar[tuple[int, int] | None] = None
     """What images of their own size are padded to; None: to the largest of their split."""
+    space: ClassVar[str] = ""
+    """How much the download and a store of it take."""
+    official: ClassVar[Mapping[str, int]] = {}
+    """How many images each split has in a complete copy."""
+    published: ClassVar[tuple[Published, ...]] = ()
+    """Files of the download, with their digests where some are known."""
     needs_root: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = ()
     """Names of its options."""

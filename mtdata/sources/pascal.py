@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mtdata.errors import SourceNotFoundError, UsageError
 from mtdata.facts import PARTS7, PASCAL21
@@ -16,6 +16,7 @@ from mtdata.sources.imagefile import decode_rgb
 from mtdata.sources.imageheader import look
 from mtdata.sources.pascal_frame import FOLDERS_OF, Frame, file_of
 from mtdata.sources.pascal_layout import CONTEXT, LISTS, OFFICIAL, Layout, scan
+from mtdata.sources.published import Published
 from mtdata.task import Task
 
 EDGES = ("split", "target", "boundaries")
@@ -40,6 +41,9 @@ class Pascal(Source):
         "Images: Flickr terms of use, for research. Cite Everingham et al. 2010, Mottaghi et al. "
         "2014, Chen et al. 2014 and Maninis et al. 2019."
     )
+    space = "Sizes are not measured here: `mtdata build --dry-run` tells that of a store."
+    official: ClassVar[Mapping[str, int]] = OFFICIAL
+    published = (Published("PASCAL_MT.tgz", "no digest of it is known to us"),)
     default_size = None
     padded_size = (512, 512)
     takes = ("edges",)
