@@ -55,6 +55,8 @@ class Network(nn.Module, ABC):
     """At width 1, the width of the transfer networks that cost about as much as this network."""
     mapping_width: ClassVar[float] = 1.0
     """At width 1, the width of the mapping network that costs about as much as this network."""
+    mapping_trunk: ClassVar[str] = "resnet18"
+    """The kind of mapping network: that of the paper for SegNet and for ResNets."""
     feature_channels: int
     feature_stride: int
 

@@ -23,7 +23,6 @@ from mtmodels.methods.semi_supervised import (
 )
 from mtmodels.methods.ssl import crop_terms
 from mtmodels.network import Network
-from mtmodels.networks.conditioned import Over
 
 CONSISTENCY_WEIGHT = 2.0
 
@@ -38,6 +37,8 @@ class JointMethod(SemiSupervised):
         ramp_up: The share of the training over which that factor rises from 0.
         pairs: "auto", "unlabelled" or "all"; see `present_pairs`.
         conditioning: "pair", "input_and_pair", "none" or "separate"; see `JointSpace`.
+        mapping: "segnet" or "resnet18"; None for that of the paper: the encoder of SegNet for
+            SegNet, ResNet-18 for networks made of ResNets.
         mapping_width: A factor on the channels of the mapping; None for that of the network, times
             what suits it.
         mapping_norm: What batch norm in the mapping takes its statistics over: "sample" as
@@ -66,8 +67,9 @@ class JointMethod(SemiSupervised):
         ramp_up: float = 0.0,
         pairs: str = "auto",
         conditioning: str = "pair",
+        mapping: str | None = None,
         mapping_width: float | None = None,
-        mapping_norm: Over = "sample",
+        mapping_norm: str = "sample",
         mapping_rate: float = 1.0,
         film_rate: float = 10.0,
         film_schedule: Mapping[str, Any] | None = None,
@@ -96,6 +98,7 @@ class JointMethod(SemiSupervised):
         self.joint = JointSpace(
             network,
             conditioning=conditioning,
+            trunk=mapping,
             width=mapping_width,
             over=mapping_norm,
             checkpointing=checkpoint_mapping,

@@ -12,7 +12,6 @@ from mtdata.errors import UnknownNameError
 from mtmodels.kinds import kind_model
 from mtmodels.methods.pairs import Pair, pair_code
 from mtmodels.network import Network
-from mtmodels.networks.conditioned import Over
 from mtmodels.networks.mapping import MappingNetwork
 
 CONDITIONING = ("pair", "input_and_pair", "none", "separate")
@@ -37,6 +36,7 @@ class JointSpace(nn.Module):
             released. "input_and_pair": on (s, t) for the prediction of s and on (t, s) for the
             label of t, as the paper writes it. "none": one network that does not know the pair.
             "separate": a network for each ordered pair, MTPSL eq. 3.
+        trunk: The kind of mapping network, "segnet" or "resnet18"; None for what suits the network.
         width: A factor on the channels of the mapping; None for that of the network, times what
             suits it.
         over: Statistics of batch norm: "sample" or "pass".
@@ -52,8 +52,9 @@ class JointSpace(nn.Module):
         network: Network,
         *,
         conditioning: str = "pair",
+        trunk: str | None = None,
         width: float | None = None,
-        over: Over = "sample",
+        over: str = "sample",
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -70,6 +71,7 @@ class JointSpace(nn.Module):
             MappingNetwork(
                 read,
                 codes=codes if conditioning in ("pair", "input_and_pair") else 0,
+                trunk=network.mapping_trunk if trunk is None else trunk,
                 channels=network.feature_channels,
                 stride=network.feature_stride,
                 width=network.width * network.mapping_width if width is None else width,

@@ -1,15 +1,12 @@
 """Batch norm whose scale and shift depend on a code: FiLM."""
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.parameter import Parameter
 
-Over = Literal["sample", "pass"]
-STATISTICS: tuple[Over, ...] = ("sample", "pass")
+STATISTICS = ("sample", "pass")
 
 
 class ConditionedNorm(nn.Module):
@@ -28,7 +25,7 @@ class ConditionedNorm(nn.Module):
     picks a column of a matrix); FiLM, Perez et al. 2018. It is the identity at initialisation.
     """
 
-    def __init__(self, channels: int, codes: int, *, over: Over = "sample") -> None:
+    def __init__(self, channels: int, codes: int, *, over: str = "sample") -> None:
         super().__init__()
         self.over = over
         self.weight = Parameter(torch.ones(channels))
@@ -60,3 +57,22 @@ def _of_each_sample(
     return F.batch_norm(
         seen, None, None, scale.reshape(-1), shift.reshape(-1), training=True
     ).reshape(n, c, h, w)
+
+
+class Reader(nn.Module):
+    """The input layer of a task: a convolution, its norm without a code, ReLU.
+
+    Args:
+        conv: Reads encoded predictions and labels of the task.
+        over: What batch norm takes its statistics over.
+    """
+
+    def __init__(self, conv: nn.Conv2d, *, over: str) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = ConditionedNorm(conv.out_channels, 0, over=over)
+
+    def forward(self, encoded: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d hs ws"]:
+        """What the trunk goes on from."""
+        code = torch.zeros(len(encoded), dtype=torch.long, device=encoded.device)
+        return F.relu(self.norm(self.conv(encoded), code), inplace=True)

@@ -56,6 +56,7 @@ class UNetResNet18(Network):
     reference: ClassVar[str] = "none; a U-Net (Ronneberger et al. 2015) on ResNet-18"
 
     transfer_width: ClassVar[float] = 0.25
+    mapping_width: ClassVar[float] = 0.5
 
     def __init__(
         self,
