@@ -43,13 +43,16 @@ def draw_regime(
     return split, table
 
 
-def import_regime(path: Path, file: Path, *, name: str | None = None) -> tuple[str, Imported]:
+def import_regime(
+    path: Path, file: Path, *, name: str | None = None, skip: bool = False
+) -> tuple[str, Imported]:
     """Read a regime from a file; labels that have no valid pixels are left out.
 
     Args:
         path: The store; it is replaced by a copy with the regime.
         file: The assignment: CSV, JSON, or a `.pth` or `.npy` file released with MTPSL.
         name: What to call it; None for the name of the file without its suffix.
+        skip: Leave out images that the split does not have, instead of refusing them.
 
     Returns:
         The name of the split, and what was read.
@@ -59,7 +62,7 @@ def import_regime(path: Path, file: Path, *, name: str | None = None) -> tuple[s
         DataError: where the file is broken, holds code, or does not fit the split.
     """
     split, where = _where(path, name or file.stem)
-    found = import_table(file, *where)
+    found = import_table(file, *where, skip=skip)
     add_regime(path, name or file.stem, found.table, split=split)
     return split, found
 

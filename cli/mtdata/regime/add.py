@@ -24,6 +24,7 @@ IMPORT = "import"
         "mtdata regime add data/cityscapes.h5 --kind imbalanced --ratio semantic=0.9,depth=0.1",
         "mtdata regime add data/nyu.h5 --kind fraction --share 0.1 --stable",
         "mtdata regime add data/nyu.h5 --kind import --from nyuv2_onelabel.pth",
+        "mtdata regime add small.h5 --kind import --from nyuv2_onelabel.pth --missing skip",
     ),
 )
 @store_argument
@@ -43,6 +44,11 @@ IMPORT = "import"
     help="import: CSV (key,task), JSON, or .pth and .npy as MTPSL released them. No code in it is "
     "run.",
 )
+@click.option(
+    "--missing",
+    type=click.Choice(["refuse", "skip"]),
+    help="import: what to do with images that the store does not have.  [default: refuse]",
+)
 @seed_option
 @json_option
 def add(
@@ -51,6 +57,7 @@ def add(
     kind: str,
     name: str | None,
     file: Path | None,
+    missing: str | None,
     seed: int,
     as_json: bool,
     **options: Any,
@@ -65,6 +72,8 @@ def add(
         raise UsageError(
             "--kind import reads --from PATH, and no other kind does: give both, or neither."
         )
+    if missing is not None and file is None:
+        raise UsageError("--missing is for --kind import. Leave it out.")
     if file is None:
         from mtdata.draw_regime import draw_regime
 
@@ -75,7 +84,7 @@ def add(
         raise UsageError(f"`{option}` is no option of the regime `import`. Leave it out.")
     from mtdata.draw_regime import import_regime
 
-    split, found = import_regime(store, file, name=name)
+    split, found = import_regime(store, file, name=name, skip=missing == "skip")
     _tell(store, split, name or file.stem, found.table, found.notes, as_json=as_json)
 
 

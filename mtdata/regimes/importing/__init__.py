@@ -30,7 +30,12 @@ READERS: dict[str, Callable[[Path, Sequence[str]], Assignment]] = {
 
 
 def import_table(
-    path: Path, keys: Sequence[str], tasks: Sequence[str], available: NDArray[np.bool_]
+    path: Path,
+    keys: Sequence[str],
+    tasks: Sequence[str],
+    available: NDArray[np.bool_],
+    *,
+    skip: bool = False,
 ) -> Imported:
     """Read which labels of a split may be seen.
 
@@ -40,6 +45,7 @@ def import_table(
         keys: The `n` keys of the split, in its order.
         tasks: The names of its `t` tasks.
         available: Which cells have valid pixels, `[n, t]`.
+        skip: Leave out images that the split does not have, instead of refusing them.
 
     Raises:
         UsageError: where there is no such file, or its suffix is none of those.
@@ -59,7 +65,7 @@ def import_table(
         )
     digest = sha256(path.read_bytes()).hexdigest()
     assignment = READERS[path.suffix.lower()](path, tasks)
-    return place(assignment, path, keys, tasks, available, digest=digest)
+    return place(assignment, path, keys, tasks, available, digest=digest, skip=skip)
 
 
 __all__ = ["READERS", "Imported", "import_table"]

@@ -47,6 +47,7 @@ def place(
     available: NDArray[np.bool_],
     *,
     digest: str,
+    skip: bool = False,
 ) -> Imported:
     """Give every label of a file its place in a split; what has no valid pixels is left out.
 
@@ -57,11 +58,15 @@ def place(
         tasks: The names of its `t` tasks.
         available: Which cells have valid pixels, `[n, t]`.
         digest: SHA-256 of the file.
+        skip: Leave out images that the split does not have, instead of refusing them.
 
     Raises:
         DataError: where it names images or tasks that are none, has another number of rows than
             the split, or no label remains.
     """
+    given, skipped = assignment, 0
+    if skip:
+        assignment, skipped = _known(given, keys)
     _check_images(assignment, path, keys)
     names = [task if task in tasks else ALIASES.get(task, task) for task in assignment.tasks]
     _check_tasks(names, path, tasks)
@@ -79,7 +84,31 @@ def place(
         origin=origin,
     )  # fmt: skip
     by_row = () if assignment.keys else (f"{BY_ROW}. {DOUBT}",)
+    if skipped:
+        by_row = (*by_row, _skipped(skipped, given, keys))
     return Imported(table, (*by_row, *_left_out(said, table, int((wanted & ~available).sum()))))
+
+
+def _known(assignment: Assignment, keys: Sequence[str]) -> tuple[Assignment, int]:
+    """What is said of images of the split, and of how many others something is said."""
+    count = len(assignment.labels)
+    if assignment.keys is None:
+        kept = list(range(min(count, len(keys))))
+    else:
+        there = set(keys)
+        kept = [i for i, key in enumerate(assignment.keys) if key in there]
+    named = None if assignment.keys is None else tuple(assignment.keys[i] for i in kept)
+    return Assignment(named, assignment.tasks, assignment.labels[kept]), count - len(kept)
+
+
+def _skipped(skipped: int, given: Assignment, keys: Sequence[str]) -> str:
+    said = f"left out: {skipped} of {len(given.labels)} images that the split does not have"
+    if given.keys is None:
+        said += (
+            f". Its {len(keys)} are taken to be the first of the whole split, as --limit of "
+            "`mtdata build` takes them"
+        )
+    return f"{said}; the shares of the tasks may differ from those of the whole file."
 
 
 def _check_images(assignment: Assignment, path: Path, keys: Sequence[str]) -> None:
@@ -88,7 +117,8 @@ def _check_images(assignment: Assignment, path: Path, keys: Sequence[str]) -> No
             raise DataError(
                 f"{path} should have a row for each of the {len(keys)} images of the split; found "
                 f"{len(assignment.labels)}. Its rows are positions in the split: it needs the "
-                "store of that data set with all its images."
+                "store of that data set with all its images. For one that was built with "
+                "--limit, say --missing skip."
             )
         return
     unknown = sorted(set(assignment.keys) - set(keys))
@@ -96,7 +126,8 @@ def _check_images(assignment: Assignment, path: Path, keys: Sequence[str]) -> No
         raise DataError(
             f"{path} should name images of the split, such as `{keys[0]}`; found `{unknown[0]}` "
             f"and {len(unknown) - 1} more that are not in it, out of {len(assignment.keys)}. "
-            "Give it the store of that data set with all its images, or remove them from the file."
+            "Give it the store of that data set with all its images, or leave them out with "
+            "--missing skip."
         )
 
 

@@ -361,3 +361,27 @@ def test_paths_that_cannot_be(tmp_path: Path) -> None:
         file.truncate(64_000_001)
     with pytest.raises(DataError, match="should have at most 64 MB"):
         _import(large)
+
+
+def test_images_that_a_smaller_store_does_not_have(tmp_path: Path) -> None:
+    rows = _save(tmp_path / "a.pth", torch.from_numpy(WEIGHTS), old=False)
+    there = np.ones((2, 3), np.bool_)
+    with pytest.raises(DataError, match="--missing skip"):
+        import_table(rows, KEYS[:2], TASKS, there)
+    found = import_table(rows, KEYS[:2], TASKS, there, skip=True)
+    np.testing.assert_array_equal(found.table.labels, WEIGHTS[:2] == 1)
+    assert "left out: 2 of 4 images" in found.notes[1]
+    assert "the first of the whole split" in found.notes[1]
+    named = tmp_path / "a.csv"
+    named.write_text("key,task\n" + "".join(f"{key},depth\n" for key in KEYS))
+    with pytest.raises(DataError, match="--missing skip"):
+        import_table(named, KEYS[1:3], TASKS, there)
+    found = import_table(named, KEYS[1:3], TASKS, there, skip=True)
+    assert found.table.counts == {"semantic": 0, "depth": 2, "normals": 0}
+    assert "first of the whole split" not in " ".join(found.notes)
+
+
+def test_fewer_rows_than_images_are_refused_all_the_same(tmp_path: Path) -> None:
+    rows = _save(tmp_path / "a.pth", torch.from_numpy(WEIGHTS[:3]), old=False)
+    with pytest.raises(DataError, match="a row for each of the 4 images"):
+        import_table(rows, KEYS, TASKS, np.ones((4, 3), np.bool_), skip=True)
