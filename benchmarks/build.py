@@ -1,67 +1,90 @@
-"""Building the store of all NYUv2 frames: wall time and peak memory of all its processes.
+"""Building the store of NYUv2 frames with one and two jobs, against the bare work.
 
-python -m benchmarks.build --source ../shared/data/nyuv2 [--jobs 2] [--smoke]
+That is the loop of benchmarks/bare.py; two of them side by side show what the machine allows. All
+with one thread a process; without starting Python, but with starting the workers of a build.
+
+python -m benchmarks.build --source ../shared/data/nyuv2 [--size 240x320] [--limit 100] [--smoke]
 """
 
 import argparse
+import json
+import multiprocessing
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from benchmarks.machine import describe
 
-
-def resident(pid: int) -> int:
-    """Proportional memory in bytes of a process and all its descendants (Linux)."""
-    total, waiting = 0, [pid]
-    while waiting:
-        process = waiting.pop()
-        try:
-            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-            tasks = list(Path(f"/proc/{process}/task").iterdir())
-            waiting += [int(c) for t in tasks for c in (t / "children").read_text().split()]
-        except OSError:
-            continue  # it ended while we looked
-        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line[:4] == "Pss:")
-    return total * 1024
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLOSC_NTHREADS", "OPENCV_FOR_THREADS_NUM")
 
 
-def watch(process: subprocess.Popen[bytes]) -> int:
-    """Peak of `resident` while the process runs, looked at ten times a second."""
-    peak = 0
-    done = threading.Event()
-    while process.poll() is None:
-        peak = max(peak, resident(process.pid))
-        done.wait(0.1)
-    return peak
+def frames(source: Path, limit: int | None) -> list[str]:
+    """Keys of the frames that a build with this limit takes."""
+    from mtdata.sources import SOURCES
+
+    return [key for keys in SOURCES["nyu"](source).splits().values() for key in keys[:limit]]
+
+
+def bare_alone(
+    source: Path, keys: list[str], size: tuple[int, int], processes: int
+) -> list[dict[str, float]]:
+    """The bare work in fresh processes that share it."""
+    from benchmarks.bare import bare
+
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(bare, *zip(*[(source, keys[:2], size)] * processes, strict=True)))
+        shares = [keys[i::processes] for i in range(processes)]
+        return list(pool.map(bare, [source] * processes, shares, [size] * processes))
+
+
+def build(source: Path, size: str, limit: int | None, jobs: int) -> dict[str, Any]:
+    """What `mtdata build --json` says."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", "from cli.mtdata import main; main()", "build", "--json"]
+        command += ["--dataset", "nyu", "--source", str(source), "--size", size]
+        command += ["--out", f"{folder}/nyu.h5", "--jobs", str(jobs)]
+        command += [] if limit is None else ["--limit", str(limit)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--smoke", action="store_true", help="only 24 frames of each split")
+    parser.add_argument("--size", default="288x384")
+    parser.add_argument("--limit", type=int, help="only so many frames of each split")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--smoke", action="store_true", help="two frames of each split, once")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "nyu.h5"
-        command = [sys.executable, "-c", "from cli.mtdata import main; main()", "build"]
-        command += ["--dataset", "nyu", "--source", str(arguments.source), "--out", str(out)]
-        command += ["--jobs", str(arguments.jobs), "--regime", "one", "--regime", "random"]
-        if arguments.smoke:
-            command += ["--limit", "24"]
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        peak = watch(process)
-        elapsed = time.perf_counter() - start
-        if process.returncode:
-            sys.exit(process.returncode)
-        print(describe())
-        print(f"{elapsed:.1f} s, peak memory {peak / 2**20:.0f} MiB with {arguments.jobs} jobs")
-        print(f"store {out.stat().st_size / 1e6:.1f} MB")
+    limit, rounds = (2, 1) if arguments.smoke else (arguments.limit, arguments.rounds)
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    height, width = map(int, arguments.size.split("x"))
+    keys = frames(arguments.source, limit)
+    print(describe())
+    print(f"{len(keys)} frames at {arguments.size}, {rounds} rounds")
+    to_bare, to_one, allowed = [], [], []
+    for _ in range(rounds):
+        (stages,) = bare_alone(arguments.source, keys, (height, width), 1)
+        halves = bare_alone(arguments.source, keys, (height, width), 2)
+        total = sum(stages.values())
+        allowed.append(total / max(sum(half.values()) for half in halves))
+        one, two = (
+            build(arguments.source, arguments.size, limit, jobs)["seconds"] for jobs in (1, 2)
+        )
+        parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stages.items())
+        print(f"bare {total:.2f} s ({parts}); one job {one:.2f} s; two jobs {two:.2f} s")
+        to_bare.append(one / total)
+        to_one.append(one / two)
+    print(f"one job takes {statistics.median(to_bare):.2f} times the bare work (median)")
+    print(f"two jobs are {statistics.median(to_one):.2f} times as fast as one (median)")
+    print(f"two bare loops are {statistics.median(allowed):.2f} times as fast as one (median)")
 
 
 if __name__ == "__main__":

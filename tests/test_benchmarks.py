@@ -37,4 +37,13 @@ def test_rooms() -> None:
 
 @pytest.mark.real
 def test_build(shared: Path) -> None:
-    assert "peak memory" in run("build", "--source", str(shared / "data" / "nyuv2"))
+    assert "times the bare work" in run("build", "--source", str(shared / "data" / "nyuv2"))
+
+
+def test_memory() -> None:
+    assert "bytes an image" in run("memory")
+
+
+@pytest.mark.real
+def test_size(shared: Path) -> None:
+    assert "ratio 0." in run("size", "--source", str(shared / "data" / "nyuv2"))
