@@ -9,10 +9,12 @@ import h5py
 import numpy as np
 import pytest
 
+from mtdata.build import build
 from mtdata.errors import StoreError
 from mtdata.store import open_store
+from mtdata.store.codec import COMPRESSIONS, Compression
 from mtdata.verify import Problem, verify
-from tests.fakes import fake_store
+from tests.fakes import TASKS, FakeSource, fake_store
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +35,6 @@ def test_a_good_store_has_no_problems(good: Path) -> None:
 
 
 def test_padded_store_has_no_problems(tmp_path: Path) -> None:
-    from mtdata.build import build
-    from tests.fakes import FakeSource
-
     build(FakeSource(sizes=((10, 12), (12, 10), (11, 11))), tmp_path / "a.h5", size=None)
     assert verify(tmp_path / "a.h5").problems == ()
 
@@ -55,8 +54,16 @@ def chunks(path: Path) -> list[tuple[str, int, int, int]]:
     return found
 
 
-def test_a_bit_flipped_in_any_chunk_is_found_and_named(tmp_path: Path) -> None:
-    path = fake_store(tmp_path, images=(2, 1), missing=0, regimes=())
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_bit_flipped_in_any_chunk_is_found_and_named(
+    tmp_path: Path, compression: Compression, padded: bool
+) -> None:
+    """Images and labels of all kinds."""
+    path, sizes = tmp_path / "a.h5", ((10, 12), (12, 10))
+    source = FakeSource(images=(2, 1), missing=0, sizes=sizes)
+    build(source, path, size=None if padded else (12, 16), compression=compression)
+    assert len(chunks(path)) == 3 * (1 + len(TASKS))
     rng = np.random.default_rng(0)
     whole = path.read_bytes()
     with h5py.File(path) as file:
@@ -73,6 +80,21 @@ def test_a_bit_flipped_in_any_chunk_is_found_and_named(tmp_path: Path) -> None:
                 "does not match its checksum: a bit of it has changed",
             ),
         )
+
+
+def test_a_bit_flipped_in_any_table_is_found(tmp_path: Path) -> None:
+    """Keys, digests, sizes, cameras, valid pixels and the like, each a chunk of its own."""
+    path = fake_store(tmp_path, images=(2, 1), missing=0, regimes=())
+    rng = np.random.default_rng(0)
+    whole = path.read_bytes()
+    for name in ("key", "digest", "valid_pixels", "source_size", "crop", "camera"):
+        with h5py.File(path) as file:
+            info = file[f"train/{name}"].id.get_chunk_info(0)
+        broken = bytearray(whole)
+        broken[info.byte_offset + int(rng.integers(info.size))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(broken)
+        assert not verify(path).ok, name
+        path.write_bytes(whole)
 
 
 def _swap(name: str) -> Callable[[h5py.File], None]:
