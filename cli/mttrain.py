@@ -31,7 +31,7 @@ KEYS = {
     "checkpoint_mapping": "method.options.checkpoint_mapping",
     "gradient_clip": "gradient_clip", "paper_geometry": "augmentation.paper_geometry",
     "seed": "seed", "holdout": "holdout", "select": "select", "protocol": "protocol",
-    "precision": "precision", "devices": "devices", "workers": "workers",
+    "precision": "precision", "devices": "devices", "workers": "workers", "cache": "cache",
     "checkpoint_every": "checkpoint_every",
 }  # fmt: skip
 """For each flag, the key of the configuration that it sets."""
@@ -48,7 +48,7 @@ HEADINGS = {
         "checkpoint_mapping",
     ),
     "Training": ("epochs", "batch", "views", "lr", "schedule", "gradient_clip", "seed", "select"),
-    "Machine": ("precision", "devices", "workers"),
+    "Machine": ("precision", "devices", "workers", "cache"),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
     "Configuration": ("recipe", "assignments"),
 }
@@ -146,6 +146,11 @@ HEADINGS = {
 )
 @click.option("--devices", type=int, help="[default: 1]")
 @click.option("--workers", type=int, help="Reading processes.  [default: by the cores]")
+@click.option(
+    "--cache",
+    type=click.Choice(["none", "memory"]),
+    help="Keep images and visible labels in shared memory.  [default: none]",
+)
 @click.option(
     "--recipe", metavar="NAME|FILE", help="Start from a recipe; see `mtmodels list recipes`."
 )

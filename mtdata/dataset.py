@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import sep
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -18,6 +19,8 @@ from mtdata.stored import StoredSample
 from mtdata.task import Task
 
 Transform = Callable[[Sample, np.random.Generator, Sequence[Task]], Sample]
+Fetch = Callable[[int, Sequence[str]], StoredSample]
+Decode = Callable[[StoredSample, np.random.Generator, Sequence[Task]], Sample]
 
 
 @runtime_checkable
@@ -113,16 +116,17 @@ class Dataset:
             )
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     @property
-    def _rows(self) -> NDArray[np.int64]:
+    def rows(self) -> NDArray[np.int64]:
+        """Which images of the split, in order."""
         return np.arange(len(self.visible)) if self.indices is None else self.indices
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The official image ids, in order."""
-        return tuple(self.split.keys[i] for i in self._rows)
+        return tuple(self.split.keys[i] for i in self.rows)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -132,7 +136,7 @@ class Dataset:
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """Which labels may be seen, bool [n, t]."""
-        return self.visible[self._rows]
+        return self.visible[self.rows]
 
     def read(self, index: int, epoch: int = 0, *, seed: int = 0) -> Sample:
         """Read an image and the labels that may be seen of it.
@@ -142,15 +146,23 @@ class Dataset:
             epoch: With `seed` and the key of the image, what its randomness is a function of.
             seed: The seed of the run.
         """
-        row = int(self._rows[index])
+        row = int(self.rows[index])
         shown = [
             task.name for task, seen in zip(self.tasks, self.visible[row], strict=True) if seen
         ]
         rng = sample_rng(seed, epoch, self.split.keys[row])
-        if isinstance(self.split, Fetching) and isinstance(self.transform, FromStored):
-            return self.transform.from_stored(self.split.fetch(row, shown), rng, self.tasks)
+        if self._from_stored is not None:
+            fetch, transform = self._from_stored
+            return transform(fetch(row, shown), rng, self.tasks)
         sample = self.split.read(row, shown)
         return sample if self.transform is None else self.transform(sample, rng, self.tasks)
+
+    @cached_property
+    def _from_stored(self) -> tuple[Fetch, Decode] | None:
+        # Asked once: to look through the methods of a protocol takes as long as reading classes.
+        if isinstance(self.split, Fetching) and isinstance(self.transform, FromStored):
+            return self.split.fetch, self.transform.from_stored
+        return None
 
     def __getitem__(self, index: int | tuple[int, int]) -> Sample:
         """Read by index, or by (epoch, index)."""
@@ -159,7 +171,7 @@ class Dataset:
 
     def subset(self, mask: NDArray[np.bool_]) -> "Dataset":
         """Only the images where `mask` [n] holds."""
-        return replace(self, indices=self._rows[mask])
+        return replace(self, indices=self.rows[mask])
 
     def drop_unlabelled(self) -> tuple["Dataset", int]:
         """Only the images that show a label, and how many that leaves out."""

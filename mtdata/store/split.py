@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any
 
 import h5py
@@ -99,7 +100,7 @@ class Split:
             StoreError: where its checksum is wrong.
         """
         try:
-            return _read_row(self.dataset(task), index)
+            return self.handle.rows(self._place(task)).read(index)
         except (OSError, KeyError, RuntimeError) as error:
             what = "image" if task is None else f"label `{task}`"
             text = f"the {what} of {self.name}/{self.keys[index]} {why_unread(error)}"
@@ -107,13 +108,15 @@ class Split:
 
     def dataset(self, task: str | None) -> h5py.Dataset:
         """The array of all images, or of all labels of a task."""
-        place = layout.IMAGE if task is None else f"{layout.LABEL}/{task}"
-        return self.handle.dataset(f"{self.name}/{place}")
+        return self.handle.file[self._place(task)]
+
+    def _place(self, task: str | None) -> str:
+        return f"{self.name}/{layout.IMAGE if task is None else f'{layout.LABEL}/{task}'}"
 
     def camera(self, index: int) -> Camera | None:
         """Camera of an image at the stored size, where it is known."""
-        values = self.cameras[index]
-        return None if np.isnan(values).any() else Camera(*map(float, values))
+        values = self.cameras[index].tolist()
+        return None if any(map(isnan, values)) else Camera(*values)
 
 
 def read_split(handle: Handle, name: str, tasks: tuple[Task, ...]) -> Split:
@@ -172,17 +175,6 @@ def _table(group: h5py.Group, name: str, shape: tuple[int, ...]) -> NDArray[Any]
         raise ValueError(f"{name} should be {list(shape)}; found {list(table.shape)}")
     table.flags.writeable = False
     return table
-
-
-def _read_row(dataset: h5py.Dataset, index: int) -> NDArray[Any]:
-    """Read one row by the calls of HDF5 itself: indexing takes as long again as the reading."""
-    shape = dataset.shape
-    array = np.empty(shape[1:], dataset.dtype)
-    place, count = (index,) + (0,) * (len(shape) - 1), (1, *shape[1:])
-    chosen = dataset.id.get_space()
-    chosen.select_hyperslab(place, count)
-    dataset.id.read(h5py.h5s.create_simple(count), chosen, array)
-    return array
 
 
 def why_unread(error: BaseException | None) -> str:

@@ -134,6 +134,7 @@ class Config(Part):
     precision: Literal["auto", "32", "bf16", "16"] = "auto"
     devices: Annotated[int, Field(ge=1, le=1)] = 1
     workers: Annotated[int, Field(ge=0)] | None = None
+    cache: Literal["none", "memory"] = "none"
     log_every: Positive = 10
     checkpoint_every: Positive | None = None
 

@@ -1,11 +1,12 @@
 """What a run trains and is scored on: store, tasks, regime, hold-out. No torch here."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mtdata import Store, Task, open_store
 from mtdata.augment import Augmentation
+from mtdata.cache import Cache, share_memory
 from mtdata.dataset import Dataset
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.holdout import holdout
@@ -26,6 +27,7 @@ class RunData:
         held: What is kept away from training, as it is; None without a hold-out.
         test: The test split with all its labels, as it is.
         left_out: Training images that show no label of these tasks, and so left the epoch.
+        cache: What `train` and `held` are read through, still to be filled; None without one.
     """
 
     store: Store
@@ -35,6 +37,7 @@ class RunData:
     held: Dataset | None
     test: Dataset
     left_out: int
+    cache: Cache | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -75,7 +78,20 @@ def open_data(config: Config) -> RunData:
     test = store.dataset(split_with_role(store, "test"), names)
     data = RunData(store, tasks, regime, train, held, test, left_out)
     _check(data, config)
-    return data
+    return cached(data) if config.cache == "memory" else data
+
+
+def cached(data: RunData) -> RunData:
+    """The same data, read once into memory that the reading processes share.
+
+    Raises:
+        UsageError: where it does not fit.
+    """
+    if data.held is None:
+        cache, (train,) = share_memory(data.train)
+        return replace(data, train=train, cache=cache)
+    cache, (train, held) = share_memory(data.train, data.held)
+    return replace(data, train=train, held=held, cache=cache)
 
 
 def choose_tasks(config: Config, store: Store) -> tuple[Task, ...]:

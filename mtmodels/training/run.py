@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mtdata.cache import Cache
 from mtmodels.errors import RunFolderError
 from mtmodels.scores import Scores
 from mtmodels.training import randomness
@@ -22,7 +23,7 @@ from mtmodels.training.storefacts import store_facts
 from mtmodels.training.trainer import Trainer, Validate
 from mtmodels.training.watcher import Watcher
 
-FREE = frozenset({"data", "workers", "log_every", "checkpoint_every"})
+FREE = frozenset({"data", "workers", "cache", "log_every", "checkpoint_every"})
 """What a resumed run may be given anew: none of it changes a weight."""
 
 
@@ -88,6 +89,8 @@ def fit(
     parts = assemble(job.config, job.data)
     goes_on = _claim(job, mode, arguments)
     _tell(job, parts, watcher)
+    if job.data.cache is not None:
+        _fill(job.data.cache, watcher)
     # Nothing of ours draws from the global generators; a library's layer may.
     randomness.seed_global(job.config.seed)
     trainer = Trainer(
@@ -199,6 +202,16 @@ def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
             "this run is marked so; it is better than what the network does on new images."
         )
     watcher.say(f"Run: {job.folder.path}")
+
+
+def _fill(cache: Cache, watcher: Watcher) -> None:
+    """Say what the cache takes before it takes it, then fill it."""
+    images, labels = cache.cells
+    watcher.say(
+        f"Cache: {cache.bytes / 1e9:.2f} GB of shared memory for {images} images and {labels} "
+        "visible labels."
+    )
+    cache.fill(lambda done, total: watcher.evaluating("cache", done, total))
 
 
 def _tell_resumed(trainer: Trainer, *, found: bool, watcher: Watcher) -> None:
