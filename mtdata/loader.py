@@ -1,8 +1,16 @@
 """Batches in an order that is a function of (seed, epoch), read ahead by workers."""
 
+import ctypes
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.sharedctypes import RawValue
+from multiprocessing.util import Finalize
 from time import perf_counter
+from types import FrameType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,6 +68,9 @@ class Loader:
         keep_freed()
         self.waited = 0.0
         """Seconds in which whoever iterates had to wait for data, over all epochs."""
+        self._closing = RawValue(ctypes.c_bool, False)
+        # The pool of processes ends its own at exit, by SIGTERM; before that, they are told.
+        Finalize(self, _close, (self._closing,), exitpriority=100)
         self._order = _Order(len(dataset), batch, seed, shuffle, drop_last)
         self._loader: DataLoader[Sample] = DataLoader(
             _Reader(dataset, seed),  # type: ignore[arg-type]  # it reads whole batches
@@ -67,7 +78,7 @@ class Loader:
             num_workers=workers,
             collate_fn=_collate,
             pin_memory=pin_memory,
-            worker_init_fn=_start_worker,
+            worker_init_fn=partial(_start_worker, self._closing),
             persistent_workers=workers > 0,
             # Without one of its own, it would draw a number from the global generator each epoch.
             generator=torch.Generator(),
@@ -137,8 +148,27 @@ def _collate(samples: list[Sample] | MtdataError) -> Batch | MtdataError:
     return samples if isinstance(samples, MtdataError) else collate(samples)
 
 
-def _start_worker(worker: int) -> None:
+def _close(closing: Any) -> None:
+    closing.value = True
+
+
+def _start_worker(closing: Any, worker: int) -> None:
     """One core a worker: the trainer needs the others."""
     keep_freed()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    _leave_signals_to_the_trainer(closing)
+
+
+def _leave_signals_to_the_trainer(closing: Any) -> None:
+    """Read on when the whole group is told to stop: the trainer still needs its batch, then saves.
+
+    It ends its readers itself. Should it be gone, they notice within seconds.
+    """
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        if closing.value:
+            os._exit(0)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, terminate)

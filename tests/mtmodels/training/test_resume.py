@@ -87,6 +87,11 @@ def test_the_number_of_workers_changes_nothing(run: Train, whole: Path, tmp_path
     assert_same_run(tmp_path / "run", whole)
 
 
+def test_a_cache_changes_nothing(run: Train, whole: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", workers=1, cache="memory")
+    assert_same_run(tmp_path / "run", whole)
+
+
 class Ask(Watcher):
     """Sends this process a signal, as Ctrl-C does."""
 
@@ -105,7 +110,7 @@ def test_asked_to_stop_it_saves_first(run: Train, whole: Path, tmp_path: Path) -
     assert_same_run(tmp_path / "run", whole)
 
 
-def start(layer: dict[str, Any], out: Path) -> "subprocess.Popen[str]":
+def start(layer: dict[str, Any], out: Path, *, group: bool = False) -> "subprocess.Popen[str]":
     code = "from cli.mttrain import main; main()"
     arguments = [
         *as_arguments(layer),
@@ -121,6 +126,7 @@ def start(layer: dict[str, Any], out: Path) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=group,
     )
 
 
@@ -155,6 +161,30 @@ def test_a_killed_process_and_one_that_is_asked_to_stop(
         with pytest.raises(Killed):
             run(tmp_path / out, mode="resume", epochs=200, watcher=stop, checkpoint_every=1)
     assert_same_run(tmp_path / "run", tmp_path / "other")
+
+
+def readers(pid: int) -> list[int]:
+    """The processes that a process started."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_group_that_is_asked_to_stop_saves_and_leaves_nobody(
+    layer: dict[str, Any], tmp_path: Path, number: signal.Signals
+) -> None:
+    changes = {"workers": 2, "cache": "memory"}
+    asked = start({**layer, **changes}, tmp_path / "run", group=True)
+    wait_for_steps(tmp_path / "run", 3)
+    started = readers(asked.pid)
+    assert len(started) >= 2
+    os.killpg(asked.pid, number)
+    _, said = asked.communicate(timeout=120)
+    assert asked.returncode == 130, said
+    assert "which is saved" in said.replace("\n", " ")
+    assert checkpoint.exists(RunFolder(tmp_path / "run").last)
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
 
 
 def test_a_complete_run_stays_as_it_is(run: Train, whole: Path) -> None:
