@@ -35,6 +35,10 @@ def test_rooms() -> None:
     assert "images/s" in run("rooms")
 
 
+def test_read() -> None:
+    assert "two workers" in run("read")
+
+
 @pytest.mark.real
 def test_build(shared: Path) -> None:
     assert "times the bare work" in run("build", "--source", str(shared / "data" / "nyuv2"))
