@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mtdata.batch import Batch
 from mtdata.errors import UnknownNameError
 from mtmodels.kinds import kind_model
+from mtmodels.losses import at_least_single
 from mtmodels.methods.pairs import Pair, pair_code
 from mtmodels.network import Network
 from mtmodels.networks.mapping import MappingNetwork
@@ -163,7 +164,7 @@ class JointSpace(nn.Module):
                 at = [rows[image] for image in labelled]
                 label, valid = batch.labels[name][at], batch.valid[name][at]
                 encoded = row.encode_label(label, valid, task.channels)
-                parts.append(encoded.to(parts[0].dtype if parts else encoded.dtype))
+                parts.append(encoded.to(at_least_single(predictions[name]).dtype))
             for is_label, images in ((False, predicted), (True, labelled)):
                 for image in images:
                     place[is_label, image, name] = len(place)

@@ -6,6 +6,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.parameter import Parameter
 
+from mtdata.errors import UsageError
+
 STATISTICS = ("sample", "pass")
 
 
@@ -20,6 +22,9 @@ class ConditionedNorm(nn.Module):
         codes: How many codes there are; 0 for no conditioning.
         over: "sample": over the pixels of each sample, as the released code has them by running
             one sample at a time. "pass": over all samples of the pass.
+
+    Raises:
+        UsageError: in a pass over each sample where a map has one pixel only.
 
     Reference: MTPSL section 3.2 ("a one layer fully-connected network" on a one-hot code, which
     picks a column of a matrix); FiLM, Perez et al. 2018. It is the identity at initialisation.
@@ -53,6 +58,11 @@ def _of_each_sample(
 ) -> Float[Tensor, "n c h w"]:
     """Batch norm of every sample on its own, in one call: seen as one sample of n*c channels."""
     n, c, h, w = x.shape
+    if h * w == 1:
+        raise UsageError(
+            "the mapping norm over each sample should have maps of more than one pixel; found one. "
+            "Take larger images, or --mapping-norm pass."
+        )
     seen = x.reshape(1, n * c, h, w)
     return F.batch_norm(
         seen, None, None, scale.reshape(-1), shift.reshape(-1), training=True

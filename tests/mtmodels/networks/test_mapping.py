@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mtdata import SOURCES, Task
-from mtdata.errors import UnknownNameError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.kinds import Depth
 from mtmodels.losses import map_distance
 from mtmodels.methods.mtpsl import consistency
@@ -232,6 +232,11 @@ def test_refuses() -> None:
         small(stride=3)
     with pytest.raises(ValueError, match="`stride` should be 8, 16 or 32; found 4"):
         small(trunk="resnet18", stride=4)
+
+
+def test_one_pixel_has_no_statistics() -> None:
+    with pytest.raises(UsageError, match=r"more than one pixel; found one.*--mapping-norm pass"):
+        small(trunk="resnet18")({"depth": torch.rand(1, 1, 32, 32)}, numbers(0), numbers(0))
 
 
 class TestDistance:

@@ -1,0 +1,333 @@
+"""Joint task-pair spaces against a slow reference, and who gets which gradient."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mtdata.batch import Batch
+from mtdata.errors import UnknownNameError
+from mtdata.geometry import Crop
+from mtmodels.kinds import KINDS, kind_model
+from mtmodels.methods import JointTaskSpaces
+from mtmodels.methods.joint_space import CONDITIONING
+from mtmodels.methods.pairs import Pair, pair_code, present_pairs
+from mtmodels.methods.supervision import Seen, Supervision
+from mtmodels.network import Output
+from mtmodels.networks import NETWORKS
+from mtmodels.networks.mapping import MappingNetwork
+from mtmodels.terms import Terms
+from mtmodels.views import Views, second_view
+from tests.batches import SIX, random_batch
+
+THREE = SIX[:3]
+NAMES = tuple(task.name for task in THREE)
+ROWS = {"semantic": [0], "depth": [1, 3], "normals": [1, 2]}
+
+
+def make(**options: Any) -> JointTaskSpaces:
+    torch.manual_seed(0)
+    network = NETWORKS["unet-resnet18"](THREE, width=0.125)
+    method = JointTaskSpaces(network, **{"mapping_width": 0.0625, **options}).double()
+    for i, parameter in enumerate(method.joint.film_parameters()):
+        noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(i))
+        parameter.data = parameter.data + 0.3 * noise.double()
+    return method
+
+
+def batch(rows: dict[str, list[int]] | None = None) -> Batch:
+    made = random_batch(THREE, 4, (64, 32), rows=ROWS if rows is None else rows)
+    return replace(made, image=made.image.double())
+
+
+def views(rows: dict[str, list[int]] | None = None) -> Views:
+    return second_view(batch(rows), THREE, [[Crop(1.2, 0.1 * i, 0.2 * i) for i in range(4)]])
+
+
+def step(method: JointTaskSpaces, of: Views, *, progress: float = 1.0) -> Terms:
+    terms: Terms = method(of, progress=progress, rng=torch.Generator().manual_seed(7))
+    return terms
+
+
+def soft(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encode classes without a draw, so that a loop in another order gives the same."""
+    row = kind_model(THREE[0])
+    plain = replace(row, encode_prediction=lambda logits, _rng: logits.softmax(1))
+    monkeypatch.setitem(KINDS, "classes", plain)
+
+
+def reference(method: JointTaskSpaces, of: Views, outputs: Output) -> float:
+    """Image by image and pair by pair, each branch on its own, as the released code works."""
+    second, total = of.last, 0.0
+    images = len(second)
+    features = outputs.features[-images:]
+    for image in range(images):
+        shown = {t for t in NAMES if image in second.rows.get(t, torch.tensor([])).tolist()}
+        sources = [s for s in NAMES if s not in shown] or list(NAMES)
+        for s in sources:
+            for t in sorted(shown - {s}):
+                a = _map(method, s, t, _prediction(outputs, s, image, images), s, is_label=False)
+                b = _map(method, s, t, _label(second, t, image), t, is_label=True)
+                f = features[image : image + 1]
+                total += _distance(a, b)
+                total += method.regulariser * (_distance(a, f) + _distance(b, f))
+    return method.consistency_weight * total / images
+
+
+def _prediction(outputs: Output, task: str, image: int, images: int) -> Tensor:
+    row = kind_model(THREE[NAMES.index(task)])
+    predicted = outputs.predictions[task][-images:][image : image + 1]
+    return row.encode_prediction(predicted, torch.Generator())
+
+
+def _label(second: Batch, task: str, image: int) -> Tensor:
+    k = second.rows[task].tolist().index(image)
+    described = THREE[NAMES.index(task)]
+    label, valid = second.labels[task][k : k + 1], second.valid[task][k : k + 1]
+    return kind_model(described).encode_label(label, valid, described.channels).double()
+
+
+def _map(
+    method: JointTaskSpaces, s: str, t: str, x: Tensor, task: str, *, is_label: bool
+) -> Tensor:
+    code = pair_code(s, t, NAMES)
+    conditioning = method.joint.conditioning
+    if is_label and conditioning in ("input_and_pair", "separate"):
+        code = pair_code(t, s, NAMES)
+    network = method.joint.mappings[code if conditioning == "separate" else 0]
+    assert isinstance(network, MappingNetwork)
+    zero = torch.tensor([0])
+    mapped: Tensor = network(
+        {task: x}, zero, torch.tensor([code]) if network.film_parameters() else zero
+    )
+    return mapped
+
+
+def _distance(a: Tensor, b: Tensor) -> float:
+    cells = [
+        1 - F.cosine_similarity(a[0, :, y, x], b[0, :, y, x], dim=0).item()
+        for y in range(a.shape[2])
+        for x in range(a.shape[3])
+    ]
+    return sum(cells) / len(cells)
+
+
+@pytest.mark.parametrize("conditioning", CONDITIONING)
+@pytest.mark.parametrize("regulariser", [0.0, 0.5])
+@pytest.mark.parametrize("rows", [ROWS, {t: [0, 1, 2, 3] for t in NAMES}], ids=["partial", "full"])
+def test_equals_the_loop(
+    conditioning: str,
+    regulariser: float,
+    rows: dict[str, list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    soft(monkeypatch)
+    method, of = make(conditioning=conditioning, regulariser=regulariser), views(rows)
+    with torch.no_grad():
+        outputs = method.network(of.all.image)
+        expected = reference(method, of, outputs)
+        monkeypatch.setattr(method.network, "forward", lambda _: outputs)
+        found = step(method, of).auxiliary["consistency"].item()
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_one_view_serves_both_purposes() -> None:
+    of = Views(batch())
+    assert step(make(), of).auxiliary["consistency"] > 0
+
+
+def test_supervision_is_on_the_first_view_unless_told_otherwise() -> None:
+    of = views()
+    method = make(consistency_weight=0.0)
+    output = method.network(of.all.image)
+    main = {name: p[:4] for name, p in output.predictions.items()}
+    supervision = Supervision(THREE)
+    expected = supervision.direct(main, of.main, supervision.seen(of.main))
+    found = step(method, of).tasks
+    assert {n: v.item() for n, v in found.items()} == pytest.approx(
+        {n: v.item() for n, v in expected.items()}
+    )
+    everything = step(make(consistency_weight=0.0, supervise="all"), of).tasks
+    whole = supervision.direct(output.predictions, of.all, supervision.seen(of.all))
+    assert {n: v.item() for n, v in everything.items()} == pytest.approx(
+        {n: v.item() for n, v in whole.items()}
+    )
+
+
+class TestPairs:
+    def seen(self, *rows: list[bool]) -> Seen:
+        host = torch.tensor(rows).T
+        return Seen(NAMES, host, host)
+
+    def test_unlabelled_with_labelled(self) -> None:
+        seen = self.seen([True, False, False], [False, True, True])
+        assert present_pairs(seen) == [
+            Pair(0, "depth", "semantic"),
+            Pair(0, "normals", "semantic"),
+            Pair(1, "semantic", "depth"),
+            Pair(1, "semantic", "normals"),
+        ]
+
+    def test_an_image_with_every_label_has_every_pair(self) -> None:
+        seen = self.seen([True, True, True])
+        assert len(present_pairs(seen)) == 6
+        assert present_pairs(seen, "unlabelled") == []
+
+    def test_all_pairs_where_asked_for(self) -> None:
+        pairs = present_pairs(self.seen([True, True, False]), "all")
+        assert [(p.source, p.target) for p in pairs] == [
+            ("semantic", "depth"),
+            ("depth", "semantic"),
+            ("normals", "semantic"),
+            ("normals", "depth"),
+        ]
+
+    def test_no_label_no_pair(self) -> None:
+        assert present_pairs(self.seen([False, False, False])) == []
+
+    def test_order_of_the_codes(self) -> None:
+        codes = {pair_code(s, t, NAMES): (s, t) for s in NAMES for t in NAMES if s != t}
+        a, b, c = NAMES
+        assert [codes[i] for i in range(6)] == [(a, b), (a, c), (b, a), (b, c), (c, a), (c, b)]
+
+
+def gradient_norm(parameters: Iterable[Tensor]) -> float:
+    return float(sum(p.grad.norm().item() for p in parameters if p.grad is not None))
+
+
+class TestGradients:
+    def consistency(self, **options: Any) -> JointTaskSpaces:
+        method = make(**options)
+        step(method, views()).auxiliary["consistency"].backward()
+        return method
+
+    def test_reach_network_and_mapping(self) -> None:
+        method = self.consistency()
+        assert gradient_norm(method.network.parameters()) > 0
+        assert gradient_norm(method.joint.parameters()) > 0
+
+    def test_detached_predictions_train_the_mapping_alone(self) -> None:
+        method = self.consistency(detach_predictions=True)
+        assert gradient_norm(method.network.parameters()) == 0
+        assert gradient_norm(method.joint.parameters()) > 0
+
+    def test_features_are_a_target_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for detach in (True, False):
+            method, of = make(detach_features=detach), views()
+            output = method.network(of.all.image)
+            leaf = output.features.detach().requires_grad_()
+            frozen = {name: p.detach() for name, p in output.predictions.items()}
+            looked = Output(frozen, leaf)
+            monkeypatch.setattr(method.network, "forward", lambda _, looked=looked: looked)
+            step(method, of).auxiliary["consistency"].backward()
+            assert (leaf.grad is None) == detach
+
+    def test_only_the_codes_of_present_pairs_learn(self) -> None:
+        method = make()
+        step(method, views({"semantic": [0, 1, 2, 3]})).auxiliary["consistency"].backward()
+        gamma = method.joint.film_parameters()[0].grad
+        assert gamma is not None
+        present = {pair_code(s, "semantic", NAMES) for s in ("depth", "normals")}
+        assert set(gamma.abs().sum(0).nonzero()[:, 0].tolist()) == present
+
+
+def test_the_mapping_works_by_the_pairs_that_are_there() -> None:
+    """Its share of a step grows with them, not with all ordered pairs."""
+    method = make()
+    seen: list[int] = []
+    last = method.joint.mappings[0].trunk.blocks[-1]  # type: ignore[union-attr, index]
+    last.register_forward_hook(lambda _m, x, _y: seen.append(len(x[0])))  # type: ignore[union-attr]
+    step(method, views({"semantic": [0], "depth": [1], "normals": [2]}))
+    step(method, views({}))
+    assert seen == [3 * 2 * 2]
+
+
+@pytest.mark.parametrize("value", ["label", "prediction"])
+def test_what_is_mapped_twice_is_encoded_once(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    row, count = kind_model(THREE[1]), [0]
+    encode = getattr(row, f"encode_{value}")
+
+    def counted(x: Tensor, *rest: Any) -> Tensor:
+        count[0] += len(x)
+        encoded: Tensor = encode(x, *rest)
+        return encoded
+
+    option: dict[str, Any] = {f"encode_{value}": counted}
+    changed = replace(row, **option)
+    monkeypatch.setitem(KINDS, "depth", changed)
+    step(make(), views({t: [0, 1, 2, 3] for t in NAMES}))
+    assert count == [4]
+
+
+def test_a_label_that_the_crop_lost_makes_no_pair() -> None:
+    of = views({"semantic": [0], "depth": [1]})
+    assert of.second is not None
+    valid = {**of.second.valid, "depth": torch.zeros_like(of.second.valid["depth"])}
+    lost = replace(of, second=replace(of.second, valid=valid))
+    terms = step(make(), lost)
+    assert list(terms.tasks) == ["semantic", "depth"]
+    assert {name for name in terms.parts if "with" in name} == {
+        "consistency/depth_with_semantic",
+        "consistency/normals_with_semantic",
+    }
+
+
+def test_ramp() -> None:
+    method, of = make(ramp_up=0.5), views()
+    full = step(method, of, progress=0.5).auxiliary["consistency"].item()
+    assert step(method, of, progress=0.0).auxiliary["consistency"].item() == 0
+    half = step(method, of, progress=0.25).auxiliary["consistency"].item()
+    assert half == pytest.approx(full / 2)
+    assert step(method, of, progress=1.0).auxiliary["consistency"].item() == full
+
+
+def test_paper_normalisation_divides_by_the_unlabelled_tasks() -> None:
+    of = views({"semantic": [0, 1, 2, 3]})
+    batch_ = step(make(), of).auxiliary["consistency"].item()
+    assert step(make(normalise="paper"), of).auxiliary["consistency"].item() == pytest.approx(
+        batch_ / 2
+    )
+
+
+def test_with_ssl_adds_its_terms() -> None:
+    terms = step(make(with_ssl=True, ssl_weight=3.0), views())
+    assert {"consistency", "semantic/crops", "depth/crops", "normals/crops"} == set(terms.auxiliary)
+
+
+def test_groups_have_rates_and_schedules_of_their_own() -> None:
+    schedule = {"name": "step", "options": {"every": 30}}
+    groups = make(film_rate=0.1, mapping_rate=0.5, film_schedule=schedule).parameter_groups()
+    assert [group.scale for group in groups] == [1.0, 0.5, 0.1]
+    assert groups[2].schedule is not None
+    assert groups[2].schedule.name == "step"
+    method = make()
+    grouped = [p for group in method.parameter_groups() for p in group.parameters]
+    assert len(grouped) == len(set(map(id, grouped))) == len(list(method.parameters()))
+    assert len(make(conditioning="none").parameter_groups()) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"regulariser": -1.0}, "`regulariser` should be 0 or more; found -1.0"),
+        ({"consistency_weight": float("inf")}, "`consistency_weight` should be 0 or more"),
+        ({"ramp_up": 2.0}, r"`ramp_up` should be in \[0, 1\]; found 2.0"),
+        ({"conditioning": "pairs"}, "conditioning"),
+        ({"pairs": "some"}, "no choice `some` of pairs"),
+        ({"mapping_norm": "batch"}, "mapping norm"),
+        ({"supervise": "second"}, "views to supervise"),
+        ({"mapping_width": -1.0}, "`width` should be above 0"),
+    ],
+)
+def test_refuses(option: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, UnknownNameError), match=message):
+        make(**option)
+
+
+def test_needs_two_tasks() -> None:
+    with pytest.raises(ValueError, match="2 or more tasks"):
+        JointTaskSpaces(NETWORKS["unet-resnet18"](THREE[:1], width=0.125))

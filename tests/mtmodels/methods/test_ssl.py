@@ -1,0 +1,109 @@
+"""Crop consistency against a slow reference."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mtdata.geometry import Crop
+from mtdata.geometry.device import apply
+from mtdata.task import Task
+from mtmodels.kinds import kind_model
+from mtmodels.methods import CropConsistency
+from mtmodels.network import Output
+from mtmodels.networks import NETWORKS
+from mtmodels.terms import Terms
+from mtmodels.views import Views, second_view
+from tests.batches import SIX, random_batch
+
+ROWS = {"semantic": [0, 2], "depth": [1], "normals": [1], "parts": [2], "saliency": [0]}
+CROPS = [Crop(1.2, 0.3, 0.7), Crop(1.2, 0.6, 0.2), Crop(1.5, 0.9, 0.1)]
+
+
+def make(**options: float) -> CropConsistency:
+    torch.manual_seed(0)
+    return CropConsistency(NETWORKS["unet-resnet18"](SIX, width=0.125), **options).double()
+
+
+def views() -> Views:
+    batch = random_batch(SIX, 3, rows=ROWS)
+    return second_view(replace(batch, image=batch.image.double()), SIX, [CROPS])
+
+
+def step(method: CropConsistency, of: Views, progress: float = 1.0) -> Terms:
+    terms: Terms = method(of, progress=progress, rng=torch.Generator())
+    return terms
+
+
+@pytest.mark.parametrize("task", SIX, ids=lambda task: task.name)
+def test_equals_the_loop(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    method, of = make(ssl_weight=0.7), views()
+    with torch.no_grad():
+        outputs: Output = method.network(of.all.image)
+    monkeypatch.setattr(method.network, "forward", lambda _: outputs)
+    found = step(method, of).auxiliary
+    k = SIX.index(task)
+    name, row, kind = SIX[k].name, kind_model(SIX[k]), SIX[k].kind
+    total = 0.0
+    for image in range(3):
+        hidden = [t.name for t in SIX if image not in ROWS.get(t.name, [])]
+        if name not in hidden:
+            continue
+        whole = row.as_value(outputs.predictions[name][image : image + 1])
+        cropped, _ = apply(whole, [CROPS[image]], kind=kind, prediction=True)
+        second = row.as_value(outputs.predictions[name][3 + image : 4 + image])
+        total += (cropped - second).square().mean().item() / len(hidden)
+    assert found[f"{name}/crops"].item() == pytest.approx(0.7 * total / 3, rel=1e-9)
+
+
+def test_the_whole_image_is_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, of = make(), views()
+    with torch.no_grad():
+        output = method.network(of.all.image)
+    leaves = {name: p.clone().requires_grad_() for name, p in output.predictions.items()}
+    monkeypatch.setattr(method.network, "forward", lambda _: Output(leaves, output.features))
+    torch.stack([*step(method, of).auxiliary.values()]).sum().backward()
+    for name, leaf in leaves.items():
+        assert leaf.grad is not None
+        assert (leaf.grad[:3] == 0).all(), name
+        hidden = [i for i in range(3) if i not in ROWS.get(name, [])]
+        assert all(leaf.grad[3 + i].abs().sum() > 0 for i in hidden), name
+
+
+def test_a_network_that_commutes_with_crops_has_nothing_to_learn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    method, of = make(), views()
+    with torch.no_grad():
+        output = method.network(of.all.image)
+    same = {}
+    for task in SIX:
+        flat = output.predictions[task.name].mean((2, 3), keepdim=True).expand(6, -1, 32, 32)
+        first = flat[:1].expand(3, -1, -1, -1)
+        if task.name == "normals":
+            first = torch.nn.functional.normalize(first, dim=1)
+        moved, _ = apply(first, CROPS, kind=task.kind, prediction=True)
+        same[task.name] = torch.cat([first, moved])
+    monkeypatch.setattr(method.network, "forward", lambda _: Output(same, output.features))
+    for name, term in step(method, of).auxiliary.items():
+        assert term.item() == pytest.approx(0, abs=1e-12), name
+
+
+def test_ramps_up_and_leaves_labelled_tasks() -> None:
+    method = make(ramp_up=0.5)
+    of = second_view(random_batch(SIX, 3), SIX, [CROPS])
+    of = replace(of, main=replace(of.main, image=of.main.image.double()))
+    assert of.second is not None
+    of = replace(of, second=replace(of.second, image=of.second.image.double()))
+    assert step(method, of).auxiliary == {}
+    partial = views()
+    assert all(v == 0 for v in step(method, partial, 0.0).auxiliary.values())
+    full, half = (step(method, partial, p).auxiliary["edges/crops"].item() for p in (0.5, 0.25))
+    assert half == pytest.approx(full / 2)
+
+
+def test_refuses() -> None:
+    with pytest.raises(ValueError, match="`ssl_weight` should be 0 or more; found -1"):
+        make(ssl_weight=-1.0)
+    with pytest.raises(ValueError, match="`ramp_up` should be in"):
+        make(ramp_up=1.5)
