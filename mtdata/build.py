@@ -187,7 +187,7 @@ def _confirm(
     seed: int,
     workers: Workers,
 ) -> int:
-    jobs = jobs_of(request)
+    jobs = list(jobs_of(request))
     prints = workers.map(fingerprint, jobs)
     found = source_digest(
         request.source.name,

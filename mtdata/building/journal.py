@@ -1,6 +1,7 @@
 """The finished samples of a build that is not finished."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ PREPARED = "another version of mtdata, which prepares pixels otherwise"
 """What is said of two versions of `mtdata.building.request.PREPARATION`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """Where a finished sample lies in the journal, and what is asked of it before assembly.
 
@@ -46,6 +47,7 @@ class Journal:
     def __init__(self, path: Path, identity: dict[str, Any], *, fresh: bool) -> None:
         self.path = path
         self.entries: dict[tuple[str, str], Entry] = {}
+        self._common: dict[Any, Any] = {}
         self._frames = Frames(path)
         try:
             if fresh:
@@ -100,12 +102,14 @@ class Journal:
 
     def _note(self, start: int, payload: bytes) -> None:
         said = record.describe(payload)
-        self.entries[said["split"], said["key"]] = Entry(
+        size, valid = tuple(said["size"]), tuple(cell[1] for cell in said["cells"][1:])
+        # There is an entry for every image: what many have in common is kept once.
+        self.entries[sys.intern(said["split"]), said["key"]] = Entry(
             start,
             len(payload),
             bytes.fromhex(said["fingerprint"]),
-            tuple(said["size"]),
-            tuple(cell[1] for cell in said["cells"][1:]),
+            self._common.setdefault(size, size),
+            self._common.setdefault(valid, valid),
             tuple(said["lost"]),
         )
 

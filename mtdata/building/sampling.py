@@ -1,5 +1,6 @@
 """Filling a journal with the samples that it lacks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mtdata.store.atomic import disk_errors
 from mtdata.store.row import Row
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """A sample to do. `known` is the fingerprint under which it was done before, if it was."""
 
@@ -65,15 +66,13 @@ def fingerprint(request: Request, job: Job) -> bytes:
     return request.source.fingerprint(job.split, job.key)
 
 
-def jobs_of(request: Request, journal: Journal | None = None) -> list[Job]:
+def jobs_of(request: Request, journal: Journal | None = None) -> Iterator[Job]:
     """All samples, in the order of the store."""
     done = {} if journal is None else journal.entries
-    jobs = []
     for split, keys in request.keys.items():
         for key in keys:
             entry = done.get((split, key))
-            jobs.append(Job(split, key, None if entry is None else entry.fingerprint))
-    return jobs
+            yield Job(split, key, None if entry is None else entry.fingerprint)
 
 
 @dataclass(frozen=True)
