@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mtdata.dataset import Dataset
 from mtdata.errors import UsageError
+from mtdata.kinds import Kind
 from mtdata.memory import available
 from mtdata.sample import Sample
 from mtdata.shared import SharedBytes
@@ -26,8 +27,8 @@ _SPARE = 0.9
 class Cache:
     """A split that reads each of certain cells from its file once. It can be pickled.
 
-    Cells are kept in the types of the file: a sample of NYUv2 takes a third of what its decoded
-    labels would, and decoding only what a crop keeps is quicker than reading that much.
+    Images, classes and depth are kept in the types of the file: decoding what a crop keeps of them
+    is quicker than reading more bytes. Normals are kept decoded.
 
     Args:
         split: Where samples are read.
@@ -39,12 +40,13 @@ class Cache:
 
     def __init__(self, split: Split, wanted: NDArray[np.bool_]) -> None:
         self.split = split
+        self._kinds = {task.name: task.kind for task in split.tasks}
         self._columns = {
             name: column for column, name in enumerate((None, *(t.name for t in split.tasks)))
         }
         self._forms: list[tuple[tuple[int, ...], np.dtype[Any]]] = [
             ((*split.size, 3), np.dtype(np.uint8)),
-            *(layout.stored_form(task.kind, split.size) for task in split.tasks),
+            *(_kept_form(task.kind, split.size) for task in split.tasks),
         ]
         sizes = np.array([_padded(shape, dtype) for shape, dtype in self._forms], np.int64)
         flat = np.where(wanted, sizes, 0).ravel()
@@ -99,7 +101,7 @@ class Cache:
         for done, row in enumerate(rows, 1):
             for name, column in self._columns.items():
                 if self._wanted[row, column] and not self._filled[row, column]:
-                    self._cell(row, column)[...] = self.split.read_stored(row, name)
+                    self._cell(row, column)[...] = self._prepared(row, name)
                     self._filled[row, column] = 1
             if progress is not None:
                 progress(done, len(rows))
@@ -114,6 +116,10 @@ class Cache:
         labels = {task: self._read(index, task) for task in shown}
         image = self._read(index, None)
         return StoredSample(self.keys[index], image, labels, self.split.camera(index))
+
+    def _prepared(self, index: int, task: str | None) -> NDArray[Any]:
+        stored = self.split.read_stored(index, task)
+        return stored if task is None else self._kinds[task].keep(stored)
 
     def _read(self, index: int, task: str | None) -> NDArray[Any]:
         column = self._columns[task]
@@ -161,6 +167,12 @@ def share_memory(*datasets: Dataset) -> tuple[Cache, tuple[Dataset, ...]]:
             wanted[dataset.rows, 1 + names.index(task.name)] |= dataset.labelled[:, column]
     cache = Cache(split, wanted)
     return cache, tuple(replace(dataset, split=cache) for dataset in datasets)
+
+
+def _kept_form(kind: Kind, size: tuple[int, int]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    shape, dtype = layout.stored_form(kind, size)
+    kept = kind.keep(np.zeros(shape, dtype))
+    return kept.shape, kept.dtype
 
 
 def _padded(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:

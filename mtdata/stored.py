@@ -13,7 +13,7 @@ from mtdata.task import Task
 
 @dataclass(frozen=True)
 class StoredSample:
-    """An image and the labels that may be seen of it, in the types of the file.
+    """An image and the labels that may be seen of it, in the types of the file or of a cache.
 
     Its arrays may be shared between processes: they are read and never written.
     """

@@ -77,6 +77,14 @@ class _Window:
         top, left, height, width = self.box
         return array[top : top + height, left : left + width]
 
+    def planes(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What `cut` and `mirror` make of each of [3, h, w]; shared only where it grows after."""
+        top, left, height, width = self.box
+        cut = planes[:, top : top + height, left : left + width]
+        if self.mirrored:
+            return np.stack([cv2.flip(plane, 1) for plane in cut])
+        return cut if self.grows else cut.copy()
+
     def mirror(self, array: NDArray[Any]) -> NDArray[Any]:
         return cv2.flip(array, 1) if self.mirrored else array
 
@@ -125,7 +133,10 @@ def _normals(
     stored: NDArray[Any], kind: Normals, window: _Window
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Bilinear with weight zero on void pixels, made unit again; [h, w, 3] over planes."""
-    planes, valid = kind.planes(window.mirror(window.cut(stored)))
+    kept = stored.dtype == np.float32
+    planes, valid = kind.planes(
+        window.planes(stored) if kept else window.mirror(window.cut(stored))
+    )
     if window.mirrored:
         np.negative(planes[0], out=planes[0])
     if window.grows:

@@ -41,6 +41,10 @@ class Kind(ABC):
     def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Turn what the file holds into a label and its validity; inverse of `encode`."""
 
+    def keep(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """What a cache keeps of a stored label, to be read quickly; `decode` takes it too."""
+        return stored
+
     @abstractmethod
     def storage(self) -> dict[str, Any]:
         """Attributes of the stored array: `dtype`, `void`, `scale`, `offset`, `layout`."""

@@ -65,8 +65,11 @@ class Normals(Kind):
     def planes(self, stored: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """The decoded vectors as [3, h, w], zero where void, and their validity.
 
+        What `keep` made is given as it is.
         Planes, as every step here is several times as fast on them as on an axis of three.
         """
+        if stored.dtype == np.float32:
+            return stored, has_direction(stored)
         first, second = cv2.split(stored)
         valid: NDArray[np.bool_] = first != VOID
         planes = np.empty((3, *first.shape), np.float32)
@@ -82,6 +85,10 @@ class Normals(Kind):
         if not valid.all():
             planes *= valid
         return planes, valid
+
+    def keep(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """The planes: three times the bytes, and less than two thirds of the time."""
+        return self.planes(stored)[0]
 
     def storage(self) -> dict[str, Any]:
         """Attributes of the stored array."""
@@ -124,6 +131,15 @@ class Normals(Kind):
     def to_json(self) -> dict[str, Any]:
         """The kind as JSON."""
         return {"kind": self.name}
+
+
+def has_direction(planes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where the vectors of [3, h, w] are not zero: void has no direction."""
+    x, y, z = planes
+    some: NDArray[np.bool_] = z != 0
+    some |= x != 0
+    some |= y != 0
+    return some
 
 
 def square_length(planes: NDArray[np.float32]) -> NDArray[np.float32]:

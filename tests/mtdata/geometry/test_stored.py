@@ -71,7 +71,13 @@ def test_the_same_as_decoding_first(
     for change in (crop, flip):
         if change is not None:
             expected = apply(expected, change, ALL, paper=paper)
-    assert_same(apply_stored(stored, crop, flip, ALL, paper=paper), expected)
+    found = apply_stored(stored, crop, flip, ALL, paper=paper)
+    assert_same(found, expected)
+    kept = {name: KINDS[name].keep(label) for name, label in stored.labels.items()}
+    again = apply_stored(replace(stored, labels=kept), crop, flip, ALL, paper=paper)
+    for name, label in found.labels.items():
+        np.testing.assert_array_equal(again.labels[name], label)
+        np.testing.assert_array_equal(again.valid[name], found.valid[name])
 
 
 def test_weak_means_take_the_nearest() -> None:
@@ -98,10 +104,14 @@ def test_augmentation_draws_alike(rotate: float) -> None:
 
 @pytest.mark.parametrize("crop", [None, Crop(1.2)])
 @pytest.mark.parametrize("flip", [None, Flip()])
+@pytest.mark.parametrize("kept", [False, True])
 def test_the_stored_sample_is_neither_altered_nor_shared(
-    crop: Crop | None, flip: Flip | None
+    crop: Crop | None, flip: Flip | None, kept: bool
 ) -> None:
     stored = store(complete(make_sample(tasks=ALL)))
+    if kept:
+        labels = {name: KINDS[name].keep(label) for name, label in stored.labels.items()}
+        stored = replace(stored, labels=labels)
     for array in (stored.image, *stored.labels.values()):
         array.flags.writeable = False
     found = apply_stored(stored, crop, flip, ALL)
