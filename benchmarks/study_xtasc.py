@@ -9,44 +9,11 @@ small JSON file.
 """
 
 import argparse
-import json
-import os
-import shlex
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.machine import describe
+from benchmarks.cells import Cell, compare, run_all, write_results
 
 CELLS = ("single-semantic", "single-depth", "multi", "align", "xtc")
-
-
-def run_cell(name: str, data: Path, runs: Path, seed: int, threads: int) -> Path:
-    """Train one cell unless it is done; returns its run folder."""
-    out = runs / f"{name}-s{seed}"
-    command = (
-        f"mttrain --recipe nyu-laptop-{name} --regime full --data {data} --seed {seed} --workers 0 "
-        f"--out {out} --checkpoint-every 50 --resume"
-    )
-    print(command, flush=True)
-    code = f"import sys; sys.argv = {shlex.split(command)!r}; from cli.mttrain import main; main()"
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    with (runs / f"{name}-s{seed}.log").open("ab") as log:
-        subprocess.run([sys.executable, "-c", code], check=True, env=environment, stderr=log)
-    return out
-
-
-def compare(folders: list[Path]) -> dict[str, object]:
-    """What `mtmodels compare --json` says of the runs, delta against the single-task runs."""
-    singles = [
-        arg for f in folders if f.name.startswith("single-") for arg in ("--baseline", str(f))
-    ]
-    arguments = ["mtmodels", "compare", *map(str, folders), *singles, "--json"]
-    code = f"import sys; sys.argv = {arguments!r}; from cli.mtmodels import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
-    result: dict[str, object] = json.loads(done.stdout)
-    return result
 
 
 def main() -> None:
@@ -59,18 +26,18 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
     arguments = parser.parse_args()
-    arguments.runs.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
-    cells = [(name, seed) for seed in arguments.seeds for name in arguments.cells]
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        futures = [
-            pool.submit(run_cell, name, arguments.data, arguments.runs, seed, threads)
-            for name, seed in cells
-        ]
-        folders = [future.result() for future in futures]
-    result = {"machine": describe(), **compare(folders)}
-    arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    print(f"{arguments.out}.json")
+    cells = [
+        Cell(name, f"--recipe nyu-laptop-{name} --regime full", seed)
+        for seed in arguments.seeds
+        for name in arguments.cells
+    ]
+
+    def note(folders: list[Path]) -> None:
+        singles = [folder for folder in folders if folder.name.startswith("single-")]
+        if len(folders) == len(cells):
+            write_results(arguments.out, compare(folders, singles))
+
+    run_all(cells, data=arguments.data, runs=arguments.runs, jobs=arguments.jobs, done=note)
 
 
 if __name__ == "__main__":

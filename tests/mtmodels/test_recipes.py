@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mtdata.errors import UnknownNameError
-from mtdata.kinds import Depth
+from mtdata.kinds import Depth, Normals
 from mtdata.task import Task
 from mtmodels.published import published_row
 from mtmodels.recipes import all_recipes, load_recipe
@@ -14,7 +14,11 @@ from mtmodels.training.schedules import SCHEDULES, Position
 from mtmodels.training.setup import make_method, make_weighting
 from tests.fakes import TASKS
 
-TASK = {"semantic": TASKS[0], "depth": Task("depth", Depth())}
+TASK = {
+    "semantic": TASKS[0],
+    "depth": Task("depth", Depth()),
+    "normals": Task("normals", Normals()),
+}
 
 
 @pytest.mark.parametrize("name", all_recipes())

@@ -1,0 +1,97 @@
+"""Cells of a study: `mttrain` commands that are run once, resumed where they were interrupted."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.machine import describe
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training.
+
+    Args:
+        name: Of its run folder, with the seed behind it.
+        options: Of `mttrain`, without the ones that all cells share.
+        seed: The seed of the run.
+    """
+
+    name: str
+    options: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """The name of its run folder."""
+        return f"{self.name}-s{self.seed}"
+
+    def command(self, data: Path, runs: Path) -> str:
+        """What a user would type."""
+        return (
+            f"mttrain {self.options} --data {data} --seed {self.seed} --workers 0 "
+            f"--out {runs / self.folder} --checkpoint-every 50 --resume"
+        )
+
+
+def train(cell: Cell, data: Path, runs: Path, threads: int) -> Path:
+    """Train a cell unless it is done; returns its run folder."""
+    command = cell.command(data, runs)
+    print(command, flush=True)
+    code = f"import sys; sys.argv = {shlex.split(command)!r}; from cli.mttrain import main; main()"
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    with (runs / f"{cell.folder}.log").open("ab") as log:
+        subprocess.run([sys.executable, "-c", code], check=True, env=environment, stderr=log)
+    return runs / cell.folder
+
+
+def compare(folders: Sequence[Path], baselines: Sequence[Path]) -> dict[str, object]:
+    """What `mtmodels compare --json` says of the runs."""
+    against = [argument for folder in baselines for argument in ("--baseline", str(folder))]
+    arguments = ["mtmodels", "compare", *map(str, folders), *against, "--json"]
+    code = f"import sys; sys.argv = {arguments!r}; from cli.mtmodels import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
+    result: dict[str, object] = json.loads(done.stdout)
+    return result
+
+
+def run_all(
+    cells: Sequence[Cell],
+    *,
+    data: Path,
+    runs: Path,
+    jobs: int,
+    done: Callable[[list[Path]], None],
+) -> None:
+    """Train all cells, some at a time, in order.
+
+    Args:
+        cells: What to train.
+        data: The store.
+        runs: Where the run folders go.
+        jobs: Cells at a time; they share the cores.
+        done: Told all finished run folders, in the order of `cells`, whenever one finishes.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    finished: set[Path] = set()
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(train, cell, data, runs, threads) for cell in cells]
+        for future in as_completed(futures):
+            finished.add(future.result())
+            done([runs / cell.folder for cell in cells if runs / cell.folder in finished])
+
+
+def write_results(out: Path, result: dict[str, object]) -> None:
+    """Write a small JSON file beside which a command stands; replaced in one go."""
+    path = out.with_suffix(".json")
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({"machine": describe(), **result}, indent=1) + "\n")
+    partial.replace(path)
+    print(path, flush=True)
