@@ -67,7 +67,11 @@ class NyuFolders(Reader):
                 "should be cropped to the valid area; 480x640 is the size of a whole frame.",
                 "Keep rows 44..470 and columns 40..600 of images and labels, or say --crop none.",
             )
-        decoded = {t: d for t in tasks if (d := self._label(t, key, size)) is not None}
+        decoded: dict[str, Decoded] = {}
+        for task in tasks:
+            label = self._label(task, key, size, decoded.get("depth"))
+            if label is not None:
+                decoded[task] = label
         return Sample(
             key,
             image,
@@ -101,8 +105,13 @@ class NyuFolders(Reader):
     def _folder(self, task: str) -> str:
         return self._folders.get(task, "depth")
 
-    def _label(self, task: str, key: str, size: tuple[int, int]) -> Decoded | None:
-        """A label and its validity; None where there is no file for it."""
+    def _label(
+        self, task: str, key: str, size: tuple[int, int], depth: Decoded | None
+    ) -> Decoded | None:
+        """A label and its validity; None where there is no file for it.
+
+        Normals are computed from `depth` where it was read already: a PNG is slow to decode.
+        """
         path = self.layout.labels[self._folder(task)].get(key)
         if path is None:
             return None
@@ -111,7 +120,7 @@ class NyuFolders(Reader):
         elif task == "normals" and self.given:
             label, valid = self.given.read(key)
         else:
-            label, valid = read_depth(path)
+            label, valid = depth or read_depth(path)
         check_size(label, path, size)
         if task == "normals" and not self.given:
             return normals_from_depth(label, valid, camera_of(*size, self.options.box))
