@@ -57,7 +57,7 @@ class Depth(Kind):
                 )
             return np.where(valid, label, np.nan).astype(np.float32)
         # In place: the memory of a new array for each step takes longer than the arithmetic.
-        steps = np.subtract(label, self.offset, dtype=np.float64)
+        steps: NDArray[np.float64] = np.subtract(label, self.offset, dtype=np.float64)
         np.divide(steps, self.scale, out=steps)
         np.rint(steps, out=steps)
         np.copyto(steps, 0, where=~valid)
