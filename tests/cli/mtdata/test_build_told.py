@@ -1,0 +1,42 @@
+"""What `mtdata build` tells of room on the disk and of labels that a small size loses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli.common import run
+from cli.mtdata import mtdata
+from tests.folder_tree import save, semantic, write_folder
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    """Of a build in which two labels keep a valid pixel in the source only."""
+    root = write_folder(tmp_path / "mine")
+    for key in ("0001", "0002"):
+        label = np.full_like(semantic(1), 255)
+        label[0, 0] = 1
+        save(root / "semantic" / f"{key}.png", label)
+    out = str(tmp_path / "a.h5")
+    return ["build", "--dataset", "folder", "--source", str(root), "--out", out, "--jobs", "1"]
+
+
+def test_labels_that_a_size_loses_are_told(arguments: list[str], capsys: Captured) -> None:
+    assert run(mtdata, [*arguments, "--size", "6x9"]) == 0
+    said = "2 labels have no valid pixel at this size (semantic 2): they count as missing."
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert run(mtdata, [*arguments, "--size", "24x36", "--overwrite"]) == 0
+    assert "no valid pixel" not in capsys.readouterr().err
+
+
+def test_a_dry_run_tells_what_the_disk_must_hold(arguments: list[str], capsys: Captured) -> None:
+    assert run(mtdata, [*arguments, "--dry-run"]) == 0
+    assert "the disk has to hold about" in capsys.readouterr().err
+    assert run(mtdata, [*arguments, "--dry-run", "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert planned["splits"] == {"train": 10}
+    assert planned["peak"] == 2 * planned["bytes"] < planned["free"]
