@@ -35,6 +35,12 @@ def test_rooms() -> None:
     assert "images/s" in run("rooms")
 
 
+def test_pairs() -> None:
+    found = run("pairs", "--part", "memory")
+    assert "times the memory" in found
+    assert "one pass" in run("pairs", "--part", "step")
+
+
 def test_read() -> None:
     assert "two workers" in run("read")
 
