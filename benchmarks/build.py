@@ -54,6 +54,12 @@ def build(source: Path, size: str, limit: int | None, jobs: int) -> dict[str, An
     return found
 
 
+def compare(a: list[float], b: list[float]) -> str:
+    """Ratio of times that were measured in turns."""
+    median = statistics.median(x / y for x, y in zip(a, b, strict=True))
+    return f"{median:.2f} (median of rounds; of the best times {min(a) / min(b):.2f})"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -69,22 +75,23 @@ def main() -> None:
     keys = frames(arguments.source, limit)
     print(describe())
     print(f"{len(keys)} frames at {arguments.size}, {rounds} rounds")
-    to_bare, to_one, allowed = [], [], []
+    loops, pairs, ones, twos = [], [], [], []
     for _ in range(rounds):
         (stages,) = bare_alone(arguments.source, keys, (height, width), 1)
         halves = bare_alone(arguments.source, keys, (height, width), 2)
-        total = sum(stages.values())
-        allowed.append(total / max(sum(half.values()) for half in halves))
         one, two = (
             build(arguments.source, arguments.size, limit, jobs)["seconds"] for jobs in (1, 2)
         )
+        loops.append(sum(stages.values()))
+        pairs.append(max(sum(half.values()) for half in halves))
+        ones.append(one)
+        twos.append(two)
         parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stages.items())
-        print(f"bare {total:.2f} s ({parts}); one job {one:.2f} s; two jobs {two:.2f} s")
-        to_bare.append(one / total)
-        to_one.append(one / two)
-    print(f"one job takes {statistics.median(to_bare):.2f} times the bare work (median)")
-    print(f"two jobs are {statistics.median(to_one):.2f} times as fast as one (median)")
-    print(f"two bare loops are {statistics.median(allowed):.2f} times as fast as one (median)")
+        print(f"bare {loops[-1]:.2f} s ({parts}), in two processes {pairs[-1]:.2f} s; ", end="")
+        print(f"one job {one:.2f} s, two jobs {two:.2f} s")
+    print(f"one job takes {compare(ones, loops)} times the bare work")
+    print(f"two jobs are {compare(ones, twos)} times as fast as one")
+    print(f"two bare loops are {compare(loops, pairs)} times as fast as one")
 
 
 if __name__ == "__main__":
