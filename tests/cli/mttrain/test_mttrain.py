@@ -60,7 +60,7 @@ def test_every_flag_sets_a_key_that_there_is() -> None:
         "tasks": ("a",), "epochs": 2, "batch": 2, "width": 2.0, "lr": 0.1, "seed": 1, "devices": 1,
         "holdout": 0.1, "keep_unlabelled": True, "paper_geometry": True, "schedule": "cosine",
         "precision": "32", "workers": 1, "checkpoint_every": 5, "gradient_clip": 1.0,
-        "select": "last",
+        "select": "last", "cache": "memory", "views": 2,
     }  # fmt: skip
     flags = {name: given.get(name, "x") for name in KEYS}
     config = resolve(layer_of(flags)).to_dict()
