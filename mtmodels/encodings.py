@@ -91,6 +91,13 @@ def shifted_normals_label(
     return (torch.where(valid[:, None], label, 0) + 1) / 2
 
 
+def value_label(
+    label: Float[Tensor, "n c h w"], valid: Bool[Tensor, "n h w"], channels: int
+) -> Float[Tensor, "n c h w"]:
+    """The label as it is; void pixels are zero."""
+    return at_least_single(torch.where(valid[:, None], label, 0))
+
+
 def _gumbel(like: Tensor, rng: torch.Generator) -> Tensor:
     noise = torch.empty_like(like).exponential_(generator=rng)
     return -noise.clamp(min=torch.finfo(like.dtype).tiny).log()

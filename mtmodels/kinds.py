@@ -19,6 +19,7 @@ from mtmodels.encodings import (
     sampled_classes,
     shifted_normals,
     shifted_normals_label,
+    value_label,
     zero_or_one,
 )
 from mtmodels.losses import (
@@ -52,6 +53,7 @@ class KindModel:
         encode_label: How a label enters the same network.
         as_value: The form in which predictions of two views are compared: probabilities, depth,
             unit normals.
+        label_as_value: A label in that form: one-hot, depth, unit normals; zero where void.
         as_label: What a prediction says, in the form that labels have: the class it decides for.
         soft: Loss against another, detached prediction as it is.
         hard: The same against the value that this prediction decides for.
@@ -66,6 +68,7 @@ class KindModel:
     encode_prediction: EncodePrediction
     encode_label: EncodeLabel
     as_value: PerPixel
+    label_as_value: EncodeLabel
     as_label: Callable[[Float[Tensor, "n c h w"]], Shaped[Tensor, "n d h w"]]
     soft: PixelLoss
     hard: PixelLoss
@@ -122,6 +125,7 @@ KINDS: dict[str, KindModel] = {
         encode_prediction=sampled_classes,
         encode_label=one_hot,
         as_value=probability,
+        label_as_value=one_hot,
         as_label=likeliest,
         soft=soft_cross_entropy,
         hard=hard_cross_entropy,
@@ -137,6 +141,7 @@ KINDS: dict[str, KindModel] = {
         encode_prediction=sampled_binary,
         encode_label=zero_or_one,
         as_value=chance,
+        label_as_value=zero_or_one,
         as_label=likely,
         soft=soft_bce,
         hard=hard_bce,
@@ -150,6 +155,7 @@ KINDS: dict[str, KindModel] = {
         encode_prediction=relative_depth,
         encode_label=relative_depth_label,
         as_value=at_least_single,
+        label_as_value=value_label,
         as_label=at_least_single,
         soft=l1,
         hard=l1,
@@ -163,6 +169,7 @@ KINDS: dict[str, KindModel] = {
         encode_prediction=shifted_normals,
         encode_label=shifted_normals_label,
         as_value=at_least_single,
+        label_as_value=value_label,
         as_label=at_least_single,
         soft=cosine,
         hard=cosine,

@@ -13,7 +13,17 @@ NETWORK_NAMES = (
     "segnet",
     "deeplab-resnet18",
 )
-METHOD_NAMES = ("sl", "ssl", "xtc", "align", "mtpsl", "contrastive", "discriminator")
+METHOD_NAMES = (
+    "sl",
+    "ssl",
+    "xtc",
+    "align",
+    "mtpsl",
+    "direct-map",
+    "perceptual-map",
+    "contrastive",
+    "discriminator",
+)
 WEIGHTING_NAMES = ("equal", "fixed", "uncertainty")
 PROTOCOL_NAMES = ("mtpsl", "xtasc")
 SCHEDULE_NAMES = ("constant", "step", "cosine", "onecycle")

@@ -4,16 +4,20 @@ from mtmodels.method import Method
 from mtmodels.methods.align import Align
 from mtmodels.methods.consistency import CrossTaskConsistency
 from mtmodels.methods.contrastive import ContrastivePairs
+from mtmodels.methods.direct_map import DirectMap
 from mtmodels.methods.discriminator import DiscriminatedPairs
 from mtmodels.methods.mtpsl import JointTaskSpaces
+from mtmodels.methods.perceptual_map import PerceptualMap
 from mtmodels.methods.ssl import CropConsistency
 from mtmodels.methods.supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {
     "align": Align,
     "contrastive": ContrastivePairs,
+    "direct-map": DirectMap,
     "discriminator": DiscriminatedPairs,
     "mtpsl": JointTaskSpaces,
+    "perceptual-map": PerceptualMap,
     "sl": Supervised,
     "ssl": CropConsistency,
     "xtc": CrossTaskConsistency,
@@ -25,7 +29,9 @@ __all__ = [
     "ContrastivePairs",
     "CropConsistency",
     "CrossTaskConsistency",
+    "DirectMap",
     "DiscriminatedPairs",
     "JointTaskSpaces",
+    "PerceptualMap",
     "Supervised",
 ]

@@ -133,9 +133,23 @@ class Supervision:
         }
 
     def compared(
-        self, task: str, loss: Float[Tensor, "b h w"], valid: Bool[Tensor, "b h w"]
+        self,
+        task: str,
+        loss: Float[Tensor, "n h w"],
+        valid: Bool[Tensor, "n h w"],
+        *,
+        batch: int | None = None,
+        weight: Float[Tensor, " n"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Reduce a loss between two predictions of a task, which every image has."""
+        """Reduce a loss between what is predicted of a task in two ways.
+
+        Args:
+            task: The task, which has a reduction of its own.
+            loss: Of the images that have such a loss.
+            valid: Of the same images.
+            batch: Images in the batch; as many where it is not given.
+            weight: A factor on each image, where the mean is over images.
+        """
         if self.reductions[task] == "pixels":
             return over_pixels(loss, valid)
-        return over_images(loss, valid, batch=len(loss))
+        return over_images(loss, valid, batch=len(loss) if batch is None else batch, weight=weight)

@@ -22,7 +22,10 @@ REGRESSED = SIX[1:3]
 def make(tasks: Any = THREE, **options: Any) -> ContrastivePairs:
     torch.manual_seed(0)
     return ContrastivePairs(
-        NETWORKS["unet-resnet18"](tasks, width=0.125), mapping_width=0.0625, **options
+        NETWORKS["unet-resnet18"](tasks, width=0.125),
+        mapping="segnet",
+        mapping_width=0.0625,
+        **options,
     )
 
 
@@ -137,5 +140,7 @@ def test_the_first_image_follows_the_last() -> None:
     look = look_at(method.network, {"depth": [3]})
     (pair,) = method.present(look)
     maps = method.maps([pair], look, generator(0))
-    expected = alone(method, pair, 0, look)[0]
-    torch.testing.assert_close(maps.negative[0], expected, rtol=1e-4, atol=1e-5)
+    # Batch norm over the few pixels of a sample magnifies rounding, hence distances.
+    far = [map_distance(maps.negative[0], alone(method, pair, i, look)[0]).item() for i in range(4)]
+    assert far[0] == pytest.approx(0, abs=1e-5)
+    assert min(far[1:]) > 1e-3

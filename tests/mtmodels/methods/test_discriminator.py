@@ -21,7 +21,10 @@ from tests.mtmodels.methods.looks import look_at
 def make(**options: Any) -> DiscriminatedPairs:
     torch.manual_seed(0)
     return DiscriminatedPairs(
-        NETWORKS["unet-resnet18"](SIX[:3], width=0.125), mapping_width=0.0625, **options
+        NETWORKS["unet-resnet18"](SIX[:3], width=0.125),
+        mapping="segnet",
+        mapping_width=0.0625,
+        **options,
     )
 
 

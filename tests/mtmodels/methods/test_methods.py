@@ -32,9 +32,11 @@ def make(name: str, tasks: Sequence[Task] = THREE, **options: Any) -> Method:
 SMALL: dict[str, dict[str, Any]] = {
     "xtc": {"transfer_width": 0.125},
     "align": {"transfer_width": 0.125},
-    "mtpsl": {"mapping_width": 0.0625},
-    "contrastive": {"mapping_width": 0.0625},
-    "discriminator": {"mapping_width": 0.0625},
+    "mtpsl": {"mapping": "segnet", "mapping_width": 0.0625},
+    "direct-map": {"mapping_width": 0.03125},
+    "perceptual-map": {"mapping_width": 0.03125},
+    "contrastive": {"mapping": "segnet", "mapping_width": 0.0625},
+    "discriminator": {"mapping": "segnet", "mapping_width": 0.0625},
 }
 """Networks that only training needs, made small."""
 
@@ -44,6 +46,8 @@ STRONG: dict[str, dict[str, Any]] = {
 }
 WEAK: dict[str, dict[str, Any]] = {
     "mtpsl": {"consistency_weight": 0.01},
+    "direct-map": {"consistency_weight": 0.01},
+    "perceptual-map": {"consistency_weight": 0.01},
     "contrastive": {"consistency_weight": 0.01},
     "discriminator": {"consistency_weight": 0.01},
 }

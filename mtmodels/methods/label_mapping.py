@@ -1,0 +1,167 @@
+"""What `direct-map` and `perceptual-map` share: a network from each task to each other task."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor, nn
+
+from mtdata.batch import Batch
+from mtdata.errors import UnknownNameError
+from mtmodels.kinds import kind_model
+from mtmodels.method import ParameterGroup
+from mtmodels.methods.label_distance import Distance, to_label
+from mtmodels.methods.pairs import CHOICES, Pair, source_shares
+from mtmodels.methods.semi_supervised import (
+    Extra,
+    SemiSupervised,
+    check_share,
+    check_weight,
+)
+from mtmodels.methods.transfer import pair_name
+from mtmodels.network import Network
+from mtmodels.networks.label_mapping import LabelMapping
+
+DISTANCES = ("loss", "cosine")
+
+Encoded = dict[tuple[str, int], Tensor]
+"""What a mapping reads, of a task and an image: channels, height, width."""
+Compare = Callable[[str, str, Sequence[int]], Distance]
+"""(source, target, images) -> their distances in the label space of the target."""
+
+
+class LabelMappingMethod(SemiSupervised):
+    """There is one network an ordered pair of tasks; it runs once a step, where its pair occurs.
+
+    Args:
+        network: The network to train.
+        consistency_weight: A factor on the sum over the pairs of an image; 1 in equation 4.
+        ramp_up: The share of the training over which that factor rises from 0.
+        pairs: "auto", "unlabelled" or "all"; see `present_pairs`.
+        distance: "loss": that of the task mapped to. "cosine": of the whole maps, as equation 3 has
+            it.
+        mapping_width: A factor on the channels of the mappings; None for that of the network, times
+            what suits it.
+        mapping_rate: A factor on the learning rate of the mappings.
+        options: Those of `SemiSupervised`.
+
+    Raises:
+        ValueError: where the network has one task only, or an option is out of range.
+    """
+
+    minimum_tasks: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        consistency_weight: float = 1.0,
+        ramp_up: float = 0.0,
+        pairs: str = "auto",
+        distance: str = "loss",
+        mapping_width: float | None = None,
+        mapping_rate: float = 1.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(network, **options)
+        if pairs not in CHOICES:
+            raise UnknownNameError("choice of pairs", pairs, CHOICES)
+        if distance not in DISTANCES:
+            raise UnknownNameError("distance", distance, DISTANCES)
+        check_weight("consistency_weight", consistency_weight)
+        check_weight("mapping_rate", mapping_rate)
+        check_share("ramp_up", ramp_up)
+        self.consistency_weight, self.ramp_up, self.pairs = consistency_weight, ramp_up, pairs
+        self.distance, self.mapping_rate = distance, mapping_rate
+        self.tasks = {task.name: task for task in network.tasks}
+        self.mappings = mappings_between(network, mapping_width)
+
+    def encode(
+        self,
+        pairs: Sequence[Pair],
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        rng: torch.Generator,
+    ) -> Encoded:
+        """The predictions of the sources, each drawn once for all pairs that it is part of."""
+        encoded: Encoded = {}
+        for name, task in self.tasks.items():
+            images = sorted({pair.image for pair in pairs if pair.source == name})
+            if images:
+                rows = kind_model(task).encode_prediction(predictions[name][images], rng)
+                encoded |= {(name, image): row for image, row in zip(images, rows, strict=True)}
+        return encoded
+
+    def against_labels(self, encoded: Encoded, batch: Batch) -> Compare:
+        """Compares what is mapped with the labels of the target."""
+
+        def compare(source: str, target: str, images: Sequence[int]) -> Distance:
+            read = torch.stack([encoded[source, image] for image in images])
+            mapped = self.mappings[pair_name(source, target)](read)
+            label, valid = labels_of(batch, target, images)
+            loss = self.supervision.losses[target] if self.distance == "loss" else None
+            return to_label(self.tasks[target], mapped, label, valid, loss=loss)
+
+        return compare
+
+    def sum_over_pairs(
+        self, name: str, pairs: Sequence[Pair], compare: Compare, *, batch: int, weight: float
+    ) -> Extra:
+        """The sum over the pairs of an image, mean over the images, as a term of that name."""
+        shares = dict(zip(pairs, source_shares(pairs), strict=True))
+        paper = self.supervision.normalise == "paper"
+        values, parts = [], {}
+        for (source, target), images in by_tasks(pairs).items():
+            loss, valid = compare(source, target, images)
+            share = loss.new_tensor(
+                [shares[Pair(i, source, target)] if paper else 1 for i in images]
+            )
+            value = self.supervision.compared(target, loss, valid, batch=batch, weight=share)
+            values.append(self.supervision.weights[target] * value)
+            mean = self.supervision.compared(target, loss.detach(), valid)
+            parts[f"{name}/{pair_name(source, target)}"] = mean
+        return Extra({name: weight * torch.stack(values).sum()} if values else {}, parts)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The network; the mappings with a rate of their own."""
+        mappings = list(self.mappings.parameters())
+        apart = {id(p) for p in mappings}
+        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in apart]
+        return [ParameterGroup(rest), ParameterGroup(mappings, self.mapping_rate)]
+
+
+def mappings_between(network: Network, width: float | None) -> nn.ModuleDict:
+    """A mapping for each ordered pair of the tasks of a network.
+
+    Raises:
+        ValueError: where `width` is not positive.
+    """
+    if width is None:
+        width = network.width * network.mapping_width
+    if not width > 0:
+        raise ValueError(f"`mapping_width` should be above 0; found {width}.")
+    return nn.ModuleDict(
+        {
+            pair_name(s.name, t.name): LabelMapping(s, t, width=width)
+            for s in network.tasks
+            for t in network.tasks
+            if s is not t
+        }
+    )
+
+
+def by_tasks(pairs: Sequence[Pair]) -> dict[tuple[str, str], list[int]]:
+    """The images of each ordered pair of tasks, so that its mapping runs once for all of them."""
+    images: dict[tuple[str, str], list[int]] = {}
+    for pair in pairs:
+        images.setdefault((pair.source, pair.target), []).append(pair.image)
+    return images
+
+
+def labels_of(
+    batch: Batch, task: str, images: Sequence[int]
+) -> tuple[Shaped[Tensor, "n d h w"], Bool[Tensor, "n h w"]]:
+    """The labels of these images, which show the task, and where they are valid."""
+    rows = {image: row for row, image in enumerate(batch.rows[task].tolist())}
+    at = [rows[image] for image in images]
+    return batch.labels[task][at], batch.valid[task][at]

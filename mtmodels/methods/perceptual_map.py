@@ -1,0 +1,119 @@
+"""Prediction and label of one task, compared after a map to another task."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.func import functional_call
+
+from mtdata.batch import Batch
+from mtmodels.kinds import kind_model
+from mtmodels.methods.label_distance import Distance, to_prediction
+from mtmodels.methods.label_mapping import Compare, Encoded, LabelMappingMethod, labels_of
+from mtmodels.methods.pairs import Pair, present_pairs
+from mtmodels.methods.semi_supervised import Extra, Look, ramp
+from mtmodels.methods.supervision import Seen
+from mtmodels.methods.transfer import pair_name
+
+
+class PerceptualMap(LabelMappingMethod):
+    """What a prediction and a label of s look like as t should be the same.
+
+    The mapping from s to t learns from images that show t, without a say in the predictions that
+    it reads. Where an image shows s, the predictions learn from the mapping, without a say in it.
+
+    Args:
+        network: The network to train.
+        options: Those of `LabelMappingMethod`.
+
+    Raises:
+        ValueError: where the network has one task only, or an option is out of range.
+
+    Reference: MTPSL section 3.2, "Perceptual-Map", whose code was never released.
+    """
+
+    summary: ClassVar[str] = "prediction and label agree after a map to another task"
+    reference: ClassVar[str] = "MTPSL section 3.2, Perceptual-Map"
+
+    def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
+        """What the mappings learn from, and what the predictions learn from."""
+        batch, seen = look.batch, self.supervision.seen(look.batch)
+        pairs = present_pairs(seen, self.pairs)
+        encoded = self.encode(pairs, look.detached().last, rng)
+        learning = self.sum_over_pairs(
+            "mapping", pairs, self.against_labels(encoded, batch), batch=len(batch), weight=1.0
+        )
+        pairs = labelled_sources(seen)
+        agreement = self.sum_over_pairs(
+            "consistency",
+            pairs,
+            self.against_mapped_labels(pairs, look.last, batch, rng),
+            batch=len(batch),
+            weight=self.consistency_weight * ramp(progress, self.ramp_up),
+        )
+        return Extra({**learning.terms, **agreement.terms}, {**learning.parts, **agreement.parts})
+
+    def against_mapped_labels(
+        self,
+        pairs: Sequence[Pair],
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        batch: Batch,
+        rng: torch.Generator,
+    ) -> Compare:
+        """Compares what becomes of the predictions with what becomes of the labels."""
+        predicted, labelled = self._encode_both(pairs, predictions, batch, rng)
+
+        def compare(source: str, target: str, images: Sequence[int]) -> Distance:
+            both = [of[source, image] for of in (predicted, labelled) for image in images]
+            # In one pass, so that one batch norm cannot hide by how much the two differ.
+            mapped, mapped_label = self._frozen(source, target, torch.stack(both)).chunk(2)
+            _, valid = labels_of(batch, source, images)
+            cosine = self.distance == "cosine"
+            return to_prediction(self.tasks[target], mapped, mapped_label, valid, cosine=cosine)
+
+        return compare
+
+    def _encode_both(
+        self,
+        pairs: Sequence[Pair],
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        batch: Batch,
+        rng: torch.Generator,
+    ) -> tuple[Encoded, Encoded]:
+        """Predictions and labels of the sources; a void pixel reads as void in both."""
+        predicted: Encoded = {}
+        labelled: Encoded = {}
+        for name, task in self.tasks.items():
+            images = sorted({pair.image for pair in pairs if pair.source == name})
+            if not images:
+                continue
+            row, (label, valid) = kind_model(task), labels_of(batch, name, images)
+            there = valid[:, None]
+            truth = row.encode_label(label, valid, task.channels)
+            shown = torch.where(there, predictions[name][images], 0)
+            read = torch.where(there, row.encode_prediction(shown, rng), truth)
+            for image, one, other in zip(images, read, truth.to(read.dtype), strict=True):
+                predicted[name, image], labelled[name, image] = one, other
+        return predicted, labelled
+
+    def _frozen(
+        self, source: str, target: str, read: Float[Tensor, "n c h w"]
+    ) -> Float[Tensor, "n d h w"]:
+        """What the mapping makes of this, with gradients for what it reads alone."""
+        mapping = self.mappings[pair_name(source, target)]
+        still = {name: parameter.detach() for name, parameter in mapping.named_parameters()}
+        mapped: Tensor = functional_call(mapping, still, (read,))
+        return mapped
+
+
+def labelled_sources(seen: Seen) -> list[Pair]:
+    """Every task that an image shows, with every other task, image by image."""
+    return [
+        Pair(image, source, target)
+        for image, labelled in enumerate(seen.host.T.tolist())
+        for source, there in zip(seen.tasks, labelled, strict=True)
+        for target in seen.tasks
+        if there and target != source
+    ]
