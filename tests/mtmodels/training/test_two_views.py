@@ -1,0 +1,91 @@
+"""Runs with two views, and methods with networks and rates of their own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mtdata.errors import UsageError
+from mtmodels.methods import METHODS
+from mtmodels.training.runfolder import RunFolder
+from tests.mtmodels.training.comparing import assert_same_run
+from tests.mtmodels.training.conftest import Train
+from tests.mtmodels.training.test_resume import KillAt, Killed
+
+SMALL: dict[str, Any] = {"mapping": "segnet", "mapping_width": 0.0625}
+MTPSL: dict[str, Any] = {
+    "name": "mtpsl",
+    "options": {**SMALL, "film_schedule": {"name": "step", "options": {"every": 1}}},
+}
+
+
+@pytest.mark.parametrize(
+    "method", [MTPSL, {"name": "ssl"}, {"name": "sl"}], ids=lambda m: str(m["name"])
+)
+def test_killed_and_resumed(run: Train, tmp_path: Path, method: dict[str, Any]) -> None:
+    changes: dict[str, Any] = {"method": method, "views": {"count": 2}, "holdout": 0.0}
+    run(tmp_path / "whole", **changes)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", watcher=KillAt(4), checkpoint_every=1, **changes)
+    run(tmp_path / "killed", mode="resume", **changes)
+    assert_same_run(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_film_follows_a_schedule_of_its_own(run: Train, tmp_path: Path) -> None:
+    trainer = run(
+        tmp_path / "run", method=MTPSL, schedule={"name": "constant"}, holdout=0.0, epochs=3
+    )
+    rates = [group["lr"] for group in trainer.engine.optimizer.param_groups]
+    # The network, the mapping, FiLM after two halvings, and what the weighting learns.
+    assert rates == pytest.approx([1e-3, 1e-3, 10 * 1e-3 / 4, 1e-3])
+
+
+def test_a_method_says_how_many_views_it_wants(run: Train, tmp_path: Path) -> None:
+    for name, views in {"sl": 1, "mtpsl": 2}.items():
+        assert METHODS[name].default_views == views
+    trainer = run(tmp_path / "run", method={"name": "ssl"}, epochs=1)
+    assert trainer.config.views.count == 2
+    assert "count: 2" in RunFolder(tmp_path / "run").config.read_text()
+
+
+def test_one_view_is_refused_where_two_are_compared(run: Train, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"`--views` should be 2 for the method `ssl`.*found 1"):
+        run(tmp_path / "run", method={"name": "ssl"}, views={"count": 1})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ({"name": "stairs"}, r"schedule `stairs`"),
+        ({"name": "step", "options": {"every": 0}}, r"`every` should be 1 or more"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused_early(
+    run: Train, tmp_path: Path, schedule: dict[str, Any], message: str
+) -> None:
+    method = {"name": "mtpsl", "options": {**SMALL, "film_schedule": schedule}}
+    with pytest.raises(UsageError, match=message):
+        run(tmp_path / "run", method=method)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_logged_names_the_pairs(run: Train, tmp_path: Path) -> None:
+    run(tmp_path / "run", method=MTPSL, epochs=1)
+    rows = RunFolder(tmp_path / "run").metrics.read_text().splitlines()
+    step = next(row for row in map(json.loads, rows) if row.get("auxiliary"))
+    assert step["auxiliary"]["consistency"] > 0
+    assert any(name.startswith("consistency/") for name in step["parts"])
+
+
+def test_predicts_without_the_mapping(run: Train, tmp_path: Path) -> None:
+    trainer = run(tmp_path / "run", method=MTPSL, epochs=1)
+    method = trainer.engine.method.eval()
+    image = torch.rand(1, 3, 32, 64)
+    before = method.predict(image)
+    for parameter in method.joint.parameters():  # type: ignore[union-attr]
+        parameter.data = torch.full_like(parameter, float("nan"))
+    for name, prediction in method.predict(image).items():
+        assert torch.equal(prediction, before[name])
