@@ -32,6 +32,35 @@ def test_printed_deltas_follow_from_the_scores(row: Row) -> None:
     assert abs(found.value - (row.delta or 0.0)) <= off
 
 
+@pytest.mark.parametrize(
+    ("key", "regime", "delta"),
+    [
+        ("2/random MTPSL", "random", 15.6),
+        ("2/random Perceptual-Map", "random", 10.8),
+        ("2/random SSL", "random", 5.3),
+        ("2/random Direct-Map", "random", 5.1),
+        ("2/one MTPSL", "one", 9.8),
+        ("2/one SSL", "one", 2.5),
+        ("2/one Perceptual-Map", "one", 1.8),
+        ("2/one Direct-Map", "one", -13.6),
+        ("1/one MTPSL", "one", 10.6),
+        ("1/one Perceptual-Map", "one", 7.0),
+        ("1/one Direct-Map", "one", 3.9),
+        ("1/one SSL", "one", 3.7),
+        ("1/one Contrastive", "one", 2.5),
+        ("1/one Discriminator", "one", -6.3),
+    ],
+)
+def test_deltas_of_partial_labels_against_the_same_regime(
+    key: str, regime: str, delta: float
+) -> None:
+    """The paper prints none; these are what its scores give."""
+    row = published_row(f"mtpsl/{key}")
+    baseline = published_row(f"mtpsl/{key.split('/')[0]}/{regime} SL")
+    found = DELTAS["mtpsl"](row.scores, Baseline(baseline.key, baseline.scores))
+    assert found.value == pytest.approx(delta, abs=0.051)
+
+
 @pytest.mark.parametrize("row", [p for p in WITH_DELTA if p.values[0].dataset == "nyu"])  # type: ignore[union-attr]
 def test_deltas_of_nyu_are_printed_to_the_last_digit(row: Row) -> None:
     baseline = published_row(row.baseline or "")
