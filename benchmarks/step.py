@@ -1,4 +1,4 @@
-"""A training step of XTasC-Net: `--precision auto` against fp32 with contiguous tensors.
+"""A training step of XTasC-Net: `--precision auto`, in the layout that goes with it, against fp32.
 
 Both do the same work (forward, all four losses, backward, Adam) on the same batch, in turn, in one
 run: A B A B ... The figure is the ratio of the medians.
@@ -36,24 +36,30 @@ def make_batch(size: int, image_size: tuple[int, int]) -> Batch:
 
 
 def make_step(
-    batch: Batch, name: str, precision: FabricPrecision, *, channels_last: bool
+    batch: Batch,
+    name: str,
+    precision: FabricPrecision,
+    *,
+    channels_last: bool,
+    method: str = "xtc",
+    width: float = 1.0,
 ) -> Callable[[], None]:
     """Build networks and optimiser; returns a function that trains one step."""
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     tasks = [task for task in SOURCES["rooms"].tasks() if task.name in TASKS]
-    method: nn.Module = METHODS["xtc"](NETWORKS[name](tasks))
+    made: nn.Module = METHODS[method](NETWORKS[name](tasks, width=width))
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    method = method.to(memory_format=layout)
+    made = made.to(memory_format=layout)
     weighting = WEIGHTINGS["uncertainty"](TASKS)
-    adam = torch.optim.Adam([*method.parameters(), *weighting.parameters()], lr=1e-4, fused=True)
+    adam = torch.optim.Adam([*made.parameters(), *weighting.parameters()], lr=1e-4, fused=True)
     optimizer: Any = fabric.setup_optimizers(adam)
     views = Views(batch.to("cpu", channels_last=channels_last))
     rng = torch.Generator().manual_seed(0)
 
     def step() -> None:
         with fabric.autocast():
-            terms = method(views, progress=0.0, rng=rng)
+            terms = made(views, progress=0.0, rng=rng)
         weighting.backward(terms, [], fabric.backward)
         optimizer.step()
         optimizer.zero_grad()
@@ -78,7 +84,7 @@ def main() -> None:
     batch = make_batch(2 if arguments.smoke else 8, (96, 128))
     auto, reason = resolve("auto")
     steps = {
-        f"auto ({auto}), channels last": make_step(batch, name, auto, channels_last=True),
+        f"auto ({auto})": make_step(batch, name, auto, channels_last=auto != "32-true"),
         "fp32, contiguous": make_step(batch, name, "32-true", channels_last=False),
     }
     times: dict[str, list[float]] = {label: [] for label in steps}

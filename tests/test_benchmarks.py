@@ -27,6 +27,10 @@ def test_step() -> None:
     assert "ratio" in run("step")
 
 
+def test_layout() -> None:
+    assert "channels last" in run("layout")
+
+
 def test_help() -> None:
     assert "mttrain --help" in run("help")
 

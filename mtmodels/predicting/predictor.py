@@ -59,7 +59,7 @@ class Predictor:
         place = torch.device("cuda" if card else "cpu")
         name = resolve("auto" if precision == "16" and not card else precision, place).name
         fabric = Fabric(accelerator=place.type, devices=1, precision=name)
-        layout = memory_format(network, fabric.device)
+        layout = memory_format(network, fabric)
         network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
         return cls(network.eval(), tuple(tasks), fabric, trained_size)
 
@@ -91,6 +91,6 @@ class Predictor:
         stack = np.stack(
             [x if x.shape[:2] == size else resize_image(x, size) for x in images]
         ).transpose(0, 3, 1, 2)
-        layout = memory_format(self.network, self.fabric.device)
+        layout = memory_format(self.network, self.fabric)
         moved = torch.from_numpy(np.ascontiguousarray(stack)).to(self.fabric.device)
         return (moved.float() / 255).contiguous(memory_format=layout)

@@ -49,7 +49,7 @@ class Engine:
     ) -> None:
         self.config, self.fabric = config, fabric
         self.views = ViewMaker(config, method.network.tasks)
-        layout = memory_format(method, fabric.device)
+        layout = memory_format(method, fabric)
         self.channels_last = layout == torch.channels_last
         self.schedules = [group.schedule for group in method.parameter_groups()]
         self.method = method.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]

@@ -1,18 +1,28 @@
 """The memory layout that a network trains in."""
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 NARROW = 8
 
 
-def memory_format(module: nn.Module, device: torch.device) -> torch.memory_format:
-    """Channels last, which is faster, unless the processor's kernels break on it.
+def memory_format(module: nn.Module, fabric: Fabric) -> torch.memory_format:
+    """Channels last where it is faster: on cards, and on processors that multiply bf16.
 
-    oneDNN (as of torch 2.14, AVX2) writes out of bounds in the backward pass of a strided 1x1
-    convolution over fewer than 8 channels in this layout; narrow ResNets have one.
+    In fp32 a processor is faster with contiguous tensors (`python -m benchmarks.layout`).
+    Whatever the precision, oneDNN (as of torch 2.14, AVX2) writes out of bounds in the backward
+    pass of a strided 1x1 convolution over fewer than 8 channels in channels-last; narrow ResNets
+    have one.
+
+    Args:
+        module: What trains or predicts.
+        fabric: Device and precision.
     """
-    if device.type == "cpu" and any(_breaks(layer) for layer in module.modules()):
+    if fabric.device.type != "cpu":
+        return torch.channels_last
+    halves = fabric.strategy.precision.precision != "32-true"
+    if not halves or any(_breaks(layer) for layer in module.modules()):
         return torch.contiguous_format
     return torch.channels_last
 

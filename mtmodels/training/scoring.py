@@ -61,7 +61,7 @@ class Scorer:
     @classmethod
     def of(cls, network: Network, fabric: Fabric, config: Config) -> "Scorer":
         """Put a network on the device of the run."""
-        layout = memory_format(network, fabric.device)
+        layout = memory_format(network, fabric)
         network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
         return cls(network.predict, fabric, config, layout == torch.channels_last)
 

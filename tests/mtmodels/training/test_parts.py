@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from mtdata.errors import UsageError
@@ -75,6 +76,7 @@ def test_adam_is_fused_where_its_gradients_can_be_clipped() -> None:
 
 def test_whether_the_processor_has_bf16_is_its_flags() -> None:
     from pathlib import Path
+from unittest.mock import Mock
 
     info = Path("/proc/cpuinfo")
     if not info.is_file() or "flags" not in info.read_text():
@@ -83,13 +85,16 @@ def test_whether_the_processor_has_bf16_is_its_flags() -> None:
     assert choosing.has_bf16(torch.device("cpu")) == ("avx512_bf16" in flags or "amx_tile" in flags)
 
 
-def test_a_layout_that_the_kernels_break_on_is_not_used() -> None:
-    cpu, card = torch.device("cpu"), torch.device("cuda")
+def test_the_layout_follows_precision_and_what_the_kernels_break_on() -> None:
+    half = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    single = Fabric(accelerator="cpu", devices=1, precision="32-true")
+    card = Mock(spec=Fabric, device=torch.device("cuda"))
     narrow = nn.Sequential(nn.Conv2d(6, 13, 1, stride=2))
-    assert memory_format(narrow, cpu) is torch.contiguous_format
+    assert memory_format(narrow, half) is torch.contiguous_format
     assert memory_format(narrow, card) is torch.channels_last
     for layer in (nn.Conv2d(8, 13, 1, stride=2), nn.Conv2d(6, 13, 1), nn.Conv2d(6, 13, 3, 2)):
-        assert memory_format(layer, cpu) is torch.channels_last
+        assert memory_format(layer, half) is torch.channels_last
+        assert memory_format(layer, single) is torch.contiguous_format
 
 
 def test_the_clock_tells_waiting_from_training() -> None:
