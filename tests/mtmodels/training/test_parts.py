@@ -1,6 +1,7 @@
 """Selection, precision, layout, clock and randomness: the small parts of training."""
 
 import math
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -76,7 +77,6 @@ def test_adam_is_fused_where_its_gradients_can_be_clipped() -> None:
 
 def test_whether_the_processor_has_bf16_is_its_flags() -> None:
     from pathlib import Path
-from unittest.mock import Mock
 
     info = Path("/proc/cpuinfo")
     if not info.is_file() or "flags" not in info.read_text():
