@@ -85,7 +85,7 @@ def test_predicts_without_the_mapping(run: Train, tmp_path: Path) -> None:
     method = trainer.engine.method.eval()
     image = torch.rand(1, 3, 32, 64)
     before = method.predict(image)
-    for parameter in method.joint.parameters():  # type: ignore[union-attr]
+    for parameter in method.joint.parameters():
         parameter.data = torch.full_like(parameter, float("nan"))
     for name, prediction in method.predict(image).items():
         assert torch.equal(prediction, before[name])
