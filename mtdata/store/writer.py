@@ -70,13 +70,15 @@ def _write_rows(
 ) -> Mapping[str, NDArray[Any]]:
     arrays = [_image_array(group, split, compression)]
     arrays += [_label_array(group, split, task, compression) for task in tasks]
+    # Asked once: h5py asks the library each time, for as long as a label takes to write.
+    places = [(array.id, (0,) * (array.ndim - 1)) for array in arrays]
     tables = _empty_tables(len(split.keys), len(tasks), padded=split.padded)
     for i, row in enumerate(split.rows):
-        for column, (cell, array) in enumerate(zip(row.cells, arrays, strict=True)):
+        for column, (cell, (array, corner)) in enumerate(zip(row.cells, places, strict=True)):
             tables[layout.DIGEST][i, column] = np.frombuffer(cell.digest, np.uint8)
             if cell.chunk is not None:
-                place = (i,) + (0,) * (array.ndim - 1)
-                array.id.write_direct_chunk(place, cell.chunk.data, filter_mask=cell.chunk.mask)
+                chunk = cell.chunk
+                array.write_direct_chunk((i, *corner), chunk.data, filter_mask=chunk.mask)
         tables[layout.VALID_PIXELS][i] = [cell.valid_pixels for cell in row.cells[1:]]
         tables[layout.SOURCE_SIZE][i] = row.source_size
         tables[layout.CROP][i] = row.crop
