@@ -23,6 +23,39 @@ def options_of(member: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
+def explained(member: Callable[..., Any]) -> dict[str, str]:
+    """What the documentation says of each option, one paragraph each.
+
+    Where a class hands `**options` on, its bases say what those are.
+    """
+    written = {python: name for name, python in _aliases(member).items()}
+    bases = member.__mro__ if isinstance(member, type) else (member,)
+    found: dict[str, str] = {}
+    for owner in bases:
+        for python, text in _arguments(inspect.cleandoc(owner.__doc__ or "")).items():
+            found.setdefault(written.get(python, python), text)
+    return {name: found[name] for name in options_of(member) if name in found}
+
+
+def about(member: Callable[..., Any]) -> str:
+    """The documentation of a member without its arguments and errors."""
+    sections = inspect.cleandoc(member.__doc__ or "").split("\n\n")
+    return "\n\n".join(s for s in sections if not s.startswith(("Args:", "Raises:")))
+
+
+def _arguments(documentation: str) -> dict[str, str]:
+    """The entries of the section "Args" of a docstring in Google's form."""
+    block = next((s for s in documentation.split("\n\n") if s.startswith("Args:\n")), "Args:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in block.splitlines()[1:]:
+        text = line.strip()
+        if not line.startswith(" " * 8):
+            name, _, text = text.partition(":")
+        found[name] = f"{found.get(name, '')} {text.strip()}".strip()
+    return found
+
+
 def build(
     family: str,
     members: Mapping[str, Callable[..., T]],

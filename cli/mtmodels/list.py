@@ -75,14 +75,15 @@ def _weightings() -> dict[str, dict[str, Any]]:
 
 def _members(members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Summary, reference, text and options of the members of a family."""
-    from mtmodels.options import options_of
+    from mtmodels.options import about, explained, options_of
 
     return {
         name: {
             "summary": member.summary,
             "reference": member.reference,
             "options": {key: _plain(value) for key, value in options_of(member).items()},
-            "about": inspect.getdoc(member) or "",
+            "explained": explained(member),
+            "about": about(member),
         }
         for name, member in members.items()
     }
@@ -142,5 +143,20 @@ def _print_one(name: str, entry: Mapping[str, Any]) -> None:
     click.echo(f"{name}: {entry['summary']}\n")
     if entry.get("about"):
         click.echo(entry["about"] + "\n")
-    rest = {k: v for k, v in entry.items() if k not in ("summary", "about") and v not in (None, {})}
+    if entry.get("explained"):
+        click.echo(_options(entry["options"], entry["explained"]))
+    told = ("summary", "about", "explained", *(["options"] if entry.get("explained") else []))
+    rest = {k: v for k, v in entry.items() if k not in told and v not in (None, {})}
     click.echo(yaml.safe_dump(rest, sort_keys=False, allow_unicode=True).rstrip())
+
+
+def _options(defaults: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """The options with their defaults and what they do."""
+    import json
+
+    formatter = click.HelpFormatter(max_width=100)
+    with formatter.section("Options, with their defaults"):
+        formatter.write_dl(
+            [(f"{k}={json.dumps(value)}", texts.get(k, "")) for k, value in defaults.items()]
+        )
+    return formatter.getvalue()

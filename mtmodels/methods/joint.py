@@ -35,8 +35,11 @@ class JointMethod(SemiSupervised):
         consistency_weight: A factor on the sum over the pairs of an image: 2 as released for
             NYUv2, 1 for Cityscapes; equation 4 has 1.
         ramp_up: The share of the training over which that factor rises from 0.
-        pairs: "auto", "unlabelled" or "all"; see `present_pairs`.
-        conditioning: "pair", "input_and_pair", "none" or "separate"; see `JointSpace`.
+        pairs: "unlabelled": a task without a label with one that has one. "all": every ordered
+            pair with a label. "auto": the first; the second for an image that shows every task.
+        conditioning: "pair": the mapping knows the pair, as released. "input_and_pair": and which
+            end of it, as the paper writes it. "none": nothing. "separate": a mapping for each
+            ordered pair, equation 3.
         mapping: "segnet" or "resnet18"; None for that of the paper: the encoder of SegNet for
             SegNet, ResNet-18 for networks made of ResNets.
         mapping_width: A factor on the channels of the mapping; None for that of the network, times

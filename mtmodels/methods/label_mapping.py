@@ -38,7 +38,8 @@ class LabelMappingMethod(SemiSupervised):
         network: The network to train.
         consistency_weight: A factor on the sum over the pairs of an image; 1 in equation 4.
         ramp_up: The share of the training over which that factor rises from 0.
-        pairs: "auto", "unlabelled" or "all"; see `present_pairs`.
+        pairs: "unlabelled": a task without a label with one that has one. "all": every ordered
+            pair with a label. "auto": the first; the second for an image that shows every task.
         distance: "loss": that of the task mapped to. "cosine": of the whole maps, as equation 3 has
             it.
         mapping_width: A factor on the channels of the mappings; None for that of the network, times

@@ -1,11 +1,14 @@
 """Members of a family are made by name, with options by name."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from mtdata.errors import UnknownNameError
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
-from mtmodels.options import build, options_of
+from mtmodels.options import about, build, explained, options_of
 from mtmodels.weightings import WEIGHTINGS
 from tests.batches import PAIR
 
@@ -15,6 +18,25 @@ def test_options_go_by_the_name_a_user_writes() -> None:
     assert "consistency_weight" not in options_of(METHODS["xtc"])
     assert options_of(NETWORKS["unet-resnet18"])["width"] == 1.0
     assert options_of(WEIGHTINGS["equal"]) == {}
+
+
+@pytest.mark.parametrize(
+    "member",
+    [m for family in (METHODS, NETWORKS, WEIGHTINGS) for m in family.values()],
+    ids=lambda member: member.__name__,
+)
+def test_every_option_is_explained(member: Callable[..., Any]) -> None:
+    texts = explained(member)
+    assert list(texts) == list(options_of(member))
+    assert all(len(text) > 10 for text in texts.values())
+    assert "Args:" not in about(member)
+
+
+def test_options_of_bases_are_options() -> None:
+    assert options_of(METHODS["mtpsl"])["regulariser"] == 0.5
+    assert options_of(METHODS["mtpsl"])["conditioning"] == "pair"
+    assert options_of(METHODS["mtpsl"])["normalise"] == "batch"
+    assert "film_schedule" not in options_of(METHODS["ssl"])
 
 
 @pytest.mark.parametrize("option", ["lambda", "consistency_weight"])
