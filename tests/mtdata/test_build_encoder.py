@@ -33,6 +33,13 @@ def test_ever_new_sizes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(kept._datasets) <= 3
 
 
+def test_two_encoders_stand_side_by_side() -> None:
+    array = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    options = filters("blosc", array.dtype, image=False)
+    first, second = Encoder(), Encoder()
+    assert first(array, options) == second(array, options) == first(array, options)
+
+
 def test_threads_get_their_own_chunks() -> None:
     kept, options = Encoder(), filters("blosc", np.dtype(np.uint16), image=False)
     arrays = [np.full((30, 30), i, np.uint16) for i in range(200)]
