@@ -26,6 +26,7 @@ from benchmarks.machine import describe, versions
 from mtdata import SOURCES
 from mtdata.batch import Batch, collate
 from mtdata.geometry import Crop
+from mtdata.memory import STEPS, keep_freed
 from mtmodels.methods import METHODS, JointTaskSpaces
 from mtmodels.methods.joint_space import JointSpace, Point
 from mtmodels.networks import NETWORKS
@@ -76,6 +77,7 @@ def make_step(
     **options: Any,
 ) -> Step:
     """Build network, method and optimiser; returns a function that trains one step."""
+    keep_freed(STEPS)  # as the trainer does
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     there = {task.name: task for task in SOURCES["rooms"].tasks()}

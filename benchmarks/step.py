@@ -19,6 +19,7 @@ from torch import nn
 from benchmarks.machine import describe, versions
 from mtdata import SOURCES
 from mtdata.batch import Batch, collate
+from mtdata.memory import STEPS, keep_freed
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
 from mtmodels.training.precision import FabricPrecision, resolve
@@ -45,6 +46,7 @@ def make_step(
     width: float = 1.0,
 ) -> Callable[[], None]:
     """Build networks and optimiser; returns a function that trains one step."""
+    keep_freed(STEPS)  # as the trainer does
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     tasks = [task for task in SOURCES["rooms"].tasks() if task.name in TASKS]

@@ -2,27 +2,35 @@
 
 import ctypes
 import sys
-from functools import cache
 from pathlib import Path
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_KEPT, _LARGEST = 256 << 20, 32 << 20
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+SAMPLES = 256 << 20
+STEPS = 2**31 - 1
+"""Bytes that are kept between samples, and between training steps; more cannot be asked for."""
+_kept = 0
 
 
-@cache
-def keep_freed() -> None:
-    """Let the C library keep up to 256 MiB that were freed, instead of giving them back at once.
+def keep_freed(most: int = SAMPLES) -> None:
+    """Let the C library keep memory that was freed, instead of giving it back at once.
 
-    A sample takes a few megabytes that the next one needs again. To get each page anew from the
-    system takes longer than to decode what goes into it. Only glibc can be told; elsewhere, and
-    after the first time, this does nothing.
+    A sample takes a few megabytes that the next one needs again, a training step a few gigabytes.
+    To get each page anew from the system takes longer than to decode what goes into it, and a
+    fifth of the time of a step. Only glibc can be told; elsewhere, and where as much is kept
+    already, this does nothing.
+
+    Args:
+        most: Bytes at the end of the heap that stay.
     """
-    if not sys.platform.startswith("linux"):
+    global _kept  # noqa: PLW0603 - the heap is one for the process
+    if not sys.platform.startswith("linux") or most <= _kept:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _LARGEST)
-        mallopt(_TRIM_THRESHOLD, _KEPT)
+        # Blocks with a mapping of their own would always go back.
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, most)
+        _kept = most
 
 
 def available() -> int | None:

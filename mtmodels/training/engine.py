@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from mtdata.batch import Batch
+from mtdata.memory import STEPS, keep_freed
 from mtmodels.errors import DivergedError
 from mtmodels.method import Method
 from mtmodels.terms import Terms
@@ -48,6 +49,8 @@ class Engine:
         self, config: Config, *, method: Method, weighting: Weighting, fabric: Fabric
     ) -> None:
         self.config, self.fabric = config, fabric
+        if fabric.device.type == "cpu":
+            keep_freed(STEPS)
         self.views = ViewMaker(config, method.network.tasks)
         layout = memory_format(method, fabric)
         self.channels_last = layout == torch.channels_last
