@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, get_worker_info
 
 from mtdata.augment import sample_rng
 from mtdata.batch import Batch, collate
 from mtdata.dataset import Dataset
 from mtdata.errors import MtdataError, UsageError
 from mtdata.memory import keep_freed
+from mtdata.parcel import Parcel, pack
 from mtdata.sample import Sample
 
 
@@ -100,7 +101,7 @@ class Loader:
             self.waited += perf_counter() - since
             if isinstance(batch, MtdataError):
                 raise batch
-            yield batch
+            yield batch.unpack() if isinstance(batch, Parcel) else batch
             since = perf_counter()
 
 
@@ -144,8 +145,11 @@ class _Reader:
             return error
 
 
-def _collate(samples: list[Sample] | MtdataError) -> Batch | MtdataError:
-    return samples if isinstance(samples, MtdataError) else collate(samples)
+def _collate(samples: list[Sample] | MtdataError) -> Batch | Parcel | MtdataError:
+    if isinstance(samples, MtdataError):
+        return samples
+    batch = collate(samples)
+    return batch if get_worker_info() is None else pack(batch)
 
 
 def _close(closing: Any) -> None:
