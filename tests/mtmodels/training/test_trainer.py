@@ -111,7 +111,7 @@ def test_every_key_of_the_configuration_is_read(
         return plain(self, name)
 
     monkeypatch.setattr(Part, "__getattribute__", noting)
-    run(tmp_path / "run", epochs=1)
+    run(tmp_path / "run", epochs=1, views={"count": 2})
     parts = [Part.__subclasses__()][0]
     known = {(part.__name__, name) for part in parts for name in part.model_fields}
     assert known - read == set()
