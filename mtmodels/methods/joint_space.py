@@ -100,8 +100,18 @@ class JointSpace(nn.Module):
         batch: Batch,
         predictions: Predictions,
         rng: torch.Generator,
+        *,
+        before_last: bool = False,
     ) -> Float[Tensor, "m d hf wf"]:
-        """The maps of all points, in order; a point that comes twice is mapped once."""
+        """The maps of all points, in order; a point that comes twice is mapped once.
+
+        Args:
+            points: What to map.
+            batch: Whose labels these are.
+            predictions: Those of the tasks that points are of.
+            rng: Draws the classes of predictions.
+            before_last: Whether to give the maps in front of the last stage of the mapping.
+        """
         unique = list(dict.fromkeys(points))
         if self.conditioning == "separate":
             # A stable order by network, so that each network runs once.
@@ -111,7 +121,10 @@ class JointSpace(nn.Module):
             groups.setdefault(point.code if self.conditioning == "separate" else 0, []).append(
                 point
             )
-        maps = [self._map(k, group, batch, predictions, rng) for k, group in groups.items()]
+        maps = [
+            self._map(k, group, batch, predictions, rng, before_last=before_last)
+            for k, group in groups.items()
+        ]
         place = {point: i for i, point in enumerate(unique)}
         order = [place[point] for point in points]
         mapped = maps[0] if len(maps) == 1 else torch.cat(maps)
@@ -133,12 +146,14 @@ class JointSpace(nn.Module):
         batch: Batch,
         predictions: Predictions,
         rng: torch.Generator,
+        *,
+        before_last: bool,
     ) -> Float[Tensor, "m d hf wf"]:
         inputs, place = self._inputs(points, batch, predictions, rng)
         pick = [place[point[:3]] for point in points]
         codes = [point.code for point in points]
         pick_, codes_ = (torch.tensor(values, device=batch.device) for values in (pick, codes))
-        mapped: Tensor = self.mappings[which](inputs, pick_, codes_)
+        mapped: Tensor = self.mappings[which](inputs, pick_, codes_, before_last=before_last)
         return mapped
 
     def _inputs(

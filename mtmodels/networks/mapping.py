@@ -1,5 +1,6 @@
 """The mapping network of MTPSL: from predictions and labels into the joint spaces of task pairs."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,6 +72,8 @@ class MappingNetwork(nn.Module):
         inputs: Mapping[str, Float[Tensor, "n c h w"]],
         pick: Int[Tensor, " m"],
         code: Int[Tensor, " m"],
+        *,
+        before_last: bool = False,
     ) -> Float[Tensor, "m d hf wf"]:
         """Map encoded predictions and labels.
 
@@ -79,10 +82,12 @@ class MappingNetwork(nn.Module):
             pick: For each sample that is wanted, which of `inputs` it is of, counted through all
                 tasks in order.
             code: The code it is mapped under; any where there are no codes.
+            before_last: Whether to stop in front of the last stage of the trunk.
         """
         read = torch.cat([self.inputs[task](encoded) for task, encoded in inputs.items()])
         x: Tensor = self.trunk.start(read)[pick]
-        for part in self.trunk.parts():
+        stages = self.trunk.parts()
+        for part in itertools.chain(*(stages[:-1] if before_last else stages)):
             x = self._run(part, x, code)
         return x
 

@@ -85,9 +85,10 @@ class ResNetTrunk(nn.Module):
         """The max-pool in front of the blocks."""
         return F.max_pool2d(x, 3, stride=2, padding=1)
 
-    def parts(self) -> list[Callable[[Tensor, Tensor], Tensor]]:
-        """The blocks."""
-        return list(self.blocks)
+    def parts(self) -> list[list[Callable[[Tensor, Tensor], Tensor]]]:
+        """The blocks, stage by stage."""
+        blocks = list(self.blocks)
+        return [[*blocks[i : i + BLOCKS]] for i in range(0, len(blocks), BLOCKS)]
 
 
 class Block(nn.Module):

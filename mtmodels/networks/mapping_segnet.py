@@ -55,10 +55,11 @@ class SegNetTrunk(nn.Module):
         assert isinstance(first, Stage)
         return first.start(x)
 
-    def parts(self) -> list[Callable[[Tensor, Tensor], Tensor]]:
+    def parts(self) -> list[list[Callable[[Tensor, Tensor], Tensor]]]:
         """What follows, stage by stage."""
         first, *others = [stage for stage in self.stages if isinstance(stage, Stage)]
-        return [first.rest, *others]
+        parts: list[Callable[[Tensor, Tensor], Tensor]] = [first.rest, *others]
+        return [[part] for part in parts]
 
 
 class Stage(nn.Module):

@@ -213,6 +213,21 @@ def test_fits_the_features(trunk: str, stride: int) -> None:
     assert found.shape == (2, 7, 64 // stride, 96 // stride)
 
 
+@pytest.mark.parametrize("stride", [8, 16, 32])
+@each_trunk
+def test_stops_in_front_of_the_last_stage(trunk: str, stride: int) -> None:
+    network = small(PAIR, codes=2, trunk=trunk, stride=stride)
+    different_codes(network)
+    read: list[Tensor] = []
+    network.trunk.parts()[-1][0].register_forward_pre_hook(lambda _m, x: read.append(x[0]))
+    network(encoded(PAIR), numbers(0, 1), numbers(0, 1))
+    found = network(encoded(PAIR), numbers(0, 1), numbers(0, 1), before_last=True)
+    assert len(read) == 1
+    assert torch.equal(found, read[0])
+    cell = 16 if stride == 32 else stride
+    assert found.shape[-2:] == (64 // cell, 96 // cell)
+
+
 def test_what_no_code_changes_runs_once() -> None:
     network = small()
     seen: list[int] = []
