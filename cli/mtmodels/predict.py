@@ -15,6 +15,7 @@ from cli.options import FILE, size, tasks_option
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photo.jpg -o predicted",
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photos/ -o predicted --tasks depth",
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photos/ -o predicted --size 288x384",
+        "mtmodels predict runs/nyu-mtpsl-segnet-one-s0 photo.jpg -o predicted --mapped",
     ),
 )
 @click.argument("run", type=FILE)
@@ -50,6 +51,12 @@ from cli.options import FILE, size, tasks_option
 @click.option("--npy", is_flag=True, help="Write what the network gave, too, in DIR/raw.")
 @click.option("--no-pictures", is_flag=True, help="Draw nothing in DIR/pictures: faster.")
 @click.option(
+    "--mapped",
+    is_flag=True,
+    help="Draw predictions beside their maps in the joint spaces of task pairs in DIR/mapped; of "
+    "runs of mtpsl, contrastive and discriminator.",
+)
+@click.option(
     "--data",
     type=FILE,
     help="Store that knows the tasks; only runs of older versions need one.  [default: the one "
@@ -69,6 +76,7 @@ def predict(
     device: str,
     npy: bool,
     no_pictures: bool,
+    mapped: bool,
     data: Path | None,
     overwrite: bool,
     as_json: bool,
@@ -95,6 +103,7 @@ def predict(
             device=device,
             raw=npy,
             pictures=not no_pictures,
+            mapped=mapped,
             data=data,
             overwrite=overwrite,
             progress=report,

@@ -26,7 +26,7 @@ def picture(
         tasks: What to draw, in order.
         labels: Predictions in the form of labels, at the size of the image.
     """
-    size = _shown((image.shape[0], image.shape[1]))
+    size = shown((image.shape[0], image.shape[1]))
     panels = [Panel(name, resize_image(image, size))]
     legend = []
     for task in tasks:
@@ -39,7 +39,8 @@ def picture(
     return content.getvalue()
 
 
-def _shown(size: tuple[int, int]) -> tuple[int, int]:
+def shown(size: tuple[int, int]) -> tuple[int, int]:
+    """The height and width at which a picture of that size is drawn."""
     scale = min(1.0, SIDE / max(size))
     height, width = (max(1, round(side * scale)) for side in size)
     return height, width

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mtdata.sources.imagefile import read_rgb
 from mtmodels.predicting.folder import INDEX, Folder
 from mtmodels.predicting.images import Image, find_images
+from mtmodels.predicting.mapper import check_maps, open_mapper
 from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import How, Size, network_size
@@ -40,6 +41,7 @@ def predict(
     device: str = "auto",
     raw: bool = False,
     pictures: bool = True,
+    mapped: bool = False,
     data: Path | None = None,
     overwrite: bool = False,
     progress: Report | None = None,
@@ -57,6 +59,7 @@ def predict(
         device: "auto" for a card where there is one, or "cpu".
         raw: Whether to write what the network gave, too.
         pictures: Whether to draw image and predictions side by side, which takes time.
+        mapped: Whether to draw predictions beside their maps in the joint spaces of task pairs.
         data: A store that knows the tasks; None for what the run knows itself.
         overwrite: Whether `out` may hold files.
         progress: Told (images done, images, what).
@@ -66,16 +69,20 @@ def predict(
 
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
-        UsageError: for images, tasks or a folder that cannot be.
+        UsageError: for images, tasks or a folder that cannot be, and where `mapped` is wanted of a
+            method without joint spaces.
         SampleError: where a file is no whole JPEG or PNG.
         PredictionError: where a prediction is not finite.
         MtdataError: where the disk is full or cannot be written.
     """
     run, folder = open_run(path), Folder(out)
+    if mapped:
+        check_maps(run, tasks)
     folder.check(overwrite=overwrite)
     found = find_images(images, out)
     predictor = open_predictor(run, tasks=tasks, which=which, device=device, data=data)
-    writer = Writer(folder, predictor.tasks, raw=raw, pictures=pictures)
+    mapper = open_mapper(run, predictor, which) if mapped else None
+    writer = Writer(folder, predictor.tasks, raw=raw, pictures=pictures, mapper=mapper)
     at_once = batch or (1 if size == "native" else run.config.batch)
     folder.begin()
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The files of one image: the value of each task at each pixel, and a picture of all of them."""
+"""The files of one image: the value of each task at each pixel, and pictures of all of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,13 @@ from mtdata import Classes, Task
 from mtdata.errors import UsageError
 from mtmodels.predicting.folder import Folder
 from mtmodels.predicting.formats import RAW, as_array, format_of, raw_form
+from mtmodels.predicting.mapped_picture import mapped_picture
+from mtmodels.predicting.mapper import Mapper
 from mtmodels.predicting.picture import picture
 from mtmodels.predicting.sizes import at_size
 
 PICTURES = "pictures"
+MAPPED = "mapped"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Writer:
         tasks: Which.
         raw: Whether to write what the network gave, too.
         pictures: Whether to draw image and predictions side by side.
+        mapper: What maps predictions into joint spaces, to draw these maps, too; None for none.
 
     Raises:
         UsageError: where a task is called like a folder of ours.
@@ -37,10 +41,11 @@ class Writer:
     tasks: tuple[Task, ...]
     raw: bool = False
     pictures: bool = True
+    mapper: Mapper | None = None
 
     def __post_init__(self) -> None:
         for task in self.tasks:
-            if task.name in (PICTURES, RAW):
+            if task.name in (PICTURES, MAPPED, RAW):
                 raise UsageError(
                     f"a task should not be called `{task.name}`, as a folder of predictions is. "
                     "Leave it out with --tasks."
@@ -57,7 +62,8 @@ class Writer:
             given: What the network gave for each task, at the size that it predicted at.
 
         Returns:
-            The `files` of each task and the `picture`, if there is one, as paths below the folder.
+            The `files` of each task and, where they are drawn, the `picture` and the `mapped` one,
+            as paths below the folder.
 
         Raises:
             MtdataError: where the disk is full or the folder cannot be written.
@@ -69,10 +75,14 @@ class Writer:
             contents = self._contents(task, name, value, given[task.name])
             files[task.name] = [self.folder.put(*item) for item in contents.items()]
             labels[task.name] = format_of(task).label(value)
-        if not self.pictures:
-            return {"files": files}
-        drawn = picture(name, image, self.tasks, labels)
-        return {"files": files, "picture": self.folder.put(f"{PICTURES}/{name}.png", drawn)}
+        found: dict[str, Any] = {"files": files}
+        if self.pictures:
+            drawn = picture(name, image, self.tasks, labels)
+            found["picture"] = self.folder.put(f"{PICTURES}/{name}.png", drawn)
+        if self.mapper is not None:
+            drawn = mapped_picture(self.mapper, given, labels)
+            found["mapped"] = self.folder.put(f"{MAPPED}/{name}.png", drawn)
+        return found
 
     def _contents(
         self, task: Task, name: str, value: NDArray[Any], given: Float[Tensor, "c h w"]
