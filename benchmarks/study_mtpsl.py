@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.cells import Cell, compare, run_all, write_results
+from benchmarks.curves import draw
 from mtmodels.recipes import all_recipes
 
 METHODS = tuple(name for name in all_recipes() if name.startswith("nyu-partial-"))
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=Path("runs/study-mtpsl"))
     parser.add_argument("--out", type=Path, required=True, help="results, without a suffix")
+    parser.add_argument("--plot", type=Path, help="a picture of the training losses")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
     parser.add_argument("--regimes", nargs="+", default=["one"])
@@ -57,6 +59,8 @@ def main() -> None:
 
     def note(folders: list[Path]) -> None:
         write_results(arguments.out, {"regimes": tables(folders, arguments.regimes)})
+        if arguments.plot is not None:
+            draw(folders, arguments.plot)
 
     run_all(cells, data=arguments.data, runs=arguments.runs, jobs=arguments.jobs, done=note)
 
