@@ -35,6 +35,8 @@ from mtmodels.views import Views, second_view
 
 ORDER = ("semantic", "depth", "normals", "parts", "saliency", "edges")
 SIZE = (128, 256)
+GROWTH_SIZE = (64, 64)
+"""Smaller where six images have up to thirty pairs."""
 Step = Callable[[], None]
 
 
@@ -144,11 +146,14 @@ def measure_alone(arguments: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def alone(method: str, tasks: int, *, smoke: bool, rounds: int, **options: Any) -> None:
+def alone(
+    method: str, tasks: int, *, growth: bool, smoke: bool, rounds: int, **options: Any
+) -> None:
     """Print what one method takes, as JSON."""
-    size, width = ((64, 64), 0.125) if smoke else (SIZE, 1.0)
-    images = 6 if tasks != 3 else 2
-    views = make_views(tasks, size, images=images, channels_last=False)
+    size, width = (GROWTH_SIZE if growth else SIZE), 1.0
+    if smoke:
+        size, width = (64, 64), 0.125
+    views = make_views(tasks, size, images=6 if growth else 2, channels_last=False)
     before = forget_peak()
     step = make_step(method, views, tasks, width=width, **options)
     seconds = medians({method: step}, rounds)[method]
@@ -183,7 +188,7 @@ def compare_memory(*, smoke: bool) -> None:
 
 def compare_growth(*, smoke: bool, plot: Path | None) -> None:
     """Time and memory for 2 to 6 tasks under `one`, with six images a step."""
-    extra = ["--smoke"] if smoke else []
+    extra = ["--part", "growth", "--rounds", "1", *(["--smoke"] if smoke else [])]
     rows = []
     for tasks in range(2, 4 if smoke else 7):
         each = {m: measure_alone([m, str(tasks), *extra]) for m in ("sl", "mtpsl")}
@@ -228,7 +233,8 @@ def main() -> None:
     if arguments.alone:
         method, tasks = arguments.alone
         options = {"checkpoint_mapping": True} if arguments.checkpoint else {}
-        alone(method, int(tasks), smoke=arguments.smoke, rounds=rounds, **options)
+        growth = arguments.part == "growth"
+        alone(method, int(tasks), growth=growth, smoke=arguments.smoke, rounds=rounds, **options)
         return
     print(describe())
     print(versions())
