@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import describe, versions
 from mtdata import SOURCES
@@ -132,6 +133,10 @@ def compare_steps(*, smoke: bool, rounds: int) -> None:
     }
     print(f"segnet, three tasks, `one`, {size[0]}x{size[1]}, batch 2, two views")
     print(f"auto is {auto}: {reason}")
+    for name in ("loop, fp32", "one pass, fp32"):
+        with FlopCounterMode(display=False) as count:
+            steps[name]()
+        print(f"{count.get_total_flops() / 1e12:8.3f} TFLOP a step   {name}")
     found = medians(steps, rounds)
     loop = found["loop, fp32"]
     for name, seconds in found.items():
