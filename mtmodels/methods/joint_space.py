@@ -1,5 +1,6 @@
 """Predictions and labels mapped into the joint spaces of pairs of tasks."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -112,23 +113,18 @@ class JointSpace(nn.Module):
             rng: Draws the classes of predictions.
             before_last: Whether to give the maps in front of the last stage of the mapping.
         """
-        unique = list(dict.fromkeys(points))
-        if self.conditioning == "separate":
-            # A stable order by network, so that each network runs once.
-            unique.sort(key=lambda point: point.code)
         groups: dict[int, list[Point]] = {}
-        for point in unique:
-            groups.setdefault(point.code if self.conditioning == "separate" else 0, []).append(
-                point
-            )
-        maps = [
-            self._map(k, group, batch, predictions, rng, before_last=before_last)
-            for k, group in groups.items()
-        ]
-        place = {point: i for i, point in enumerate(unique)}
-        order = [place[point] for point in points]
-        mapped = maps[0] if len(maps) == 1 else torch.cat(maps)
-        return mapped[torch.tensor(order, device=mapped.device)]
+        for point in dict.fromkeys(points):
+            which = point.code if self.conditioning == "separate" else 0
+            groups.setdefault(which, []).append(point)
+        mapped = torch.cat(
+            [
+                self._map(which, group, batch, predictions, rng, before_last=before_last)
+                for which, group in groups.items()
+            ]
+        )
+        place = {point: i for i, point in enumerate(itertools.chain(*groups.values()))}
+        return mapped[torch.tensor([place[point] for point in points], device=mapped.device)]
 
     def film_parameters(self) -> list[nn.Parameter]:
         """The parameters of the conditioning, over all mappings."""
