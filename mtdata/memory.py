@@ -15,9 +15,8 @@ def keep_freed(most: int = SAMPLES) -> None:
     """Let the C library keep memory that was freed, instead of giving it back at once.
 
     A sample takes a few megabytes that the next one needs again, a training step a few gigabytes.
-    To get each page anew from the system takes longer than to decode what goes into it, and a
-    fifth of the time of a step. Only glibc can be told; elsewhere, and where as much is kept
-    already, this does nothing.
+    To get each page anew from the system takes longer than to decode what goes into a sample. Only
+    glibc can be told; elsewhere, and where as much is kept already, this does nothing.
 
     Args:
         most: Bytes at the end of the heap that stay.

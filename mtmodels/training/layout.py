@@ -11,9 +11,9 @@ def memory_format(module: nn.Module, fabric: Fabric) -> torch.memory_format:
     """Channels last on cards and on processors that multiply bf16, contiguous elsewhere.
 
     In fp32 a processor gains nothing from channels-last (`python -m benchmarks.layout`), and
-    contiguous tensors stay clear of a fault. Whatever the precision, oneDNN (as of torch 2.14, AVX2) writes out of bounds in the backward
-    pass of a strided 1x1 convolution over fewer than 8 channels in channels-last; narrow ResNets
-    have one.
+    contiguous tensors stay clear of a fault: oneDNN (as of torch 2.14, AVX2) writes out of bounds
+    in the backward pass of a strided 1x1 convolution over fewer than 8 channels in channels-last,
+    whatever the precision; narrow ResNets have one.
 
     Args:
         module: What trains or predicts.
