@@ -1,7 +1,7 @@
 """The mapping network of MTPSL: from predictions and labels into the joint spaces of task pairs."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,19 @@ from mtmodels.networks.mapping_resnet import ResNetTrunk
 from mtmodels.networks.mapping_segnet import SegNetTrunk
 
 TRUNKS = {"segnet": SegNetTrunk, "resnet18": ResNetTrunk}
+
+
+def call(function: Callable[..., Tensor], *args: Any, **options: Any) -> Tensor:
+    """As it is: what is needed for the backward pass stays in memory."""
+    return function(*args, **options)
+
+
+def again(function: Callable[..., Tensor], *args: Any, **options: Any) -> Tensor:
+    """Keep what goes in only, and compute the function once more in the backward pass."""
+    result: Tensor = checkpoint(
+        function, *args, use_reentrant=False, preserve_rng_state=False, **options
+    )
+    return result
 
 
 class MappingNetwork(nn.Module):
@@ -33,8 +46,9 @@ class MappingNetwork(nn.Module):
         stride: By how much it shrinks height and width; that of the same features.
         width: A factor on the channels inside; 1 is the published network.
         over: What batch norm takes its statistics over, "sample" or "pass".
-        checkpointing: Whether to forget what is inside the trunk and compute it again in the
-            backward pass: less memory, more time, the same numbers.
+        checkpointing: Whether to forget what is inside and compute it again in the backward pass:
+            less memory, more time, the same numbers. One input under all its codes is inside at a
+            time; with statistics over the pass, which tie all samples together, one stage.
 
     Raises:
         UnknownNameError: where `trunk` or `over` is unknown.
@@ -62,7 +76,7 @@ class MappingNetwork(nn.Module):
             raise UnknownNameError("mapping network", trunk, TRUNKS)
         if not width > 0:
             raise ValueError(f"`width` should be above 0; found {width}.")
-        self.checkpointing = checkpointing
+        self.over, self.checkpointing = over, checkpointing
         make: Any = TRUNKS[trunk]
         self.trunk = make(codes=codes, channels=channels, stride=stride, width=width, over=over)
         self.inputs = nn.ModuleDict({t.name: self.trunk.reader(t.channels) for t in tasks})
@@ -84,22 +98,53 @@ class MappingNetwork(nn.Module):
             code: The code it is mapped under; any where there are no codes.
             before_last: Whether to stop in front of the last stage of the trunk.
         """
-        read = torch.cat([self.inputs[task](encoded) for task, encoded in inputs.items()])
-        x: Tensor = self.trunk.start(read)[pick]
-        stages = self.trunk.parts()
-        for part in itertools.chain(*(stages[:-1] if before_last else stages)):
-            x = self._run(part, x, code)
-        return x
+        if not (self.checkpointing and torch.is_grad_enabled()):
+            return self._map(inputs, pick, code, before_last=before_last)
+        if self.over == "pass":
+            return self._map(inputs, pick, code, before_last=before_last, run=again)
+        return self._input_by_input(inputs, pick, code, before_last=before_last)
 
     def film_parameters(self) -> list[nn.Parameter]:
         """What turns a code into scales and shifts: the auxiliary network of the paper."""
         norms = [m for m in self.modules() if isinstance(m, ConditionedNorm)]
         return [p for norm in norms for p in (norm.gamma, norm.beta) if p is not None]
 
-    def _run(self, part: Any, x: Tensor, code: Tensor) -> Tensor:
-        result: Tensor
-        if self.checkpointing and torch.is_grad_enabled():
-            result = checkpoint(part, x, code, use_reentrant=False)
-        else:
-            result = part(x, code)
-        return result
+    def _map(
+        self,
+        inputs: Mapping[str, Float[Tensor, "n c h w"]],
+        pick: Int[Tensor, " m"],
+        code: Int[Tensor, " m"],
+        *,
+        before_last: bool,
+        run: Callable[..., Tensor] = call,
+    ) -> Float[Tensor, "m d hf wf"]:
+        x = run(self._start, inputs)[pick]
+        stages = self.trunk.parts()
+        for part in itertools.chain(*(stages[:-1] if before_last else stages)):
+            x = run(part, x, code)
+        return x
+
+    def _start(self, inputs: Mapping[str, Float[Tensor, "n c h w"]]) -> Float[Tensor, "m d h2 w2"]:
+        # Joined behind the start: what the start read stays in memory, and would do so twice.
+        return torch.cat([self.trunk.start(self.inputs[task](x)) for task, x in inputs.items()])
+
+    def _input_by_input(
+        self,
+        inputs: Mapping[str, Float[Tensor, "n c h w"]],
+        pick: Int[Tensor, " m"],
+        code: Int[Tensor, " m"],
+        *,
+        before_last: bool,
+    ) -> Float[Tensor, "m d hf wf"]:
+        """Each input under its codes alone, which statistics over each sample allow."""
+        every = [(task, one) for task, encoded in inputs.items() for one in encoded.split(1)]
+        samples: dict[int, list[int]] = {}
+        for sample, read in enumerate(pick.tolist()):
+            samples.setdefault(read, []).append(sample)
+        maps = []
+        for read, places in samples.items():
+            task, one = every[read]
+            first = torch.zeros(len(places), dtype=torch.long, device=pick.device)
+            maps.append(again(self._map, {task: one}, first, code[places], before_last=before_last))
+        order = list(itertools.chain(*samples.values()))
+        return torch.cat(maps)[sorted(range(len(order)), key=order.__getitem__)]
