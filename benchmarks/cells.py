@@ -40,8 +40,17 @@ class Cell:
         )
 
 
+def finished(runs: Path, name: str) -> list[Path]:
+    """The run folders of a cell that are whole, seed by seed."""
+    reports = runs.glob(f"{name}-s*/report.html")  # what a training writes last
+    folders = [r.parent for r in reports if r.parent.name.removeprefix(f"{name}-s").isdigit()]
+    return sorted(folders, key=lambda folder: int(folder.name.rpartition("-s")[2]))
+
+
 def train(cell: Cell, data: Path, runs: Path, threads: int) -> Path:
     """Train a cell unless it is done; returns its run folder."""
+    if runs / cell.folder in finished(runs, cell.name):
+        return runs / cell.folder
     command = cell.command(data, runs)
     print(command, flush=True)
     code = f"import sys; sys.argv = {shlex.split(command)!r}; from cli.mttrain import main; main()"
@@ -80,12 +89,12 @@ def run_all(
     """
     runs.mkdir(parents=True, exist_ok=True)
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    finished: set[Path] = set()
+    whole: set[Path] = set()
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(train, cell, data, runs, threads) for cell in cells]
         for future in as_completed(futures):
-            finished.add(future.result())
-            done([runs / cell.folder for cell in cells if runs / cell.folder in finished])
+            whole.add(future.result())
+            done([runs / cell.folder for cell in cells if runs / cell.folder in whole])
 
 
 def write_results(out: Path, result: dict[str, object]) -> None:

@@ -17,6 +17,7 @@ from mtmodels.networks.resnet import ResNetEncoder
 
 DECODER_CHANNELS = (256, 128, 64)
 HEAD_CHANNELS = 64
+FEATURE_STRIDES = (32, 16, 8, 4)
 
 
 def magnify(x: Float[Tensor, "b c h w"], size: torch.Size) -> Float[Tensor, "b c h2 w2"]:
@@ -42,12 +43,16 @@ class UNetResNet18(Network):
     Args:
         tasks: The tasks to predict.
         width: A factor on all channels.
+        feature_stride: Where the feature map that consistency methods regularise with comes from:
+            32 for the encoder, as in SegNet; 16, 8 or 4 for the stage of the decoder with that
+            share of the size of the image.
         encoder_weights: None, "imagenet", or a file with the state of a torchvision ResNet-18.
         mean: Subtracted from an image, one value a colour.
         std: What it is then divided by.
 
     Raises:
         UsageError, DataError: where the weights do not fit or cannot be had.
+        ValueError: where `feature_stride` is another number.
     """
 
     summary: ClassVar[str] = (
@@ -63,11 +68,16 @@ class UNetResNet18(Network):
         tasks: Sequence[Task],
         *,
         width: float = 1.0,
+        feature_stride: int = 32,
         encoder_weights: str | Path | None = None,
         mean: Sequence[float] = (0.0, 0.0, 0.0),
         std: Sequence[float] = (1.0, 1.0, 1.0),
     ) -> None:
         super().__init__(tasks, width=width, mean=mean, std=std)
+        if feature_stride not in FEATURE_STRIDES:
+            raise ValueError(
+                f"`feature_stride` should be one of {FEATURE_STRIDES}; found {feature_stride}."
+            )
         self.encoder = ResNetEncoder(18, width=width, weights=encoder_weights)
         _, *skips, deepest = self.encoder.channels
         channels = [scaled(c, width) for c in DECODER_CHANNELS]
@@ -79,23 +89,25 @@ class UNetResNet18(Network):
         )
         head = scaled(HEAD_CHANNELS, width)
         self.heads = nn.ModuleDict({t.name: Head(channels[-1], head, t.channels) for t in tasks})
-        self.feature_channels = deepest
-        self.feature_stride = 32
+        self.feature_stride = feature_stride
+        self.feature_channels = [deepest, *channels][FEATURE_STRIDES.index(feature_stride)]
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Output:
         """Predict all tasks at the size of the image."""
         self.check_size(*image.shape[-2:])
         _, *skips, deepest = self.encoder(self.normalised(image))
         x = deepest
+        maps = [deepest]
         for block, skip in zip(self.decoder, reversed(skips), strict=True):
             x = block(torch.cat([magnify(x, skip.shape[-2:]), skip], dim=1))
+            maps.append(x)
         predictions = {
             task.name: kind_model(task).activation(
                 magnify(self.heads[task.name](x), image.shape[-2:])
             )
             for task in self.tasks
         }
-        return Output(predictions, deepest)
+        return Output(predictions, maps[FEATURE_STRIDES.index(self.feature_stride)])
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The last convolution of the shared decoder."""
