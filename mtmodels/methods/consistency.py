@@ -1,7 +1,7 @@
 """Cross-task consistency: a transferred prediction is compared with the direct one."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -10,7 +10,7 @@ from mtdata.batch import Batch
 from mtdata.errors import UnknownNameError
 from mtmodels.kinds import kind_model
 from mtmodels.methods.supervision import Seen
-from mtmodels.methods.transfer import CONSISTENCY_WEIGHT, TransferMethod
+from mtmodels.methods.transfer import TransferMethod
 from mtmodels.network import Network
 
 
@@ -24,12 +24,8 @@ class CrossTaskConsistency(TransferMethod):
         network: The network to train.
         target: "soft": the probabilities of the direct prediction, eq. 13. "hard": the class it
             decides for, as the released code does. The same for depth and normals.
-        consistency_weight: See `TransferMethod`, as for all that follow.
-        transfer_width: A factor on the channels of the transfer networks.
-        losses: The loss of a task by name.
-        task_weights: A factor on the terms of a task.
-        reduction: "image" or "pixels", for all tasks or by task.
         normalise: "batch" or "paper"; the consistency part is the same in both.
+        options: Those of `TransferMethod`, as the one above.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
@@ -41,27 +37,8 @@ class CrossTaskConsistency(TransferMethod):
     summary: ClassVar[str] = "transferred predictions agree with the direct ones (XTasC-Net)"
     reference: ClassVar[str] = "XTasC-Net eq. 11-16"
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        target: str = "soft",
-        consistency_weight: float | Mapping[str, float] = CONSISTENCY_WEIGHT,
-        transfer_width: float | None = None,
-        losses: Mapping[str, str] | None = None,
-        task_weights: Mapping[str, float] | None = None,
-        reduction: str | Mapping[str, str] = "image",
-        normalise: str = "batch",
-    ) -> None:
-        super().__init__(
-            network,
-            consistency_weight=consistency_weight,
-            transfer_width=transfer_width,
-            losses=losses,
-            task_weights=task_weights,
-            reduction=reduction,
-            normalise=normalise,
-        )
+    def __init__(self, network: Network, *, target: str = "soft", **options: Any) -> None:
+        super().__init__(network, **options)
         if target not in ("soft", "hard"):
             raise UnknownNameError("target", target, ["soft", "hard"])
         rows = {task.name: kind_model(task) for task in network.tasks}

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,8 +11,7 @@ from torch import Tensor
 
 from mtdata.batch import Batch
 from mtdata.errors import UnknownNameError
-from mtmodels.method import Method
-from mtmodels.methods.supervision import Supervision
+from mtmodels.methods.supervised_method import SupervisedMethod
 from mtmodels.network import Network
 from mtmodels.terms import Terms
 from mtmodels.views import Views
@@ -54,16 +53,14 @@ class Extra:
     parts: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class SemiSupervised(Method):
+class SemiSupervised(SupervisedMethod):
     """Both views go through the network in one batch; labels supervise the first.
 
     Args:
         network: The network to train.
         supervise: "main": the labels of the first view, as released. "all": of both views.
-        losses: The loss of a task by name; the default of its kind where it is not given.
-        task_weights: A factor on the terms of a task; 1 where it is not given.
-        reduction: "image" or "pixels", for all tasks or by task.
         normalise: "batch", or "paper" to divide by the numbers of tasks |T_n| and |U_n|.
+        options: Those of `SupervisedMethod`, as the one above.
 
     Raises:
         ValueError: for a value that cannot be.
@@ -71,27 +68,11 @@ class SemiSupervised(Method):
 
     default_views: ClassVar[int] = 2
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        supervise: str = "main",
-        losses: Mapping[str, str] | None = None,
-        task_weights: Mapping[str, float] | None = None,
-        reduction: str | Mapping[str, str] = "image",
-        normalise: str = "batch",
-    ) -> None:
-        super().__init__(network)
+    def __init__(self, network: Network, *, supervise: str = "main", **options: Any) -> None:
+        super().__init__(network, **options)
         if supervise not in SUPERVISED_VIEWS:
             raise UnknownNameError("views to supervise", supervise, SUPERVISED_VIEWS)
         self.supervise = supervise
-        self.supervision = Supervision(
-            network.tasks,
-            losses=losses,
-            task_weights=task_weights,
-            reduction=reduction,
-            normalise=normalise,
-        )
 
     @abstractmethod
     def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:

@@ -2,16 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtdata.batch import Batch
-from mtmodels.method import Method
 from mtmodels.methods.per_task import per_task
-from mtmodels.methods.supervision import Seen, Supervision
+from mtmodels.methods.supervised_method import SupervisedMethod
+from mtmodels.methods.supervision import Seen
 from mtmodels.network import Network
 from mtmodels.networks.transfer import TransferNetwork
 from mtmodels.terms import Terms
@@ -20,7 +20,7 @@ from mtmodels.views import Views
 CONSISTENCY_WEIGHT = 1e-4
 
 
-class TransferMethod(Method):
+class TransferMethod(SupervisedMethod):
     """L_t = (1 - lambda_t) l_t + lambda_t x mean over s != t of l_{t->s}.
 
     l_t compares the prediction of t with its label; l_{t->s} what a transfer network makes of that
@@ -34,10 +34,7 @@ class TransferMethod(Method):
         transfer_width: A factor on the channels of the transfer networks; where it is not given,
             the width of the network times what suits it (1 for XTasC-Net, 0.25 for the compact
             one, which published transfer networks would make thirteen times as slow).
-        losses: The loss of a task by name; the default of its kind where it is not given.
-        task_weights: A factor on the terms of a task; 1 where it is not given.
-        reduction: "image" or "pixels", for all tasks or by task.
-        normalise: "batch", or "paper" to divide by the number of labelled tasks of an image.
+        options: Those of `SupervisedMethod`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
@@ -54,19 +51,9 @@ class TransferMethod(Method):
         *,
         consistency_weight: float | Mapping[str, float] = CONSISTENCY_WEIGHT,
         transfer_width: float | None = None,
-        losses: Mapping[str, str] | None = None,
-        task_weights: Mapping[str, float] | None = None,
-        reduction: str | Mapping[str, str] = "image",
-        normalise: str = "batch",
+        **options: Any,
     ) -> None:
-        super().__init__(network)
-        self.supervision = Supervision(
-            network.tasks,
-            losses=losses,
-            task_weights=task_weights,
-            reduction=reduction,
-            normalise=normalise,
-        )
+        super().__init__(network, **options)
         self.consistency_weight = _lambdas(consistency_weight, self.supervision.names)
         width = transfer_width if transfer_width is not None else _fitting_width(network)
         if not width > 0:
