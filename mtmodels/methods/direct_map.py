@@ -5,8 +5,7 @@ from typing import ClassVar
 import torch
 
 from mtmodels.methods.label_mapping import LabelMappingMethod
-from mtmodels.methods.pairs import present_pairs
-from mtmodels.methods.semi_supervised import Extra, Look, ramp
+from mtmodels.methods.semi_supervised import Extra, Look
 
 
 class DirectMap(LabelMappingMethod):
@@ -27,9 +26,9 @@ class DirectMap(LabelMappingMethod):
 
     def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
         """L_ct of the mapped predictions and the labels of the last view."""
-        pairs = present_pairs(self.supervision.seen(look.batch), self.pairs)
+        pairs = self.present(look)
         compare = self.against_labels(self.encode(pairs, look.last, rng), look.batch)
-        weight = self.consistency_weight * ramp(progress, self.ramp_up)
+        weight = self.consistency_weight * self.ramp(progress)
         return self.sum_over_pairs(
             "consistency", pairs, compare, batch=len(look.batch), weight=weight
         )

@@ -2,41 +2,31 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtdata.errors import UnknownNameError
 from mtmodels.method import ParameterGroup, Schedule
 from mtmodels.methods.crop_consistency import crop_consistency
 from mtmodels.methods.joint_space import JointSpace
-from mtmodels.methods.pairs import CHOICES, Pair, present_pairs, source_shares
-from mtmodels.methods.semi_supervised import (
-    Extra,
-    Look,
-    SemiSupervised,
-    check_share,
-    check_weight,
-    ramp,
-)
+from mtmodels.methods.pair_method import PairMethod
+from mtmodels.methods.pairs import Pair, source_shares
+from mtmodels.methods.semi_supervised import Extra, Look, check_weight
 from mtmodels.methods.ssl import crop_terms
 from mtmodels.network import Network
 
 CONSISTENCY_WEIGHT = 2.0
 
 
-class JointMethod(SemiSupervised):
+class JointMethod(PairMethod):
     """The prediction of an unlabelled task and the label of another one meet in a joint space.
 
     Args:
         network: The network to train.
         consistency_weight: A factor on the sum over the pairs of an image: 2 as released for
             NYUv2, 1 for Cityscapes; equation 4 has 1.
-        ramp_up: The share of the training over which that factor rises from 0.
-        pairs: "unlabelled": a task without a label with one that has one. "all": every ordered
-            pair with a label. "auto": the first; the second for an image that shows every task.
         conditioning: "pair": the mapping knows the pair, as released. "input_and_pair": and which
             end of it, as the paper writes it. "none": nothing. "separate": a mapping for each
             ordered pair, equation 3.
@@ -46,34 +36,29 @@ class JointMethod(SemiSupervised):
             what suits it.
         mapping_norm: What batch norm in the mapping takes its statistics over: "sample" as
             released, or "pass".
-        mapping_rate: A factor on the learning rate of the mapping.
-        film_rate: The same for its conditioning: 10 as released for NYUv2, 0.1 for Cityscapes.
+        film_rate: A factor on the learning rate of the conditioning: 10 as released for NYUv2, 0.1
+            for Cityscapes.
         film_schedule: A schedule of the conditioning's own: {name: step, options: {every: 30}}.
         checkpoint_mapping: Whether to compute the inside of the mapping again in the backward
             pass, for less memory.
         detach_predictions: Whether the consistency trains the mapping alone.
         with_ssl: Whether to add the crop consistency of `ssl`.
         ssl_weight: A factor on it.
-        options: Those of `SemiSupervised`.
+        options: Those of `PairMethod`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
     """
-
-    minimum_tasks: ClassVar[int] = 2
 
     def __init__(
         self,
         network: Network,
         *,
         consistency_weight: float = CONSISTENCY_WEIGHT,
-        ramp_up: float = 0.0,
-        pairs: str = "auto",
         conditioning: str = "pair",
         mapping: str | None = None,
         mapping_width: float | None = None,
         mapping_norm: str = "sample",
-        mapping_rate: float = 1.0,
         film_rate: float = 10.0,
         film_schedule: Mapping[str, Any] | None = None,
         checkpoint_mapping: bool = False,
@@ -82,19 +67,10 @@ class JointMethod(SemiSupervised):
         ssl_weight: float = 1.0,
         **options: Any,
     ) -> None:
-        super().__init__(network, **options)
-        if pairs not in CHOICES:
-            raise UnknownNameError("choice of pairs", pairs, CHOICES)
-        for name, weight in {
-            "consistency_weight": consistency_weight,
-            "ssl_weight": ssl_weight,
-            "mapping_rate": mapping_rate,
-            "film_rate": film_rate,
-        }.items():
-            check_weight(name, weight)
-        check_share("ramp_up", ramp_up)
-        self.consistency_weight, self.ramp_up, self.pairs = consistency_weight, ramp_up, pairs
-        self.mapping_rate, self.film_rate = mapping_rate, film_rate
+        super().__init__(network, consistency_weight=consistency_weight, **options)
+        check_weight("ssl_weight", ssl_weight)
+        check_weight("film_rate", film_rate)
+        self.film_rate = film_rate
         self.film_schedule = None if film_schedule is None else Schedule(**film_schedule)
         self.detach_predictions = detach_predictions
         self.with_ssl, self.ssl_weight = with_ssl, ssl_weight
@@ -113,13 +89,9 @@ class JointMethod(SemiSupervised):
     ) -> Float[Tensor, " p"]:
         """How far the prediction and the label of each pair are from each other."""
 
-    def present(self, look: Look) -> list[Pair]:
-        """The pairs that have a term: those that the labels of the last view allow."""
-        return present_pairs(self.supervision.seen(look.batch), self.pairs)
-
     def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
         """The sum over the pairs of an image, mean over the images."""
-        factor = ramp(progress, self.ramp_up)
+        factor = self.ramp(progress)
         pairs = self.present(look)
         terms: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}

@@ -1,7 +1,7 @@
 """What `direct-map` and `perceptual-map` share: a network from each task to each other task."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -12,13 +12,9 @@ from mtdata.errors import UnknownNameError
 from mtmodels.kinds import kind_model
 from mtmodels.method import ParameterGroup
 from mtmodels.methods.label_distance import Distance, to_label
-from mtmodels.methods.pairs import CHOICES, Pair, source_shares
-from mtmodels.methods.semi_supervised import (
-    Extra,
-    SemiSupervised,
-    check_share,
-    check_weight,
-)
+from mtmodels.methods.pair_method import PairMethod
+from mtmodels.methods.pairs import Pair, source_shares
+from mtmodels.methods.semi_supervised import Extra
 from mtmodels.methods.transfer import pair_name
 from mtmodels.network import Network
 from mtmodels.networks.label_mapping import LabelMapping
@@ -31,50 +27,33 @@ Compare = Callable[[str, str, Sequence[int]], Distance]
 """(source, target, images) -> their distances in the label space of the target."""
 
 
-class LabelMappingMethod(SemiSupervised):
+class LabelMappingMethod(PairMethod):
     """There is one network an ordered pair of tasks; it runs once a step, where its pair occurs.
 
     Args:
         network: The network to train.
-        consistency_weight: A factor on the sum over the pairs of an image; 1 in equation 4.
-        ramp_up: The share of the training over which that factor rises from 0.
-        pairs: "unlabelled": a task without a label with one that has one. "all": every ordered
-            pair with a label. "auto": the first; the second for an image that shows every task.
         distance: "loss": that of the task mapped to. "cosine": of the whole maps, as equation 3 has
             it.
         mapping_width: A factor on the channels of the mappings; None for that of the network, times
             what suits it.
-        mapping_rate: A factor on the learning rate of the mappings.
-        options: Those of `SemiSupervised`.
+        options: Those of `PairMethod`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
     """
 
-    minimum_tasks: ClassVar[int] = 2
-
     def __init__(
         self,
         network: Network,
         *,
-        consistency_weight: float = 1.0,
-        ramp_up: float = 0.0,
-        pairs: str = "auto",
         distance: str = "loss",
         mapping_width: float | None = None,
-        mapping_rate: float = 1.0,
         **options: Any,
     ) -> None:
         super().__init__(network, **options)
-        if pairs not in CHOICES:
-            raise UnknownNameError("choice of pairs", pairs, CHOICES)
         if distance not in DISTANCES:
             raise UnknownNameError("distance", distance, DISTANCES)
-        check_weight("consistency_weight", consistency_weight)
-        check_weight("mapping_rate", mapping_rate)
-        check_share("ramp_up", ramp_up)
-        self.consistency_weight, self.ramp_up, self.pairs = consistency_weight, ramp_up, pairs
-        self.distance, self.mapping_rate = distance, mapping_rate
+        self.distance = distance
         self.tasks = {task.name: task for task in network.tasks}
         self.mappings = mappings_between(network, mapping_width)
 

@@ -13,7 +13,7 @@ from mtmodels.kinds import kind_model
 from mtmodels.methods.label_distance import Distance, to_prediction
 from mtmodels.methods.label_mapping import Compare, Encoded, LabelMappingMethod, labels_of
 from mtmodels.methods.pairs import Pair, present_pairs
-from mtmodels.methods.semi_supervised import Extra, Look, ramp
+from mtmodels.methods.semi_supervised import Extra, Look
 from mtmodels.methods.supervision import Seen
 from mtmodels.methods.transfer import pair_name
 
@@ -51,7 +51,7 @@ class PerceptualMap(LabelMappingMethod):
             pairs,
             self.against_mapped_labels(pairs, look.last, batch, rng),
             batch=len(batch),
-            weight=self.consistency_weight * ramp(progress, self.ramp_up),
+            weight=self.consistency_weight * self.ramp(progress),
         )
         return Extra({**learning.terms, **agreement.terms}, {**learning.parts, **agreement.parts})
 

@@ -58,6 +58,7 @@ class SemiSupervised(SupervisedMethod):
 
     Args:
         network: The network to train.
+        ramp_up: The share of the training over which the factor on the consistency rises from 0.
         supervise: "main": the labels of the first view, as released. "all": of both views.
         normalise: "batch", or "paper" to divide by the numbers of tasks |T_n| and |U_n|.
         options: Those of `SupervisedMethod`, as the one above.
@@ -68,15 +69,28 @@ class SemiSupervised(SupervisedMethod):
 
     default_views: ClassVar[int] = 2
 
-    def __init__(self, network: Network, *, supervise: str = "main", **options: Any) -> None:
+    def __init__(
+        self,
+        network: Network,
+        *,
+        ramp_up: float = 0.0,
+        supervise: str = "main",
+        **options: Any,
+    ) -> None:
         super().__init__(network, **options)
+        if not 0 <= ramp_up <= 1:
+            raise ValueError(f"`ramp_up` should be in [0, 1]; found {ramp_up}.")
         if supervise not in SUPERVISED_VIEWS:
             raise UnknownNameError("views to supervise", supervise, SUPERVISED_VIEWS)
-        self.supervise = supervise
+        self.ramp_up, self.supervise = ramp_up, supervise
 
     @abstractmethod
     def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
         """What the method adds to the supervised terms."""
+
+    def ramp(self, progress: float) -> float:
+        """Rises linearly from 0 to 1 over the first `ramp_up` of the training; 1 where it is 0."""
+        return min(1.0, progress / self.ramp_up) if self.ramp_up > 0 else 1.0
 
     def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
         """One term a task that an image shows, and what the method adds."""
@@ -95,21 +109,6 @@ class SemiSupervised(SupervisedMethod):
             auxiliary=extra.terms,
             parts={**{f"{n}/direct": x.detach() for n, x in direct.items()}, **extra.parts},
         )
-
-
-def ramp(progress: float, share: float) -> float:
-    """Rises linearly from 0 to 1 over the first `share` of the training; 1 where it is 0."""
-    return min(1.0, progress / share) if share > 0 else 1.0
-
-
-def check_share(name: str, value: float) -> None:
-    """Refuse what is no share.
-
-    Raises:
-        ValueError: where `value` is not in [0, 1].
-    """
-    if not 0 <= value <= 1:
-        raise ValueError(f"`{name}` should be in [0, 1]; found {value}.")
 
 
 def check_weight(name: str, value: float) -> None:

@@ -5,14 +5,7 @@ from typing import Any, ClassVar
 import torch
 
 from mtmodels.methods.crop_consistency import crop_consistency
-from mtmodels.methods.semi_supervised import (
-    Extra,
-    Look,
-    SemiSupervised,
-    check_share,
-    check_weight,
-    ramp,
-)
+from mtmodels.methods.semi_supervised import Extra, Look, SemiSupervised, check_weight
 from mtmodels.network import Network
 
 
@@ -22,7 +15,6 @@ class CropConsistency(SemiSupervised):
     Args:
         network: The network to train.
         ssl_weight: A factor on the consistency.
-        ramp_up: The share of the training over which that factor rises from 0.
         options: Those of `SemiSupervised`.
 
     Raises:
@@ -35,19 +27,16 @@ class CropConsistency(SemiSupervised):
     reference: ClassVar[str] = "MTPSL eq. 2"
     minimum_views: ClassVar[int] = 2
 
-    def __init__(
-        self, network: Network, *, ssl_weight: float = 1.0, ramp_up: float = 0.0, **options: Any
-    ) -> None:
+    def __init__(self, network: Network, *, ssl_weight: float = 1.0, **options: Any) -> None:
         super().__init__(network, **options)
         check_weight("ssl_weight", ssl_weight)
-        check_share("ramp_up", ramp_up)
-        self.ssl_weight, self.ramp_up = ssl_weight, ramp_up
+        self.ssl_weight = ssl_weight
 
     def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
         """The consistency of each task that an image does not show."""
         seen = self.supervision.seen(look.views.main)
         terms = crop_consistency(self.network.tasks, look, seen)
-        return crop_terms(terms, self.ssl_weight * ramp(progress, self.ramp_up))
+        return crop_terms(terms, self.ssl_weight * self.ramp(progress))
 
 
 def crop_terms(terms: dict[str, torch.Tensor], weight: float) -> Extra:
