@@ -1,7 +1,6 @@
 """`mttrain`: train a network on a store."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import click
 
 from cli.common import entry_point, json_option, paragraph, put_json, say
 from cli.examples import examples
+from cli.flags import check_method, layer_of
 from cli.grouped import GroupedCommand
 from cli.options import FILE, names
 from mtdata.errors import UsageError
@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     from mtmodels.training.finish import Finished
     from mtmodels.training.run import Job
     from mtmodels.training.runfolder import Mode
-
-KEYS = {
-    "data": "data", "regime": "regime", "tasks": "tasks", "keep_unlabelled": "keep_unlabelled",
-    "method": "method.name", "network": "network.name", "width": "network.width",
-    "encoder_weights": "network.encoder_weights", "weighting": "weighting.name",
-    "epochs": "epochs", "batch": "batch", "lr": "lr", "schedule": "schedule.name",
-    "views": "views.count", "conditioning": "method.options.conditioning",
-    "regulariser": "method.options.regulariser", "with_ssl": "method.options.with_ssl",
-    "mapping_norm": "method.options.mapping_norm", "mapping_width": "method.options.mapping_width",
-    "checkpoint_mapping": "method.options.checkpoint_mapping",
-    "gradient_clip": "gradient_clip", "paper_geometry": "augmentation.paper_geometry",
-    "seed": "seed", "holdout": "holdout", "select": "select", "protocol": "protocol",
-    "precision": "precision", "devices": "devices", "workers": "workers", "cache": "cache",
-    "checkpoint_every": "checkpoint_every",
-}  # fmt: skip
-"""For each flag, the key of the configuration that it sets."""
 
 HEADINGS = {
     "Data": ("data", "regime", "tasks", "keep_unlabelled", "holdout", "paper_geometry"),
@@ -203,20 +187,6 @@ def mttrain(
         put_json(finished.summary)
 
 
-def layer_of(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags that were given, as a part of a configuration."""
-    from mtmodels.training.resolve import merge
-
-    layer: dict[str, Any] = {}
-    for flag, value in flags.items():
-        if value is not None:
-            nested: Any = list(value) if isinstance(value, tuple) else value
-            for key in reversed(KEYS[flag].split(".")):
-                nested = {key: nested}
-            layer = merge(layer, nested)
-    return layer
-
-
 def _prepare(
     recipe: str | None,
     assignments: tuple[str, ...],
@@ -236,10 +206,13 @@ def _prepare(
     # A plan of a new run touches no folder, so it may be one that is taken.
     looks = None if dry_run and mode != "resume" else mode
     begun = out is not None and looks is not None and RunFolder(out).holds(looks)
-    if not begun and resolve(*layers).data is None:
-        from cli.default_store import find_store
+    if not begun:
+        config = resolve(*layers)
+        check_method(flags, config.method.name)
+        if config.data is None:
+            from cli.default_store import find_store
 
-        layers.append({"data": str(find_store(may_build=not dry_run))})
+            layers.append({"data": str(find_store(may_build=not dry_run))})
     from mtmodels.training.run import prepare
 
     job = prepare(layers, out=out, mode=looks)

@@ -11,7 +11,8 @@ import torch
 
 from cli import default_store
 from cli.common import run
-from cli.mttrain import KEYS, layer_of, mttrain
+from cli.flags import KEYS, layer_of
+from cli.mttrain import mttrain
 from mtdata import sources
 from mtdata.store import open_store
 from mtmodels.training.resolve import resolve
@@ -125,6 +126,12 @@ def test_a_plan_writes_nothing(
         (["--batch", "100"], 2, "`batch` should be at most"),
         (["--epochs", "0"], 2, "`epochs` cannot be taken"),
         (["--data", "missing.h5"], 3, "missing.h5"),
+        (["--no-condition"], 2, "`--no-condition` should go with one of the methods contrastive,"),
+        (["--no-regulariser"], 2, "`--no-regulariser` should go with one of the methods mtpsl; f"),
+        (["--mapping-width", "0.5"], 2, "perceptual-map; found `xtc`. Leave it out, or give an"),
+        (["--mapping-norm", "pass"], 2, "`--mapping-norm` should go with"),
+        (["--checkpoint-mapping"], 2, "`--checkpoint-mapping` should go with"),
+        (["--with-ssl"], 2, "`--with-ssl` should go with"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -143,6 +150,17 @@ def test_what_is_wrong_is_one_paragraph_and_a_code(
     assert "Traceback" not in told.err
     assert told.out == ""
     assert not (tmp_path / "run").exists()
+
+
+def test_flags_of_a_method_go_with_it(store: Path, tmp_path: Path, capsys: Captured) -> None:
+    layer = small_layer(store) | {"epochs": 1, "method": {"name": "mtpsl"}}
+    small = ["--no-condition", "--mapping-width", "0.0625"]
+    out = ["--out", str(tmp_path / "run"), "--json"]
+    assert run(mttrain, [*as_arguments(layer), *small, *out]) == 0
+    # The method is the one of the run, though no flag names it.
+    assert run(mttrain, [*small, *out, "--resume", "--dry-run"]) == 0
+    assert run(mttrain, ["--with-ssl", *out, "--resume"]) == 2
+    assert "should be resumed as it was begun" in capsys.readouterr().err.replace("\n", " ")
 
 
 class TinyRooms(FakeSource):
