@@ -51,6 +51,8 @@ class Network(nn.Module, ABC):
     """Paper and section."""
     stride: ClassVar[int] = 32
     """Height and width of an image should be divisible by this."""
+    minimum_images: ClassVar[int] = 1
+    """Images that a training step should hold, counted over the views."""
     transfer_width: ClassVar[float] = 1.0
     """At width 1, the width of the transfer networks that cost about as much as this network."""
     mapping_width: ClassVar[float] = 1.0
@@ -110,6 +112,20 @@ class Network(nn.Module, ABC):
             raise ValueError(
                 f"height and width should be divisible by {cls.stride}; found {height}x{width}. "
                 f"The nearest size is {h}x{w}."
+            )
+
+    @classmethod
+    def check_images(cls, images: int) -> None:
+        """Refuse a number of images that the network cannot train on at once.
+
+        Raises:
+            ValueError: where there are too few.
+        """
+        if images < cls.minimum_images:
+            raise ValueError(
+                f"a training step should hold {cls.minimum_images} images or more, for batch norm "
+                f"to compare; found {images}. Give a larger --batch, --views 2, or another "
+                "--network."
             )
 
     @torch.no_grad()

@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import ASPP
 
-from mtdata.errors import UsageError
 from mtdata.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.network import Network, Output
@@ -56,6 +55,7 @@ class DeepLabResNet18(Network):
     summary: ClassVar[str] = "ResNet-18 dilated to an eighth of the size, one ASPP head a task."
     reference: ClassVar[str] = "MTPSL, section 4 (PASCAL); Vandenhende et al. 2021; DeepLabv3"
     stride: ClassVar[int] = 8
+    minimum_images: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -79,15 +79,11 @@ class DeepLabResNet18(Network):
         """Predict all tasks at an eighth of the size of the image, and magnify.
 
         Raises:
-            UsageError: where it trains on a batch of one image.
+            ValueError: where it trains on one image.
         """
         self.check_size(*image.shape[-2:])
-        if self.training and len(image) == 1:
-            raise UsageError(
-                "a batch of `deeplab-resnet18` should hold 2 images or more in training, because "
-                "its heads normalise one value an image and channel over the batch; found 1. Give "
-                "--batch 2 or more, or take another network."
-            )
+        if self.training:
+            self.check_images(len(image))
         features = self.encoder(self.normalised(image))[-1]
         predictions = {
             task.name: kind_model(task).activation(

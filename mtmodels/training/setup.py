@@ -84,7 +84,9 @@ def assemble(config: Config, data: RunData) -> Parts:
     for task in data.tasks:
         metric_for(task, config.protocol)
     method = make_method(config, data.tasks)
-    _refusing("network", lambda: type(method.network).check_size(*data.size))
+    network, images = method.network, config.batch * (config.views.count or 1)
+    _refusing("network", lambda: network.check_size(*data.size))
+    _refusing(f"network `{config.network.name}`", lambda: network.check_images(images))
     fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)
     loader = make_loader(config, data)

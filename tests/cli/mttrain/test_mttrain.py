@@ -132,6 +132,11 @@ def test_a_plan_writes_nothing(
         (["--mapping-norm", "pass"], 2, "`--mapping-norm` should go with"),
         (["--checkpoint-mapping"], 2, "`--checkpoint-mapping` should go with"),
         (["--with-ssl"], 2, "`--with-ssl` should go with"),
+        (
+            ["--set", "network.name=deeplab-resnet18", "--set", "batch=1"],
+            2,
+            "network `deeplab-resnet18`: a training step should hold 2 images or more",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

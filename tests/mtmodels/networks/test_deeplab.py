@@ -5,7 +5,6 @@ import torch
 import torchvision.models
 from torch import nn
 
-from mtdata.errors import UsageError
 from mtmodels.networks import DeepLabResNet18
 from mtmodels.networks.resnet import ResNetEncoder
 from tests.batches import PAIR, SIX, generator
@@ -74,6 +73,6 @@ def test_features_keep_an_eighth_of_the_size() -> None:
 def test_refuses_to_train_on_one_image() -> None:
     network = DeepLabResNet18(PAIR, width=0.125)
     image = torch.rand(1, 3, 32, 32)
-    with pytest.raises(UsageError, match=r"should hold 2 images or more.*--batch 2"):
+    with pytest.raises(ValueError, match=r"should hold 2 images or more.*--batch"):
         network(image)
     assert network.eval()(image).predictions["depth"].shape == (1, 1, 32, 32)

@@ -202,6 +202,16 @@ def test_a_size_that_the_network_cannot_take_is_refused(
         assemble(job.config, job.data)
 
 
+def test_no_step_holds_fewer_images_than_the_network_takes(
+    layer: dict[str, Any], tmp_path: Path
+) -> None:
+    deep = {"network": {"name": "deeplab-resnet18", "width": 0.125}, "epochs": 1}
+    # Ten images in threes: the last one is left out.
+    for changes, steps in (({"batch": 3}, 3), ({"batch": 1, "views": {"count": 2}}, 10)):
+        planned = plan(prepare([layer, deep, changes], out=tmp_path / "run", mode="new"))
+        assert planned.steps_per_epoch == steps
+
+
 def test_images_without_a_visible_label_leave_the_epoch_and_are_counted(
     layer: dict[str, Any], store: Path, tmp_path: Path
 ) -> None:
