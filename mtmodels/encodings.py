@@ -3,8 +3,10 @@
 A prediction and a label of one task take the same form, so that one input layer can read both.
 
 Reference: the released code of MTPSL (`Mapfns.pre_process_*`). Differs in one place: depth is
-divided by its largest magnitude, which is the maximum that the code takes wherever that is
-positive, and stays bounded where it is not, as it can be early in training.
+divided by its largest magnitude, where the code takes its maximum. The two are the same unless a
+prediction has negative depths, as it can early in training; the quotient of the code then changes
+sign or explodes. Nor is a prediction divided by less than `SMALLEST_PREDICTED`, so that its
+gradient stays bounded as well.
 """
 
 from collections.abc import Callable
@@ -22,6 +24,8 @@ EncodeLabel = Callable[
 ]
 
 SMALLEST = 1e-12
+SMALLEST_PREDICTED = 1e-3
+"""In the units of the task: a millimetre, or a thousandth of the disparity."""
 
 
 def sampled_classes(
@@ -51,7 +55,7 @@ def relative_depth(
 ) -> Float[Tensor, "n c h w"]:
     """Depth as a share of the largest of its image; the gradient passes through that as well."""
     depth = at_least_single(depth)
-    return depth / depth.abs().amax((1, 2, 3), keepdim=True).clamp(min=SMALLEST)
+    return depth / depth.abs().amax((1, 2, 3), keepdim=True).clamp(min=SMALLEST_PREDICTED)
 
 
 def shifted_normals(

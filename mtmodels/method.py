@@ -52,7 +52,9 @@ class Method(nn.Module, ABC):
     reference: ClassVar[str]
     """Paper and equation."""
     minimum_tasks: ClassVar[int] = 1
-    minimum_views: ClassVar[int] = 1
+    minimum_images: ClassVar[int] = 1
+    """Images of a batch that it compares with each other."""
+    minimum_views: int = 1
     default_views: ClassVar[int] = 1
     """How many views of a batch are made unless told otherwise."""
 
@@ -74,6 +76,36 @@ class Method(nn.Module, ABC):
             progress: How far the training is, in [0, 1].
             rng: The only source of randomness.
         """
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse images that the network, or what only training needs, cannot take.
+
+        Raises:
+            ValueError: with what to do.
+        """
+        self.network.check_size(height, width)
+
+    def check_batch(self, images: int, views: int) -> None:
+        """Refuse batches that the network or the method can learn nothing from.
+
+        Args:
+            images: In a batch.
+            views: Of each.
+
+        Raises:
+            ValueError: with what to do.
+        """
+        if images < self.minimum_images:
+            raise ValueError(
+                f"a batch should have {self.minimum_images} images or more, which this method "
+                f"compares with each other; found {images}. Give a larger --batch."
+            )
+        if views < self.minimum_views:
+            raise ValueError(
+                f"`--views` should be {self.minimum_views} for this method, which compares views "
+                f"of an image; found {views}."
+            )
+        self.network.check_images(images * views)
 
     def predict(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Float[Tensor, "b c h w"]]:
         """Predict images of any size with the network alone."""

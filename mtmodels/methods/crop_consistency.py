@@ -24,11 +24,16 @@ def crop_consistency(tasks: Sequence[Task], look: Look, seen: Seen) -> dict[str,
         look: What the network says of both views.
         seen: Which images of the first view show which task; the others are U_n.
 
+    Raises:
+        ValueError: where there is one view only, which would be compared with itself.
+
     Returns:
         One term a task that an image of the batch does not show.
 
     Reference: MTPSL eq. 2, whose code was never released.
     """
+    if look.views.second is None:
+        raise ValueError("`views` should have a second view for crops to compare; found one.")
     unlabelled = ~seen.device
     weight = unlabelled / unlabelled.sum(0).clamp(min=1)
     terms = {}

@@ -14,7 +14,7 @@ from mtmodels.methods.joint_space import JointSpace
 from mtmodels.methods.pair_method import PairMethod
 from mtmodels.methods.pairs import Pair, source_shares
 from mtmodels.methods.semi_supervised import Extra, Look, check_weight
-from mtmodels.methods.ssl import crop_terms
+from mtmodels.methods.ssl import CropConsistency, crop_terms
 from mtmodels.network import Network
 
 CONSISTENCY_WEIGHT = 2.0
@@ -74,6 +74,8 @@ class JointMethod(PairMethod):
         self.film_schedule = None if film_schedule is None else Schedule(**film_schedule)
         self.detach_predictions = detach_predictions
         self.with_ssl, self.ssl_weight = with_ssl, ssl_weight
+        if with_ssl:
+            self.minimum_views = CropConsistency.minimum_views
         self.joint = JointSpace(
             network,
             conditioning=conditioning,
@@ -89,6 +91,11 @@ class JointMethod(PairMethod):
     ) -> Float[Tensor, " p"]:
         """How far the prediction and the label of each pair are from each other."""
 
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse images that network or mapping cannot take."""
+        super().check_size(height, width)
+        self.joint.check_size(height, width)
+
     def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
         """The sum over the pairs of an image, mean over the images."""
         factor = self.ramp(progress)
@@ -96,9 +103,8 @@ class JointMethod(PairMethod):
         terms: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
         if pairs:
-            if self.detach_predictions:
-                look = look.detached()
-            values = self.compare(pairs, look, rng)
+            compared = look.detached() if self.detach_predictions else look
+            values = self.compare(pairs, compared, rng)
             total = (values * self._weights(pairs, values)).sum() / len(look.batch)
             terms["consistency"] = self.consistency_weight * factor * total
             parts = pair_means(pairs, values)

@@ -126,6 +126,16 @@ class JointSpace(nn.Module):
         place = {point: i for i, point in enumerate(itertools.chain(*groups.values()))}
         return mapped[torch.tensor([place[point] for point in points], device=mapped.device)]
 
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse images whose maps are too small for the statistics of the mapping.
+
+        Raises:
+            ValueError: with what to do.
+        """
+        for mapping in self.mappings:
+            assert isinstance(mapping, MappingNetwork)
+            mapping.check_size(height, width)
+
     def film_parameters(self) -> list[nn.Parameter]:
         """The parameters of the conditioning, over all mappings."""
         return [

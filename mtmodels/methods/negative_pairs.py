@@ -1,7 +1,7 @@
 """What `contrastive` and `discriminator` share: pairs of one image and pairs across images."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -39,6 +39,8 @@ class NegativePairs(JointMethod):
 
     Reference: MTPSL section 3.2, "Alternative loss and regularization strategies".
     """
+
+    minimum_images: ClassVar[int] = 2
 
     def __init__(self, network: Network, *, negatives: int | str = 1, **options: Any) -> None:
         super().__init__(network, **options)

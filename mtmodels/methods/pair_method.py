@@ -15,7 +15,8 @@ class PairMethod(SemiSupervised):
         network: The network to train.
         consistency_weight: A factor on the sum over the pairs of an image; 1 in equation 4.
         pairs: "unlabelled": a task without a label with one that has one. "all": every ordered
-            pair with a label. "auto": the first; the second for an image that shows every task.
+            pair with a label. "auto": the first; the second for an image that has a label of every
+            task.
         mapping_rate: A factor on the learning rate of the mapping.
         options: Those of `SemiSupervised`.
 

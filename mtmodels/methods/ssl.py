@@ -25,7 +25,7 @@ class CropConsistency(SemiSupervised):
 
     summary: ClassVar[str] = "the crop of a prediction is the prediction of the crop"
     reference: ClassVar[str] = "MTPSL eq. 2"
-    minimum_views: ClassVar[int] = 2
+    minimum_views = 2
 
     def __init__(self, network: Network, *, ssl_weight: float = 1.0, **options: Any) -> None:
         super().__init__(network, **options)

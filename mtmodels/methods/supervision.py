@@ -23,11 +23,13 @@ class Seen:
     """Which images of a batch show which task with one valid pixel at least.
 
     The host has a copy, so that one transfer a step is enough to decide which terms there are.
+    `given` on the host has labels without a valid pixel as well, say those that a crop emptied.
     """
 
     tasks: tuple[str, ...]
     device: Bool[Tensor, "t b"]
     host: Bool[Tensor, "t b"]
+    given: Bool[Tensor, "t b"]
 
     def images(self, *tasks: str) -> Bool[Tensor, " b"]:
         """The images that show all of these tasks, on the device."""
@@ -88,11 +90,13 @@ class Supervision:
 
     def seen(self, batch: Batch) -> Seen:
         """Which images show which task; a label without a valid pixel shows nothing."""
-        seen = torch.zeros(len(self.names), len(batch), dtype=torch.bool, device=batch.device)
-        for row, name in zip(seen, self.names, strict=True):
+        shape = (2, len(self.names), len(batch))
+        seen, given = both = torch.zeros(shape, dtype=torch.bool, device=batch.device)
+        for i, name in enumerate(self.names):
             if name in batch.labels:
-                row[batch.rows[name]] = batch.valid[name].flatten(1).any(1)
-        return Seen(self.names, seen, seen.cpu())
+                seen[i, batch.rows[name]] = batch.valid[name].flatten(1).any(1)
+                given[i, batch.rows[name]] = True
+        return Seen(self.names, seen, *both.cpu())
 
     def loss(
         self,

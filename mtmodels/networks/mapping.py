@@ -104,6 +104,19 @@ class MappingNetwork(nn.Module):
             return self._map(inputs, pick, code, before_last=before_last, run=again)
         return self._input_by_input(inputs, pick, code, before_last=before_last)
 
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse inputs of which the last norm would see one pixel.
+
+        Raises:
+            ValueError: where that is so and its statistics are over each sample.
+        """
+        stride = self.trunk.norm_stride
+        if self.over == "sample" and (height // stride) * (width // stride) < 2:
+            raise ValueError(
+                f"the mapping norm over each sample should have maps of more than one pixel; found "
+                f"one, of images of {height}x{width}. Take larger images, or --mapping-norm pass."
+            )
+
     def film_parameters(self) -> list[nn.Parameter]:
         """What turns a code into scales and shifts: the auxiliary network of the paper."""
         norms = [m for m in self.modules() if isinstance(m, ConditionedNorm)]

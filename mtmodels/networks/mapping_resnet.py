@@ -54,7 +54,7 @@ class ResNetTrunk(nn.Module):
         super().__init__()
         if stride not in (8, 16, 32):
             raise ValueError(f"`stride` should be 8, 16 or 32; found {stride}.")
-        self.over = over
+        self.over, self.norm_stride = over, stride
         planes = [scaled(c, width) for c in PLANES[:-1]] + [channels]
         self.first = planes[0]
         self.blocks = nn.ModuleList()

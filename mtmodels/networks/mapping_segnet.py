@@ -33,7 +33,8 @@ class SegNetTrunk(nn.Module):
         super().__init__()
         if stride not in (1, 2, 4, 8, 16, 32):
             raise ValueError(f"`stride` should be a power of 2 up to 32; found {stride}.")
-        self.over = over
+        # The last pool stands behind the last norm.
+        self.over, self.norm_stride = over, min(stride, 16)
         inside = [scaled(c, width) for _, c in STAGES]
         self.first = inside[0]
         outputs = [*inside[:-1], channels]

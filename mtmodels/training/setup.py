@@ -58,20 +58,11 @@ def settle(config: Config, data: RunData) -> Config:
 
 
 def settle_views(config: Config) -> ViewsPart:
-    """How many views there are: as asked for, or as the method wants.
-
-    Raises:
-        UsageError: where the method needs more than were asked for.
-    """
+    """How many views there are: as asked for, or as the method wants."""
     count, name = config.views.count, config.method.name
     method = METHODS.get(name)
     if method is None:  # an unknown name is refused where the method is made
         return config.views
-    if count is not None and count < method.minimum_views:
-        raise UsageError(
-            f"`--views` should be {method.minimum_views} for the method `{name}`, which compares "
-            f"views of an image; found {count}."
-        )
     return config.views.model_copy(update={"count": count or method.default_views})
 
 
@@ -84,9 +75,12 @@ def assemble(config: Config, data: RunData) -> Parts:
     for task in data.tasks:
         metric_for(task, config.protocol)
     method = make_method(config, data.tasks)
-    network, images = method.network, config.batch * (config.views.count or 1)
-    _refusing("network", lambda: network.check_size(*data.size))
-    _refusing(f"network `{config.network.name}`", lambda: network.check_images(images))
+    _refusing("size of the images", lambda: method.check_size(*data.size))
+    views = config.views.count or method.default_views
+    _refusing(
+        f"method `{config.method.name}` with network `{config.network.name}`",
+        lambda: method.check_batch(config.batch, views),
+    )
     fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)
     loader = make_loader(config, data)

@@ -83,6 +83,14 @@ def test_depth_is_bounded_whatever_its_sign(depth: list[float]) -> None:
     assert encoded.flatten().sign().tolist() == [float(x > 0) - float(x < 0) for x in depth]
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1e-4, 1e-2, 1.0])
+def test_small_depths_have_bounded_gradients(scale: float) -> None:
+    depth = (scale * torch.randn(1, 1, 8, 8, generator=generator(2))).requires_grad_()
+    relative_depth(depth, generator(0)).sum().backward()
+    assert depth.grad is not None
+    assert depth.grad.abs().max() <= 64 / max(1e-3, depth.abs().max().item())
+
+
 def test_depth_is_divided_by_the_largest_of_its_own_image() -> None:
     depth = torch.tensor([[1.0, 4.0], [2.0, 8.0]]).reshape(2, 1, 1, 2)
     assert relative_depth(depth, generator(0)).flatten().tolist() == [0.25, 1, 0.25, 1]

@@ -1,5 +1,6 @@
 """The contrastive method: positives closer than negatives."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from mtmodels.methods.negative_pairs import Maps, NegativePairs
 from mtmodels.methods.pairs import Pair
 from mtmodels.methods.semi_supervised import Look
 from mtmodels.networks import NETWORKS
+from mtmodels.views import Views
 from tests.batches import SIX, generator
 from tests.mtmodels.methods.looks import look_at
 
@@ -95,6 +97,7 @@ def test_no_label_is_no_term() -> None:
 def test_crop_consistency_stays_where_there_is_no_pair() -> None:
     method = make(with_ssl=True)
     look = look_at(method.network, {"depth": [0]}, images=1)
+    look = replace(look, views=Views(look.batch, look.batch))
     extra = method.unsupervised(look, progress=1.0, rng=generator(0))
     assert set(extra.terms) == {"semantic/crops", "normals/crops"}
 

@@ -161,7 +161,7 @@ def test_supervision_is_on_the_first_view_unless_told_otherwise() -> None:
 class TestPairs:
     def seen(self, *rows: list[bool]) -> Seen:
         host = torch.tensor(rows).T
-        return Seen(NAMES, host, host)
+        return Seen(NAMES, host, host, host)
 
     def test_unlabelled_with_labelled(self) -> None:
         seen = self.seen([True, False, False], [False, True, True])
@@ -176,6 +176,12 @@ class TestPairs:
         seen = self.seen([True, True, True])
         assert len(present_pairs(seen)) == 6
         assert present_pairs(seen, "unlabelled") == []
+
+    def test_a_crop_does_not_make_it_partly_labelled(self) -> None:
+        emptied, given = torch.tensor([[True], [False], [True]]), torch.ones(3, 1).bool()
+        pairs = present_pairs(Seen(NAMES, emptied, emptied, given))
+        assert {pair.target for pair in pairs} == {"semantic", "normals"}
+        assert len(pairs) == 4
 
     def test_all_pairs_where_asked_for(self) -> None:
         pairs = present_pairs(self.seen([True, True, False]), "all")
@@ -291,6 +297,19 @@ def test_paper_normalisation_divides_by_the_unlabelled_tasks() -> None:
     assert step(make(normalise="paper"), of).auxiliary["consistency"].item() == pytest.approx(
         batch_ / 2
     )
+
+
+def test_crops_teach_the_network_where_the_consistency_does_not() -> None:
+    method = make(with_ssl=True, detach_predictions=True)
+    terms = step(method, views()).auxiliary
+    assert all(term.requires_grad for term in terms.values())
+    terms["depth/crops"].backward()
+    assert gradient_norm(method.network.parameters()) > 0
+
+
+def test_crops_of_one_view_are_refused() -> None:
+    with pytest.raises(ValueError, match="second view for crops to compare; found one"):
+        step(make(with_ssl=True), Views(batch()))
 
 
 def test_with_ssl_adds_its_terms() -> None:

@@ -275,6 +275,24 @@ def test_refuses() -> None:
         small(trunk="resnet18", stride=4)
 
 
+@each_trunk
+@pytest.mark.parametrize("stride", [8, 16, 32])
+@pytest.mark.parametrize("size", [(8, 16), (16, 16), (32, 32), (32, 64)])
+def test_says_beforehand_which_sizes_it_takes(
+    trunk: str, stride: int, size: tuple[int, int]
+) -> None:
+    network = small(PAIR, codes=0, trunk=trunk, stride=stride)
+    inputs = {"depth": torch.rand(1, 1, *size)}
+    try:
+        network.check_size(*size)
+    except ValueError as error:
+        assert f"images of {size[0]}x{size[1]}. Take larger" in str(error)  # noqa: PT017
+        with pytest.raises((UsageError, RuntimeError)):
+            network(inputs, numbers(0), numbers(0))
+    else:
+        network(inputs, numbers(0), numbers(0))
+
+
 def test_one_pixel_has_no_statistics() -> None:
     with pytest.raises(UsageError, match=r"more than one pixel; found one.*--mapping-norm pass"):
         small(trunk="resnet18")({"depth": torch.rand(1, 1, 32, 32)}, numbers(0), numbers(0))

@@ -198,7 +198,7 @@ def test_a_size_that_the_network_cannot_take_is_refused(
 
     build(FakeSource(images=(8, 2), missing=0), tmp_path / "odd.h5", size=(24, 32))
     job = prepare([layer, {"data": str(tmp_path / "odd.h5")}], out=tmp_path / "run", mode="new")
-    with pytest.raises(MtdataError, match=r"network: .*divisible by 32; found 24x32"):
+    with pytest.raises(MtdataError, match=r"size of the images: .*divisible by 32; found 24x32"):
         assemble(job.config, job.data)
 
 

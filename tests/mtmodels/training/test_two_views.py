@@ -51,8 +51,18 @@ def test_a_method_says_how_many_views_it_wants(run: Train, tmp_path: Path) -> No
 
 
 def test_one_view_is_refused_where_two_are_compared(run: Train, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"`--views` should be 2 for the method `ssl`.*found 1"):
-        run(tmp_path / "run", method={"name": "ssl"}, views={"count": 1})
+    for method in ({"name": "ssl"}, {"name": "mtpsl", "options": {**SMALL, "with_ssl": True}}):
+        with pytest.raises(UsageError, match=r"method `.*`--views` should be 2 for.*found 1"):
+            run(tmp_path / "run", method=method, views={"count": 1})
+        assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["contrastive", "discriminator"])
+def test_one_image_is_refused_where_images_are_compared(
+    run: Train, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(UsageError, match=r"a batch should have 2 images or more.*found 1.*--batch"):
+        run(tmp_path / "run", method={"name": name, "options": SMALL}, batch=1)
     assert not (tmp_path / "run").exists()
 
 
