@@ -21,7 +21,7 @@ class ContrastivePairs(NegativePairs):
 
     Args:
         network: The network to train.
-        margin: By how much closer, in cosine distances, which lie in [0, 2].
+        margin: By how much closer, in cosine distances: [0, 2], of maps behind a ReLU [0, 1].
         options: Those of `NegativePairs`.
 
     Raises:
