@@ -2,25 +2,29 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from mtdata.errors import UnknownNameError
+from mtmodels.option_types import check_type, in_words
 
 T = TypeVar("T")
 
 
 def options_of(member: Callable[..., Any]) -> dict[str, Any]:
     """The options that a member takes, each with its default, under the names a user writes."""
-    written = {python: name for name, python in _aliases(member).items()}
-    found: dict[str, Any] = {}
-    for owner in _owners(member):
-        parameters = inspect.signature(owner).parameters.values()
-        for parameter in parameters:
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-                found.setdefault(written.get(parameter.name, parameter.name), parameter.default)
-        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
-            break
-    return found
+    return {name: parameter.default for name, parameter in _parameters(member).items()}
+
+
+def filled(member: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a member under the names a user writes: those given, and the defaults.
+
+    An option without a default is left out, and one that the member does not have is kept: `build`
+    refuses both.
+    """
+    written = _written(member)
+    given = {written.get(option, option): value for option, value in options.items()}
+    defaults = {k: v for k, v in options_of(member).items() if v is not inspect.Parameter.empty}
+    return {**defaults, **given}
 
 
 def explained(member: Callable[..., Any]) -> dict[str, str]:
@@ -28,7 +32,7 @@ def explained(member: Callable[..., Any]) -> dict[str, str]:
 
     Where a class hands `**options` on, its bases say what those are.
     """
-    written = {python: name for name, python in _aliases(member).items()}
+    written = _written(member)
     bases = member.__mro__ if isinstance(member, type) else (member,)
     found: dict[str, str] = {}
     for owner in bases:
@@ -69,16 +73,38 @@ def build(
 
     Raises:
         UnknownNameError: for a name or an option that there is not, naming the nearest.
+        ValueError: for an option that is missing or not of the type that the member declares.
     """
     if name not in members:
         raise UnknownNameError(family, name, members)
-    member, options = members[name], dict(options or {})
-    known = options_of(member)
-    aliases = _aliases(member)
-    for option in options:
-        if option not in known and option not in aliases.values():
-            raise UnknownNameError(f"option of {family} `{name}`", option, known)
-    return member(*arguments, **{aliases.get(key, key): value for key, value in options.items()})
+    member = members[name]
+    parameters, written, aliases = _parameters(member), _written(member), _aliases(member)
+    given = {written.get(option, option): value for option, value in (options or {}).items()}
+    for option, value in given.items():
+        if option not in parameters:
+            raise UnknownNameError(f"option of {family} `{name}`", option, parameters)
+        check_type(option, value, parameters[option].annotation)
+    for option, parameter in parameters.items():
+        if option not in given and parameter.default is parameter.empty:
+            raise ValueError(
+                f"`{option}` should be {in_words(parameter.annotation)}; found nothing."
+            )
+    return member(*arguments, **{aliases.get(key, key): value for key, value in given.items()})
+
+
+def _parameters(member: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """What declares each option, with its type resolved, under the names a user writes."""
+    written = _written(member)
+    found: dict[str, inspect.Parameter] = {}
+    for owner in _owners(member):
+        parameters, types = inspect.signature(owner).parameters.values(), get_type_hints(owner)
+        for parameter in parameters:
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+                name = written.get(parameter.name, parameter.name)
+                found.setdefault(name, parameter.replace(annotation=types.get(parameter.name, Any)))
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+            break
+    return found
 
 
 def _owners(member: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
@@ -89,6 +115,11 @@ def _owners(member: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     for owner in member.__mro__:
         if "__init__" in owner.__dict__:
             yield owner.__dict__["__init__"]
+
+
+def _written(member: Callable[..., Any]) -> dict[str, str]:
+    """Names that Python sees, and those that a user writes."""
+    return {python: name for name, python in _aliases(member).items()}
 
 
 def _aliases(member: Callable[..., Any]) -> Mapping[str, str]:
