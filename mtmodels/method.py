@@ -2,24 +2,44 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mtdata.errors import UnknownNameError
 from mtmodels.network import Network
+from mtmodels.option_types import check_type
 from mtmodels.terms import Terms
 from mtmodels.views import Views
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Schedule:
-    """A learning-rate schedule by its name, with its options."""
+    """A learning-rate schedule by its name, with its options.
+
+    Args:
+        name: Which schedule.
+        options: Its own.
+        unknown: What else somebody wrote down beside the two.
+
+    Raises:
+        ValueError: where one of the two is of another type, or there is more.
+    """
 
     name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any]
+
+    def __init__(self, name: Any = None, options: Any = None, **unknown: Any) -> None:
+        for key in unknown:
+            raise UnknownNameError("key of a schedule", key, ["name", "options"])
+        options = {} if options is None else options
+        check_type("name", name, str, of="a schedule")
+        check_type("options", options, Mapping[str, Any], of="a schedule")
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "options", options)
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,9 @@ def _explain(error: ValidationError) -> str:
     """Say what the first problem is; for an unknown key, name the nearest known one."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "too_short":
+        least = first["ctx"]["min_length"]
+        return f"`{where}` should hold {least} value or more; found {first['input']!r}."
     if first["type"] != "extra_forbidden":
         found = "" if not first["loc"] else f"; found {first['input']!r}"
         name = f"`{where}` cannot be taken: " if where else ""

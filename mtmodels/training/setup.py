@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from mtdata import Task
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 from mtdata.loader import Loader
 from mtmodels.method import Method, Schedule
 from mtmodels.methods import METHODS
@@ -174,6 +174,4 @@ def _refusing(what: str, action: Any) -> Any:
 
 def _try_schedule(schedule: Schedule, config: Config, steps: int) -> None:
     position = Position(0, steps, config.epochs)
-    if schedule.name not in SCHEDULES:
-        raise UnknownNameError("schedule", schedule.name, SCHEDULES)
-    _refusing("schedule", lambda: SCHEDULES[schedule.name](position, **schedule.options))
+    _make("schedule", SCHEDULES, schedule.name, position, options=schedule.options)

@@ -119,6 +119,12 @@ def test_a_plan_writes_nothing(
         (["--method", "xtcc"], 2, "'xtcc' is not one of"),
         (["--set", "epoch=3"], 2, "There is no key `epoch`. Did you mean `epochs`?"),
         (["--set", "method.options.lamda=1"], 2, "no option `lamda` of method `xtc`"),
+        (["--set", "method.options.lambda=two"], 2, "method `xtc`: `lambda` should be a number"),
+        (["--set", "network.options.feature_stride=true"], 2, "a whole number; found True"),
+        (["--set", "weighting.name=fixed"], 2, "`values` should be a mapping, each value a number"),
+        (["--set", "schedule.options={evry: 3}"], 2, "no option `evry` of schedule `cosine`"),
+        (["--set", "schedule.options={final: low}"], 2, "schedule `cosine`: `final` should be a n"),
+        (["--set", "views.scales=[]"], 2, "`views.scales` should hold 1 value or more; found []"),
         (["--recipe", "nyu-compac"], 2, "Did you mean `nyu-compact`?"),
         (["--resume", "--overwrite"], 2, "give one of them"),
         (["--regime", "two"], 2, "`two`"),
@@ -166,6 +172,31 @@ def test_flags_of_a_method_go_with_it(store: Path, tmp_path: Path, capsys: Captu
     assert run(mttrain, [*small, *out, "--resume", "--dry-run"]) == 0
     assert run(mttrain, ["--with-ssl", *out, "--resume"]) == 2
     assert "should be resumed as it was begun" in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("detach_features=maybe", "`detach_features` should be true or false; found 'maybe'."),
+        ("film_schedule=step", "`film_schedule` should be a mapping or null; found 'step'."),
+        ("film_schedule={naem: step}", "There is no key `naem` of a schedule. Did you mean `name`"),
+        ("film_schedule={}", "`name` of a schedule should be text; found None."),
+        ("film_schedule={name: step, options: 3}", "`options` of a schedule should be a mapping"),
+        ("film_schedule={name: setp}", "no schedule `setp`. Did you mean `step`?"),
+        ("film_schedule={name: step, options: {evry: 3}}", "no option `evry` of schedule `step`."),
+        ("film_schedule={name: step, options: {every: x}}", "`every` should be a whole number"),
+    ],
+)
+def test_an_option_of_a_method_that_cannot_be(
+    store: Path, tmp_path: Path, capsys: Captured, assignment: str, words: str
+) -> None:
+    layer = small_layer(store) | {"method": {"name": "mtpsl", "options": {"mapping_width": 0.0625}}}
+    arguments = [*as_arguments(layer), "--set", f"method.options.{assignment}"]
+    assert run(mttrain, [*arguments, "--out", str(tmp_path / "run")]) == 2
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert words in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "run").exists()
 
 
 class TinyRooms(FakeSource):

@@ -87,6 +87,8 @@ def test_an_unknown_key_names_the_nearest_known_one(
         ({"betas": [0.9, 1.0]}, "`betas.1` cannot be taken.*less than 1"),
         ({"betas": [-0.1, 0.9]}, "`betas.0` cannot be taken.*equal to 0"),
         ({"network": "unet"}, "`network`"),
+        ({"views": {"scales": []}}, r"^`views.scales` should hold 1 value or more; found \[\]\.$"),
+        ({"augmentation": {"scales": []}}, r"^`augmentation.scales` should hold 1 value or more"),
         ({"devices": 2}, "`devices`"),
     ],
 )
