@@ -33,6 +33,7 @@ VARIATIONS = {
     "mtpsl-mapping-only": ("mtpsl", "--set method.options.detach_predictions=true"),
     "mtpsl-ramp": ("mtpsl", "--set method.options.ramp_up=0.5"),
     "mtpsl-width-0.5": ("mtpsl", "--mapping-width 0.5"),
+    "sl-no-zoom": ("sl", "--set views.scales=[1.0] --set views.flip=0.5"),
     "ssl-no-zoom": ("ssl", "--set views.scales=[1.0] --set views.flip=0.5"),
     "ssl-weight-0.2": ("ssl", "--set method.options.ssl_weight=0.2"),
     "sl-20-epochs": ("sl", "--epochs 20"),
