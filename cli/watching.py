@@ -36,15 +36,22 @@ class LineWatcher(Watcher):
             self._said = time.monotonic()
             say(
                 f"step {progress.step}/{progress.steps}  epoch {progress.epoch}  "
-                f"{losses(result.tasks)}  {clock(progress.left)} left"
+                f"{losses(result.tasks, result.auxiliary)}  {clock(progress.left)} left"
             )
 
-    def epoch(self, progress: Progress, means: dict[str, float], scores: "Scores") -> None:
+    def epoch(
+        self,
+        progress: Progress,
+        means: Mapping[str, float],
+        scores: "Scores",
+        *,
+        auxiliary: Mapping[str, float],
+    ) -> None:
         """Say what an epoch brought."""
         self._said = time.monotonic()
         held = f"  held out: {headlines(scores)}" if scores else ""
         say(
-            f"epoch {progress.done}/{progress.epochs}  {losses(means)}{held}"
+            f"epoch {progress.done}/{progress.epochs}  {losses(means, auxiliary)}{held}"
             f"  {clock(progress.left)} left"
         )
 
@@ -69,14 +76,21 @@ class BarWatcher(Watcher):
             self._training,
             completed=progress.step,
             description=f"epoch {progress.epoch}/{progress.epochs}",
-            told=losses(result.tasks),
+            told=losses(result.tasks, result.auxiliary, digits=3),
             left=clock(progress.left),
         )
 
-    def epoch(self, progress: Progress, means: dict[str, float], scores: "Scores") -> None:
+    def epoch(
+        self,
+        progress: Progress,
+        means: Mapping[str, float],
+        scores: "Scores",
+        *,
+        auxiliary: Mapping[str, float],
+    ) -> None:
         """Print a line that stays."""
         held = f"  held out: {headlines(scores)}" if scores else ""
-        self.say(f"epoch {progress.done}/{progress.epochs}  {losses(means)}{held}")
+        self.say(f"epoch {progress.done}/{progress.epochs}  {losses(means, auxiliary)}{held}")
 
     def evaluating(self, what: str, done: int, total: int) -> None:
         """Show a second bar while scoring."""
@@ -114,9 +128,17 @@ def training_bars(console: "rich.console.Console") -> "rich.progress.Progress":
     )
 
 
-def losses(values: Mapping[str, float]) -> str:
-    """Losses for people."""
-    return "  ".join(f"{task} {value:.4g}" for task, value in values.items())
+def losses(tasks: Mapping[str, float], auxiliary: Mapping[str, float], *, digits: int = 4) -> str:
+    """Losses for people: the term of each task, and the sum of all others in one number.
+
+    The others go by the name of their kind where they are of one ("crops" of "depth/crops").
+    """
+    told = list(tasks.items())
+    if auxiliary:
+        kinds = {name.rpartition("/")[2] for name in auxiliary}
+        kind = kinds.pop() if len(kinds) == 1 else "auxiliary"
+        told.append((kind, sum(auxiliary.values())))
+    return "  ".join(f"{name} {value:.{digits}g}" for name, value in told)
 
 
 def headlines(scores: "Scores") -> str:

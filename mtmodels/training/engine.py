@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -17,6 +17,7 @@ from mtmodels.method import Method
 from mtmodels.terms import Terms
 from mtmodels.training import randomness
 from mtmodels.training.config import Config
+from mtmodels.training.labelled import count_shown, labelled_means, supervised
 from mtmodels.training.layout import memory_format
 from mtmodels.training.schedules import SCHEDULES, Position
 from mtmodels.training.viewing import ViewMaker
@@ -25,7 +26,18 @@ from mtmodels.weighting import Weighting
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step tells the log; `loss` is None where the batch gave no term."""
+    """What a step tells the log.
+
+    Args:
+        lr: The learning rate.
+        loss: What went backwards; None where the batch gave no term.
+        tasks: The terms of tasks.
+        auxiliary: The terms beside them.
+        parts: What the terms are made of.
+        gradient_norm: Before clipping.
+        images: How many images of the views that are supervised show each task.
+        labelled: The direct loss of each task as a mean over these images.
+    """
 
     lr: float
     loss: float | None
@@ -33,6 +45,8 @@ class StepResult:
     auxiliary: Mapping[str, float]
     parts: Mapping[str, float]
     gradient_norm: float
+    images: Mapping[str, int] = field(default_factory=dict)
+    labelled: Mapping[str, float] = field(default_factory=dict)
 
 
 class Engine:
@@ -73,15 +87,21 @@ class Engine:
         views = self.views(batch, position.epoch)
         with self.fabric.autocast():
             terms = self.method(views, progress=position.progress, rng=self.rng)
-        values = _read(terms, position.step, batch.keys)
+        batches = supervised(self.method, views)
+        values, images = _read(terms, count_shown(batches), position.step, keys=batch.keys)
         if not terms.tasks and not terms.auxiliary:
-            return StepResult(lr, None, {}, {}, values["parts"], 0.0)
+            return StepResult(lr, None, {}, {}, values["parts"], 0.0, images)
         shared = self.method.network.shared_parameters()
         total = self.weighting.backward(terms, shared, self.fabric.backward)
         norm = self._clip(position.step, batch.keys)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return StepResult(lr, float(total), gradient_norm=norm, **values)
+        labelled = labelled_means(
+            self.method, values["parts"], images, images=sum(map(len, batches))
+        )
+        return StepResult(
+            lr, float(total), **values, gradient_norm=norm, images=images, labelled=labelled
+        )
 
     def train(self) -> None:
         """Put everything into training mode."""
@@ -144,22 +164,23 @@ class Engine:
         return norm
 
 
-def _read(terms: Terms, step: int, keys: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """Bring all terms to the processor in one go, and refuse those that are not finite."""
+def _read(
+    terms: Terms, shown: Mapping[str, Tensor], step: int, *, keys: tuple[str, ...]
+) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
+    """Bring all terms and counts to the processor in one go; refuse terms that are not finite."""
     families = {"tasks": terms.tasks, "auxiliary": terms.auxiliary, "parts": terms.parts}
     flat = [(family, name) for family, named in families.items() for name in named]
-    if not flat:
-        return {family: {} for family in families}
-    stacked = torch.stack([families[f][n].detach().float() for f, n in flat])
+    numbers = [*(families[f][n] for f, n in flat), *shown.values()]
+    read = torch.stack([number.detach().float() for number in numbers]).tolist() if numbers else []
     values: dict[str, dict[str, float]] = {family: {} for family in families}
-    for (family, name), value in zip(flat, stacked.tolist(), strict=True):
+    for (family, name), value in zip(flat, read, strict=False):
         values[family][name] = value
     for family in ("parts", "auxiliary", "tasks"):
         # The parts first: they name the culprit best.
         for name, value in values[family].items():
             if not math.isfinite(value):
                 raise DivergedError(step, name, keys)
-    return values
+    return values, dict(zip(shown, map(int, read[len(flat) :]), strict=True))
 
 
 def can_fuse(device: torch.device, precision: str) -> bool:

@@ -1,7 +1,9 @@
-"""Mean losses over an epoch, for weightings with a history and for the log."""
+"""Means over an epoch, for weightings with a history and for the log."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from mtmodels.training.engine import StepResult
 
 
 class Means:
@@ -11,11 +13,17 @@ class Means:
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
 
-    def add(self, values: Mapping[str, float]) -> None:
-        """Add the values of a step."""
+    def add(self, values: Mapping[str, float], counts: Mapping[str, int] | None = None) -> None:
+        """Add the values of a step.
+
+        Args:
+            values: By name.
+            counts: How many each of them is a mean of; 1 where they are not given.
+        """
         for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            count = 1 if counts is None else counts[name]
+            self._sums[name] = self._sums.get(name, 0.0) + value * count
+            self._counts[name] = self._counts.get(name, 0) + count
 
     def take(self) -> dict[str, float]:
         """Give the means and start anew."""
@@ -27,6 +35,48 @@ class Means:
         """As plain values."""
         return {"sums": dict(self._sums), "counts": dict(self._counts)}
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state` gave."""
         self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+
+
+class EpochMeans:
+    """The means of all that a step tells of its terms."""
+
+    def __init__(self) -> None:
+        self._tasks = Means()
+        self._further = {name: Means() for name in ("auxiliary", "parts", "labelled")}
+        self._images: dict[str, int] = {}
+
+    def add(self, result: StepResult) -> None:
+        """Add a step."""
+        self._tasks.add(result.tasks)
+        self._further["auxiliary"].add(result.auxiliary)
+        self._further["parts"].add(result.parts)
+        self._further["labelled"].add(result.labelled, result.images)
+        for task, count in result.images.items():
+            self._images[task] = self._images.get(task, 0) + count
+
+    def take(self) -> dict[str, dict[str, Any]]:
+        """Give the fields of an epoch row and start anew.
+
+        Returns:
+            `means` of the terms of tasks, `auxiliary` and `parts`, each over the steps that have
+            the term; `images` that showed each task, and `labelled`, the mean of its direct loss
+            over all of them.
+        """
+        further = {name: means.take() for name, means in self._further.items()}
+        images, self._images = self._images, {}
+        return {"means": self._tasks.take(), **further, "images": images}
+
+    def state(self) -> dict[str, Any]:
+        """As plain values."""
+        further = {name: means.state() for name, means in self._further.items()}
+        return {**self._tasks.state(), **further, "images": dict(self._images)}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `state` gave; older checkpoints have the means of tasks alone."""
+        self._tasks.load_state(state)
+        for name, means in self._further.items():
+            means.load_state(state.get(name, {"sums": {}, "counts": {}}))
+        self._images = dict(state.get("images", {}))

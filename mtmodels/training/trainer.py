@@ -9,7 +9,7 @@ from mtmodels.scores import Scores
 from mtmodels.training import checkpoint
 from mtmodels.training.clock import Clock
 from mtmodels.training.engine import Engine, StepResult
-from mtmodels.training.means import Means
+from mtmodels.training.means import EpochMeans
 from mtmodels.training.runfolder import RunFolder
 from mtmodels.training.runlog import RunLog
 from mtmodels.training.schedules import Position
@@ -47,7 +47,7 @@ class Trainer:
         self.config = engine.config
         self.watcher = watcher or Watcher()
         self.runlog = RunLog(folder.metrics)
-        self.selection, self.means, self.clock = Selection(), Means(), Clock()
+        self.selection, self.means, self.clock = Selection(), EpochMeans(), Clock()
         self.epoch = self.offset = 0
 
     def fit(self) -> None:
@@ -113,7 +113,7 @@ class Trainer:
     def _after_step(self, result: StepResult, images: int) -> None:
         self.offset += 1
         self.clock.count(images)
-        self.means.add(result.tasks)
+        self.means.add(result)
         step = self.position().step
         if step % self.config.log_every == 0 or self.offset == len(self.batches):
             self.runlog.write("step", self._row(result))
@@ -128,6 +128,8 @@ class Trainer:
             "tasks": result.tasks,
             "auxiliary": result.auxiliary,
             "parts": result.parts,
+            "images": result.images,
+            "labelled": result.labelled,
             "weights": self.engine.weighting.weights(),
             "gradient_norm": result.gradient_norm,
             "time": self.clock.lap(),
@@ -135,10 +137,10 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         means = self.means.take()
-        self.engine.weighting.end_epoch(means)
+        self.engine.weighting.end_epoch(means["means"])
         scores = self.validate() if self.validate else {}
         self.epoch, self.offset = self.epoch + 1, 0
-        row: dict[str, Any] = {"epoch": self.epoch, "step": self.position().step, "means": means}
+        row: dict[str, Any] = {"epoch": self.epoch, "step": self.position().step, **means}
         is_best = False
         if self.validate:
             improvement, is_best = self.selection.offer(scores, self.epoch)
@@ -147,7 +149,7 @@ class Trainer:
         self.save()
         if is_best and self.selects:
             checkpoint.copy(self.folder.last, self.folder.best)
-        self.watcher.epoch(self._progress(), means, scores)
+        self.watcher.epoch(self._progress(), means["means"], scores, auxiliary=means["auxiliary"])
 
     def _is_due(self) -> bool:
         every = self.config.checkpoint_every

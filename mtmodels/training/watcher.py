@@ -1,5 +1,6 @@
 """What a run tells whoever watches it; the command line draws bars and lines from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,22 @@ class Watcher:
     def step(self, progress: Progress, result: "StepResult") -> None:
         """A step is done."""
 
-    def epoch(self, progress: Progress, means: dict[str, float], scores: "Scores") -> None:
-        """An epoch is done; `scores` is empty where nothing was held out."""
+    def epoch(
+        self,
+        progress: Progress,
+        means: Mapping[str, float],
+        scores: "Scores",
+        *,
+        auxiliary: Mapping[str, float],
+    ) -> None:
+        """An epoch is done.
+
+        Args:
+            progress: Where the run is.
+            means: Of the terms of tasks.
+            scores: Empty where nothing was held out.
+            auxiliary: Means of the terms beside those of tasks.
+        """
 
     def evaluating(self, what: str, done: int, total: int) -> None:
         """A batch is scored."""

@@ -6,12 +6,13 @@ import pytest
 from rich.console import Console
 
 from cli import watching
-from cli.watching import BarWatcher, LineWatcher, clock, training_bars
+from cli.watching import BarWatcher, LineWatcher, clock, losses, training_bars
 from mtmodels.scores import Scores
 from mtmodels.training.engine import StepResult
 from mtmodels.training.watcher import Progress, Watcher
 
-RESULT = StepResult(1e-3, 1.0, {"depth": 0.51234, "semantic": 2.0}, {}, {}, 1.0)
+CROPS = {"depth/crops": 0.25, "semantic/crops": 0.5}
+RESULT = StepResult(1e-3, 1.0, {"depth": 0.51234, "semantic": 2.0}, CROPS, {}, 1.0)
 SCORES: Scores = {"depth": {"abs_err": 0.4, "rmse": 1.0}, "semantic": {"iou": [1.0], "miou": 20.0}}
 
 
@@ -26,8 +27,8 @@ def go_through(watcher: Watcher) -> None:
         watcher.step(at(step), RESULT)
     for done in (1, 2):
         watcher.evaluating("score", done, 2)
-    watcher.epoch(at(3), {"depth": 0.6}, SCORES)
-    watcher.epoch(at(6), {"depth": 0.5}, {})
+    watcher.epoch(at(3), {"depth": 0.6}, SCORES, auxiliary=CROPS)
+    watcher.epoch(at(6), {"depth": 0.5}, {}, auxiliary={})
 
 
 def test_bars_on_a_terminal() -> None:
@@ -36,7 +37,14 @@ def test_bars_on_a_terminal() -> None:
         go_through(BarWatcher(bars))
         bars.refresh()
     text = file.getvalue()
-    for word in ("Run: [bold]here", "epoch 1/2", "3/6", "1:05", "depth 0.5123", "held out: depth"):
+    for word in (
+        "Run: [bold]here",
+        "epoch 1/2",
+        "3/6",
+        "1:05",
+        "depth 0.512  semantic 2  crops 0.75",
+        "held out: depth",
+    ):
         assert word in text
     assert "abs_err 0.4  semantic miou 20" in text
 
@@ -46,12 +54,31 @@ def test_lines_elsewhere(
 ) -> None:
     go_through(LineWatcher())
     lines = capsys.readouterr().err.splitlines()
-    assert lines[1] == "step 1/6  epoch 1  depth 0.5123  semantic 2  1:05 left"
-    assert lines[2].startswith("epoch 1/2  depth 0.6  held out: depth abs_err 0.4")
+    assert lines[1] == "step 1/6  epoch 1  depth 0.5123  semantic 2  crops 0.75  1:05 left"
+    assert lines[2].startswith("epoch 1/2  depth 0.6  crops 0.75  held out: depth abs_err 0.4")
     assert len(lines) == 4
     monkeypatch.setattr(watching, "EVERY", 0.0)
     go_through(LineWatcher())
     assert len(capsys.readouterr().err.splitlines()) == 6
+
+
+def test_the_line_of_three_tasks_fits_a_terminal_of_a_hundred_columns() -> None:
+    file = io.StringIO()
+    tasks = {"semantic": 1.23456, "depth": 0.512345, "normals": 0.312345}
+    told = StepResult(1e-3, 1.0, tasks, {"consistency": 2.12345}, {}, 1.0)
+    with training_bars(Console(file=file, force_terminal=True, width=100)) as bars:
+        BarWatcher(bars).step(Progress(3, 1200, 9900, 15, 2, 3000.0), told)
+        bars.refresh()
+    line = file.getvalue().splitlines()[-2]
+    for word in ("epoch 3/15", "1200/9900", "50:00", "normals 0.312  consistency 2.12"):
+        assert word in line
+
+
+def test_terms_of_several_kinds_are_one_number() -> None:
+    assert losses({"depth": 1.0}, {}) == "depth 1"
+    assert losses({"depth": 1.0}, {"consistency": 2.0}) == "depth 1  consistency 2"
+    mixed = {"consistency": 2.0, "depth/crops": 0.5, "semantic/crops": 0.25}
+    assert losses({"depth": 1.0}, mixed) == "depth 1  auxiliary 2.75"
 
 
 def test_times_for_people() -> None:
