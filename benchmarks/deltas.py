@@ -1,10 +1,20 @@
-"""The deltas of a study: a panel a group, a line a cell, with the deviation over its seeds."""
+"""The results of a study as Markdown tables, and their deltas as a picture.
 
-from collections.abc import Mapping
+python -m benchmarks.deltas docs/results/mtpsl-nyu.json [--plot FILE.png]
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 PROTOCOL = "mtpsl"
+COLUMNS = (
+    ("mIoU ↑", "semantic", "miou", 2),
+    ("abs. error, m ↓", "depth", "abs_err", 3),
+    ("mean angle, degrees ↓", "normals", "mean", 2),
+)
 
 
 def entries_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -13,10 +23,13 @@ def entries_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [entry for entry in table["entries"] if entry.get("delta")]
 
 
-def label(entry: Mapping[str, Any]) -> str:
-    """The name of a cell without regime and seed, and how many seeds it has."""
-    name = entry["name"].rpartition("-s")[0].removesuffix(f"-{entry['regime']}")
-    return f"{name} ({len(entry['seeds'])})"
+def labels(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of cells without seed, and without the regime that they share; how many seeds."""
+    names = [entry["name"].rpartition("-s")[0] for entry in entries]
+    if len({entry["regime"] for entry in entries}) == 1:
+        names = [name.removesuffix(f"-{entries[0]['regime']}") for name in names]
+    counts = [len(entry["seeds"]) for entry in entries]
+    return [f"{name} ({count})" for name, count in zip(names, counts, strict=True)]
 
 
 def draw_deltas(groups: Mapping[str, Mapping[str, Any]], path: Path) -> None:
@@ -32,7 +45,49 @@ def draw_deltas(groups: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         deviations = [entry["delta"]["std"] or 0.0 for entry in entries]
         axis.axvline(0, color="0.7", linewidth=1)
         axis.errorbar(means, range(len(entries)), xerr=deviations, fmt="o", capsize=3)
-        axis.set_yticks(range(len(entries)), [label(entry) for entry in entries])
+        axis.set_yticks(range(len(entries)), labels(entries))
         axis.set(ylim=(len(entries) - 0.5, -0.5), title=title)
     axes[-1].set_xlabel("delta against supervised training, % (in brackets: seeds)")
     figure.savefig(path, dpi=110)
+
+
+def number(mean: float, deviation: float | None, decimals: int, *, sign: str = "") -> str:
+    """A mean, with its deviation where there are several seeds."""
+    spread = "" if deviation is None else f" ± {deviation:.{decimals}f}"
+    return f"{mean:{sign}.{decimals}f}{spread}"
+
+
+def markdown(entries: list[dict[str, Any]]) -> str:
+    """A table of cells: one score a task, and delta."""
+    titles = [title for title, *_ in COLUMNS]
+    lines = [
+        "| cell (seeds) | " + " | ".join([*titles, "delta, % ↑"]) + " |",
+        "|---|" + "--:|" * (len(titles) + 1),
+    ]
+    for name, entry in zip(labels(entries), entries, strict=True):
+        scores, deviations = entry["scores"], entry.get("std") or {}
+        cells = [
+            number(scores[task][metric], deviations.get(task, {}).get(metric), decimals)
+            for _, task, metric, decimals in COLUMNS
+        ]
+        delta = entry["delta"]
+        cells.append(number(delta["mean"], delta["std"], 2, sign="+"))
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--plot", type=Path, help="a picture of the deltas")
+    arguments = parser.parse_args()
+    groups = json.loads(arguments.results.read_text(encoding="utf-8"))["groups"]
+    for title, result in groups.items():
+        print(f"{title}\n\n{markdown(entries_of(result))}\n")
+    if arguments.plot is not None:
+        draw_deltas(groups, arguments.plot)
+
+
+if __name__ == "__main__":
+    main()

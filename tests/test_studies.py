@@ -1,0 +1,64 @@
+"""The studies: what counts as done, what their tables say, what their measurements mean."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import deltas, gradients, study_mtpsl
+from benchmarks.cells import finished
+from mtdata.geometry import Crop
+from mtmodels.methods import CropConsistency, JointTaskSpaces
+from mtmodels.networks import NETWORKS
+from mtmodels.recipes import all_recipes
+from mtmodels.views import second_view
+from tests.batches import SIX, random_batch
+
+THREE = SIX[:3]
+RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "mtpsl-nyu.json"
+
+
+def test_only_whole_runs_of_a_cell_are_finished(tmp_path: Path) -> None:
+    for name in ("sl-one-s0", "sl-one-s10", "sl-one-s2", "sl-one-s2x", "mtpsl-sl-one-s0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.html").touch()
+    (tmp_path / "sl-one-s1").mkdir()
+    found = [folder.name for folder in finished(tmp_path, "sl-one")]
+    assert found == ["sl-one-s0", "sl-one-s2", "sl-one-s10"]
+
+
+@pytest.mark.parametrize("name", [*study_mtpsl.METHODS, *study_mtpsl.VARIATIONS])
+def test_every_cell_is_a_command_on_a_recipe(name: str) -> None:
+    cell = study_mtpsl.cell(name, "one", 3)
+    assert cell.folder == f"{name}-one-s3"
+    words = shlex.split(cell.command(Path("store.h5"), Path("runs")))
+    assert words[words.index("--recipe") + 1] in all_recipes()
+    assert words[words.index("--seed") + 1] == "3"
+
+
+def test_results_become_tables_and_a_picture(tmp_path: Path) -> None:
+    groups = json.loads(RESULTS.read_text(encoding="utf-8"))["groups"]
+    table = deltas.markdown(deltas.entries_of(groups["one"]))
+    assert "| sl (3) | 11.76 ± 0.13 | 0.813 ± 0.006 | 44.13 ± 0.03 | +0.00 ± 0.61 |" in table
+    assert {"sl-one (3)"} <= set(deltas.labels(deltas.entries_of(groups["full"])))
+    deltas.draw_deltas(groups, tmp_path / "deltas.png")
+    assert (tmp_path / "deltas.png").stat().st_size > 5000
+
+
+def test_gradients_are_those_of_the_terms() -> None:
+    torch.manual_seed(0)
+    network = NETWORKS["unet-resnet18"](THREE, width=0.125)
+    batch = random_batch(THREE, 2, (64, 64), rows={"semantic": [0], "depth": [1], "normals": []})
+    views = second_view(batch, THREE, [[Crop(1.2, 0.3, 0.3)] * 2])
+    plain = CropConsistency(network, ssl_weight=1.0)
+    share, cosine = gradients.compare(plain, views, torch.Generator().manual_seed(0))
+    double, same = gradients.compare(
+        CropConsistency(network, ssl_weight=2.0), views, torch.Generator().manual_seed(0)
+    )
+    assert double == pytest.approx(2 * share, rel=1e-3)
+    assert same == pytest.approx(cosine, abs=1e-3)
+    silent = JointTaskSpaces(network, mapping_width=0.0625, detach_predictions=True)
+    share, _ = gradients.compare(silent, views, torch.Generator().manual_seed(0))
+    assert share == 0
