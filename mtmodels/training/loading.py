@@ -15,6 +15,7 @@ from mtmodels.training import checkpoint
 from mtmodels.training.config import Config
 from mtmodels.training.resolve import read_layer, resolve
 from mtmodels.training.runfolder import RunFolder
+from mtmodels.training.settle import settle_options
 from mtmodels.training.setup import make_method
 from mtmodels.training.storefacts import store_facts
 
@@ -101,7 +102,8 @@ def open_run(path: Path) -> TrainedRun:
         raise RunFolderError(
             f"{path} should be a run folder of mttrain; found no manifest and configuration in it."
         )
-    return TrainedRun(folder, resolve(read_layer(folder.config)), read_layer(folder.manifest))
+    config = settle_options(resolve(read_layer(folder.config)))
+    return TrainedRun(folder, config, read_layer(folder.manifest))
 
 
 def load_network(network: Network, place: Path) -> None:

@@ -18,7 +18,8 @@ from mtmodels.training.finish import Finished, finish
 from mtmodels.training.manifest import manifest
 from mtmodels.training.resolve import read_layer, resolve
 from mtmodels.training.runfolder import Mode, RunFolder, write_json, write_text
-from mtmodels.training.setup import Parts, assemble, settle
+from mtmodels.training.settle import settle, settle_options
+from mtmodels.training.setup import Parts, assemble
 from mtmodels.training.storefacts import store_facts
 from mtmodels.training.trainer import Trainer, Validate
 from mtmodels.training.watcher import Watcher
@@ -117,19 +118,34 @@ def plan(job: Job) -> Plan:
 def _continued(folder: RunFolder, layers: Sequence[Mapping[str, Any]]) -> Config:
     """The configuration of a run that is there, after checking that nothing contradicts it."""
     stored = read_layer(folder.config)
-    before, now = resolve(stored), resolve(stored, *layers)
+    # A run of before wrote down the options that were given alone.
+    before, now = settle_options(resolve(stored)), settle_options(resolve(stored, *layers))
     if set(now.tasks or ()) == set(before.tasks or ()):
         # A store has its own order of tasks, which the stored configuration is in.
         now = now.model_copy(update={"tasks": before.tasks})
-    old, new = before.to_dict(), now.to_dict()
-    other = [key for key in old if old[key] != new[key] and key not in FREE]
+    other = [
+        found for found in _differences(before.to_dict(), now.to_dict()) if found[0] not in FREE
+    ]
     if other:
-        told = "; ".join(f"`{key}` is {old[key]} there and {new[key]} here" for key in other)
+        told = "; ".join(f"`{key}` is {old} there and {new} here" for key, old, new in other)
         raise RunFolderError(
             f"{folder.path} should be resumed as it was begun; {told}. Leave these out, replace "
             "the run with --overwrite, or give another --out."
         )
     return now
+
+
+def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
+    """Each key that differs, with both values; of a part with another name the name alone."""
+    if old == new:
+        return []
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [(where, old, new)]
+    keys = ["name"] if old.get("name") != new.get("name") else list({**old, **new})
+    below = f"{where}." if where else ""
+    return [
+        found for key in keys for found in _differences(old.get(key), new.get(key), below + key)
+    ]
 
 
 def _claim(job: Job, mode: Mode, arguments: Sequence[str]) -> bool:

@@ -16,8 +16,8 @@ from mtmodels.metrics import metric_for
 from mtmodels.network import Network
 from mtmodels.networks import NETWORKS
 from mtmodels.options import build
-from mtmodels.training.config import Config, ViewsPart
-from mtmodels.training.data import RunData, default_workers
+from mtmodels.training.config import Config
+from mtmodels.training.data import RunData
 from mtmodels.training.engine import Engine
 from mtmodels.training.precision import Precision, resolve
 from mtmodels.training.schedules import SCHEDULES, Position
@@ -39,31 +39,6 @@ class Parts:
         """Scores splits with the network as it is at that moment."""
         engine = self.engine
         return Scorer(engine.method.predict, engine.fabric, engine.config, engine.channels_last)
-
-
-def settle(config: Config, data: RunData) -> Config:
-    """Write down what was left open, so that the configuration alone makes the run."""
-    select = config.select or ("holdout" if config.holdout > 0 else "last")
-    tasks = tuple(task.name for task in data.tasks)
-    workers = default_workers() if config.workers is None else config.workers
-    return config.model_copy(
-        update={
-            "regime": data.regime,
-            "tasks": tasks,
-            "select": select,
-            "workers": workers,
-            "views": settle_views(config),
-        }
-    )
-
-
-def settle_views(config: Config) -> ViewsPart:
-    """How many views there are: as asked for, or as the method wants."""
-    count, name = config.views.count, config.method.name
-    method = METHODS.get(name)
-    if method is None:  # an unknown name is refused where the method is made
-        return config.views
-    return config.views.model_copy(update={"count": count or method.default_views})
 
 
 def assemble(config: Config, data: RunData) -> Parts:
