@@ -80,7 +80,7 @@ class JointMethod(PairMethod):
             network,
             conditioning=conditioning,
             trunk=mapping,
-            width=mapping_width,
+            width=self.inner_width(network, mapping_width),
             over=mapping_norm,
             checkpointing=checkpoint_mapping,
         )

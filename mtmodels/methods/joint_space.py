@@ -39,8 +39,7 @@ class JointSpace(nn.Module):
             label of t, as the paper writes it. "none": one network that does not know the pair.
             "separate": a network for each ordered pair, MTPSL eq. 3.
         trunk: The kind of mapping network, "segnet" or "resnet18"; None for what suits the network.
-        width: A factor on the channels of the mapping; None for that of the network, times what
-            suits it.
+        width: A factor on the channels of the mapping.
         over: Statistics of batch norm: "sample" or "pass".
         checkpointing: Whether to compute the inside of the mapping again in the backward pass.
 
@@ -55,7 +54,7 @@ class JointSpace(nn.Module):
         *,
         conditioning: str = "pair",
         trunk: str | None = None,
-        width: float | None = None,
+        width: float = 1.0,
         over: str = "sample",
         checkpointing: bool = False,
     ) -> None:
@@ -76,7 +75,7 @@ class JointSpace(nn.Module):
                 trunk=network.mapping_trunk if trunk is None else trunk,
                 channels=network.feature_channels,
                 stride=network.feature_stride,
-                width=network.width * network.mapping_width if width is None else width,
+                width=width,
                 over=over,
                 checkpointing=checkpointing,
             )

@@ -55,7 +55,7 @@ class LabelMappingMethod(PairMethod):
             raise UnknownNameError("distance", distance, DISTANCES)
         self.distance = distance
         self.tasks = {task.name: task for task in network.tasks}
-        self.mappings = mappings_between(network, mapping_width)
+        self.mappings = mappings_between(network, self.inner_width(network, mapping_width))
 
     def encode(
         self,
@@ -110,16 +110,8 @@ class LabelMappingMethod(PairMethod):
         return [ParameterGroup(rest), ParameterGroup(mappings, self.mapping_rate)]
 
 
-def mappings_between(network: Network, width: float | None) -> nn.ModuleDict:
-    """A mapping for each ordered pair of the tasks of a network.
-
-    Raises:
-        ValueError: where `width` is not positive.
-    """
-    if width is None:
-        width = network.width * network.mapping_width
-    if not width > 0:
-        raise ValueError(f"`mapping_width` should be above 0; found {width}.")
+def mappings_between(network: Network, width: float) -> nn.ModuleDict:
+    """A mapping for each ordered pair of the tasks of a network."""
     return nn.ModuleDict(
         {
             pair_name(s.name, t.name): LabelMapping(s, t, width=width)

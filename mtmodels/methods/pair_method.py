@@ -43,6 +43,19 @@ class PairMethod(SemiSupervised):
         self.consistency_weight, self.pairs = consistency_weight, pairs
         self.mapping_rate = mapping_rate
 
+    @staticmethod
+    def inner_width(network: Network, mapping_width: float | None) -> float:
+        """The factor on the channels of the mapping: as given, or what suits the network.
+
+        Raises:
+            ValueError: where it is not positive.
+        """
+        if mapping_width is None:
+            return network.width * network.mapping_width
+        if not mapping_width > 0:
+            raise ValueError(f"`mapping_width` should be above 0; found {mapping_width}.")
+        return mapping_width
+
     def present(self, look: Look) -> list[Pair]:
         """The pairs that have a term: those that the labels of the last view allow."""
         return present_pairs(self.supervision.seen(look.batch), self.pairs)

@@ -13,6 +13,7 @@ from mtdata.task import Task
 from mtmodels.method import Method
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
+from mtmodels.options import options_of
 from mtmodels.terms import Terms
 from mtmodels.views import Views, second_view
 from mtmodels.weightings import Equal
@@ -280,3 +281,10 @@ def test_refuses_options(name: str, options: Mapping[str, Any], message: str) ->
 def test_says_what_it_is(name: str) -> None:
     assert METHODS[name].summary
     assert METHODS[name].reference
+
+
+@pytest.mark.parametrize("name", [n for n in METHODS if "mapping_width" in options_of(METHODS[n])])
+def test_a_mapping_without_channels_is_refused_by_its_own_name(name: str) -> None:
+    network = NETWORKS["unet-resnet18"](SIX[:2], width=0.125)
+    with pytest.raises(ValueError, match="`mapping_width` should be above 0; found 0"):
+        METHODS[name](network, mapping_width=0.0)
