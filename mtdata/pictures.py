@@ -23,11 +23,12 @@ BLANK = (226, 226, 230)
 
 
 class Panel(NamedTuple):
-    """One picture of a sheet; `note` is written across it."""
+    """One picture of a sheet; `note` is written across it, `void` says whether some is hatched."""
 
     title: str
     picture: Picture
     note: str = ""
+    void: bool = False
 
 
 class Swatch(NamedTuple):
@@ -106,6 +107,28 @@ def title(task: Task, label: NDArray[Any], valid: NDArray[np.bool_]) -> str:
     return f"{task.name}  {low:.3g} to {high:.3g} {task.kind.units}"
 
 
+def labelled_panel(
+    task: Task,
+    label: NDArray[Any],
+    valid: NDArray[np.bool_] | None = None,
+    *,
+    limits: tuple[float, float] | None = None,
+    name: str | None = None,
+) -> Panel:
+    """A label as a panel of a sheet.
+
+    Args:
+        task: What the label is of.
+        label: As `render` takes it.
+        valid: Where it means something; None for everywhere.
+        limits: As `render` takes them.
+        name: What stands above it; None for its title.
+    """
+    seen = np.ones(label.shape[:2], np.bool_) if valid is None else valid
+    picture = render(task, label, seen, limits=limits)
+    return Panel(name or title(task, label, seen), picture, void=not seen.all())
+
+
 def swatches(task: Task, labels: Sequence[NDArray[Any]]) -> list[Swatch]:
     """Legend entries of the classes that occur in these labels; none for other kinds."""
     if not isinstance(task.kind, Classes) or not labels:
@@ -117,19 +140,20 @@ def swatches(task: Task, labels: Sequence[NDArray[Any]]) -> list[Swatch]:
 def sheet(
     rows: Sequence[Sequence[tuple[str, Picture] | Panel]], *, legend: Sequence[Swatch] = ()
 ) -> "Figure":
-    """Lay panels out in rows, with a legend of classes below.
+    """Lay panels out in rows, with a legend of classes below, and of void where a panel has some.
 
     Args:
         rows: Panels, or pairs of title and picture.
-        legend: What the colours of classes mean; void is added to it.
+        legend: What the colours of classes mean.
     """
     from matplotlib.figure import Figure
 
     panels = [[Panel(*cell) for cell in row] for row in rows]
     columns = max(len(row) for row in panels)
     heights = [PANEL * _aspect(row[0].picture) + 0.3 for row in panels]
+    void = any(panel.void for row in panels for panel in row)
     per_line = max(2, int(columns * PANEL / 1.25))
-    lines = -(-(len(legend) + 1) // per_line) if legend else 0
+    lines = -(-(len(legend) + void) // per_line)
     below = 0.15 + 0.2 * lines
     height, width = sum(heights) + below, columns * PANEL
     figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
@@ -142,8 +166,8 @@ def sheet(
             )
             _draw(axes, panel)
         top -= tall
-    if legend:
-        _legend(figure, legend, per_line)
+    if lines:
+        _legend(figure, legend, per_line, void=void)
     return figure
 
 
@@ -162,15 +186,16 @@ def _draw(axes: "Axes", panel: Panel) -> None:
         )  # fmt: skip
 
 
-def _legend(figure: "Figure", legend: Sequence[Swatch], columns: int) -> None:
+def _legend(figure: "Figure", legend: Sequence[Swatch], columns: int, *, void: bool) -> None:
     from matplotlib.patches import Patch
 
     handles = [
         Patch(facecolor=_web(entry.colour), edgecolor="#808080", label=entry.name)
         for entry in legend
     ]
-    dark, light = map(_web, HATCH)
-    handles.append(Patch(facecolor=dark, edgecolor=light, hatch="////", label="void"))
+    if void:
+        dark, light = map(_web, HATCH)
+        handles.append(Patch(facecolor=dark, edgecolor=light, hatch="////", label="void"))
     figure.legend(
         handles=handles, loc="lower center", ncols=columns, fontsize=7, frameon=False,
         handlelength=1.2, handleheight=1.0, columnspacing=1.0, borderaxespad=0.2,

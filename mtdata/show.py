@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtdata.pictures import Panel, blank, render, sheet, swatches, title
+from mtdata.pictures import Panel, blank, labelled_panel, sheet, swatches
 from mtdata.store import Split, Store
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _row(
         label = sample.labels[task.name][:height, :width]
         valid = sample.valid[task.name][:height, :width]
         seen[task.name].append(label[valid])
-        panels.append(Panel(title(task, label, valid), render(task, label, valid)))
+        panels.append(labelled_panel(task, label, valid))
     return panels
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from mtdata import Depth, Sample, Task
 from mtdata.batch import collate
 from mtdata.dataset import Dataset
-from mtdata.pictures import Panel, blank, depth_limits, render, save, sheet, swatches, title
+from mtdata.pictures import Panel, blank, depth_limits, labelled_panel, save, sheet, swatches
 from mtmodels.evaluate import Predict, evaluation_mode
 from mtmodels.kinds import kind_model
 
@@ -75,9 +75,10 @@ def _sheet(
         label = sample.labels[task.name] if shown else prediction
         valid = sample.valid[task.name] if shown else everywhere
         limits = depth_limits(label, valid) if isinstance(task.kind, Depth) else None
-        panel = Panel(title(task, label, valid), render(task, label, valid, limits=limits))
+        panel = labelled_panel(task, label, valid, limits=limits)
         above.append(panel if shown else Panel(task.name, blank(*size), "no label"))
-        below.append(Panel(f"{task.name}, predicted", render(task, prediction, limits=limits)))
+        name = f"{task.name}, predicted"
+        below.append(labelled_panel(task, prediction, limits=limits, name=name))
         seen[task.name] = [label[valid], prediction]
     legend = [entry for task in tasks for entry in swatches(task, seen[task.name])]
     return sheet([above, below], legend=legend)

@@ -9,7 +9,17 @@ import pytest
 from mtdata.errors import UsageError
 from mtdata.facts import SEMANTIC13
 from mtdata.kinds import Binary, Classes, Depth, Normals
-from mtdata.pictures import HATCH, blank, hatched, render, save, sheet, swatches, title
+from mtdata.pictures import (
+    HATCH,
+    blank,
+    hatched,
+    labelled_panel,
+    render,
+    save,
+    sheet,
+    swatches,
+    title,
+)
 from mtdata.task import Task
 from tests.fakes import TASKS, random_label
 
@@ -85,11 +95,27 @@ def test_a_sheet_shows_its_panels_and_legend(tmp_path: Path) -> None:
     rows = [[("first", red), ("second", blank(30, 40))], [("third", red)]]
     entries = swatches(Task("semantic", kind), [np.arange(13)])
     figure = sheet(rows, legend=entries)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*kind.names, "void"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*kind.names]
     assert [axes.get_title() for axes in figure.axes] == ["first", "second", "third"]
     save(figure, tmp_path / "new" / "sheet.png")
     pixels = matplotlib.image.imread(tmp_path / "new" / "sheet.png")[..., :3]
     assert ((pixels == (1, 0, 0)).all(-1)).mean() > 0.2
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_the_legend_has_void_where_some_panel_has(task: Task) -> None:
+    label, valid = random_label(task.kind, SIZE, np.random.default_rng(2))
+    everywhere = np.ones(SIZE, bool)
+    whole, part = (labelled_panel(task, label, v) for v in (everywhere, valid))
+    assert (whole.void, part.void) == (False, True)
+    assert (part.picture == render(task, label, valid)).all()
+    assert part.title == title(task, label, valid)
+    entries = swatches(task, [label])
+    names = [entry.name for entry in entries]
+    for panels, more in (([whole], []), ([whole, part], ["void"])):
+        legends = sheet([panels], legend=entries).legends
+        told = [text.get_text() for legend in legends for text in legend.get_texts()]
+        assert told == [*names, *more]
 
 
 def test_paths_that_cannot_be_drawn_to(tmp_path: Path) -> None:
