@@ -1,7 +1,7 @@
-"""The predictions of pairs of tasks and their maps side by side: figure 3 of MTPSL."""
+"""An image, its predictions, and their maps in the spaces of task pairs: figure 3 of MTPSL."""
 
 from collections.abc import Mapping
-from io import BytesIO
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -11,38 +11,47 @@ from torch import Tensor
 
 from mtdata import Task
 from mtdata.building.resize import nearest
-from mtdata.pictures import Panel, Picture, depth_limits, render, sheet, swatches, title
-from mtmodels.predicting.mapper import Mapper
-from mtmodels.predicting.picture import shown
+from mtdata.pictures import Panel, Picture, depth_limits
+from mtmodels.predicting.mapper import MappedPair, Mapper
+from mtmodels.predicting.picture import as_png, shown, side_by_side
 
 
 def mapped_picture(
+    name: str,
+    image: NDArray[np.uint8],
+    *,
     mapper: Mapper,
     given: Mapping[str, Float[Tensor, "c h w"]],
     labels: Mapping[str, NDArray[Any]],
 ) -> bytes:
-    """Map what was predicted and draw it as a PNG, a row for each ordered pair of tasks.
+    """Map what was predicted and draw it as a PNG, a row of maps for each task.
 
     Args:
+        name: The title of the image.
+        image: The image, `[h, w, 3]`.
         mapper: What maps.
         given: What the network gave for each task.
         labels: The same in the form of labels, at the size of the image.
     """
-    first = labels[mapper.tasks[0].name]
-    size = shown((first.shape[0], first.shape[1]))
-    plain = {task.name: _plain(task, labels[task.name], size) for task in mapper.tasks}
-    rows: list[list[Panel]] = []
-    for pair in mapper.maps(given):
-        space = f"({pair.source.name}, {pair.target.name})"
-        row: list[Panel] = []
-        for task, values in ((pair.source, pair.source_map), (pair.target, pair.target_map)):
-            colours = nearest(heat(values.cpu().numpy()), size)
-            row += [plain[task.name], Panel(f"{task.name} in {space}", colours)]
-        rows.append(row)
-    legend = [entry for task in mapper.tasks for entry in swatches(task, [labels[task.name]])]
-    content = BytesIO()
-    sheet(rows, legend=legend).savefig(content, format="png")
-    return content.getvalue()
+    size = shown((image.shape[0], image.shape[1]))
+    rows = [side_by_side(name, image, mapper.tasks, labels)]
+    for _, pairs in groupby(mapper.maps(given), lambda pair: pair.source.name):
+        rows.append([panel for pair in pairs for panel in _panels(pair, size)])
+    return as_png(rows, mapper.tasks, labels)
+
+
+def _panels(pair: MappedPair, size: tuple[int, int]) -> list[Panel]:
+    """The two maps of a pair."""
+    space = f"({pair.source.name}, {pair.target.name})"
+
+    def panel(task: Task, norms: Float[Tensor, "h w"], change: float) -> Panel:
+        title = f"{task.name} in {space}, varies {100 * change:.0f} %"
+        return Panel(title, nearest(heat(norms.cpu().numpy()), size))
+
+    return [
+        panel(pair.source, pair.source_map, pair.source_change),
+        panel(pair.target, pair.target_map, pair.target_change),
+    ]
 
 
 def heat(values: Float[np.ndarray, "h w"]) -> Picture:
@@ -52,8 +61,3 @@ def heat(values: Float[np.ndarray, "h w"]) -> Picture:
     low, high = depth_limits(values, np.ones(values.shape, np.bool_))
     place = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
     return np.asarray(colormaps["viridis"](place, bytes=True)[..., :3], np.uint8)
-
-
-def _plain(task: Task, label: NDArray[Any], size: tuple[int, int]) -> Panel:
-    everywhere = np.ones(label.shape[:2], np.bool_)
-    return Panel(title(task, label, everywhere), render(task, nearest(label, size)))

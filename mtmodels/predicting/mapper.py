@@ -33,12 +33,18 @@ class MappedPair:
         target: The task whose prediction is mapped as its label would be.
         source_map: Norms over the channels, the same for all pixels of a cell of the map.
         target_map: The same.
+        source_change: By how much of its length, over all cells and channels, the map of the source
+            changes where the prediction is made flat: its mean over the image at every pixel. 0
+            says that the mapping does not see what it reads.
+        target_change: The same.
     """
 
     source: Task
     target: Task
     source_map: Float[Tensor, "h w"]
     target_map: Float[Tensor, "h w"]
+    source_change: float
+    target_change: float
 
 
 @dataclass(frozen=True)
@@ -65,33 +71,43 @@ class Mapper:
             given: What the network gave for each task.
         """
         padded = {task.name: self._padded(given[task.name]) for task in self.tasks}
+        flat = {name: p.mean((2, 3), keepdim=True).expand_as(p) for name, p in padded.items()}
         height, width = given[self.tasks[0].name].shape[-2:]
-        return [
-            MappedPair(s, t, *self._pair(s, t, padded)[:, :height, :width])
-            for s, t in itertools.permutations(self.tasks, 2)
-        ]
+        found = []
+        for source, target in itertools.permutations(self.tasks, 2):
+            maps = self._pair(source, target, padded)
+            changes = _changes(maps, self._pair(source, target, flat))
+            norms = F.interpolate(maps.norm(dim=1, keepdim=True), padded[source.name].shape[-2:])
+            found.append(MappedPair(source, target, *norms[:, 0, :height, :width], *changes))
+        return found
 
     @torch.no_grad()
     def _pair(
         self, source: Task, target: Task, predictions: Mapping[str, Float[Tensor, "1 _ h w"]]
-    ) -> Float[Tensor, "2 h w"]:
+    ) -> Float[Tensor, "2 d hm wm"]:
         """One pass a pair: memory does not grow with the pairs, and each begins at the seed."""
         pair = Pair(0, source.name, target.name)
         rng = torch.Generator(predictions[source.name].device).manual_seed(SEED)
-        maps = self.joint(
+        maps: Tensor = self.joint(
             [self.joint.prediction(pair), self.joint.label(pair)],
             _as_labels(target, predictions[target.name]),
             predictions,
             rng,
             before_last=True,
         )
-        size = predictions[source.name].shape[-2:]
-        return F.interpolate(maps.float().norm(dim=1, keepdim=True), size)[:, 0]
+        return maps.float()
 
     def _padded(self, given: Float[Tensor, "c h w"]) -> Float[Tensor, "1 c hp wp"]:
         height, width = given.shape[-2:]
         pad = (0, -width % self.stride, 0, -height % self.stride)
         return F.pad(given[None], pad, mode="replicate")
+
+
+def _changes(maps: Float[Tensor, "n d h w"], flat: Float[Tensor, "n d h w"]) -> list[float]:
+    """How far apart maps are, as a share of the length of the first."""
+    lengths = maps.flatten(1).norm(dim=1).clamp(min=1e-12)
+    shares: list[float] = ((maps - flat).flatten(1).norm(dim=1) / lengths).tolist()
+    return shares
 
 
 def _as_labels(task: Task, prediction: Float[Tensor, "1 c h w"]) -> Batch:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mtdata import Task
 from mtdata.building.resize import nearest, resize_image
-from mtdata.pictures import Panel, render, sheet, swatches, title
+from mtdata.pictures import Panel, labelled_panel, sheet, swatches, title
 
 SIDE = 480
 """Pixels of the longer side of what is drawn; a panel is not larger."""
@@ -26,16 +26,29 @@ def picture(
         tasks: What to draw, in order.
         labels: Predictions in the form of labels, at the size of the image.
     """
+    return as_png([side_by_side(name, image, tasks, labels)], tasks, labels)
+
+
+def side_by_side(
+    name: str, image: NDArray[np.uint8], tasks: Sequence[Task], labels: Mapping[str, NDArray[Any]]
+) -> list[Panel]:
+    """The row of an image and its predictions; the arguments are those of `picture`."""
     size = shown((image.shape[0], image.shape[1]))
     panels = [Panel(name, resize_image(image, size))]
-    legend = []
     for task in tasks:
         label = labels[task.name]
-        valid = np.ones(label.shape[:2], np.bool_)
-        panels.append(Panel(title(task, label, valid), render(task, nearest(label, size))))
-        legend += swatches(task, [label])
+        above = title(task, label, np.ones(label.shape[:2], np.bool_))
+        panels.append(labelled_panel(task, nearest(label, size), name=above))
+    return panels
+
+
+def as_png(
+    rows: Sequence[Sequence[Panel]], tasks: Sequence[Task], labels: Mapping[str, NDArray[Any]]
+) -> bytes:
+    """A sheet as a PNG, with the classes that are predicted as its legend."""
+    legend = [entry for task in tasks for entry in swatches(task, [labels[task.name]])]
     content = BytesIO()
-    sheet([panels], legend=legend).savefig(content, format="png")
+    sheet(rows, legend=legend).savefig(content, format="png")
     return content.getvalue()
 
 

@@ -80,7 +80,7 @@ class Writer:
             drawn = picture(name, image, self.tasks, labels)
             found["picture"] = self.folder.put(f"{PICTURES}/{name}.png", drawn)
         if self.mapper is not None:
-            drawn = mapped_picture(self.mapper, given, labels)
+            drawn = mapped_picture(name, image, mapper=self.mapper, given=given, labels=labels)
             found["mapped"] = self.folder.put(f"{MAPPED}/{name}.png", drawn)
         return found
 

@@ -1,9 +1,10 @@
 """Predictions beside their maps in the joint spaces of task pairs."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,13 @@ from torch import Tensor
 from cli.common import run as run_command
 from cli.mtmodels import mtmodels
 from mtdata.errors import UsageError
+from mtdata.pictures import Panel, sheet
 from mtmodels.kinds import kind_model
 from mtmodels.methods.joint_space import JointSpace
 from mtmodels.methods.pairs import pair_code
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.mapping import MappingNetwork
-from mtmodels.predicting import predict
+from mtmodels.predicting import picture, predict
 from mtmodels.predicting.mapped_picture import heat
 from mtmodels.predicting.mapper import SEED, MappedPair, Mapper, open_mapper
 from mtmodels.predicting.opening import open_predictor
@@ -30,6 +32,9 @@ from mtmodels.training.watcher import Watcher
 from tests.batches import SIX, generator
 from tests.fakes import TASKS
 from tests.small_run import small_layer, small_store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 THREE = SIX[:3]
 NAMES = tuple(task.name for task in THREE)
@@ -80,14 +85,36 @@ def test_a_picture_an_image_the_same_every_time(run: Path, images: Path, tmp_pat
     assert kept[0][0] != kept[0][1]
 
 
-def test_tasks_choose_the_pairs(run: Path, images: Path, tmp_path: Path) -> None:
-    heights = []
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[list[list[str]]]:
+    """The titles of the sheets that are drawn, row by row."""
+    kept: list[list[list[str]]] = []
+
+    def keep(rows: Sequence[Sequence[Panel]], **options: Any) -> "Figure":
+        kept.append([[panel.title for panel in row] for row in rows])
+        return sheet(rows, **options)
+
+    monkeypatch.setattr(picture, "sheet", keep)
+    return kept
+
+
+def test_the_image_and_each_prediction_once_and_a_row_of_maps_a_task(
+    run: Path, images: Path, tmp_path: Path, drawn: list[list[list[str]]]
+) -> None:
     for tasks in (["semantic", "saliency"], NAMES):
         out = tmp_path / str(len(tasks))
-        predict(run, [images / "a.png"], out, tasks=tasks, mapped=True)
-        with Image.open(out / "mapped" / "a.png") as sheet:
-            heights.append(sheet.height)
-    assert 2.4 < heights[1] / heights[0] < 3  # six rows and two, each sheet with a legend
+        predict(run, [images / "a.png"], out, tasks=tasks, mapped=True, pictures=False)
+        first, *rows = drawn[-1]
+        assert [title.split("  ")[0] for title in first] == ["a", *tasks]
+        assert len(rows) == len(tasks)
+        for source, row in zip(tasks, rows, strict=True):
+            others = [task for task in tasks if task != source]
+            spaces = [f"({source}, {target})" for target in others for _ in range(2)]
+            mapped = [task for target in others for task in (source, target)]
+            assert [title.split(", varies ")[0] for title in row] == [
+                f"{task} in {space}" for task, space in zip(mapped, spaces, strict=True)
+            ]
+            assert all(re.fullmatch(r".*, varies \d+ %", title) for title in row)
 
 
 def test_command(run: Path, images: Path, tmp_path: Path, capsys: Captured) -> None:
@@ -168,6 +195,27 @@ def test_maps_are_what_the_last_stage_reads(conditioning: str, trunk: str) -> No
         assert read[0].shape[-2:] == (4, 6)
         cells = read[0][0].norm(dim=0).repeat_interleave(16, 0).repeat_interleave(16, 1)
         torch.testing.assert_close(there, cells, rtol=1e-4, atol=1e-5)
+
+
+def test_how_much_of_a_map_comes_of_what_it_reads() -> None:
+    mapper, given = make_mapper(), make_given()
+    found = by_pair(mapper.maps(given))
+    changes = [change for p in found.values() for change in (p.source_change, p.target_change)]
+    assert all(0.01 < change < 3 for change in changes)
+    # A mapping that is the same wherever it looks has collapsed, although its borders give a map
+    # that varies over the image.
+    for parameter in mapper.joint.parameters():
+        if parameter.ndim == 4:
+            parameter.data = torch.zeros_like(parameter.data)
+    for pair in mapper.maps(given):
+        assert (pair.source_change, pair.target_change) == (0, 0)
+
+
+def test_flat_predictions_leave_a_map_as_it_is() -> None:
+    flat = {name: p.mean((1, 2), keepdim=True).expand_as(p) for name, p in make_given().items()}
+    for pair in make_mapper().maps(flat):
+        assert pair.source_change == pytest.approx(0, abs=1e-4)
+        assert pair.target_change == pytest.approx(0, abs=1e-4)
 
 
 def test_without_conditioning_a_task_has_one_map() -> None:
