@@ -285,6 +285,6 @@ def test_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in METHODS if "mapping_width" in options_of(METHODS[n])])
 def test_a_mapping_without_channels_is_refused_by_its_own_name(name: str) -> None:
-    network = NETWORKS["unet-resnet18"](SIX[:2], width=0.125)
+    options: dict[str, Any] = {"mapping_width": 0.0}
     with pytest.raises(ValueError, match="`mapping_width` should be above 0; found 0"):
-        METHODS[name](network, mapping_width=0.0)
+        METHODS[name](NETWORKS["unet-resnet18"](SIX[:2], width=0.125), **options)
