@@ -21,11 +21,21 @@ MTPSL: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    "method", [MTPSL, {"name": "ssl"}, {"name": "sl"}], ids=lambda m: str(m["name"])
-)
-def test_killed_and_resumed(run: Train, tmp_path: Path, method: dict[str, Any]) -> None:
-    changes: dict[str, Any] = {"method": method, "views": {"count": 2}, "holdout": 0.0}
+RESUMED: dict[str, dict[str, Any]] = {
+    "mtpsl": {"method": MTPSL},
+    "ssl": {"method": {"name": "ssl"}},
+    "sl": {"method": {"name": "sl"}},
+    "direct-map": {"method": {"name": "direct-map", "options": {"mapping_width": 0.03125}}},
+    "perceptual-map": {"method": {"name": "perceptual-map", "options": {"mapping_width": 0.03125}}},
+    "contrastive": {"method": {"name": "contrastive", "options": {**SMALL, "negatives": "all"}}},
+    "discriminator": {"method": {"name": "discriminator", "options": SMALL}},
+    "dropout": {"method": {"name": "sl"}, "network": {"name": "deeplab-resnet18", "width": 0.125}},
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_killed_and_resumed(run: Train, tmp_path: Path, name: str) -> None:
+    changes: dict[str, Any] = {**RESUMED[name], "views": {"count": 2}, "holdout": 0.0}
     run(tmp_path / "whole", **changes)
     with pytest.raises(Killed):
         run(tmp_path / "killed", watcher=KillAt(4), checkpoint_every=1, **changes)
