@@ -1,6 +1,6 @@
 """Means over an epoch, for weightings with a history and for the log."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtmodels.training.engine import StepResult
@@ -41,9 +41,14 @@ class Means:
 
 
 class EpochMeans:
-    """The means of all that a step tells of its terms."""
+    """The means of all that a step tells of its terms.
 
-    def __init__(self) -> None:
+    Args:
+        tasks: The order of what is given by task; batches show tasks in any order.
+    """
+
+    def __init__(self, tasks: Sequence[str] = ()) -> None:
+        self._order = tuple(tasks)
         self._tasks = Means()
         self._further = {name: Means() for name in ("auxiliary", "parts", "labelled")}
         self._images: dict[str, int] = {}
@@ -65,9 +70,13 @@ class EpochMeans:
             the term; `images` that showed each task, and `labelled`, the mean of its direct loss
             over all of them.
         """
-        further = {name: means.take() for name, means in self._further.items()}
-        images, self._images = self._images, {}
-        return {"means": self._tasks.take(), **further, "images": images}
+        fields: dict[str, dict[str, Any]] = {"means": self._tasks.take()}
+        fields |= {name: means.take() for name, means in self._further.items()}
+        fields["images"], self._images = self._images, {}
+        return {field: self._in_order(values) for field, values in fields.items()}
+
+    def _in_order(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: values[name] for name in self._order if name in values} | values
 
     def state(self) -> dict[str, Any]:
         """As plain values."""

@@ -47,7 +47,8 @@ class Trainer:
         self.config = engine.config
         self.watcher = watcher or Watcher()
         self.runlog = RunLog(folder.metrics)
-        self.selection, self.means, self.clock = Selection(), EpochMeans(), Clock()
+        tasks = [task.name for task in engine.method.network.tasks]
+        self.selection, self.means, self.clock = Selection(), EpochMeans(tasks), Clock()
         self.epoch = self.offset = 0
 
     def fit(self) -> None:

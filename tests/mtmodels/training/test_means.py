@@ -49,6 +49,18 @@ def test_an_epoch_in_two_parts() -> None:
     assert means.take() == {"means": {}, **{name: {} for name in FURTHER}}
 
 
+def test_tasks_come_in_the_order_of_the_run_whatever_batches_show_first() -> None:
+    means = EpochMeans(["semantic", "depth", "normals"])
+    for task in ("normals", "semantic", "depth"):
+        step = StepResult(
+            1e-3, 1.0, {task: 1.0}, {}, {}, 1.0, {task: 1}, {task: 1.0}
+        )  # fmt: skip
+        means.add(step)
+    taken = means.take()
+    for field in ("means", "labelled", "images"):
+        assert list(taken[field]) == ["semantic", "depth", "normals"]
+
+
 def test_a_checkpoint_of_before_goes_on(run: Train, whole: Path, tmp_path: Path) -> None:
     """It has the means of the tasks alone."""
     out = tmp_path / "run"
