@@ -339,7 +339,7 @@ def test_groups_have_rates_and_schedules_of_their_own() -> None:
         ({"pairs": "some"}, "no choice `some` of pairs"),
         ({"mapping_norm": "batch"}, "mapping norm"),
         ({"supervise": "second"}, "views to supervise"),
-        ({"mapping_width": -1.0}, "`width` should be above 0"),
+        ({"mapping_width": -1.0}, "`mapping_width` should be above 0"),
     ],
 )
 def test_refuses(option: dict[str, Any], message: str) -> None:
