@@ -32,9 +32,11 @@ def gradient(loss: Tensor, method: Method) -> Tensor:
     return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in pairs])
 
 
-def compare(method: Method, views: Views, rng: torch.Generator) -> tuple[float, float]:
-    """The share and the cosine of one batch."""
+def compare(method: Method, views: Views, rng: torch.Generator) -> tuple[float, float] | None:
+    """The share and the cosine of one batch; None where it lacks one kind of term."""
     terms = method(views, progress=1.0, rng=rng)
+    if not terms.tasks or not terms.auxiliary:
+        return None
     direct = gradient(torch.stack(list(terms.tasks.values())).sum(), method)
     own = gradient(torch.stack(list(terms.auxiliary.values())).sum(), method)
     cosine = torch.nn.functional.cosine_similarity(direct, own, dim=0)
@@ -51,7 +53,8 @@ def measure(folder: Path, batches: int) -> list[tuple[float, float]]:
         views, rng = ViewMaker(config, data.tasks), torch.Generator().manual_seed(0)
         found = []
         for batch in make_loader(config, data).epoch(config.epochs):
-            found.append(compare(method, views(batch, config.epochs), rng))
+            if one := compare(method, views(batch, config.epochs), rng):
+                found.append(one)
             if len(found) == batches:
                 break
     return found
@@ -66,7 +69,10 @@ def main() -> None:
     print(describe())
     print(f"medians over {arguments.batches} batches of training images, at the end of training")
     for folder in arguments.runs:
-        shares, cosines = zip(*measure(folder, arguments.batches), strict=True)
+        found = measure(folder, arguments.batches)
+        if not found:
+            parser.error(f"the method of {folder} should add terms to those of tasks; found none.")
+        shares, cosines = zip(*found, strict=True)
         share, cosine = statistics.median(shares), statistics.median(cosines)
         print(f"{share:8.3f} of the norm, cosine {cosine:6.3f}   {folder.name}", flush=True)
 
