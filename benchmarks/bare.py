@@ -14,10 +14,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.kinds import Normals
-from mtdata.normals_from_depth import normals_from_depth
-from mtdata.sources.nyu_frame import camera_of
+from mtdata.sources.nyu.frame import camera_of
+from mtdata.sources.nyu.normals_from_depth import normals_from_depth
 from mtdata.store.codec import filters
+from mtdata.tasks.kinds import Normals
 
 STAGES = ("decoding", "normals", "resizing", "compressing")
 Arrays = dict[str, NDArray[Any]]

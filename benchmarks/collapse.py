@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import describe
-from mtdata.batch import Batch, collate
+from mtdata.reading.batch import Batch, collate
 from mtmodels.losses import map_distance
 from mtmodels.methods.joint import JointMethod
-from mtmodels.methods.pairs import Pair
-from mtmodels.training.loading import load_method, open_run
+from mtmodels.methods.parts.pairs import Pair
+from mtmodels.training.setup.loading import load_method, open_run
 
 
 def maps(

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from mtdata import open_store
-from mtdata.dataset import Dataset
+from mtdata.reading.dataset import Dataset
 from mtdata.store import Split
 
 

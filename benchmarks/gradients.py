@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import describe
-from mtmodels.method import Method
-from mtmodels.training.data import open_data
-from mtmodels.training.loading import load_method, open_run
-from mtmodels.training.setup import make_loader
-from mtmodels.training.viewing import ViewMaker
-from mtmodels.views import Views
+from mtmodels.methods.base import Method
+from mtmodels.methods.views import Views
+from mtmodels.training.loop.viewing import ViewMaker
+from mtmodels.training.setup.data import open_data
+from mtmodels.training.setup.loading import load_method, open_run
+from mtmodels.training.setup.setup import make_loader
 
 
 def gradient(loss: Tensor, method: Method) -> Tensor:

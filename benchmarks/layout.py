@@ -1,7 +1,8 @@
 """The memory layout of a training step in fp32: channels last against contiguous.
 
-The same step of `sl` with each network, in turn, in one run: A B A B ... The figure is the ratio of
-the medians. `mtmodels/training/layout.py` follows it where a processor has no bf16 instructions.
+The same step of `sl` with each network, in turn, in one run: A B A B ... The figure is the ratio
+of the medians. `mtmodels/training/loop/layout.py` follows it where a processor has no bf16
+instructions.
 
     python -m benchmarks.layout [--smoke]
 """

@@ -17,10 +17,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.machine import describe
-from mtdata.kinds import Classes, Depth, Normals
-from mtdata.sample import Sample
-from mtdata.sources.base import Role, Source
-from mtdata.task import Task
+from mtdata.sources.base import Source
+from mtdata.tasks.kinds import Classes, Depth, Normals
+from mtdata.tasks.role import Role
+from mtdata.tasks.sample import Sample
+from mtdata.tasks.task import Task
 
 SIDE = 32
 NAMES = tuple(f"class {i}" for i in range(13))
@@ -77,7 +78,7 @@ class Noise(Source):
 
 def work(images: int, jobs: int, folder: str) -> None:
     """Build a store of so many images, with a regime."""
-    from mtdata.build import RegimeSpec, build
+    from mtdata.building.build import RegimeSpec, build
 
     source = Noise(None, images=images)
     build(source, Path(folder) / "noise.h5", jobs=jobs, regimes=[RegimeSpec("one")])

@@ -25,14 +25,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import describe, versions
 from mtdata import SOURCES
-from mtdata.batch import Batch, collate
-from mtdata.geometry import Crop
-from mtdata.memory import STEPS, keep_freed
+from mtdata.reading.batch import Batch, collate
+from mtdata.reading.geometry import Crop
+from mtdata.reading.memory import STEPS, keep_freed
 from mtmodels.methods import METHODS, JointTaskSpaces
-from mtmodels.methods.joint_space import JointSpace, Point
+from mtmodels.methods.parts.joint_space import JointSpace, Point
+from mtmodels.methods.views import Views, second_view
 from mtmodels.networks import NETWORKS
-from mtmodels.training.precision import FabricPrecision, resolve
-from mtmodels.views import Views, second_view
+from mtmodels.training.loop.precision import FabricPrecision, resolve
 
 ORDER = ("semantic", "depth", "normals", "parts", "saliency", "edges")
 SIZE = (128, 256)

@@ -24,12 +24,12 @@ from benchmarks.counting import bytes_of_an_epoch
 from benchmarks.machine import describe, versions
 from benchmarks.released import read_sample, write_files
 from mtdata import SOURCES, open_store
-from mtdata.augment import Augmentation
-from mtdata.build import build
+from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
-from mtdata.cache import share_memory
-from mtdata.dataset import Dataset
-from mtdata.loader import Loader
+from mtdata.reading.augment import Augmentation
+from mtdata.reading.cache import share_memory
+from mtdata.reading.dataset import Dataset
+from mtdata.reading.loader import Loader
 
 TASKS = ("semantic", "depth", "normals")
 RELEASED = "four .npy files a sample"

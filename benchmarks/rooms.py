@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks.machine import describe
-from mtdata.sources.rooms import Rooms
+from mtdata.sources.rooms.source import Rooms
 
 TASKS = [task.name for task in Rooms.tasks()]
 

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import describe
-from mtdata.build import build
-from mtdata.kinds import Normals
+from mtdata.building.build import build
 from mtdata.sources import SOURCES, Source
 from mtdata.store import open_store
+from mtdata.tasks.kinds import Normals
 
 SIZE = (288, 384)
 

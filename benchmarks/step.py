@@ -18,12 +18,12 @@ from torch import nn
 
 from benchmarks.machine import describe, versions
 from mtdata import SOURCES
-from mtdata.batch import Batch, collate
-from mtdata.memory import STEPS, keep_freed
+from mtdata.reading.batch import Batch, collate
+from mtdata.reading.memory import STEPS, keep_freed
 from mtmodels.methods import METHODS
+from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
-from mtmodels.training.precision import FabricPrecision, resolve
-from mtmodels.views import Views
+from mtmodels.training.loop.precision import FabricPrecision, resolve
 from mtmodels.weightings import WEIGHTINGS
 
 TASKS = ("semantic", "depth")

@@ -4,30 +4,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtdata.kinds import KINDS, Binary, Classes, Depth, Kind, Normals
     from mtdata.regimes import REGIMES, Regime
-    from mtdata.sample import Camera, Sample
     from mtdata.sources import SOURCES, Source
     from mtdata.store import Store, open_store
-    from mtdata.task import TASK_ORDER, Task
+    from mtdata.tasks.kinds import KINDS, Binary, Classes, Depth, Kind, Normals
+    from mtdata.tasks.sample import Camera, Sample
+    from mtdata.tasks.task import TASK_ORDER, Task
 
 # Every command imports this package, and numpy alone costs 0.2 s: all of it waits until it is used.
 _HOME = {
-    "KINDS": "mtdata.kinds",
+    "KINDS": "mtdata.tasks.kinds",
     "REGIMES": "mtdata.regimes",
     "SOURCES": "mtdata.sources",
-    "TASK_ORDER": "mtdata.task",
-    "Binary": "mtdata.kinds",
-    "Camera": "mtdata.sample",
-    "Classes": "mtdata.kinds",
-    "Depth": "mtdata.kinds",
-    "Kind": "mtdata.kinds",
-    "Normals": "mtdata.kinds",
+    "TASK_ORDER": "mtdata.tasks.task",
+    "Binary": "mtdata.tasks.kinds",
+    "Camera": "mtdata.tasks.sample",
+    "Classes": "mtdata.tasks.kinds",
+    "Depth": "mtdata.tasks.kinds",
+    "Kind": "mtdata.tasks.kinds",
+    "Normals": "mtdata.tasks.kinds",
     "Regime": "mtdata.regimes",
-    "Sample": "mtdata.sample",
+    "Sample": "mtdata.tasks.sample",
     "Source": "mtdata.sources",
     "Store": "mtdata.store",
-    "Task": "mtdata.task",
+    "Task": "mtdata.tasks.task",
     "open_store": "mtdata.store",
 }
 

@@ -4,16 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtmodels.method import Method
     from mtmodels.methods import METHODS
-    from mtmodels.metric import Metric
+    from mtmodels.methods.base import Method
+    from mtmodels.methods.terms import Terms
+    from mtmodels.methods.views import Views
     from mtmodels.metrics import METRICS
-    from mtmodels.network import Network, Output
+    from mtmodels.metrics.base import Metric
     from mtmodels.networks import NETWORKS
-    from mtmodels.terms import Terms
-    from mtmodels.views import Views
-    from mtmodels.weighting import Weighting
+    from mtmodels.networks.base import Network, Output
     from mtmodels.weightings import WEIGHTINGS
+    from mtmodels.weightings.base import Weighting
 
 # Every command imports this package, and torch alone costs seconds: all of it waits until used.
 _HOME = {
@@ -21,13 +21,13 @@ _HOME = {
     "METRICS": "mtmodels.metrics",
     "NETWORKS": "mtmodels.networks",
     "WEIGHTINGS": "mtmodels.weightings",
-    "Method": "mtmodels.method",
-    "Metric": "mtmodels.metric",
-    "Network": "mtmodels.network",
-    "Output": "mtmodels.network",
-    "Terms": "mtmodels.terms",
-    "Views": "mtmodels.views",
-    "Weighting": "mtmodels.weighting",
+    "Method": "mtmodels.methods.base",
+    "Metric": "mtmodels.metrics.base",
+    "Network": "mtmodels.networks.base",
+    "Output": "mtmodels.networks.base",
+    "Terms": "mtmodels.methods.terms",
+    "Views": "mtmodels.methods.views",
+    "Weighting": "mtmodels.weightings.base",
 }
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from mtdata.errors import UnknownNameError
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.encodings import (
     EncodeLabel,
     EncodePrediction,

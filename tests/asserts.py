@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.losses import PixelLoss
-from mtmodels.network import Network
-from mtmodels.terms import Terms
-from mtmodels.weighting import Weighting
+from mtmodels.methods.terms import Terms
+from mtmodels.networks.base import Network
+from mtmodels.weightings.base import Weighting
 
 
 def assert_predicts(network: Network, tasks: Sequence[Task], size: tuple[int, int]) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from mtdata.batch import Batch
-from mtdata.kinds import Binary, Classes, Depth, Normals
-from mtdata.task import Task
+from mtdata.reading.batch import Batch
+from mtdata.tasks.kinds import Binary, Classes, Depth, Normals
+from mtdata.tasks.task import Task
 
 
 def classes(number: int) -> Classes:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mtdata.build import RegimeSpec, build
-from mtdata.sample import Sample
-from mtdata.sources.base import Role
+from mtdata.building.build import RegimeSpec, build
+from mtdata.tasks.role import Role
+from mtdata.tasks.sample import Sample
 from tests.fakes import FakeSource
 
 Change = Callable[[str, Sample], Sample]

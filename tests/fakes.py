@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.kinds import Binary, Classes, Depth, Kind, Normals
-from mtdata.sample import Camera, Sample
-from mtdata.sources.base import Role, Source
-from mtdata.task import Task
+from mtdata.sources.base import Source
+from mtdata.tasks.kinds import Binary, Classes, Depth, Kind, Normals
+from mtdata.tasks.role import Role
+from mtdata.tasks.sample import Camera, Sample
+from mtdata.tasks.task import Task
 
 COLOURS = ((0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 0))
 TASKS = (
@@ -103,7 +104,7 @@ class FakeSource(Source):
 
 def fake_store(folder: Path, *, regimes: Sequence[str] = ("one",), **options: Any) -> Path:
     """Build a store from a `FakeSource` with these options, in this process."""
-    from mtdata.build import RegimeSpec, build
+    from mtdata.building.build import RegimeSpec, build
 
     path = folder / "fake.h5"
     build(FakeSource(**options), path, regimes=[RegimeSpec(kind) for kind in regimes])

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mtdata.batch import Batch
-from mtdata.kinds import Depth, Normals
-from mtdata.task import Task
+from mtdata.reading.batch import Batch
+from mtdata.tasks.kinds import Depth, Normals
+from mtdata.tasks.task import Task
 from mtmodels.methods import METHODS
 from mtmodels.methods.transfer import TransferMethod
+from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from mtmodels.options import build
-from mtmodels.views import Views
 from tests.batches import classes
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import savemat
 
-from mtdata.sources.nyu_classes import FILE as MAPPING
-from mtdata.sources.nyu_frame import FRAME, VALID_BOX
-from mtdata.sources.nyu_matfile import FILE
+from mtdata.sources.nyu.classes import FILE as MAPPING
+from mtdata.sources.nyu.frame import FRAME, VALID_BOX
+from mtdata.sources.nyu.matfile import FILE
 
 TRAIN, TEST = (1, 3), (2,)
 FRAMES = 3

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import savemat
 
-from mtdata.build import RegimeSpec, build
+from mtdata.building.build import RegimeSpec, build
 from mtdata.sources import Nyu
-from mtdata.sources.nyu_frame import camera_of
+from mtdata.sources.nyu.frame import camera_of
 
 SIZE = (40, 56)
 TRAIN, TEST = (1, 2, 4, 5, 7), (3, 6, 8)

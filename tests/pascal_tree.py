@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import savemat
 
-from mtdata.facts import PASCAL21
-from mtdata.sources.pascal_layout import ARCHIVE
+from mtdata.sources.pascal.layout import ARCHIVE
+from mtdata.tasks.facts import PASCAL21
 
 TRAIN = tuple(f"2008_{number:06d}" for number in (8, 15, 26, 33, 36, 45, 52))
 VAL = ("2008_000002", "2008_000003")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mtdata.build import build
+from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
 from tests.fakes import FakeSource
 

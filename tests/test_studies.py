@@ -9,12 +9,12 @@ import torch
 
 from benchmarks import deltas, gradients, study_mtpsl
 from benchmarks.cells import finished
-from mtdata.geometry import Crop
-from mtmodels.method import Method
+from mtdata.reading.geometry import Crop
 from mtmodels.methods import CropConsistency, JointTaskSpaces, Supervised
+from mtmodels.methods.base import Method
+from mtmodels.methods.views import second_view
 from mtmodels.networks import NETWORKS
 from mtmodels.recipes import all_recipes
-from mtmodels.views import second_view
 from tests.batches import SIX, random_batch
 
 THREE = SIX[:3]

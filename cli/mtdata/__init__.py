@@ -2,9 +2,9 @@
 
 import click
 
-from cli.common import entry_point, paragraph, say
-from cli.examples import examples
-from cli.lazy import Lazy, LazyGroup
+from cli.shared.common import entry_point, paragraph, say
+from cli.shared.examples import examples
+from cli.shared.lazy import Lazy, LazyGroup
 
 COMMANDS = {
     "build": Lazy("cli.mtdata.build:build", "Build a store from a data set."),

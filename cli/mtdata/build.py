@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import json_option, paragraph, put_json, say
-from cli.examples import examples
-from cli.options import FILE, pair, regime_options, seed_option, size, tasks_option
+from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE, pair, regime_options, seed_option, size, tasks_option
 from mtdata.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,14 +107,14 @@ def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
     request = _request(source, options)
     request["mode"] = "resume" if resume else "overwrite" if overwrite else "new"
     if dry_run:
-        from mtdata.build import plan
+        from mtdata.building.build import plan
 
         del request["seed"]  # it changes nothing of a plan
         planned = plan(source, **request)
         put_json(planned.to_json()) if as_json else _print_plan(planned)
         return
-    from cli.progress import progress_bar
-    from mtdata.build import build as run_build
+    from cli.shared.progress import progress_bar
+    from mtdata.building.build import build as run_build
 
     try:
         with progress_bar() as report:
@@ -142,7 +142,7 @@ def _open(dataset: str, options: dict[str, Any]) -> "Source":
 
 
 def _request(source: "Source", options: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of `mtdata.build.build`."""
+    """Arguments of `mtdata.building.build.build`."""
     regimes = _regimes(options)
     out: Path | None = options.pop("out")
     wanted = options.pop("size")
@@ -178,7 +178,7 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
 
 
 def _print(summary: "BuildSummary") -> None:
-    from cli.tables import put_splits, size_text
+    from cli.shared.tables import put_splits, size_text
 
     put_splits(summary.splits)
     _say_how(summary, size_text(summary.bytes))
@@ -209,7 +209,7 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
 
 
 def _print_plan(plan: "BuildPlan") -> None:
-    from cli.tables import put_table, size_text
+    from cli.shared.tables import put_table, size_text
 
     size = "native" if plan.size is None else f"{plan.size[0]}x{plan.size[1]}"
     put_table(["split", "images"], list(plan.splits.items()))

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import json_option, paragraph, put_json, say
-from cli.examples import examples
-from cli.options import FILE
+from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE
 from mtdata.errors import DataError, SourceNotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from mtdata.completeness import Completeness
     from mtdata.sources import Source
+    from mtdata.sources.completeness import Completeness
 
 
 @click.command(
@@ -73,9 +73,9 @@ def _place(source: "type[Source]", root: Path | None, *, asked: bool = False) ->
 
 
 def _look(name: str, place: Path, *, verify: bool) -> "Completeness":
-    from cli.progress import progress_bar
-    from mtdata.completeness import completeness
+    from cli.shared.progress import progress_bar
     from mtdata.sources import open_source
+    from mtdata.sources.completeness import completeness
 
     with progress_bar("MiB") as report:
         return completeness(open_source(name, place), place, digests=verify, progress=report)
@@ -141,7 +141,7 @@ def _line(label: str, text: str) -> None:
 
 
 def _print_copy(copy: "Completeness", *, verify: bool) -> None:
-    from cli.tables import put_table
+    from cli.shared.tables import put_table
 
     put_table(
         ["split", "images", "official"],

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.common import json_option, put_json, say
-from cli.examples import examples
-from cli.options import FILE
+from cli.shared.common import json_option, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE
 
 if TYPE_CHECKING:
-    from mtdata.comparing.cells import CellChange
-    from mtdata.comparing.report import Difference, Only, SplitChange
+    from mtdata.inspecting.comparing.cells import CellChange
+    from mtdata.inspecting.comparing.report import Difference, Only, SplitChange
 
 DIFFERENT = 1
 """What it ends with where the stores differ, as diff(1) does."""
@@ -39,8 +39,8 @@ def diff(a: Path, b: Path, *, brief: bool, as_json: bool) -> int:
     Ends with 0 where they are the same and with 1 where they differ. When, by what and from which
     files they were made is told, and makes no difference.
     """
-    from cli.progress import progress_bar
-    from mtdata.diff import diff as compare
+    from cli.shared.progress import progress_bar
+    from mtdata.inspecting.diff import diff as compare
 
     with progress_bar("cells") as progress:
         found = compare(a, b, pixels=not brief, progress=progress)
@@ -94,7 +94,7 @@ def _print_split(name: str, change: "SplitChange") -> None:
 
 
 def _print_cells(cells: "list[CellChange]") -> None:
-    from cli.tables import put_table
+    from cli.shared.tables import put_table
 
     if not cells:
         return

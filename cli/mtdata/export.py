@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import json_option, paragraph, put_json, say
-from cli.examples import examples
-from cli.options import FILE, store_argument, tasks_option
+from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE, store_argument, tasks_option
 
 if TYPE_CHECKING:
     from mtdata.export import ExportSummary
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @json_option
 def export(store: Path, *, form: str, as_json: bool, **options: Any) -> None:
     """Write a store as files that other programs read; the folder is whole or absent."""
-    from cli.progress import progress_bar
+    from cli.shared.progress import progress_bar
     from mtdata.export import export as write
 
     with progress_bar() as progress:
@@ -51,7 +51,7 @@ def export(store: Path, *, form: str, as_json: bool, **options: Any) -> None:
 
 
 def _print(summary: "ExportSummary") -> None:
-    from cli.tables import put_splits, size_text
+    from cli.shared.tables import put_splits, size_text
 
     put_splits(summary.splits)
     for note in summary.notes:

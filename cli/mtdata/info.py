@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import json_option, put_json
-from cli.examples import examples
-from cli.options import store_argument
+from cli.shared.common import json_option, put_json
+from cli.shared.examples import examples
+from cli.shared.options import store_argument
 
 if TYPE_CHECKING:
     from mtdata.store import Store
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @json_option
 def info(store: Path, *, as_json: bool) -> None:
     """Say what a store holds: tasks, splits, labels, regimes."""
-    from mtdata.info import info as describe
+    from mtdata.inspecting.info import info as describe
     from mtdata.store import open_store
 
     with open_store(store) as opened:
@@ -32,7 +32,7 @@ def info(store: Path, *, as_json: bool) -> None:
 
 
 def _print(store: "Store", found: dict[str, Any]) -> None:
-    from cli.tables import put_table, size_text
+    from cli.shared.tables import put_table, size_text
 
     click.echo(
         f"{found['path']}: {found['dataset']}, {size_text(found['bytes'])}, "

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.common import json_option, paragraph, put_json, say
-from cli.examples import examples
-from cli.options import FILE
+from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE
 from mtdata.errors import UsageError
 
 if TYPE_CHECKING:
-    from mtdata.proposal import Proposal
+    from mtdata.sources.folder.proposing.proposal import Proposal
 
 
 @click.command(
@@ -30,8 +30,8 @@ def init(folder: Path, *, stdout: bool, overwrite: bool, as_json: bool) -> None:
 
     Each line of the proposal says what it was inferred from. Correct what is wrong, then build.
     """
-    from mtdata.proposal import propose
-    from mtdata.sources.folder_file import FILE as NAME
+    from mtdata.sources.folder.file import FILE as NAME
+    from mtdata.sources.folder.proposing.proposal import propose
     from mtdata.store.atomic import disk_errors
 
     path = folder / NAME

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import json_option, put_json, say
-from cli.examples import examples
-from cli.options import FILE
+from cli.shared.common import json_option, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE
 
 if TYPE_CHECKING:
     from mtdata.merging.summary import MergeSummary
@@ -36,8 +36,8 @@ def merge(*, stores: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     Images of one key must be equal, and tasks of one name the same. A regime is kept where it is
     clear which labels it shows.
     """
-    from cli.progress import progress_bar
-    from mtdata.merge import merge as join
+    from cli.shared.progress import progress_bar
+    from mtdata.merging.merge import merge as join
 
     with progress_bar() as progress:
         summary = join(stores, progress=progress, **options)
@@ -45,7 +45,7 @@ def merge(*, stores: tuple[Path, ...], as_json: bool, **options: Any) -> None:
 
 
 def _print(summary: "MergeSummary") -> None:
-    from cli.tables import put_splits, size_text
+    from cli.shared.tables import put_splits, size_text
 
     put_splits(summary.splits)
     say(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from cli.common import say
-from cli.examples import examples
-from cli.options import FILE, store_argument
+from cli.shared.common import say
+from cli.shared.examples import examples
+from cli.shared.options import FILE, store_argument
 
 
 @click.command(
@@ -28,8 +28,8 @@ def show(
 
     A label that a regime hides is not read; its place says that it is hidden.
     """
-    from mtdata.pictures import check_path, save
-    from mtdata.show import show as draw
+    from mtdata.inspecting.pictures import check_path, save
+    from mtdata.inspecting.show import show as draw
     from mtdata.store import open_store
 
     check_path(out)

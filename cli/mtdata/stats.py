@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from cli.common import json_option, put_json, say
-from cli.examples import examples
-from cli.options import FILE, store_argument
+from cli.shared.common import json_option, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE, store_argument
 
 RANGE = ("min", "p1", "median", "mean", "p99", "max")
 
@@ -24,9 +24,9 @@ RANGE = ("min", "p1", "median", "mean", "p99", "max")
 @json_option
 def stats(store: Path, *, regime: str | None, plot: Path | None, as_json: bool) -> None:
     """Read all labels once: class frequencies, ranges, valid pixels, labels that go together."""
-    from cli.progress import progress_bar
-    from mtdata.pictures import check_path, save
-    from mtdata.stats import stats as measure
+    from cli.shared.progress import progress_bar
+    from mtdata.inspecting.pictures import check_path, save
+    from mtdata.inspecting.stats import stats as measure
     from mtdata.store import open_store
 
     if plot is not None:
@@ -35,7 +35,7 @@ def stats(store: Path, *, regime: str | None, plot: Path | None, as_json: bool) 
         with progress_bar("labels") as report:
             found = measure(opened, regime, report)
         if plot is not None:
-            from mtdata.stats_plot import plot as draw
+            from mtdata.inspecting.stats_plot import plot as draw
 
             save(draw(found), plot)
             say(f"Drew {plot}.")
@@ -43,7 +43,7 @@ def stats(store: Path, *, regime: str | None, plot: Path | None, as_json: bool) 
 
 
 def _print(found: dict[str, Any]) -> None:
-    from cli.tables import put_table
+    from cli.shared.tables import put_table
 
     rows = [
         [split, each["regime"], name, one["images"], _percent(one["valid_fraction"]), *numbers]
@@ -72,7 +72,7 @@ def _ranges(task: str, one: dict[str, Any]) -> list[tuple[str, list[Any]]]:
 
 
 def _print_classes(found: dict[str, Any]) -> None:
-    from cli.tables import put_table
+    from cli.shared.tables import put_table
 
     splits = found["splits"]
     for task, first in next(iter(splits.values()))["tasks"].items():

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from cli.common import json_option, put_json, say
-from cli.examples import examples
-from cli.options import store_argument
+from cli.shared.common import json_option, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import store_argument
 from mtdata.errors import DataError
 
 
@@ -20,8 +20,8 @@ from mtdata.errors import DataError
 @json_option
 def verify(store: Path, *, as_json: bool) -> int:
     """Check structure, checksums, digests and ranges of every sample. Ends with 3 for a problem."""
-    from cli.progress import progress_bar
-    from mtdata.verify import verify as check
+    from cli.shared.progress import progress_bar
+    from mtdata.inspecting.verify import verify as check
 
     with progress_bar("samples") as progress:
         report = check(store, progress)

@@ -2,9 +2,9 @@
 
 import click
 
-from cli.common import entry_point
-from cli.examples import examples
-from cli.lazy import Lazy, LazyGroup
+from cli.shared.common import entry_point
+from cli.shared.examples import examples
+from cli.shared.lazy import Lazy, LazyGroup
 
 COMMANDS = {
     "list": Lazy("cli.mtmodels.list:list_", "Methods, networks, weightings, recipes, metrics."),

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import json_option, put_json
-from cli.examples import examples
-from cli.options import FILE
+from cli.shared.common import json_option, put_json
+from cli.shared.examples import examples
+from cli.shared.options import FILE
 from mtmodels.names import PROTOCOL_NAMES
 
 if TYPE_CHECKING:
-    from mtmodels.compare import BaselineSource
+    from mtmodels.scoring.compare import BaselineSource
 
 
 @click.command(
@@ -49,7 +49,7 @@ def compare(
     as_json: bool,
 ) -> None:
     """Put runs into tables, one a protocol, data set and split; seeds share a line."""
-    from mtmodels.compare import compare as put_together
+    from mtmodels.scoring.compare import compare as put_together
 
     tables = put_together(
         _rows(runs, split, protocol),
@@ -69,8 +69,8 @@ def compare(
 def _rows(runs: tuple[Path, ...], split: str, protocol: str | None) -> list[dict[str, Any]]:
     """What has been scored of the runs."""
     from mtdata.errors import UsageError
-    from mtmodels.training.loading import open_run
     from mtmodels.training.rescore import scores_of
+    from mtmodels.training.setup.loading import open_run
 
     rows = []
     for path in runs:
@@ -89,7 +89,7 @@ def _rows(runs: tuple[Path, ...], split: str, protocol: str | None) -> list[dict
 def _baseline(baselines: tuple[str, ...], split: str, protocol: str | None) -> "BaselineSource":
     """Runs, or one published row."""
     from mtdata.errors import UsageError
-    from mtmodels.published import published_row
+    from mtmodels.scoring.published import published_row
 
     if not any(Path(one).is_dir() for one in baselines) and baselines:
         if len(baselines) > 1:

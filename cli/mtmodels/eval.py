@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from cli.common import json_option, paragraph, put_json, say
-from cli.examples import examples
-from cli.options import FILE
+from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE
 from mtmodels.names import PROTOCOL_NAMES
 
 
@@ -55,8 +55,8 @@ def eval_(
 
     All labels of the split count, whatever the regime of the training was.
     """
-    from cli.progress import progress_bar
-    from mtmodels.training.report import plain_scores
+    from cli.shared.progress import progress_bar
+    from mtmodels.training.record.report import plain_scores
     from mtmodels.training.rescore import rescore
 
     with progress_bar("batches") as report:

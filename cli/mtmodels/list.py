@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from cli.common import json_option, put_json
-from cli.examples import examples
+from cli.shared.common import json_option, put_json
+from cli.shared.examples import examples
 from mtdata.errors import UnknownNameError
 
 FAMILIES = ("methods", "networks", "weightings", "recipes", "metrics")
@@ -90,8 +90,8 @@ def _members(members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _recipes() -> dict[str, dict[str, Any]]:
-    from mtmodels.published import published_row
     from mtmodels.recipes import all_recipes
+    from mtmodels.scoring.published import published_row
 
     described: dict[str, dict[str, Any]] = {}
     for name, recipe in all_recipes().items():

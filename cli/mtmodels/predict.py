@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from cli.common import json_option, put_json, say
-from cli.examples import examples
-from cli.options import FILE, size, tasks_option
+from cli.shared.common import json_option, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE, size, tasks_option
 
 
 @click.command(
@@ -87,7 +87,7 @@ def predict(
     ids as PNG with a palette, metres as 16-bit PNG in millimetres, other depth and normals as
     float32 .npy, and in DIR/pictures image and predictions side by side.
     """
-    from cli.progress import progress_bar
+    from cli.shared.progress import progress_bar
     from mtmodels.predicting import predict as predict_images
     from mtmodels.predicting.folder import INDEX
 

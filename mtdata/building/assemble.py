@@ -13,9 +13,9 @@ from mtdata.building.journal import Journal
 from mtdata.building.padding import pad_row
 from mtdata.building.regimes import RegimeSpec, draw_regimes
 from mtdata.building.request import Request
-from mtdata.building.summary import Progress
 from mtdata.building.workers import Workers
 from mtdata.errors import DataError
+from mtdata.progress import Progress
 from mtdata.store import format as layout
 from mtdata.store.atomic import replacing
 from mtdata.store.digest import source_digest

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.building.encoder import encode
 from mtdata.building.request import Request
 from mtdata.building.resize import resize_sample
 from mtdata.errors import MtdataError, SampleError
-from mtdata.sample import Camera, Sample
 from mtdata.store.codec import filters
 from mtdata.store.digest import cell_digest
+from mtdata.store.encoder import encode
 from mtdata.store.row import NO_CAMERA, Cell, Row
-from mtdata.task import Task
+from mtdata.tasks.sample import Camera, Sample
+from mtdata.tasks.task import Task
 
 
 def prepare(request: Request, split: str, key: str) -> Row:

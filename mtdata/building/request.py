@@ -7,7 +7,7 @@ from typing import Any
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.sources.base import Source
 from mtdata.store.codec import COMPRESSIONS, Compression
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 
 PREPARATION = 1
 """Version of what makes stored pixels of those of a source: decoding, resizing, encoding.

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.kinds import Kind
-from mtdata.sample import Sample
+from mtdata.tasks.kinds import Kind
+from mtdata.tasks.sample import Sample
 
 
 def resize_sample(sample: Sample, size: tuple[int, int], kinds: Mapping[str, Kind]) -> Sample:

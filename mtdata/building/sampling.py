@@ -8,9 +8,9 @@ from mtdata.building.journal import Journal
 from mtdata.building.prepare import prepare
 from mtdata.building.request import Request
 from mtdata.building.space import SETTLED, check_space, peak
-from mtdata.building.summary import Progress
 from mtdata.building.workers import Workers
 from mtdata.errors import SampleError
+from mtdata.progress import Progress
 from mtdata.store.atomic import disk_errors
 from mtdata.store.row import Row
 

@@ -3,18 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-
-@runtime_checkable
-class Progress(Protocol):
-    """Told about long work: how much is done, of how much, and what is being done."""
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        """Take note; `total` is known from the start."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mtdata.building.summary import Progress, SplitSummary
+from mtdata.building.summary import SplitSummary
 from mtdata.errors import UnknownNameError
 from mtdata.export.base import Exporter
 from mtdata.export.croissant import CroissantExport
@@ -16,6 +16,7 @@ from mtdata.export.npy import NpyExport
 from mtdata.export.summary import ExportSummary
 from mtdata.export.target import MARK, check_target, replacing_folder
 from mtdata.export.view import Part, View, make_view
+from mtdata.progress import Progress
 from mtdata.store import Store
 from mtdata.store.format import tool
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from mtdata.building.summary import Progress
 from mtdata.errors import DataError
 from mtdata.export.view import View
+from mtdata.progress import Progress
 
 
 class Exporter(ABC):

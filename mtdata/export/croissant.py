@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mtdata.building.summary import Progress
 from mtdata.export.folder import FolderExport
 from mtdata.export.labels import form_of
 from mtdata.export.licences import licences_of
 from mtdata.export.samples import BOX, CAMERA
 from mtdata.export.samples import FILE as SAMPLES
 from mtdata.export.view import View
-from mtdata.kinds import Classes
+from mtdata.progress import Progress
+from mtdata.tasks.kinds import Classes
 
 FILE = "croissant.json"
 PNG, NPY = "image/png", "application/x-npy"

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtdata.building.summary import Progress
 from mtdata.errors import DataError
 from mtdata.export.base import Exporter, check_folders
 from mtdata.export.labels import form_of, png
 from mtdata.export.samples import write_samples
 from mtdata.export.view import Part, View
+from mtdata.progress import Progress
 from mtdata.regimes import RegimeTable, write_table
 from mtdata.store.format import FULL
 
@@ -74,7 +74,7 @@ def describe(view: View) -> dict[str, Any]:
     """
     from pydantic import ValidationError
 
-    from mtdata.sources.folder_tasks import TasksFile
+    from mtdata.sources.folder.tasks import TasksFile
 
     tasks = {}
     for column, task in enumerate(view.tasks):

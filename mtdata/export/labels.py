@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.kinds import Classes, Depth
-from mtdata.task import Task
+from mtdata.tasks.kinds import Classes, Depth
+from mtdata.tasks.task import Task
 
 BLACK, GREY, WHITE = 0, 128, 255
 

@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.building.summary import Progress
 from mtdata.export.assignment import write_assignment
 from mtdata.export.base import Exporter, check_folders
 from mtdata.export.labels import npy
 from mtdata.export.view import Part, View
-from mtdata.kinds import Depth
-from mtdata.task import Task
+from mtdata.progress import Progress
+from mtdata.tasks.kinds import Depth
+from mtdata.tasks.task import Task
 
 ROLES = {"train": "train", "test": "val"}
 FOLDERS = {"semantic": "label", "normals": "normal"}

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.building.summary import Progress
 from mtdata.errors import UnknownNameError, UsageError
-from mtdata.sample import Sample
+from mtdata.progress import Progress
 from mtdata.store import Split, Store
 from mtdata.store.format import FULL
-from mtdata.task import Task
+from mtdata.tasks.sample import Sample
+from mtdata.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mtdata.store import format as layout
 from mtdata.store.codec import Chunk, encode, filters
 from mtdata.store.opening import broken
 from mtdata.store.writer import IMAGE_TYPE
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 
 Pipeline = tuple[tuple[int, int, tuple[int, ...]], ...]
 

@@ -17,10 +17,10 @@ from mtdata.merging.offers import (
     choose,
     rows_of,
 )
-from mtdata.sources.base import Role
 from mtdata.store import Split, Store
 from mtdata.store import format as layout
-from mtdata.task import TASK_ORDER, Task
+from mtdata.tasks.role import Role
+from mtdata.tasks.task import TASK_ORDER, Task
 
 Prefer = Literal["first", "last"]
 LISTED = 8

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.store import Split
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 
 NONE = -1
 """In place of a row or an input: there is none."""

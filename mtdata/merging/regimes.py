@@ -9,7 +9,7 @@ from mtdata.merging.join import JoinedSplit
 from mtdata.merging.offers import NONE
 from mtdata.store import RegimeInfo, Store
 from mtdata.store.format import FULL
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 
 
 @dataclass(frozen=True)

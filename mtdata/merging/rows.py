@@ -12,7 +12,7 @@ from mtdata.merging.offers import NONE
 from mtdata.store import Compression
 from mtdata.store.row import NO_CAMERA, Cell, Row
 from mtdata.store.writer import SplitRows
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 
 
 @dataclass

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.errors import UnknownNameError
-from mtdata.sources.base import Role, Source, check_options
-from mtdata.sources.cityscapes import Cityscapes
-from mtdata.sources.folder import Folder
+from mtdata.sources.base import Source, check_options
+from mtdata.sources.cityscapes.source import Cityscapes
+from mtdata.sources.folder.source import Folder
 from mtdata.sources.locate import locate
-from mtdata.sources.nyu import Nyu
-from mtdata.sources.pascal import Pascal
-from mtdata.sources.rooms import Rooms
+from mtdata.sources.nyu.source import Nyu
+from mtdata.sources.pascal.source import Pascal
+from mtdata.sources.rooms.source import Rooms
 
 SOURCES: dict[str, type[Source]] = {
     "nyu": Nyu,
@@ -57,7 +57,6 @@ __all__ = [
     "Folder",
     "Nyu",
     "Pascal",
-    "Role",
     "Rooms",
     "Source",
     "open_source",

@@ -3,14 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from mtdata.errors import UsageError
-from mtdata.sample import Sample
 from mtdata.sources.published import Published
-from mtdata.task import Task
-
-Role = Literal["train", "test"]
+from mtdata.tasks.role import Role
+from mtdata.tasks.sample import Sample
+from mtdata.tasks.task import Task
 
 
 class Source(ABC):

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mtdata.sample import Sample
+from mtdata.tasks.sample import Sample
 
 Box = tuple[int, int, int, int]
 """Top, left, height and width, in pixels."""

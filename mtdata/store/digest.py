@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.store.format import tasks_json
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 
 BYTES = 32
 ABSENT = bytes(BYTES)

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from mtdata.kinds import Kind
-from mtdata.task import Task
+from mtdata.tasks.kinds import Kind
+from mtdata.tasks.task import Task
 
 FORMAT = "mtdata"
 VERSION = 1

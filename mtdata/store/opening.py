@@ -12,7 +12,7 @@ import hdf5plugin  # noqa: F401  registers the Blosc filter that chunks are read
 
 from mtdata.errors import BrokenStoreError, StoreError
 from mtdata.store import format as layout
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from mtdata.errors import UnknownNameError
 from mtdata.store.handle import Handle
 from mtdata.store.opening import broken, read_header, reading
 from mtdata.store.split import Split, read_split
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 
 if TYPE_CHECKING:
-    from mtdata.dataset import Dataset, Transform
+    from mtdata.reading.dataset import Dataset, Transform
     from mtdata.regimes import RegimeTable
 
 
@@ -99,7 +99,7 @@ class Store:
             transform: What is done to each sample.
             keys: Only these images, in this order; None for all.
         """
-        from mtdata.dataset import make_dataset
+        from mtdata.reading.dataset import make_dataset
 
         return make_dataset(self, split, tasks=tasks, regime=regime, transform=transform, keys=keys)
 

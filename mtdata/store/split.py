@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError
-from mtdata.sample import Camera, Sample
-from mtdata.sources.base import Role
 from mtdata.store import format as layout
 from mtdata.store.handle import Handle
 from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
-from mtdata.stored import StoredSample
-from mtdata.task import Task
+from mtdata.tasks.role import Role
+from mtdata.tasks.sample import Camera, Sample
+from mtdata.tasks.stored import StoredSample
+from mtdata.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.sources.base import Role
 from mtdata.store import format as layout
 from mtdata.store.codec import Compression, filters
 from mtdata.store.digest import content_digest
 from mtdata.store.opening import Header
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.row import Row
-from mtdata.task import Task
+from mtdata.tasks.role import Role
+from mtdata.tasks.task import Task
 
 IMAGE_TYPE = np.dtype(np.uint8)
 

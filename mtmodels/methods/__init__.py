@@ -1,15 +1,15 @@
 """Methods, by name."""
 
-from mtmodels.method import Method
 from mtmodels.methods.align import Align
-from mtmodels.methods.consistency import CrossTaskConsistency
+from mtmodels.methods.base import Method
 from mtmodels.methods.contrastive import ContrastivePairs
 from mtmodels.methods.direct_map import DirectMap
 from mtmodels.methods.discriminator import DiscriminatedPairs
 from mtmodels.methods.mtpsl import JointTaskSpaces
 from mtmodels.methods.perceptual_map import PerceptualMap
+from mtmodels.methods.sl import Supervised
 from mtmodels.methods.ssl import CropConsistency
-from mtmodels.methods.supervised import Supervised
+from mtmodels.methods.xtc import CrossTaskConsistency
 
 METHODS: dict[str, type[Method]] = {
     "align": Align,

@@ -6,8 +6,8 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from mtdata.batch import Batch
-from mtmodels.methods.supervision import Seen
+from mtdata.reading.batch import Batch
+from mtmodels.methods.parts.supervision import Seen
 from mtmodels.methods.transfer import TransferMethod
 
 

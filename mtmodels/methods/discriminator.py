@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mtmodels.method import ParameterGroup
+from mtmodels.methods.base import ParameterGroup
 from mtmodels.methods.negative_pairs import Maps, NegativePairs
-from mtmodels.methods.pairs import Pair
+from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.semi_supervised import Look, check_weight
-from mtmodels.network import Network
-from mtmodels.networks.discriminator import PairDiscriminator
-from mtmodels.networks.reversal import reverse_gradient
+from mtmodels.networks.auxiliary.pair_discriminator import PairDiscriminator
+from mtmodels.networks.auxiliary.reversal import reverse_gradient
+from mtmodels.networks.base import Network
 
 
 class DiscriminatedPairs(NegativePairs):

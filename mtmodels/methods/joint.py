@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtmodels.method import ParameterGroup, Schedule
-from mtmodels.methods.crop_consistency import crop_consistency
-from mtmodels.methods.joint_space import JointSpace
+from mtmodels.methods.base import ParameterGroup, Schedule
 from mtmodels.methods.pair_method import PairMethod
-from mtmodels.methods.pairs import Pair, source_shares
+from mtmodels.methods.parts.crop_consistency import crop_consistency
+from mtmodels.methods.parts.joint_space import JointSpace
+from mtmodels.methods.parts.pairs import Pair, source_shares
 from mtmodels.methods.semi_supervised import Extra, Look, check_weight
 from mtmodels.methods.ssl import CropConsistency, crop_terms
-from mtmodels.network import Network
+from mtmodels.networks.base import Network
 
 CONSISTENCY_WEIGHT = 2.0
 

@@ -7,17 +7,17 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
-from mtdata.batch import Batch
 from mtdata.errors import UnknownNameError
+from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
-from mtmodels.method import ParameterGroup
-from mtmodels.methods.label_distance import Distance, to_label
+from mtmodels.methods.base import ParameterGroup
 from mtmodels.methods.pair_method import PairMethod
-from mtmodels.methods.pairs import Pair, source_shares
+from mtmodels.methods.parts.label_distance import Distance, to_label
+from mtmodels.methods.parts.pairs import Pair, source_shares
 from mtmodels.methods.semi_supervised import Extra
 from mtmodels.methods.transfer import pair_name
-from mtmodels.network import Network
-from mtmodels.networks.label_mapping import LabelMapping
+from mtmodels.networks.auxiliary.label_network import LabelMapping
+from mtmodels.networks.base import Network
 
 DISTANCES = ("loss", "cosine")
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mtmodels.losses import map_distance
 from mtmodels.methods.joint import JointMethod
-from mtmodels.methods.pairs import Pair
+from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.semi_supervised import Look, check_weight
-from mtmodels.network import Network
+from mtmodels.networks.base import Network
 
 REGULARISER = 0.5
 

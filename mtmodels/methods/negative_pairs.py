@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtmodels.methods.joint import JointMethod
-from mtmodels.methods.pairs import Pair
+from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.semi_supervised import Look
-from mtmodels.network import Network
+from mtmodels.networks.base import Network
 
 
 class Maps(NamedTuple):

@@ -3,9 +3,9 @@
 from typing import Any, ClassVar
 
 from mtdata.errors import UnknownNameError
-from mtmodels.methods.pairs import CHOICES, Pair, present_pairs
+from mtmodels.methods.parts.pairs import CHOICES, Pair, present_pairs
 from mtmodels.methods.semi_supervised import Look, SemiSupervised, check_weight
-from mtmodels.network import Network
+from mtmodels.networks.base import Network
 
 
 class PairMethod(SemiSupervised):

@@ -8,13 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import functional_call
 
-from mtdata.batch import Batch
+from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
-from mtmodels.methods.label_distance import Distance, to_prediction
 from mtmodels.methods.label_mapping import Compare, Encoded, LabelMappingMethod, labels_of
-from mtmodels.methods.pairs import Pair, present_pairs
+from mtmodels.methods.parts.label_distance import Distance, to_prediction
+from mtmodels.methods.parts.pairs import Pair, present_pairs
+from mtmodels.methods.parts.supervision import Seen
 from mtmodels.methods.semi_supervised import Extra, Look
-from mtmodels.methods.supervision import Seen
 from mtmodels.methods.transfer import pair_name
 
 

@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtdata.batch import Batch
 from mtdata.errors import UnknownNameError
+from mtdata.reading.batch import Batch
 from mtmodels.methods.supervised_method import SupervisedMethod
-from mtmodels.network import Network
-from mtmodels.terms import Terms
-from mtmodels.views import Views
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Views
+from mtmodels.networks.base import Network
 
 SUPERVISED_VIEWS = ("main", "all")
 

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from mtmodels.methods.crop_consistency import crop_consistency
+from mtmodels.methods.parts.crop_consistency import crop_consistency
 from mtmodels.methods.semi_supervised import Extra, Look, SemiSupervised, check_weight
-from mtmodels.network import Network
+from mtmodels.networks.base import Network
 
 
 class CropConsistency(SemiSupervised):

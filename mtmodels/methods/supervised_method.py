@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from mtmodels.method import Method
-from mtmodels.methods.supervision import Supervision
-from mtmodels.network import Network
+from mtmodels.methods.base import Method
+from mtmodels.methods.parts.supervision import Supervision
+from mtmodels.networks.base import Network
 
 
 class SupervisedMethod(Method):

@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtdata.batch import Batch
-from mtmodels.methods.per_task import per_task
+from mtdata.reading.batch import Batch
+from mtmodels.methods.parts.per_task import per_task
+from mtmodels.methods.parts.supervision import Seen
 from mtmodels.methods.supervised_method import SupervisedMethod
-from mtmodels.methods.supervision import Seen
-from mtmodels.network import Network
-from mtmodels.networks.transfer import TransferNetwork
-from mtmodels.terms import Terms
-from mtmodels.views import Views
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Views
+from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
+from mtmodels.networks.base import Network
 
 CONSISTENCY_WEIGHT = 1e-4
 

@@ -5,7 +5,7 @@ Scores under different protocols are different quantities: they never share a ta
 
 from mtdata import Task
 from mtdata.errors import UnknownNameError
-from mtmodels.metric import Metric
+from mtmodels.metrics.base import Metric
 from mtmodels.metrics.binary import PerImageBinary, PooledBinary
 from mtmodels.metrics.classes import PerImageClasses, PooledClasses
 from mtmodels.metrics.depth import ClampedDepth, PooledDepth

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from mtdata import Task
-from mtmodels.metric import Metric
+from mtmodels.metrics.base import Metric
 from mtmodels.metrics.ratio import percent, ratio
-from mtmodels.scores import better
+from mtmodels.metrics.scores import better
 
 
 def outcomes(

@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from mtdata import Task
-from mtmodels.metric import Metric
+from mtmodels.metrics.base import Metric
 from mtmodels.metrics.confusion import accuracy, confusion, intersection_over_union
 from mtmodels.metrics.ratio import percent, ratio
-from mtmodels.scores import better
+from mtmodels.metrics.scores import better
 
 
 class _Classes(Metric):

@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtdata import Task
-from mtmodels.metric import Metric
+from mtmodels.metrics.base import Metric
 from mtmodels.metrics.ratio import ratio
-from mtmodels.scores import better
+from mtmodels.metrics.scores import better
 
 
 def error_sums(

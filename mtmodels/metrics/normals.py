@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mtdata import Task
-from mtmodels.metric import Metric
+from mtmodels.metrics.base import Metric
 from mtmodels.metrics.ratio import percent, ratio
-from mtmodels.scores import better
+from mtmodels.metrics.scores import better
 
 THRESHOLDS = (11.25, 22.5, 30.0)
 STEPS_PER_DEGREE = 4096

@@ -1,9 +1,9 @@
 """Networks, by name."""
 
-from mtmodels.network import Network
+from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
+from mtmodels.networks.base import Network
 from mtmodels.networks.deeplab import DeepLabResNet18
 from mtmodels.networks.segnet import SegNet
-from mtmodels.networks.transfer import TransferNetwork
 from mtmodels.networks.unet import UNetResNet18
 from mtmodels.networks.xtasc import XTasCResNet18, XTasCResNet34, XTasCResNet50
 

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import ASPP
 
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.network import Network, Output
+from mtmodels.networks.base import Network, Output
 from mtmodels.networks.blocks import scaled
-from mtmodels.networks.resnet import ResNetEncoder
+from mtmodels.networks.encoders.resnet import ResNetEncoder
 from mtmodels.networks.unet import magnify
 
 RATES = (12, 24, 36)

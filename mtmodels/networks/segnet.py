@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.network import Network, Output
+from mtmodels.networks.base import Network, Output
 from mtmodels.networks.blocks import convolution, normalised_block, scaled
-from mtmodels.networks.segnet_encoder import SegNetEncoder
+from mtmodels.networks.encoders.segnet_encoder import SegNetEncoder
 from mtmodels.networks.stages import STAGES
 
 WIDE = 1024

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.network import Network, Output
+from mtmodels.networks.base import Network, Output
 from mtmodels.networks.blocks import normalised_block, scaled
-from mtmodels.networks.resnet import ResNetEncoder
+from mtmodels.networks.encoders.resnet import ResNetEncoder
 
 DECODER_CHANNELS = (256, 128, 64)
 HEAD_CHANNELS = 64

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.network import Network, Output
+from mtmodels.networks.base import Network, Output
 from mtmodels.networks.blocks import convolution, normalised_block, scaled, upsample
-from mtmodels.networks.resnet import ResNetEncoder
+from mtmodels.networks.encoders.resnet import ResNetEncoder
 
 
 class Decoder(nn.Module):

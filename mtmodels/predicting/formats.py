@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mtdata import Classes, Depth, Task
 from mtdata.errors import UnknownNameError
-from mtdata.pictures import render
+from mtdata.inspecting.pictures import render
 from mtmodels.kinds import kind_model
 
 RAW = "raw"

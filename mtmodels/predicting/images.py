@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtdata.errors import UsageError
-from mtdata.sources.imageheader import read_header
+from mtdata.sources.files.imageheader import read_header
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 

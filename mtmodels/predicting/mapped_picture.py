@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mtdata import Task
 from mtdata.building.resize import nearest
-from mtdata.pictures import Panel, Picture, depth_limits
+from mtdata.inspecting.pictures import Panel, Picture, depth_limits
 from mtmodels.predicting.mapper import MappedPair, Mapper
 from mtmodels.predicting.picture import as_png, shown, side_by_side
 

@@ -10,15 +10,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtdata import Task
-from mtdata.batch import Batch
 from mtdata.errors import UsageError
+from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
 from mtmodels.methods.joint import JointMethod
-from mtmodels.methods.joint_space import JointSpace
-from mtmodels.methods.pairs import Pair
+from mtmodels.methods.parts.joint_space import JointSpace
+from mtmodels.methods.parts.pairs import Pair
 from mtmodels.predicting.predictor import Predictor
-from mtmodels.training.loading import TrainedRun, Which, load_method
+from mtmodels.training.setup.loading import TrainedRun, Which, load_method
 
 SEED = 0
 """Classes are drawn from it, so that a map is a function of the run and the image."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mtdata import Task
 from mtdata.building.resize import nearest, resize_image
-from mtdata.pictures import Panel, labelled_panel, sheet, swatches, title
+from mtdata.inspecting.pictures import Panel, labelled_panel, sheet, swatches, title
 
 SIDE = 480
 """Pixels of the longer side of what is drawn; a panel is not larger."""

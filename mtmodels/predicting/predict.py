@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.sources.imagefile import read_rgb
+from mtdata.sources.files.imagefile import read_rgb
 from mtmodels.predicting.folder import INDEX, Folder
 from mtmodels.predicting.images import Image, find_images
 from mtmodels.predicting.mapper import check_maps, open_mapper
@@ -16,7 +16,7 @@ from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import How, Size, network_size
 from mtmodels.predicting.writing import Writer
-from mtmodels.training.loading import Which, open_run
+from mtmodels.training.setup.loading import Which, open_run
 
 Report = Callable[[int, int, str], None]
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from mtdata import Task
 from mtdata.building.resize import resize_image
 from mtmodels.errors import PredictionError
-from mtmodels.network import Network
+from mtmodels.networks.base import Network
 from mtmodels.predicting.sizes import Size
-from mtmodels.training.layout import memory_format
-from mtmodels.training.precision import resolve
+from mtmodels.training.loop.layout import memory_format
+from mtmodels.training.loop.precision import resolve
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtmodels.training.resolve import merge, read_layer
+from mtmodels.training.setup.resolve import merge, read_layer
 
 
 @dataclass(frozen=True)

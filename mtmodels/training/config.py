@@ -80,7 +80,7 @@ class SchedulePart(Part):
 
 
 class AugmentationPart(Part):
-    """What is done to a training sample before it is seen; see `mtdata.augment.Augmentation`."""
+    """What is done to a training sample before it is seen; see `mtdata.reading.augment`."""
 
     flip: Annotated[Number, Field(ge=0, le=1)] = 0.5
     scales: Annotated[tuple[Number, ...], BeforeValidator(_tuple), Field(min_length=1)] = (

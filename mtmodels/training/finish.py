@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtmodels.evaluate import Evaluation
 from mtmodels.metrics import METRICS
-from mtmodels.scores import to_json
-from mtmodels.training import checkpoint
+from mtmodels.metrics.scores import to_json
+from mtmodels.scoring.evaluate import Evaluation
 from mtmodels.training.config import Config
-from mtmodels.training.data import RunData
-from mtmodels.training.dryrun import count, peak_memory_mb
-from mtmodels.training.plots import draw_curves
-from mtmodels.training.predictions import draw_predictions
-from mtmodels.training.report import page
-from mtmodels.training.runfolder import RunFolder, write_json, write_text
-from mtmodels.training.setup import Parts
-from mtmodels.training.trainer import Trainer
-from mtmodels.training.watcher import Watcher
+from mtmodels.training.loop.trainer import Trainer
+from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record import checkpoint
+from mtmodels.training.record.plots import draw_curves
+from mtmodels.training.record.predictions import draw_predictions
+from mtmodels.training.record.report import page
+from mtmodels.training.record.runfolder import RunFolder, write_json, write_text
+from mtmodels.training.setup.data import RunData
+from mtmodels.training.setup.dryrun import count, peak_memory_mb
+from mtmodels.training.setup.setup import Parts
 
 ON_TEST = (
     "The checkpoint was chosen by its scores on the test split (select: paper), as the papers did. "

@@ -6,10 +6,10 @@ from typing import Any
 
 from mtmodels.training.config import Config
 from mtmodels.training.finish import marks
-from mtmodels.training.loading import TrainedRun, Which, load_network, open_run, run_tasks
-from mtmodels.training.runfolder import write_json
-from mtmodels.training.scoring import Scorer
-from mtmodels.training.setup import make_fabric, make_network
+from mtmodels.training.loop.validation import Scorer
+from mtmodels.training.record.runfolder import write_json
+from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
+from mtmodels.training.setup.setup import make_fabric, make_network
 
 Report = Callable[[int, int, str], None]
 
@@ -72,7 +72,7 @@ def rescore(
 
 
 def scores_of(run: TrainedRun, *, split: str = "test") -> list[dict[str, Any]]:
-    """What has been scored of a run, in the form that `mtmodels.compare` reads."""
+    """What has been scored of a run, in the form that `mtmodels.scoring.compare` reads."""
     config = run.config
     return [
         {

@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mtdata.cache import Cache
+from mtdata.reading.cache import Cache
 from mtmodels.errors import RunFolderError
-from mtmodels.scores import Scores
-from mtmodels.training import randomness
+from mtmodels.metrics.scores import Scores
 from mtmodels.training.config import Config
-from mtmodels.training.data import RunData, default_out, open_data
-from mtmodels.training.dryrun import Plan, measure
 from mtmodels.training.finish import Finished, finish
-from mtmodels.training.manifest import manifest
-from mtmodels.training.resolve import read_layer, resolve
-from mtmodels.training.runfolder import Mode, RunFolder, write_json, write_text
-from mtmodels.training.settle import settle, settle_options
-from mtmodels.training.setup import Parts, assemble
-from mtmodels.training.storefacts import store_facts
-from mtmodels.training.trainer import Trainer, Validate
-from mtmodels.training.watcher import Watcher
+from mtmodels.training.loop import randomness
+from mtmodels.training.loop.trainer import Trainer, Validate
+from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record.manifest import manifest
+from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
+from mtmodels.training.setup.data import RunData, default_out, open_data
+from mtmodels.training.setup.dryrun import Plan, measure
+from mtmodels.training.setup.resolve import read_layer, resolve
+from mtmodels.training.setup.settle import settle, settle_options
+from mtmodels.training.setup.setup import Parts, assemble
+from mtmodels.training.setup.storefacts import store_facts
 
 FREE = frozenset({"data", "workers", "cache", "log_every", "checkpoint_every"})
 """What a resumed run may be given anew: none of it changes a weight."""

@@ -1,6 +1,6 @@
 """Weightings, by name."""
 
-from mtmodels.weighting import Weighting
+from mtmodels.weightings.base import Weighting
 from mtmodels.weightings.fixed import Equal, Fixed
 from mtmodels.weightings.uncertainty import Uncertainty
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from mtmodels.terms import Terms
-from mtmodels.weighting import Backward, Weighting
+from mtmodels.methods.terms import Terms
+from mtmodels.weightings.base import Backward, Weighting
 
 
 class TotalWeighting(Weighting):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.encodings import relative_depth, sampled_binary, sampled_classes
 from mtmodels.kinds import kind_model
 from tests.batches import SIX, generator, random_batch

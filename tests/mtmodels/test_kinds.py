@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-import mtdata.kinds
+import mtdata.tasks.kinds
 from mtdata.errors import UnknownNameError
 from mtmodels.kinds import KINDS, kind_model
 from tests.batches import SIX
 
 
 def test_every_kind_has_a_row() -> None:
-    assert KINDS.keys() == mtdata.kinds.KINDS.keys()
+    assert KINDS.keys() == mtdata.tasks.kinds.KINDS.keys()
 
 
 @pytest.mark.parametrize("task", SIX, ids=lambda task: task.name)

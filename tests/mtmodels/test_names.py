@@ -4,7 +4,7 @@ from mtmodels import names
 from mtmodels.methods import METHODS
 from mtmodels.metrics import METRICS
 from mtmodels.networks import NETWORKS
-from mtmodels.training.schedules import SCHEDULES
+from mtmodels.training.loop.schedules import SCHEDULES
 from mtmodels.weightings import WEIGHTINGS
 
 

@@ -9,7 +9,7 @@ from mtdata.errors import UnknownNameError
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
 from mtmodels.options import about, build, explained, filled, options_of
-from mtmodels.training.schedules import SCHEDULES
+from mtmodels.training.loop.schedules import SCHEDULES
 from mtmodels.weightings import WEIGHTINGS
 from tests.batches import PAIR
 

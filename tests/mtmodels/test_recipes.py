@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from mtdata.errors import UnknownNameError
-from mtdata.kinds import Depth, Normals
-from mtdata.task import Task
-from mtmodels.published import published_row
+from mtdata.tasks.kinds import Depth, Normals
+from mtdata.tasks.task import Task
 from mtmodels.recipes import all_recipes, load_recipe
-from mtmodels.training.resolve import resolve
-from mtmodels.training.schedules import SCHEDULES, Position
-from mtmodels.training.setup import make_method, make_weighting
+from mtmodels.scoring.published import published_row
+from mtmodels.training.loop.schedules import SCHEDULES, Position
+from mtmodels.training.setup.resolve import resolve
+from mtmodels.training.setup.setup import make_method, make_weighting
 from tests.fakes import TASKS
 
 TASK = {

@@ -2,8 +2,8 @@
 
 import click
 
-from cli.examples import examples
-from cli.lazy import Lazy, LazyGroup
+from cli.shared.examples import examples
+from cli.shared.lazy import Lazy, LazyGroup
 
 COMMANDS = {
     "add": Lazy("cli.mtdata.regime.add:add", "Draw a regime, or read one from a file."),

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import json_option, paragraph, put_json, say
-from cli.examples import examples
-from cli.options import FILE, regime_options, seed_option, store_argument
+from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE, regime_options, seed_option, store_argument
 from mtdata.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ def add(
     if missing is not None and file is None:
         raise UsageError("--missing is for --kind import. Leave it out.")
     if file is None:
-        from mtdata.draw_regime import draw_regime
+        from mtdata.store.regime_add import draw_regime
 
         split, table = draw_regime(store, kind, name=name, seed=seed, **given)
         _tell(store, split, name or kind, table, as_json=as_json)
         return
     for option in given:
         raise UsageError(f"`{option}` is no option of the regime `import`. Leave it out.")
-    from mtdata.draw_regime import import_regime
+    from mtdata.store.regime_add import import_regime
 
     split, found = import_regime(store, file, name=name, skip=missing == "skip")
     _tell(store, split, name or file.stem, found.table, found.notes, as_json=as_json)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from cli.common import say
-from cli.examples import examples
-from cli.options import FILE, store_argument
+from cli.shared.common import say
+from cli.shared.examples import examples
+from cli.shared.options import FILE, store_argument
 
 
 @click.command(
@@ -25,7 +25,7 @@ def export(store: Path, name: str, *, out: Path) -> None:
 
     CSV has a line of key and task for each label; JSON the tasks of each key.
     """
-    from mtdata.export_regime import export_regime
+    from mtdata.store.regime_export import export_regime
 
     table = export_regime(store, name, out)
     say(f"Wrote {int(table.labels.sum()):,} labels of {len(table.keys):,} images to {out}.")

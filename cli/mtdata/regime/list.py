@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from cli.common import json_option, put_json
-from cli.examples import examples
-from cli.options import store_argument
+from cli.shared.common import json_option, put_json
+from cli.shared.examples import examples
+from cli.shared.options import store_argument
 
 
 @click.command(
@@ -21,7 +21,7 @@ from cli.options import store_argument
 def list_(store: Path, *, as_json: bool) -> None:
     """List the regimes of a store and how many labels each shows."""
     from cli.mtdata.regime.table import put_regimes
-    from mtdata.info import info
+    from mtdata.inspecting.info import info
     from mtdata.store import open_store
 
     with open_store(store) as opened:

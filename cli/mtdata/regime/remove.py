@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from cli.common import say
-from cli.examples import examples
-from cli.options import store_argument
+from cli.shared.common import say
+from cli.shared.examples import examples
+from cli.shared.options import store_argument
 
 
 @click.command(epilog=examples("mtdata regime remove data/nyu.h5 one-1"))

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from cli.common import json_option, paragraph, put_json, say
-from cli.examples import examples
-from cli.options import FILE, store_argument
+from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.examples import examples
+from cli.shared.options import FILE, store_argument
 
 SETS = 20
 """Sets of tasks that people are shown; JSON has all."""
@@ -26,26 +26,26 @@ SETS = 20
 @json_option
 def show(store: Path, name: str, *, plot: Path | None, as_json: bool) -> None:
     """Tell all about one regime: labels, numbers of labels, tasks that are shown together."""
-    from mtdata.regime_summary import summarise
     from mtdata.store import open_store
+    from mtdata.store.regime_summary import summarise
 
     if plot is not None:
-        from mtdata.pictures import check_path
+        from mtdata.inspecting.pictures import check_path
 
         check_path(plot)
     with open_store(store) as opened:
         found = summarise(opened, name)
     put_json(found) if as_json else _print(found)
     if plot is not None:
-        from mtdata.pictures import save
-        from mtdata.regime_plot import plot as draw
+        from mtdata.inspecting.pictures import save
+        from mtdata.inspecting.regime_plot import plot as draw
 
         save(draw(found), plot)
         say(f"Drew {plot}.")
 
 
 def _print(found: dict[str, Any]) -> None:
-    from cli.tables import put_table
+    from cli.shared.tables import put_table
 
     default = ", the default" if found["default"] else ""
     seed = "" if found["seed"] is None else f", seed {found['seed']}"

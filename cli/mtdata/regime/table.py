@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cli.tables import put_table
+from cli.shared.tables import put_table
 
 
 def put_regimes(found: Mapping[str, Mapping[str, Any]], default: str | None = None) -> None:

@@ -10,7 +10,7 @@ from mtdata.errors import DataError
 from mtdata.regimes.importing.assignment import Assignment
 from mtdata.regimes.importing.placing import ALIASES
 from mtdata.regimes.table import RegimeTable
-from mtdata.task import TASK_ORDER
+from mtdata.tasks.task import TASK_ORDER
 
 WHAT = 'one object, {"key": ["task", ...]} or {"task": ["key", ...]}'
 

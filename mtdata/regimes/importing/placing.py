@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mtdata.errors import DataError, UnknownNameError
 from mtdata.regimes.importing.assignment import Assignment
 from mtdata.regimes.table import RegimeTable
-from mtdata.task import TASK_ORDER
+from mtdata.tasks.task import TASK_ORDER
 
 ALIASES = {
     "semseg": "semantic",

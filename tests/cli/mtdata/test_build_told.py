@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.common import run
 from cli.mtdata import mtdata
+from cli.shared.common import run
 from tests.folder_tree import save, semantic, write_folder
 
 Captured = pytest.CaptureFixture[str]

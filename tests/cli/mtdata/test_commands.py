@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli.common import run
 from cli.mtdata import COMMANDS, mtdata
+from cli.shared.common import run
 from mtdata.sources import SOURCES
 from mtdata.store import open_store
 from tests.cityscapes_tree import FOLDERS, pack, write_cityscapes
@@ -254,7 +254,7 @@ def test_an_interrupted_build_ends_with_130(
     def interrupt(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mtdata.build.build", interrupt)
+    monkeypatch.setattr("mtdata.building.build.build", interrupt)
     arguments = ["build", "--dataset", "rooms", "--images", "1,1"]
     assert run(mtdata, [*arguments, "--out", str(tmp_path / "a.h5")]) == 130
     assert "--resume" in capsys.readouterr().err

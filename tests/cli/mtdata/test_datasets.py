@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cli.common import run
 from cli.mtdata import mtdata
-from mtdata.completeness import completeness
+from cli.shared.common import run
 from mtdata.sources import SOURCES, Cityscapes, Nyu
+from mtdata.sources.completeness import completeness
 from tests.cityscapes_tree import pack, write_cityscapes
 from tests.nyu_tree import write_nyu
 

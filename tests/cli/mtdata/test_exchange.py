@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cli.common import run
 from cli.mtdata import mtdata
-from mtdata.build import RegimeSpec
+from cli.shared.common import run
+from mtdata.building.build import RegimeSpec
 from mtdata.store import open_store
 from tests.changed import changed_store, relabel, repaint
 from tests.nyu_tree import nyu_store

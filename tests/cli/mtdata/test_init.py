@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.common import run
 from cli.mtdata import mtdata
+from cli.shared.common import run
 from mtdata.store import open_store
 from tests.folder_tree import picture, save, semantic, write_folder
 

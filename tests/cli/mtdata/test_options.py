@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.options import names, pair, size
+from cli.shared.options import names, pair, size
 
 
 @given(st.integers(1, 9999), st.integers(1, 9999))

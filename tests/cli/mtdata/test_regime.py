@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.common import run
 from cli.mtdata import mtdata
 from cli.mtdata.regime import COMMANDS
+from cli.shared.common import run
 from mtdata.store import open_store
 from tests.nyu_tree import nyu_store
 

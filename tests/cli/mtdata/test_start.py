@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.common import run
 from cli.mtdata import mtdata
+from cli.shared.common import run
 
 HEAVY = ("torch", "numpy", "h5py", "cv2", "matplotlib", "rich", "scipy")
 
@@ -19,7 +19,7 @@ HEAVY = ("torch", "numpy", "h5py", "cv2", "matplotlib", "rich", "scipy")
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys\nfrom cli.common import run\nfrom cli.mtdata import mtdata\n"
+        "import sys\nfrom cli.shared.common import run\nfrom cli.mtdata import mtdata\n"
         f"assert run(mtdata, {arguments}) == 0\n"
         f"print('imported:', [name for name in {HEAVY} if name in sys.modules])"
     )
@@ -31,7 +31,7 @@ def test_no_data_command_imports_torch(tmp_path: Path) -> None:
     out = tmp_path / "rooms.h5"
     build = ["build", "--dataset", "rooms", "--images", "1,1", "--size", "32x32", "--jobs", "1"]
     code = (
-        "import sys\nfrom cli.common import run\nfrom cli.mtdata import mtdata\n"
+        "import sys\nfrom cli.shared.common import run\nfrom cli.mtdata import mtdata\n"
         f"assert run(mtdata, {[*build, '--out', str(out)]}) == 0\n"
         "for command in ('info', 'stats', 'verify'):\n"
         f"    assert run(mtdata, [command, {str(out)!r}]) == 0\n"
@@ -74,7 +74,7 @@ def test_progress_bar_on_a_terminal() -> None:
     pty = pytest.importorskip("pty")
     controller, terminal = pty.openpty()
     code = (
-        "from cli.progress import progress_bar\n"
+        "from cli.shared.progress import progress_bar\n"
         "with progress_bar('images') as report:\n"
         "    for i in range(1, 51): report(i, 50, 'reading train')\n"
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli.common import run
 from cli.mtmodels import COMMANDS, mtmodels
 from cli.mttrain import mttrain
+from cli.shared.common import run
 from tests.small_run import as_arguments, small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]

@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cli.common import run
 from cli.mtmodels import mtmodels
+from cli.shared.common import run
+from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
-from mtmodels.training.watcher import Watcher
 from tests.small_run import small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]
@@ -96,7 +96,7 @@ def test_exit_codes(trained: str, image: Path, tmp_path: Path, capsys: Captured)
 
 def test_help_imports_no_torch() -> None:
     code = (
-        "import sys\nfrom cli.common import run\nfrom cli.mtmodels import mtmodels\n"
+        "import sys\nfrom cli.shared.common import run\nfrom cli.mtmodels import mtmodels\n"
         "assert run(mtmodels, ['predict', '--help']) == 0\n"
         "print('imported:', [n for n in ('torch', 'numpy', 'matplotlib') if n in sys.modules])"
     )

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from cli import default_store
-from cli.common import run
-from cli.flags import KEYS, layer_of
-from cli.mttrain import mttrain
+from cli.mttrain import default_store, mttrain
+from cli.mttrain.flags import KEYS, layer_of
+from cli.shared.common import run
 from mtdata import sources
 from mtdata.store import open_store
-from mtmodels.training.resolve import resolve
+from mtmodels.training.setup.resolve import resolve
 from tests.fakes import FakeSource
 from tests.small_run import as_arguments, small_layer, small_store
 
@@ -41,7 +40,7 @@ def arguments(store: Path) -> list[str]:
 def test_help_imports_nothing_heavy(command: str) -> None:
     heavy = ("torch", "numpy", "h5py", "pydantic", "yaml", "matplotlib", "rich")
     code = (
-        f"import sys\nfrom cli.common import run\nfrom cli.{command} import {command} as c\n"
+        f"import sys\nfrom cli.shared.common import run\nfrom cli.{command} import {command} as c\n"
         "assert run(c, ['--help']) == 0\n"
         f"print('imported:', [name for name in {heavy} if name in sys.modules])"
     )

@@ -5,11 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
-from cli import watching
-from cli.watching import BarWatcher, LineWatcher, clock, losses, training_bars
-from mtmodels.scores import Scores
-from mtmodels.training.engine import StepResult
-from mtmodels.training.watcher import Progress, Watcher
+from cli.mttrain import watching
+from cli.mttrain.watching import BarWatcher, LineWatcher, clock, losses, training_bars
+from mtmodels.metrics.scores import Scores
+from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.watcher import Progress, Watcher
 
 CROPS = {"depth/crops": 0.25, "semantic/crops": 0.5}
 RESULT = StepResult(1e-3, 1.0, {"depth": 0.51234, "semantic": 2.0}, CROPS, {}, 1.0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mtdata.build import RegimeSpec
+from mtdata.building.build import RegimeSpec
 from mtdata.export import export
 from tests.changed import changed_store
 from tests.nyu_tree import nyu_store

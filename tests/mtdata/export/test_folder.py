@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import yaml
 
-from mtdata.build import RegimeSpec, build
-from mtdata.diff import diff
+from mtdata.building.build import RegimeSpec, build
 from mtdata.errors import DataError, UnknownNameError
 from mtdata.export import export
+from mtdata.inspecting.diff import diff
 from mtdata.regimes import read_table
 from mtdata.sources import Rooms
-from mtdata.sources.folder import Folder
+from mtdata.sources.folder.source import Folder
 from mtdata.store import Split, open_store
 from tests.changed import changed_store
 from tests.fakes import TASKS

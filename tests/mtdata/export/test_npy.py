@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtdata.build import RegimeSpec
+from mtdata.building.build import RegimeSpec
 from mtdata.errors import DataError
 from mtdata.export import export
 from mtdata.export.npy import folders_of
 from mtdata.export.view import make_view
-from mtdata.facts import SEMANTIC13
-from mtdata.kinds import Depth, Normals
 from mtdata.regimes.importing.npy import read_npy
 from mtdata.regimes.importing.pth import read_pth
-from mtdata.sources.mtan import MtanTree
+from mtdata.sources.mtan.source import MtanTree
 from mtdata.store import open_store
+from mtdata.tasks.facts import SEMANTIC13
+from mtdata.tasks.kinds import Depth, Normals
 from tests.changed import changed_store
 from tests.fakes import TASKS
 from tests.nyu_tree import nyu_store

@@ -19,12 +19,12 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from cli.common import run
 from cli.mtdata import mtdata
+from cli.shared.common import run
 from mtdata.errors import DataError
 from mtdata.sources import Source, open_source
-from mtdata.sources.imagefile import read_label
-from mtdata.sources.nyu_matfile import FILE as MAT
+from mtdata.sources.files.imagefile import read_label
+from mtdata.sources.nyu.matfile import FILE as MAT
 from tests import damage, mtan_tree
 from tests.cityscapes_tree import FOLDERS, TRAIN, file, pack, write_cityscapes
 from tests.folder_tree import FILE as YAML

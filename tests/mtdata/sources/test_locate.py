@@ -7,7 +7,7 @@ import pytest
 from mtdata.errors import SourceNotFoundError, UnknownNameError
 from mtdata.sources import SOURCES, Nyu, source_class
 from mtdata.sources.locate import locate
-from mtdata.task import TASK_ORDER
+from mtdata.tasks.task import TASK_ORDER
 from tests.fakes import FakeSource
 
 

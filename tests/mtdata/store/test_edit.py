@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mtdata.errors import DataError, MtdataError, UnknownNameError, UsageError
+from mtdata.inspecting.verify import verify
 from mtdata.regimes import RegimeTable, draw
 from mtdata.store import Store, add_regime, edit, open_store, remove_regime
-from mtdata.verify import verify
 from tests.fakes import fake_store
 
 

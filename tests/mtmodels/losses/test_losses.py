@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.kinds import KINDS
 from mtmodels.losses import PixelLoss, hard_bce, hard_cross_entropy, soft_bce, soft_cross_entropy
 from tests.asserts import (

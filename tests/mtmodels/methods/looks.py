@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from mtdata.batch import Batch
-from mtdata.task import Task
+from mtdata.reading.batch import Batch
+from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.methods.semi_supervised import Look
-from mtmodels.network import Network
-from mtmodels.views import Views
+from mtmodels.methods.views import Views
+from mtmodels.networks.base import Network
 from tests.batches import generator, random_batch
 
 ONE = {"semantic": [0, 3], "depth": [1], "normals": [2]}

@@ -9,10 +9,10 @@ import torch
 from mtmodels.losses import map_distance
 from mtmodels.methods.contrastive import ContrastivePairs, hinge
 from mtmodels.methods.negative_pairs import Maps, NegativePairs
-from mtmodels.methods.pairs import Pair
+from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.semi_supervised import Look
+from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
-from mtmodels.views import Views
 from tests.batches import SIX, generator
 from tests.mtmodels.methods.looks import look_at
 

@@ -6,15 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.losses import cosine, l1
 from mtmodels.methods.direct_map import DirectMap
-from mtmodels.methods.label_distance import whole_cosine
 from mtmodels.methods.label_mapping import by_tasks
-from mtmodels.methods.pairs import Pair, present_pairs
+from mtmodels.methods.parts.label_distance import whole_cosine
+from mtmodels.methods.parts.pairs import Pair, present_pairs
 from mtmodels.methods.semi_supervised import Extra, Look
 from mtmodels.networks import NETWORKS
-from mtmodels.networks.label_mapping import LabelMapping
+from mtmodels.networks.auxiliary.label_network import LabelMapping
 from tests.batches import SIX, classes, generator
 from tests.mtmodels.methods.looks import look_at
 

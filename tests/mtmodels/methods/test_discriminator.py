@@ -12,8 +12,8 @@ from mtmodels.methods.discriminator import DiscriminatedPairs, discrimination
 from mtmodels.methods.negative_pairs import Maps
 from mtmodels.methods.semi_supervised import Look
 from mtmodels.networks import NETWORKS
-from mtmodels.networks.discriminator import PairDiscriminator
-from mtmodels.networks.reversal import reverse_gradient
+from mtmodels.networks.auxiliary.pair_discriminator import PairDiscriminator
+from mtmodels.networks.auxiliary.reversal import reverse_gradient
 from tests.batches import SIX, generator
 from tests.mtmodels.methods.looks import look_at
 

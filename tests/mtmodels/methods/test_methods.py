@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from mtdata.batch import Batch
-from mtdata.geometry import Crop
-from mtdata.task import Task
-from mtmodels.method import Method
+from mtdata.reading.batch import Batch
+from mtdata.reading.geometry import Crop
+from mtdata.tasks.task import Task
 from mtmodels.methods import METHODS
+from mtmodels.methods.base import Method
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Views, second_view
 from mtmodels.networks import NETWORKS
 from mtmodels.options import options_of
-from mtmodels.terms import Terms
-from mtmodels.views import Views, second_view
 from mtmodels.weightings import Equal
 from tests.asserts import assert_every_parameter_learns, same_terms
 from tests.batches import PAIR, SIX, random_batch, spoilt

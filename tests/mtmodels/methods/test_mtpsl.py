@@ -9,19 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtdata.batch import Batch
 from mtdata.errors import UnknownNameError
-from mtdata.geometry import Crop
+from mtdata.reading.batch import Batch
+from mtdata.reading.geometry import Crop
 from mtmodels.kinds import KINDS, kind_model
 from mtmodels.methods import JointTaskSpaces
-from mtmodels.methods.joint_space import CONDITIONING
-from mtmodels.methods.pairs import Pair, pair_code, present_pairs
-from mtmodels.methods.supervision import Seen, Supervision
-from mtmodels.network import Output
+from mtmodels.methods.parts.joint_space import CONDITIONING
+from mtmodels.methods.parts.pairs import Pair, pair_code, present_pairs
+from mtmodels.methods.parts.supervision import Seen, Supervision
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Views, second_view
 from mtmodels.networks import NETWORKS
-from mtmodels.networks.mapping import MappingNetwork
-from mtmodels.terms import Terms
-from mtmodels.views import Views, second_view
+from mtmodels.networks.auxiliary.mapping import MappingNetwork
+from mtmodels.networks.base import Output
 from tests.batches import SIX, random_batch
 
 THREE = SIX[:3]

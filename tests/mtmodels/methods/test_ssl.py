@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mtdata.geometry import Crop
-from mtdata.geometry.device import apply
-from mtdata.task import Task
+from mtdata.reading.geometry import Crop
+from mtdata.reading.geometry.device import apply
+from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.methods import CropConsistency
-from mtmodels.network import Output
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Views, second_view
 from mtmodels.networks import NETWORKS
-from mtmodels.terms import Terms
-from mtmodels.views import Views, second_view
+from mtmodels.networks.base import Output
 from tests.batches import SIX, random_batch
 
 ROWS = {"semantic": [0, 2], "depth": [1], "normals": [1], "parts": [2], "saliency": [0]}

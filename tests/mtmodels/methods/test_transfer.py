@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtdata.batch import Batch
-from mtdata.task import Task
+from mtdata.reading.batch import Batch
+from mtdata.tasks.task import Task
 from mtmodels.methods import METHODS
+from mtmodels.methods.terms import Terms
 from mtmodels.methods.transfer import TransferMethod
-from mtmodels.network import Output
+from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS, TransferNetwork
-from mtmodels.terms import Terms
-from mtmodels.views import Views
+from mtmodels.networks.base import Output
 from mtmodels.weightings import Uncertainty
 from tests.batches import PAIR, SIX, random_batch
 from tests.golden import XTasCGolden

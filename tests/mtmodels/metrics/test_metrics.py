@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mtdata.errors import UnknownNameError
 from mtmodels.metrics import METRICS, PROTOCOLS, Metric, metric_for
-from mtmodels.scores import HIGHER_IS_BETTER
+from mtmodels.metrics.scores import HIGHER_IS_BETTER
 from tests.mtmodels.metrics.cases import (
     MEMBERS,
     TASKS,

@@ -6,7 +6,7 @@ import torchvision.models
 from torch import nn
 
 from mtmodels.networks import DeepLabResNet18
-from mtmodels.networks.resnet import ResNetEncoder
+from mtmodels.networks.encoders.resnet import ResNetEncoder
 from tests.batches import PAIR, SIX, generator
 
 

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from mtdata import SOURCES, Task
 from mtdata.errors import UnknownNameError, UsageError
-from mtdata.kinds import Depth
+from mtdata.tasks.kinds import Depth
 from mtmodels.losses import map_distance
 from mtmodels.methods.mtpsl import consistency
-from mtmodels.networks.conditioned import ConditionedNorm
-from mtmodels.networks.mapping import TRUNKS, MappingNetwork
-from mtmodels.networks.mapping_segnet import SegNetTrunk
+from mtmodels.networks.auxiliary.conditioned import ConditionedNorm
+from mtmodels.networks.auxiliary.mapping import TRUNKS, MappingNetwork
+from mtmodels.networks.auxiliary.mapping_segnet import SegNetTrunk
 from tests.batches import PAIR, SIX, classes, generator
 
 NYU = SOURCES["nyu"].tasks(classes=13)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtdata.task import Task
+from mtdata.tasks.task import Task
 from mtmodels.networks import NETWORKS
 from tests.asserts import assert_every_parameter_learns, assert_predicts, assert_refuses_size
 from tests.batches import SIX, classes

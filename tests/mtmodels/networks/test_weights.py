@@ -14,7 +14,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from mtdata.errors import UsageError
 from mtmodels.networks import NETWORKS
-from mtmodels.networks.weights import WeightsUnavailableError
+from mtmodels.networks.encoders.weights import WeightsUnavailableError
 from mtmodels.options import build
 from tests.batches import PAIR
 

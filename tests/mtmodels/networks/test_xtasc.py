@@ -7,11 +7,11 @@ import torch
 import torchvision.models
 from torch import Tensor, nn
 
-from mtdata.kinds import Depth
-from mtdata.task import Task
+from mtdata.tasks.kinds import Depth
+from mtdata.tasks.task import Task
 from mtmodels.methods import CrossTaskConsistency
 from mtmodels.networks import NETWORKS, TransferNetwork
-from mtmodels.networks.resnet import ResNetEncoder
+from mtmodels.networks.encoders.resnet import ResNetEncoder
 from mtmodels.networks.xtasc import Decoder
 from tests.batches import PAIR, classes, generator
 from tests.golden import XTasCGolden

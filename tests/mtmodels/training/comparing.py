@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from mtmodels.training import checkpoint
-from mtmodels.training.runfolder import RunFolder
-from mtmodels.training.runlog import read_rows
+from mtmodels.training.record import checkpoint
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runlog import read_rows
 
 
 def rows_without_time(run: Path) -> list[dict[str, Any]]:

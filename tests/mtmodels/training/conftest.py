@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from mtmodels.training.loop.trainer import Trainer
+from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record.runfolder import Mode
 from mtmodels.training.run import fit, prepare
-from mtmodels.training.runfolder import Mode
-from mtmodels.training.trainer import Trainer
-from mtmodels.training.watcher import Watcher
 from tests.small_run import small_layer, small_store
 
 Train = Callable[..., Trainer]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mtdata.errors import UsageError
 from mtmodels.training.config import Config
-from mtmodels.training.resolve import merge, parse_set, read_layer, resolve
-from mtmodels.training.setup import make_network
+from mtmodels.training.setup.resolve import merge, parse_set, read_layer, resolve
+from mtmodels.training.setup.setup import make_network
 from tests.fakes import TASKS
 
 LAYER: dict[str, Any] = {

@@ -10,17 +10,17 @@ import yaml
 
 from mtdata import Task, open_store
 from mtdata.errors import DataError
-from mtdata.kinds import Classes
+from mtdata.tasks.kinds import Classes
 from mtmodels.errors import RunFolderError
 from mtmodels.networks import NETWORKS
-from mtmodels.training import checkpoint
 from mtmodels.training.finish import Finished
-from mtmodels.training.loading import load_network, open_run
-from mtmodels.training.report import number, page, plain_scores
+from mtmodels.training.record import checkpoint
+from mtmodels.training.record.report import number, page, plain_scores
+from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.rescore import rescore, scores_of
-from mtmodels.training.resolve import resolve
 from mtmodels.training.run import prepare, train
-from mtmodels.training.runfolder import RunFolder
+from mtmodels.training.setup.loading import load_network, open_run
+from mtmodels.training.setup.resolve import resolve
 
 
 @pytest.fixture(scope="module")

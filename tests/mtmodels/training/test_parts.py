@@ -10,15 +10,15 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from mtdata.errors import UsageError
-from mtmodels.scores import Scores
-from mtmodels.training import precision as choosing
-from mtmodels.training import randomness
-from mtmodels.training.clock import Clock
-from mtmodels.training.engine import can_fuse
-from mtmodels.training.layout import memory_format
-from mtmodels.training.means import Means
-from mtmodels.training.predictions import spread
-from mtmodels.training.selection import Selection, improvement
+from mtmodels.metrics.scores import Scores
+from mtmodels.training.loop import precision as choosing
+from mtmodels.training.loop import randomness
+from mtmodels.training.loop.clock import Clock
+from mtmodels.training.loop.engine import can_fuse
+from mtmodels.training.loop.layout import memory_format
+from mtmodels.training.loop.means import Means
+from mtmodels.training.loop.selection import Selection, improvement
+from mtmodels.training.record.predictions import spread
 
 FIRST: Scores = {"semantic": {"miou": 20.0, "iou": [1.0]}, "depth": {"abs_err": 0.8, "rmse": 1.0}}
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from mtmodels.errors import InterruptedRun, RunFolderError
-from mtmodels.training import checkpoint
-from mtmodels.training.engine import StepResult
-from mtmodels.training.runfolder import RunFolder
-from mtmodels.training.watcher import Progress, Watcher
+from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.record import checkpoint
+from mtmodels.training.record.runfolder import RunFolder
 from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.small_run import as_arguments

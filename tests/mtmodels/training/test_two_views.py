@@ -9,7 +9,7 @@ import torch
 
 from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
-from mtmodels.training.runfolder import RunFolder
+from mtmodels.training.record.runfolder import RunFolder
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed

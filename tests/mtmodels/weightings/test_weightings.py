@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from mtmodels.terms import Terms
-from mtmodels.weighting import Weighting
+from mtmodels.methods.terms import Terms
 from mtmodels.weightings import WEIGHTINGS
+from mtmodels.weightings.base import Weighting
 from tests.asserts import assert_descends_every_loss
 
 NAMES = ("semantic", "depth", "normals")

@@ -1,0 +1,274 @@
+"""`mttrain`: train a network on a store."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.mttrain.flags import check_method, layer_of
+from cli.shared.common import entry_point, json_option, paragraph, put_json, say
+from cli.shared.examples import examples
+from cli.shared.grouped import GroupedCommand
+from cli.shared.options import FILE, names
+from mtdata.errors import UsageError
+from mtmodels.names import METHOD_NAMES, NETWORK_NAMES, PROTOCOL_NAMES, WEIGHTING_NAMES
+
+if TYPE_CHECKING:
+    from mtmodels.training.finish import Finished
+    from mtmodels.training.record.runfolder import Mode
+    from mtmodels.training.run import Job
+    from mtmodels.training.setup.dryrun import Plan
+
+HEADINGS = {
+    "Data": ("data", "regime", "tasks", "keep_unlabelled", "holdout", "paper_geometry"),
+    "Model": ("method", "network", "width", "encoder_weights", "weighting"),
+    "Methods with task pairs": (
+        "conditioning",
+        "regulariser",
+        "with_ssl",
+        "mapping_norm",
+        "mapping_width",
+        "checkpoint_mapping",
+    ),
+    "Training": ("epochs", "batch", "views", "lr", "schedule", "gradient_clip", "seed", "select"),
+    "Machine": ("precision", "devices", "workers", "cache"),
+    "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
+    "Configuration": ("recipe", "assignments"),
+}
+
+
+@click.command(
+    cls=GroupedCommand,
+    headings=HEADINGS,
+    context_settings={"max_content_width": 100},
+    epilog=examples(
+        "mttrain --method xtc",
+        "mttrain --recipe nyu-compact --data data/nyu.h5 --method sl --tasks depth",
+        "mttrain --method xtc --regime one --holdout 0.1 --set method.options.lambda=0.01",
+        "mttrain --method mtpsl --network segnet --regime one",
+        "mttrain --method align --epochs 30 --dry-run",
+        "mttrain --out runs/nyu-xtc-unet-resnet18-full-s0 --resume",
+    ),
+)
+@click.version_option(package_name="mtpartial", prog_name="mttrain")
+@click.option(
+    "--data", metavar="FILE", help="Store.  [default: the one in data/, or made-up rooms]"
+)
+@click.option(
+    "--regime", metavar="NAME|FILE.csv", help="Labels that may be seen.  [default: the store's]"
+)
+@click.option("--tasks", type=names, metavar="A,B", help="Tasks.  [default: the method's, or all]")
+@click.option(
+    "--keep-unlabelled", is_flag=True, default=None, help="Keep images without a visible label."
+)
+@click.option(
+    "--holdout", type=float, metavar="SHARE", help="Share of training images to select on."
+)
+@click.option(
+    "--paper-geometry",
+    is_flag=True,
+    default=None,
+    help="Divide disparity by the zoom, as released.",
+)
+@click.option("--method", type=click.Choice(METHOD_NAMES), help="How to learn.  [default: sl]")
+@click.option("--network", type=click.Choice(NETWORK_NAMES), help="[default: unet-resnet18]")
+@click.option("--width", type=float, help="Factor on the channels.  [default: 1]")
+@click.option(
+    "--encoder-weights", metavar="imagenet|FILE", help="Pre-trained encoder.  [default: none]"
+)
+@click.option(
+    "--weighting", type=click.Choice(WEIGHTING_NAMES), help="Of the tasks.  [default: equal]"
+)
+@click.option(
+    "--no-condition",
+    "conditioning",
+    flag_value="none",
+    help="A mapping that does not know the pair of tasks.",
+)
+@click.option(
+    "--no-regulariser",
+    "regulariser",
+    flag_value=0.0,
+    type=float,
+    help="Leave the distances to the features out.",
+)
+@click.option("--with-ssl", is_flag=True, default=None, help="Add the crop consistency of `ssl`.")
+@click.option(
+    "--mapping-norm",
+    type=click.Choice(["sample", "pass"]),
+    help="Batch norm in the mapping: over each sample or all.  [default: sample]",
+)
+@click.option("--mapping-width", type=float, help="Factor on the channels of the mapping.")
+@click.option(
+    "--checkpoint-mapping",
+    is_flag=True,
+    default=None,
+    help="Compute the mapping again going back: less memory.",
+)
+@click.option("--epochs", type=int, help="[default: 15]")
+@click.option("--batch", type=int, help="Images a step.  [default: 8]")
+@click.option(
+    "--views", type=click.IntRange(1, 2), help="Views of an image a step.  [default: the method's]"
+)
+@click.option("--lr", type=float, help="Learning rate of Adam.  [default: 1e-4]")
+@click.option(
+    "--schedule", metavar="NAME", help="constant, step, cosine or onecycle.  [default: constant]"
+)
+@click.option("--gradient-clip", type=float, metavar="NORM", help="Largest norm of the gradient.")
+@click.option("--seed", type=int, help="Where all draws start.  [default: 0]")
+@click.option(
+    "--select",
+    type=click.Choice(["last", "holdout", "paper"]),
+    help="Which epoch counts; paper asks the test split.",
+)
+@click.option(
+    "--protocol", type=click.Choice(PROTOCOL_NAMES), help="Of the scores.  [default: mtpsl]"
+)
+@click.option(
+    "--precision", type=click.Choice(["auto", "32", "bf16", "16"]), help="[default: auto]"
+)
+@click.option("--devices", type=int, help="[default: 1]")
+@click.option("--workers", type=int, help="Reading processes.  [default: by the cores]")
+@click.option(
+    "--cache",
+    type=click.Choice(["none", "memory"]),
+    help="Keep images and visible labels in shared memory.  [default: none]",
+)
+@click.option(
+    "--recipe", metavar="NAME|FILE", help="Start from a recipe; see `mtmodels list recipes`."
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any key of the configuration; may be repeated.",
+)
+@click.option(
+    "--out", type=FILE, help="Run folder.  [default: runs/DATA-METHOD-NETWORK-REGIME-sSEED]"
+)
+@click.option("--resume", is_flag=True, help="Continue the run that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace the run that is there.")
+@click.option("--checkpoint-every", type=int, metavar="STEPS", help="Save within epochs too.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan, measured on two steps; write nothing."
+)
+@json_option
+def mttrain(
+    *,
+    recipe: str | None,
+    assignments: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Train a network on partly labelled images, score it on the test split, draw what it learnt.
+
+    The options of a method, network or weighting are shown by `mtmodels list methods NAME`; give
+    them with --set, for instance --set method.options.lambda=0.01.
+    """
+    if resume and overwrite:
+        raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
+    mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
+    job = _prepare(recipe, assignments, flags, out=out, mode=mode, dry_run=dry_run)
+    if dry_run:
+        from mtmodels.training.run import plan
+
+        planned = plan(job)
+        put_json(planned.to_json()) if as_json else _print_plan(planned)
+        return
+    finished = _train(job, mode)
+    _tell(finished)
+    if as_json:
+        put_json(finished.summary)
+
+
+def _prepare(
+    recipe: str | None,
+    assignments: tuple[str, ...],
+    flags: dict[str, Any],
+    *,
+    out: Path | None,
+    mode: "Mode",
+    dry_run: bool,
+) -> "Job":
+    """Everything that can be refused before work begins is refused here."""
+    from mtmodels.recipes import load_recipe
+    from mtmodels.training.record.runfolder import RunFolder
+    from mtmodels.training.setup.resolve import parse_set, resolve
+
+    layers = [load_recipe(recipe).config] if recipe else []
+    layers += [layer_of(flags), parse_set(assignments)]
+    # A plan of a new run touches no folder, so it may be one that is taken.
+    looks = None if dry_run and mode != "resume" else mode
+    begun = out is not None and looks is not None and RunFolder(out).holds(looks)
+    if not begun:
+        config = resolve(*layers)
+        check_method(flags, config.method.name)
+        if config.data is None:
+            from cli.mttrain.default_store import find_store
+
+            layers.append({"data": str(find_store(may_build=not dry_run))})
+    from mtmodels.training.run import prepare
+
+    job = prepare(layers, out=out, mode=looks)
+    say(
+        f"Store: {job.config.data} ({job.data.store.dataset_name}), regime `{job.data.regime}`"
+        f"{'' if flags['regime'] else ', its default' if _is_default(job) else ''}."
+    )
+    return job
+
+
+def _is_default(job: "Job") -> bool:
+    return job.data.regime == job.data.store.default_regime
+
+
+def _train(job: "Job", mode: "Mode") -> "Finished":
+    from cli.mttrain.watching import watching
+    from mtmodels.training.run import train
+
+    with watching() as watcher:
+        return train(job, mode=mode, arguments=sys.argv[1:], watcher=watcher)
+
+
+def _tell(finished: "Finished") -> None:
+    """Name the scores and the files."""
+    from mtmodels.training.record.report import plain_scores
+
+    summary = finished.summary
+    say(f"\nTest scores, protocol {summary['protocol']}:")
+    say(plain_scores(summary["scores"]))
+    if summary.get("selected_on") == "test":
+        say(
+            paragraph(
+                "The epoch was chosen on the test split: do not compare with runs that were not."
+            )
+        )
+    for what, path in finished.files.items():
+        say(f"{what:<12}{path}")
+
+
+def _print_plan(plan: "Plan") -> None:
+    from cli.mttrain.watching import clock
+
+    labels = ", ".join(f"{task} {n}" for task, n in plan.labels.items())
+    apart = f"{plan.held_out} held out, {plan.left_out} without a label left out"
+    a_step = f"{plan.seconds_per_step:.2f} s each"
+    rows = {
+        "method": f"{plan.method}, network {plan.network}, weighting {plan.weighting}",
+        "labels": f"{plan.images} images ({labels}); {apart}",
+        "size": f"{plan.size[0]}x{plan.size[1]}, precision {plan.precision}",
+        "parameters": f"{plan.parameters:,}; {plan.parameters_inference:,} of them predict",
+        "steps": f"{plan.steps:,} ({plan.steps_per_epoch} an epoch), {a_step}",
+        "time": f"{clock(plan.seconds)} without scoring",
+        "memory": f"{plan.memory_mb:.0f} MB",
+    }
+    for what, text in rows.items():
+        click.echo(f"{what:<12}{text}")
+
+
+main = entry_point(mttrain)

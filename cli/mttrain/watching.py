@@ -1,0 +1,156 @@
+"""What a run shows while it goes: a bar on a terminal, now and then a line elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cli.shared.common import say
+from mtmodels.training.loop.watcher import Progress, Watcher
+
+if TYPE_CHECKING:
+    import rich.console
+    import rich.progress
+
+    from mtmodels.metrics.scores import Scores
+    from mtmodels.training.loop.engine import StepResult
+
+EVERY = 30.0
+"""Seconds between lines where there is no terminal."""
+
+
+class LineWatcher(Watcher):
+    """Says a line at the start, at most every half minute, and at the end of an epoch."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """A sentence for people."""
+        say(text)
+
+    def step(self, progress: Progress, result: "StepResult") -> None:
+        """Say how it goes, now and then."""
+        if progress.step == 1 or time.monotonic() - self._said >= EVERY:
+            self._said = time.monotonic()
+            say(
+                f"step {progress.step}/{progress.steps}  epoch {progress.epoch}  "
+                f"{losses(result.tasks, result.auxiliary)}  {clock(progress.left)} left"
+            )
+
+    def epoch(
+        self,
+        progress: Progress,
+        means: Mapping[str, float],
+        scores: "Scores",
+        *,
+        auxiliary: Mapping[str, float],
+    ) -> None:
+        """Say what an epoch brought."""
+        self._said = time.monotonic()
+        held = f"  held out: {headlines(scores)}" if scores else ""
+        say(
+            f"epoch {progress.done}/{progress.epochs}  {losses(means, auxiliary)}{held}"
+            f"  {clock(progress.left)} left"
+        )
+
+
+class BarWatcher(Watcher):
+    """Draws bars of rich."""
+
+    def __init__(self, bars: "rich.progress.Progress") -> None:
+        self._bars = bars
+        self._training: Any = None
+        self._scoring: Any = None
+
+    def say(self, text: str) -> None:
+        """A sentence above the bars."""
+        self._bars.console.print(text, markup=False, highlight=False)
+
+    def step(self, progress: Progress, result: "StepResult") -> None:
+        """Move the bar on."""
+        if self._training is None:
+            self._training = self._bars.add_task("", total=progress.steps, told="", left="")
+        self._bars.update(
+            self._training,
+            completed=progress.step,
+            description=f"epoch {progress.epoch}/{progress.epochs}",
+            told=losses(result.tasks, result.auxiliary, digits=3),
+            left=clock(progress.left),
+        )
+
+    def epoch(
+        self,
+        progress: Progress,
+        means: Mapping[str, float],
+        scores: "Scores",
+        *,
+        auxiliary: Mapping[str, float],
+    ) -> None:
+        """Print a line that stays."""
+        held = f"  held out: {headlines(scores)}" if scores else ""
+        self.say(f"epoch {progress.done}/{progress.epochs}  {losses(means, auxiliary)}{held}")
+
+    def evaluating(self, what: str, done: int, total: int) -> None:
+        """Show a second bar while scoring."""
+        if self._scoring is None:
+            self._scoring = self._bars.add_task(what, total=total, told="", left="")
+        self._bars.update(self._scoring, description=what, completed=done, total=total)
+        if done == total:
+            self._bars.remove_task(self._scoring)
+            self._scoring = None
+
+
+@contextmanager
+def watching() -> Iterator[Watcher]:
+    """The watcher that suits stderr."""
+    if not sys.stderr.isatty():
+        yield LineWatcher()
+        return
+    from rich.console import Console
+
+    with training_bars(Console(stderr=True)) as bars:
+        yield BarWatcher(bars)
+
+
+def training_bars(console: "rich.console.Console") -> "rich.progress.Progress":
+    """Bars with the time left and the losses."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.fields[told]}"),
+        console=console,
+    )
+
+
+def losses(tasks: Mapping[str, float], auxiliary: Mapping[str, float], *, digits: int = 4) -> str:
+    """Losses for people: the term of each task, and the sum of all others in one number.
+
+    The others go by the name of their kind where they are of one ("crops" of "depth/crops").
+    """
+    told = list(tasks.items())
+    if auxiliary:
+        kinds = {name.rpartition("/")[2] for name in auxiliary}
+        kind = kinds.pop() if len(kinds) == 1 else "auxiliary"
+        told.append((kind, sum(auxiliary.values())))
+    return "  ".join(f"{name} {value:.{digits}g}" for name, value in told)
+
+
+def headlines(scores: "Scores") -> str:
+    """One score a task."""
+    from mtmodels.training.loop.selection import headline
+
+    found = {task: headline(scores, task) for task in scores}
+    return "  ".join(f"{task} {one[0]} {one[1]:.4g}" for task, one in found.items() if one)
+
+
+def clock(seconds: float) -> str:
+    """Time for people: 1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

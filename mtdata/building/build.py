@@ -1,0 +1,231 @@
+"""Building a store from a source: resumable, in several processes, whole or not at all."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from mtdata.building.assemble import assemble, draw_all
+from mtdata.building.journal import Journal
+from mtdata.building.prepare import prepare
+from mtdata.building.regimes import RegimeSpec, check_specs
+from mtdata.building.request import Request, make_request
+from mtdata.building.sampling import Filled, fill, fingerprint, jobs_of
+from mtdata.building.space import free, peak
+from mtdata.building.summary import BuildPlan, BuildSummary, SplitSummary, count
+from mtdata.building.target import Mode, check_complete, check_target, make_folder, partial_path
+from mtdata.building.workers import Workers
+from mtdata.progress import Progress
+from mtdata.sources.base import Source
+from mtdata.store.atomic import disk_errors
+from mtdata.store.digest import source_digest
+from mtdata.store.format import FULL
+from mtdata.store.reader import Store
+
+Size = tuple[int, int] | Literal["default"] | None
+"""Height and width; "default" for the one of the source; None for each image's own."""
+
+MEASURED = 3
+"""Samples of each split that a plan measures."""
+
+
+def build(
+    source: Source,
+    out: Path | str,
+    *,
+    size: Size = "default",
+    tasks: Sequence[str] | None = None,
+    jobs: int = 1,
+    limit: int | None = None,
+    regimes: Sequence[RegimeSpec] = (),
+    seed: int = 0,
+    compression: str = "blosc",
+    strict: bool = False,
+    mode: Mode = "new",
+    progress: Progress | None = None,
+) -> BuildSummary:
+    """Build a store.
+
+    A build that ends early, by an error or a kill, leaves `<out>.partial`; mode "resume" continues
+    it, and does again those samples whose source has changed meanwhile. The store takes its name
+    only when it is whole.
+
+    Args:
+        source: What to read.
+        out: The file to make.
+        size: Height and width of all images; "default" for the source's; None to keep each
+            image's own (padded to one size where they differ).
+        tasks: Names of the tasks to keep; None for all.
+        jobs: Worker processes.
+        limit: Only so many images of each split.
+        regimes: Regimes to draw on the training splits; the first becomes the default.
+        seed: Seed of the regimes.
+        compression: Codec of the chunks: blosc, gzip or none.
+        strict: Refuse an image that lacks a label.
+        mode: "new" refuses a target that exists, "resume" continues or starts, "overwrite"
+            replaces.
+        progress: Told about every sample.
+
+    Raises:
+        UsageError: for options that cannot be, and a target that is taken.
+        SampleError: for an image or label that cannot be used.
+        DataError: where a regime gives a task no label.
+        MtdataError: where the disk is full or cannot be written.
+    """
+    started, out = time.perf_counter(), Path(out)
+    request = make_request(
+        source,
+        size=source.stored_size() if size == "default" else size,
+        tasks=tasks,
+        compression=compression,
+        strict=strict,
+        limit=limit,
+    )
+    check_specs(regimes, request.task_names)
+    check_target(out, mode)
+    make_folder(out)
+    with Workers(request, jobs) as workers:
+        if mode == "resume" and out.exists() and not partial_path(out).exists():
+            complete, lost = True, dict[str, int]()
+            filled = Filled(_confirm(request, out, regimes, seed=seed, workers=workers), 0)
+        else:
+            complete = False
+            filled, lost = _make(request, out, regimes, seed, mode, workers, progress)
+    return _summary(out, time.perf_counter() - started, filled, lost=lost, complete=complete)
+
+
+def plan(
+    source: Source,
+    out: Path | str,
+    *,
+    size: Size = "default",
+    tasks: Sequence[str] | None = None,
+    jobs: int = 1,
+    limit: int | None = None,
+    regimes: Sequence[RegimeSpec] = (),
+    seed: int = 0,
+    compression: str = "blosc",
+    strict: bool = False,
+    mode: Mode = "new",
+) -> BuildPlan:
+    """Tell what `build` would do with the same arguments, from a few samples; write nothing.
+
+    Raises:
+        UsageError: for options that cannot be, and a target that is taken.
+        SampleError: for an image or label that cannot be used, where one of those few is.
+    """
+    out = Path(out)
+    request = make_request(
+        source,
+        size=source.stored_size() if size == "default" else size,
+        tasks=tasks,
+        compression=compression,
+        strict=strict,
+        limit=limit,
+    )
+    check_specs(regimes, request.task_names)
+    check_target(out, mode)
+    total = seconds = 0.0
+    for split, keys in request.keys.items():
+        measured = keys[:: max(1, len(keys) // MEASURED)][:MEASURED]
+        started = time.perf_counter()
+        rows = [prepare(request, split, key) for key in measured]
+        seconds += (time.perf_counter() - started) / len(rows) * len(keys)
+        total += sum(row.chunk_bytes for row in rows) / len(rows) * len(keys)
+    return BuildPlan(
+        path=out,
+        dataset=source.name,
+        tasks=request.task_names,
+        splits={split: len(keys) for split, keys in request.keys.items()},
+        size=request.size,
+        regimes=tuple(spec.label for spec in regimes),
+        seed=seed,
+        bytes=round(total),
+        peak=peak(round(total)),
+        free=free(out),
+        seconds=seconds / max(1, jobs),
+    )
+
+
+def _make(
+    request: Request,
+    out: Path,
+    regimes: Sequence[RegimeSpec],
+    seed: int,
+    mode: Mode,
+    workers: Workers,
+    progress: Progress | None,
+) -> tuple[Filled, dict[str, int]]:
+    with disk_errors(out):
+        journal = Journal(partial_path(out), request.identity(), fresh=mode == "overwrite")
+    try:
+        filled = fill(request, journal, out, workers=workers, progress=progress)
+        drawn = draw_all(request, journal, regimes, seed=seed)
+        default = regimes[0].label if regimes else FULL
+        assemble(
+            request,
+            journal,
+            out,
+            drawn,
+            default_regime=default,
+            workers=workers,
+            progress=progress,
+        )
+    except BaseException:
+        journal.close()
+        raise
+    lost = Counter(name for entry in journal.entries.values() for name in entry.lost)
+    journal.remove()
+    return filled, {name: lost[name] for name in request.task_names if lost[name]}
+
+
+def _confirm(
+    request: Request,
+    out: Path,
+    regimes: Sequence[RegimeSpec],
+    *,
+    seed: int,
+    workers: Workers,
+) -> int:
+    jobs = list(jobs_of(request))
+    prints = workers.map(fingerprint, jobs)
+    found = source_digest(
+        request.source.name,
+        [(job.split, job.key, value) for job, value in zip(jobs, prints, strict=True)],
+    )
+    with Store(out) as store:
+        check_complete(store, request, regimes, seed=seed, source_digest=found)
+    return request.samples
+
+
+def _summary(
+    out: Path, seconds: float, filled: Filled, *, lost: Mapping[str, int], complete: bool
+) -> BuildSummary:
+    with Store(out) as store:
+        names = tuple(task.name for task in store.tasks)
+        splits = {name: count(names, split.valid_pixels) for name, split in store.splits.items()}
+        return BuildSummary(
+            path=out,
+            dataset=store.dataset_name,
+            splits=splits,
+            default_regime=store.default_regime,
+            content_digest=store.content_digest,
+            bytes=out.stat().st_size,
+            seconds=seconds,
+            resumed=filled.resumed,
+            changed=filled.changed,
+            lost=lost,
+            complete=complete,
+        )
+
+
+__all__ = [
+    "BuildPlan",
+    "BuildSummary",
+    "Progress",
+    "RegimeSpec",
+    "SplitSummary",
+    "build",
+    "plan",
+]

@@ -1,0 +1,243 @@
+"""Pictures of images and labels for people: one label, and a sheet of many with a legend."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import UsageError
+from mtdata.tasks.kinds import Classes, Depth, Normals
+from mtdata.tasks.task import Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Picture = NDArray[np.uint8]
+PANEL = 2.6
+"""Inches that a panel is wide."""
+HATCH = ((58, 58, 62), (84, 84, 90))
+BLANK = (226, 226, 230)
+
+
+class Panel(NamedTuple):
+    """One picture of a sheet; `note` is written across it, `void` says whether some is hatched."""
+
+    title: str
+    picture: Picture
+    note: str = ""
+    void: bool = False
+
+
+class Swatch(NamedTuple):
+    """One entry of a legend."""
+
+    name: str
+    colour: tuple[int, int, int]
+
+
+def render(
+    task: Task,
+    label: NDArray[Any],
+    valid: NDArray[np.bool_] | None = None,
+    *,
+    limits: tuple[float, float] | None = None,
+) -> Picture:
+    """Picture a decoded label, `[h, w]` or `[h, w, 3]`, as uint8 RGB; void is hatched in dark grey.
+
+    Classes take the colours of their palette, depth runs from bright (near) to dark (far), normals
+    are (n + 1) / 2, binary labels white on black.
+
+    Args:
+        task: What the label is of.
+        label: As `Kind.decode` gives it, or a prediction in the same form.
+        valid: Where it means something; None for everywhere.
+        limits: The depths of the two ends of the colours; None for those of this label.
+    """
+    seen = np.ones(label.shape[:2], np.bool_) if valid is None else valid
+    kind = task.kind
+    if isinstance(kind, Classes):
+        picture = np.asarray(kind.palette, np.uint8)[np.where(seen, label, 0)]
+    elif isinstance(kind, Depth):
+        low, high = limits or depth_limits(label, seen)
+        picture = _depth(label, low, high, bright_end=kind.inverse)
+    elif isinstance(kind, Normals):
+        picture = np.rint(np.clip(label * 127.5 + 127.5, 0, 255)).astype(np.uint8)
+    else:
+        picture = np.repeat(np.where(label > 0, 255, 0).astype(np.uint8)[..., None], 3, -1)
+    return np.where(seen[..., None], picture, hatched(*seen.shape)).astype(np.uint8)
+
+
+def depth_limits(label: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[float, float]:
+    """The 1st and 99th percentile of the valid depths; (0, 1) where there are none."""
+    seen = label[valid]
+    if not seen.size:
+        return 0.0, 1.0
+    low, high = np.percentile(seen, (1, 99))
+    return float(low), float(high)
+
+
+def _depth(label: NDArray[Any], low: float, high: float, *, bright_end: bool) -> Picture:
+    from matplotlib import colormaps
+
+    position = np.clip((label - low) / max(high - low, 1e-9), 0, 1)
+    table = colormaps["viridis"](position if bright_end else 1 - position, bytes=True)
+    return np.asarray(table[..., :3], np.uint8)
+
+
+def hatched(height: int, width: int) -> Picture:
+    """What stands where there is no value: diagonal stripes in two dark greys."""
+    stripe = (np.arange(height)[:, None] + np.arange(width)) // 4 % 2
+    stripes: Picture = np.asarray(HATCH, np.uint8)[stripe]
+    return stripes
+
+
+def blank(height: int, width: int) -> Picture:
+    """What stands for a label that is not shown: plain light grey."""
+    return np.full((height, width, 3), BLANK, np.uint8)
+
+
+def title(task: Task, label: NDArray[Any], valid: NDArray[np.bool_]) -> str:
+    """The name of a task, for depth with the range that its colours span."""
+    if not isinstance(task.kind, Depth):
+        return task.name
+    low, high = depth_limits(label, valid)
+    return f"{task.name}  {low:.3g} to {high:.3g} {task.kind.units}"
+
+
+def labelled_panel(
+    task: Task,
+    label: NDArray[Any],
+    valid: NDArray[np.bool_] | None = None,
+    *,
+    limits: tuple[float, float] | None = None,
+    name: str | None = None,
+) -> Panel:
+    """A label as a panel of a sheet.
+
+    Args:
+        task: What the label is of.
+        label: As `render` takes it.
+        valid: Where it means something; None for everywhere.
+        limits: As `render` takes them.
+        name: What stands above it; None for its title.
+    """
+    seen = np.ones(label.shape[:2], np.bool_) if valid is None else valid
+    picture = render(task, label, seen, limits=limits)
+    return Panel(name or title(task, label, seen), picture, void=not seen.all())
+
+
+def swatches(task: Task, labels: Sequence[NDArray[Any]]) -> list[Swatch]:
+    """Legend entries of the classes that occur in these labels; none for other kinds."""
+    if not isinstance(task.kind, Classes) or not labels:
+        return []
+    ids = np.unique(np.concatenate([np.unique(label) for label in labels]))
+    return [Swatch(task.kind.names[i], task.kind.palette[i]) for i in ids]
+
+
+def sheet(
+    rows: Sequence[Sequence[tuple[str, Picture] | Panel]], *, legend: Sequence[Swatch] = ()
+) -> "Figure":
+    """Lay panels out in rows, with a legend of classes below, and of void where a panel has some.
+
+    Args:
+        rows: Panels, or pairs of title and picture.
+        legend: What the colours of classes mean.
+    """
+    from matplotlib.figure import Figure
+
+    panels = [[Panel(*cell) for cell in row] for row in rows]
+    columns = max(len(row) for row in panels)
+    heights = [PANEL * _aspect(row[0].picture) + 0.3 for row in panels]
+    void = any(panel.void for row in panels for panel in row)
+    per_line = max(2, int(columns * PANEL / 1.25))
+    lines = -(-(len(legend) + void) // per_line)
+    below = 0.15 + 0.2 * lines
+    height, width = sum(heights) + below, columns * PANEL
+    figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
+    top = height
+    for row, tall in zip(panels, heights, strict=True):
+        for column, panel in enumerate(row):
+            box = (column * PANEL + 0.05, top - tall + 0.03, PANEL - 0.1, tall - 0.28)
+            axes = figure.add_axes(
+                (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
+            )
+            _draw(axes, panel)
+        top -= tall
+    if lines:
+        _legend(figure, legend, per_line, void=void)
+    return figure
+
+
+def _aspect(picture: Picture) -> float:
+    return float(picture.shape[0] / picture.shape[1])
+
+
+def _draw(axes: "Axes", panel: Panel) -> None:
+    axes.imshow(panel.picture, interpolation="nearest")
+    axes.set_title(panel.title, fontsize=8, pad=3)
+    axes.set_axis_off()
+    if panel.note:
+        axes.text(
+            0.5, 0.5, panel.note, transform=axes.transAxes, ha="center", va="center", fontsize=9,
+            color="#444450",
+        )  # fmt: skip
+
+
+def _legend(figure: "Figure", legend: Sequence[Swatch], columns: int, *, void: bool) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [
+        Patch(facecolor=_web(entry.colour), edgecolor="#808080", label=entry.name)
+        for entry in legend
+    ]
+    if void:
+        dark, light = map(_web, HATCH)
+        handles.append(Patch(facecolor=dark, edgecolor=light, hatch="////", label="void"))
+    figure.legend(
+        handles=handles, loc="lower center", ncols=columns, fontsize=7, frameon=False,
+        handlelength=1.2, handleheight=1.0, columnspacing=1.0, borderaxespad=0.2,
+    )  # fmt: skip
+
+
+def _web(colour: tuple[int, int, int]) -> str:
+    """A colour as matplotlib takes it."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that no figure can be written to, before any work is done.
+
+    Raises:
+        UsageError: where the suffix is no known format, or the folder cannot be made.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if path.suffix.removeprefix(".").lower() not in FigureCanvasAgg.get_supported_filetypes():
+        raise UsageError(
+            f"`{path}` should end in a format that can be drawn, such as .png or .pdf; "
+            f"found {path.suffix or 'no suffix'}."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure; the suffix says the format.
+
+    Raises:
+        UsageError: where the path cannot be written or the format is unknown.
+    """
+    check_path(path)
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"`{path}` should be writable; it is not ({error.strerror}). Choose another.")

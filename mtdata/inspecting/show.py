@@ -1,0 +1,74 @@
+"""Images of a store beside the labels that a regime shows of them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from mtdata.errors import UnknownNameError, UsageError
+from mtdata.inspecting.pictures import Panel, blank, labelled_panel, sheet, swatches
+from mtdata.store import Split, Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def show(
+    store: Store, keys: Sequence[str], regime: str | None = None, *, split: str | None = None
+) -> "Figure":
+    """A row for each image, a column for each task. A hidden label is marked, and never read.
+
+    Args:
+        store: Where the images are.
+        keys: Official image ids.
+        regime: Name of a regime; None shows every label. A split that does not have it (a test
+            split) shows every label too.
+        split: Where to look for the keys; None for the first split that has a key.
+
+    Raises:
+        UsageError: where no key is given.
+        UnknownNameError: for a key, a regime or a split that the store does not have.
+    """
+    if not keys:
+        raise UsageError("`keys` should name one image at least; found none.")
+    if regime is not None and regime not in store.regimes:
+        raise UnknownNameError("regime", regime, list(store.regimes))
+    splits = list(store.splits.values()) if split is None else [store.split(split)]
+    seen: dict[str, list[NDArray[Any]]] = {task.name: [] for task in store.tasks}
+    rows = [_row(store, _find(splits, key), regime, seen) for key in keys]
+    entries = [e for task in store.tasks for e in swatches(task, seen[task.name])]
+    return sheet(rows, legend=entries)
+
+
+def _row(
+    store: Store,
+    place: tuple[Split, int],
+    regime: str | None,
+    seen: dict[str, list[NDArray[Any]]],
+) -> list[Panel]:
+    split, index = place
+    name = regime if regime in split.regimes else None
+    shown = split.visible(name or "full")[index]
+    height, width = map(int, split.sizes[index])
+    sample = split.read(
+        index, [task.name for task, yes in zip(store.tasks, shown, strict=True) if yes]
+    )
+    panels = [Panel(f"{split.keys[index]}  ({split.name})", sample.image[:height, :width])]
+    for column, task in enumerate(store.tasks):
+        if task.name not in sample.labels:
+            exists = split.valid_pixels[index, column] > 0
+            note = f"hidden under `{name}`" if exists else "no label"
+            panels.append(Panel(task.name, blank(height, width), note))
+            continue
+        label = sample.labels[task.name][:height, :width]
+        valid = sample.valid[task.name][:height, :width]
+        seen[task.name].append(label[valid])
+        panels.append(labelled_panel(task, label, valid))
+    return panels
+
+
+def _find(splits: Sequence[Split], key: str) -> tuple[Split, int]:
+    for split in splits:
+        if key in split.keys:
+            return split, split.index(key)
+    raise UnknownNameError("image", key, dict.fromkeys(k for split in splits for k in split.keys))

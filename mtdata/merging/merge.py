@@ -1,0 +1,187 @@
+"""Joining stores over the union of their tasks and images: partly labelled by construction."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import count as numbers
+from pathlib import Path
+
+from mtdata.building.summary import count
+from mtdata.building.target import make_folder
+from mtdata.errors import UnknownNameError, UsageError
+from mtdata.merging.chunks import compression_of
+from mtdata.merging.join import JoinedSplit, Prefer, join_split, join_tasks
+from mtdata.merging.regimes import JoinedRegimes, join_regimes
+from mtdata.merging.rows import Counts, Rows, split_rows
+from mtdata.merging.splits import check_leaks, check_roles
+from mtdata.merging.summary import MergeSummary
+from mtdata.progress import Progress
+from mtdata.store import COMPRESSIONS, Compression, Store
+from mtdata.store import format as layout
+from mtdata.store.atomic import replacing
+from mtdata.store.digest import source_digest
+from mtdata.store.opening import Header
+from mtdata.store.row import Row
+from mtdata.store.writer import SplitRows, write_store
+from mtdata.tasks.task import Task
+
+
+def merge(
+    inputs: Sequence[Path | str],
+    out: Path | str,
+    *,
+    prefer: Prefer | None = None,
+    compression: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> MergeSummary:
+    """Join stores.
+
+    The result does not depend on their order, but for what `prefer` settles.
+
+    Args:
+        inputs: Two stores or more.
+        out: The file to make.
+        prefer: Whose label, crop and camera to take where two stores contradict; None to refuse.
+        compression: Codec of the chunks; None for that of the first store. Chunks that are
+            compressed so already are copied as they are.
+        overwrite: Replace what `out` is.
+        progress: Told about every image.
+
+    Raises:
+        UsageError: for fewer than two stores, and a target that is taken.
+        DataError: where the stores contradict each other.
+        StoreError: where one is no store, or broken.
+        MtdataError: where the disk is full or cannot be written.
+    """
+    started, out = time.perf_counter(), Path(out)
+    paths = [Path(path) for path in inputs]
+    _check(paths, out, overwrite=overwrite)
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store(path)) for path in paths]
+        codec = _codec(stores[0], compression)
+        check_roles(stores)
+        check_leaks(stores)
+        tasks = join_tasks(stores)
+        names = dict.fromkeys(name for store in stores for name in store.splits)
+        splits = [join_split(name, stores, tasks, prefer=prefer) for name in names]
+        regimes = join_regimes(stores, splits, tasks)
+        header = _header(stores, tasks, regimes.default, codec, prefer)
+        counts = Counts()
+        make_folder(out)
+        written = _written(splits, regimes, tasks, codec, counts, progress)
+        with replacing(out, needed=_space(stores, splits, tasks)) as temporary:
+            write_store(temporary, header, written, compression=codec)
+    return _summary(out, time.perf_counter() - started, splits, regimes, counts)
+
+
+def _check(paths: Sequence[Path], out: Path, *, overwrite: bool) -> None:
+    if len(paths) < 2:
+        raise UsageError(f"`inputs` should be two stores or more; found {len(paths)}.")
+    resolved = [path.resolve() for path in paths]
+    if len(set(resolved)) != len(resolved):
+        raise UsageError("`inputs` should be different stores; one is there twice.")
+    if out.resolve() in resolved:
+        raise UsageError(f"`out` should be a new file; {out} is one of the stores to join.")
+    if out.is_dir():
+        raise UsageError(f"`out` should be a file; {out} is a folder. Add the name of a file.")
+    if out.exists() and not overwrite:
+        raise UsageError(
+            f"`out` should be new; {out} is there already. Replace it with --overwrite, or give "
+            "another path with --out."
+        )
+
+
+def _codec(first: Store, wanted: str | None) -> Compression:
+    if wanted is None:
+        return compression_of(next(iter(first.splits.values()))) or "blosc"
+    for name in COMPRESSIONS:
+        if name == wanted:
+            return name
+    raise UnknownNameError("compression", wanted, list(COMPRESSIONS))
+
+
+def _header(
+    stores: Sequence[Store],
+    tasks: tuple[Task, ...],
+    default_regime: str,
+    codec: Compression,
+    prefer: Prefer | None,
+) -> Header:
+    merged = [
+        {
+            "dataset": store.dataset_name,
+            "options": store.options,
+            "content_digest": store.content_digest,
+            "source_digest": store.source_digest,
+        }
+        for store in stores
+    ]
+    # Parts of one data set go on under its name.
+    dataset = "+".join(sorted({n for store in stores for n in store.dataset_name.split("+")}))
+    prints = [("", store.content_digest, bytes.fromhex(store.source_digest)) for store in stores]
+    return Header(
+        dataset=dataset,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        tool=layout.tool(),
+        options={"merged": merged, "prefer": prefer, "compression": codec},
+        tasks=tasks,
+        default_regime=default_regime,
+        source_digest=source_digest(dataset, prints),
+        content_digest="",
+    )
+
+
+def _written(
+    splits: Sequence[JoinedSplit],
+    regimes: JoinedRegimes,
+    tasks: tuple[Task, ...],
+    codec: Compression,
+    counts: Counts,
+    progress: Progress | None,
+) -> Iterator[SplitRows]:
+    total = sum(len(split.keys) for split in splits)
+    number = numbers(1)
+
+    def told(row: Row) -> Row:
+        if progress:
+            progress(next(number), total, "writing the store")
+        return row
+
+    for split in splits:
+        rows = Rows(split, tasks, codec, counts)
+        yield split_rows(split, map(told, rows), regimes.kept)
+
+
+def _space(stores: Sequence[Store], splits: Sequence[JoinedSplit], tasks: Sequence[Task]) -> int:
+    """Bytes that the joined store may need: those of all inputs, and its tables."""
+    samples = sum(len(split.keys) for split in splits)
+    return sum(store.path.stat().st_size for store in stores) + samples * 64 * len(tasks) + 2**16
+
+
+def _summary(
+    out: Path,
+    seconds: float,
+    splits: Sequence[JoinedSplit],
+    regimes: JoinedRegimes,
+    counts: Counts,
+) -> MergeSummary:
+    kept = dict.fromkeys(info.name for infos in regimes.kept.values() for info in infos)
+    with Store(out) as store:
+        names = tuple(task.name for task in store.tasks)
+        return MergeSummary(
+            path=out,
+            dataset=store.dataset_name,
+            tasks=names,
+            splits={name: count(names, s.valid_pixels) for name, s in store.splits.items()},
+            kept=tuple(kept),
+            dropped=regimes.dropped,
+            default_regime=store.default_regime,
+            settled=sum(split.settled for split in splits),
+            copied=counts.copied,
+            recoded=counts.recoded,
+            content_digest=store.content_digest,
+            bytes=out.stat().st_size,
+            seconds=seconds,
+        )

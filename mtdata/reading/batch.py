@@ -1,0 +1,121 @@
+"""A batch as the reader yields it: absent labels are absent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
+
+from mtdata.tasks.sample import Sample
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`b` images and, for each task, the labels of the `n <= b` images that show it.
+
+    `image` is float in [0, 1]. `labels[task]` has the raw type of the kind (uint8 for classes and
+    binary, float32 for depth and normals) and `rows[task]` says to which images they belong.
+    A task that no image of the batch shows has no entry.
+    """
+
+    keys: tuple[str, ...]
+    image: Float[Tensor, "b 3 h w"]
+    labels: Mapping[str, Shaped[Tensor, "n c h w"]]
+    valid: Mapping[str, Bool[Tensor, "n h w"]]
+    rows: Mapping[str, Int[Tensor, " n"]]
+
+    def __post_init__(self) -> None:
+        # A shape checker looks at one entry of a mapping only; here all of them are compared.
+        size = self.image.shape[-2:]
+        for name, label in self.labels.items():
+            n = self.rows[name].shape[0]
+            if (label.shape[0], *label.shape[-2:]) != (n, *size) or self.valid[name].shape != (
+                n,
+                *size,
+            ):
+                raise ValueError(
+                    f"`labels[{name!r}]` should be [{n}, c, {size[0]}, {size[1]}]; "
+                    f"found {list(label.shape)}."
+                )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.image.device
+
+    def to(self, device: torch.device | str, *, channels_last: bool = False) -> "Batch":
+        """The same batch on another device."""
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+
+        def move(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: t.to(device, non_blocking=True) for name, t in tensors.items()}
+
+        return replace(
+            self,
+            image=self.image.to(device, non_blocking=True, memory_format=layout),
+            labels=move(self.labels),
+            valid=move(self.valid),
+            rows=move(self.rows),
+        )
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in page-locked memory; the data loader calls this."""
+
+        def pin(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: t.pin_memory() for name, t in tensors.items()}
+
+        return replace(
+            self,
+            image=self.image.pin_memory(),
+            labels=pin(self.labels),
+            valid=pin(self.valid),
+            rows=pin(self.rows),
+        )
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack samples of one size into a batch; a task no sample shows has no entry."""
+    image = torch.from_numpy(np.stack([s.image for s in samples]).transpose(0, 3, 1, 2))
+    names = dict.fromkeys(name for s in samples for name in s.labels)
+    labels, valid, rows = {}, {}, {}
+    for name in names:
+        shown = [i for i, s in enumerate(samples) if name in s.labels]
+        stack = np.stack([samples[i].labels[name] for i in shown])
+        stack = stack[:, None] if stack.ndim == 3 else stack.transpose(0, 3, 1, 2)
+        labels[name] = torch.from_numpy(np.ascontiguousarray(stack))
+        valid[name] = torch.from_numpy(np.stack([samples[i].valid[name] for i in shown]))
+        rows[name] = torch.tensor(shown)
+    return Batch(tuple(s.key for s in samples), image.float() / 255, labels, valid, rows)
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """One batch of the images of several, in order; the tasks are those that any of them shows."""
+    first = [sum(len(batch) for batch in batches[:i]) for i in range(len(batches))]
+    names = dict.fromkeys(name for batch in batches for name in batch.labels)
+
+    def gather(field: str) -> dict[str, Tensor]:
+        return {
+            name: torch.cat(
+                [getattr(batch, field)[name] for batch in batches if name in batch.rows]
+            )
+            for name in names
+        }
+
+    rows = {
+        name: torch.cat(
+            [
+                batch.rows[name] + i
+                for i, batch in zip(first, batches, strict=True)
+                if name in batch.rows
+            ]
+        )
+        for name in names
+    }
+    keys = tuple(key for batch in batches for key in batch.keys)
+    image = torch.cat([batch.image for batch in batches])
+    return Batch(keys, image, gather("labels"), gather("valid"), rows)

@@ -1,0 +1,257 @@
+"""The training reader: samples with the labels that may be seen, and no other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import sep
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.reading.augment import sample_rng
+from mtdata.reading.memory import keep_freed
+from mtdata.regimes import RegimeTable, read_table
+from mtdata.tasks.sample import Sample
+from mtdata.tasks.stored import StoredSample
+from mtdata.tasks.task import Task
+
+Transform = Callable[[Sample, np.random.Generator, Sequence[Task]], Sample]
+Fetch = Callable[[int, Sequence[str]], StoredSample]
+Decode = Callable[[StoredSample, np.random.Generator, Sequence[Task]], Sample]
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """What is asked of a split of a store."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def role(self) -> str:
+        """What it is for: "train" or "test"."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The official image ids."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of all images."""
+
+    def visible(self, regime: str) -> NDArray[np.bool_]:
+        """Which labels a regime shows, bool [n, tasks of the store]."""
+
+    def read(self, index: int, tasks: Sequence[str]) -> Sample:
+        """Read an image and the labels of `tasks`, and nothing else."""
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A split that can leave decoding to whoever knows which pixels are wanted."""
+
+    def fetch(self, index: int, tasks: Sequence[str]) -> StoredSample:
+        """Read what `read` does, and do not decode it."""
+
+
+@runtime_checkable
+class FromStored(Protocol):
+    """A transform that decodes for itself: the result is that of decoding first."""
+
+    def from_stored(
+        self, stored: StoredSample, rng: np.random.Generator, tasks: Sequence[Task]
+    ) -> Sample:
+        """Do to a stored sample what calling it does to a decoded one."""
+
+
+@runtime_checkable
+class StoreLike(Protocol):
+    """What is asked of a store."""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Its tasks, the columns of `visible`."""
+
+    @property
+    def splits(self) -> Mapping[str, Any]:
+        """Its splits by name."""
+
+    @property
+    def default_regime(self) -> str:
+        """The regime that training uses unless told otherwise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images of a split with those labels that may be seen. It can be pickled.
+
+    **A hidden label is never read**: the split is asked for the labels that `visible` allows.
+
+    Args:
+        split: Where samples are read.
+        tasks: The tasks to read, `t` of them.
+        visible: Which labels of the split may be seen, bool [images of the split, t].
+        transform: What is done to a sample, given the randomness of that sample and the tasks.
+        indices: Which images of the split, in order, `n` of them; None for all.
+
+    Raises:
+        ValueError: where `visible` has another shape.
+    """
+
+    split: Readable
+    tasks: tuple[Task, ...]
+    visible: NDArray[np.bool_]
+    transform: Transform | None = None
+    indices: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        shape = len(self.split.keys), len(self.tasks)
+        if self.visible.shape != shape:
+            raise ValueError(
+                f"`visible` should be {list(shape)}; found {list(self.visible.shape)}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Which images of the split, in order."""
+        return np.arange(len(self.visible)) if self.indices is None else self.indices
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The official image ids, in order."""
+        return tuple(self.split.keys[i] for i in self.rows)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return self.split.size
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which labels may be seen, bool [n, t]."""
+        return self.visible[self.rows]
+
+    def read(self, index: int, epoch: int = 0, *, seed: int = 0) -> Sample:
+        """Read an image and the labels that may be seen of it.
+
+        Args:
+            index: Which image, below `len`.
+            epoch: With `seed` and the key of the image, what its randomness is a function of.
+            seed: The seed of the run.
+        """
+        row = int(self.rows[index])
+        shown = [
+            task.name for task, seen in zip(self.tasks, self.visible[row], strict=True) if seen
+        ]
+        rng = sample_rng(seed, epoch, self.split.keys[row])
+        if self._from_stored is not None:
+            fetch, transform = self._from_stored
+            return transform(fetch(row, shown), rng, self.tasks)
+        sample = self.split.read(row, shown)
+        return sample if self.transform is None else self.transform(sample, rng, self.tasks)
+
+    @cached_property
+    def _from_stored(self) -> tuple[Fetch, Decode] | None:
+        # Asked once: to look through the methods of a protocol takes as long as reading classes.
+        if isinstance(self.split, Fetching) and isinstance(self.transform, FromStored):
+            return self.split.fetch, self.transform.from_stored
+        return None
+
+    def __getitem__(self, index: int | tuple[int, int]) -> Sample:
+        """Read by index, or by (epoch, index)."""
+        epoch, index = index if isinstance(index, tuple) else (0, index)
+        return self.read(index, epoch)
+
+    def subset(self, mask: NDArray[np.bool_]) -> "Dataset":
+        """Only the images where `mask` [n] holds."""
+        return replace(self, indices=self.rows[mask])
+
+    def drop_unlabelled(self) -> tuple["Dataset", int]:
+        """Only the images that show a label, and how many that leaves out."""
+        some = self.labelled.sum(1) > 0
+        return self.subset(some), int((~some).sum())
+
+
+def make_dataset(
+    store: StoreLike,
+    split: str,
+    *,
+    tasks: Sequence[str] | None = None,
+    regime: str | Path | RegimeTable | None = None,
+    transform: Transform | None = None,
+    keys: Sequence[str] | None = None,
+) -> Dataset:
+    """Make the dataset of a split; `Store.dataset` is this.
+
+    Args:
+        store: The store.
+        split: The name of its split.
+        tasks: The names of the tasks to read; None for all.
+        regime: A regime of the split by name, a CSV file, or a table. None is the default regime
+            of the store for a split with the role train, and every label for one to test on.
+        transform: What is done to each sample.
+        keys: Only these images, in this order; None for all.
+
+    Raises:
+        UnknownNameError: where there is no such split, task or regime.
+        UsageError: where a key is not in the split, or a CSV file is missing.
+        DataError: where a file is broken, or a task that is to be trained has no visible label.
+    """
+    keep_freed()
+    if split not in store.splits:
+        raise UnknownNameError("split", split, list(store.splits))
+    source: Readable = store.splits[split]
+    names = [task.name for task in store.tasks]
+    for name in tasks or ():
+        if name not in names:
+            raise UnknownNameError("task", name, names)
+    columns = [names.index(name) for name in (names if tasks is None else tasks)]
+    if regime is None:
+        regime = store.default_regime if source.role == "train" else "full"
+    visible = _visible(source, names, regime)[:, columns]
+    wanted = tuple(store.tasks[t] for t in columns)
+    if source.role == "train":
+        _refuse_bare(wanted, visible, regime)
+    indices = None if keys is None else _indices(source, keys)
+    return Dataset(source, wanted, visible, transform, indices)
+
+
+def _visible(
+    split: Readable, tasks: Sequence[str], regime: str | Path | RegimeTable
+) -> NDArray[np.bool_]:
+    """Which labels a regime shows, among those that have valid pixels."""
+    if isinstance(regime, str) and not (regime.endswith(".csv") or sep in regime):
+        return split.visible(regime)
+    if isinstance(regime, str | Path):
+        regime = read_table(Path(regime), split.keys, tasks)
+    return split.visible("full") & regime.aligned(split.keys, tasks)
+
+
+def _refuse_bare(
+    tasks: Sequence[Task], visible: NDArray[np.bool_], regime: str | Path | RegimeTable
+) -> None:
+    name = regime.kind if isinstance(regime, RegimeTable) else regime
+    for task, shown in zip(tasks, visible.sum(0), strict=True):
+        if not shown:
+            raise DataError(
+                f"the regime `{name}` shows no label of the task `{task.name}`. Leave the task "
+                "out, or choose another regime."
+            )
+
+
+def _indices(split: Readable, keys: Sequence[str]) -> NDArray[np.int64]:
+    rows = {key: i for i, key in enumerate(split.keys)}
+    for key in keys:
+        if key not in rows:
+            raise UsageError(
+                f"`keys` should be images of the split `{split.name}`, such as `{split.keys[0]}`; "
+                f"found `{key}`."
+            )
+    return np.array([rows[key] for key in keys], np.int64)

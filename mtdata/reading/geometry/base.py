@@ -1,0 +1,40 @@
+"""What every geometric change is: a value that says what happens to pixels and to what they say."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from mtdata.tasks.kinds import Kind
+from mtdata.tasks.sample import Camera
+
+
+@dataclass(frozen=True)
+class Change(ABC):
+    """A geometric change of an image and its labels, the same for any size.
+
+    A change is only a value. `opencv` beside it applies it to samples and `device` to tensors; both
+    move pixels alike, and both take from here what happens to the values of a label.
+    """
+
+    @abstractmethod
+    def inverse(self) -> "Change":
+        """The change that undoes this one, as far as pixels are left."""
+
+    def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
+        """Correct the values of a label whose pixels were moved; linear in the label.
+
+        Args:
+            kind: The kind of the label.
+            label: Values with the channels last, where there are channels.
+            paper: Divide inverse depth by the zoom, as the code released with the papers does.
+        """
+        return label
+
+    @abstractmethod
+    def camera(self, camera: Camera, height: int, width: int) -> Camera:
+        """The camera that sees the changed scene, for an image of this size.
+
+        Focal lengths stay: a zoom is told by the depth, which `correct` divides.
+        """

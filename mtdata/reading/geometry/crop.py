@@ -1,0 +1,95 @@
+"""Cutting a part out and magnifying it to the full size, and the way back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.reading.geometry.base import Change
+from mtdata.tasks.kinds import Kind
+from mtdata.tasks.sample import Camera
+
+PAPER_SCALES = (1.0, 1.2, 1.5)
+
+
+@dataclass(frozen=True)
+class _Window(Change):
+    """A box of an image of any size.
+
+    Args:
+        scale: The magnification, 1 or more: the box is int(h / scale) x int(w / scale).
+        top: Where the box lies, as a share of the positions that it can take, in [0, 1).
+        left: The same for columns.
+
+    Raises:
+        ValueError: where one of them is out of range.
+    """
+
+    scale: float
+    top: float = 0.0
+    left: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.scale < np.inf:
+            raise ValueError(f"`scale` should be 1 or more; found {self.scale}.")
+        if not (0 <= self.top < 1 and 0 <= self.left < 1):
+            raise ValueError(
+                f"`top` and `left` should be in [0, 1); found {self.top} and {self.left}."
+            )
+
+    def box(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Top, left, height and width of the box, in pixels."""
+        h, w = max(1, int(height / self.scale)), max(1, int(width / self.scale))
+        return int(self.top * (height - h + 1)), int(self.left * (width - w + 1)), h, w
+
+
+@dataclass(frozen=True)
+class Crop(_Window):
+    """Cuts the box out and magnifies it to the size of the image.
+
+    Depth is divided by `scale` and inverse depth multiplied, as if the camera had come nearer.
+
+    Reference: the random scale-crop of Liu et al. 2019 (MTAN), used by all the papers here.
+    """
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, scales: Sequence[float] = PAPER_SCALES) -> "Crop":
+        """One of `scales`, at a position uniform among all; always takes three numbers."""
+        scale = scales[int(rng.random() * len(scales))]
+        return cls(scale, rng.random(), rng.random())
+
+    def inverse(self) -> "Paste":
+        """Shrink back into the box; what lies outside is not valid."""
+        return Paste(self.scale, self.top, self.left)
+
+    def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
+        """What the kind says of a zoom."""
+        return kind.zoom(label, self.scale, paper=paper)
+
+    def camera(self, camera: Camera, height: int, width: int) -> Camera:
+        """The principal point moves with the pixels."""
+        top, left, h, w = self.box(height, width)
+        x, y = (camera.cx - left) * width / w, (camera.cy - top) * height / h
+        return Camera(camera.fx, camera.fy, x, y)
+
+
+@dataclass(frozen=True)
+class Paste(_Window):
+    """Shrinks the image into the box and leaves all around it without a valid pixel."""
+
+    def inverse(self) -> Crop:
+        """Cut the box out again."""
+        return Crop(self.scale, self.top, self.left)
+
+    def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
+        """What the kind says of the opposite zoom."""
+        return kind.zoom(label, 1 / self.scale, paper=paper)
+
+    def camera(self, camera: Camera, height: int, width: int) -> Camera:
+        """The principal point moves with the pixels."""
+        top, left, h, w = self.box(height, width)
+        return Camera(
+            camera.fx, camera.fy, camera.cx * w / width + left, camera.cy * h / height + top
+        )

@@ -1,0 +1,178 @@
+"""Batches in an order that is a function of (seed, epoch), read ahead by workers."""
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.sharedctypes import RawValue
+from multiprocessing.util import Finalize
+from time import perf_counter
+from types import FrameType
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Sampler, get_worker_info
+
+from mtdata.errors import MtdataError, UsageError
+from mtdata.reading.augment import sample_rng
+from mtdata.reading.batch import Batch, collate
+from mtdata.reading.dataset import Dataset
+from mtdata.reading.memory import keep_freed
+from mtdata.reading.parcel import Parcel, pack
+from mtdata.tasks.sample import Sample
+
+
+class Loader:
+    """Loads a dataset in batches, epoch after epoch, with workers that stay.
+
+    What a batch holds depends on (seed, epoch, step) and neither on the number of workers nor on
+    what was loaded before; nor does loading touch the global state of any random generator.
+
+    Args:
+        dataset: What to load.
+        batch: Images a batch.
+        seed: Of the order and of each sample's randomness.
+        shuffle: Whether each epoch has an order of its own; else that of the dataset.
+        drop_last: Whether to leave out the batch that would be smaller.
+        workers: Processes that read ahead; 0 reads in this one.
+        pin_memory: Whether batches come in page-locked memory, for a quick way to a GPU.
+
+    Raises:
+        UsageError: where there would be no batch, or a number is out of range.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch: int = 8,
+        *,
+        seed: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        if batch < 1 or workers < 0:
+            raise UsageError(
+                f"`batch` should be 1 or more and `workers` 0 or more; found {batch} and {workers}."
+            )
+        if len(dataset) < (batch if drop_last else 1):
+            raise UsageError(
+                f"`batch` should be at most the number of images; found {batch} of {len(dataset)} "
+                "images. Use a smaller batch or more images."
+            )
+        keep_freed()
+        self.waited = 0.0
+        """Seconds in which whoever iterates had to wait for data, over all epochs."""
+        self._closing = RawValue(ctypes.c_bool, False)
+        # The pool of processes ends its own at exit, by SIGTERM; before that, they are told.
+        Finalize(self, _close, (self._closing,), exitpriority=100)
+        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last)
+        self._loader: DataLoader[Sample] = DataLoader(
+            _Reader(dataset, seed),  # type: ignore[arg-type]  # it reads whole batches
+            batch_sampler=self._order,
+            num_workers=workers,
+            collate_fn=_collate,
+            pin_memory=pin_memory,
+            worker_init_fn=partial(_start_worker, self._closing),
+            persistent_workers=workers > 0,
+            # Without one of its own, it would draw a number from the global generator each epoch.
+            generator=torch.Generator(),
+        )
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        return self._order.steps
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from a step on.
+
+        Raises:
+            MtdataError: what reading a sample raised, in whatever process.
+        """
+        self._order.epoch, self._order.start_step = epoch, start_step
+        since = perf_counter()
+        for batch in self._loader:
+            self.waited += perf_counter() - since
+            if isinstance(batch, MtdataError):
+                raise batch
+            yield batch.unpack() if isinstance(batch, Parcel) else batch
+            since = perf_counter()
+
+
+class _Order(Sampler[list[tuple[int, int]]]):
+    """Which images make up each batch of the epoch that is set."""
+
+    def __init__(self, images: int, batch: int, seed: int, shuffle: bool, drop_last: bool) -> None:
+        self.images, self.batch, self.seed, self.shuffle = images, batch, seed, shuffle
+        self.steps = images // batch if drop_last else -(-images // batch)
+        self.epoch = 0
+        self.start_step = 0
+
+    def permutation(self) -> NDArray[np.int64]:
+        """The images in the order of the epoch."""
+        if not self.shuffle:
+            return np.arange(self.images)
+        # Sorting random numbers gives the same order in every version of numpy.
+        return np.argsort(sample_rng(self.seed, self.epoch, "").random(self.images), kind="stable")
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = self.permutation()
+        for step in range(self.start_step, self.steps):
+            images = order[step * self.batch : (step + 1) * self.batch]
+            yield [(self.epoch, int(image)) for image in images]
+
+    def __len__(self) -> int:
+        return self.steps - self.start_step
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads a batch in a worker. Errors of ours travel as values: torch would garble them."""
+
+    dataset: Dataset
+    seed: int
+
+    def __getitems__(self, items: Sequence[tuple[int, int]]) -> list[Sample] | MtdataError:
+        try:
+            return [self.dataset.read(i, epoch, seed=self.seed) for epoch, i in items]
+        except MtdataError as error:
+            return error
+
+
+def _collate(samples: list[Sample] | MtdataError) -> Batch | Parcel | MtdataError:
+    if isinstance(samples, MtdataError):
+        return samples
+    batch = collate(samples)
+    return batch if get_worker_info() is None else pack(batch)
+
+
+def _close(closing: Any) -> None:
+    closing.value = True
+
+
+def _start_worker(closing: Any, worker: int) -> None:
+    """One core a worker: the trainer needs the others."""
+    keep_freed()
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    _leave_signals_to_the_trainer(closing)
+
+
+def _leave_signals_to_the_trainer(closing: Any) -> None:
+    """Read on when the whole group is told to stop: the trainer still needs its batch, then saves.
+
+    It ends its readers itself. Should it be gone, they notice within seconds.
+    """
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        if closing.value:
+            os._exit(0)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, terminate)

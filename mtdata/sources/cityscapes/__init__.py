@@ -1,0 +1,1 @@
+"""Cityscapes, from its trees, its archives or MTAN's arrays."""

@@ -1,0 +1,1 @@
+"""Reading files, of whatever source, without believing what they say of themselves."""

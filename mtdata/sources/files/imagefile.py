@@ -1,0 +1,197 @@
+"""Read image files strictly: a truncated or damaged file is an error, never a grey patch.
+
+OpenCV before version 5 pads a truncated JPEG without a word, so the end is looked for first. A JPEG
+has no checksums: damage that leaves a stream which can be decoded to the last byte goes unseen.
+"""
+
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import SampleError
+from mtdata.sources.files.complaints import damage, heard
+from mtdata.sources.files.files import REMEDY, read_file
+from mtdata.sources.files.imageheader import (
+    LIMIT,
+    PNG_START,
+    claimed_size,
+    orientation,
+    too_large,
+    turned,
+)
+
+PALETTE = 3
+"""The colour type of a PNG with a palette, at byte 25."""
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+
+def read_rgb(path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
+    """An image as uint8 `[h, w, 3]`, red first; `turn` as in `decode_rgb`.
+
+    Raises:
+        SampleError: where the file is no whole JPEG or PNG.
+    """
+    return decode_rgb(read_file(path), path, turn=turn)
+
+
+def decode_rgb(content: bytes, path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
+    """As `read_rgb`, from the bytes of the file that `path` names in messages.
+
+    16 bits are scaled to 8, an alpha channel is dropped; grey, palettes and CMYK become RGB.
+
+    Args:
+        content: The bytes.
+        path: For messages.
+        turn: Turn the pixels by the EXIF orientation, as every viewer does.
+    """
+    import cv2
+
+    # OpenCV does not turn PNG before version 5, and its 16 bits are cut off, not scaled.
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    image = _decode(content, path, flags)
+    if image.dtype == np.uint16:
+        image = ((image.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return turned(image, orientation(content)) if turn else image
+
+
+def read_label(path: Path, dtype: str, *, channels: int = 1, turn: bool = True) -> NDArray[Any]:
+    """A label as it lies in a PNG: `[h, w]`, or `[h, w, 3]` red first.
+
+    Args:
+        path: The PNG.
+        dtype: What it should hold, "uint8" or "uint16"; several are joined by "|".
+        channels: 1 or 3.
+        turn: Turn the pixels by the EXIF orientation of the label itself.
+
+    Raises:
+        SampleError: where the file is no whole PNG of that type.
+    """
+    return decode_label(read_file(path), path, dtype, channels=channels, turn=turn)
+
+
+def decode_label(
+    content: bytes, path: Path, dtype: str, *, channels: int = 1, turn: bool = True
+) -> NDArray[Any]:
+    """As `read_label`, from the bytes of the file that `path` names in messages."""
+    import cv2
+
+    label = _decode(content, path, cv2.IMREAD_UNCHANGED)
+    found = label.shape[2] if label.ndim == 3 else 1
+    if found != channels or str(label.dtype) not in dtype.split("|"):
+        raise SampleError(
+            path,
+            f"should be a PNG with {channels} channel(s) of {dtype.replace('|', ' or ')}; "
+            f"found {found} of {label.dtype}.",
+            "Save the label without colours or alpha.",
+        )
+    label = label[..., ::-1] if channels == 3 else label
+    return turned(label, orientation(content)) if turn else label
+
+
+def read_indices(path: Path, *, turn: bool = True) -> NDArray[Any]:
+    """Class ids from a PNG `[h, w]`: the indices of a palette, else the grey values.
+
+    Raises:
+        SampleError: where the file is no whole PNG of up to 16 bits with one channel.
+    """
+    return decode_indices(read_file(path), path, turn=turn)
+
+
+def decode_indices(content: bytes, path: Path, *, turn: bool = True) -> NDArray[Any]:
+    """As `read_indices`, from the bytes of the file that `path` names in messages."""
+    if content[25:26] != bytes([PALETTE]) or not content.startswith(PNG_START):
+        return _unscaled(decode_label(content, path, "uint8|uint16", turn=turn), content)
+    from PIL import Image
+
+    _check_whole(content, path)
+    try:
+        with Image.open(BytesIO(content)) as image:
+            indices = np.array(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise SampleError(path, "should be an image; it cannot be decoded.", REMEDY) from error
+    return turned(indices, orientation(content)) if turn else indices
+
+
+def decode_ids(content: bytes, path: Path) -> NDArray[Any]:
+    """Class ids of a published data set: a grey PNG of up to 8 bits, never turned, `[h, w]`."""
+    return _unscaled(decode_label(content, path, "uint8", turn=False), content)
+
+
+def _unscaled(label: NDArray[Any], content: bytes) -> NDArray[Any]:
+    """Ids of 1, 2 or 4 bits as they lie in a PNG; OpenCV makes 0..255 of them, as of greys."""
+    bits = content[24] if content.startswith(PNG_START) else 8
+    return label // (255 // (2**bits - 1)) if bits < 8 else label
+
+
+def check_size(label: NDArray[Any], path: Path, size: tuple[int, ...]) -> None:
+    """Refuse a label that has not the height and width of its image.
+
+    Raises:
+        SampleError: naming both sizes.
+    """
+    if label.shape[:2] != size:
+        raise SampleError(
+            path,
+            f"should have the size of its image, {size[0]}x{size[1]}; "
+            f"found {label.shape[0]}x{label.shape[1]}.",
+            "Resize the label by nearest neighbour, or take the image it was made for.",
+        )
+
+
+def _decode(content: bytes, path: Path, flags: int) -> NDArray[Any]:
+    import cv2
+
+    _check_whole(content, path)
+    try:
+        with heard() as said:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error as error:
+        said, image = [error.err], None
+    if image is None:
+        why = f" ({said[-1]})" if said else ""
+        raise SampleError(path, f"should be an image; it cannot be decoded{why}.", REMEDY)
+    if content.startswith(JPEG_START) and (wrong := damage(said)):
+        raise SampleError(path, f"should be a whole JPEG; it is damaged ({wrong}).", REMEDY)
+    return np.asarray(image)
+
+
+def _check_whole(content: bytes, path: Path) -> None:
+    problem = _damage(content)
+    if problem:
+        raise SampleError(path, f"{problem}.", REMEDY)
+    size = claimed_size(content)
+    if size[0] * size[1] > LIMIT:
+        raise too_large(path, size)
+
+
+def _damage(content: bytes) -> str:
+    """What is wrong with the bytes of an image file; empty where nothing is."""
+    if not content:
+        return "should be an image; the file is empty"
+    if content.startswith(PNG_START):
+        return _png_damage(content)
+    if content.startswith(JPEG_START):
+        whole = content.rstrip(b"\0").endswith(JPEG_END)
+        return "" if whole else "should be a whole JPEG; its end is missing (truncated)"
+    return f"should be a JPEG or PNG; it starts with {content[:8].hex(' ')}"
+
+
+def _png_damage(content: bytes) -> str:
+    """Walk the chunks: each has a length, a name and a checksum; IEND is the last."""
+    at = len(PNG_START)
+    while at + 12 <= len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        end = at + 12 + length
+        if end > len(content):
+            break
+        if zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
+            return f"should be a whole PNG; the checksum at byte {end - 4} is wrong (damaged)"
+        if content[at + 4 : at + 8] == b"IEND":
+            return ""
+        at = end
+    return "should be a whole PNG; its end is missing (truncated)"

@@ -1,0 +1,1 @@
+"""Somebody's own folders of images and labels."""

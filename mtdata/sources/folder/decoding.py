@@ -1,0 +1,183 @@
+"""Labels of one's own, decoded as `tasks.yaml` says, checked pixel by pixel."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import SampleError
+from mtdata.sources.files.files import read_file
+from mtdata.sources.files.imagefile import decode_rgb, read_indices, read_label
+from mtdata.sources.files.imageheader import PNG_START
+from mtdata.sources.files.normals_file import OFF_UNIT, read_vectors, unit
+from mtdata.sources.files.npyfile import read_npy
+from mtdata.sources.folder.tasks import (
+    AXES,
+    BinaryFile,
+    ClassesFile,
+    DepthFile,
+    NormalsFile,
+    TaskFile,
+)
+
+Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
+SHOWN = 8
+"""Values that an error lists."""
+VOID, UNKNOWN = -1, -2
+
+
+def decode(task: TaskFile, path: Path) -> Decoded:
+    """A label and where it is valid.
+
+    Raises:
+        SampleError: where the file is broken or holds what `tasks.yaml` does not account for.
+    """
+    if isinstance(task, ClassesFile):
+        return _classes(task, path)
+    if isinstance(task, BinaryFile):
+        return _binary(task, path)
+    return _depth(task, path) if isinstance(task, DepthFile) else _normals(task, path)
+
+
+def _classes(task: ClassesFile, path: Path) -> Decoded:
+    void: Sequence[Any] = (
+        task.void if task.void is not None else ([255], [])[task.encoding != "ids"]
+    )
+    table = task.table() | dict.fromkeys(void, VOID)
+    if task.encoding == "colours":
+        return _looked_up(_colours(path), {_code(c): n for c, n in table.items()}, task, path)
+    return _looked_up(_integers(path), table, task, path)
+
+
+def _looked_up(
+    stored: NDArray[Any], table: Mapping[int, int], task: ClassesFile, path: Path
+) -> Decoded:
+    values, place = np.unique(stored, return_inverse=True)
+    found = np.array([table.get(int(value), UNKNOWN) for value in values], np.int16)
+    unknown = values[found == UNKNOWN]
+    if unknown.size and task.unlisted == "refuse":
+        raise SampleError(path, _unknown(unknown, task), _remedy(task))
+    label = found[place].reshape(stored.shape)
+    valid = label >= 0
+    return np.where(valid, label, 0).astype(np.uint8), valid
+
+
+def _unknown(values: NDArray[Any], task: ClassesFile) -> str:
+    coded = task.encoding == "colours"
+    shown = ", ".join(f"#{int(v):06x}" if coded else str(v) for v in values[:SHOWN])
+    more = f" and {values.size - SHOWN} more" if values.size > SHOWN else ""
+    wanted = f"0..{len(task.names) - 1}" if not coded and task.ids is None else "those listed"
+    return f"{'colours' if coded else 'class ids'} should be {wanted} or void; found {shown}{more}."
+
+
+def _remedy(task: ClassesFile) -> str:
+    listed = task.encoding if task.encoding == "colours" or task.ids is not None else "classes"
+    return f"List them under `{listed}` or `void` in tasks.yaml, or say `unlisted: void`."
+
+
+def _colours(path: Path) -> NDArray[np.int64]:
+    content = read_file(path)
+    if content and not content.startswith(PNG_START):
+        raise SampleError(
+            path, "colours that stand for classes should be in a PNG.", "JPEG changes colours."
+        )
+    return _codes(decode_rgb(content, path))
+
+
+def _codes(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
+    codes: NDArray[np.int64] = rgb.astype(np.int64) @ np.array((1 << 16, 1 << 8, 1))
+    return codes
+
+
+def _code(colour: tuple[int, int, int]) -> int:
+    return colour[0] << 16 | colour[1] << 8 | colour[2]
+
+
+def _integers(path: Path) -> NDArray[Any]:
+    if path.suffix.lower() != ".npy":
+        return read_indices(path)
+    stored = _plane(path)
+    if stored.dtype.kind not in "bui":
+        raise SampleError(
+            path, f"should hold whole numbers; found {stored.dtype}.", "Save it as uint8."
+        )
+    return stored
+
+
+def _plane(path: Path) -> NDArray[Any]:
+    """The array of a `.npy`, [h, w]; an axis of length one before or after them is dropped."""
+    stored = read_npy(path)
+    shape = stored.shape
+    if len(shape) == 3 and 1 in (shape[0], shape[2]):
+        stored = stored[0] if shape[0] == 1 else stored[..., 0]
+    if stored.ndim != 2:
+        raise SampleError(
+            path,
+            f"should have the shape [height, width]; found {list(shape)}.",
+            "Save one value a pixel.",
+        )
+    return stored
+
+
+def _binary(task: BinaryFile, path: Path) -> Decoded:
+    if task.threshold is not None:
+        npy = path.suffix.lower() == ".npy"
+        stored = _plane(path) if npy else read_label(path, "uint8|uint16")
+        void = np.isin(stored, task.void)
+        return (~void & (stored >= task.threshold)).astype(np.uint8), ~void
+    stored = _integers(path)
+    on, off, void = (np.isin(stored, v) for v in (task.ones, task.zeros, task.void))
+    strange = np.unique(stored[~(on | off | void)])
+    if strange.size:
+        raise SampleError(
+            path,
+            f"values should be among `ones` {task.ones}, `zeros` {task.zeros} and `void` "
+            f"{task.void}; found {', '.join(map(str, strange[:SHOWN]))}.",
+            "List them in tasks.yaml, or give a `threshold`.",
+        )
+    return on.astype(np.uint8), ~void
+
+
+def _depth(task: DepthFile, path: Path) -> Decoded:
+    npy = path.suffix.lower() == ".npy"
+    stored = _plane(path) if npy else read_label(path, "uint8|uint16")
+    void = np.isin(stored, task.void)
+    value = stored.astype(np.float64) * (task.scale or 1.0) + task.offset
+    # Metres of zero mean that nothing was measured; a disparity of zero is infinitely far.
+    low = value <= 0 if task.units == "m" else value < 0
+    bad = ~void & (~np.isfinite(value) | low)
+    if bad.any() and task.invalid == "refuse":
+        raise SampleError(path, _invalid(value[bad], task.units), _DEPTH_REMEDY)
+    valid = ~void & ~bad
+    return np.where(valid, value, 0).astype(np.float32), valid
+
+
+_DEPTH_REMEDY = "Say `invalid: void` in tasks.yaml if they mean that nothing was measured."
+
+
+def _invalid(values: NDArray[np.float64], units: str) -> str:
+    finite = values[np.isfinite(values)]
+    counts = {
+        "NaN": int(np.isnan(values).sum()),
+        "infinite": int(np.isinf(values).sum()),
+        "zero": int((finite == 0).sum()),
+        f"negative (down to {finite.min(initial=0):g})": int((finite < 0).sum()),
+    }
+    found = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    wanted = "finite and above 0" if units == "m" else "finite and not negative"
+    return f"depth should be {wanted} where it is not void; found pixels: {found}."
+
+
+def _normals(task: NormalsFile, path: Path) -> Decoded:
+    given, valid = read_vectors(path)
+    if task.invalid == "void":
+        length = np.sqrt(np.einsum("...c,...c->...", given, given))
+        valid = valid & (np.abs(length - 1) < OFF_UNIT)
+    given = unit(path, given, valid)
+    vector = np.empty_like(given)
+    for channel, name in enumerate(task.axes):
+        axis, sign = AXES[name]
+        vector[..., axis] = sign * given[..., channel]
+    return vector, valid

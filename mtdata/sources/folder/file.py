@@ -1,0 +1,132 @@
+"""Reading `tasks.yaml`: an error names the line, the key and the nearest known one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from mtdata.errors import DataError, SourceNotFoundError, UnknownNameError
+from mtdata.sources.files.files import check_files
+from mtdata.sources.folder.tasks import TASK_FILES, Part, Splits, TasksFile
+
+FILE = "tasks.yaml"
+
+
+def read_tasks(root: Path) -> TasksFile:
+    """Read and check the `tasks.yaml` of a folder.
+
+    Raises:
+        SourceNotFoundError: where there is none.
+        DataError: naming line and key of what cannot be, or a link out of the folder.
+    """
+    path = root / FILE
+    check_files([path], root)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SourceNotFoundError(
+            f"{root} should hold {FILE}, which says what lies where; there is none. "
+            f"`mtdata init {root}` proposes one."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} should be a text file in UTF-8; {error}.") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str = FILE) -> TasksFile:
+    """As `read_tasks`, from the text; `where` is named in errors.
+
+    Raises:
+        DataError: naming line and key of what cannot be.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _check_once(node, where)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise DataError(f"{where}{line}: should be YAML; {problem}.") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{where}: should hold `images` and `tasks`; found {content!r}.")
+    try:
+        return TasksFile.model_validate(content)
+    except ValidationError as error:
+        raise DataError(_explain(error, node, where)) from None
+
+
+def _check_once(node: yaml.Node | None, where: str) -> None:
+    """Refuse a key that is given twice: YAML would silently take the second."""
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in seen:
+                raise DataError(
+                    f"{where}, line {line}: `{name}` should be given once; it is in line "
+                    f"{seen[name]} already."
+                )
+            seen[name] = line
+            _check_once(value, where)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _check_once(value, where)
+
+
+def _explain(error: ValidationError, node: yaml.Node | None, where: str) -> str:
+    """Say what the first problem is and in which line."""
+    # A key that is misspelt is missing under its right name too: the misspelling says more. So
+    # does the deeper one, where a value may have several forms.
+    first = min(
+        error.errors(), key=lambda each: (each["type"] != "extra_forbidden", -len(each["loc"]))
+    )
+    line, path = _locate(node, first["loc"])
+    place = f"{where}, line {line}"
+    if first["type"] == "extra_forbidden":
+        wrong = UnknownNameError("key", str(first["loc"][-1]), _known(first["loc"][:-1]))
+        return f"{place}: `{'.'.join(path)}`: {wrong}"
+    if first["type"] == "union_tag_not_found":
+        return f"{place}: `{'.'.join(path)}` should say its `kind`: {', '.join(TASK_FILES)}."
+    if first["type"] == "union_tag_invalid":
+        wrong = UnknownNameError("kind of label", first["ctx"]["tag"], TASK_FILES)
+        return f"{place}: `{'.'.join(path)}`: {wrong}"
+    if first["type"] == "missing":
+        return f"{place}: `{'.'.join([*path, str(first['loc'][-1])])}` should be given; it is not."
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+    found = "" if isinstance(first["input"], dict) else f"; found {first['input']!r}"
+    if first["type"] == "string_type" and isinstance(first["input"], bool):
+        found += " (YAML reads yes, no, on and off so: put them in quotes)"
+    name = f"`{'.'.join(path)}`: " if path else ""
+    return f"{place}: {name}{message}{found}."
+
+
+def _locate(node: yaml.Node | None, loc: Sequence[int | str]) -> tuple[int, list[str]]:
+    """The line of what pydantic calls `loc`, and its keys without the tags of unions."""
+    line, path = 1, []
+    for place, part in enumerate(loc):
+        if place == 2 and loc[0] == "tasks":
+            continue  # the kind, which tells pydantic what to check against
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if str(key.value) == str(part):
+                    line, node = key.start_mark.line + 1, value
+                    path.append(str(part))
+                    break
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+            path.append(str(part))
+    return line, path
+
+
+def _known(loc: Sequence[Any]) -> list[str]:
+    """The keys that the part at `loc` has."""
+    part: type[Part] = TasksFile
+    if loc and loc[0] == "splits":
+        part = Splits
+    elif loc and loc[0] == "tasks":
+        part = TASK_FILES[loc[2]]
+    return list(part.model_fields)

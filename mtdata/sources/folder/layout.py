@@ -1,0 +1,144 @@
+"""What lies in a folder of one's own: the image and the labels of each key."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.sources.folder.matching import IMAGE_SUFFIXES, LABEL_SUFFIXES, Pattern, Place
+from mtdata.sources.folder.splits import assign
+from mtdata.sources.folder.tasks import TasksFile
+
+Files = Mapping[Place, Path]
+"""Files by what `{split}` stands for and key."""
+Keyed = Mapping[tuple[str, str], Path]
+"""Files by split and key."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a folder.
+
+    `images` and `labels[task]` are files by split and key, `splits` the keys, sorted. `unlisted`
+    images are in no split, `unlabelled` ones have no label and were left out, `orphans[task]` are
+    labels without an image.
+    """
+
+    splits: Mapping[str, tuple[str, ...]]
+    images: Keyed
+    labels: Mapping[str, Keyed]
+    unlisted: tuple[str, ...]
+    unlabelled: tuple[str, ...]
+    orphans: Mapping[str, tuple[Path, ...]]
+
+
+def scan(root: Path, file: TasksFile) -> Layout:
+    """List the folder once.
+
+    Raises:
+        SourceNotFoundError: where there are no images, or no label of a task.
+        SampleError: for two files of one key, a link out of the folder, a wrong list, and images
+            without labels unless the file says `unlabelled: skip`.
+    """
+    files = Pattern(file.images).find(root, IMAGE_SUFFIXES)
+    if not files:
+        raise SourceNotFoundError(
+            f"{root} should hold images at {file.images}; found none. "
+            "Correct `images` in tasks.yaml."
+        )
+    found = {
+        name: Pattern(task.files).find(root, LABEL_SUFFIXES) for name, task in file.tasks.items()
+    }
+    _check_cases(files, found)
+    folders = (file.splits and file.splits.folders) or {}
+    assigned = assign(files, file.splits, root)
+    images = {
+        (split, key): files[folders.get(split, ""), key]
+        for split, keys in assigned.items()
+        for key in keys
+    }
+    labels = {name: _labels(file, name, images, each, folders) for name, each in found.items()}
+    _check_some(root, file, files, found, labels)
+    bare = {at for at in images if not any(at in each for each in labels.values())}
+    _check_labelled(file, [images[at] for at in sorted(bare)])
+    used = set(images.values())
+    return Layout(
+        splits={s: tuple(k for k in keys if (s, k) not in bare) for s, keys in assigned.items()},
+        images=images,
+        labels=labels,
+        unlisted=tuple(key for (_, key), path in files.items() if path not in used),
+        unlabelled=tuple(key for _, key in sorted(bare)),
+        orphans={name: _orphans(each, files) for name, each in found.items()},
+    )
+
+
+def _labels(
+    file: TasksFile, name: str, images: Keyed, found: Files, folders: Mapping[str, str]
+) -> Keyed:
+    """The labels of a task by split and key; a pattern without `{split}` serves all splits."""
+    if "split" in Pattern(file.tasks[name].files).fields:
+        folder = {at: (folders[at[0]], at[1]) for at in images}
+    else:
+        folder = {at: ("", at[1]) for at in images}
+        count = Counter(key for _, key in images)
+        twice = sorted(key for _, key in found if count[key] > 1)
+        if twice:
+            key = twice[0]
+            raise SampleError(
+                found["", key],
+                f"this label of `{name}` belongs to one image; the key `{key}` is in two splits.",
+                "Put {split} into its pattern in tasks.yaml, or rename the images.",
+            )
+    return {at: found[place] for at, place in folder.items() if place in found}
+
+
+def _check_cases(images: Files, found: Mapping[str, Files]) -> None:
+    """Refuse a label whose name differs from that of its image in capital letters only."""
+    keys = {key for _, key in images}
+    folded = {key.casefold(): key for key in keys}
+    for files in found.values():
+        for (_, key), path in files.items():
+            image = folded.get(key.casefold(), key)
+            if image != key and key not in keys:
+                raise SampleError(
+                    path,
+                    f"the keys `{image}` (an image) and `{key}` differ in capital letters only.",
+                    "Rename one of them.",
+                )
+
+
+def _check_some(
+    root: Path, file: TasksFile, images: Files, found: Mapping[str, Files],
+    labels: Mapping[str, Keyed],
+) -> None:  # fmt: skip
+    """Refuse a task that no image has a label of: its pattern is wrong."""
+    for name, task in file.tasks.items():
+        if labels[name]:
+            continue
+        if not found[name]:
+            raise SourceNotFoundError(
+                f"{root} should hold labels of `{name}` at {task.files}; found none. "
+                "Correct or remove the task in tasks.yaml."
+            )
+        (_, label), (_, image) = next(iter(found[name])), next(iter(images))
+        raise SourceNotFoundError(
+            f"{root} should hold labels of `{name}` for its images; the keys of {task.files} "
+            f"(`{label}`, ...) match none of {file.images} (`{image}`, ...). "
+            "Correct the patterns in tasks.yaml."
+        )
+
+
+def _check_labelled(file: TasksFile, bare: Sequence[Path]) -> None:
+    if bare and file.unlabelled == "refuse":
+        others = f", and {len(bare) - 1} more images" if len(bare) > 1 else ""
+        raise SampleError(
+            bare[0],
+            f"this image{others} should have a label of {' or '.join(file.tasks)}; found none.",
+            "Add a label (one is enough), or say `unlabelled: skip` in tasks.yaml.",
+        )
+
+
+def _orphans(found: Files, images: Files) -> tuple[Path, ...]:
+    keys = {key for _, key in images}
+    return tuple(path for (_, key), path in found.items() if key not in keys)

@@ -1,0 +1,118 @@
+"""Files by pattern: `rgb/{stem}.jpg` says where images lie, `depth/{stem}.png` a label of them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path, PurePosixPath
+
+from mtdata.errors import SampleError
+from mtdata.sources.files.files import Tree
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+LABEL_SUFFIXES = (".png", ".npy")
+PLACE = re.compile(r"(\{[^{}]*\}|\*)")
+FIELDS = ("split", "scene", "stem")
+
+Place = tuple[str, str]
+"""Name of the folder that `{split}` stands for ("" where the pattern has none), and key."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Where the files of an image or a label lie, below the root of a source.
+
+    `{stem}` is the key of an image; `{scene}` goes before it (key `scene_stem`), `{split}` is the
+    folder of a split; `*` stands for anything without a slash.
+
+    Args:
+        text: Such as `train/rgb/{stem}.*`.
+
+    Raises:
+        ValueError: where the text is no such pattern.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        parts = PurePosixPath(self.text).parts
+        if not parts or self.text.startswith("/") or ".." in parts or "\\" in self.text:
+            raise ValueError("a pattern should be a path below the folder, with / between names")
+        fields = self.fields
+        for field in fields:
+            if field not in FIELDS:
+                known = ", ".join(f"{{{name}}}" for name in FIELDS)
+                raise ValueError(f"a pattern takes {known}; there is no {{{field}}}")
+        if fields.count("stem") != 1 or len(set(fields)) != len(fields):
+            raise ValueError("a pattern should have {stem} once, and nothing else twice")
+
+    @property
+    def fields(self) -> list[str]:
+        """Names in braces, in order."""
+        return [part[1:-1] for part in PLACE.findall(self.text) if part != "*"]
+
+    @property
+    def suffix(self) -> str:
+        """The end of the file names, in small letters; `.*` where any will do."""
+        return PurePosixPath(self.text).suffix.lower()
+
+    def expand(self, split: str, key: str) -> str:
+        """The name that the file of a key would have, about: for messages."""
+        return self.text.replace("{split}", split).replace("{stem}", key)
+
+    def find(self, root: Path, suffixes: Iterable[str]) -> dict[Place, Path]:
+        """The files below `root` by split and key, in the order of their names.
+
+        Raises:
+            SampleError: where two files have one key, keys differ in case only, or a link leads
+                out of `root`.
+        """
+        pieces = PLACE.split(self.text)
+        glob = "".join("*" if PLACE.fullmatch(piece) else escape(piece) for piece in pieces)
+        rule = re.compile("".join(map(_rule, pieces)))
+        found: dict[Place, Path] = {}
+        folded: dict[Place, str] = {}
+        for name in Tree(root).names(glob):
+            match, path = rule.fullmatch(name), root / name
+            if match is None or path.name.startswith(".") or path.suffix.lower() not in suffixes:
+                continue
+            place = _place(match.groupdict(), path)
+            _check_new(place, path, found, folded)
+            found[place] = path
+            folded[place[0], place[1].casefold()] = place[1]
+        return found
+
+
+def _rule(piece: str) -> str:
+    if piece == "*":
+        return "[^/]*"
+    return f"(?P<{piece[1:-1]}>[^/]+)" if PLACE.fullmatch(piece) else re.escape(piece)
+
+
+def _place(fields: Mapping[str, str], path: Path) -> Place:
+    key = f"{fields['scene']}_{fields['stem']}" if "scene" in fields else fields["stem"]
+    if not key.isprintable():
+        raise SampleError(
+            path, f"should have a name in UTF-8 that can be printed; found {key!r}.", "Rename it."
+        )
+    return fields.get("split", ""), key
+
+
+def _check_new(
+    place: Place, path: Path, found: Mapping[Place, Path], folded: Mapping[Place, str]
+) -> None:
+    split, key = place
+    if place in found:
+        raise SampleError(
+            path,
+            f"this is a second file for `{key}`; the first is {found[place].name}.",
+            "Keep one of them, or make the pattern say which is meant.",
+        )
+    other = folded.get((split, key.casefold()))
+    if other is not None:
+        raise SampleError(
+            path,
+            f"the keys `{other}` and `{key}` differ in capital letters only, which some file "
+            "systems cannot tell apart.",
+            "Rename one of them.",
+        )

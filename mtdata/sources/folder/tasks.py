@@ -1,0 +1,253 @@
+"""The form of `tasks.yaml`: what lies where in a folder of one's own, and what it means."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from mtdata.sources.folder.matching import IMAGE_SUFFIXES, LABEL_SUFFIXES, Pattern
+from mtdata.tasks.kinds import Binary, Classes, Depth, Kind, Normals
+from mtdata.tasks.palette import distinct
+from mtdata.tasks.task import TASK_ORDER, Task
+
+AXES = {"right": (0, 1), "left": (0, -1), "up": (1, 1), "down": (1, -1), "towards": (2, 1),
+        "away": (2, -1)}  # fmt: skip
+"""Directions as seen in the image: which of our axes (x right, y up, z towards), and its sign."""
+NAME = re.compile(r"[A-Za-z][\w-]*")
+
+
+def _colour(value: Any) -> Any:
+    """`[255, 0, 0]`, `"#ff0000"` or `"255, 0, 0"`."""
+    if isinstance(value, str):
+        if re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            return tuple(bytes.fromhex(value[1:]))
+        if re.fullmatch(r"\s*\d+\s*,\s*\d+\s*,\s*\d+\s*", value):
+            return tuple(map(int, value.split(",")))
+        raise ValueError('a colour should be [255, 0, 0] or "#ff0000"')
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _number(value: Any) -> Any:
+    """YAML reads `1e-3`, for want of a point, as text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _pattern(suffixes: tuple[str, ...], *, any_suffix: bool) -> Any:
+    def check(text: str) -> str:
+        suffix = Pattern(text).suffix
+        if suffix not in suffixes and not (any_suffix and suffix == ".*"):
+            raise ValueError(f"a pattern should end in {' or '.join(suffixes)}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _name(text: str) -> str:
+    if NAME.fullmatch(text) is None:
+        raise ValueError("a name should be letters, digits, - and _, a letter first")
+    return text
+
+
+def _below(text: str) -> str:
+    Pattern(f"{text}/{{stem}}")
+    return text
+
+
+Byte = Annotated[int, Field(ge=0, le=255)]
+Colour = Annotated[tuple[Byte, Byte, Byte], BeforeValidator(_colour)]
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
+Name = Annotated[str, AfterValidator(_name)]
+Below = Annotated[str, AfterValidator(_below)]
+ImageFiles = Annotated[str, _pattern(IMAGE_SUFFIXES, any_suffix=True)]
+LabelFiles = Annotated[str, _pattern(LABEL_SUFFIXES, any_suffix=False)]
+Invalid = Literal["refuse", "void"]
+Axis = Literal["right", "left", "up", "down", "towards", "away"]
+
+
+class Part(BaseModel):
+    """What all parts of the file share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ClassesFile(Part):
+    """Class ids, or colours that stand for classes."""
+
+    kind: Literal["classes"]
+    files: LabelFiles
+    classes: list[str] | dict[str, Colour]
+    encoding: Literal["ids", "colours"] = "ids"
+    ids: dict[int, str] | None = None
+    colours: dict[Colour, str] | None = None
+    void: list[int] | list[Colour] | None = None
+    unlisted: Invalid = "refuse"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the classes, in the order of their ids."""
+        return list(self.classes)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "ClassesFile":
+        if not 2 <= len(self.names) <= 254 or len(set(self.names)) != len(self.names):
+            raise ValueError("`classes` should be 2 to 254 names, each once")
+        coded = self.encoding == "colours"
+        if coded and self.colours is None and isinstance(self.classes, list):
+            raise ValueError("`encoding: colours` needs a colour for each of `classes`")
+        if coded and (self.ids or not self.files.lower().endswith(".png")):
+            raise ValueError("`encoding: colours` goes with PNG files and without `ids`")
+        if not coded and self.colours:
+            raise ValueError("`colours` goes with `encoding: colours`")
+        for name in [*(self.ids or {}).values(), *(self.colours or {}).values()]:
+            if name not in self.names:
+                raise ValueError(f"`{name}` is none of the names in `classes`")
+        if any(isinstance(value, tuple) != coded for value in self.void or ()):
+            raise ValueError("`void` should be " + ("colours" if coded else "whole numbers"))
+        return self
+
+    def table(self) -> dict[Any, int]:
+        """The class of each value or colour of the file."""
+        place = {name: number for number, name in enumerate(self.names)}
+        if self.colours is not None:
+            return {colour: place[name] for colour, name in self.colours.items()}
+        if self.encoding == "colours" and isinstance(self.classes, dict):
+            return {colour: place[name] for name, colour in self.classes.items()}
+        if self.ids is not None:
+            return {value: place[name] for value, name in self.ids.items()}
+        return {number: number for number in place.values()}
+
+    def to_kind(self) -> Kind:
+        """Classes with the given colours, or with some that are easy to tell apart."""
+        given = tuple(self.classes.values()) if isinstance(self.classes, dict) else None
+        return Classes(tuple(self.names), given or distinct(len(self.names)))
+
+
+class BinaryFile(Part):
+    """On or off at each pixel."""
+
+    kind: Literal["binary"]
+    files: LabelFiles
+    ones: list[int] = [1, 255]
+    zeros: list[int] = [0]
+    threshold: Number | None = None
+    void: list[int] = []
+
+    @model_validator(mode="after")
+    def _agree(self) -> "BinaryFile":
+        listed = [*self.void] if self.threshold is not None else [
+            *self.ones, *self.zeros, *self.void]  # fmt: skip
+        if len(set(listed)) != len(listed):
+            raise ValueError("a value should stand in one of `ones`, `zeros` and `void` only")
+        return self
+
+    def to_kind(self) -> Kind:
+        """Binary."""
+        return Binary()
+
+
+class DepthFile(Part):
+    """Depth or inverse depth: value x scale + offset, in `units`."""
+
+    kind: Literal["depth"]
+    files: LabelFiles
+    units: Literal["m", "1/m", "px", "disparity"] = "m"
+    scale: Annotated[Number, Field(gt=0)] | None = None
+    offset: Number = 0.0
+    void: list[Number] = [0]
+    invalid: Invalid = "refuse"
+
+    @property
+    def integers(self) -> bool:
+        """Whether the file's integers are kept as they are: the store calls 0 void as well."""
+        return self.files.lower().endswith(".png") and 0 in self.void
+
+    @model_validator(mode="after")
+    def _agree(self) -> "DepthFile":
+        if self.scale is None and self.files.lower().endswith(".png"):
+            raise ValueError("a PNG needs `scale`, units a step: 0.001 for millimetres")
+        return self
+
+    def to_kind(self) -> Kind:
+        """Depth in the units of the file."""
+        if not self.integers:
+            return Depth(unit=self.units)
+        return Depth(unit=self.units, dtype="uint16", scale=self.scale or 1.0, offset=self.offset)
+
+
+class NormalsFile(Part):
+    """Unit vectors: (n + 1) / 2 in a PNG, or as they are in a `.npy`."""
+
+    kind: Literal["normals"]
+    files: LabelFiles
+    axes: Annotated[list[Axis], Field(min_length=3, max_length=3)] = ["right", "up", "towards"]
+    invalid: Invalid = "refuse"
+
+    @model_validator(mode="after")
+    def _agree(self) -> "NormalsFile":
+        if {AXES[axis][0] for axis in self.axes} != {0, 1, 2}:
+            raise ValueError(
+                "`axes` should name one each of right or left, up or down, towards or away"
+            )
+        return self
+
+    def to_kind(self) -> Kind:
+        """Normals."""
+        return Normals()
+
+
+TaskFile = ClassesFile | BinaryFile | DepthFile | NormalsFile
+TASK_FILES: dict[str, type[Part]] = {
+    "classes": ClassesFile, "binary": BinaryFile, "depth": DepthFile, "normals": NormalsFile
+}  # fmt: skip
+
+
+class Splits(Part):
+    """Which images belong to which split; one of the three ways."""
+
+    lists: dict[Name, Below] | None = None
+    fraction: Annotated[Number, Field(gt=0, lt=1)] | None = None
+    folders: dict[Name, str] | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _one(self) -> "Splits":
+        given = [self.lists, self.fraction, self.folders]
+        if sum(way is not None for way in given) != 1 or {} in given:
+            raise ValueError("`splits` should have one of `lists`, `fraction` and `folders`")
+        return self
+
+
+class TasksFile(Part):
+    """All of `tasks.yaml`."""
+
+    images: ImageFiles
+    exif: Literal["apply", "ignore"] | None = None
+    unlabelled: Literal["refuse", "skip"] = "refuse"
+    splits: Splits | None = None
+    tasks: Annotated[
+        dict[Name, Annotated[TaskFile, Field(discriminator="kind")]], Field(min_length=1)
+    ]
+
+    @model_validator(mode="after")
+    def _agree(self) -> "TasksFile":
+        fields = set(Pattern(self.images).fields)
+        if (self.splits is not None and self.splits.folders is not None) != ("split" in fields):
+            raise ValueError(
+                "`splits: {folders: ...}` and {split} in the pattern of `images` go together"
+            )
+        for name, task in self.tasks.items():
+            found = set(Pattern(task.files).fields)
+            if found - {"split"} != fields - {"split"} or found - fields:
+                raise ValueError(
+                    f"`tasks.{name}.files` should have the braces of `images`: {self.images}"
+                )
+        return self
+
+    def to_tasks(self) -> tuple[Task, ...]:
+        """The tasks, those that have a place in `TASK_ORDER` first."""
+        order = {name: place for place, name in enumerate(TASK_ORDER)}
+        names = sorted(self.tasks, key=lambda name: order.get(name, len(order)))
+        return tuple(Task(name, self.tasks[name].to_kind()) for name in names)

@@ -1,0 +1,1 @@
+"""The arrays that MTAN distributes, of NYUv2 and Cityscapes."""

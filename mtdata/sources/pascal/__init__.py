@@ -1,0 +1,1 @@
+"""PASCAL-Context with the labels of PASCAL_MT."""

@@ -1,0 +1,1 @@
+"""Made-up rooms with exact labels of all tasks."""

@@ -1,0 +1,54 @@
+"""Which pairs of tasks an image can be consistent in: a prediction of one, a label of the other."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mtmodels.methods.parts.supervision import Seen
+
+CHOICES = ("auto", "unlabelled", "all")
+
+
+class Pair(NamedTuple):
+    """The prediction of `source` and the label of `target`, of one image of the batch."""
+
+    image: int
+    source: str
+    target: str
+
+
+def present_pairs(seen: Seen, which: str = "auto") -> list[Pair]:
+    """The pairs that the labels of a batch allow, image by image.
+
+    Args:
+        seen: Which images show which task.
+        which: "unlabelled": s in U_n and t in T_n (MTPSL eq. 3). "all": every s that is not t,
+            labelled or not. "auto": the first, but the second for an image that has a label of
+            every task, as in the fully supervised table of the paper.
+    """
+    pairs = []
+    for image, labelled in enumerate(seen.host.T.tolist()):
+        every = which == "all" or (which == "auto" and bool(seen.given[:, image].all()))
+        shown = [task for task, there in zip(seen.tasks, labelled, strict=True) if there]
+        sources = seen.tasks if every else tuple(t for t in seen.tasks if t not in shown)
+        pairs += [Pair(image, s, t) for s in sources for t in shown if s != t]
+    return pairs
+
+
+def source_shares(pairs: Sequence[Pair]) -> list[float]:
+    """For each pair, 1 / the number of sources that its image has among the pairs.
+
+    Reference: 1/|U_n| in MTPSL eq. 3 and 4; the released code has 1.
+    """
+    sources = {pair.image: set[str]() for pair in pairs}
+    for pair in pairs:
+        sources[pair.image].add(pair.source)
+    return [1 / len(sources[pair.image]) for pair in pairs]
+
+
+def pair_code(source: str, target: str, tasks: tuple[str, ...]) -> int:
+    """The place of a pair among all ordered pairs, row by row without the diagonal.
+
+    Reference: the released code of MTPSL; for three tasks 01, 02, 10, 12, 20, 21.
+    """
+    s, t = tasks.index(source), tasks.index(target)
+    return s * (len(tasks) - 1) + t - (t > s)

@@ -1,0 +1,159 @@
+"""Supervision by the labels there are: losses by name, weights and reduction, a task at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mtdata.errors import UnknownNameError
+from mtdata.reading.batch import Batch
+from mtdata.tasks.task import Task
+from mtmodels.kinds import kind_model
+from mtmodels.losses import over_images, over_pixels
+from mtmodels.methods.parts.per_task import per_task
+
+REDUCTIONS = ("image", "pixels")
+NORMALISATIONS = ("batch", "paper")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Which images of a batch show which task with one valid pixel at least.
+
+    The host has a copy, so that one transfer a step is enough to decide which terms there are.
+    `given` on the host has labels without a valid pixel as well, say those that a crop emptied.
+    """
+
+    tasks: tuple[str, ...]
+    device: Bool[Tensor, "t b"]
+    host: Bool[Tensor, "t b"]
+    given: Bool[Tensor, "t b"]
+
+    def images(self, *tasks: str) -> Bool[Tensor, " b"]:
+        """The images that show all of these tasks, on the device."""
+        return self.device[[self.tasks.index(task) for task in tasks]].all(0)
+
+    def any(self, *tasks: str) -> bool:
+        """Whether one image shows all of these tasks."""
+        return bool(self.host[[self.tasks.index(task) for task in tasks]].all(0).any())
+
+
+class Supervision:
+    """Losses of predictions against labels, and how they are reduced to a number.
+
+    Args:
+        tasks: The tasks to supervise.
+        losses: The loss of a task by name; the default of its kind where it is not given.
+        task_weights: A factor on the terms of a task; 1 where it is not given.
+        reduction: "image": (1/B) x the sum over images of the mean over their valid pixels.
+            "pixels": the mean over all valid pixels of the batch. One for all, or one a task.
+        normalise: "batch": as reduced. "paper": the loss of an image is divided by its number of
+            labelled tasks |T_n|, as the equations are printed.
+
+    Raises:
+        ValueError: for a task, loss, reduction or normalisation that there is not.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        losses: Mapping[str, str] | None = None,
+        task_weights: Mapping[str, float] | None = None,
+        reduction: str | Mapping[str, str] = "image",
+        normalise: str = "batch",
+    ) -> None:
+        self.names = tuple(task.name for task in tasks)
+        chosen = per_task("losses", losses or {}, self.names, default="")
+        self.losses = {t.name: kind_model(t).loss(t.name, chosen[t.name]) for t in tasks}
+        self.weights = per_task("task_weights", task_weights or {}, self.names, default=1.0)
+        self.reductions = per_task("reduction", reduction, self.names, default="image")
+        self.normalise = normalise
+        self._check()
+
+    def _check(self) -> None:
+        for name, weight in self.weights.items():
+            if not 0 < weight < float("inf"):
+                raise ValueError(f"`task_weights[{name}]` should be above 0; found {weight}.")
+        for reduction in self.reductions.values():
+            if reduction not in REDUCTIONS:
+                raise UnknownNameError("reduction", reduction, REDUCTIONS)
+        if self.normalise not in NORMALISATIONS:
+            raise UnknownNameError("normalisation", self.normalise, NORMALISATIONS)
+        if self.normalise == "paper" and "pixels" in self.reductions.values():
+            raise ValueError(
+                "`reduction` should be `image` with `normalise=paper`, which weighs images; "
+                "found `pixels`."
+            )
+
+    def seen(self, batch: Batch) -> Seen:
+        """Which images show which task; a label without a valid pixel shows nothing."""
+        shape = (2, len(self.names), len(batch))
+        seen, given = both = torch.zeros(shape, dtype=torch.bool, device=batch.device)
+        for i, name in enumerate(self.names):
+            if name in batch.labels:
+                seen[i, batch.rows[name]] = batch.valid[name].flatten(1).any(1)
+                given[i, batch.rows[name]] = True
+        return Seen(self.names, seen, *both.cpu())
+
+    def loss(
+        self,
+        task: str,
+        prediction: Float[Tensor, "b c h w"],
+        batch: Batch,
+        *,
+        seen: Seen,
+        also: Sequence[str] = (),
+    ) -> Float[Tensor, ""]:
+        """The loss of one task over the images that show it.
+
+        Args:
+            task: The task whose labels are compared with.
+            prediction: Of all images of the batch.
+            batch: The labels.
+            seen: What `seen` said of the batch.
+            also: Tasks that an image has to show as well to count.
+        """
+        rows = batch.rows[task]
+        valid = batch.valid[task] & seen.images(task, *also)[rows][:, None, None]
+        loss = self.losses[task](prediction[rows], batch.labels[task], valid)
+        if self.reductions[task] == "pixels":
+            return over_pixels(loss, valid)
+        weight = None
+        if self.normalise == "paper":
+            weight = 1 / seen.device.sum(0).clamp(min=1)[rows]
+        return over_images(loss, valid, batch=len(batch), weight=weight)
+
+    def direct(
+        self, predictions: Mapping[str, Float[Tensor, "b c h w"]], batch: Batch, seen: Seen
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The loss of every task that an image of the batch shows."""
+        return {
+            name: self.loss(name, predictions[name], batch, seen=seen)
+            for name in self.names
+            if seen.any(name)
+        }
+
+    def compared(
+        self,
+        task: str,
+        loss: Float[Tensor, "n h w"],
+        valid: Bool[Tensor, "n h w"],
+        *,
+        batch: int | None = None,
+        weight: Float[Tensor, " n"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Reduce a loss between what is predicted of a task in two ways.
+
+        Args:
+            task: The task, which has a reduction of its own.
+            loss: Of the images that have such a loss.
+            valid: Of the same images.
+            batch: Images in the batch; as many where it is not given.
+            weight: A factor on each image, where the mean is over images.
+        """
+        if self.reductions[task] == "pixels":
+            return over_pixels(loss, valid)
+        return over_images(loss, valid, batch=len(loss) if batch is None else batch, weight=weight)

@@ -1,0 +1,1 @@
+"""Encoders, and the weights that they may start from."""

@@ -1,0 +1,1 @@
+"""Scores of runs: evaluation, tables, deltas, published rows, comparison."""

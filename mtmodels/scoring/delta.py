@@ -1,0 +1,154 @@
+"""Delta: by how much, in percent, scores are better than a baseline, over all tasks."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtdata.errors import UsageError
+from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER, LooseScores, to_json
+
+XTASC_METRICS = (
+    ("miou", "pixel_accuracy"),
+    ("abs_err", "rel_err"),
+    ("mean", "median"),
+    ("iou_at_0.5", "f_at_0.5"),
+)
+"""The metrics of eq. 17 (the first two rows), and, for kinds it does not have, two likewise."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What others are measured against.
+
+    Args:
+        name: Where the scores are from: runs, or a published row.
+        scores: Its scores.
+    """
+
+    name: str
+    scores: LooseScores
+
+
+@dataclass(frozen=True)
+class Delta:
+    """Mean relative improvement in percent; above 0 is better than the baseline.
+
+    `terms["depth.abs_err"]` is the part of one metric.
+    """
+
+    form: str
+    value: float
+    terms: Mapping[str, float]
+    baseline: Baseline
+
+    def to_json(self) -> dict[str, Any]:
+        """The delta with the baseline that it belongs to."""
+        return {
+            "form": self.form,
+            "value": self.value,
+            "terms": dict(self.terms),
+            "baseline": {"name": self.baseline.name, "scores": to_json(self.baseline.scores)},
+        }
+
+
+def delta_xtasc(
+    scores: LooseScores, baseline: Baseline, *, tasks: Sequence[str] | None = None
+) -> Delta:
+    """Mean relative improvement over all metrics: mIoU, accuracy, absolute and relative error.
+
+    Args:
+        scores: What is measured.
+        baseline: What against; single-task networks in the paper.
+        tasks: The tasks to count; without it both sides must have the same.
+
+    Raises:
+        UsageError: where a task or a metric is missing on one side, or has no finite value.
+
+    Reference: XTasC-Net, eq. 17.
+    """
+    return _delta("xtasc", scores, baseline, tasks, _pair)
+
+
+def delta_mtpsl(
+    scores: LooseScores, baseline: Baseline, *, tasks: Sequence[str] | None = None
+) -> Delta:
+    """Mean relative improvement over tasks, one metric each: mIoU, absolute error, mean angle.
+
+    Args:
+        scores: What is measured.
+        baseline: What against; supervised learning under the same regime in the tables.
+        tasks: The tasks to count; without it both sides must have the same.
+
+    Raises:
+        UsageError: where a task or a metric is missing on one side, or has no finite value.
+    """
+    return _delta("mtpsl", scores, baseline, tasks, _one)
+
+
+DELTAS: dict[str, Callable[..., Delta]] = {"xtasc": delta_xtasc, "mtpsl": delta_mtpsl}
+"""The published form of delta that goes with a protocol."""
+
+Choose = Callable[[Mapping[str, object]], Sequence[str]]
+
+
+def _pair(metrics: Mapping[str, object]) -> Sequence[str]:
+    return next((pair for pair in XTASC_METRICS if any(name in metrics for name in pair)), ())
+
+
+def _one(metrics: Mapping[str, object]) -> Sequence[str]:
+    return tuple(name for name in HEADLINES if name in metrics)[:1]
+
+
+def _delta(
+    form: str, scores: LooseScores, baseline: Baseline, tasks: Sequence[str] | None, choose: Choose
+) -> Delta:
+    terms: dict[str, float] = {}
+    for task in _common_tasks(scores, baseline, tasks):
+        names = choose(baseline.scores[task])
+        if not names:
+            raise UsageError(
+                f"`{task}` should have a score that delta ({form}) counts; {baseline.name} has "
+                f"{', '.join(baseline.scores[task]) or 'none'}. Leave the task out."
+            )
+        for name in names:
+            ours = _number(scores[task].get(name), task, name, "the scores to compare")
+            theirs = _number(baseline.scores[task].get(name), task, name, baseline.name)
+            terms[f"{task}.{name}"] = _improvement(ours, theirs, name)
+    return Delta(form, sum(terms.values()) / len(terms), terms, baseline)
+
+
+def _common_tasks(
+    scores: LooseScores, baseline: Baseline, tasks: Sequence[str] | None
+) -> Sequence[str]:
+    wanted = tuple(tasks if tasks is not None else dict.fromkeys([*baseline.scores, *scores]))
+    for task in wanted:
+        for side, name in ((baseline.scores, baseline.name), (scores, "the scores to compare")):
+            if task not in side:
+                raise UsageError(
+                    f"delta should compare the same tasks; found no `{task}` in {name}, which has "
+                    f"{', '.join(side) or 'no task'}. Give a baseline of all tasks (several "
+                    "single-task runs together may be one), or name the tasks to count."
+                )
+    if not wanted:
+        raise UsageError("delta should have a task to compare; found none. Name one.")
+    return wanted
+
+
+def _number(value: object, task: str, metric: str, where: str) -> float:
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        found = "nothing" if value is None else value
+        raise UsageError(
+            f"`{metric}` of `{task}` should be a finite number in {where}; found {found}. "
+            "Evaluate again under the same protocol, or name the tasks to count."
+        )
+    return float(value)
+
+
+def _improvement(ours: float, theirs: float, metric: str) -> float:
+    if theirs == 0:
+        raise UsageError(
+            f"the baseline's `{metric}` should not be 0: nothing is relative to it. Choose another."
+        )
+    change = 100 * (ours - theirs) / theirs
+    return change if HIGHER_IS_BETTER[metric] else -change

@@ -1,0 +1,162 @@
+"""Score a network on batches, one pass, whatever the size of the split."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchmetrics import SumMetric
+
+from mtdata import Task
+from mtdata.reading.batch import Batch
+from mtmodels.errors import PredictionError
+from mtmodels.metrics import Metric, metric_for
+from mtmodels.metrics.scores import Score, to_json
+
+Predict = Callable[[Float[Tensor, "b 3 h w"]], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of the tasks that had a label.
+
+    `images` counts the images seen, `labelled[task]` those of them that show the task.
+    """
+
+    protocol: str
+    images: int
+    labelled: dict[str, int]
+    scores: dict[str, dict[str, Score]]
+
+    def to_json(self) -> dict[str, Any]:
+        """`protocol`, `images` and `scores` for a JSON file; NaN is None."""
+        return {
+            "protocol": self.protocol,
+            "images": self.images,
+            "scores": to_json(self.scores),
+        }
+
+
+def evaluate(
+    predict: Predict,
+    batches: Iterable[Batch],
+    *,
+    tasks: Sequence[Task],
+    protocol: str = "mtpsl",
+    device: torch.device | str = "cpu",
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    channels_last: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Evaluation:
+    """Score under one protocol; arguments and errors are those of `evaluate_under`."""
+    return evaluate_under(
+        [protocol],
+        predict,
+        batches,
+        tasks=tasks,
+        device=device,
+        precision=precision,
+        channels_last=channels_last,
+        progress=progress,
+    )[0]
+
+
+def evaluate_under(
+    protocols: Sequence[str],
+    predict: Predict,
+    batches: Iterable[Batch],
+    *,
+    tasks: Sequence[Task],
+    device: torch.device | str = "cpu",
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    channels_last: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> list[Evaluation]:
+    """Predict every batch once and score it against its labels, at the size they have.
+
+    Gradients are off. The module that `predict` belongs to is put into evaluation mode, and each of
+    its parts back into the mode in which it was. Memory does not grow with the number of batches;
+    in a group of processes, each with its own batches, all get the scores of the whole.
+
+    Args:
+        protocols: Keys of `METRICS`; there is one result each.
+        predict: `Method.predict`, `Network.predict`, or any function from images to predictions.
+        batches: What to score; labels that a batch lacks are not scored.
+        tasks: The tasks to score.
+        device: Where to predict and count.
+        precision: Makes the mixed-precision context to predict in (`fabric.autocast`); scores are
+            always computed in full precision.
+        channels_last: Memory layout of the images.
+        progress: Told (batches done, batches in all or 0, what).
+
+    Raises:
+        UnknownNameError: for a protocol that is unknown or does not score a kind of label.
+        PredictionError: where a prediction is missing, or not finite.
+    """
+    metrics = [
+        {task.name: metric_for(task, protocol).to(device) for task in tasks}
+        for protocol in protocols
+    ]
+    images = SumMetric().to(device)
+    total = len(batches) if isinstance(batches, Sized) else 0
+    with torch.no_grad(), evaluation_mode(predict):
+        for done, batch in enumerate(batches, start=1):
+            moved = batch.to(device, channels_last=channels_last)
+            with precision():
+                predictions = predict(moved.image)
+            for under in metrics:
+                _score(under, predictions, moved)
+            images.update(len(batch))
+            if progress is not None:
+                progress(done, total, "evaluate")
+    return [_gather(m, images, name) for m, name in zip(metrics, protocols, strict=True)]
+
+
+@contextmanager
+def evaluation_mode(predict: Predict) -> Iterator[None]:
+    """Evaluation mode for the module that a method belongs to, if it belongs to one."""
+    owner = getattr(predict, "__self__", None)
+    modules = list(owner.modules()) if isinstance(owner, nn.Module) else []
+    training = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = False
+        yield
+    finally:
+        for module, mode in zip(modules, training, strict=True):
+            module.training = mode
+
+
+def _score(metrics: Mapping[str, Metric], predictions: Mapping[str, Tensor], batch: Batch) -> None:
+    for name, metric in metrics.items():
+        if name not in batch.labels:
+            continue
+        rows = batch.rows[name]
+        keys = tuple(batch.keys[row] for row in rows.tolist())
+        if name not in predictions:
+            raise PredictionError(name, keys, f"is missing among {sorted(predictions)}")
+        prediction = predictions[name][rows]
+        prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
+        if not prediction.isfinite().all():
+            raise PredictionError(name, keys, "holds NaN or infinity")
+        metric.update(prediction, batch.labels[name], batch.valid[name])
+
+
+def _gather(metrics: Mapping[str, Metric], images: SumMetric, protocol: str) -> Evaluation:
+    with warnings.catch_warnings():
+        # A process whose batches lack a task still takes part in the merge of its states.
+        warnings.filterwarnings("ignore", message="The ``compute`` method", category=UserWarning)
+        scores = {name: metric.compute() for name, metric in metrics.items()}
+        labelled = {name: _images(metric) for name, metric in metrics.items()}
+        count = int(images.compute())
+    shown = {name: n for name, n in labelled.items() if n > 0}
+    return Evaluation(protocol, count, shown, {name: scores[name] for name in shown})
+
+
+def _images(metric: Metric) -> int:
+    with metric.sync_context():
+        return int(metric.images)

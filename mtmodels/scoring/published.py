@@ -1,0 +1,143 @@
+"""The tables of the papers, with the errors in them put right and named."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from mtdata.errors import UnknownNameError
+
+_FOLDER = "published_tables"
+_FIELDS = ("dataset", "protocol", "regime", "method", "network", "weighting", "classes")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a published table.
+
+    Args:
+        paper: The paper ("xtasc-net").
+        table: The table, as it is numbered there.
+        name: The row; `paper/table/name` is its key.
+        dataset: The data set; scores are of its test split.
+        protocol: How the scores were made. Not every one is a key of `METRICS`.
+        scores: The scores, corrected where `printed` says so; shares in percent.
+        decimals: Digits after the point that are printed, for each `task.metric`.
+        printed: What is printed where it is corrected, for each `task.metric`.
+        regime: Which labels were seen.
+        method: The method, by the name it has here or in the paper.
+        network: The network, likewise; empty where it is not stated.
+        weighting: The weighting, likewise; empty where it is not stated.
+        classes: Classes of the semantic task.
+        parameters: Number of parameters, where it is printed.
+        delta: The printed delta, in percent.
+        baseline: Key of the row that the delta is against.
+        note: What to know before it is quoted.
+    """
+
+    paper: str
+    table: str
+    name: str
+    dataset: str
+    protocol: str
+    scores: Mapping[str, Mapping[str, float]]
+    decimals: Mapping[str, int]
+    printed: Mapping[str, float] = field(default_factory=dict)
+    regime: str = ""
+    method: str = ""
+    network: str = ""
+    weighting: str = ""
+    classes: int | None = None
+    parameters: int | None = None
+    delta: float | None = None
+    baseline: str | None = None
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the row is called on the command line."""
+        return f"{self.paper}/{self.table}/{self.name}"
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have a score."""
+        return tuple(self.scores)
+
+
+@cache
+def all_rows() -> tuple[Row, ...]:
+    """Every row of every table."""
+    found = []
+    for file in sorted(files("mtmodels.scoring").joinpath(_FOLDER).iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".yaml"):
+            found += list(_rows(yaml.safe_load(file.read_text(encoding="utf-8"))))
+    return tuple(found)
+
+
+def published(**wanted: str | int) -> tuple[Row, ...]:
+    """The rows whose fields have the given values: `published(dataset="nyu", protocol="xtasc")`.
+
+    Raises:
+        UnknownNameError: for a field that rows do not have.
+    """
+    for name in wanted:
+        if name not in Row.__dataclass_fields__:
+            raise UnknownNameError("field of a published row", name, Row.__dataclass_fields__)
+    return tuple(
+        row
+        for row in all_rows()
+        if all(getattr(row, name) == value for name, value in wanted.items())
+    )
+
+
+def published_row(key: str) -> Row:
+    """The row called `paper/table/name`.
+
+    Raises:
+        UnknownNameError: where there is none.
+    """
+    rows = {row.key: row for row in all_rows()}
+    if key not in rows:
+        raise UnknownNameError("published row", key, rows)
+    return rows[key]
+
+
+def _rows(paper: Mapping[str, Any]) -> Iterator[Row]:
+    for table in paper["tables"]:
+        for row in table["rows"]:
+            yield _row(paper, table, row)
+
+
+def _row(paper: Mapping[str, Any], table: Mapping[str, Any], row: Mapping[str, Any]) -> Row:
+    given = {**_common(paper), **_common(table), **_common(row)}
+    scores: dict[str, dict[str, float]] = {}
+    for column, value in zip(table["columns"], row["scores"], strict=True):
+        task, metric = column.split(".", 1)
+        scores.setdefault(task, {})[metric] = float(value)
+    return Row(
+        paper=paper["paper"],
+        table=table["table"],
+        name=row["name"],
+        scores=scores,
+        decimals=dict(zip(table["columns"], table["decimals"], strict=True)),
+        printed=row.get("printed", {}),
+        parameters=row.get("parameters"),
+        delta=row.get("delta"),
+        baseline=_baseline(paper["paper"], table) if "delta" in row else None,
+        note=" ".join(x for x in (row.get("note"), table.get("note")) if x),
+        **given,
+    )
+
+
+def _common(level: Mapping[str, Any]) -> dict[str, Any]:
+    """What a paper or a table may say for all its rows."""
+    return {name: level[name] for name in _FIELDS if name in level}
+
+
+def _baseline(paper: str, table: Mapping[str, Any]) -> str:
+    """A row of the same table, or `table/row` of another one."""
+    name = table["baseline"]
+    return f"{paper}/{name}" if "/" in name else f"{paper}/{table['table']}/{name}"

@@ -1,0 +1,120 @@
+"""The scores of runs, and which of them are seeds of one entry."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from mtdata.errors import UsageError
+from mtmodels.metrics.scores import LooseScores, from_json
+from mtmodels.scoring.spread import Spread
+
+_REQUIRED = ("name", "protocol", "dataset", "scores")
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """The scores of one run under one protocol.
+
+    Args:
+        name: What the run is called.
+        protocol: The protocol of the scores.
+        dataset: The data set.
+        scores: The scores; None stands for NaN.
+        split: The split.
+        size: Height and width of the images, where it is known.
+        units: Units of the tasks of the store, where they are known.
+        method: The method.
+        network: The network.
+        weighting: The weighting.
+        regime: Which labels were seen.
+        seed: The seed.
+        note: What to know before it is quoted (a selection on the test split).
+        settings: All else that seeds of one entry share: the digest of the store, epochs, batch.
+    """
+
+    name: str
+    protocol: str
+    dataset: str
+    scores: LooseScores
+    split: str = "test"
+    size: Any = None
+    units: Mapping[str, str] | None = None
+    method: str = ""
+    network: str = ""
+    weighting: str = ""
+    regime: str = ""
+    seed: int | None = None
+    note: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "RunScores":
+        """Read a run; keys that are no field are settings.
+
+        Raises:
+            UsageError: where the name, protocol, data set or scores are missing.
+        """
+        missing = [name for name in _REQUIRED if name not in value]
+        if missing:
+            raise UsageError(
+                f"a run to compare should have {', '.join(_REQUIRED)}; {value.get('name', 'one')} "
+                f"lacks {', '.join(missing)}. Score it with `mtmodels eval`."
+            )
+        names = {f.name for f in fields(cls)} - {"settings"}
+        known = {name: item for name, item in value.items() if name in names}
+        rest = {name: item for name, item in value.items() if name not in names}
+        return cls(**known | {"scores": from_json(value["scores"])}, settings=rest)
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """Runs that differ in this do not share a table."""
+        size, units = json.dumps(self.size, default=str), json.dumps(self.units, sort_keys=True)
+        return (self.protocol, self.dataset, self.split, size, units)
+
+    @property
+    def entry(self) -> tuple[str, ...]:
+        """Runs of a table that agree in this are seeds of one entry."""
+        facts = (self.method, self.network, self.weighting, self.regime, self.note)
+        return (*facts, repr(sorted(self.scores)), repr(sorted(self.settings.items())))
+
+
+def by_entry(runs: Sequence[RunScores]) -> list[list[RunScores]]:
+    """Seeds of one entry together; the same seed a second time starts another entry."""
+    groups: dict[tuple[Any, ...], list[RunScores]] = {}
+    times: dict[tuple[Any, ...], int] = {}
+    for run in runs:
+        again = times.setdefault((run.entry, run.seed), 0)
+        times[run.entry, run.seed] += 1
+        groups.setdefault((run.entry, again), []).append(run)
+    return list(groups.values())
+
+
+def over_seeds(runs: Sequence[RunScores]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Means and sample standard deviations of every score; of lists the means alone."""
+    means: dict[str, dict[str, Any]] = {}
+    std: dict[str, dict[str, float]] = {}
+    for task, metrics in runs[0].scores.items():
+        means[task] = {}
+        for metric, value in metrics.items():
+            values = [run.scores[task].get(metric, float("nan")) for run in runs]
+            if isinstance(value, list):
+                columns = zip(*values, strict=True)
+                means[task][metric] = [Spread.of(column).mean for column in columns]
+                continue
+            spread = Spread.of(values)
+            means[task][metric] = spread.mean
+            if spread.std is not None:
+                std.setdefault(task, {})[metric] = spread.std
+    return means, std
+
+
+def common_name(names: Sequence[str]) -> str:
+    """The name of one run, or what the names of several begin with and a star."""
+    if len(names) == 1:
+        return names[0]
+    first, last = min(names), max(names)
+    same = next(
+        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)
+    )
+    return f"{first[:same]}*"

@@ -1,0 +1,163 @@
+"""The training loop: steps, epochs, checkpoints, the log."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mtdata.reading.loader import Loader
+from mtmodels.errors import InterruptedRun
+from mtmodels.metrics.scores import Scores
+from mtmodels.training.loop.clock import Clock
+from mtmodels.training.loop.engine import Engine, StepResult
+from mtmodels.training.loop.means import EpochMeans
+from mtmodels.training.loop.schedules import Position
+from mtmodels.training.loop.selection import Selection
+from mtmodels.training.loop.signals import listening
+from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.record import checkpoint
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runlog import RunLog
+
+Validate = Callable[[], Scores]
+
+
+class Trainer:
+    """Trains to the end, from wherever it is.
+
+    Args:
+        engine: What does a step.
+        batches: The training data.
+        folder: Where checkpoints and the log go.
+        validate: Scores the held-out images; None where nothing is held out.
+        selects: Whether these scores choose the checkpoint `best`.
+        watcher: Who is told.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        batches: Loader,
+        *,
+        folder: RunFolder,
+        validate: Validate | None = None,
+        selects: bool = False,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.engine, self.batches, self.folder = engine, batches, folder
+        self.validate, self.selects = validate, selects
+        self.config = engine.config
+        self.watcher = watcher or Watcher()
+        self.runlog = RunLog(folder.metrics)
+        tasks = [task.name for task in engine.method.network.tasks]
+        self.selection, self.means, self.clock = Selection(), EpochMeans(tasks), Clock()
+        self.epoch = self.offset = 0
+
+    def fit(self) -> None:
+        """Train until the last epoch is done.
+
+        Raises:
+            InterruptedRun: where somebody asked to stop; the run is saved then.
+            DivergedError: where a loss is not finite; the last checkpoint stays as it is.
+        """
+        self.engine.train()
+        with listening() as stop:
+            while self.epoch < self.config.epochs:
+                for batch in self.clock.watch(self.batches.epoch(self.epoch, self.offset)):
+                    result = self.engine.step(batch, self.position())
+                    self._after_step(result, len(batch))
+                    if stop.asked or self._is_due():
+                        self.save()
+                    if stop.asked:
+                        raise InterruptedRun(self.folder.path, self.position().step)
+                self._end_epoch()
+                if stop.asked:
+                    raise InterruptedRun(self.folder.path, self.position().step)
+
+    def close(self) -> None:
+        """Close the log."""
+        self.runlog.close()
+
+    def position(self) -> Position:
+        """Where the next step is."""
+        steps = len(self.batches)
+        return Position(self.epoch * steps + self.offset, steps, self.config.epochs)
+
+    def save(self) -> None:
+        """Write the checkpoint `last`."""
+        state = {
+            "epoch": self.epoch,
+            "offset": self.offset,
+            "seconds": self.clock.total(),
+            "means": self.means.state(),
+            "selection": self.selection.state(),
+            "log": self.runlog.position(),
+            **self.engine.state(),
+        }
+        checkpoint.save(self.folder.last, self.engine.method.state_dict(), state)
+
+    def resume(self) -> bool:
+        """Go back to the checkpoint `last`; without one, start anew and say so."""
+        if not checkpoint.exists(self.folder.last):
+            self.runlog.rewind(0)
+            return False
+        state = checkpoint.load_state(self.folder.last)
+        self.engine.load_state(checkpoint.load_weights(self.folder.last), state)
+        self.epoch, self.offset = state["epoch"], state["offset"]
+        self.means.load_state(state["means"])
+        self.selection.load_state(state["selection"])
+        self.clock = Clock(state["seconds"])
+        self.runlog.rewind(state["log"])
+        if self.selects and self.offset == 0 and self.epoch == self.selection.best_epoch:
+            # A kill between saving an epoch and keeping it as the best left `best` behind.
+            checkpoint.copy(self.folder.last, self.folder.best)
+        return True
+
+    def _after_step(self, result: StepResult, images: int) -> None:
+        self.offset += 1
+        self.clock.count(images)
+        self.means.add(result)
+        step = self.position().step
+        if step % self.config.log_every == 0 or self.offset == len(self.batches):
+            self.runlog.write("step", self._row(result))
+        self.watcher.step(self._progress(), result)
+
+    def _row(self, result: StepResult) -> dict[str, Any]:
+        return {
+            "step": self.position().step,
+            "epoch": self.epoch + 1,
+            "lr": result.lr,
+            "loss": result.loss,
+            "tasks": result.tasks,
+            "auxiliary": result.auxiliary,
+            "parts": result.parts,
+            "images": result.images,
+            "labelled": result.labelled,
+            "weights": self.engine.weighting.weights(),
+            "gradient_norm": result.gradient_norm,
+            "time": self.clock.lap(),
+        }
+
+    def _end_epoch(self) -> None:
+        means = self.means.take()
+        self.engine.weighting.end_epoch(means["means"])
+        scores = self.validate() if self.validate else {}
+        self.epoch, self.offset = self.epoch + 1, 0
+        row: dict[str, Any] = {"epoch": self.epoch, "step": self.position().step, **means}
+        is_best = False
+        if self.validate:
+            improvement, is_best = self.selection.offer(scores, self.epoch)
+            row |= {"scores": scores, "improvement": improvement, "best": is_best}
+        self.runlog.write("epoch", row | {"time": {"seconds": self.clock.total()}})
+        self.save()
+        if is_best and self.selects:
+            checkpoint.copy(self.folder.last, self.folder.best)
+        self.watcher.epoch(self._progress(), means["means"], scores, auxiliary=means["auxiliary"])
+
+    def _is_due(self) -> bool:
+        every = self.config.checkpoint_every
+        return every is not None and self.position().step % every == 0
+
+    def _progress(self) -> Progress:
+        done, steps = self.position().step, len(self.batches) * self.config.epochs
+        left = self.clock.seconds_a_step() * (steps - done)
+        epochs = self.config.epochs
+        return Progress(min(self.epoch + 1, epochs), done, steps, epochs, self.epoch, left)

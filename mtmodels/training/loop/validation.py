@@ -1,0 +1,81 @@
+"""Scores of a split, with the device and the precision of the run."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+
+from mtdata.reading.batch import Batch
+from mtdata.reading.dataset import Dataset
+from mtdata.reading.loader import Loader
+from mtmodels.networks.base import Network
+from mtmodels.scoring.evaluate import Evaluation, Predict, evaluate_under
+from mtmodels.training.config import Config
+from mtmodels.training.loop.layout import memory_format
+
+Report = Callable[[int, int, str], None]
+
+
+class Once:
+    """The batches of a split, in its order, with their number.
+
+    Args:
+        dataset: What to read.
+        config: Batch size and number of workers.
+    """
+
+    def __init__(self, dataset: Dataset, config: Config) -> None:
+        self._loader = Loader(
+            dataset,
+            config.batch,
+            seed=config.seed,
+            shuffle=False,
+            drop_last=False,
+            workers=config.workers or 0,
+        )
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._loader.epoch(0)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores splits with one network.
+
+    Args:
+        predict: The `predict` of a network or method that is on its device.
+        fabric: Device and precision.
+        config: Batch size and number of workers.
+        channels_last: The layout of the network.
+    """
+
+    predict: Predict
+    fabric: Fabric
+    config: Config
+    channels_last: bool
+
+    @classmethod
+    def of(cls, network: Network, fabric: Fabric, config: Config) -> "Scorer":
+        """Put a network on the device of the run."""
+        layout = memory_format(network, fabric)
+        network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
+        return cls(network.predict, fabric, config, layout == torch.channels_last)
+
+    def score(
+        self, dataset: Dataset, *protocols: str, progress: Report | None = None
+    ) -> list[Evaluation]:
+        """Score a split, predicting once for all protocols."""
+        return evaluate_under(
+            protocols,
+            self.predict,
+            Once(dataset, self.config),
+            tasks=dataset.tasks,
+            device=self.fabric.device,
+            precision=self.fabric.autocast,
+            channels_last=self.channels_last,
+            progress=progress,
+        )

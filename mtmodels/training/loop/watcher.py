@@ -1,0 +1,60 @@
+"""What a run tells whoever watches it; the command line draws bars and lines from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mtmodels.metrics.scores import Scores
+    from mtmodels.training.loop.engine import StepResult
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is after a step.
+
+    Args:
+        epoch: The epoch that runs, counted from 1.
+        step: Steps done in the run.
+        steps: Steps of the whole run.
+        epochs: Epochs of the whole run.
+        done: Epochs that are done.
+        left: Seconds that the rest will take, as far as one can tell.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    epochs: int
+    done: int
+    left: float
+
+
+class Watcher:
+    """Hears what happens. This one keeps quiet; override what is of interest."""
+
+    def say(self, text: str) -> None:
+        """A sentence for people."""
+
+    def step(self, progress: Progress, result: "StepResult") -> None:
+        """A step is done."""
+
+    def epoch(
+        self,
+        progress: Progress,
+        means: Mapping[str, float],
+        scores: "Scores",
+        *,
+        auxiliary: Mapping[str, float],
+    ) -> None:
+        """An epoch is done.
+
+        Args:
+            progress: Where the run is.
+            means: Of the terms of tasks.
+            scores: Empty where nothing was held out.
+            auxiliary: Means of the terms beside those of tasks.
+        """
+
+    def evaluating(self, what: str, done: int, total: int) -> None:
+        """A batch is scored."""

@@ -1,0 +1,89 @@
+"""`manifest.json`: what a result depends on besides its configuration."""
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mtmodels.training.record.runfolder import FORMAT
+
+PACKAGES = ("mtpartial", "torch", "torchvision", "lightning-fabric", "numpy", "h5py",
+            "albumentations", "opencv-python-headless", "torchmetrics", "safetensors")  # fmt: skip
+
+
+def manifest(
+    *,
+    arguments: Sequence[str],
+    store: dict[str, Any],
+    size: tuple[int, int],
+    regime: str,
+    seed: int,
+    created: str,
+) -> dict[str, Any]:
+    """Put together the manifest of a run.
+
+    Args:
+        arguments: The command line; a home folder in it is written as `~`.
+        store: Dataset, digests and format version of the store, units of its tasks.
+        size: Height and width of the images.
+        regime: The regime that labels are seen under.
+        seed: The seed of the run.
+        created: When the run began, ISO 8601.
+    """
+    return {
+        "format": FORMAT,
+        "format_version": 1,
+        "created": created,
+        "arguments": [without_home(argument) for argument in arguments],
+        "store": store,
+        "size": list(size),
+        "regime": regime,
+        "seed": seed,
+        "versions": versions(),
+        "host": host(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def host() -> dict[str, Any]:
+    """The machine, without its name or anything personal."""
+    import torch
+
+    cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "cards": cards,
+    }
+
+
+def processor() -> str:
+    """The model of the processor, as the system calls it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def without_home(argument: str) -> str:
+    """Write the home folder as `~`."""
+    home = str(Path.home())
+    return argument.replace(home, "~") if len(home) > 1 else argument

@@ -1,0 +1,110 @@
+"""`report.html`: a run on one page that needs no other file."""
+
+import base64
+import html
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtmodels.metrics.scores import HIGHER_IS_BETTER, LooseScores, Scores
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 68rem; padding: 0 1rem;
+       color: #1c1c1c; background: #fff }
+h1 { font-size: 1.5rem; overflow-wrap: anywhere } h2 { font-size: 1.15rem; margin-top: 2rem }
+table { border-collapse: collapse; margin: .6rem 0 } img { max-width: 100%; height: auto }
+th, td { border-bottom: 1px solid #ddd; padding: .25rem .8rem; text-align: left }
+td.n { text-align: right; font-variant-numeric: tabular-nums }
+pre { background: #f5f5f3; padding: .8rem; overflow-x: auto; font-size: 13px }
+.warn { background: #fff3d6; border-left: 4px solid #c98b1b; padding: .5rem .8rem }
+@media (prefers-color-scheme: dark) { body { color: #e6e6e6; background: #191919 }
+  pre { background: #262626 } th, td { border-color: #444 } .warn { background: #443a1e } }
+"""
+
+
+def page(
+    *,
+    title: str,
+    summary: Mapping[str, Any],
+    scores: Mapping[str, Scores],
+    config: str,
+    curves: Path,
+    pictures: Sequence[Path],
+    warning: str | None = None,
+) -> str:
+    """Write the page.
+
+    Args:
+        title: Name of the run.
+        summary: Facts to list first.
+        scores: For each protocol, the scores.
+        config: The configuration as YAML.
+        curves: A PNG.
+        pictures: PNGs of predictions beside labels.
+        warning: What a reader has to know before believing a number.
+    """
+    parts = [f"<h1>{html.escape(title)}</h1>"]
+    if warning:
+        parts.append(f'<p class="warn">{html.escape(warning)}</p>')
+    parts.append(_facts(summary))
+    for protocol, rows in scores.items():
+        parts += [f"<h2>Scores, protocol {html.escape(protocol)}</h2>", score_table(rows)]
+    parts += ["<h2>Curves</h2>", _image(curves, "training curves")]
+    if pictures:
+        parts.append("<h2>Predictions beside labels</h2>")
+        parts += [_image(picture, f"image {picture.stem}") for picture in pictures]
+    parts.append(f"<h2>Configuration</h2><pre>{html.escape(config)}</pre>")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def score_table(scores: Scores) -> str:
+    """The scores as an HTML table; values a class are left to the JSON file."""
+    rows = [
+        f"<tr><td>{html.escape(task)}</td><td>{name} {_arrow(name)}</td>"
+        f'<td class="n">{number(value)}</td></tr>'
+        for task, values in scores.items()
+        for name, value in values.items()
+        if not isinstance(value, list)
+    ]
+    return f"<table><tr><th>task</th><th>score</th><th>value</th></tr>{''.join(rows)}</table>"
+
+
+def plain_scores(scores: LooseScores) -> str:
+    """The scores as lines of text, a task a line."""
+    lines = []
+    for task, values in scores.items():
+        told = "  ".join(
+            f"{name} {number(value)}"
+            for name, value in values.items()
+            if not isinstance(value, list)
+        )
+        lines.append(f"  {task:<10}{told}")
+    return "\n".join(lines)
+
+
+def number(value: Any) -> str:
+    """A score for people: four significant digits."""
+    return "n/a" if value is None or math.isnan(value) else f"{value:.4g}"
+
+
+def _arrow(name: str) -> str:
+    return "↑" if HIGHER_IS_BETTER.get(name, True) else "↓"
+
+
+def _facts(summary: Mapping[str, Any]) -> str:
+    rows = [
+        f"<tr><td>{html.escape(key.replace('_', ' '))}</td><td>{html.escape(str(value))}</td></tr>"
+        for key, value in summary.items()
+    ]
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _image(path: Path, text: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f'<p><img alt="{html.escape(text)}" src="data:image/png;base64,{data}"></p>'

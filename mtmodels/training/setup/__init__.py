@@ -1,0 +1,1 @@
+"""From words to objects: configuration, data, what trains."""

@@ -1,0 +1,157 @@
+"""What a run trains and is scored on: store, tasks, regime, hold-out. No torch here."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mtdata import Store, Task, open_store
+from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.reading.augment import Augmentation
+from mtdata.reading.cache import Cache, share_memory
+from mtdata.reading.dataset import Dataset
+from mtdata.reading.holdout import holdout
+from mtdata.reading.photometric import Photometric
+from mtmodels.names import default_tasks
+from mtmodels.training.config import AugmentationPart, Config
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The data of a run.
+
+    Args:
+        store: Where it comes from.
+        tasks: The tasks of the run, in the order of the store.
+        regime: Name or file of the regime.
+        train: Augmented, with the labels that the regime shows.
+        held: What is kept away from training, as it is; None without a hold-out.
+        test: The test split with all its labels, as it is.
+        left_out: Training images that show no label of these tasks, and so left the epoch.
+        cache: What `train` and `held` are read through, still to be filled; None without one.
+    """
+
+    store: Store
+    tasks: tuple[Task, ...]
+    regime: str
+    train: Dataset
+    held: Dataset | None
+    test: Dataset
+    left_out: int
+    cache: Cache | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return self.train.size
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """For each task, how many training images show it."""
+        shown = self.train.labelled.sum(0)
+        return {task.name: int(n) for task, n in zip(self.tasks, shown, strict=True)}
+
+
+def open_data(config: Config) -> RunData:
+    """Open the store and cut it into what trains, what is held out and what tests.
+
+    Raises:
+        StoreError: where the store cannot be read.
+        UsageError: for an unknown task or regime, or a batch larger than the training set.
+        DataError: where the regime shows no label of a task.
+    """
+    if config.data is None:
+        raise UsageError("`data` should name a store; found none. Give --data FILE.")
+    store = open_store(config.data)
+    tasks = choose_tasks(config, store)
+    names = [task.name for task in tasks]
+    regime = config.regime or store.default_regime
+    split = split_with_role(store, "train")
+    train = store.dataset(split, names, regime, transform=augmentation(config.augmentation))
+    held = None
+    if config.holdout > 0:
+        mask = holdout(train.keys, config.holdout, seed=config.seed)
+        held = store.dataset(split, names, regime).subset(mask)
+        train = train.subset(~mask)
+    left_out = 0
+    if not config.keep_unlabelled:
+        train, left_out = train.drop_unlabelled()
+    test = store.dataset(split_with_role(store, "test"), names)
+    data = RunData(store, tasks, regime, train, held, test, left_out)
+    _check(data, config)
+    return cached(data) if config.cache == "memory" else data
+
+
+def cached(data: RunData) -> RunData:
+    """The same data, read once into memory that the reading processes share.
+
+    Raises:
+        UsageError: where it does not fit.
+    """
+    if data.held is None:
+        cache, (train,) = share_memory(data.train)
+        return replace(data, train=train, cache=cache)
+    cache, (train, held) = share_memory(data.train, data.held)
+    return replace(data, train=train, held=held, cache=cache)
+
+
+def choose_tasks(config: Config, store: Store) -> tuple[Task, ...]:
+    """The tasks of the run, in the order of the store.
+
+    Raises:
+        UnknownNameError: where the store lacks one of them.
+    """
+    there = [task.name for task in store.tasks]
+    wanted = config.tasks or default_tasks(config.method.name, there)
+    for name in wanted:
+        if name not in there:
+            raise UnknownNameError("task in this store:", name, there)
+    return tuple(task for task in store.tasks if task.name in wanted)
+
+
+def split_with_role(store: Store, role: str) -> str:
+    """The name of the first split with a role.
+
+    Raises:
+        DataError: where there is none.
+    """
+    for split in store.splits.values():
+        if split.role == role:
+            return split.name
+    raise DataError(f"{store.path} should have a {role} split; found {', '.join(store.splits)}.")
+
+
+def augmentation(part: AugmentationPart) -> Augmentation:
+    """What is done to a training sample."""
+    return Augmentation(
+        flip=part.flip,
+        scales=part.scales,
+        rotate=part.rotate,
+        photometric=Photometric() if part.photometric else None,
+        paper_geometry=part.paper_geometry,
+    )
+
+
+def default_workers() -> int:
+    """Reading processes: one for two cores, at most four."""
+    return min(4, max(1, (os.cpu_count() or 1) // 2))
+
+
+def default_out(config: Config, dataset: str, regime: str) -> Path:
+    """The run folder of a configuration that names none."""
+    regime = Path(regime).stem if regime.endswith(".csv") else regime
+    name = f"{dataset}-{config.method.name}-{config.network.name}-{regime}-s{config.seed}"
+    return Path("runs") / name
+
+
+def _check(data: RunData, config: Config) -> None:
+    bare = [task for task, shown in data.labels.items() if not shown]
+    if bare:
+        raise DataError(
+            f"the regime `{data.regime}` should show labels of every task of the run; found none "
+            f"of {', '.join(bare)}. Leave them out with --tasks, or choose another --regime."
+        )
+    if config.batch > len(data.train):
+        raise UsageError(
+            f"`batch` should be at most the number of training images, {len(data.train)}; "
+            f"found {config.batch}. Give a smaller --batch."
+        )

@@ -1,0 +1,92 @@
+"""What a run would take, from two measured steps; nothing is written."""
+
+import resource
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtmodels.training.config import Config
+from mtmodels.training.loop.schedules import Position
+from mtmodels.training.setup.data import RunData
+from mtmodels.training.setup.setup import Parts
+
+MEASURED = 2
+"""Steps that are timed, after one that warms up."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would take. Memory in MB, time in seconds."""
+
+    method: str
+    network: str
+    weighting: str
+    regime: str
+    tasks: tuple[str, ...]
+    labels: dict[str, int]
+    images: int
+    left_out: int
+    held_out: int
+    size: tuple[int, int]
+    precision: str
+    parameters: int
+    parameters_inference: int
+    steps_per_epoch: int
+    steps: int
+    seconds_per_step: float
+    seconds: float
+    memory_mb: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def measure(config: Config, data: RunData, parts: Parts) -> Plan:
+    """Do a few steps and reckon."""
+    engine, per_epoch = parts.engine, len(parts.loader)
+    position = Position(0, per_epoch, config.epochs)
+    batches, times = parts.loader.epoch(0), []
+    for batch, _ in zip(batches, range(1 + MEASURED), strict=False):
+        started = time.perf_counter()
+        engine.step(batch, position)
+        times.append(time.perf_counter() - started)
+    a_step = sum(times[1:] or times) / len(times[1:] or times)
+    steps = per_epoch * config.epochs
+    return Plan(
+        method=config.method.name,
+        network=config.network.name,
+        weighting=config.weighting.name,
+        regime=data.regime,
+        tasks=tuple(task.name for task in data.tasks),
+        labels=data.labels,
+        images=len(data.train),
+        left_out=data.left_out,
+        held_out=0 if data.held is None else len(data.held),
+        size=data.size,
+        precision=parts.precision.name,
+        parameters=count(engine.method),
+        parameters_inference=count(engine.method.network),
+        steps_per_epoch=per_epoch,
+        steps=steps,
+        seconds_per_step=a_step,
+        seconds=a_step * steps,
+        memory_mb=peak_memory_mb(),
+    )
+
+
+def count(module: nn.Module) -> int:
+    """How many parameters a module has."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def peak_memory_mb() -> float:
+    """The most memory so far: of the card where there is one, of this process otherwise."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

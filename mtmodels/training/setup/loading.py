@@ -1,0 +1,154 @@
+"""Going back to a run that was trained: its configuration, its data, its networks."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mtdata import Store, Task, open_store
+from mtdata.errors import DataError, UsageError
+from mtmodels.errors import RunFolderError
+from mtmodels.methods.base import Method
+from mtmodels.networks.base import Network
+from mtmodels.training.config import Config
+from mtmodels.training.record import checkpoint
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.setup.resolve import read_layer, resolve
+from mtmodels.training.setup.settle import settle_options
+from mtmodels.training.setup.setup import make_method
+from mtmodels.training.setup.storefacts import store_facts
+
+Which = Literal["last", "best"]
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run on the disk.
+
+    Args:
+        folder: Where it is.
+        config: What it was trained with.
+        facts: Its manifest.
+    """
+
+    folder: RunFolder
+    config: Config
+    facts: dict[str, Any]
+
+    @property
+    def dataset(self) -> str:
+        """The data set that it was trained on."""
+        return str(self.facts["store"]["dataset"])
+
+    @property
+    def selected(self) -> Which:
+        """The checkpoint that its selection chose."""
+        return "last" if self.config.select == "last" else "best"
+
+    def chosen(self, which: Which | None = None) -> Path:
+        """The checkpoint of a name; without one, the one that the selection of the run chose.
+
+        Raises:
+            RunFolderError: where there is none.
+        """
+        last = (which or self.selected) == "last"
+        return checkpoint.find(self.folder.last if last else self.folder.best)
+
+    def scored(self, split: str) -> list[dict[str, Any]]:
+        """The scores of a split that were kept, one entry a protocol."""
+        files = sorted(self.folder.scores.glob(f"{split}-*.json"))
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+    def known(self, data: Path | None = None) -> dict[str, Any]:
+        """What `store_facts` says: from the manifest, or from a store.
+
+        Args:
+            data: A store to ask instead; the manifest of an older run lacks the tasks, and then
+                the store of the run is asked.
+
+        Raises:
+            UsageError: where the store is needed and is not where it was.
+        """
+        facts: dict[str, Any] = self.facts["store"]
+        if data is None and "tasks" in facts:
+            return facts
+        with self.open_store(data) as store:
+            return store_facts(store)
+
+    def open_store(self, data: Path | None = None) -> Store:
+        """The store of the run, or another one.
+
+        Raises:
+            UsageError: where the store of the run is not where it was.
+            StoreError: where it cannot be read.
+        """
+        path = Path(data or self.config.data or "")
+        if data is None and not path.is_file():
+            raise UsageError(
+                f"the store of the run should be at {path}; found none. Say where with --data."
+            )
+        return open_store(path)
+
+
+def open_run(path: Path) -> TrainedRun:
+    """Open a run folder.
+
+    Raises:
+        RunFolderError: where it is none.
+    """
+    folder = RunFolder(path)
+    if not folder.is_run() or not folder.config.is_file():
+        raise RunFolderError(
+            f"{path} should be a run folder of mttrain; found no manifest and configuration in it."
+        )
+    config = settle_options(resolve(read_layer(folder.config)))
+    return TrainedRun(folder, config, read_layer(folder.manifest))
+
+
+def load_network(network: Network, place: Path) -> None:
+    """Load the weights of a checkpoint.
+
+    Raises:
+        DataError: where a task had another number of channels when they were trained.
+    """
+    weights, own = checkpoint.load_network_weights(place), network.state_dict()
+    for task in network.tasks:
+        for name in own:
+            if task.name not in name.split(".") or name not in weights:
+                continue
+            if weights[name].shape != own[name].shape:
+                raise DataError(
+                    f"`{task.name}` should have {len(weights[name])} classes, as the run was "
+                    f"trained on; found {len(own[name])} in this store. Give another --data."
+                )
+    network.load_state_dict(weights)
+
+
+def load_method(run: TrainedRun, tasks: Sequence[Task], which: Which | None = None) -> Method:
+    """The method of a run, with its network and all that only training needs, as it was trained.
+
+    Args:
+        run: The run.
+        tasks: The tasks that it was trained on, in its order.
+        which: The checkpoint; None for the one that the run selected.
+
+    Raises:
+        RunFolderError: where there is no such checkpoint.
+    """
+    place = run.chosen(which)
+    # The checkpoint brings the weights of the encoder; the file they began with may be gone.
+    part = run.config.network.model_copy(update={"encoder_weights": None})
+    method = make_method(run.config.model_copy(update={"network": part}), tasks)
+    method.load_state_dict(checkpoint.load_weights(place))
+    return method
+
+
+def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:
+    """The tasks of a run, as a store knows them.
+
+    Raises:
+        UnknownNameError: where the store lacks one.
+    """
+    assert run.config.tasks is not None  # a run writes down what it settled on
+    return tuple(store.task(name) for name in run.config.tasks)

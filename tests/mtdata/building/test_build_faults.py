@@ -1,0 +1,199 @@
+"""Bad samples, full disks and targets that cannot be: one paragraph, and no half-written store."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtdata.building.build import build
+from mtdata.building.frames import Frames
+from mtdata.errors import DataError, MtdataError, SampleError, UsageError
+from mtdata.inspecting.verify import verify
+from mtdata.store import atomic
+from tests.fakes import BrokenSource, FakeSource, Interrupted, stop_after
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "a.h5"
+
+
+@pytest.mark.parametrize(
+    ("fault", "task", "said"),
+    [
+        ("class", "semantic", "class ids should be 0..4; found 5..5"),
+        ("depth", "depth", "depth should be 0.001..65.535 metres; found 99"),
+        ("NaN", "disparity", "found NaN"),
+        ("length", "normals", "normals should have unit length"),
+        ("binary", "saliency", "values should be 0 or 1; found 7..7"),
+        ("size", "rgb", "label `semantic` should have the size of its image, 24x32; found 3x3"),
+        ("unreadable", "rgb", "Permission denied"),
+        ("bare", "rgb", "should have at least one label"),
+        ("void", "rgb", "none with a valid pixel"),
+    ],
+)
+def test_bad_sample_is_named(out: Path, fault: str, task: str, said: str) -> None:
+    with pytest.raises(SampleError) as caught:
+        build(BrokenSource(fault=fault, missing=0), out)
+    text = str(caught.value)
+    assert said in text
+    assert f"/data/{task}/0003.png" in text
+    assert "train/0003" in text
+    assert "\n" not in text
+    assert caught.value.exit_code == DataError.exit_code
+    assert not out.exists()
+    assert not out.with_name("a.h5.tmp").exists()
+
+
+def test_error_crosses_from_a_worker(out: Path) -> None:
+    with pytest.raises(SampleError, match=r"/data/semantic/0003\.png: label `semantic` of train"):
+        build(BrokenSource(fault="class", missing=0), out, jobs=2)
+    assert [file.name for file in out.parent.iterdir()] == ["a.h5.partial"]
+
+
+def test_mended_source_is_resumed(out: Path) -> None:
+    class Mended(BrokenSource):
+        """The same source, its fault put right."""
+
+        def read(self, *what: object) -> object:  # type: ignore[override]
+            return FakeSource.read(self, *what)  # type: ignore[arg-type]
+
+    with pytest.raises(SampleError):
+        build(BrokenSource(fault="class", missing=0), out)
+    assert build(Mended(fault="class", missing=0), out, mode="resume").resumed == 2
+
+
+def test_worker_that_is_killed(out: Path) -> None:
+    with pytest.raises(MtdataError, match=r"worker process ended.*--resume"):
+        build(BrokenSource(fault="exit"), out, jobs=2)
+    assert not out.exists()
+
+
+def test_disk_full_while_samples_are_kept(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.pwrite
+    budget = [40_000]
+
+    def limited(file: int, data: memoryview, place: int) -> int:
+        if budget[0] <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        done = write(file, data[: min(len(data), 1000, budget[0])], place)
+        budget[0] -= done
+        return done
+
+    source = FakeSource(images=(30, 10), missing=0)
+    monkeypatch.setattr(os, "pwrite", limited)
+    with pytest.raises(MtdataError, match=r"is full: about .* MB are needed and .* MB are left"):
+        build(source, out)
+    assert [file.name for file in out.parent.iterdir()] == ["a.h5.partial"]
+    monkeypatch.undo()
+    summary = build(source, out, mode="resume")
+    assert 0 < summary.resumed < 40
+    assert verify(out).ok
+
+
+def test_disk_full_while_the_store_is_written(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(atomic, "_reserve", full)
+    with pytest.raises(MtdataError, match="is full"):
+        build(FakeSource(), out)
+    assert [file.name for file in out.parent.iterdir()] == ["a.h5.partial"]
+    monkeypatch.undo()
+    assert build(FakeSource(), out, mode="resume").resumed == 9
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from mtdata.building.build import build
+from mtdata.errors import MtdataError
+from mtdata.store import atomic
+from tests.fakes import FakeSource
+if sys.argv[3] == "late":
+    atomic._reserve = lambda path, size: None
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    build(FakeSource(images=(12, 6), missing=0), Path(sys.argv[1]))
+except MtdataError as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+
+
+def limited(out: Path, size: int, when: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", LIMITED, str(out), str(size), when],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_system_that_writes_no_more(out: Path, when: str) -> None:
+    """A real limit of the system: while the journal grows, and while HDF5 writes."""
+    source = FakeSource(images=(12, 6), missing=0)
+    with pytest.raises(Interrupted):
+        build(source, out, progress=stop_after(18))
+    size = out.with_name("a.h5.partial").stat().st_size
+    out.with_name("a.h5.partial").unlink()
+    done = limited(out, size // 2 if when == "early" else size + 2000, when)
+    assert done.returncode == 1, done.stderr
+    assert "is full" in done.stdout
+    assert done.stdout.count("\n") == 1
+    assert [file.name for file in out.parent.iterdir()] == ["a.h5.partial"]
+    summary = build(source, out, mode="resume")
+    assert 0 < summary.resumed <= 18
+    assert verify(out).ok
+
+
+def test_target_that_cannot_be(out: Path) -> None:
+    out.write_text("a file")
+    with pytest.raises(MtdataError, match="should be writable") as caught:
+        build(FakeSource(), out / "b.h5")
+    assert "--out" in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(MtdataError, match="permission denied"):
+        build(FakeSource(), tmp_path / "a.h5")
+
+
+def test_partial_file_that_is_something_else(out: Path) -> None:
+    out.with_name("a.h5.partial").write_text("my own notes")
+    for mode in ("resume", "overwrite"):
+        with pytest.raises(UsageError, match="another kind of file"):
+            build(FakeSource(), out, mode=mode)
+    assert out.with_name("a.h5.partial").read_text() == "my own notes"
+
+
+def test_frames_survive_a_flip_and_a_failed_write(tmp_path: Path) -> None:
+    frames = Frames(tmp_path / "f")
+    places = [frames.append(data) for data in (b"one", b"two", b"three")]
+    frames.close()
+    whole = bytearray((tmp_path / "f").read_bytes())
+    whole[places[1]] ^= 1
+    (tmp_path / "f").write_bytes(whole)
+    frames = Frames(tmp_path / "f")
+    # What follows a broken record cannot be trusted either.
+    assert list(frames.scan()) == [(places[0], b"one")]
+    assert frames.append(b"again") == places[1]
+    frames.clear()
+    assert list(frames.scan()) == []
+    frames.close()
+
+
+def test_unknown_errors_are_not_hidden(out: Path) -> None:
+    with pytest.raises(RuntimeError, match="mine"), atomic.disk_errors(out):
+        raise RuntimeError("mine")
+    with pytest.raises(OSError, match="Interrupted"), atomic.disk_errors(out):
+        raise OSError(errno.EINTR, "Interrupted")

@@ -1,0 +1,105 @@
+"""Statistics of a store against numpy on all labels at once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtdata.building.build import build
+from mtdata.errors import UnknownNameError
+from mtdata.inspecting.stats import stats
+from mtdata.inspecting.stats_plot import plot
+from mtdata.store import Store, open_store
+from tests.fakes import FakeSource
+from tests.nyu_tree import nyu_store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return open_store(nyu_store(tmp_path_factory.mktemp("store")))
+
+
+def _all(store: Store, split: str, task: str, regime: str) -> tuple[np.ndarray, int, int]:
+    """Valid values of a task, images, pixels."""
+    found = store.split(split)
+    column = [t.name for t in store.tasks].index(task)
+    images = np.flatnonzero(found.visible(regime)[:, column])
+    samples = [found.read(int(i), [task]) for i in images]
+    values = [s.labels[task][s.valid[task]] for s in samples]
+    return np.concatenate(values), len(samples), sum(s.valid[task].size for s in samples)
+
+
+@pytest.mark.parametrize("regime", ["full", "one", "random"])
+def test_equals_numpy(store: Store, regime: str) -> None:
+    found = stats(store, regime).to_json()["splits"]["train"]
+    assert found["regime"] == regime
+    for task in ("semantic", "depth", "normals"):
+        values, images, pixels = _all(store, "train", task, regime)
+        one = found["tasks"][task]
+        assert one["images"] == images
+        assert one["valid_fraction"] == pytest.approx(len(values) / pixels)
+        if task == "semantic":
+            assert list(one["pixels"].values()) == np.bincount(values, minlength=13).tolist()
+            continue
+        assert one["min"] == pytest.approx(values.min(0))
+        assert one["max"] == pytest.approx(values.max(0))
+        assert one["mean"] == pytest.approx(values.mean(0, dtype=np.float64), abs=1e-9)
+        for name, q in (("median", 0.5), ("p1", 0.01), ("p99", 0.99)):
+            expected = np.quantile(values, q, axis=0, method="inverted_cdf")
+            assert one[name] == pytest.approx(expected, rel=1e-3)
+
+
+def test_pairs(store: Store) -> None:
+    found = stats(store).to_json()["splits"]
+    assert found["train"]["pairs"] == {
+        "semantic+depth": 4, "semantic+normals": 4, "depth+normals": 5,
+    }  # fmt: skip
+    one = stats(store, "one").to_json()["splits"]
+    assert set(one["train"]["pairs"].values()) == {0}
+    # A test split has no regime: all of it counts.
+    assert one["test"]["regime"] == "full"
+
+
+def test_hidden_labels_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    split = type(store.split("train"))
+    original = split.read_stored
+
+    def spy(self: Any, index: int, task: str | None) -> Any:
+        read.append((self.name, index, task))
+        return original(self, index, task)
+
+    monkeypatch.setattr(split, "read_stored", spy)
+    stats(store, "one")
+    visible = store.split("train").visible("one")
+    names = [task.name for task in store.tasks]
+    expected = {("train", int(i), names[t]) for i, t in np.argwhere(visible)}
+    assert {entry for entry in read if entry[0] == "train"} == expected
+
+
+def test_progress_ends_at_the_total(store: Store) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def report(done: int, total: int, what: str) -> None:
+        seen.append((done, total))
+
+    stats(store, None, report)
+    assert seen[-1] == (21, 21)
+    assert [done for done, _ in seen] == list(range(1, 22))
+
+
+def test_unknown_regime(store: Store) -> None:
+    with pytest.raises(UnknownNameError, match=r"no regime `ones`. Did you mean `one`"):
+        stats(store, "ones")
+
+
+def test_every_kind_of_label_has_statistics_and_a_picture(tmp_path: Path) -> None:
+    build(FakeSource(images=(4, 3), missing=0), tmp_path / "fake.h5")
+    with open_store(tmp_path / "fake.h5") as opened:
+        found = stats(opened)
+        text = json.dumps(found.to_json(), allow_nan=False)
+        assert json.loads(text)["splits"]["train"]["tasks"]["saliency"]["max"] == 1
+        plot(found).savefig(tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 10_000

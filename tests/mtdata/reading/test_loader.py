@@ -1,0 +1,167 @@
+"""The loader: what a batch holds is a function of (seed, epoch, step)."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mtdata import Sample, Task
+from mtdata.errors import MtdataError, SampleError, UsageError
+from mtdata.reading.augment import Augmentation
+from mtdata.reading.batch import Batch
+from mtdata.reading.dataset import Dataset
+from mtdata.reading.loader import Loader
+from mtdata.reading.photometric import Photometric
+from tests.fake_split import TASKS, make_split
+
+
+def make(n: int = 10, *, share: float = 0.5, transform: Any = None) -> Dataset:
+    split = make_split(n, share=share)
+    return Dataset(split, TASKS, split.labels, transform)
+
+
+def equal(a: Batch, b: Batch) -> bool:
+    same = a.keys == b.keys and torch.equal(a.image, b.image) and a.labels.keys() == b.labels.keys()
+    return same and all(
+        torch.equal(a.labels[t], b.labels[t])
+        and torch.equal(a.valid[t], b.valid[t])
+        and torch.equal(a.rows[t], b.rows[t])
+        for t in a.labels
+    )
+
+
+def all_equal(a: Sequence[Batch], b: Sequence[Batch]) -> bool:
+    return len(a) == len(b) and all(map(equal, a, b))
+
+
+def test_the_same_batches_with_any_number_of_workers_and_whatever_ran_before() -> None:
+    data = make(transform=Augmentation(photometric=Photometric()))
+    here = Loader(data, 4, seed=3, shuffle=True)
+    expected = {epoch: list(here.epoch(epoch)) for epoch in (0, 1)}
+    assert [len(batch) for batch in expected[0]] == [4, 4, 2]
+    for workers in (1, 2):
+        loader = Loader(data, 4, seed=3, shuffle=True, workers=workers)
+        next(iter(loader.epoch(5)))  # an epoch that is left early
+        assert all_equal(list(loader.epoch(1)), expected[1])
+        assert all_equal(list(loader.epoch(0)), expected[0])
+        assert all_equal(list(loader.epoch(1, start_step=2)), expected[1][2:])
+
+
+def test_order() -> None:
+    data = make(32)
+
+    def order(seed: int, epoch: int) -> list[str]:
+        loader = Loader(data, 5, seed=seed, shuffle=True)
+        return [key for batch in loader.epoch(epoch) for key in batch.keys]
+
+    assert sorted(order(0, 0)) == sorted(data.keys)
+    assert order(0, 0) == order(0, 0)
+    assert order(0, 0) != order(0, 1)
+    assert order(0, 0) != order(1, 0)
+    straight = Loader(data, 5)
+    assert [key for batch in straight.epoch(3) for key in batch.keys] == list(data.keys)
+
+
+@pytest.mark.parametrize(("drop_last", "steps"), [(True, 3), (False, 4)])
+def test_length(drop_last: bool, steps: int) -> None:
+    loader = Loader(make(), 3, drop_last=drop_last, shuffle=True)
+    assert len(loader) == steps
+    assert len(list(loader.epoch(0))) == steps
+    assert len(list(loader.epoch(0, start_step=2))) == steps - 2
+    assert len(loader) == steps
+    assert list(loader.epoch(0, start_step=steps)) == []
+
+
+def test_labels_lie_where_they_belong() -> None:
+    data = make()
+    for batch in Loader(data, 4).epoch(0):
+        for task, rows in batch.rows.items():
+            for label, row in zip(batch.labels[task], rows, strict=True):
+                sample = data[data.keys.index(batch.keys[int(row)])]
+                expected = np.asarray(sample.labels[task]).reshape(24, 32, -1).transpose(2, 0, 1)
+                np.testing.assert_array_equal(label, expected)
+
+
+def test_global_generators_are_left_alone() -> None:
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    numpy_before = str(np.random.get_state())  # noqa: NPY002
+    list(Loader(make(), 4, shuffle=True, workers=1).epoch(0))
+    list(Loader(make(), 4, shuffle=True).epoch(0))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert str(np.random.get_state()) == numpy_before  # noqa: NPY002
+
+
+@dataclass
+class Slow:
+    seconds: float
+
+    def __call__(self, sample: Sample, rng: np.random.Generator, tasks: Sequence[Task]) -> Sample:
+        time.sleep(self.seconds)
+        return sample
+
+
+def test_waiting_is_counted_and_working_is_not() -> None:
+    loader = Loader(make(6, transform=Slow(0.02)), 3)
+    for _ in loader.epoch(0):
+        time.sleep(0.2)
+    assert 0.12 < loader.waited < 0.35
+
+
+@dataclass
+class Failing:
+    def __call__(self, sample: Sample, rng: np.random.Generator, tasks: Sequence[Task]) -> Sample:
+        raise SampleError("image.png", "it is cut off.", "Download it again.")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_errors_arrive_as_they_were_raised(workers: int) -> None:
+    loader = Loader(make(transform=Failing()), 4, workers=workers)
+    with pytest.raises(SampleError, match=r"^image\.png: it is cut off\. Download it again\.$"):
+        list(loader.epoch(0))
+
+
+def test_workers_stay() -> None:
+    loader = Loader(make(transform=Whose()), 4, workers=1)
+    workers = {
+        tuple(batch.image[0, :, 0, 0].tolist()) for e in range(3) for batch in loader.epoch(e)
+    }
+    assert len(workers) == 1
+
+
+@dataclass
+class Whose:
+    """Writes the process and its threads into the image."""
+
+    def __call__(self, sample: Sample, rng: np.random.Generator, tasks: Sequence[Task]) -> Sample:
+        import os
+
+        import cv2
+
+        assert cv2.getNumThreads() == 1
+        assert torch.get_num_threads() == 1
+        image = sample.image.copy()
+        image[0, 0] = np.frombuffer(os.getpid().to_bytes(4), np.uint8)[1:]
+        return Sample(sample.key, image, sample.labels, sample.valid)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch": 11, "drop_last": True}, "at most the number of images; found 11 of 10"),
+        ({"batch": 0}, "`batch` should be 1 or more and `workers` 0 or more; found 0 and 0"),
+        ({"workers": -1}, "found 8 and -1"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Loader(make(), **options)
+
+
+def test_an_empty_dataset_is_refused() -> None:
+    with pytest.raises(MtdataError, match="of 0 images"):
+        Loader(make().subset(np.zeros(10, np.bool_)), 4)

@@ -1,0 +1,141 @@
+"""The loss of a task on the images that show it, whatever their share of a batch."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mtdata.reading.batch import Batch
+from mtmodels.methods import METHODS
+from mtmodels.methods.supervised_method import SupervisedMethod
+from mtmodels.methods.views import Views
+from mtmodels.networks import NETWORKS
+from mtmodels.training.loop.labelled import count_shown, labelled_means, supervised
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runlog import read_rows
+from tests.batches import SIX, generator, random_batch
+from tests.mtmodels.training.conftest import Train
+
+THREE = SIX[:3]
+ROWS = {"semantic": [0, 2, 3], "depth": [1, 2], "normals": [3]}
+
+
+def make(name: str, **options: Any) -> SupervisedMethod:
+    torch.manual_seed(0)
+    network = NETWORKS["unet-resnet18"](THREE, width=0.125)
+    method = METHODS[name](network, **options).eval()
+    assert isinstance(method, SupervisedMethod)
+    return method
+
+
+def batch_of(seed: int = 0) -> Batch:
+    """Four images; one shows semantic without a valid pixel."""
+    batch = random_batch(THREE, 4, rows=ROWS, seed=seed)
+    valid = dict(batch.valid)
+    valid["semantic"] = valid["semantic"].clone()
+    valid["semantic"][1] = False
+    return replace(batch, valid=valid)
+
+
+def step(method: SupervisedMethod, views: Views) -> tuple[dict[str, int], dict[str, float]]:
+    """Counts and means, as a step makes them."""
+    with torch.no_grad():
+        terms = method(views, progress=0.5, rng=generator(0))
+    batches = supervised(method, views)
+    shown = {task: int(count) for task, count in count_shown(batches).items()}
+    parts = {name: float(part) for name, part in terms.parts.items()}
+    return shown, labelled_means(method, parts, shown, images=sum(map(len, batches)))
+
+
+def one_by_one(method: SupervisedMethod, batches: list[Batch], task: str) -> float:
+    """The mean over the labelled images of the mean over their valid pixels."""
+    losses = []
+    for batch in batches:
+        with torch.no_grad():
+            prediction = method.network(batch.image).predictions[task]
+        for row, image in enumerate(batch.rows[task].tolist()):
+            valid = batch.valid[task][row : row + 1]
+            if valid.any():
+                label = batch.labels[task][row : row + 1]
+                loss = method.supervision.losses[task](prediction[image][None], label, valid)
+                losses.append(float(loss[valid].mean()))
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("name", ["sl", "xtc", "ssl"])
+@pytest.mark.parametrize("two", [False, True])
+def test_it_is_the_mean_over_the_images_that_show_a_task(name: str, *, two: bool) -> None:
+    method = make(name, task_weights={"depth": 3.0})
+    views = Views(batch_of(), batch_of(7) if two or name == "ssl" else None)
+    shown, means = step(method, views)
+    batches = supervised(method, views)
+    assert len(batches) == (2 if two and name != "ssl" else 1)
+    assert shown == {
+        task: n * len(batches) for task, n in (("semantic", 2), ("depth", 2), ("normals", 1))
+    }
+    for task in ROWS:
+        assert means[task] == pytest.approx(one_by_one(method, batches, task), rel=1e-4)
+
+
+def test_both_views_count_where_both_supervise() -> None:
+    method = make("ssl", supervise="all")
+    views = Views(batch_of(), batch_of(7))
+    assert step(method, views)[0]["depth"] == 4
+
+
+def test_a_mean_over_pixels_is_one_already() -> None:
+    method = make("sl", reduction={"depth": "pixels"})
+    batch = batch_of()
+    _, means = step(method, Views(batch))
+    with torch.no_grad():
+        prediction = method.network(batch.image).predictions["depth"][batch.rows["depth"]]
+        valid = batch.valid["depth"]
+        loss = method.supervision.losses["depth"](prediction, batch.labels["depth"], valid)
+    assert means["depth"] == pytest.approx(float(loss[valid].mean()), rel=1e-4)
+
+
+def test_images_with_factors_have_no_such_mean() -> None:
+    assert step(make("sl", normalise="paper"), Views(batch_of()))[1] == {}
+
+
+def test_a_task_that_no_image_shows_is_absent() -> None:
+    method = make("sl")
+    batch = random_batch(THREE, 4, rows={"depth": [1]})
+    nothing = replace(batch, valid={"depth": torch.zeros_like(batch.valid["depth"])})
+    shown, means = step(method, Views(nothing))
+    assert shown == {"depth": 0}
+    assert means == {}
+
+
+def test_a_run_logs_it_and_weighs_by_images(run: Train, tmp_path: Path) -> None:
+    run(tmp_path / "run", regime="one", epochs=2, gradient_clip=None)
+    log = RunFolder(tmp_path / "run").metrics
+    for epoch in read_rows(log, "epoch"):
+        steps = [row for row in read_rows(log, "step") if row["epoch"] == epoch["epoch"]]
+        for task, mean in epoch["labelled"].items():
+            counts = [row["images"].get(task, 0) for row in steps]
+            values = [row["labelled"].get(task, 0.0) for row in steps]
+            total = sum(count * value for count, value in zip(counts, values, strict=True))
+            assert epoch["images"][task] == sum(counts) > 0
+            assert mean == pytest.approx(total / sum(counts))
+        for row in steps:
+            for task, value in row["labelled"].items():
+                direct = row["parts"][f"{task}/direct"]
+                assert value == pytest.approx(direct * 3 / row["images"][task])
+
+
+def test_an_epoch_has_the_means_of_all_terms(run: Train, tmp_path: Path) -> None:
+    run(tmp_path / "run", method={"name": "ssl"}, views={"count": 2}, epochs=1)
+    log = RunFolder(tmp_path / "run").metrics
+    (epoch,) = read_rows(log, "epoch")
+    steps = read_rows(log, "step")
+    for field, name in (
+        ("tasks", "means"), ("auxiliary", "auxiliary"), ("parts", "parts"),
+    ):  # fmt: skip
+        assert epoch[name].keys() == {key for row in steps for key in row[field]}
+        for term, mean in epoch[name].items():
+            values = [row[field][term] for row in steps if term in row[field]]
+            assert mean == pytest.approx(sum(values) / len(values))
+    assert {"semantic/crops", "depth/crops"} <= epoch["auxiliary"].keys()

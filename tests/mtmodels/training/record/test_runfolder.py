@@ -1,0 +1,102 @@
+"""A run folder is refused, continued or replaced; nothing else is ever deleted."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtmodels.errors import RunFolderError
+from mtmodels.training.record.manifest import manifest, without_home
+from mtmodels.training.record.runfolder import FORMAT, Mode, RunFolder, write_json
+from mtmodels.training.record.runlog import RunLog, read_rows
+
+
+def make_run(path: Path) -> RunFolder:
+    folder = RunFolder(path)
+    folder.create()
+    write_json(folder.manifest, {"format": FORMAT})
+    folder.config.write_text("epochs: 1\n")
+    (folder.predictions / "a.png").write_bytes(b"")
+    return folder
+
+
+def test_a_new_or_empty_folder_is_taken(tmp_path: Path) -> None:
+    modes: tuple[Mode, ...] = ("new", "resume", "overwrite")
+    for mode in modes:
+        assert RunFolder(tmp_path / "none").check(mode) is False
+        assert RunFolder(tmp_path).check(mode) is False
+
+
+def test_a_run_is_refused_unless_resumed_or_overwritten(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    with pytest.raises(RunFolderError, match=r"--resume.*--overwrite") as caught:
+        folder.check("new")
+    assert caught.value.exit_code == 2
+    assert folder.check("resume") is True
+    assert folder.check("overwrite") is False
+
+
+@pytest.mark.parametrize("mode", ["new", "resume", "overwrite"])
+def test_what_is_no_run_is_left_alone(tmp_path: Path, mode: Mode) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    (tmp_path / "manifest.json").write_text('{"format": "of something else"}')
+    with pytest.raises(RunFolderError, match="left alone"):
+        RunFolder(tmp_path).check(mode)
+    with pytest.raises(RunFolderError, match="found a file"):
+        RunFolder(tmp_path / "thesis.tex").check(mode)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_clearing_removes_what_a_run_writes_and_nothing_else(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    folder.clear()
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        RunFolder(tmp_path / "file" / "run").create()
+
+
+def test_the_manifest_says_what_a_result_depends_on(tmp_path: Path) -> None:
+    value = manifest(
+        arguments=["--data", str(Path.home() / "data" / "a.h5")],
+        store={"content_digest": "ab"},
+        size=(96, 128),
+        regime="one",
+        seed=3,
+        created="2024-01-01T00:00:00+00:00",
+    )
+    text = json.dumps(value)
+    assert value["format"] == FORMAT
+    assert value["store"] == {"content_digest": "ab"}
+    assert {"torch", "python"} <= value["versions"].keys()
+    assert value["host"]["cores"] >= 1
+    assert str(Path.home()) not in text
+    assert value["arguments"][1].startswith("~")
+    assert without_home("--lr") == "--lr"
+
+
+def test_the_log_goes_back_to_where_a_checkpoint_was(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "metrics.jsonl")
+    log.write("step", {"loss": 1.0, "bad": float("nan"), "list": [float("inf"), 1]})
+    mark = log.position()
+    log.write("step", {"loss": 2.0})
+    log.close()
+    again = RunLog(tmp_path / "metrics.jsonl")
+    again.rewind(mark)
+    again.write("epoch", {"loss": 3.0})
+    again.close()
+    rows = read_rows(log.path)
+    assert [row["loss"] for row in rows] == [1.0, 3.0]
+    assert rows[0]["bad"] is None
+    assert rows[0]["list"] == [None, 1]
+    assert read_rows(log.path, "epoch") == [{"kind": "epoch", "loss": 3.0}]
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"kind": "step", "loss": 1}\n{"kind": "st')
+    assert len(read_rows(path)) == 1
