@@ -28,7 +28,8 @@ from mtdata import SOURCES
 from mtdata.reading.batch import Batch, collate
 from mtdata.reading.geometry import Crop
 from mtdata.reading.memory import STEPS, keep_freed
-from mtmodels.methods import METHODS, JointTaskSpaces
+from mtmodels.methods import METHODS
+from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.parts.joint_space import JointSpace, Point
 from mtmodels.methods.views import Views, second_view
 from mtmodels.networks import NETWORKS
@@ -87,7 +88,7 @@ def make_step(
     network = NETWORKS["segnet"]([there[name] for name in ORDER[:tasks]], width=width)
     made = METHODS[method](network, **options)
     if loop:
-        assert isinstance(made, JointTaskSpaces)
+        assert isinstance(made, MTPSL)
         made.joint.__class__ = LoopSpace
     layout = torch.channels_last if channels_last else torch.contiguous_format
     made = made.to(memory_format=layout)

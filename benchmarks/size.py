@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import describe
 from mtdata.building.build import build
-from mtdata.sources import SOURCES, Source
+from mtdata.sources import SOURCES
+from mtdata.sources.base import Source
 from mtdata.store import open_store
 from mtdata.tasks.kinds import Normals
 

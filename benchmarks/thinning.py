@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from skimage.morphology import thin as theirs
 
-from mtdata.sources import open_source
+from mtdata.sources.locate import open_source
 from mtdata.sources.thinning import thin as ours
 
 

@@ -4,8 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtdata.regimes import REGIMES, Regime
-    from mtdata.sources import SOURCES, Source
+    from mtdata.regimes import REGIMES
+    from mtdata.regimes.base import Regime
+    from mtdata.sources import SOURCES
+    from mtdata.sources.base import Source
     from mtdata.store import Store, open_store
     from mtdata.tasks.kinds import KINDS, Binary, Classes, Depth, Kind, Normals
     from mtdata.tasks.sample import Camera, Sample
@@ -23,9 +25,9 @@ _HOME = {
     "Depth": "mtdata.tasks.kinds",
     "Kind": "mtdata.tasks.kinds",
     "Normals": "mtdata.tasks.kinds",
-    "Regime": "mtdata.regimes",
+    "Regime": "mtdata.regimes.base",
     "Sample": "mtdata.tasks.sample",
-    "Source": "mtdata.sources",
+    "Source": "mtdata.sources.base",
     "Store": "mtdata.store",
     "Task": "mtdata.tasks.task",
     "open_store": "mtdata.store",

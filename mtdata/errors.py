@@ -4,6 +4,7 @@ Every error derives from `MtdataError` and, where one fits, from the builtin tha
 already catch. `exit_code` is what a command ends with.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -86,8 +87,8 @@ class UnknownNameError(UsageError, KeyError):
         known: The names there are.
     """
 
-    def __init__(self, family: str, name: str, known: object) -> None:
-        names = sorted(map(str, known)) if isinstance(known, (list, tuple, set, dict)) else [known]
+    def __init__(self, family: str, name: str, known: Iterable[object]) -> None:
+        names = sorted(map(str, known))
         super().__init__(family, name, names)
         self.family, self.name, self.known = family, name, names
 

@@ -63,19 +63,20 @@ class Registry(Mapping[str, M], Generic[M]):
 
         Args:
             name: What it is called.
-            member: A class that derives from `base`.
+            member: A class that derives from `base`, or an object of one.
             origin: Where it comes from, for messages.
 
         Raises:
-            ValueError: where the name is taken, or the member is no such class.
+            ValueError: where the name is taken, or the member does not fit.
         """
         if name in self._members:
             whose = self._origins.get(name, "what is built in")
             raise ValueError(f"the {self.family} `{name}` is taken by {whose}. Choose another name")
-        if not (isinstance(member, type) and issubclass(member, self.base)):
+        kind = member if isinstance(member, type) else type(member)
+        if not issubclass(kind, self.base):
             raise ValueError(
-                f"the {self.family} `{name}` should be a class that derives from "
-                f"`{self._base.replace(':', '.')}`; found {member!r}"
+                f"the {self.family} `{name}` should derive from `{self._base.replace(':', '.')}`; "
+                f"found {member!r}"
             )
         self._members[name] = member
         self._origins[name] = origin

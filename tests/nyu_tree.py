@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.io import savemat
 
 from mtdata.building.build import RegimeSpec, build
-from mtdata.sources import Nyu
 from mtdata.sources.nyu.frame import camera_of
+from mtdata.sources.nyu.source import Nyu
 
 SIZE = (40, 56)
 TRAIN, TEST = (1, 2, 4, 5, 7), (3, 6, 8)

@@ -10,8 +10,10 @@ import torch
 from benchmarks import deltas, gradients, study_mtpsl
 from benchmarks.cells import finished
 from mtdata.reading.geometry import Crop
-from mtmodels.methods import CropConsistency, JointTaskSpaces, Supervised
 from mtmodels.methods.base import Method
+from mtmodels.methods.mtpsl import MTPSL
+from mtmodels.methods.sl import SL
+from mtmodels.methods.ssl import SSL
 from mtmodels.methods.views import second_view
 from mtmodels.networks import NETWORKS
 from mtmodels.recipes import all_recipes
@@ -57,11 +59,11 @@ def test_gradients_are_those_of_the_terms() -> None:
     def compare(method: Method) -> tuple[float, float] | None:
         return gradients.compare(method, views, torch.Generator().manual_seed(0))
 
-    plain = compare(CropConsistency(network, ssl_weight=1.0))
-    double = compare(CropConsistency(network, ssl_weight=2.0))
+    plain = compare(SSL(network, ssl_weight=1.0))
+    double = compare(SSL(network, ssl_weight=2.0))
     assert plain is not None
     assert double == pytest.approx((2 * plain[0], plain[1]), rel=1e-3, abs=1e-3)
-    silent = compare(JointTaskSpaces(network, mapping_width=0.0625, detach_predictions=True))
+    silent = compare(MTPSL(network, mapping_width=0.0625, detach_predictions=True))
     assert silent is not None
     assert silent[0] == 0
-    assert compare(Supervised(network)) is None
+    assert compare(SL(network)) is None

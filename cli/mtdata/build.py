@@ -14,7 +14,7 @@ from mtdata.errors import UsageError
 if TYPE_CHECKING:
     from mtdata.building.regimes import RegimeSpec
     from mtdata.building.summary import BuildPlan, BuildSummary
-    from mtdata.sources import Source
+    from mtdata.sources.base import Source
 
 SOURCE_OPTIONS = ("classes", "depth", "normals", "crop", "layout", "edges", "images")
 REGIME_OPTIONS = ("ratio", "share", "stable")
@@ -127,13 +127,14 @@ def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
 
 def _open(dataset: str, options: dict[str, Any]) -> "Source":
     """The source, with the options that were given for it."""
-    from mtdata.sources import open_source, source_class
+    from mtdata.sources import SOURCES
+    from mtdata.sources.locate import open_source
 
     given = {name: options.pop(name) for name in SOURCE_OPTIONS}
     chosen = {name: value for name, value in given.items() if value is not None}
-    if "seed" in source_class(dataset).takes:
+    if "seed" in SOURCES[dataset].takes:
         chosen["seed"] = options["seed"]
-    if "size" in source_class(dataset).takes and isinstance(options["size"], tuple):
+    if "size" in SOURCES[dataset].takes and isinstance(options["size"], tuple):
         chosen["size"] = options["size"]  # made at this size, instead of resized to it
     source = open_source(dataset, options.pop("root"), **chosen)
     for remark in source.remarks():

@@ -11,7 +11,7 @@ from cli.shared.options import FILE
 from mtdata.errors import DataError, SourceNotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from mtdata.sources import Source
+    from mtdata.sources.base import Source
     from mtdata.sources.completeness import Completeness
 
 
@@ -32,7 +32,7 @@ def datasets(*, name: str | None, root: Path | None, verify: bool, as_json: bool
 
     With NAME, tell what a folder has of that data set, and what it lacks.
     """
-    from mtdata.sources import SOURCES, source_class
+    from mtdata.sources import SOURCES
 
     if name is None:
         if root is not None or verify:
@@ -40,7 +40,7 @@ def datasets(*, name: str | None, root: Path | None, verify: bool, as_json: bool
         found = {each: _about(source) for each, source in SOURCES.items()}
         put_json(found) if as_json else _print(found)
         return
-    source = source_class(name)
+    source = SOURCES[name]
     if not source.needs_root and (root is not None or verify):
         raise UsageError(f"`{name}` is made here: there is no folder to look at.")
     place = _place(source, root, asked=verify)
@@ -74,8 +74,8 @@ def _place(source: "type[Source]", root: Path | None, *, asked: bool = False) ->
 
 def _look(name: str, place: Path, *, verify: bool) -> "Completeness":
     from cli.shared.progress import progress_bar
-    from mtdata.sources import open_source
     from mtdata.sources.completeness import completeness
+    from mtdata.sources.locate import open_source
 
     with progress_bar("MiB") as report:
         return completeness(open_source(name, place), place, digests=verify, progress=report)

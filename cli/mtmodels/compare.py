@@ -7,8 +7,9 @@ import click
 
 from cli.shared.common import json_option, put_json
 from cli.shared.examples import examples
+from cli.shared.members import Member
 from cli.shared.options import FILE
-from mtmodels.names import PROTOCOL_NAMES
+from mtmodels.metrics import METRICS
 
 if TYPE_CHECKING:
     from mtmodels.scoring.compare import BaselineSource
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--published", is_flag=True, help="Add the published rows that may stand beside them."
 )
-@click.option(
-    "--protocol", type=click.Choice(PROTOCOL_NAMES), help="Only this one.  [default: all]"
-)
+@click.option("--protocol", type=Member(METRICS), help="Only this one.  [default: all]")
 @click.option("--split", default="test", show_default=True, help="Split of the scores.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @json_option

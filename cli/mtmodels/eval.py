@@ -7,8 +7,9 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.examples import examples
+from cli.shared.members import Member
 from cli.shared.options import FILE
-from mtmodels.names import PROTOCOL_NAMES
+from mtmodels.metrics import METRICS
 
 
 @click.command(
@@ -23,7 +24,7 @@ from mtmodels.names import PROTOCOL_NAMES
 @click.option("--split", default="test", show_default=True, help="Split of the store.")
 @click.option(
     "--protocol",
-    type=click.Choice(PROTOCOL_NAMES),
+    type=Member(METRICS),
     help="How scores are made.  [default: that of the run]",
 )
 @click.option("--data", type=FILE, help="Store.  [default: the one that the run was trained on]")

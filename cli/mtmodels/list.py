@@ -50,11 +50,10 @@ def _describe(family: str) -> dict[str, dict[str, Any]]:
 
 def _methods() -> dict[str, dict[str, Any]]:
     from mtmodels.methods import METHODS
-    from mtmodels.names import DEFAULT_TASKS
 
     described = _members(METHODS)
     for name, entry in described.items():
-        entry["tasks"] = list(DEFAULT_TASKS.get(name, ())) or "all of the store"
+        entry["tasks"] = list(METHODS[name].default_tasks) or "all of the store"
     return described
 
 
@@ -107,20 +106,20 @@ def _recipes() -> dict[str, dict[str, Any]]:
 
 
 def _metrics() -> dict[str, dict[str, Any]]:
-    from mtmodels.metrics import METRICS, PROTOCOLS
+    from mtmodels.metrics import METRICS
 
     return {
         protocol: {
-            "summary": PROTOCOLS[protocol],
+            "summary": member.summary,
             "metrics": {
                 kind: {
                     name: "higher is better" if better else "lower is better"
                     for name, better in metric.better.items()
                 }
-                for kind, metric in kinds.items()
+                for kind, metric in member.items()
             },
         }
-        for protocol, kinds in METRICS.items()
+        for protocol, member in METRICS.items()
     }
 
 

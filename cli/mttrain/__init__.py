@@ -10,9 +10,13 @@ from cli.mttrain.flags import check_method, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say
 from cli.shared.examples import examples
 from cli.shared.grouped import GroupedCommand
+from cli.shared.members import Member
 from cli.shared.options import FILE, names
 from mtdata.errors import UsageError
-from mtmodels.names import METHOD_NAMES, NETWORK_NAMES, PROTOCOL_NAMES, WEIGHTING_NAMES
+from mtmodels.methods import METHODS
+from mtmodels.metrics import METRICS
+from mtmodels.networks import NETWORKS
+from mtmodels.weightings import WEIGHTINGS
 
 if TYPE_CHECKING:
     from mtmodels.training.finish import Finished
@@ -71,15 +75,13 @@ HEADINGS = {
     default=None,
     help="Divide disparity by the zoom, as released.",
 )
-@click.option("--method", type=click.Choice(METHOD_NAMES), help="How to learn.  [default: sl]")
-@click.option("--network", type=click.Choice(NETWORK_NAMES), help="[default: unet-resnet18]")
+@click.option("--method", type=Member(METHODS), help="How to learn.  [default: sl]")
+@click.option("--network", type=Member(NETWORKS), help="[default: unet-resnet18]")
 @click.option("--width", type=float, help="Factor on the channels.  [default: 1]")
 @click.option(
     "--encoder-weights", metavar="imagenet|FILE", help="Pre-trained encoder.  [default: none]"
 )
-@click.option(
-    "--weighting", type=click.Choice(WEIGHTING_NAMES), help="Of the tasks.  [default: equal]"
-)
+@click.option("--weighting", type=Member(WEIGHTINGS), help="Of the tasks.  [default: equal]")
 @click.option(
     "--no-condition",
     "conditioning",
@@ -122,9 +124,7 @@ HEADINGS = {
     type=click.Choice(["last", "holdout", "paper"]),
     help="Which epoch counts; paper asks the test split.",
 )
-@click.option(
-    "--protocol", type=click.Choice(PROTOCOL_NAMES), help="Of the scores.  [default: mtpsl]"
-)
+@click.option("--protocol", type=Member(METRICS), help="Of the scores.  [default: mtpsl]")
 @click.option(
     "--precision", type=click.Choice(["auto", "32", "bf16", "16"]), help="[default: auto]"
 )

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtdata.regimes import REGIMES, draw
+from mtdata.regimes import REGIMES
+from mtdata.regimes.drawing import draw
 from mtdata.store.edit import check_name
 from mtdata.store.format import FULL
 from mtdata.store.regime import RegimeInfo

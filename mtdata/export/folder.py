@@ -11,7 +11,7 @@ from mtdata.export.labels import form_of, png
 from mtdata.export.samples import write_samples
 from mtdata.export.view import Part, View
 from mtdata.progress import Progress
-from mtdata.regimes import RegimeTable, write_table
+from mtdata.regimes.table import RegimeTable, write_table
 from mtdata.store.format import FULL
 
 HEADER = (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.augment import sample_rng
 from mtdata.reading.memory import keep_freed
-from mtdata.regimes import RegimeTable, read_table
+from mtdata.regimes.table import RegimeTable, read_table
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from mtdata.errors import SampleError
 from mtdata.progress import Progress
-from mtdata.sources import Source
+from mtdata.sources.base import Source
 from mtdata.sources.published import Published
 
 State = Literal["not here", "there", "as published", "other"]

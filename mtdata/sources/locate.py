@@ -1,10 +1,12 @@
-"""Find the folder of a data set that nobody named."""
+"""Open a data set by its name, in a folder that may have to be found."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 from mtdata.errors import SourceNotFoundError
-from mtdata.sources.base import Source
+from mtdata.sources import SOURCES
+from mtdata.sources.base import Source, check_options
 
 VARIABLE = "MTDATA_SOURCES"
 
@@ -30,3 +32,22 @@ def locate(source: type[Source], given: Path | None = None) -> Path | None:
     raise SourceNotFoundError(
         f"There is no folder of `{source.name}`: looked for {looked}{unset}. {source.download}"
     )
+
+
+def open_source(name: str, root: Path | None = None, **options: Any) -> Source:
+    """The source of that name, on `root` or wherever its folder is found.
+
+    Args:
+        name: A name of `SOURCES`.
+        root: The folder; None to look for it.
+        options: What `takes` of the source names.
+
+    Raises:
+        UnknownNameError: where there is no such source.
+        UsageError: for an option that it does not take, or a wrong value of one.
+        SourceNotFoundError: where its folder is not found.
+    """
+    source = SOURCES[name]
+    check_options(source, options)
+    source.tasks(**options)  # a wrong value is refused before a folder is looked for
+    return source(locate(source, root), **options)

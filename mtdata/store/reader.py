@@ -13,7 +13,7 @@ from mtdata.tasks.task import Task
 
 if TYPE_CHECKING:
     from mtdata.reading.dataset import Dataset, Transform
-    from mtdata.regimes import RegimeTable
+    from mtdata.regimes.table import RegimeTable
 
 
 class Store:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
-from mtdata.regimes import RegimeTable, draw
+from mtdata.regimes.drawing import draw
 from mtdata.regimes.importing import Imported, import_table
+from mtdata.regimes.table import RegimeTable
 from mtdata.store import Split, add_regime, open_store
 from mtdata.store.edit import check_name, training_split
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mtdata.errors import UsageError
-from mtdata.regimes import RegimeTable, write_table
 from mtdata.regimes.importing.json_file import write_json
+from mtdata.regimes.table import RegimeTable, write_table
 from mtdata.store import open_store
 from mtdata.store.atomic import replacing
 from mtdata.store.regime_summary import regime_table

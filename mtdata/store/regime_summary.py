@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mtdata.regimes import RegimeTable
 from mtdata.regimes.counting import count_pairs, count_sets
+from mtdata.regimes.table import RegimeTable
 from mtdata.store import Store
 from mtdata.store.edit import training_split
 

@@ -1,37 +1,26 @@
 """Methods, by name."""
 
-from mtmodels.methods.align import Align
-from mtmodels.methods.base import Method
-from mtmodels.methods.contrastive import ContrastivePairs
-from mtmodels.methods.direct_map import DirectMap
-from mtmodels.methods.discriminator import DiscriminatedPairs
-from mtmodels.methods.mtpsl import JointTaskSpaces
-from mtmodels.methods.perceptual_map import PerceptualMap
-from mtmodels.methods.sl import Supervised
-from mtmodels.methods.ssl import CropConsistency
-from mtmodels.methods.xtc import CrossTaskConsistency
+from typing import TYPE_CHECKING
 
-METHODS: dict[str, type[Method]] = {
-    "align": Align,
-    "contrastive": ContrastivePairs,
-    "direct-map": DirectMap,
-    "discriminator": DiscriminatedPairs,
-    "mtpsl": JointTaskSpaces,
-    "perceptual-map": PerceptualMap,
-    "sl": Supervised,
-    "ssl": CropConsistency,
-    "xtc": CrossTaskConsistency,
-}
+from mtdata.registry import Registry
 
-__all__ = [
-    "METHODS",
-    "Align",
-    "ContrastivePairs",
-    "CropConsistency",
-    "CrossTaskConsistency",
-    "DirectMap",
-    "DiscriminatedPairs",
-    "JointTaskSpaces",
-    "PerceptualMap",
-    "Supervised",
-]
+if TYPE_CHECKING:
+    from mtmodels.methods.base import Method
+
+METHODS: "Registry[type[Method]]" = Registry(
+    "method",
+    base="mtmodels.methods.base:Method",
+    members={
+        "sl": "mtmodels.methods.sl:SL",
+        "ssl": "mtmodels.methods.ssl:SSL",
+        "xtc": "mtmodels.methods.xtc:XTC",
+        "align": "mtmodels.methods.align:Align",
+        "mtpsl": "mtmodels.methods.mtpsl:MTPSL",
+        "direct-map": "mtmodels.methods.direct_map:DirectMap",
+        "perceptual-map": "mtmodels.methods.perceptual_map:PerceptualMap",
+        "contrastive": "mtmodels.methods.contrastive:Contrastive",
+        "discriminator": "mtmodels.methods.discriminator:Discriminator",
+    },
+)
+
+__all__ = ["METHODS"]

@@ -71,6 +71,8 @@ class Method(nn.Module, ABC):
     """One sentence for `mtmodels list methods`."""
     reference: ClassVar[str]
     """Paper and equation."""
+    default_tasks: ClassVar[tuple[str, ...]] = ()
+    """Tasks that it trains on unless told otherwise; all of the store where there are none."""
     minimum_tasks: ClassVar[int] = 1
     minimum_images: ClassVar[int] = 1
     """Images of a batch that it compares with each other."""

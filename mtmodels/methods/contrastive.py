@@ -16,7 +16,7 @@ from mtmodels.networks.base import Network
 MARGIN = 0.2
 
 
-class ContrastivePairs(NegativePairs):
+class Contrastive(NegativePairs):
     """A prediction is closer to the label of its own image than that of another image is.
 
     Args:

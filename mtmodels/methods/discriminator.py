@@ -18,7 +18,7 @@ from mtmodels.networks.auxiliary.reversal import reverse_gradient
 from mtmodels.networks.base import Network
 
 
-class DiscriminatedPairs(NegativePairs):
+class Discriminator(NegativePairs):
     """A discriminator tells prediction and label of one image from those of two.
 
     Args:

@@ -14,7 +14,7 @@ from mtmodels.methods.parts.crop_consistency import crop_consistency
 from mtmodels.methods.parts.joint_space import JointSpace
 from mtmodels.methods.parts.pairs import Pair, source_shares
 from mtmodels.methods.semi_supervised import Extra, Look, check_weight
-from mtmodels.methods.ssl import CropConsistency, crop_terms
+from mtmodels.methods.ssl import SSL, crop_terms
 from mtmodels.networks.base import Network
 
 CONSISTENCY_WEIGHT = 2.0
@@ -75,7 +75,7 @@ class JointMethod(PairMethod):
         self.detach_predictions = detach_predictions
         self.with_ssl, self.ssl_weight = with_ssl, ssl_weight
         if with_ssl:
-            self.minimum_views = CropConsistency.minimum_views
+            self.minimum_views = SSL.minimum_views
         self.joint = JointSpace(
             network,
             conditioning=conditioning,

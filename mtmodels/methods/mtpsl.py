@@ -16,7 +16,7 @@ from mtmodels.networks.base import Network
 REGULARISER = 0.5
 
 
-class JointTaskSpaces(JointMethod):
+class MTPSL(JointMethod):
     """The prediction of s and the label of t are mapped close to each other and to the features.
 
     Args:

@@ -1,4 +1,4 @@
-"""Supervised learning on the labels there are."""
+"""SL learning on the labels there are."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 
 
-class Supervised(SupervisedMethod):
+class SL(SupervisedMethod):
     """Each task learns from the images that show it; with one task, single-task learning.
 
     Args:

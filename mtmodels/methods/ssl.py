@@ -9,7 +9,7 @@ from mtmodels.methods.semi_supervised import Extra, Look, SemiSupervised, check_
 from mtmodels.networks.base import Network
 
 
-class CropConsistency(SemiSupervised):
+class SSL(SemiSupervised):
     """Tasks without a label learn that predicting and cropping can change places.
 
     Args:

@@ -43,6 +43,7 @@ class TransferMethod(SupervisedMethod):
     """
 
     minimum_tasks: ClassVar[int] = 2
+    default_tasks: ClassVar[tuple[str, ...]] = ("semantic", "depth")
     aliases: ClassVar[Mapping[str, str]] = {"lambda": "consistency_weight"}
 
     def __init__(

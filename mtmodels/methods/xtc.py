@@ -14,7 +14,7 @@ from mtmodels.methods.transfer import TransferMethod
 from mtmodels.networks.base import Network
 
 
-class CrossTaskConsistency(TransferMethod):
+class XTC(TransferMethod):
     """l_{t->s} compares with the direct prediction of s, through which no gradient flows.
 
     It needs no label, so every image has it. Pixels of depth and normals take no part where an

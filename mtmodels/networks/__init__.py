@@ -1,28 +1,23 @@
 """Networks, by name."""
 
-from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
-from mtmodels.networks.base import Network
-from mtmodels.networks.deeplab import DeepLabResNet18
-from mtmodels.networks.segnet import SegNet
-from mtmodels.networks.unet import UNetResNet18
-from mtmodels.networks.xtasc import XTasCResNet18, XTasCResNet34, XTasCResNet50
+from typing import TYPE_CHECKING
 
-NETWORKS: dict[str, type[Network]] = {
-    "unet-resnet18": UNetResNet18,
-    "xtasc-resnet18": XTasCResNet18,
-    "xtasc-resnet34": XTasCResNet34,
-    "xtasc-resnet50": XTasCResNet50,
-    "segnet": SegNet,
-    "deeplab-resnet18": DeepLabResNet18,
-}
+from mtdata.registry import Registry
 
-__all__ = [
-    "NETWORKS",
-    "DeepLabResNet18",
-    "SegNet",
-    "TransferNetwork",
-    "UNetResNet18",
-    "XTasCResNet18",
-    "XTasCResNet34",
-    "XTasCResNet50",
-]
+if TYPE_CHECKING:
+    from mtmodels.networks.base import Network
+
+NETWORKS: "Registry[type[Network]]" = Registry(
+    "network",
+    base="mtmodels.networks.base:Network",
+    members={
+        "unet-resnet18": "mtmodels.networks.unet:UNetResNet18",
+        "xtasc-resnet18": "mtmodels.networks.xtasc:XTasCResNet18",
+        "xtasc-resnet34": "mtmodels.networks.xtasc:XTasCResNet34",
+        "xtasc-resnet50": "mtmodels.networks.xtasc:XTasCResNet50",
+        "segnet": "mtmodels.networks.segnet:SegNet",
+        "deeplab-resnet18": "mtmodels.networks.deeplab:DeepLabResNet18",
+    },
+)
+
+__all__ = ["NETWORKS"]

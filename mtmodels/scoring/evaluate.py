@@ -14,7 +14,8 @@ from torchmetrics import SumMetric
 from mtdata import Task
 from mtdata.reading.batch import Batch
 from mtmodels.errors import PredictionError
-from mtmodels.metrics import Metric, metric_for
+from mtmodels.metrics.base import Metric
+from mtmodels.metrics.protocols import metric_for
 from mtmodels.metrics.scores import Score, to_json
 
 Predict = Callable[[Float[Tensor, "b 3 h w"]], Mapping[str, Tensor]]

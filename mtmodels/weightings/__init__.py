@@ -1,13 +1,20 @@
-"""Weightings, by name."""
+"""Weightings of the tasks, by name."""
 
-from mtmodels.weightings.base import Weighting
-from mtmodels.weightings.fixed import Equal, Fixed
-from mtmodels.weightings.uncertainty import Uncertainty
+from typing import TYPE_CHECKING
 
-WEIGHTINGS: dict[str, type[Weighting]] = {
-    "equal": Equal,
-    "fixed": Fixed,
-    "uncertainty": Uncertainty,
-}
+from mtdata.registry import Registry
 
-__all__ = ["WEIGHTINGS", "Equal", "Fixed", "Uncertainty"]
+if TYPE_CHECKING:
+    from mtmodels.weightings.base import Weighting
+
+WEIGHTINGS: "Registry[type[Weighting]]" = Registry(
+    "weighting",
+    base="mtmodels.weightings.base:Weighting",
+    members={
+        "equal": "mtmodels.weightings.fixed:Equal",
+        "fixed": "mtmodels.weightings.fixed:Fixed",
+        "uncertainty": "mtmodels.weightings.uncertainty:Uncertainty",
+    },
+)
+
+__all__ = ["WEIGHTINGS"]

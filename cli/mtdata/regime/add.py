@@ -12,7 +12,7 @@ from cli.shared.options import FILE, regime_options, seed_option, store_argument
 from mtdata.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
-    from mtdata.regimes import RegimeTable
+    from mtdata.regimes.table import RegimeTable
 
 IMPORT = "import"
 

@@ -1,6 +1,7 @@
 """What a run trains and is scored on: store, tasks, regime, hold-out. No torch here."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mtdata.reading.cache import Cache, share_memory
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.holdout import holdout
 from mtdata.reading.photometric import Photometric
-from mtmodels.names import default_tasks
+from mtmodels.methods import METHODS
 from mtmodels.training.config import AugmentationPart, Config
 
 
@@ -106,6 +107,19 @@ def choose_tasks(config: Config, store: Store) -> tuple[Task, ...]:
         if name not in there:
             raise UnknownNameError("task in this store:", name, there)
     return tuple(task for task in store.tasks if task.name in wanted)
+
+
+def default_tasks(method: str, there: Sequence[str]) -> tuple[str, ...]:
+    """The tasks that a method trains on by itself.
+
+    Args:
+        method: Its name.
+        there: The tasks of the store.
+    """
+    wanted = METHODS[method].default_tasks
+    if not wanted or not set(wanted) <= set(there):
+        return tuple(there)
+    return tuple(task for task in there if task in wanted)
 
 
 def split_with_role(store: Store, role: str) -> str:

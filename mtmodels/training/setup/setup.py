@@ -1,6 +1,6 @@
 """From a configuration to the parts of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from mtdata.errors import UsageError
 from mtdata.reading.loader import Loader
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method, Schedule
-from mtmodels.metrics import metric_for
+from mtmodels.metrics.protocols import metric_for
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Network
 from mtmodels.options import build
@@ -131,7 +131,7 @@ def make_loader(config: Config, data: RunData) -> Loader:
     )
 
 
-def _make(family: str, members: dict[str, Any], name: str, *args: Any, options: Any) -> Any:
+def _make(family: str, members: Mapping[str, Any], name: str, *args: Any, options: Any) -> Any:
     return _refusing(
         f"{family} `{name}`", lambda: build(family, members, name, *args, options=options)
     )

@@ -10,8 +10,10 @@ import pytest
 
 from cli.mtdata import mtdata
 from cli.shared.common import run
-from mtdata.sources import SOURCES, Cityscapes, Nyu
+from mtdata.sources import SOURCES
+from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.completeness import completeness
+from mtdata.sources.nyu.source import Nyu
 from tests.cityscapes_tree import pack, write_cityscapes
 from tests.nyu_tree import write_nyu
 

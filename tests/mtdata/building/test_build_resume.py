@@ -12,7 +12,7 @@ from mtdata.building.build import RegimeSpec, build
 from mtdata.building.target import partial_path
 from mtdata.errors import DataError, SampleError, UsageError
 from mtdata.inspecting.verify import verify
-from mtdata.sources import Folder
+from mtdata.sources.folder.source import Folder
 from mtdata.tasks.sample import Sample
 from tests.fakes import FakeSource, Interrupted, stop_after
 from tests.folder_tree import KEYS, depth, save, write_folder

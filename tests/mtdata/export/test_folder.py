@@ -13,9 +13,9 @@ from mtdata.building.build import RegimeSpec, build
 from mtdata.errors import DataError, UnknownNameError
 from mtdata.export import export
 from mtdata.inspecting.diff import diff
-from mtdata.regimes import read_table
-from mtdata.sources import Rooms
+from mtdata.regimes.table import read_table
 from mtdata.sources.folder.source import Folder
+from mtdata.sources.rooms.source import Rooms
 from mtdata.store import Split, open_store
 from tests.changed import changed_store
 from tests.fakes import TASKS

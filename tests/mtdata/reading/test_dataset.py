@@ -11,7 +11,9 @@ from mtdata import Sample
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.augment import Augmentation
 from mtdata.reading.dataset import Dataset, make_dataset
-from mtdata.regimes import REGIMES, draw, write_table
+from mtdata.regimes import REGIMES
+from mtdata.regimes.drawing import draw
+from mtdata.regimes.table import write_table
 from tests.fake_split import TASKS, FakeStore, HiddenLabelError, make_split
 
 NAMES = tuple(task.name for task in TASKS)

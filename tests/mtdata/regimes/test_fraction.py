@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtdata.errors import UsageError
-from mtdata.regimes import draw
+from mtdata.regimes.drawing import draw
 
 KEYS = [f"{i:04d}" for i in range(400)]
 TASKS = ("semantic", "depth")

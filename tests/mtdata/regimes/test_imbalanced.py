@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from mtdata.errors import DataError, UsageError
-from mtdata.regimes import draw
 from mtdata.regimes.deal import deal
+from mtdata.regimes.drawing import draw
 from mtdata.regimes.imbalanced import apportion
 
 TASKS = ("semantic", "depth", "normals")

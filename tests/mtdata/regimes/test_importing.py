@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from mtdata.errors import DataError, UsageError
-from mtdata.regimes import RegimeTable, draw
+from mtdata.regimes.drawing import draw
 from mtdata.regimes.importing import Imported, import_table
 from mtdata.regimes.importing.json_file import write_json
 from mtdata.regimes.importing.pth import LIMIT
-from mtdata.regimes.table import write_table
+from mtdata.regimes.table import RegimeTable, write_table
 
 KEYS = ("2008_000001", "2008_000002", "2009_000003", "2009_000004")
 TASKS = ("semantic", "depth", "normals")

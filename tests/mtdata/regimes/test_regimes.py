@@ -12,7 +12,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from mtdata.errors import DataError, UnknownNameError, UsageError
-from mtdata.regimes import REGIMES, Regime, draw
+from mtdata.regimes import REGIMES
+from mtdata.regimes.base import Regime
+from mtdata.regimes.drawing import draw
 
 TASKS = ("semantic", "depth", "normals", "parts", "edges")
 STABLE = ("one", "random", "imbalanced", "fraction")

@@ -14,9 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, chisquare
 
-from mtdata.regimes import RegimeTable, draw
 from mtdata.regimes.counting import count_sets
+from mtdata.regimes.drawing import draw
 from mtdata.regimes.importing import import_table
+from mtdata.regimes.table import RegimeTable
 
 pytestmark = pytest.mark.real
 

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from mtdata.errors import DataError, UsageError
-from mtdata.regimes import RegimeTable, draw, read_table, write_table
+from mtdata.regimes.drawing import draw
+from mtdata.regimes.table import RegimeTable, read_table, write_table
 
 KEYS, TASKS = ("0001", "0002", 'a,"b"', "ü"), ("semantic", "depth", "normals")
 

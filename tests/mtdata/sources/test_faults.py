@@ -22,8 +22,9 @@ from scipy.io import savemat
 from cli.mtdata import mtdata
 from cli.shared.common import run
 from mtdata.errors import DataError
-from mtdata.sources import Source, open_source
+from mtdata.sources.base import Source
 from mtdata.sources.files.imagefile import read_label
+from mtdata.sources.locate import open_source
 from mtdata.sources.nyu.matfile import FILE as MAT
 from tests import damage, mtan_tree
 from tests.cityscapes_tree import FOLDERS, TRAIN, file, pack, write_cityscapes

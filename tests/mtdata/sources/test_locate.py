@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from mtdata.errors import SourceNotFoundError, UnknownNameError
-from mtdata.sources import SOURCES, Nyu, source_class
+from mtdata.sources import SOURCES
 from mtdata.sources.locate import locate
+from mtdata.sources.nyu.source import Nyu
 from mtdata.tasks.task import TASK_ORDER
 from tests.fakes import FakeSource
 
@@ -31,9 +32,9 @@ def test_what_is_made_here_needs_no_folder() -> None:
 
 
 def test_unknown_source() -> None:
-    assert source_class("nyu") is Nyu
+    assert SOURCES["nyu"] is Nyu
     with pytest.raises(UnknownNameError, match=r"There is no data set `nyy`. Did you mean `nyu`"):
-        source_class("nyy")
+        SOURCES["nyy"]
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -9,7 +9,8 @@ import pytest
 
 from mtdata.errors import DataError, MtdataError, UnknownNameError, UsageError
 from mtdata.inspecting.verify import verify
-from mtdata.regimes import RegimeTable, draw
+from mtdata.regimes.drawing import draw
+from mtdata.regimes.table import RegimeTable
 from mtdata.store import Store, add_regime, edit, open_store, remove_regime
 from tests.fakes import fake_store
 

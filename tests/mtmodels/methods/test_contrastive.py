@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mtmodels.losses import map_distance
-from mtmodels.methods.contrastive import ContrastivePairs, hinge
+from mtmodels.methods.contrastive import Contrastive, hinge
 from mtmodels.methods.negative_pairs import Maps, NegativePairs
 from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.semi_supervised import Look
@@ -21,9 +21,9 @@ REGRESSED = SIX[1:3]
 """Tasks whose predictions are mapped without drawing classes, so that a loop gives the same."""
 
 
-def make(tasks: Any = THREE, **options: Any) -> ContrastivePairs:
+def make(tasks: Any = THREE, **options: Any) -> Contrastive:
     torch.manual_seed(0)
-    return ContrastivePairs(
+    return Contrastive(
         NETWORKS["unet-resnet18"](tasks, width=0.125),
         mapping="segnet",
         mapping_width=0.0625,

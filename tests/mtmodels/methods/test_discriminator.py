@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mtmodels.methods.discriminator import DiscriminatedPairs, discrimination
+from mtmodels.methods.discriminator import Discriminator, discrimination
 from mtmodels.methods.negative_pairs import Maps
 from mtmodels.methods.semi_supervised import Look
 from mtmodels.networks import NETWORKS
@@ -18,9 +18,9 @@ from tests.batches import SIX, generator
 from tests.mtmodels.methods.looks import look_at
 
 
-def make(**options: Any) -> DiscriminatedPairs:
+def make(**options: Any) -> Discriminator:
     torch.manual_seed(0)
-    return DiscriminatedPairs(
+    return Discriminator(
         NETWORKS["unet-resnet18"](SIX[:3], width=0.125),
         mapping="segnet",
         mapping_width=0.0625,
@@ -34,7 +34,7 @@ def random_maps(pairs: int = 3, others: int = 2) -> Maps:
     return Maps(positive, torch.randn(others, *shape, generator=generator(2)), label)
 
 
-def value(method: DiscriminatedPairs, look: Look) -> torch.Tensor:
+def value(method: Discriminator, look: Look) -> torch.Tensor:
     return method.unsupervised(look, progress=1.0, rng=generator(0)).terms["consistency"]
 
 

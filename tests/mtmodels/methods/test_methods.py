@@ -16,7 +16,7 @@ from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views, second_view
 from mtmodels.networks import NETWORKS
 from mtmodels.options import options_of
-from mtmodels.weightings import Equal
+from mtmodels.weightings.fixed import Equal
 from tests.asserts import assert_every_parameter_learns, same_terms
 from tests.batches import PAIR, SIX, random_batch, spoilt
 

@@ -13,7 +13,7 @@ from mtdata.errors import UnknownNameError
 from mtdata.reading.batch import Batch
 from mtdata.reading.geometry import Crop
 from mtmodels.kinds import KINDS, kind_model
-from mtmodels.methods import JointTaskSpaces
+from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.parts.joint_space import CONDITIONING
 from mtmodels.methods.parts.pairs import Pair, pair_code, present_pairs
 from mtmodels.methods.parts.supervision import Seen, Supervision
@@ -29,10 +29,10 @@ NAMES = tuple(task.name for task in THREE)
 ROWS = {"semantic": [0], "depth": [1, 3], "normals": [1, 2]}
 
 
-def make(**options: Any) -> JointTaskSpaces:
+def make(**options: Any) -> MTPSL:
     torch.manual_seed(0)
     network = NETWORKS["unet-resnet18"](THREE, width=0.125)
-    method = JointTaskSpaces(network, **{"mapping_width": 0.0625, **options}).double()
+    method = MTPSL(network, **{"mapping_width": 0.0625, **options}).double()
     for i, parameter in enumerate(method.joint.film_parameters()):
         noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(i))
         parameter.data = parameter.data + 0.3 * noise.double()
@@ -48,7 +48,7 @@ def views(rows: dict[str, list[int]] | None = None) -> Views:
     return second_view(batch(rows), THREE, [[Crop(1.2, 0.1 * i, 0.2 * i) for i in range(4)]])
 
 
-def step(method: JointTaskSpaces, of: Views, *, progress: float = 1.0) -> Terms:
+def step(method: MTPSL, of: Views, *, progress: float = 1.0) -> Terms:
     terms: Terms = method(of, progress=progress, rng=torch.Generator().manual_seed(7))
     return terms
 
@@ -60,7 +60,7 @@ def soft(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "classes", plain)
 
 
-def reference(method: JointTaskSpaces, of: Views, outputs: Output) -> float:
+def reference(method: MTPSL, of: Views, outputs: Output) -> float:
     """Image by image and pair by pair, each branch on its own, as the released code works."""
     second, total = of.last, 0.0
     images = len(second)
@@ -91,9 +91,7 @@ def _label(second: Batch, task: str, image: int) -> Tensor:
     return kind_model(described).encode_label(label, valid, described.channels).double()
 
 
-def _map(
-    method: JointTaskSpaces, s: str, t: str, x: Tensor, task: str, *, is_label: bool
-) -> Tensor:
+def _map(method: MTPSL, s: str, t: str, x: Tensor, task: str, *, is_label: bool) -> Tensor:
     code = pair_code(s, t, NAMES)
     conditioning = method.joint.conditioning
     if is_label and conditioning in ("input_and_pair", "separate"):
@@ -206,7 +204,7 @@ def gradient_norm(parameters: Iterable[Tensor]) -> float:
 
 
 class TestGradients:
-    def consistency(self, **options: Any) -> JointTaskSpaces:
+    def consistency(self, **options: Any) -> MTPSL:
         method = make(**options)
         step(method, views()).auxiliary["consistency"].backward()
         return method
@@ -349,4 +347,4 @@ def test_refuses(option: dict[str, Any], message: str) -> None:
 
 def test_needs_two_tasks() -> None:
     with pytest.raises(ValueError, match="2 or more tasks"):
-        JointTaskSpaces(NETWORKS["unet-resnet18"](THREE[:1], width=0.125))
+        MTPSL(NETWORKS["unet-resnet18"](THREE[:1], width=0.125))

@@ -9,7 +9,7 @@ from mtdata.reading.geometry import Crop
 from mtdata.reading.geometry.device import apply
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.methods import CropConsistency
+from mtmodels.methods.ssl import SSL
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views, second_view
 from mtmodels.networks import NETWORKS
@@ -20,9 +20,9 @@ ROWS = {"semantic": [0, 2], "depth": [1], "normals": [1], "parts": [2], "salienc
 CROPS = [Crop(1.2, 0.3, 0.7), Crop(1.2, 0.6, 0.2), Crop(1.5, 0.9, 0.1)]
 
 
-def make(**options: float) -> CropConsistency:
+def make(**options: float) -> SSL:
     torch.manual_seed(0)
-    return CropConsistency(NETWORKS["unet-resnet18"](SIX, width=0.125), **options).double()
+    return SSL(NETWORKS["unet-resnet18"](SIX, width=0.125), **options).double()
 
 
 def views() -> Views:
@@ -30,7 +30,7 @@ def views() -> Views:
     return second_view(replace(batch, image=batch.image.double()), SIX, [CROPS])
 
 
-def step(method: CropConsistency, of: Views, progress: float = 1.0) -> Terms:
+def step(method: SSL, of: Views, progress: float = 1.0) -> Terms:
     terms: Terms = method(of, progress=progress, rng=torch.Generator())
     return terms
 

@@ -15,9 +15,10 @@ from mtmodels.methods import METHODS
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.transfer import TransferMethod
 from mtmodels.methods.views import Views
-from mtmodels.networks import NETWORKS, TransferNetwork
+from mtmodels.networks import NETWORKS
+from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
 from mtmodels.networks.base import Output
-from mtmodels.weightings import Uncertainty
+from mtmodels.weightings.uncertainty import Uncertainty
 from tests.batches import PAIR, SIX, random_batch
 from tests.golden import XTasCGolden
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mtdata import Classes, Depth, Normals, Task
-from mtmodels.metrics import metric_for
+from mtmodels.metrics.protocols import metric_for
 
 SEMANTIC = Task("semantic", Classes(tuple("abcdefghijklm"), ((0, 0, 0),) * 13))
 DEPTH = Task("depth", Depth())

@@ -5,7 +5,7 @@ import torch
 import torchvision.models
 from torch import nn
 
-from mtmodels.networks import DeepLabResNet18
+from mtmodels.networks.deeplab import DeepLabResNet18
 from mtmodels.networks.encoders.resnet import ResNetEncoder
 from tests.batches import PAIR, SIX, generator
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mtmodels.methods import JointTaskSpaces
+from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.networks.unet import FEATURE_STRIDES, UNetResNet18
 from tests.batches import SIX
 from tests.mtmodels.methods.looks import look_at
@@ -36,7 +36,7 @@ def test_features_of_the_decoder_are_what_its_stage_gives() -> None:
 @pytest.mark.parametrize("stride", [8, 16, 32])
 def test_maps_of_task_pairs_have_their_size(stride: int) -> None:
     network = made(feature_stride=stride)
-    method, look = JointTaskSpaces(network, mapping_width=0.0625), look_at(network)
+    method, look = MTPSL(network, mapping_width=0.0625), look_at(network)
     extra = method.unsupervised(look, progress=1.0, rng=torch.Generator().manual_seed(0))
     assert 0 < extra.terms["consistency"].item() < 8
 

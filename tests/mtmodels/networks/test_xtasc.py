@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.task import Task
-from mtmodels.methods import CrossTaskConsistency
-from mtmodels.networks import NETWORKS, TransferNetwork
+from mtmodels.methods.xtc import XTC
+from mtmodels.networks import NETWORKS
+from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
 from mtmodels.networks.encoders.resnet import ResNetEncoder
 from mtmodels.networks.xtasc import Decoder
 from tests.batches import PAIR, classes, generator
@@ -39,7 +40,7 @@ def count(module: nn.Module) -> int:
 )
 def test_parameters_with_transfer_networks(name: str, number: int, total: int) -> None:
     with torch.device("meta"):
-        method = CrossTaskConsistency(NETWORKS[name](tasks(number)))
+        method = XTC(NETWORKS[name](tasks(number)))
     assert count(method) == total
 
 

@@ -17,7 +17,7 @@ from mtdata import Binary, Classes, Depth, Task
 from mtdata.errors import UnknownNameError
 from mtdata.reading.batch import Batch
 from mtmodels.errors import PredictionError
-from mtmodels.metrics import metric_for
+from mtmodels.metrics.protocols import metric_for
 from mtmodels.scoring.evaluate import evaluate
 
 SEMANTIC = Task("semantic", Classes(tuple("abc"), ((0, 0, 0),) * 3))

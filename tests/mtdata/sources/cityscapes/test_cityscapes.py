@@ -8,9 +8,9 @@ import pytest
 
 from mtdata.building.build import build
 from mtdata.errors import SourceNotFoundError, UsageError
-from mtdata.sources import Cityscapes
 from mtdata.sources.cityscapes.frame import DEPTHS, FRAME
 from mtdata.sources.cityscapes.ids import IDS, table
+from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.store import open_store
 from mtdata.tasks.sample import Camera
 from tests.cityscapes_tree import (

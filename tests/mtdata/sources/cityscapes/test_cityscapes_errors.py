@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
-from mtdata.sources import Cityscapes
+from mtdata.sources.cityscapes.source import Cityscapes
 from tests.cityscapes_tree import (
     CAMERA,
     FOLDERS,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mtdata.errors import SampleError
-from mtdata.sources import Folder
+from mtdata.sources.folder.source import Folder
 from tests.folder_tree import coded, depth, normals, save, semantic, write_task
 
 Decoded = tuple[NDArray[Any], NDArray[np.bool_]]

@@ -10,8 +10,8 @@ import pytest
 from mtdata.building.build import build
 from mtdata.errors import SourceNotFoundError, UsageError
 from mtdata.inspecting.verify import verify
-from mtdata.sources import Folder
 from mtdata.sources.folder.file import parse
+from mtdata.sources.folder.source import Folder
 from mtdata.store import open_store
 from mtdata.tasks.kinds import Classes, Depth
 from tests.folder_tree import (

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mtdata.errors import DataError, SampleError
-from mtdata.sources import Folder
 from mtdata.sources.folder.file import parse
+from mtdata.sources.folder.source import Folder
 from tests.folder_tree import (
     FILE,
     SIZE,

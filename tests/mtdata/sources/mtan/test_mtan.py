@@ -10,8 +10,9 @@ import pytest
 
 from mtdata.building.build import build
 from mtdata.errors import DataError, SampleError, SourceNotFoundError, UsageError
-from mtdata.sources import Cityscapes, Nyu
+from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.files.npyfile import read_npy
+from mtdata.sources.nyu.source import Nyu
 from mtdata.store import open_store
 from mtdata.tasks.kinds import Depth
 from tests.mtan_tree import SIZE, TRAIN, write_cityscapes_mtan, write_nyu_mtan

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mtdata.errors import SourceNotFoundError, UsageError
-from mtdata.sources import Nyu
 from mtdata.sources.nyu.frame import camera_of
+from mtdata.sources.nyu.source import Nyu
 from tests.nyu_tree import SIZE, depth_of, semantic_of, write_normals, write_nyu
 
 ALL = ("semantic", "depth", "normals")

@@ -10,7 +10,7 @@ import pytest
 from scipy.io import savemat
 
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
-from mtdata.sources import Nyu
+from mtdata.sources.nyu.source import Nyu
 from tests.nyu_tree import cut, write_normals, write_nyu
 
 Damage = Callable[[Path], object]

@@ -16,10 +16,10 @@ from scipy.io import loadmat, savemat
 from mtdata.building.build import build
 from mtdata.errors import DataError, SampleError, SourceNotFoundError, UsageError
 from mtdata.inspecting.verify import verify
-from mtdata.sources import Nyu
 from mtdata.sources.nyu.classes import TO_13
 from mtdata.sources.nyu.frame import CAMERA, camera_of
 from mtdata.sources.nyu.matfile import FILE
+from mtdata.sources.nyu.source import Nyu
 from mtdata.store import open_store
 from mtdata.tasks.sample import Sample
 from tests.nyu_mat_tree import (

@@ -14,7 +14,7 @@ from mtdata import open_store
 from mtdata.errors import DataError, MtdataError
 from mtmodels import methods
 from mtmodels.errors import DivergedError
-from mtmodels.methods import Supervised
+from mtmodels.methods.sl import SL
 from mtmodels.methods.terms import Terms
 from mtmodels.training.config import Part
 from mtmodels.training.record import checkpoint
@@ -52,7 +52,7 @@ def test_hidden_labels_change_nothing(run: Train, whole: Path, store: Path, tmp_
     assert_same_run(tmp_path / "run", whole)
 
 
-class NanAt(Supervised):
+class NanAt(SL):
     """The depth term of the fifth step is not a number."""
 
     steps = 0
@@ -65,7 +65,7 @@ class NanAt(Supervised):
         return Terms({**terms.tasks, "depth": terms.tasks["depth"] * float("nan")})
 
 
-class BadGradient(Supervised):
+class BadGradient(SL):
     """A loss that is finite while its gradient is not."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Terms:

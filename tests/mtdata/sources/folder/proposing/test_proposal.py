@@ -14,8 +14,9 @@ from PIL import Image
 from mtdata.building.build import build
 from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.inspecting.verify import verify
-from mtdata.sources import SOURCES, Folder
+from mtdata.sources import SOURCES
 from mtdata.sources.folder.proposing.proposal import Proposal, propose
+from mtdata.sources.folder.source import Folder
 from tests.folder_tree import (
     KEYS,
     SIZE,

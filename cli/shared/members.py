@@ -1,0 +1,41 @@
+"""The members of a family as the values of an option: checked, listed by help, completed."""
+
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from mtdata.errors import UnknownNameError
+from mtdata.registry import Registry
+
+
+class Member(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2 alone
+    """The name of a member; nothing is imported to check it.
+
+    The names are looked up when they are asked for: a plug-in may have added some.
+
+    Args:
+        registry: The family.
+    """
+
+    name = "name"
+
+    def __init__(self, registry: Registry[Any]) -> None:
+        self.registry = registry
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """All names, as the help shows them."""
+        return f"[{'|'.join(self.registry)}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; refused with the nearest one where there is none such."""
+        if value not in self.registry:
+            known = tuple(self.registry)
+            self.fail(str(UnknownNameError(self.registry.family, str(value), known)), param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that begin so."""
+        return [CompletionItem(name) for name in self.registry if name.startswith(incomplete)]
