@@ -1,17 +1,23 @@
 """Files that are whole or absent: temporary file, sync, rename; and what a full disk says."""
 
 import errno
-import fcntl
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from mtdata.errors import MtdataError
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_LOCKLESS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}
 _UNWRITABLE = {
     errno.EACCES,
     errno.ENOENT,
@@ -34,18 +40,81 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
+def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of a file that is about to be replaced, and yield whether it is held.
+
+    The lock is on a file beside it, since HDF5 locks the file itself for whoever reads it, and a
+    file that is replaced takes its lock away with it. That file goes with the lock: who waits for
+    one that was removed meanwhile takes a new one.
+
+    Args:
+        path: The file.
+        wait: Wait for whoever holds it; else yield False where somebody does.
+
+    Raises:
+        MtdataError: where the file system has no locks, or the folder cannot be written.
+    """
+    path = path.resolve()
+    # Here, since importing it takes longer than a command that never locks should (60 ms).
+    from filelock import FileLock
+
+    place = path.with_name(f".{path.name}.lock")
+    lock = FileLock(place, timeout=-1 if wait else 0, fallback_to_soft=False)
+    if not _taken(lock, path):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        place.unlink(missing_ok=True)
+        lock.release()
+
+
+def _taken(lock: "BaseFileLock", path: Path) -> bool:
+    from filelock import Timeout
+
+    try:
+        with disk_errors(path):
+            path.parent.stat()  # a folder that is not there would be made
+            lock.acquire()
+    except Timeout:
+        return False
+    except OSError as error:
+        if error.errno not in _LOCKLESS:
+            raise
+        raise MtdataError(
+            f"{path} should be on a file system that can lock files; found: {error.strerror}. "
+            "Two processes that write it at once could not be told apart: use another disk."
+        ) from error
+    return True
+
+
+@contextmanager
 def replacing(path: Path, *, needed: int | None = None) -> Iterator[Path]:
+    """As `swapping`, while nobody else replaces that file.
+
+    Raises:
+        MtdataError: where the disk is full, or the folder cannot be written or locked.
+    """
+    with alone(path), swapping(path, needed=needed) as temporary:
+        yield temporary
+
+
+@contextmanager
+def swapping(path: Path, *, needed: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes that name if all went well, else it goes.
 
-    Where `path` is a link, what it points to is replaced. Whoever replaces another file of the
-    same folder at the same time has to wait.
+    Where `path` is a link, what it points to is replaced. Whoever calls this holds its lock; what
+    another left that was killed is removed.
 
     Raises:
         MtdataError: where the disk is full or the folder cannot be written.
     """
     path = path.resolve()
-    temporary = path.with_name(f"{path.name}.tmp")
-    with disk_errors(path, needed=None if needed is None else lambda: needed), _alone(path.parent):
+    temporary = path.with_name(f"{path.name}.{uuid4().hex[:8]}.tmp")
+    with disk_errors(path, needed=None if needed is None else lambda: needed):
+        for left in path.parent.glob(f"{escape(path.name)}.{'?' * 8}.tmp"):
+            left.unlink(missing_ok=True)
         try:
             if needed is not None:
                 _reserve(temporary, needed)
@@ -55,23 +124,6 @@ def replacing(path: Path, *, needed: int | None = None) -> Iterator[Path]:
             sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder: two processes that change one store go one after the other.
-
-    The lock is on the folder, since HDF5 locks the file itself for whoever reads it, and a file
-    that is replaced takes its lock away with it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # A file system without locks (some NFS) still gets the atomic rename.
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _reserve(path: Path, size: int) -> None:

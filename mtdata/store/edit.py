@@ -11,7 +11,7 @@ import numpy as np
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import format as layout
-from mtdata.store.atomic import replacing
+from mtdata.store.atomic import alone, swapping
 from mtdata.store.reader import Store
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.split import Split
@@ -30,17 +30,12 @@ def add_regime(path: Path, name: str, table: RegimeTable, *, split: str | None =
         UsageError: where the name is taken or cannot be one, or no split is the obvious one.
         DataError: where keys differ from the split's, or it shows a label that is not there.
     """
-    with Store(path) as store:
+    with _alone_with(path) as store:
         target = store.split(split) if split else training_split(store)
-        check_name(name)
-        if name in target.regimes:
-            raise UsageError(
-                f"`name` should be new; {path} has a regime {name!r} already. "
-                "Choose another name, or remove that one first."
-            )
+        check_new(name, target, path)
         regime = placed(name, table, target)
-    with _changing(path) as file:
-        write_regime(file[target.name], regime)
+        with _changing(path) as file:
+            write_regime(file[target.name], regime)
 
 
 def remove_regime(path: Path, name: str) -> None:
@@ -50,17 +45,17 @@ def remove_regime(path: Path, name: str) -> None:
         UnknownNameError: where the store has no such regime.
         UsageError: for "full", which is stored nowhere.
     """
-    with Store(path) as store:
-        if name == layout.FULL:
-            raise UsageError("the regime `full` is every label there is; it cannot be removed.")
+    if name == layout.FULL:
+        raise UsageError("the regime `full` is every label there is; it cannot be removed.")
+    with _alone_with(path) as store:
         owners = [s.name for s in store.splits.values() if name in s.regimes]
         if not owners:
             raise UnknownNameError("regime", name, list(store.regimes))
-    with _changing(path) as file:
-        for owner in owners:
-            del file[f"{owner}/{layout.REGIME}/{name}"]
-        if file.attrs["default_regime"] == name:
-            file.attrs["default_regime"] = layout.FULL
+        with _changing(path) as file:
+            for owner in owners:
+                del file[f"{owner}/{layout.REGIME}/{name}"]
+            if file.attrs["default_regime"] == name:
+                file.attrs["default_regime"] = layout.FULL
 
 
 def training_split(store: Store) -> Split:
@@ -91,6 +86,20 @@ def check_name(name: str) -> None:
         )
 
 
+def check_new(name: str, split: Split, path: Path) -> None:
+    """Refuse what cannot name a new regime of a split of the store at `path`.
+
+    Raises:
+        UsageError: as `check_name`, and for a name that is taken.
+    """
+    check_name(name)
+    if name in split.regimes:
+        raise UsageError(
+            f"`name` should be new; {path} has a regime `{name}` already. Choose another with "
+            f"--name, or remove that one first (mtdata regime remove {path} {name})."
+        )
+
+
 def placed(name: str, table: RegimeTable, split: Split) -> RegimeInfo:
     """A table in the order of a split's keys and tasks.
 
@@ -117,9 +126,16 @@ def placed(name: str, table: RegimeTable, split: Split) -> RegimeInfo:
 
 
 @contextmanager
+def _alone_with(path: Path) -> Iterator[Store]:
+    """A store that nobody else changes meanwhile."""
+    Store(path).close()  # what is no store is told before anything is made beside it
+    with alone(path), Store(path) as store:
+        yield store
+
+
+@contextmanager
 def _changing(path: Path) -> Iterator[h5py.File]:
-    needed = path.stat().st_size
-    with replacing(path, needed=needed) as temporary:
+    with swapping(path, needed=path.stat().st_size) as temporary:
         shutil.copyfile(path, temporary)
         shutil.copymode(path, temporary)
         with h5py.File(temporary, "r+", libver=layout.LIBRARY) as file:

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UsageError
 from mtdata.regimes.drawing import draw
 from mtdata.regimes.importing import Imported, import_table
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import Split, add_regime, open_store
-from mtdata.store.edit import check_name, training_split
+from mtdata.store.edit import check_new, training_split
 
 Where = tuple[Sequence[str], Sequence[str], NDArray[np.bool_]]
 
@@ -72,12 +71,7 @@ def _where(path: Path, name: str) -> tuple[str, Where]:
     """The training split, and its keys, tasks and labels; the name is checked before any work."""
     with open_store(path) as store:
         split = training_split(store)
-        check_name(name)
-        if name in split.regimes:
-            raise UsageError(
-                f"`name` should be new; {path} has a regime `{name}` already. Choose another with "
-                f"--name, or remove that one first (mtdata regime remove {path} {name})."
-            )
+        check_new(name, split, path)
         return split.name, _cells(split)
 
 

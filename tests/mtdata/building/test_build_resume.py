@@ -205,6 +205,6 @@ def test_kill_between_rename_and_clean_up(out: Path) -> None:
 
 
 def test_left_over_temporary_file_is_no_hindrance(out: Path) -> None:
-    out.with_name("a.h5.tmp").write_bytes(b"half a store")
+    out.with_name("a.h5.0123abcd.tmp").write_bytes(b"half a store")
     build(FakeSource(), out)
     assert [file.name for file in out.parent.iterdir()] == ["a.h5"]

@@ -1,5 +1,10 @@
 """Adding and removing regimes changes nothing else, and nothing at all where it fails."""
 
+import errno
+import fcntl
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +17,10 @@ from mtdata.inspecting.verify import verify
 from mtdata.regimes.drawing import draw
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import Store, add_regime, edit, open_store, remove_regime
+from mtdata.store.atomic import swapping
 from tests.fakes import fake_store
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -104,7 +112,7 @@ def test_names_that_cannot_be(path: Path, name: str) -> None:
 
 def test_name_that_is_taken(path: Path) -> None:
     drawn = table(open_store(path))
-    with pytest.raises(UsageError, match="has a regime 'one' already"):
+    with pytest.raises(UsageError, match="has a regime `one` already"):
         add_regime(path, "one", drawn)
 
 
@@ -170,3 +178,69 @@ def test_changes_wait_for_one_another(path: Path) -> None:
     with open_store(path) as store:
         assert {f"mine-{i}" for i in range(4)} <= set(store.split("train").regimes)
     assert verify(path).ok
+
+
+ADD = """
+import sys
+from cli.mtdata import mtdata
+from cli.shared.common import run
+print("ready", flush=True)
+sys.stdin.readline()
+sys.exit(run(mtdata, ["regime", "add", sys.argv[1], "--kind", "random", "--name", "mine"]))
+"""
+
+
+def test_adding_one_regime_twice_at_once(path: Path) -> None:
+    """Two processes: one adds it, the other says that the name is taken."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADD, str(path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [process.communicate()[1] for process in started]
+    codes = [process.returncode for process in started]
+    assert sorted(codes) == [0, UsageError.exit_code]
+    assert "has a regime `mine` already" in " ".join(told[codes.index(2)].split())
+    assert verify(path).ok
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_a_lock_that_fails_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    before, drawn = path.read_bytes(), table(open_store(path))
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(MtdataError, match="should be on a file system that can lock files"):
+        add_regime(path, "mine", drawn)
+    assert path.read_bytes() == before
+
+
+def test_writers_whose_lock_does_not_hold_write_no_file_together(path: Path) -> None:
+    """Where a file system only pretends to lock: the slower fails, the other's file is whole."""
+
+    def write_both() -> None:
+        with swapping(path) as first:
+            first.write_bytes(b"one")
+            with swapping(path) as second:
+                assert second != first
+                second.write_bytes(b"two")
+
+    with pytest.raises(MtdataError, match="no such file"):
+        write_both()
+    assert path.read_bytes() == b"two"
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
