@@ -1,19 +1,56 @@
-"""The finished samples of a build that is not finished."""
+"""The finished samples of a build that is not finished: a database that survives every kill.
 
+Whoever is killed loses at most the sample in hand: each is a transaction. With synchronous=NORMAL a
+power failure may take some more, and leaves no half of one. A row has a checksum, since SQLite has
+none: what does not fit it is done again, and a file that cannot be read at all is begun anew.
+
+Measured beside the file of records that stood here before and was never synced (2 cores, SSD):
+3.0 ms against 0.5 ms a sample of 350 kB to keep it, 0.4 ms against 0.2 ms to find it again; 400
+frames of NYUv2 at 288x384 with one job 17.1 s against 14.3 s, with two 16.9 s against 10.7 to
+17.3 s. Nearly all of it is bringing the samples to the disk: synchronous=OFF takes 0.6 ms.
+"""
+
+import errno
 import json
+import os
+import sqlite3
 import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-from mtdata.building import record
-from mtdata.building.frames import Frames
-from mtdata.errors import UsageError
+from mtdata.errors import MtdataError, UsageError
+from mtdata.store.codec import Chunk
 from mtdata.store.format import canonical
-from mtdata.store.row import Row
+from mtdata.store.row import NO_CAMERA, Cell, Row
 
 PREPARED = "another version of mtdata, which prepares pixels otherwise"
 """What is said of two versions of `mtdata.building.request.PREPARATION`."""
+BEGINNING = b"SQLite format 3\0"
+EARLIER = b"mtdata partial build 1\n"
+"""How a partial build of the versions before SQLite begins."""
+APPLICATION = 0x6D746461
+"""What SQLite writes into its header for us."""
+PRAGMAS = (
+    "locking_mode = EXCLUSIVE",  # from the first look on until it is closed
+    "page_size = 16384",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+)
+TABLES = """
+    BEGIN IMMEDIATE;
+    DROP TABLE IF EXISTS build;
+    DROP TABLE IF EXISTS sample;
+    CREATE TABLE build (identity TEXT NOT NULL);
+    CREATE TABLE sample (
+        place INTEGER PRIMARY KEY, told TEXT NOT NULL, chunks BLOB NOT NULL, sum INTEGER NOT NULL
+    );
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +60,7 @@ class Entry:
     `lost` are the labels that had valid pixels in the source and have none at this size.
     """
 
-    start: int
-    length: int
+    place: int
     fingerprint: bytes
     size: tuple[int, int]
     valid_pixels: tuple[int, ...]
@@ -32,10 +68,10 @@ class Entry:
 
 
 class Journal:
-    """Finished samples on the disk; the first record names what is built.
+    """Finished samples on the disk, and what is built of them.
 
     Args:
-        path: The file; it is made where there is none.
+        path: The file; it is made where there is none, and locked.
         identity: What is built; another build's journal is refused.
         fresh: Forget what the file holds.
 
@@ -48,14 +84,16 @@ class Journal:
         self.path = path
         self.entries: dict[tuple[str, str], Entry] = {}
         self._common: dict[Any, Any] = {}
-        self._frames = Frames(path)
+        _check_form(path, fresh=fresh)
         try:
-            if fresh:
-                self._frames.clear()
-            self._load(canonical(identity))
-        except BaseException:
-            self._frames.close()
-            raise
+            self._open(canonical(identity), fresh=fresh)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            # Not by a kill: cut off, or overwritten. Nothing of it can be trusted.
+            self.entries.clear()
+            _unlink(path)
+            self._open(canonical(identity), fresh=True)
 
     def append(self, split: str, row: Row, fingerprint: bytes) -> None:
         """Add a finished sample; of two with the same key the later one counts.
@@ -63,55 +101,187 @@ class Journal:
         Raises:
             OSError: where the disk is full; the journal then keeps what it had.
         """
-        payload = record.pack(split, row, fingerprint)
-        self._note(self._frames.append(payload), payload)
+        told = _pack(split, row, fingerprint)
+        chunks = b"".join(cell.chunk.data for cell in row.cells if cell.chunk is not None)
+        known = self.entries.get((split, row.key))
+        values = (known and known.place, told, chunks, _sum(told, chunks))
+        with _system_errors(self.path, len(chunks)):
+            done = self._db.execute("INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?)", values)
+        assert done.lastrowid is not None
+        self._note(done.lastrowid, told)
 
     def read(self, split: str, key: str) -> Row:
         """A finished sample."""
-        entry = self.entries[split, key]
-        return record.unpack(self._frames.read(entry.start, entry.length))
+        place = (self.entries[split, key].place,)
+        query = "SELECT told, chunks FROM sample WHERE place = ?"
+        return _unpack(*self._db.execute(query, place).fetchone())
 
     @property
     def length(self) -> int:
-        """Length of the file."""
-        return self._frames.end
+        """Bytes of the file that are in use."""
+        count, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((count - free) * size)
 
     def close(self) -> None:
         """Close the file; it stays, and a later build continues it."""
-        self._frames.close()
+        self._db.close()
 
     def remove(self) -> None:
         """Delete the file: its store is whole."""
-        self.path.unlink(missing_ok=True)
-        self._frames.close()
+        self._db.close()
+        _unlink(self.path)
 
-    def _load(self, identity: str) -> None:
-        records = self._frames.scan()
-        first = next(records, None)
-        if first is None:
-            self._frames.append(identity.encode())
+    def _open(self, identity: str, *, fresh: bool) -> None:
+        with _system_errors(self.path, 0):
+            self._db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+            try:
+                for pragma in PRAGMAS:
+                    self._db.execute(f"PRAGMA {pragma}")
+                self._load(identity, fresh=fresh)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _load(self, identity: str, *, fresh: bool) -> None:
+        found = self._db.execute("PRAGMA application_id").fetchone()[0]
+        if found == 0 and not self._db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            fresh = True  # new, or killed while it was made
+        elif found != APPLICATION:
+            raise _another_kind(self.path)
+        if fresh:
+            self._db.executescript(TABLES)
+            self._db.execute(f"PRAGMA application_id = {APPLICATION}")
+            self._db.execute("INSERT INTO build VALUES (?)", (identity,))
+            self._db.execute("COMMIT")
             return
-        if first[1].decode() != identity:
+        if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError
+        (before,) = self._db.execute("SELECT identity FROM build").fetchone()
+        if before != identity:
             raise UsageError(
                 f"{self.path} is a partial build with other options ("
-                f"{difference(json.loads(first[1]), json.loads(identity))}). Build with the same "
+                f"{difference(json.loads(before), json.loads(identity))}). Build with the same "
                 "options to continue it, or with --overwrite to start anew."
             )
-        for start, payload in records:
-            self._note(start, payload)
+        broken = []
+        for place, told, chunks, check in self._db.execute("SELECT * FROM sample"):
+            if _sum(told, chunks) == check:
+                self._note(place, told)
+            else:
+                broken.append((place,))
+        self._db.executemany("DELETE FROM sample WHERE place = ?", broken)
 
-    def _note(self, start: int, payload: bytes) -> None:
-        said = record.describe(payload)
+    def _note(self, place: int, told: str) -> None:
+        said = json.loads(told)
         size, valid = tuple(said["size"]), tuple(cell[1] for cell in said["cells"][1:])
         # There is an entry for every image: what many have in common is kept once.
         self.entries[sys.intern(said["split"]), said["key"]] = Entry(
-            start,
-            len(payload),
+            place,
             bytes.fromhex(said["fingerprint"]),
             self._common.setdefault(size, size),
             self._common.setdefault(valid, valid),
             tuple(said["lost"]),
         )
+
+
+def _check_form(path: Path, *, fresh: bool) -> None:
+    """Refuse a file that is no journal of ours."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        found = file.read(len(EARLIER))
+    if found and EARLIER.startswith(found):
+        if not fresh:
+            raise UsageError(
+                f"{path} is a partial build of an earlier version of mtdata, which kept it in "
+                "another form. Start anew with --overwrite."
+            )
+        _unlink(path)
+    elif not found.startswith(BEGINNING) and not BEGINNING.startswith(found):
+        raise _another_kind(path)
+
+
+def _another_kind(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} should be a partial build; it is another kind of file. "
+        "Move it away, or give another path with --out."
+    )
+
+
+def _unlink(path: Path) -> None:
+    for suffix in ("", "-wal", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+@contextmanager
+def _system_errors(path: Path, length: int) -> Iterator[None]:
+    """Say as the system would why SQLite could not read, lock or write."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
+            raise UsageError(
+                f"{path} is in use: another process builds the same store. Wait for it, or "
+                "give another path with --out."
+            ) from error
+        if code == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        # It does not tell a quota or a limit from a disk that breaks: do the like.
+        size = max(file.stat().st_size for file in path.parent.glob(f"{escape(path.name)}*"))
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            os.posix_fallocate(file.fileno(), 0, size + length + 2**16)
+        raise MtdataError(
+            f"{path} cannot be read or written ({error}). Build on another disk with --out."
+        ) from error
+
+
+def _sum(told: str, chunks: bytes) -> int:
+    return zlib.crc32(chunks, zlib.crc32(told.encode()))
+
+
+def _pack(split: str, row: Row, fingerprint: bytes) -> str:
+    """All of a row but its chunks, as JSON."""
+    return canonical(
+        {
+            "split": split,
+            "key": row.key,
+            "fingerprint": fingerprint.hex(),
+            "size": row.size,
+            "source_size": row.source_size,
+            "crop": row.crop,
+            "camera": None if row.camera[0] != row.camera[0] else row.camera,
+            "cells": [
+                (cell.digest.hex(), cell.valid_pixels, *_form(cell.chunk)) for cell in row.cells
+            ],
+            "lost": row.lost,
+        }
+    )
+
+
+def _form(chunk: Chunk | None) -> tuple[int, int | None]:
+    return (0, None) if chunk is None else (chunk.mask, len(chunk.data))
+
+
+def _unpack(told: str, chunks: bytes) -> Row:
+    """The row that was packed."""
+    said, start, cells = json.loads(told), 0, []
+    for digest, valid_pixels, mask, length in said["cells"]:
+        chunk = None if length is None else Chunk(mask, chunks[start : start + length])
+        cells.append(Cell(bytes.fromhex(digest), valid_pixels, chunk))
+        start += length or 0
+    return Row(
+        key=said["key"],
+        size=tuple(said["size"]),
+        source_size=tuple(said["source_size"]),
+        crop=tuple(said["crop"]),
+        camera=NO_CAMERA if said["camera"] is None else tuple(said["camera"]),
+        cells=tuple(cells),
+        lost=tuple(said["lost"]),
+    )
 
 
 def difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:

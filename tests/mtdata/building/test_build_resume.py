@@ -180,18 +180,65 @@ def test_two_builds_of_one_target(out: Path) -> None:
         build(FakeSource(), out, progress=second)
 
 
-def test_torn_tail_anywhere_is_cut_off(out: Path, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"images": (2, 1), "sizes": ((3, 4),), "missing": 0}
-    wanted = build(FakeSource(**options), tmp_path / "b.h5", size=None).content_digest
+OPTIONS: dict[str, Any] = {"images": (2, 1), "sizes": ((3, 4),), "missing": 0}
+
+
+def killed_after(out: Path, samples: int) -> dict[str, bytes]:
+    """The files that a kill leaves after so many samples."""
+    found = {}
+
+    def copy(done: int, total: int, what: str) -> None:
+        if done == samples:
+            found.update({file.name: file.read_bytes() for file in out.parent.iterdir()})
+            raise Interrupted
+
     with pytest.raises(Interrupted):
-        build(FakeSource(**options), out, size=None, progress=stop_after(2))
-    whole = partial_path(out).read_bytes()
-    for cut in np.linspace(0, len(whole) - 1, 25).astype(int):
-        partial_path(out).write_bytes(whole[:cut])
-        summary = build(FakeSource(**options), out, size=None, mode="resume")
+        build(FakeSource(**OPTIONS), out, size=None, progress=copy)
+    partial_path(out).unlink()
+    return found
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_cut_off_anywhere(out: Path, tmp_path: Path, suffix: str) -> None:
+    """A torn tail, as a kill or a full disk leaves it, and a database that lost its end."""
+    wanted = build(FakeSource(**OPTIONS), tmp_path / "b.h5", size=None).content_digest
+    (tmp_path / "b.h5").unlink()
+    if suffix:
+        left = killed_after(out, 2)
+    else:
+        with pytest.raises(Interrupted):
+            build(FakeSource(**OPTIONS), out, size=None, progress=stop_after(2))
+        left = {partial_path(out).name: partial_path(out).read_bytes()}
+    cut_off = partial_path(out).name + suffix
+    resumed = set()
+    for cut in np.linspace(0, len(left[cut_off]) - 1, 25).astype(int):
+        for name, content in left.items():
+            out.with_name(name).write_bytes(content[:cut] if name == cut_off else content)
+        summary = build(FakeSource(**OPTIONS), out, size=None, mode="resume")
         assert summary.content_digest == wanted
-        assert summary.resumed < 2
+        resumed.add(summary.resumed)
+        assert [file.name for file in tmp_path.iterdir()] == ["a.h5"]
         out.unlink()
+    assert resumed == {0, 1}
+
+
+def test_what_a_kill_leaves_is_whole(out: Path) -> None:
+    for name, content in killed_after(out, 2).items():
+        out.with_name(name).write_bytes(content)
+    assert build(FakeSource(**OPTIONS), out, size=None, mode="resume").resumed == 2
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_overwritten_in_the_middle(out: Path, tmp_path: Path, share: float) -> None:
+    wanted = build(FakeSource(), tmp_path / "b.h5").content_digest
+    interrupt(out, 9)
+    content = bytearray(partial_path(out).read_bytes())
+    place = int(len(content) * share)
+    content[place : place + 32768] = bytes(range(256)) * 128
+    partial_path(out).write_bytes(content)
+    summary = build(FakeSource(), out, mode="resume")
+    assert summary.content_digest == wanted
+    assert summary.resumed < 9
 
 
 def test_kill_between_rename_and_clean_up(out: Path) -> None:
