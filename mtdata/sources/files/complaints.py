@@ -1,11 +1,10 @@
-"""What image libraries print while they decode: the only trace that a damaged JPEG leaves.
+"""What libpng prints while OpenCV decodes: it goes into a message, not between those of others.
 
-libjpeg fills what it cannot decode with grey, returns as if nothing had happened and prints a line
-on the error stream of the process.
+Pillow prints nothing, but reads no colours of 16 bits, and is slower: 400 depth and class PNG of
+NYUv2 (288x384) in 1.28 to 1.34 s against 1.02 s.
 """
 
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,20 +12,13 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import IO
 
-PADDING = 64
-"""Bytes after the last pixel that some cameras leave; damage leaves far more."""
-OURS = re.compile(
-    r"(Corrupt JPEG|Premature end of JPEG|Invalid SOS|Inconsistent progression|libpng )"
-)
-"""Lines of libjpeg and libpng."""
-EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker")
 _LOCK = Lock()
 os.register_at_fork(after_in_child=lambda: globals().update(_LOCK=Lock()))
 
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """Gather what libjpeg and libpng print meanwhile; all else goes where it would have gone."""
+    """Gather what libpng prints meanwhile; all else goes where it would have gone."""
     lines: list[str] = []
     with _LOCK, _unnamed() as file:
         try:
@@ -56,16 +48,7 @@ def _unnamed() -> IO[bytes]:
 def _sort(said: bytes, lines: list[str]) -> None:
     for line in said.splitlines(keepends=True):
         text = line.decode(errors="replace").strip()
-        if OURS.match(text):
+        if text.startswith("libpng "):
             lines.append(text)
         else:
             os.write(2, line)
-
-
-def damage(lines: list[str]) -> str:
-    """What the lines say is wrong with a JPEG; empty where they tell of padding only."""
-    for line in lines:
-        found = EXTRANEOUS.match(line)
-        if found is None or int(found[1]) > PADDING:
-            return line
-    return ""

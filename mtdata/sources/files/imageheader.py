@@ -18,8 +18,6 @@ from mtdata.errors import SampleError
 LIMIT = 2**26
 """Pixels that an image may have (8192 x 8192): what claims more is refused before it is decoded."""
 PNG_START = b"\x89PNG\r\n\x1a\n"
-JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Markers of a JPEG that the size follows."""
 ORIENTATION = 0x0112
 UPRIGHT = 1
 EXIF_MARKS = (b"Exif\0\0", b"eXIf", b"Raw profile type", b"xap/1.0")
@@ -82,22 +80,10 @@ def parse_header(file: BufferedReader | BytesIO, path: Path) -> Header:
         raise _unreadable(path) from error
 
 
-def claimed_size(content: bytes) -> tuple[int, int]:
-    """Height and width as the bytes of an image file say; zeros where they say nothing."""
-    if content.startswith(PNG_START):
-        width, height = struct.unpack(">II", content[16:24].ljust(8, b"\0"))
-        return height, width
-    at = 2
-    while at + 9 <= len(content):
-        if content[at] != 0xFF:
-            break
-        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
-        if marker in JPEG_FRAMES:
-            height, width = struct.unpack(">HH", content[at + 5 : at + 9])
-            return height, width
-        # A marker may be led by any number of 0xFF.
-        at += 1 if marker == 0xFF else 2 + length
-    return 0, 0
+def png_size(content: bytes) -> tuple[int, int]:
+    """Height and width as the bytes of a PNG say; zeros where they are cut off."""
+    width, height = struct.unpack(">II", content[16:24].ljust(8, b"\0"))
+    return height, width
 
 
 def too_large(path: Path, size: tuple[int, int] | None) -> SampleError:

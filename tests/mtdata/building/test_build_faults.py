@@ -18,7 +18,7 @@ from mtdata.inspecting.verify import verify
 from mtdata.store import atomic
 from tests.fakes import BrokenSource, FakeSource, Interrupted, stop_after
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from mtdata.building.build import build
 from mtdata.inspecting.verify import verify
 from tests.fakes import SlowSource
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 import sys, time
 from pathlib import Path

@@ -14,7 +14,7 @@ from mtdata.errors import MtdataError
 from mtdata.inspecting.verify import verify
 from tests.fakes import FakeSource
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SOURCE = FakeSource(images=(40, 10), missing=0)
 
 
