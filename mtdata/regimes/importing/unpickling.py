@@ -2,6 +2,7 @@
 
 A pickle is a program: it may call anything that can be imported. Here a name is looked up in a
 short table of stand-ins of ours, and nothing is ever imported; every other name ends the reading.
+numpy has no reader of its pickles that refuses code, and torch's takes none of numpy's objects.
 """
 
 import pickle
@@ -32,47 +33,31 @@ class _ForbiddenError(Exception):
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(
-        self, file: BytesIO, names: Names, persistent: Callable[[Any], Any] | None
-    ) -> None:
+    def __init__(self, file: BytesIO, names: Names) -> None:
         super().__init__(file)
         self.names = names
-        self.persistent = persistent
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.names:
             raise _ForbiddenError(f"{module}.{name}")
         return self.names[module, name]
 
-    def persistent_load(self, pid: Any) -> Any:
-        if self.persistent is None:
-            raise pickle.UnpicklingError("it refers to something outside of itself")
-        return self.persistent(pid)
 
-
-def load(
-    file: BytesIO,
-    path: Path,
-    names: Names,
-    *,
-    what: str,
-    persistent: Callable[[Any], Any] | None = None,
-) -> Any:
-    """Read one pickle and leave the file behind its end.
+def load(file: BytesIO, path: Path, names: Names, *, what: str) -> Any:
+    """Read one pickle.
 
     Args:
         file: The bytes, at the start of the pickle.
         path: The file that they are from, for messages.
         names: What may be named.
         what: What the file should hold, for messages.
-        persistent: What stands for a reference to something outside of the pickle.
 
     Raises:
         DataError: where it is broken, or names anything else. Nothing of it was run.
     """
     try:
         _check_memo(file)
-        return _Unpickler(file, names, persistent).load()
+        return _Unpickler(file, names).load()
     except _ForbiddenError as error:
         raise DataError(
             f"{path} should hold {what}; found `{error}`, which would run code. Nothing of it was "

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -99,7 +100,8 @@ def test_a_jpeg_ends_where_it_says(picture: Path) -> None:
 
 def test_pixels_are_those_of_pillow(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for number, options in enumerate(({}, {"progressive": True}, {"subsampling": 0})):
+    forms: list[dict[str, Any]] = [{}, {"progressive": True}, {"subsampling": 0}]
+    for number, options in enumerate(forms):
         path = tmp_path / f"{number}.jpg"
         Image.fromarray(rng.integers(0, 255, (33, 47, 3), np.uint8)).save(path, **options)
         np.testing.assert_array_equal(read_rgb(path), np.asarray(Image.open(path)))

@@ -23,7 +23,7 @@ from mtdata.sources import SOURCES
 from mtdata.sources.rooms.source import Rooms
 from mtdata.tasks.sample import Sample
 
-REFERENCE = Path(__file__).resolve().parents[2] / "data" / "rooms.npz"
+REFERENCE = Path(__file__).resolve().parents[3] / "data" / "rooms.npz"
 PINNED = ("000000", "000003", "000006", "000017")
 DIGESTS = {
     "000000": "8a335d5a22d6fb8ae9f4039ffb830f526734f67802384a318effb76bf066171c",
