@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mtdata.building.build import RegimeSpec
+from mtdata.errors import UsageError
 from mtdata.export import export
 from tests.changed import changed_store
 from tests.nyu_tree import nyu_store
@@ -89,3 +90,13 @@ def test_the_official_validator_takes_it(folder: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "'samples/key': b'0001'" in done.stdout
+
+
+def test_without_its_extra_it_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = nyu_store(tmp_path)
+    monkeypatch.setitem(sys.modules, "mlcroissant", None)
+    with pytest.raises(UsageError, match=r"pip install 'mtpartial\[croissant\]'"):
+        export(path, "croissant", tmp_path / "files")
+    assert not (tmp_path / "files").exists()
