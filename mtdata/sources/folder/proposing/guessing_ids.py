@@ -1,6 +1,5 @@
 """Is it classes, or on and off? Integers of few values."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from mtdata.sources.folder.proposing.guesses import Guess, Line
 from mtdata.sources.folder.proposing.words import hints
 
 VOID = 255
-YAML_WORDS = ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
 
 
 def guess_ids(
@@ -27,7 +25,10 @@ def guess_ids(
     if values in ([0, VOID], [0, 1], [0], [1], [VOID]) and not (hinted and values == [0, 1]):
         return Guess("binary", f"{why} -> binary", ())
     if rest == [0, 1] and not hinted:
-        lines = (("ones: [1]", "of 0, 1 and 255"), (f"void: [{VOID}]", "255 means nothing there"))
+        lines = (
+            Line("ones", [1], "of 0, 1 and 255"),
+            Line("void", [VOID], "255 means nothing there"),
+        )
         return Guess("binary", f"{why} -> binary", lines)
     high = max(rest, default=0)
     if min(values) < 0 or len(rest) < 2:
@@ -42,14 +43,17 @@ def guess_ids(
 def _mapped(ids: Sequence[int]) -> tuple[Line, ...]:
     names = [f"id{value}" for value in ids]
     return (
-        (f"classes: [{', '.join(names)}]", "name them, in the order of the class ids to train on"),
-        ("ids:", "which value of the file is which class; several may be one"),
-        *(
-            (f"  {value}: {name}", f"{value} occurs in the files")
-            for value, name in zip(ids, names, strict=True)
+        Line("classes", names, "name them, in the order of the class ids to train on"),
+        Line(
+            "ids",
+            tuple(
+                Line(value, name, f"{value} occurs in the files")
+                for value, name in zip(ids, names, strict=True)
+            ),
+            "which value of the file is which class; several may be one",
         ),
-        ("void: [255]", "values that mean nothing"),
-        ("unlisted: refuse", "void to leave out values that are not listed"),
+        Line("void", [VOID], "values that mean nothing"),
+        Line("unlisted", "refuse", "void to leave out values that are not listed"),
     )
 
 
@@ -57,16 +61,14 @@ def _named(count: int, given: Sequence[str], path: Path, void: bool) -> tuple[Li
     fits = len(given) >= count
     names = list(given) if fits else [f"class{number}" for number in range(count)]
     remark = "from the list beside the data" if fits else f"name them: ids 0 to {count - 1} occur"
-    last = ("void: [255]", "255 occurs and is no class" if void else "255 would mean nothing")
+    last = Line("void", [VOID], "255 occurs and is no class" if void else "255 would mean nothing")
     palette = _palette(path, len(names))
     if not palette:
-        return ((f"classes: [{', '.join(map(_quoted, names))}]", remark), last)
-    colours = zip(names, palette, strict=True)
-    return (
-        ("classes:", f"{remark}; colours of the palette"),
-        *((f'  {_quoted(name)}: "{colour}"', "its colour there") for name, colour in colours),
-        last,
+        return (Line("classes", names, remark), last)
+    colours = tuple(
+        Line(name, colour, "its colour there") for name, colour in zip(names, palette, strict=True)
     )
+    return (Line("classes", colours, f"{remark}; colours of the palette"), last)
 
 
 def _palette(path: Path, count: int) -> list[str]:
@@ -78,7 +80,3 @@ def _palette(path: Path, count: int) -> list[str]:
         flat = image.getpalette() or []
     flat += [0] * (3 * count - len(flat))
     return [f"#{bytes(flat[3 * at : 3 * at + 3]).hex()}" for at in range(count)]
-
-
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() and name.lower() not in YAML_WORDS else json.dumps(name)

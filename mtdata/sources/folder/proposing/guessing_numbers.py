@@ -17,14 +17,14 @@ def guess_floats(form: str, values: NDArray[Any]) -> Guess:
     bad = 1 - ((np.isfinite(values) & (values >= 0)).mean())
     high = float(finite.max())
     why = f"{form}, values {finite.min():.4g} to {high:.4g} -> depth"
-    scale, unit = ("0.001", "millimetres") if high > 300 else ("1.0", "metres")
+    scale, unit = (0.001, "millimetres") if high > 300 else (1.0, "metres")
     lines: list[Line] = [
-        ("units: m", "metres; px, 1/m or disparity for inverse depth"),
-        (f"scale: {scale}", f"metres a step: max {high:.4g}, looks like {unit}"),
-        ("void: [0]", f"{100 * (values == 0).mean():.2g} % of the values are 0"),
+        Line("units", "m", "metres; px, 1/m or disparity for inverse depth"),
+        Line("scale", scale, f"metres a step: max {high:.4g}, looks like {unit}"),
+        Line("void", [0], f"{100 * (values == 0).mean():.2g} % of the values are 0"),
     ]
     if bad:
-        lines.append(("invalid: void", f"{100 * bad:.2g} % are NaN, infinite or negative"))
+        lines.append(Line("invalid", "void", f"{100 * bad:.2g} % are NaN, infinite or negative"))
     return Guess("depth", why, tuple(lines))
 
 
@@ -34,35 +34,37 @@ def guess_integers(form: str, seen: NDArray[Any], count: NDArray[Any], name: str
     if not wide and not hints(name) & {"depth"}:
         if hints(name) & {"saliency", "edges"} or "mask" in name.lower():
             why = f"{form}, {seen.size} different values, by its name -> binary"
-            return Guess("binary", why, (("threshold: 128", "on from half way up"),))
+            return Guess("binary", why, (Line("threshold", 128, "on from half way up"),))
         return Guess("", f"{form} with {seen.size} different values: depth? classes?")
     top = np.iinfo(seen.dtype).max
     capped = high == top and seen.size > 1 and seen[-2] < 0.9 * top
-    void = f"void: [0, {top}]" if capped else "void: [0]"
+    void = [0, int(top)] if capped else [0]
     share = count[(seen == 0) | (capped & (seen == top))].sum() / count.sum()
     high = int(seen[-2]) if capped else high
     remark = f"{100 * share:.2g} % of the values are " + ("0 or the highest" if capped else "0")
     return Guess(
         "depth", f"{form}, max {high}, {seen.size} different values -> depth",
-        (*_scale(high, wide, name), (void, remark)),
+        (*_scale(high, wide, name), Line("void", void, remark)),
     )  # fmt: skip
 
 
 def _scale(high: int, wide: bool, name: str) -> tuple[Line, ...]:
     if "disp" in name.lower():
         return (
-            ("units: px", "by its name: disparity"),
-            ("scale: 0.00390625", f"max {high}: 1/256 pixel a step is usual; check")
-            if wide else ("scale: 1.0", f"max {high}, looks like pixels; check"),
+            Line("units", "px", "by its name: disparity"),
+            Line("scale", 1 / 256, f"max {high}: 1/256 pixel a step is usual; check")
+            if wide else Line("scale", 1.0, f"max {high}, looks like pixels; check"),
         )  # fmt: skip
     if not wide:
         return (
-            ("units: m", "metres; 8 bits do not say, check"),
-            ("scale: 0.04", f"metres a step: a guess that makes the max {high} {high * 0.04:g} m"),
+            Line("units", "m", "metres; 8 bits do not say, check"),
+            Line(
+                "scale", 0.04, f"metres a step: a guess that makes the max {high} {high * 0.04:g} m"
+            ),
         )
     return (
-        ("units: m", "metres"),
-        ("scale: 0.001", f"metres a step: {_millimetres(high)}"),
+        Line("units", "m", "metres"),
+        Line("scale", 0.001, f"metres a step: {_millimetres(high)}"),
     )
 
 

@@ -30,14 +30,17 @@ def guess_colours(form: str, arrays: Sequence[NDArray[Any]]) -> Guess:
     colours, count = np.unique(flat, axis=0, return_counts=True)
     if top != 255 or not 2 <= len(colours) <= MANY:
         return Guess("", f"{form} with {len(colours)} different colours looks like pictures")
-    lines: list[Line] = [("encoding: colours", "each colour stands for a class"),
-                         ("classes:", "name them: the numbers go by the colours")]  # fmt: skip
-    for place, (colour, number) in enumerate(zip(colours, count, strict=True)):
-        share = f"{100 * number / len(flat):.2g} % of the pixels that were looked at"
-        lines.append((f'  class{place}: "#{"".join(f"{part:02x}" for part in colour)}"', share))
-    lines.append(("void: []", "a colour that means nothing goes here, not above"))
-    why = f"{form}, {len(colours)} different colours -> classes"
-    return Guess("classes", why, tuple(lines))
+    classes = tuple(
+        Line(f"class{place}", f"#{bytes(colour).hex()}",
+             f"{100 * number / len(flat):.2g} % of the pixels that were looked at")
+        for place, (colour, number) in enumerate(zip(colours, count, strict=True))
+    )  # fmt: skip
+    lines = (
+        Line("encoding", "colours", "each colour stands for a class"),
+        Line("classes", classes, "name them: the numbers go by the colours"),
+        Line("void", [], "a colour that means nothing goes here, not above"),
+    )
+    return Guess("classes", f"{form}, {len(colours)} different colours -> classes", lines)
 
 
 def _unit(form: str, vectors: NDArray[Any], after: str) -> Guess | None:
@@ -48,11 +51,10 @@ def _unit(form: str, vectors: NDArray[Any], after: str) -> Guess | None:
         return None
     why = f"{form}, mean length{after} of {kept.mean():.2f} -> normals"
     z = vectors[length > 0.02, 2].mean()
-    axes = f"axes: [right, up, {'towards' if z > 0 else 'away'}]"
-    lines: list[Line] = [
-        (axes, f"a guess: z is {z:+.2f} on average, surfaces face the camera; check x and y")
-    ]
+    axes = ["right", "up", "towards" if z > 0 else "away"]
+    remark = f"a guess: z is {z:+.2f} on average, surfaces face the camera; check x and y"
+    lines = [Line("axes", axes, remark)]
     off = 1 - (np.abs(kept - 1) < 0.1).mean()
     if off or not np.isfinite(length).all():
-        lines.append(("invalid: void", f"{100 * off:.2g} % are not of length 1 to 0.1"))
+        lines.append(Line("invalid", "void", f"{100 * off:.2g} % are not of length 1 to 0.1"))
     return Guess("normals", why, tuple(lines))

@@ -8,7 +8,7 @@ from typing import Any
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
 from mtdata.sources.files.files import list_root
 from mtdata.sources.folder.proposing.groups import Group, find_groups
-from mtdata.sources.folder.proposing.guesses import Guess
+from mtdata.sources.folder.proposing.guesses import Guess, Line, written
 from mtdata.sources.folder.proposing.looks import guess
 from mtdata.sources.folder.proposing.pairing import Affixes, Pair, choose_images, pair, sample
 from mtdata.sources.folder.proposing.sizes import Sizes, look_at_sizes
@@ -17,12 +17,7 @@ from mtdata.sources.folder.proposing.words import own_name, task_of
 
 LOOKED = 48
 """Label files of a group that are looked at."""
-COLUMN = 44
-"""Where remarks begin."""
 WHAT = "Give a folder with images and labels of them, in PNG, JPEG or .npy files."
-
-Line = tuple[str, str]
-"""A line of the file, and the remark on it."""
 
 
 @dataclass(frozen=True)
@@ -115,31 +110,32 @@ def _head(root: Path, images: Group, around: Affixes, sizes: Sizes) -> list[Line
     keys = {f"{place[1]}_{place[2]}" if place[1] else place[2] for place in images.files}
     name = f"named {images.name}" if images.name else "of this folder"
     pattern = images.pattern(*around)
-    quoted = f"'{pattern}'" if pattern.startswith(("{", "*")) else pattern
     return [
-        (f"images: {quoted}", f"{len(images.files)} images {name}, {sizes.text}"),
-        ("splits:", "which images to train and which to test on"),
-        *((f"  {line}", why) for line, why in split_lines(root, images, keys)),
+        Line("images", pattern, f"{len(images.files)} images {name}, {sizes.text}"),
+        Line(
+            "splits",
+            split_lines(root, images, keys),
+            "which images to train and which to test on",
+        ),
     ]
 
 
-def _tasks(judged: Mapping[str, tuple[Pair, Guess]], count: int) -> list[Line]:
-    lines: list[Line] = [("tasks:", "what matches the images by its names")]
+def _tasks(judged: Mapping[str, tuple[Pair, Guess]], count: int) -> Line:
+    tasks = []
     for name, (found, taken) in judged.items():
-        pattern = f"'{found.pattern}'" if found.pattern.startswith("{") else found.pattern
-        lines += [
-            (f"  {name}:", f"by the name {found.group.name or 'label'}"),
-            (f"    kind: {taken.kind}", taken.why),
-            (f"    files: {pattern}", f"{found.images} of {count} images have one"),
-            *((f"    {line}", why) for line, why in taken.lines),
-        ]
-    return lines
+        lines = (
+            Line("kind", taken.kind, taken.why),
+            Line("files", found.pattern, f"{found.images} of {count} images have one"),
+            *taken.lines,
+        )
+        tasks.append(Line(name, lines, f"by the name {found.group.name or 'label'}"))
+    return Line("tasks", tuple(tasks), "what matches the images by its names")
 
 
 def _finish(
     root: Path,
     head: list[Line],
-    tasks: list[Line],
+    tasks: Line,
     images: Group,
     left_out: dict[str, str],
     sizes: Sizes,
@@ -148,7 +144,7 @@ def _finish(
     from mtdata.sources.folder.file import parse
     from mtdata.sources.folder.layout import scan
 
-    text = _text(root, [*head, ("unlabelled: skip", ""), *tasks], left_out)
+    text = _text([*head, Line("unlabelled", "skip"), tasks], left_out)
     try:
         layout = scan(root, parse(text, "the proposal"))
     except DataError as error:
@@ -158,9 +154,9 @@ def _finish(
         counts = {name: len(found) for name, found in layout.labels.items()}
         problem, bare = "", len(layout.unlabelled)
     why = f"{bare} of {len(images.files)} images have no label: leave them out"
-    middle = [("unlabelled: skip", why)] if bare else []
+    middle = [Line("unlabelled", "skip", why)] if bare else []
     return Proposal(
-        text=_text(root, [*head, *middle, *tasks], left_out),
+        text=_text([*head, *middle, tasks], left_out),
         images=len(images.files),
         tasks=counts,
         left_out=left_out,
@@ -169,11 +165,10 @@ def _finish(
     )
 
 
-def _text(root: Path, lines: Sequence[Line], left_out: Mapping[str, str]) -> str:
+def _text(lines: Sequence[Line], left_out: Mapping[str, str]) -> str:
     begin = [
         "# Proposed by `mtdata init` from what lies in this folder. Each remark says why; correct",
         "# what is wrong, name the classes, then build.",
     ]
-    body = [f"{line:<{COLUMN - 1}} # {why}" if why else line for line, why in lines]
     rest = [f"# left out: {pattern}: {why}" for pattern, why in left_out.items()]
-    return "\n".join([*begin, *body, *rest, ""])
+    return "\n".join([*begin, *written(lines), *rest, ""])

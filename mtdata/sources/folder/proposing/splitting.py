@@ -5,32 +5,35 @@ from pathlib import Path
 
 from mtdata.errors import MtdataError
 from mtdata.sources.folder.proposing.groups import Group
+from mtdata.sources.folder.proposing.guesses import Line
 from mtdata.sources.folder.proposing.words import split_of
 from mtdata.sources.folder.splits import read_list
 
-Line = tuple[str, str]
 LIST_FOLDERS = ("", "splits", "lists", "ImageSets")
 
 
-def split_lines(root: Path, images: Group, keys: set[str]) -> list[Line]:
+def split_lines(root: Path, images: Group, keys: set[str]) -> tuple[Line, ...]:
     """The lines under `splits`, with what they come from."""
     if "{split}" in images.folders:
         names = sorted({split for split, _, _ in images.files if split})
         counts = {name: sum(place[0] == name for place in images.files) for name in names}
-        return [("folders:", "the folder that stands for {split}"), *(
-            (f"  {split_of(name) or name}: {name}", f"{count} images")
-            for name, count in counts.items()
-        )]  # fmt: skip
+        folders = tuple(
+            Line(split_of(name) or name, name, f"{count} images") for name, count in counts.items()
+        )
+        return (Line("folders", folders, "the folder that stands for {split}"),)
     lists = _lists(root, keys)
     if lists:
-        return [("lists:", "files that list images of this folder"), *(
-            (f"  {split}: {path.relative_to(root).as_posix()}", f"{count} images")
+        files = tuple(
+            Line(split, path.relative_to(root).as_posix(), f"{count} images")
             for split, (path, count) in lists.items()
-        )]  # fmt: skip
-    return [
-        ("fraction: 0.2", "no folders or lists of train and test here: one in five to test"),
-        ("seed: 0", "by a hash of the key: images that are added change nothing for the others"),
-    ]
+        )
+        return (Line("lists", files, "files that list images of this folder"),)
+    return (
+        Line("fraction", 0.2, "no folders or lists of train and test here: one in five to test"),
+        Line(
+            "seed", 0, "by a hash of the key: images that are added change nothing for the others"
+        ),
+    )
 
 
 def _lists(root: Path, keys: set[str]) -> dict[str, tuple[Path, int]]:

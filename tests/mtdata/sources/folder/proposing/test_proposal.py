@@ -332,3 +332,9 @@ def test_real_frames(shared: Path, tmp_path: Path) -> None:
 
 def test_size_of_the_pictures_is_told(tmp_path: Path) -> None:
     assert f"all {SIZE[0]}x{SIZE[1]}" in propose(write_folder(tmp_path)).text
+
+
+def test_names_that_yaml_takes_for_something_else(tmp_path: Path) -> None:
+    names = ["on", "dining: table", "#1", "'quoted", "1e3", "über", "null", "- x, y"]
+    (tmp_path / "classes.txt").write_text("\n".join(names), encoding="utf-8")
+    assert _labels(tmp_path, "seg", semantic)["classes"] == names
