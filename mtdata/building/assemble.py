@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.building.journal import Journal
-from mtdata.building.padding import pad_row
 from mtdata.building.regimes import RegimeSpec, draw_regimes
 from mtdata.building.request import Request
 from mtdata.building.workers import Workers
@@ -18,11 +18,12 @@ from mtdata.errors import DataError
 from mtdata.progress import Progress
 from mtdata.store import format as layout
 from mtdata.store.atomic import replacing
+from mtdata.store.codec import decode, encode, filters
 from mtdata.store.digest import source_digest
 from mtdata.store.opening import Header
 from mtdata.store.regime import RegimeInfo
-from mtdata.store.row import Row
-from mtdata.store.writer import SplitRows, write_store
+from mtdata.store.row import Cell, Row
+from mtdata.store.writer import IMAGE_TYPE, SplitRows, write_store
 
 Regimes = Mapping[str, Sequence[RegimeInfo]]
 """The regimes of each split."""
@@ -160,3 +161,35 @@ def digest_of_source(request: Request, journal: Journal) -> str:
             for key in keys
         ),
     )
+
+
+def pad_row(request: Request, job: tuple[Row, tuple[int, int]]) -> Row:
+    """The row with black pixels and void labels up to a size; digests are of the true part."""
+    row, size = job
+    if row.size == size:
+        return row
+    image = _pad(request, row.cells[0], (*row.size, 3), size, dtype=IMAGE_TYPE, void=None)
+    labels = []
+    for cell, task in zip(row.cells[1:], request.tasks, strict=True):
+        shape, dtype = layout.stored_form(task.kind, row.size)
+        void = task.kind.storage()["void"]
+        labels.append(_pad(request, cell, shape, size, dtype=dtype, void=void))
+    return replace(row, cells=(image, *labels))
+
+
+def _pad(
+    request: Request,
+    cell: Cell,
+    shape: tuple[int, ...],
+    size: tuple[int, int],
+    *,
+    dtype: np.dtype[Any],
+    void: int | float | None,
+) -> Cell:
+    if cell.chunk is None:
+        return cell
+    options = filters(request.compression, dtype, image=void is None)
+    stored: NDArray[Any] = decode(cell.chunk, shape, dtype, options)
+    full = np.full((*size, *shape[2:]), 0 if void is None else void, dtype)
+    full[: shape[0], : shape[1]] = stored
+    return replace(cell, chunk=encode(full, options))

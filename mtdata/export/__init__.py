@@ -2,9 +2,11 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mtdata.building.summary import SplitSummary
 from mtdata.errors import UnknownNameError
@@ -13,12 +15,35 @@ from mtdata.export.croissant import CroissantExport
 from mtdata.export.folder import FolderExport
 from mtdata.export.licences import licences_of
 from mtdata.export.npy import NpyExport
-from mtdata.export.summary import ExportSummary
 from mtdata.export.target import MARK, check_target, replacing_folder
 from mtdata.export.view import Part, View, make_view
 from mtdata.progress import Progress
 from mtdata.store import Store
 from mtdata.store.format import tool
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """A finished export.
+
+    `licences` are the terms of the data it comes from, `notes` what a person should know of it.
+    """
+
+    path: Path
+    form: str
+    dataset: str
+    regime: str | None
+    splits: Mapping[str, SplitSummary]
+    files: int
+    bytes: int
+    seconds: float
+    licences: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of `mtdata export --json`."""
+        return {**asdict(self), "path": str(self.path), "notes": list(self.notes)}
+
 
 EXPORTS: dict[str, type[Exporter]] = {
     "folder": FolderExport,

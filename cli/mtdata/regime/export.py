@@ -25,7 +25,7 @@ def export(store: Path, name: str, *, out: Path) -> None:
 
     CSV has a line of key and task for each label; JSON the tasks of each key.
     """
-    from mtdata.store.regime_export import export_regime
+    from mtdata.store.regime_summary import export_regime
 
     table = export_regime(store, name, out)
     say(f"Wrote {int(table.labels.sum()):,} labels of {len(table.keys):,} images to {out}.")

@@ -5,19 +5,52 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
 from mtdata.sources.files.files import list_root
+from mtdata.sources.files.imageheader import read_header
 from mtdata.sources.folder.proposing.groups import Group, find_groups
 from mtdata.sources.folder.proposing.guesses import Guess, Line, written
 from mtdata.sources.folder.proposing.looks import guess
 from mtdata.sources.folder.proposing.pairing import Affixes, Pair, choose_images, pair, sample
-from mtdata.sources.folder.proposing.sizes import Sizes, look_at_sizes
 from mtdata.sources.folder.proposing.splitting import class_names, split_lines
 from mtdata.sources.folder.proposing.words import own_name, task_of
 
 LOOKED = 48
 """Label files of a group that are looked at."""
 WHAT = "Give a folder with images and labels of them, in PNG, JPEG or .npy files."
+
+
+PADDED = 2.0
+"""How often the mean area the padded one may be; a build refuses more."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """`text` for a remark; `common` is a height and width to resize to, None if padding will do."""
+
+    text: str
+    common: tuple[int, int] | None
+
+
+def look_at_sizes(paths: Sequence[Path]) -> Sizes:
+    """Read the headers of some images.
+
+    Raises:
+        SampleError: for a file that has none.
+    """
+    headers = [read_header(path) for path in paths]
+    shapes = [h.size[::-1] if h.orientation > 4 else h.size for h in headers]
+    found = np.array(shapes, np.int64)
+    low, high = found.min(axis=0), found.max(axis=0)
+    if (low == high).all():
+        return Sizes(f"all {low[0]}x{low[1]}", None)
+    text = f"{low[0]}x{low[1]} to {high[0]}x{high[1]}"
+    if high.prod() <= PADDED * found.prod(axis=1).mean():
+        return Sizes(f"{text}: padded to the largest", None)
+    height, width = (int(np.median(found[:, axis])) for axis in (0, 1))
+    return Sizes(f"{text}: too different to be padded, give --size", (height, width))
 
 
 @dataclass(frozen=True)
