@@ -1,5 +1,6 @@
 """Small plug-ins, as users write them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 NETWORK = '''"""A network of one layer."""
@@ -150,3 +151,12 @@ def write(folder: Path, text: str = NETWORK, *, name: str = "mine.py") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def install(site: Path, plugins: Mapping[str, str]) -> None:
+    """Make a folder on the path look as if a distribution with plug-ins was installed in it."""
+    about = site / "their_plugins-1.2.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: their-plugins\nVersion: 1.2\n")
+    lines = [f"{name} = {module}" for name, module in plugins.items()]
+    (about / "entry_points.txt").write_text("\n".join(["[mtpartial.plugins]", *lines, ""]))

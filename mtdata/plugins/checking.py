@@ -51,29 +51,39 @@ def members_of(module: ModuleType, given: str) -> list[Member]:
     if not found:
         raise PluginError(given, _nothing(module))
     for member in found:
-        problem = _problem(member, FAMILIES[member.dict_name], module)
+        family = FAMILIES[member.dict_name]
+        problem = _of_name(member, family.registry)
+        if problem is not None:
+            line = _line_in_dict(module, member.dict_name, member.name)
+            raise PluginError(given, problem, line)
+        problem = _of_value(member, family)
         if problem is not None:
             raise _error(given, module, member, problem)
     return found
 
 
-def _problem(member: Member, family: Family, module: ModuleType) -> str | None:
-    """What is wrong with a member; None where it may be added."""
-    registry = family.registry
-    name, value, base = member.name, member.value, registry.base
+def _of_name(member: Member, registry: Registry[Any]) -> str | None:
+    """What is wrong with the name of a member; None where nothing is."""
+    name = member.name
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return (
             f"a name in `{member.dict_name}` should be letters, digits and -, _, + or .; "
             f"found {name!r}."
         )
-    the = f"the {registry.family} `{name}`"
+    if name in list(registry):
+        whose = registry.origins.get(name, "what is built in")
+        return f"the name of the {registry.family} `{name}` is taken by {whose}. Choose another."
+    return None
+
+
+def _of_value(member: Member, family: Family) -> str | None:
+    """What is wrong with a member itself; None where nothing is."""
+    name, value, base = member.name, member.value, family.registry.base
+    the = f"the {family.registry.family} `{name}`"
     fits = isinstance(value, type) and issubclass(value, base)
     if not (fits if family.classes else isinstance(value, base)):
         wanted = "a class that derives from" if family.classes else "an object of"
         return f"{the} should be {wanted} {base.__module__}.{base.__name__}; found {_said(value)}."
-    if name in list(registry):
-        whose = registry.origins.get(name, "what is built in")
-        return f"the name of {the} is taken by {whose}. Choose another."
     return _lacking(the, name, value) if family.classes else None
 
 

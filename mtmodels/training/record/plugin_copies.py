@@ -124,47 +124,52 @@ def load_copies(folder: RunFolder, *, trust: bool = False) -> list[Plugin]:
         PluginError: where one is not known here and not trusted, is missing, or cannot be loaded.
     """
     there = loaded_plugins()
-    for entry in _read(folder):
-        _load(folder, entry, trust=trust)
+    # None is run before all of them may be.
+    for found in [_checked(folder, entry, trust=trust) for entry in _read(folder)]:
+        if isinstance(found, str):
+            load_plugin(found)
+        elif found is not None:
+            load_source(*found)
     return [p for p in loaded_plugins() if p not in there and p.distribution is None]
 
 
-def _load(folder: RunFolder, entry: Entry, *, trust: bool) -> None:
+def _checked(
+    folder: RunFolder, entry: Entry, *, trust: bool
+) -> tuple[str, Path, bytes] | str | None:
+    """What is to be loaded: what a copy is called, where and what it is; a module; nothing more."""
     if "copy" not in entry:
-        _load_module(folder, entry, trust=trust)
-        return
-    path = folder.path / entry["copy"]
-    absolute, source = read_file(str(path))
+        return _checked_module(folder, entry, trust=trust)
+    shown = str(folder.path / entry["copy"])
+    path, source = read_file(shown)
     digest = digest_of(source)
     if any(plugin.digest == digest for plugin in loaded_plugins()):
-        return
+        return None
     for plugin in loaded_plugins():
         if plugin.path is not None and _same_name(entry, plugin.path):
             raise PluginError(
                 plugin.given,
                 f"the run {folder.path} was made with other code in this plug-in, of which it "
-                f"keeps a copy, {path}; both cannot be loaded at once. Leave --plugin out.",
+                f"keeps a copy, {shown}; both cannot be loaded at once. Leave --plugin out.",
             )
     key = _key(entry)
+    problem = "it is code that this run brings along, and no run of yours here has kept it"
     if digest != entry["sha256"]:
         key = f"{digest} for {key}"
         problem = "it is code, and no longer what this run was made with"
-    else:
-        problem = "it is code that this run brings along, and no run of yours here has kept it"
-    _check_trust(str(path), key, entry["name"], problem, trust=trust)
-    load_source(str(path), absolute, source)
+    _check_trust(shown, key, entry["name"], problem, trust=trust)
+    return shown, path, source
 
 
-def _load_module(folder: RunFolder, entry: Entry, *, trust: bool) -> None:
-    name = entry["name"]
+def _checked_module(folder: RunFolder, entry: Entry, *, trust: bool) -> str | None:
+    name: str = entry["name"]
     if any(plugin.name == name and plugin.path is None for plugin in loaded_plugins()):
-        return
+        return None
     if "distribution" in entry:
         _check_installed(folder, entry)
-        return  # it is loaded when one of its names is asked for
+        return None  # it is loaded when one of its names is asked for
     problem = f"{folder.path} asks for this module, whose code no run of yours here has used"
     _check_trust(name, _key(entry), name, problem, trust=trust)
-    load_plugin(name)
+    return name
 
 
 def _check_trust(where: str, key: str, name: str, problem: str, *, trust: bool) -> None:
