@@ -288,13 +288,13 @@ def test_a_module_is_recorded_by_name_and_version(
     assert plugin_copies.names_of_copies(folder) == []
     unload_plugin(plugins[0])
     folder.manifest.write_text(json.dumps({"plugins": [{**told, "distribution": "no-such"}]}))
-    with pytest.raises(ValueError, match="of no-such 1.2, which is not installed"):
+    with pytest.raises(ValueError, match=r"of no-such 1\.2, which is not installed"):
         plugin_copies.load_copies(folder)
 
     # One that was named is asked for by the folder alone: it has to be known.
     told = {"name": "their_plugin", "version": "1.2"}
     folder.manifest.write_text(json.dumps({"plugins": [told]}))
-    with pytest.raises(ValueError, match="^their_plugin: .* asks for this module"):
+    with pytest.raises(ValueError, match=r"^their_plugin: .* asks for this module"):
         plugin_copies.load_copies(folder)
     plugins = plugin_copies.load_copies(folder, trust=True)
     assert plugin_copies.entries(plugins) == [told]

@@ -79,7 +79,7 @@ LAST = WHOLE.count("\n") + 1
         (SOURCE.replace('    summary = "Noise', '    other = "Noise'), 18, "it lacks `summary`"),
         (WHOLE + "SOURCES = {'rooms': Mine}\n", LAST, "`rooms` is taken by what is built in"),
         (WHOLE + "SOURCES = {'yours': Mine}\n", 18, "should have that name in its class, too"),
-        (WHOLE + "SOURCES = {'a/b': Mine}\n", LAST, "letters, digits and -, _, + or .; found 'a/b'"),
+        (WHOLE + "SOURCES = {'a/b': Mine}\n", LAST, "digits and -, _, + or .; found 'a/b'"),
         (WHOLE + "SOURCES = {3: Mine}\n", LAST, "found 3"),
         ("from mtmodels import Method\nMETRICS = {'a': Method}\n", 2, "should be an object of"),
     ],
