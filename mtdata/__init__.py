@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mtdata.plugins import Plugin, load_plugin
     from mtdata.regimes import REGIMES
     from mtdata.regimes.base import Regime
     from mtdata.sources import SOURCES
@@ -25,11 +26,13 @@ _HOME = {
     "Depth": "mtdata.tasks.kinds",
     "Kind": "mtdata.tasks.kinds",
     "Normals": "mtdata.tasks.kinds",
+    "Plugin": "mtdata.plugins",
     "Regime": "mtdata.regimes.base",
     "Sample": "mtdata.tasks.sample",
     "Source": "mtdata.sources.base",
     "Store": "mtdata.store",
     "Task": "mtdata.tasks.task",
+    "load_plugin": "mtdata.plugins",
     "open_store": "mtdata.store",
 }
 
@@ -51,10 +54,12 @@ __all__ = [
     "Depth",
     "Kind",
     "Normals",
+    "Plugin",
     "Regime",
     "Sample",
     "Source",
     "Store",
     "Task",
+    "load_plugin",
     "open_store",
 ]

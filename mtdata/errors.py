@@ -54,6 +54,24 @@ class SampleError(DataError, ValueError):
         return type(self), (self.path, self.problem, self.remedy)
 
 
+class PluginError(UsageError):
+    """A plug-in that cannot be used.
+
+    Args:
+        where: The file or module at fault, as the user knows it.
+        problem: What was expected and what was found, and what to do.
+        line: The line at fault, where there is one.
+    """
+
+    def __init__(self, where: Path | str, problem: str, line: int | None = None) -> None:
+        super().__init__(f"{where}{'' if line is None else f', line {line}'}: {problem}")
+        self.where, self.problem, self.line = where, problem, line
+
+    def __reduce__(self) -> tuple[type["PluginError"], tuple[Path | str, str, int | None]]:
+        """Rebuild from the parts, so that the error crosses from a worker process."""
+        return type(self), (self.where, self.problem, self.line)
+
+
 class StoreError(DataError, OSError):
     """A store that cannot be read: no HDF5, truncated, or of another format version."""
 

@@ -1,7 +1,8 @@
 """One registry for every family of things: a name, and where its member is.
 
 A member is imported when it is asked for, so that names can be listed, and completed by a shell,
-without importing numpy or torch.
+without importing numpy or torch. For the same reason installed plug-ins are looked for only when a
+name is asked for that nobody knows yet.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,9 @@ from typing import Any, Generic, TypeVar
 from mtdata.errors import UnknownNameError
 
 M = TypeVar("M")
+
+INSTALLED = "mtdata.plugins:load_installed"
+"""What adds the members of installed plug-ins; it stands above this, so it is named only."""
 
 
 class Registry(Mapping[str, M], Generic[M]):
@@ -41,7 +45,7 @@ class Registry(Mapping[str, M], Generic[M]):
 
     def __getitem__(self, name: str) -> M:
         """The member of a name; raises UnknownNameError, which names the nearest there is."""
-        if name not in self._members:
+        if name not in self:
             raise UnknownNameError(self.family, str(name), tuple(self._members))
         member = self._members[name]
         if isinstance(member, str):
@@ -56,6 +60,8 @@ class Registry(Mapping[str, M], Generic[M]):
 
     def __contains__(self, name: object) -> bool:
         # That of Mapping would import the member.
+        if name not in self._members:
+            _imported(INSTALLED)()
         return name in self._members
 
     def add(self, name: str, member: M, *, origin: str) -> None:

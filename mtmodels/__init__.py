@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mtdata.plugins import load_plugin
     from mtmodels.methods import METHODS
     from mtmodels.methods.base import Method
     from mtmodels.methods.terms import Terms
@@ -28,6 +29,7 @@ _HOME = {
     "Terms": "mtmodels.methods.terms",
     "Views": "mtmodels.methods.views",
     "Weighting": "mtmodels.weightings.base",
+    "load_plugin": "mtdata.plugins",
 }
 
 
@@ -49,4 +51,5 @@ __all__ = [
     "Terms",
     "Views",
     "Weighting",
+    "load_plugin",
 ]

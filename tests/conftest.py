@@ -1,8 +1,28 @@
 """Fixtures that all tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mtdata.plugins import installed, loaded_plugins, unload_plugin
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is noted for later is noted elsewhere than at home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_plugins() -> Iterator[None]:
+    """Each test loads plug-ins of its own."""
+    yield
+    for plugin in reversed(loaded_plugins()):
+        unload_plugin(plugin)
+    installed.look_again()
 
 
 @pytest.fixture(scope="session")

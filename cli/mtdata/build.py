@@ -9,6 +9,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.examples import examples
 from cli.shared.options import FILE, pair, regime_options, seed_option, size, tasks_option
+from cli.shared.plugins import plugin_option
 from mtdata.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
 @click.option("--resume", is_flag=True, help="Continue a build that was interrupted.")
 @click.option("--overwrite", is_flag=True, help="Replace a store that exists.")
 @click.option("--dry-run", is_flag=True, help="Say what would be built, and write nothing.")
+@plugin_option
 @json_option
 def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
     """Build a store: one file with images, labels, and which labels may be seen.

@@ -8,6 +8,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.examples import examples
 from cli.shared.options import FILE
+from cli.shared.plugins import plugin_option
 from mtdata.errors import DataError, SourceNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -26,18 +27,21 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.option("--source", "root", type=FILE, help="Folder of NAME: tell what is there of it.")
 @click.option("--verify", is_flag=True, help="Compare the digests of the files of NAME, too.")
+@plugin_option
 @json_option
 def datasets(*, name: str | None, root: Path | None, verify: bool, as_json: bool) -> None:
     """List what can be built: tasks, where to get it, its licence, what the folder must hold.
 
     With NAME, tell what a folder has of that data set, and what it lacks.
     """
+    from mtdata.plugins import load_installed
     from mtdata.sources import SOURCES
 
     if name is None:
+        load_installed()
         if root is not None or verify:
             raise UsageError("--source and --verify are about one data set: give its NAME.")
-        found = {each: _about(source) for each, source in SOURCES.items()}
+        found = {each: _about(each, source) for each, source in SOURCES.items()}
         put_json(found) if as_json else _print(found)
         return
     source = SOURCES[name]
@@ -45,7 +49,7 @@ def datasets(*, name: str | None, root: Path | None, verify: bool, as_json: bool
         raise UsageError(f"`{name}` is made here: there is no folder to look at.")
     place = _place(source, root, asked=verify)
     copy = None if place is None else _look(name, place, verify=verify)
-    about = _about(source)
+    about = _about(name, source)
     if as_json:
         put_json(about | {"copy": copy.to_json() if copy else None})
     else:
@@ -81,7 +85,9 @@ def _look(name: str, place: Path, *, verify: bool) -> "Completeness":
         return completeness(open_source(name, place), place, digests=verify, progress=report)
 
 
-def _about(source: "type[Source]") -> dict[str, Any]:
+def _about(name: str, source: "type[Source]") -> dict[str, Any]:
+    from mtdata.sources import SOURCES
+
     place = _place(source, None)
     return {
         "summary": source.summary,
@@ -98,6 +104,7 @@ def _about(source: "type[Source]") -> dict[str, Any]:
         },
         "made_here": not source.needs_root,
         "found_at": None if place is None else str(place),
+        "origin": SOURCES.origins.get(name),
     }
 
 
@@ -125,6 +132,7 @@ def _print(found: dict[str, Any]) -> None:
         counts = ", ".join(f"{count} in {split}" for split, count in entry["official"].items())
         _line("complete", counts and f"{counts}: `mtdata datasets {name} --source DIR` counts them")
         _line("folder", place)
+        _line("from", entry["origin"] or "")
         click.echo()
 
 

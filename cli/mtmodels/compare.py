@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--published", is_flag=True, help="Add the published rows that may stand beside them."
 )
-@click.option("--protocol", type=Member(METRICS), help="Only this one.  [default: all]")
+@click.option("--protocol", type=Member(METRICS, late=True), help="Only this.  [default: all]")
 @click.option("--split", default="test", show_default=True, help="Split of the scores.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @json_option
@@ -67,13 +67,17 @@ def compare(
 
 def _rows(runs: tuple[Path, ...], split: str, protocol: str | None) -> list[dict[str, Any]]:
     """What has been scored of the runs."""
-    from mtdata.errors import UsageError
+    from mtdata.errors import UnknownNameError, UsageError
     from mtmodels.training.rescore import scores_of
     from mtmodels.training.setup.loading import open_run
 
     rows = []
     for path in runs:
-        found = scores_of(open_run(path), split=split)
+        # Scores are read from files: what a run brings along as plug-ins is not run.
+        found = scores_of(open_run(path, plugins=False), split=split)
+        scored = [row["protocol"] for row in found]
+        if protocol and protocol not in {*scored, *METRICS}:
+            raise UnknownNameError("protocol", protocol, {*METRICS, *scored})
         wanted = [row for row in found if protocol in (None, row["protocol"])]
         if not wanted:
             under = f" under {protocol}" if protocol else ""

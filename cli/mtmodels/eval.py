@@ -7,8 +7,9 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.examples import examples
-from cli.shared.members import Member
+from cli.shared.members import Member, check_members
 from cli.shared.options import FILE
+from cli.shared.plugins import plugin_option, trust_option, use_copies
 from mtmodels.metrics import METRICS
 
 
@@ -24,7 +25,7 @@ from mtmodels.metrics import METRICS
 @click.option("--split", default="test", show_default=True, help="Split of the store.")
 @click.option(
     "--protocol",
-    type=Member(METRICS),
+    type=Member(METRICS, late=True),
     help="How scores are made.  [default: that of the run]",
 )
 @click.option("--data", type=FILE, help="Store.  [default: the one that the run was trained on]")
@@ -39,6 +40,8 @@ from mtmodels.metrics import METRICS
     type=click.Choice(["auto", "32", "bf16", "16"]),
     help="[default: that of the run]",
 )
+@plugin_option
+@trust_option
 @json_option
 def eval_(
     run: Path,
@@ -48,6 +51,7 @@ def eval_(
     data: Path | None,
     which: Any,
     precision: str | None,
+    trust_plugins: bool,
     as_json: bool,
 ) -> None:
     """Score a run on a split; the scores are kept in RUN/scores/SPLIT-PROTOCOL.json.
@@ -60,6 +64,8 @@ def eval_(
     from mtmodels.training.record.report import plain_scores
     from mtmodels.training.rescore import rescore
 
+    use_copies(run, trust=trust_plugins)
+    check_members()
     with progress_bar("batches") as report:
         found = rescore(
             run,

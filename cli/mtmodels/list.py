@@ -8,7 +8,9 @@ import click
 
 from cli.shared.common import json_option, put_json
 from cli.shared.examples import examples
+from cli.shared.plugins import plugin_option
 from mtdata.errors import UnknownNameError
+from mtdata.registry import Registry
 
 FAMILIES = ("methods", "networks", "weightings", "recipes", "metrics")
 
@@ -19,13 +21,18 @@ FAMILIES = ("methods", "networks", "weightings", "recipes", "metrics")
         "mtmodels list methods",
         "mtmodels list methods xtc",
         "mtmodels list recipes nyu-compact --json",
+        "mtmodels list networks mine --plugin mine.py",
     ),
 )
 @click.argument("family", type=click.Choice(FAMILIES))
 @click.argument("name", required=False)
+@plugin_option
 @json_option
 def list_(family: str, name: str | None, *, as_json: bool) -> None:
     """List what there is of a family, or explain one member with its options and their defaults."""
+    from mtdata.plugins import load_installed
+
+    load_installed()
     known = _describe(family)
     if name is None:
         if as_json:
@@ -72,7 +79,7 @@ def _weightings() -> dict[str, dict[str, Any]]:
     return _members(WEIGHTINGS)
 
 
-def _members(members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _members(members: Registry[Any]) -> dict[str, dict[str, Any]]:
     """Summary, reference, text and options of the members of a family."""
     from mtmodels.options import about, explained, options_of
 
@@ -83,6 +90,7 @@ def _members(members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "options": {key: _plain(value) for key, value in options_of(member).items()},
             "explained": explained(member),
             "about": about(member),
+            "origin": members.origins.get(name),
         }
         for name, member in members.items()
     }
@@ -111,6 +119,7 @@ def _metrics() -> dict[str, dict[str, Any]]:
     return {
         protocol: {
             "summary": member.summary,
+            "origin": METRICS.origins.get(protocol),
             "metrics": {
                 kind: {
                     name: "higher is better" if better else "lower is better"
@@ -133,7 +142,8 @@ def _plain(value: Any) -> Any:
 def _print_all(known: Mapping[str, Mapping[str, Any]]) -> None:
     wide = max(map(len, known))
     for name, entry in known.items():
-        click.echo(f"{name:<{wide}}  {entry['summary']}")
+        origin = f" ({entry['origin']})" if entry.get("origin") else ""
+        click.echo(f"{name:<{wide}}  {entry['summary']}{origin}")
 
 
 def _print_one(name: str, entry: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import click
 from cli.shared.common import json_option, put_json, say
 from cli.shared.examples import examples
 from cli.shared.options import FILE, size, tasks_option
+from cli.shared.plugins import plugin_option, trust_option, use_copies
 
 
 @click.command(
@@ -63,6 +64,8 @@ from cli.shared.options import FILE, size, tasks_option
     "that the run was trained on]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files in a DIR that is not empty.")
+@plugin_option
+@trust_option
 @json_option
 def predict(
     run: Path,
@@ -79,6 +82,7 @@ def predict(
     mapped: bool,
     data: Path | None,
     overwrite: bool,
+    trust_plugins: bool,
     as_json: bool,
 ) -> None:
     """Predict all tasks of images: JPEG or PNG files, or folders that are searched for them.
@@ -91,6 +95,7 @@ def predict(
     from mtmodels.predicting import predict as predict_images
     from mtmodels.predicting.folder import INDEX
 
+    use_copies(run, trust=trust_plugins)
     with progress_bar("images") as report:
         index = predict_images(
             run,

@@ -1,6 +1,7 @@
 """`mttrain`: train a network on a store."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ from cli.mttrain.flags import check_method, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say
 from cli.shared.examples import examples
 from cli.shared.grouped import GroupedCommand
-from cli.shared.members import Member
+from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, names
+from cli.shared.plugins import named_plugins_option, tell_plugins, trust_option, use_copies
 from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
 from mtmodels.metrics import METRICS
@@ -38,7 +40,7 @@ HEADINGS = {
     "Training": ("epochs", "batch", "views", "lr", "schedule", "gradient_clip", "seed", "select"),
     "Machine": ("precision", "devices", "workers", "cache"),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
-    "Configuration": ("recipe", "assignments"),
+    "Configuration": ("recipe", "assignments", "plugins", "trust_plugins"),
 }
 
 
@@ -75,13 +77,15 @@ HEADINGS = {
     default=None,
     help="Divide disparity by the zoom, as released.",
 )
-@click.option("--method", type=Member(METHODS), help="How to learn.  [default: sl]")
-@click.option("--network", type=Member(NETWORKS), help="[default: unet-resnet18]")
+@click.option("--method", type=Member(METHODS, late=True), help="How to learn.  [default: sl]")
+@click.option("--network", type=Member(NETWORKS, late=True), help="[default: unet-resnet18]")
 @click.option("--width", type=float, help="Factor on the channels.  [default: 1]")
 @click.option(
     "--encoder-weights", metavar="imagenet|FILE", help="Pre-trained encoder.  [default: none]"
 )
-@click.option("--weighting", type=Member(WEIGHTINGS), help="Of the tasks.  [default: equal]")
+@click.option(
+    "--weighting", type=Member(WEIGHTINGS, late=True), help="Of the tasks.  [default: equal]"
+)
 @click.option(
     "--no-condition",
     "conditioning",
@@ -124,7 +128,9 @@ HEADINGS = {
     type=click.Choice(["last", "holdout", "paper"]),
     help="Which epoch counts; paper asks the test split.",
 )
-@click.option("--protocol", type=Member(METRICS), help="Of the scores.  [default: mtpsl]")
+@click.option(
+    "--protocol", type=Member(METRICS, late=True), help="Of the scores.  [default: mtpsl]"
+)
 @click.option(
     "--precision", type=click.Choice(["auto", "32", "bf16", "16"]), help="[default: auto]"
 )
@@ -145,6 +151,8 @@ HEADINGS = {
     metavar="KEY=VALUE",
     help="Any key of the configuration; may be repeated.",
 )
+@named_plugins_option
+@trust_option
 @click.option(
     "--out", type=FILE, help="Run folder.  [default: runs/DATA-METHOD-NETWORK-REGIME-sSEED]"
 )
@@ -159,6 +167,8 @@ def mttrain(
     *,
     recipe: str | None,
     assignments: tuple[str, ...],
+    plugins: tuple[str, ...],
+    trust_plugins: bool,
     out: Path | None,
     resume: bool,
     overwrite: bool,
@@ -174,7 +184,8 @@ def mttrain(
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
-    job = _prepare(recipe, assignments, flags, out=out, mode=mode, dry_run=dry_run)
+    layers = _layers(recipe, assignments, flags, plugins, trust_plugins=trust_plugins)
+    job = _prepare(layers, flags, out=out, mode=mode, dry_run=dry_run, trust_plugins=trust_plugins)
     if dry_run:
         from mtmodels.training.run import plan
 
@@ -187,27 +198,61 @@ def mttrain(
         put_json(finished.summary)
 
 
-def _prepare(
+def _layers(
     recipe: str | None,
     assignments: tuple[str, ...],
+    flags: dict[str, Any],
+    plugins: tuple[str, ...],
+    *,
+    trust_plugins: bool,
+) -> list[Mapping[str, Any]]:
+    """The parts of the configuration, later ones win; but plug-ins are those of all parts."""
+    from mtmodels.training.setup.resolve import named_plugins, parse_set
+
+    layers = [_recipe(recipe, trust_plugins=trust_plugins)] if recipe else []
+    layers += [layer_of(flags), parse_set(assignments)]
+    named = named_plugins([*layers, {"plugins": list(plugins)}])
+    return [*layers, {"plugins": named}] if named else layers
+
+
+def _recipe(given: str, *, trust_plugins: bool) -> Mapping[str, Any]:
+    """A recipe; that of a run, which may be anybody's, names the copies of its plug-ins."""
+    from mtmodels.recipes import load_recipe
+    from mtmodels.training.record.plugin_copies import names_of_copies
+    from mtmodels.training.record.runfolder import RunFolder
+
+    layer = load_recipe(given).config
+    folder = RunFolder(Path(given).parent)
+    if Path(given).name != folder.config.name or not folder.is_run():
+        return layer
+    use_copies(folder.path, trust=trust_plugins)
+    return {**layer, "plugins": names_of_copies(folder)}
+
+
+def _prepare(
+    layers: list[Mapping[str, Any]],
     flags: dict[str, Any],
     *,
     out: Path | None,
     mode: "Mode",
     dry_run: bool,
+    trust_plugins: bool,
 ) -> "Job":
     """Everything that can be refused before work begins is refused here."""
-    from mtmodels.recipes import load_recipe
     from mtmodels.training.record.runfolder import RunFolder
-    from mtmodels.training.setup.resolve import parse_set, resolve
+    from mtmodels.training.setup.resolve import named_plugins, resolve
 
-    layers = [load_recipe(recipe).config] if recipe else []
-    layers += [layer_of(flags), parse_set(assignments)]
     # A plan of a new run touches no folder, so it may be one that is taken.
     looks = None if dry_run and mode != "resume" else mode
     begun = out is not None and looks is not None and RunFolder(out).holds(looks)
-    if not begun:
+    if begun:
+        assert out is not None
+        use_copies(out, trust=trust_plugins, named=named_plugins(layers))
+        check_members()
+    else:
         config = resolve(*layers)
+        tell_plugins(config.plugins)
+        check_members()
         check_method(flags, config.method.name)
         if config.data is None:
             from cli.mttrain.default_store import find_store
@@ -215,7 +260,7 @@ def _prepare(
             layers.append({"data": str(find_store(may_build=not dry_run))})
     from mtmodels.training.run import prepare
 
-    job = prepare(layers, out=out, mode=looks)
+    job = prepare(layers, out=out, mode=looks, trust_plugins=trust_plugins)
     say(
         f"Store: {job.config.data} ({job.data.store.dataset_name}), regime `{job.data.regime}`"
         f"{'' if flags['regime'] else ', its default' if _is_default(job) else ''}."

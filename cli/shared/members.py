@@ -16,12 +16,15 @@ class Member(click.ParamType):  # type: ignore[type-arg]  # generic since click 
 
     Args:
         registry: The family.
+        late: Whether the command looks at the names itself, by `check_members`, as it first loads
+            plug-ins that no option names: those of a run, or of a recipe.
     """
 
     name = "name"
 
-    def __init__(self, registry: Registry[Any]) -> None:
+    def __init__(self, registry: Registry[Any], *, late: bool = False) -> None:
         self.registry = registry
+        self.late = late
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """All names, as the help shows them."""
@@ -29,6 +32,10 @@ class Member(click.ParamType):  # type: ignore[type-arg]  # generic since click 
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name; refused with the nearest one where there is none such."""
+        return str(value) if self.late else self.check(value, param, ctx)
+
+    def check(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As `convert`, at once."""
         if value not in self.registry:
             known = tuple(self.registry)
             self.fail(str(UnknownNameError(self.registry.family, str(value), known)), param, ctx)
@@ -39,3 +46,12 @@ class Member(click.ParamType):  # type: ignore[type-arg]  # generic since click 
     ) -> list[CompletionItem]:
         """The names that begin so."""
         return [CompletionItem(name) for name in self.registry if name.startswith(incomplete)]
+
+
+def check_members() -> None:
+    """Refuse the names that were given to this command and are none, where that was put off."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        if isinstance(parameter.type, Member) and value is not None:
+            parameter.type.check(value, parameter, context)

@@ -43,6 +43,7 @@ def predict(
     pictures: bool = True,
     mapped: bool = False,
     data: Path | None = None,
+    trust_plugins: bool = False,
     overwrite: bool = False,
     progress: Report | None = None,
 ) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def predict(
         pictures: Whether to draw image and predictions side by side, which takes time.
         mapped: Whether to draw predictions beside their maps in the joint spaces of task pairs.
         data: A store that knows the tasks; None for what the run knows itself.
+        trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
         overwrite: Whether `out` may hold files.
         progress: Told (images done, images, what).
 
@@ -75,7 +77,7 @@ def predict(
         PredictionError: where a prediction is not finite.
         MtdataError: where the disk is full or cannot be written.
     """
-    run, folder = open_run(path), Folder(out)
+    run, folder = open_run(path, trust_plugins=trust_plugins), Folder(out)
     if mapped:
         check_maps(run, tasks)
     folder.check(overwrite=overwrite)

@@ -84,18 +84,26 @@ class ScoreTable:
             (task, metric) for e in self.entries for task in e.scores for metric in e.scores[task]
         )
         tasks = dict.fromkeys([*TASK_ORDER, *(task for task, _ in there)])
+        # Of a protocol that a plug-in has: nobody knows here which of them matter.
+        others = [
+            m
+            for t, m in there
+            if m not in HIGHER_IS_BETTER and any(e.spread(t, m) for e in self.entries)
+        ]
+        shown = [*SHOWN, *dict.fromkeys(others)]
         return tuple(
-            (task, metric) for task in tasks for metric in SHOWN if (task, metric) in there
+            (task, metric) for task in tasks for metric in shown if (task, metric) in there
         )
 
     def best(self, task: str, metric: str) -> float | None:
         """The best of the runs; None where fewer than two can be compared."""
         ours = [e.spread(task, metric) for e in self.entries if not e.published]
-        return _best(ours, higher=HIGHER_IS_BETTER[metric])
+        return _best(ours, higher=HIGHER_IS_BETTER[metric]) if metric in HIGHER_IS_BETTER else None
 
     def header(self) -> list[str]:
         """Titles; an arrow points to where better scores are."""
-        arrows = [f"{t} {m} {'↑' if HIGHER_IS_BETTER[m] else '↓'}" for t, m in self.columns]
+        known = {True: " ↑", False: " ↓", None: ""}
+        arrows = [f"{t} {m}{known[HIGHER_IS_BETTER.get(m)]}" for t, m in self.columns]
         return [*_FACTS, *arrows, *(["delta % ↑"] if self.baseline else [])]
 
     def cells(self, entry: Entry) -> list[tuple[str, bool]]:

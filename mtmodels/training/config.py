@@ -18,6 +18,11 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _names(value: Any) -> Any:
+    """One name is a list of one."""
+    return (value,) if isinstance(value, str) else _tuple(value)
+
+
 def _scientific(value: Any) -> Any:
     """YAML reads `1e-4`, for want of a point, as text; in options it is meant as a number."""
     if isinstance(value, str) and _EXPONENT.fullmatch(value):
@@ -137,6 +142,7 @@ class Config(Part):
     cache: Literal["none", "memory"] = "none"
     log_every: Positive = 10
     checkpoint_every: Positive | None = None
+    plugins: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
 
     @model_validator(mode="after")
     def _selection_has_its_data(self) -> "Config":

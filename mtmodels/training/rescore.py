@@ -17,6 +17,7 @@ APART = frozenset(
     {
         *("data", "seed", "regime", "protocol"),  # a table names them
         *("workers", "devices", "log_every", "checkpoint_every"),  # no score depends on them
+        "plugins",  # what is in them counts, not where they were
     }
 )
 
@@ -29,6 +30,7 @@ def rescore(
     data: Path | None = None,
     which: Which | None = None,
     precision: str | None = None,
+    trust_plugins: bool = False,
     progress: Report | None = None,
 ) -> dict[str, Any]:
     """Score a run, and keep the scores beside it unless data, checkpoint or precision are given.
@@ -40,6 +42,7 @@ def rescore(
         data: A store; None for the one that the run was trained on.
         which: The checkpoint; None for the one that the run selected.
         precision: As for training; None for that of the run.
+        trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
         progress: Told (batches done, batches, what).
 
     Returns:
@@ -51,7 +54,7 @@ def rescore(
         UsageError: where the store is not where it was, or has no such split or task.
         DataError: where a task has another number of classes in the store.
     """
-    run = open_run(path)
+    run = open_run(path, trust_plugins=trust_plugins)
     config = _with(run.config, precision)
     with run.open_store(data) as store:
         tasks = run_tasks(run, store)
@@ -91,6 +94,7 @@ def scores_of(run: TrainedRun, *, split: str = "test") -> list[dict[str, Any]]:
             "seed": config.seed,
             "note": "chosen on the test split" if scored.get("selected_on") else "",
             **_settings(config),
+            "plugins": [one.get("sha256", one["name"]) for one in run.facts.get("plugins", [])],
         }
         for scored in run.scored(split)
     ]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
 from mtmodels.errors import RunFolderError
 from mtmodels.metrics.scores import Scores
@@ -15,11 +16,12 @@ from mtmodels.training.finish import Finished, finish
 from mtmodels.training.loop import randomness
 from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record import plugin_copies
 from mtmodels.training.record.manifest import manifest
 from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
 from mtmodels.training.setup.data import RunData, default_out, open_data
 from mtmodels.training.setup.dryrun import Plan, measure
-from mtmodels.training.setup.resolve import read_layer, resolve
+from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
 from mtmodels.training.setup.settle import settle, settle_options
 from mtmodels.training.setup.setup import Parts, assemble
 from mtmodels.training.setup.storefacts import store_facts
@@ -37,28 +39,38 @@ class Job:
     folder: RunFolder
 
 
-def prepare(layers: Sequence[Mapping[str, Any]], *, out: Path | None, mode: Mode | None) -> Job:
+def prepare(
+    layers: Sequence[Mapping[str, Any]],
+    *,
+    out: Path | None,
+    mode: Mode | None,
+    trust_plugins: bool = False,
+) -> Job:
     """Resolve the configuration, open the data, look at the folder; nothing is written.
+
+    The plug-ins that the configuration names are loaded; a run that goes on uses its own copies.
 
     Args:
         layers: Parts of the configuration, later ones win.
         out: The run folder; None for one named after data, method, network, regime and seed.
         mode: What to do where a run is there already; None to not look, for a plan.
+        trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
 
     Raises:
-        UsageError: for a configuration that cannot be.
+        UsageError: for a configuration that cannot be, and a plug-in that cannot be used.
         RunFolderError: where the folder may not be used, or is a run of another configuration.
     """
     if out is not None and mode is not None and RunFolder(out).holds(mode):
-        config = _continued(RunFolder(out), layers)
+        config = _continued(RunFolder(out), layers, trust_plugins=trust_plugins)
         data = open_data(config)
         return Job(settle(config, data), data, RunFolder(out))
     config = resolve(*layers)
+    for plugin in config.plugins:
+        load_plugin(plugin)
     data = open_data(config)
     if out is None:
-        return prepare(
-            layers, out=default_out(config, data.store.dataset_name, data.regime), mode=mode
-        )
+        out = default_out(config, data.store.dataset_name, data.regime)
+        return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     return Job(settle(config, data), data, RunFolder(out))
 
 
@@ -88,7 +100,7 @@ def fit(
 ) -> tuple[Parts, Trainer]:
     """Train to the end; arguments and errors are those of `train`."""
     parts = assemble(job.config, job.data)
-    goes_on = _claim(job, mode, arguments)
+    goes_on = _claim(job, mode, arguments, watcher)
     _tell(job, parts, watcher)
     if job.data.cache is not None:
         _fill(job.data.cache, watcher)
@@ -115,9 +127,14 @@ def plan(job: Job) -> Plan:
     return measure(job.config, job.data, assemble(job.config, job.data))
 
 
-def _continued(folder: RunFolder, layers: Sequence[Mapping[str, Any]]) -> Config:
+def _continued(
+    folder: RunFolder, layers: Sequence[Mapping[str, Any]], *, trust_plugins: bool
+) -> Config:
     """The configuration of a run that is there, after checking that nothing contradicts it."""
     stored = read_layer(folder.config)
+    plugin_copies.check_named(folder, named_plugins(layers))
+    plugin_copies.load_copies(folder, trust=trust_plugins)
+    layers = [{key: layer[key] for key in layer if key != "plugins"} for layer in layers]
     # A run of before wrote down the options that were given alone.
     before, now = settle_options(resolve(stored)), settle_options(resolve(stored, *layers))
     if set(now.tasks or ()) == set(before.tasks or ()):
@@ -148,7 +165,7 @@ def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, An
     ]
 
 
-def _claim(job: Job, mode: Mode, arguments: Sequence[str]) -> bool:
+def _claim(job: Job, mode: Mode, arguments: Sequence[str], watcher: Watcher) -> bool:
     """Take the folder; returns whether there is a run in it to continue."""
     folder, facts = job.folder, store_facts(job.data.store)
     goes_on = folder.check(mode)
@@ -160,6 +177,7 @@ def _claim(job: Job, mode: Mode, arguments: Sequence[str]) -> bool:
     folder.create()
     assert job.config.regime is not None
     created = datetime.now(UTC).isoformat(timespec="seconds")
+    plugins = plugin_copies.used(job.config.to_dict())
     write_json(
         folder.manifest,
         manifest(
@@ -169,8 +187,14 @@ def _claim(job: Job, mode: Mode, arguments: Sequence[str]) -> bool:
             regime=job.config.regime,
             seed=job.config.seed,
             created=created,
+            plugins=plugin_copies.entries(plugins),
         ),
     )
+    if not plugin_copies.keep(folder, plugins):
+        watcher.say(
+            "Plug-ins: that they are your own could not be noted beside your settings; other "
+            "commands will ask for --trust-plugins to use the copies of this run."
+        )
     write_text(folder.config, job.config.to_yaml())
     return False
 

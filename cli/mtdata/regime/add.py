@@ -9,6 +9,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.examples import examples
 from cli.shared.options import FILE, regime_options, seed_option, store_argument
+from cli.shared.plugins import plugin_option
 from mtdata.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ IMPORT = "import"
     help="import: what to do with images that the store does not have.  [default: refuse]",
 )
 @seed_option
+@plugin_option
 @json_option
 def add(
     store: Path,

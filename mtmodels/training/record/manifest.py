@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ def manifest(
     regime: str,
     seed: int,
     created: str,
+    plugins: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Put together the manifest of a run.
 
@@ -31,6 +32,7 @@ def manifest(
         regime: The regime that labels are seen under.
         seed: The seed of the run.
         created: When the run began, ISO 8601.
+        plugins: The plug-ins of the run: names, digests, where their copies are.
     """
     return {
         "format": FORMAT,
@@ -41,6 +43,7 @@ def manifest(
         "size": list(size),
         "regime": regime,
         "seed": seed,
+        "plugins": [dict(plugin) for plugin in plugins],
         "versions": versions(),
         "host": host(),
     }

@@ -94,7 +94,7 @@ def number(value: Any) -> str:
 
 
 def _arrow(name: str) -> str:
-    return "↑" if HIGHER_IS_BETTER.get(name, True) else "↓"
+    return {True: "↑", False: "↓", None: ""}[HIGHER_IS_BETTER.get(name)]
 
 
 def _facts(summary: Mapping[str, Any]) -> str:

@@ -59,6 +59,11 @@ class RunFolder:
         return self.path / "predictions"
 
     @property
+    def plugins(self) -> Path:
+        """Copies of the plug-ins that the run was made with."""
+        return self.path / "plugins"
+
+    @property
     def curves(self) -> Path:
         """The training curves."""
         return self.path / "curves.png"
@@ -117,7 +122,7 @@ class RunFolder:
         """Remove what a run writes, and nothing else; the manifest goes last."""
         for item in (
             self.summary, self.report, self.curves, self.predictions, self.scores,
-            self.path / "checkpoints", self.metrics, self.config, self.manifest,
+            self.path / "checkpoints", self.metrics, self.plugins, self.config, self.manifest,
         ):  # fmt: skip
             if item.is_dir():
                 shutil.rmtree(item)
@@ -142,9 +147,14 @@ class RunFolder:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file that is there whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
     fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with fresh.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)

@@ -13,6 +13,7 @@ from mtmodels.methods.base import Method
 from mtmodels.networks.base import Network
 from mtmodels.training.config import Config
 from mtmodels.training.record import checkpoint
+from mtmodels.training.record.plugin_copies import load_copies
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle_options
@@ -91,17 +92,25 @@ class TrainedRun:
         return open_store(path)
 
 
-def open_run(path: Path) -> TrainedRun:
+def open_run(path: Path, *, plugins: bool = True, trust_plugins: bool = False) -> TrainedRun:
     """Open a run folder.
+
+    Args:
+        path: The folder.
+        plugins: Whether to load the plug-ins of the run; its scores can be read without them.
+        trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
 
     Raises:
         RunFolderError: where it is none.
+        PluginError: where a plug-in of it is not known here, or cannot be loaded.
     """
     folder = RunFolder(path)
     if not folder.is_run() or not folder.config.is_file():
         raise RunFolderError(
             f"{path} should be a run folder of mttrain; found no manifest and configuration in it."
         )
+    if plugins:
+        load_copies(folder, trust=trust_plugins)
     config = settle_options(resolve(read_layer(folder.config)))
     return TrainedRun(folder, config, read_layer(folder.manifest))
 

@@ -48,6 +48,16 @@ def merge(below: Layer, above: Layer) -> dict[str, Any]:
     return result
 
 
+def named_plugins(layers: Sequence[Layer]) -> list[str]:
+    """The plug-ins that some parts of a configuration name, all of them: no part hides another's.
+
+    Raises:
+        UsageError: where they are no names.
+    """
+    named = [resolve({"plugins": layer["plugins"]}) for layer in layers if "plugins" in layer]
+    return list(dict.fromkeys(name for config in named for name in config.plugins))
+
+
 def parse_set(assignments: Sequence[str]) -> dict[str, Any]:
     """Read what `--set` was given: `a.b=c`, where c is YAML.
 
