@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmarks.machine import describe
 from mtmodels.methods.base import Method
 from mtmodels.methods.views import Views
-from mtmodels.training.loop.viewing import ViewMaker
+from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.setup.data import open_data
 from mtmodels.training.setup.loading import load_method, open_run
 from mtmodels.training.setup.setup import make_loader
@@ -50,7 +50,7 @@ def measure(folder: Path, batches: int) -> list[tuple[float, float]]:
     data = open_data(config)
     with data.store:
         method = load_method(run, data.tasks).train()
-        views, rng = ViewMaker(config, data.tasks), torch.Generator().manual_seed(0)
+        views, rng = view_maker(config, method), torch.Generator().manual_seed(0)
         found = []
         for batch in make_loader(config, data).epoch(config.epochs):
             if one := compare(method, views(batch, config.epochs), rng):

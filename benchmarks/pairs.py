@@ -31,7 +31,7 @@ from mtdata.reading.memory import STEPS, keep_freed
 from mtmodels.methods import METHODS
 from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.parts.joint_space import JointSpace, Point
-from mtmodels.methods.views import Views, second_view
+from mtmodels.methods.views import Views, changed
 from mtmodels.networks import NETWORKS
 from mtmodels.training.loop.precision import FabricPrecision, resolve
 
@@ -66,7 +66,8 @@ def make_views(tasks: int, size: tuple[int, int], *, images: int, channels_last:
     samples = [source.read("train", key, (names[i % tasks],)) for i, key in enumerate(keys)]
     batch = collate(samples).to("cpu", channels_last=channels_last)
     kinds = [task for task in source.tasks() if task.name in names]
-    return second_view(batch, kinds, [[Crop(1.2, 0.3, 0.6)] * images])
+    steps = [[Crop(1.2, 0.3, 0.6)] * images]
+    return Views(batch, changed(batch, kinds, steps), steps=[steps], supervised=[True, False])
 
 
 def make_step(

@@ -5,31 +5,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtdata.plugins import load_plugin
+    from mtmodels.kinds import kind_model
     from mtmodels.methods import METHODS
-    from mtmodels.methods.base import Method
+    from mtmodels.methods.base import Method, ParameterGroup, Stage
+    from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
     from mtmodels.methods.terms import Terms
-    from mtmodels.methods.views import Views
+    from mtmodels.methods.views import View, Views
     from mtmodels.metrics import METRICS
     from mtmodels.metrics.base import Metric
     from mtmodels.networks import NETWORKS
-    from mtmodels.networks.base import Network, Output
+    from mtmodels.networks.base import EncoderOptions, Network, NetworkOptions, Output
+    from mtmodels.options import Factor, Options, Positive, Share, Weight
     from mtmodels.weightings import WEIGHTINGS
     from mtmodels.weightings.base import Weighting
 
 # Every command imports this package, and torch alone costs seconds: all of it waits until used.
 _HOME = {
-    "METHODS": "mtmodels.methods",
-    "METRICS": "mtmodels.metrics",
-    "NETWORKS": "mtmodels.networks",
-    "WEIGHTINGS": "mtmodels.weightings",
-    "Method": "mtmodels.methods.base",
-    "Metric": "mtmodels.metrics.base",
-    "Network": "mtmodels.networks.base",
-    "Output": "mtmodels.networks.base",
-    "Terms": "mtmodels.methods.terms",
-    "Views": "mtmodels.methods.views",
-    "Weighting": "mtmodels.weightings.base",
-    "load_plugin": "mtdata.plugins",
+    name: module
+    for module, names in {
+        "mtdata.plugins": ("load_plugin",),
+        "mtmodels.kinds": ("kind_model",),
+        "mtmodels.methods": ("METHODS",),
+        "mtmodels.methods.base": ("Method", "ParameterGroup", "Stage"),
+        "mtmodels.methods.parts.supervision": ("Supervision", "SupervisionOptions"),
+        "mtmodels.methods.terms": ("Terms",),
+        "mtmodels.methods.views": ("View", "Views"),
+        "mtmodels.metrics": ("METRICS",),
+        "mtmodels.metrics.base": ("Metric",),
+        "mtmodels.networks": ("NETWORKS",),
+        "mtmodels.networks.base": ("EncoderOptions", "Network", "NetworkOptions", "Output"),
+        "mtmodels.options": ("Factor", "Options", "Positive", "Share", "Weight"),
+        "mtmodels.weightings": ("WEIGHTINGS",),
+        "mtmodels.weightings.base": ("Weighting",),
+    }.items()
+    for name in names
 }
 
 
@@ -44,12 +53,25 @@ __all__ = [
     "METRICS",
     "NETWORKS",
     "WEIGHTINGS",
+    "EncoderOptions",
+    "Factor",
     "Method",
     "Metric",
     "Network",
+    "NetworkOptions",
+    "Options",
     "Output",
+    "ParameterGroup",
+    "Positive",
+    "Share",
+    "Stage",
+    "Supervision",
+    "SupervisionOptions",
     "Terms",
+    "View",
     "Views",
+    "Weight",
     "Weighting",
+    "kind_model",
     "load_plugin",
 ]

@@ -56,13 +56,15 @@ class InterruptedRun(MtmodelsError):  # noqa: N818  (it is no fault)
     Args:
         folder: The folder of the run.
         step: Steps that are done.
+        stage: Of what comes before the training proper; empty for that itself.
     """
 
     exit_code: ClassVar[int] = 130
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, *, stage: str = "") -> None:
+        of = f" of the stage `{stage}`" if stage else ""
         super().__init__(
-            f"interrupted after step {step}, which is saved. "
+            f"interrupted after step {step}{of}, which is saved. "
             f"Go on with `mttrain --out {folder} --resume`."
         )
         self.folder, self.step = folder, step

@@ -1,63 +1,124 @@
-"""Make a member of a family by its name; a wrong name or option is refused before it is called."""
+"""Options of the members of a family: declared once, as the fields of a class.
+
+A field has a type, a default and one docstring line. From these come the check of what a user
+gives, the defaults in `config.yaml`, what `mtmodels list` prints, and the words of the errors.
+"""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, get_type_hints
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from mtdata.errors import UnknownNameError
-from mtmodels.option_types import check_type, in_words
 
 T = TypeVar("T")
+O = TypeVar("O", bound="Options")  # noqa: E741
+
+Weight = Annotated[float, Field(ge=0, lt=math.inf)]
+"""A factor: 0 or more."""
+Factor = Annotated[float, Field(gt=0, lt=math.inf)]
+"""A factor above 0."""
+Positive = Annotated[int, Field(ge=1)]
+"""A whole number from 1."""
+Share = Annotated[float, Field(ge=0, le=1)]
+"""In [0, 1]."""
 
 
-def options_of(member: Callable[..., Any]) -> dict[str, Any]:
+def as_tuple(value: Any) -> Any:
+    """YAML and JSON have lists only."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Colour = Annotated[tuple[float, float, float], BeforeValidator(as_tuple)]
+"""One value a colour: red, green, blue."""
+NEEDED = inspect.Parameter.empty
+"""In place of the default of an option that has none."""
+
+
+class Options(BaseModel):
+    """What a member can be told. A value is checked and not converted; a wrong one is refused."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    @classmethod
+    def read(cls: type[O], given: Mapping[str, Any]) -> O:
+        """Check options under the names that a user writes, or those of the fields.
+
+        Raises:
+            UnknownNameError: for an option, or one of a few words, that there is not.
+            ValueError: for a value that cannot be, saying what it should be.
+        """
+        check_names(cls, given)
+        for name, inner in _nested(cls).items():
+            if isinstance(given.get(name), Mapping):
+                _read_nested(name, inner, given[name])
+        try:
+            return cls.model_validate(dict(given))
+        except ValidationError as error:
+            raise _explained(cls, error, given) from None
+
+
+class NoOptions(Options):
+    """Of a member that cannot be told anything."""
+
+
+def options_class(member: Any) -> type[Options]:
+    """The class that declares the options of a member: what its attribute `options` is.
+
+    A member that is all options (a schedule) is that class itself.
+    """
+    if issubclass(member, Options):
+        found: type[Options] = member
+        return found
+    for owner in member.__mro__:
+        declared = inspect.get_annotations(owner).get("options")
+        if isinstance(declared, str):
+            declared = eval(declared, vars(sys.modules[owner.__module__]))
+        if declared is not None:
+            return declared  # type: ignore[no-any-return]
+    return NoOptions
+
+
+def options_of(member: Any) -> dict[str, Any]:
     """The options that a member takes, each with its default, under the names a user writes."""
-    return {name: parameter.default for name, parameter in _parameters(member).items()}
+    fields = _fields(options_class(member))
+    return {name: NEEDED if f.is_required() else f.get_default() for name, f in fields.items()}
 
 
-def filled(member: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def filled(member: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a member under the names a user writes: those given, and the defaults.
 
     An option without a default is left out, and one that the member does not have is kept: `build`
     refuses both.
     """
-    written = _written(member)
-    given = {written.get(option, option): value for option, value in options.items()}
-    defaults = {k: v for k, v in options_of(member).items() if v is not inspect.Parameter.empty}
-    return {**defaults, **given}
+    written = {f: f_.alias or f for f, f_ in options_class(member).model_fields.items()}
+    defaults = {k: v for k, v in options_of(member).items() if v is not NEEDED}
+    return {**defaults, **{written.get(name, name): value for name, value in given.items()}}
 
 
-def explained(member: Callable[..., Any]) -> dict[str, str]:
-    """What the documentation says of each option, one paragraph each.
-
-    Where a class hands `**options` on, its bases say what those are.
-    """
-    written = _written(member)
-    bases = member.__mro__ if isinstance(member, type) else (member,)
-    found: dict[str, str] = {}
-    for owner in bases:
-        for python, text in _arguments(inspect.cleandoc(owner.__doc__ or "")).items():
-            found.setdefault(written.get(python, python), text)
-    return {name: found[name] for name in options_of(member) if name in found}
+def explained(member: Any) -> dict[str, str]:
+    """What the docstring of each option says."""
+    fields = _fields(options_class(member)).items()
+    return {name: " ".join((field.description or "").split()) for name, field in fields}
 
 
 def about(member: Callable[..., Any]) -> str:
     """The documentation of a member without its arguments and errors."""
     sections = inspect.cleandoc(member.__doc__ or "").split("\n\n")
     return "\n\n".join(s for s in sections if not s.startswith(("Args:", "Raises:")))
-
-
-def _arguments(documentation: str) -> dict[str, str]:
-    """The entries of the section "Args" of a docstring in Google's form."""
-    block = next((s for s in documentation.split("\n\n") if s.startswith("Args:\n")), "Args:\n")
-    found: dict[str, str] = {}
-    name = ""
-    for line in block.splitlines()[1:]:
-        text = line.strip()
-        if not line.startswith(" " * 8):
-            name, _, text = text.partition(":")
-        found[name] = f"{found.get(name, '')} {text.strip()}".strip()
-    return found
 
 
 def build(
@@ -69,60 +130,144 @@ def build(
 ) -> T:
     """Make the member `name` with its arguments and options.
 
-    An option may go by the name that the papers use where Python has no such name (`lambda`).
-
     Raises:
         UnknownNameError: for a name or an option that there is not, naming the nearest.
-        ValueError: for an option that is missing or not of the type that the member declares.
+        ValueError: for an option that is missing or not what the member declares.
     """
     if name not in members:
-        raise UnknownNameError(family, name, members)
-    member = members[name]
-    parameters, written, aliases = _parameters(member), _written(member), _aliases(member)
-    given = {written.get(option, option): value for option, value in (options or {}).items()}
-    for option, value in given.items():
-        if option not in parameters:
-            raise UnknownNameError(f"option of {family} `{name}`", option, parameters)
-        check_type(option, value, parameters[option].annotation)
-    for option, parameter in parameters.items():
-        if option not in given and parameter.default is parameter.empty:
-            raise ValueError(
-                f"`{option}` should be {in_words(parameter.annotation)}; found nothing."
-            )
-    return member(*arguments, **{aliases.get(key, key): value for key, value in given.items()})
+        raise UnknownNameError(family, name, tuple(members))
+    make, given = members[name], options or {}
+    check_names(options_class(make), given, of=f" of {family} `{name}`")
+    if isinstance(make, type) and issubclass(make, Options):
+        # A member that is all options: its constructor would refuse in pydantic's words.
+        make.read(given)
+    made: T = make(*arguments, **given)
+    return made
 
 
-def _parameters(member: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """What declares each option, with its type resolved, under the names a user writes."""
-    written = _written(member)
-    found: dict[str, inspect.Parameter] = {}
-    for owner in _owners(member):
-        parameters, types = inspect.signature(owner).parameters.values(), get_type_hints(owner)
-        for parameter in parameters:
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-                name = written.get(parameter.name, parameter.name)
-                found.setdefault(name, parameter.replace(annotation=types.get(parameter.name, Any)))
-        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
-            break
+def check_names(declared: type[Options], given: Mapping[str, Any], *, of: str = "") -> None:
+    """Refuse an option that there is not, and one that is given under both of its names.
+
+    Raises:
+        UnknownNameError: naming the nearest.
+        ValueError: where an option is given twice.
+    """
+    known = {name for field in declared.model_fields.items() for name in (field[0], field[1].alias)}
+    for name in given:
+        if name not in known:
+            raise UnknownNameError(f"option{of}", name, tuple(_fields(declared)))
+    for name, field in declared.model_fields.items():
+        if field.alias and name in given and field.alias in given:
+            raise ValueError(f"`{field.alias}` should be given once; found it as `{name}` as well.")
+
+
+def _nested(declared: type[Options]) -> dict[str, type[Options]]:
+    """The options that are themselves a mapping of options, and what declares those."""
+    found = {}
+    for name, field in _fields(declared).items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, Options):
+                found[name] = kind
     return found
 
 
-def _owners(member: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    """The member; for a class, also the bases that `**options` are handed on to."""
-    if not isinstance(member, type):
-        yield member
-        return
-    for owner in member.__mro__:
-        if "__init__" in owner.__dict__:
-            yield owner.__dict__["__init__"]
+def _read_nested(name: str, declared: type[Options], given: Mapping[str, Any]) -> None:
+    """Refuse what cannot be inside an option, by the names of both."""
+    check_names(declared, given, of=f" of `{name}`")
+    try:
+        declared.read(given)
+    except ValueError as error:
+        raise ValueError(str(error).replace("`", f"`{name}.", 1)) from None
 
 
-def _written(member: Callable[..., Any]) -> dict[str, str]:
-    """Names that Python sees, and those that a user writes."""
-    return {python: name for name, python in _aliases(member).items()}
+def _fields(declared: type[Options]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in declared.model_fields.items()}
 
 
-def _aliases(member: Callable[..., Any]) -> Mapping[str, str]:
-    """Names that a user writes, and those that Python sees."""
-    aliases: Mapping[str, str] = getattr(member, "aliases", {})
-    return aliases
+def _explained(
+    declared: type[Options], error: ValidationError, given: Mapping[str, Any]
+) -> ValueError:
+    """The first fault in the words of a user."""
+    first = error.errors()[0]
+    written = str(first["loc"][0]) if first["loc"] else ""
+    if written not in _fields(declared) and written not in declared.model_fields:
+        return ValueError(str(first["ctx"]["error"]) if "ctx" in first else first["msg"])
+    field = _fields(declared).get(written) or declared.model_fields[written]
+    name = field.alias or written
+    if first["type"] == "missing" and len(first["loc"]) == 1:
+        return ValueError(f"`{name}` should be {in_words(_declared(field))}; found nothing.")
+    if first["type"] == "value_error":  # a check of the member's own, with words of its own
+        return ValueError(str(first["ctx"]["error"]))
+    value = given[name] if name in given else given[written]
+    choices = _choices(field)
+    if choices and isinstance(value, str):
+        return UnknownNameError(name.replace("_", " "), value, choices)
+    return ValueError(f"`{name}` should be {in_words(_declared(field))}; found {value!r}.")
+
+
+def _declared(field: FieldInfo) -> Any:
+    kind: Any = field.annotation
+    return Annotated[(kind, *field.metadata)] if field.metadata else kind
+
+
+def _choices(field: FieldInfo) -> tuple[str, ...]:
+    """The words that a text may be; none where it may be any."""
+    kinds = get_args(field.annotation) if get_origin(field.annotation) in UNIONS else ()
+    for kind in (field.annotation, *kinds):
+        if get_origin(kind) is Literal:
+            return tuple(map(str, get_args(kind)))
+    return ()
+
+
+UNIONS = (Union, UnionType)
+WORDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "text",
+    NoneType: "null",
+}
+SEVERAL: dict[Any, str] = {
+    Mapping: "a mapping",
+    dict: "a mapping",
+    Sequence: "a list",
+    tuple: "a list",
+}
+
+
+def in_words(declared: Any) -> str:
+    """What a value of a type is, as a user would say it."""
+    kind, arguments = get_origin(declared), get_args(declared)
+    if kind is Annotated:
+        return _bounded(arguments[0], arguments[1:])
+    if kind is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if kind in UNIONS:
+        return " or ".join(dict.fromkeys(map(in_words, arguments)))
+    if kind in SEVERAL:
+        each = arguments[1 if kind in (Mapping, dict) else 0]
+        several = SEVERAL[kind]
+        if kind is tuple and ... not in arguments:
+            several = f"{several} of {len(arguments)}"
+        return several if each is Any else f"{several}, each value {in_words(each)}"
+    if isinstance(declared, type) and issubclass(declared, Options):
+        return "a mapping"
+    return WORDS.get(declared, str(declared))
+
+
+def _bounded(kind: Any, limits: Sequence[Any]) -> str:
+    """A number within its limits."""
+    flat: list[Any] = []
+    for limit in limits:
+        flat += limit.metadata if isinstance(limit, FieldInfo) else [limit]
+    low = next((m for m in flat if isinstance(m, Ge | Gt)), None)
+    high = next((m for m in flat if isinstance(m, Le | Lt)), None)
+    if low is None:
+        return in_words(kind)
+    start, inside = (low.ge, "[") if isinstance(low, Ge) else (low.gt, "(")
+    end = None if high is None else high.le if isinstance(high, Le) else high.lt
+    words = f"{in_words(kind)}, " if kind is int else ""
+    if end is None or end == math.inf:
+        return f"{words}{start} or more" if inside == "[" else f"{words}above {start}"
+    return f"{words}in {inside}{start}, {end}{']' if isinstance(high, Le) else ')'}"

@@ -14,13 +14,14 @@ from mtmodels.methods.base import Method
 from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.sl import SL
 from mtmodels.methods.ssl import SSL
-from mtmodels.methods.views import second_view
 from mtmodels.networks import NETWORKS
 from mtmodels.recipes import all_recipes
 from tests.batches import SIX, random_batch
+from tests.mtmodels.methods.looks import second_view
+from tests.paths import ROOT
 
 THREE = SIX[:3]
-RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "mtpsl-nyu.json"
+RESULTS = ROOT / "docs" / "results" / "mtpsl-nyu.json"
 
 
 def test_only_whole_runs_of_a_cell_are_finished(tmp_path: Path) -> None:

@@ -3,8 +3,7 @@
 import click
 
 from cli.shared.common import entry_point, paragraph, say
-from cli.shared.examples import examples
-from cli.shared.lazy import Lazy, LazyGroup
+from cli.shared.groups import Lazy, LazyGroup, examples
 
 COMMANDS = {
     "build": Lazy("cli.mtdata.build:build", "Build a store from a data set."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.shared.common import json_option, put_json, say
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.options import FILE
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.options import FILE, store_argument, tasks_option
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cli.shared.common import say
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.options import FILE, store_argument
 
 

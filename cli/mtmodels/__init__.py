@@ -3,8 +3,7 @@
 import click
 
 from cli.shared.common import entry_point
-from cli.shared.examples import examples
-from cli.shared.lazy import Lazy, LazyGroup
+from cli.shared.groups import Lazy, LazyGroup, examples
 
 COMMANDS = {
     "list": Lazy("cli.mtmodels.list:list_", "Methods, networks, weightings, recipes, metrics."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, put_json
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.members import Member
 from cli.shared.options import FILE
 from mtmodels.metrics import METRICS

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE
 from cli.shared.plugins import plugin_option, trust_option, use_copies

@@ -7,12 +7,20 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, put_json
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UnknownNameError
 from mtdata.registry import Registry
 
-FAMILIES = ("methods", "networks", "weightings", "recipes", "metrics")
+FAMILIES = (
+    "methods",
+    "networks",
+    "weightings",
+    "schedules",
+    "optimisers",
+    "recipes",
+    "metrics",
+)
 
 
 @click.command(
@@ -50,6 +58,8 @@ def _describe(family: str) -> dict[str, dict[str, Any]]:
         "methods": _methods,
         "networks": _networks,
         "weightings": _weightings,
+        "schedules": _schedules,
+        "optimisers": _optimisers,
         "recipes": _recipes,
         "metrics": _metrics,
     }[family]()
@@ -79,6 +89,18 @@ def _weightings() -> dict[str, dict[str, Any]]:
     return _members(WEIGHTINGS)
 
 
+def _schedules() -> dict[str, dict[str, Any]]:
+    from mtmodels.training.loop import SCHEDULES
+
+    return _members(SCHEDULES)
+
+
+def _optimisers() -> dict[str, dict[str, Any]]:
+    from mtmodels.training.loop import OPTIMISERS
+
+    return _members(OPTIMISERS)
+
+
 def _members(members: Registry[Any]) -> dict[str, dict[str, Any]]:
     """Summary, reference, text and options of the members of a family."""
     from mtmodels.options import about, explained, options_of
@@ -86,7 +108,7 @@ def _members(members: Registry[Any]) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "summary": member.summary,
-            "reference": member.reference,
+            "reference": getattr(member, "reference", None),
             "options": {key: _plain(value) for key, value in options_of(member).items()},
             "explained": explained(member),
             "about": about(member),
@@ -156,7 +178,8 @@ def _print_one(name: str, entry: Mapping[str, Any]) -> None:
         click.echo(_options(entry["options"], entry["explained"]))
     told = ("summary", "about", "explained", *(["options"] if entry.get("explained") else []))
     rest = {k: v for k, v in entry.items() if k not in told and v not in (None, {})}
-    click.echo(yaml.safe_dump(rest, sort_keys=False, allow_unicode=True).rstrip())
+    if rest:
+        click.echo(yaml.safe_dump(rest, sort_keys=False, allow_unicode=True).rstrip())
 
 
 def _options(defaults: Mapping[str, Any], texts: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, put_json, say
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.options import FILE, size, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 

@@ -9,8 +9,7 @@ import click
 
 from cli.mttrain.flags import check_method, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say
-from cli.shared.examples import examples
-from cli.shared.grouped import GroupedCommand
+from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, names
 from cli.shared.plugins import named_plugins_option, tell_plugins, trust_option, use_copies
@@ -18,6 +17,7 @@ from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
 from mtmodels.metrics import METRICS
 from mtmodels.networks import NETWORKS
+from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.weightings import WEIGHTINGS
 
 if TYPE_CHECKING:
@@ -37,7 +37,17 @@ HEADINGS = {
         "mapping_width",
         "checkpoint_mapping",
     ),
-    "Training": ("epochs", "batch", "views", "lr", "schedule", "gradient_clip", "seed", "select"),
+    "Training": (
+        "epochs",
+        "batch",
+        "views",
+        "optimizer",
+        "lr",
+        "schedule",
+        "gradient_clip",
+        "seed",
+        "select",
+    ),
     "Machine": ("precision", "devices", "workers", "cache"),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
     "Configuration": ("recipe", "assignments", "plugins", "trust_plugins"),
@@ -115,12 +125,11 @@ HEADINGS = {
 @click.option("--epochs", type=int, help="[default: 15]")
 @click.option("--batch", type=int, help="Images a step.  [default: 8]")
 @click.option(
-    "--views", type=click.IntRange(1, 2), help="Views of an image a step.  [default: the method's]"
+    "--views", type=click.IntRange(min=1), help="Views of an image a step.  [default: the method's]"
 )
-@click.option("--lr", type=float, help="Learning rate of Adam.  [default: 1e-4]")
-@click.option(
-    "--schedule", metavar="NAME", help="constant, step, cosine or onecycle.  [default: constant]"
-)
+@click.option("--optimizer", type=Member(OPTIMISERS), help="[default: adam]")
+@click.option("--lr", type=float, help="Learning rate.  [default: 1e-4]")
+@click.option("--schedule", type=Member(SCHEDULES), help="[default: constant]")
 @click.option("--gradient-clip", type=float, metavar="NORM", help="Largest norm of the gradient.")
 @click.option("--seed", type=int, help="Where all draws start.  [default: 0]")
 @click.option(

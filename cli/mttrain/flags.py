@@ -11,7 +11,8 @@ KEYS = {
     "data": "data", "regime": "regime", "tasks": "tasks", "keep_unlabelled": "keep_unlabelled",
     "method": "method.name", "network": "network.name", "width": "network.width",
     "encoder_weights": "network.encoder_weights", "weighting": "weighting.name",
-    "epochs": "epochs", "batch": "batch", "lr": "lr", "schedule": "schedule.name",
+    "epochs": "epochs", "batch": "batch", "lr": "lr",
+    "optimizer": "optimizer.name", "schedule": "schedule.name",
     "views": "views.count", "conditioning": "method.options.conditioning",
     "regulariser": "method.options.regulariser", "with_ssl": "method.options.with_ssl",
     "mapping_norm": "method.options.mapping_norm", "mapping_width": "method.options.mapping_width",
@@ -55,7 +56,7 @@ def check_method(flags: Mapping[str, Any], method: str) -> None:
 
     for flag in given if method in METHODS else []:  # an unknown method is refused elsewhere
         option = KEYS[flag].removeprefix(OPTIONS)
-        fits = [name for name, member in METHODS.items() if option in options_of(member)]
+        fits = sorted(n for n, member in METHODS.items() if option in options_of(member))
         if method not in fits:
             raise UsageError(
                 f"`{_written(flag)}` should go with one of the methods {', '.join(fits)}; found "

@@ -35,7 +35,7 @@ class LineWatcher(Watcher):
         if progress.step == 1 or time.monotonic() - self._said >= EVERY:
             self._said = time.monotonic()
             say(
-                f"step {progress.step}/{progress.steps}  epoch {progress.epoch}  "
+                f"{_stage(progress)}step {progress.step}/{progress.steps}  epoch {progress.epoch}  "
                 f"{losses(result.tasks, result.auxiliary)}  {clock(progress.left)} left"
             )
 
@@ -51,8 +51,8 @@ class LineWatcher(Watcher):
         self._said = time.monotonic()
         held = f"  held out: {headlines(scores)}" if scores else ""
         say(
-            f"epoch {progress.done}/{progress.epochs}  {losses(means, auxiliary)}{held}"
-            f"  {clock(progress.left)} left"
+            f"{_stage(progress)}epoch {progress.done}/{progress.epochs}  "
+            f"{losses(means, auxiliary)}{held}  {clock(progress.left)} left"
         )
 
 
@@ -61,7 +61,7 @@ class BarWatcher(Watcher):
 
     def __init__(self, bars: "rich.progress.Progress") -> None:
         self._bars = bars
-        self._training: Any = None
+        self._training: dict[str, Any] = {}
         self._scoring: Any = None
 
     def say(self, text: str) -> None:
@@ -70,12 +70,14 @@ class BarWatcher(Watcher):
 
     def step(self, progress: Progress, result: "StepResult") -> None:
         """Move the bar on."""
-        if self._training is None:
-            self._training = self._bars.add_task("", total=progress.steps, told="", left="")
+        stage = progress.stage
+        if stage not in self._training:
+            bar = self._bars.add_task("", total=progress.steps, told="", left="")
+            self._training[stage] = bar
         self._bars.update(
-            self._training,
+            self._training[stage],
             completed=progress.step,
-            description=f"epoch {progress.epoch}/{progress.epochs}",
+            description=f"{_stage(progress)}epoch {progress.epoch}/{progress.epochs}",
             told=losses(result.tasks, result.auxiliary, digits=3),
             left=clock(progress.left),
         )
@@ -90,7 +92,8 @@ class BarWatcher(Watcher):
     ) -> None:
         """Print a line that stays."""
         held = f"  held out: {headlines(scores)}" if scores else ""
-        self.say(f"epoch {progress.done}/{progress.epochs}  {losses(means, auxiliary)}{held}")
+        told = losses(means, auxiliary)
+        self.say(f"{_stage(progress)}epoch {progress.done}/{progress.epochs}  {told}{held}")
 
     def evaluating(self, what: str, done: int, total: int) -> None:
         """Show a second bar while scoring."""
@@ -126,6 +129,11 @@ def training_bars(console: "rich.console.Console") -> "rich.progress.Progress":
         TextColumn("{task.fields[told]}"),
         console=console,
     )
+
+
+def _stage(progress: Progress) -> str:
+    """The name of a stage that comes before the training proper."""
+    return f"{progress.stage}: " if progress.stage else ""
 
 
 def losses(tasks: Mapping[str, float], auxiliary: Mapping[str, float], *, digits: int = 4) -> str:

@@ -34,7 +34,7 @@ def _fail(text: str) -> None:
 
 
 def run(command: click.Command, arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code of design section 8.
+    """Run a command; returns its exit code.
 
     0 done, 1 failed, 2 wrong usage, 3 bad data, 130 interrupted. An error is one paragraph, never
     a traceback, unless `--debug` stands among the arguments.

@@ -33,5 +33,7 @@ FAMILIES: Mapping[str, Family] = {
     "METHODS": Family("mtmodels.methods:METHODS"),
     "WEIGHTINGS": Family("mtmodels.weightings:WEIGHTINGS"),
     "METRICS": Family("mtmodels.metrics:METRICS", classes=False),
+    "SCHEDULES": Family("mtmodels.training.loop:SCHEDULES"),
+    "OPTIMISERS": Family("mtmodels.training.loop:OPTIMISERS"),
 }
 """By the name of the dict. They are named, not imported: a plug-in of data needs no torch."""

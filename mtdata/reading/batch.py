@@ -48,6 +48,13 @@ class Batch:
         """Where the tensors are."""
         return self.image.device
 
+    def shows(self, task: str) -> Bool[Tensor, " b"]:
+        """Which images have a label of a task, with one valid pixel at least."""
+        seen = torch.zeros(len(self), dtype=torch.bool, device=self.device)
+        if task in self.labels:
+            seen[self.rows[task]] = self.valid[task].flatten(1).any(1)
+        return seen
+
     def to(self, device: torch.device | str, *, channels_last: bool = False) -> "Batch":
         """The same batch on another device."""
         layout = torch.channels_last if channels_last else torch.contiguous_format

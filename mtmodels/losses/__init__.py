@@ -3,8 +3,7 @@
 from mtmodels.losses.binary import balanced_bce, bce, edge_bce, hard_bce, soft_bce
 from mtmodels.losses.classes import cross_entropy, hard_cross_entropy, soft_cross_entropy
 from mtmodels.losses.maps import map_distance
-from mtmodels.losses.pixel import PixelLoss
-from mtmodels.losses.precision import at_least_single
+from mtmodels.losses.pixel import PixelLoss, at_least_single
 from mtmodels.losses.reduction import image_means, over_images, over_pixels
 from mtmodels.losses.values import cosine, l1
 

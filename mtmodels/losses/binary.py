@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from mtmodels.losses.pixel import masked, masked_label
-from mtmodels.losses.precision import at_least_single
+from mtmodels.losses.pixel import at_least_single, masked, masked_label
 
 EDGE_WEIGHT = 0.95
 """Weight of an edge pixel in the PASCAL survey code; any other pixel weighs 1 - 0.95."""

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mtmodels.losses.precision import at_least_single
+from mtmodels.losses.pixel import at_least_single
 
 SMALLEST = 1e-6
 """Shorter vectors count as shorter than unit, which bounds the gradient of a cell near zero."""

@@ -7,6 +7,7 @@ id out of range) reaches neither the value nor the gradient.
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
@@ -27,3 +28,11 @@ def masked_label(
 ) -> Shaped[Tensor, "n d h w"]:
     """The label where valid, zero elsewhere."""
     return label.where(valid[:, None], label.new_zeros(()))
+
+
+def at_least_single(value: Tensor) -> Tensor:
+    """The value in float32 where it is an integer or a half; float64 stays float64.
+
+    Losses are computed in single precision or better, whatever the network ran in.
+    """
+    return value.to(torch.promote_types(value.dtype, torch.float32))

@@ -3,8 +3,7 @@
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mtmodels.losses.pixel import masked, masked_label
-from mtmodels.losses.precision import at_least_single
+from mtmodels.losses.pixel import at_least_single, masked, masked_label
 
 
 def l1(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mtdata.reading.batch import Batch
 from mtmodels.methods.parts.supervision import Seen
-from mtmodels.methods.transfer import TransferMethod
+from mtmodels.methods.transfer import TransferMethod, TransferOptions
 
 
 class Align(TransferMethod):
@@ -20,6 +20,7 @@ class Align(TransferMethod):
     Reference: XTasC-Net eq. 8 and 11 ("Align-Net").
     """
 
+    options: TransferOptions
     summary: ClassVar[str] = "transferred predictions agree with the labels (Align-Net)"
     reference: ClassVar[str] = "XTasC-Net eq. 8 and 11"
 

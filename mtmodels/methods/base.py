@@ -1,7 +1,7 @@
 """What every method promises: from views of a batch to the terms of a step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,37 +9,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtdata.errors import UnknownNameError
 from mtmodels.methods.terms import Terms
-from mtmodels.methods.views import Views
+from mtmodels.methods.views import View, Views
 from mtmodels.networks.base import Network
-from mtmodels.option_types import check_type
+from mtmodels.options import Options, options_class
 
 
-@dataclass(frozen=True, init=False)
-class Schedule:
-    """A learning-rate schedule by its name, with its options.
-
-    Args:
-        name: Which schedule.
-        options: Its own.
-        unknown: What else somebody wrote down beside the two.
-
-    Raises:
-        ValueError: where one of the two is of another type, or there is more.
-    """
+class ScheduleName(Options):
+    """A learning-rate schedule by its name, with its options."""
 
     name: str
-    options: Mapping[str, Any]
-
-    def __init__(self, name: Any = None, options: Any = None, **unknown: Any) -> None:
-        for key in unknown:
-            raise UnknownNameError("key of a schedule", key, ["name", "options"])
-        options = {} if options is None else options
-        check_type("name", name, str, of="a schedule")
-        check_type("options", options, Mapping[str, Any], of="a schedule")
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "options", options)
+    """Which schedule."""
+    options: Mapping[str, Any] = {}
+    """Its own options."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +30,61 @@ class ParameterGroup:
 
     Args:
         parameters: What learns.
-        scale: Multiplies the rate of the run.
+        scale: Multiplies the rate.
         schedule: A schedule of its own; None for that of the run.
+        rate: A learning rate of its own; None for that of the run.
+        weight_decay: Likewise.
     """
 
     parameters: list[nn.Parameter]
     scale: float = 1.0
-    schedule: Schedule | None = None
+    schedule: ScheduleName | None = None
+    rate: float | None = None
+    weight_decay: float | None = None
+
+
+Forward = Callable[..., Terms]
+"""`(views, *, progress, rng) -> Terms`."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a method does before the training proper, over the same batches.
+
+    A stage has its own optimiser, progress bar, rows in the log and checkpoint, from which it
+    resumes; when it is done, the training begins at its first step.
+
+    Args:
+        name: For messages and files ("mappings").
+        epochs: How long it takes; `progress` goes from 0 to 1 over them.
+        forward: The terms of a step, like `Method.forward`.
+        groups: What learns.
+        done: Called when the stage is over: what was learnt may be frozen there.
+    """
+
+    name: str
+    epochs: int
+    forward: Forward
+    groups: Callable[[], list[ParameterGroup]]
+    done: Callable[[], None] = lambda: None
 
 
 class Method(nn.Module, ABC):
     """Makes terms: it never calls backward, never weights tasks, never logs.
 
     Networks that only training needs (transfer and mapping networks) belong to the method, so that
-    `predict`, export and the count of inference parameters see `network` alone.
+    `predict`, export and the count of inference parameters see `network` alone. Networks of other
+    runs come by `runs`, are in `teachers`, and are never part of a checkpoint.
 
     Args:
         network: The network to train.
+        options: The fields of what `options` is declared as.
+
+    Raises:
+        ValueError: where the network has too few tasks, or an option cannot be.
     """
 
+    options: Options
     summary: ClassVar[str]
     """One sentence for `mtmodels list methods`."""
     reference: ClassVar[str]
@@ -80,14 +98,17 @@ class Method(nn.Module, ABC):
     default_views: ClassVar[int] = 1
     """How many views of a batch are made unless told otherwise."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, **options: Any) -> None:
         super().__init__()
+        self.options = options_class(type(self)).read(options)
         if len(network.tasks) < self.minimum_tasks:
             raise ValueError(
                 f"`network` should predict {self.minimum_tasks} or more tasks for this method; "
                 f"found {len(network.tasks)}."
             )
         self.network = network
+        self.teachers: dict[str, Network] = {}
+        """The networks of `runs`: frozen, in evaluation mode, where the network trains."""
 
     @abstractmethod
     def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
@@ -98,6 +119,34 @@ class Method(nn.Module, ABC):
             progress: How far the training is, in [0, 1].
             rng: The only source of randomness.
         """
+
+    def views(self, count: int) -> Sequence[View]:
+        """How each of `count` views is made; the first is the batch as it comes."""
+        return [View()] * count
+
+    def stages(self) -> Sequence[Stage]:
+        """What comes before the first step."""
+        return ()
+
+    def runs(self) -> Mapping[str, str]:
+        """The trained runs that it needs, frozen teachers say: a name of its own for each folder.
+
+        Their networks are in `teachers` before the first step, also when a run resumes; the
+        manifest keeps a digest of their weights.
+        """
+        return {}
+
+    def loaded(self) -> None:
+        """Called when `teachers` is filled, before anything else: what depends on them is made."""
+        return  # most methods have none
+
+    def after_step(self, *, progress: float) -> None:
+        """Called behind every step of the optimiser: a moving average of weights belongs here."""
+        return  # most methods need nothing
+
+    def after_epoch(self, *, progress: float) -> None:
+        """Called behind every epoch."""
+        return  # most methods need nothing
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse images that the network, or what only training needs, cannot take.
@@ -124,8 +173,8 @@ class Method(nn.Module, ABC):
             )
         if views < self.minimum_views:
             raise ValueError(
-                f"`--views` should be {self.minimum_views} for this method, which compares views "
-                f"of an image; found {views}."
+                f"`--views` should be {self.minimum_views} or more for this method, which compares "
+                f"views of an image; found {views}."
             )
         self.network.check_images(images * views)
 
@@ -134,5 +183,20 @@ class Method(nn.Module, ABC):
         return self.network.predict(image)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """All parameters of the network and of what only training needs."""
-        return [ParameterGroup([p for p in self.parameters() if p.requires_grad])]
+        """What learns: all parameters of the network and of what only training needs."""
+        return [ParameterGroup(learning(self))]
+
+
+def learning(
+    module: nn.Module, *, without: Sequence[nn.Parameter | nn.Module] = ()
+) -> list[nn.Parameter]:
+    """The parameters of a module that learn, but for those that have a group of their own.
+
+    Args:
+        module: Whose parameters.
+        without: Modules and parameters to leave out.
+    """
+    apart: set[int] = set()
+    for part in without:
+        apart |= {id(p) for p in (part.parameters() if isinstance(part, nn.Module) else [part])}
+    return [p for p in module.parameters() if p.requires_grad and id(p) not in apart]

@@ -1,28 +1,38 @@
 """Contrastive learning in the joint spaces of task pairs."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from mtmodels.losses import map_distance
-from mtmodels.methods.negative_pairs import Maps, NegativePairs
+from mtmodels.methods.joint import JointMethod, JointOptions
+from mtmodels.methods.parts.negative_pairs import Maps, maps_across
 from mtmodels.methods.parts.pairs import Pair
-from mtmodels.methods.semi_supervised import Look, check_weight
-from mtmodels.networks.base import Network
+from mtmodels.methods.views import Views
+from mtmodels.networks.base import Output
+from mtmodels.options import Weight
 
-MARGIN = 0.2
+
+class ContrastiveOptions(JointOptions):
+    """What contrastive learning can be told."""
+
+    negatives: Annotated[int, Field(ge=1)] | Literal["all"] = 1
+    """How many other images of the batch make a negative pair with each label, the next ones in
+    the order of the batch; `all` for all of them."""
+    margin: Weight = 0.2
+    """By how much closer, in cosine distances: [0, 2], of maps behind a ReLU [0, 1]."""
 
 
-class Contrastive(NegativePairs):
+class Contrastive(JointMethod):
     """A prediction is closer to the label of its own image than that of another image is.
 
     Args:
         network: The network to train.
-        margin: By how much closer, in cosine distances: [0, 2], of maps behind a ReLU [0, 1].
-        options: Those of `NegativePairs`.
+        options: Those of `ContrastiveOptions`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
@@ -30,19 +40,24 @@ class Contrastive(NegativePairs):
     Reference: MTPSL section 3.2, "Contrastive-Loss", whose code was never released.
     """
 
+    options: ContrastiveOptions
     summary: ClassVar[str] = "prediction and label of an image are closer than those of two images"
     reference: ClassVar[str] = "MTPSL section 3.2, Contrastive-Loss"
+    minimum_images: ClassVar[int] = 2
 
-    def __init__(self, network: Network, *, margin: float = MARGIN, **options: Any) -> None:
-        super().__init__(network, **options)
-        check_weight("margin", margin)
-        self.margin = margin
+    def present(self, views: Views) -> list[Pair]:
+        """None where there is no other image to make a negative pair with."""
+        return super().present(views) if len(views.last) > 1 else []
 
     def compare(
-        self, pairs: Sequence[Pair], look: Look, rng: torch.Generator
+        self, pairs: Sequence[Pair], views: Views, output: Output, rng: torch.Generator
     ) -> Float[Tensor, " p"]:
         """The hinge of each pair."""
-        return hinge(self.maps(pairs, look, rng), self.margin)
+        negatives = self.options.negatives
+        maps = maps_across(
+            self.joint, pairs, views.last, output.predictions, rng, negatives=negatives
+        )
+        return hinge(maps, self.options.margin)
 
 
 def hinge(maps: Maps, margin: float) -> Float[Tensor, " p"]:

@@ -1,11 +1,15 @@
 """The prediction of one task, mapped to another, against the label of that other."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 
 from mtmodels.methods.label_mapping import LabelMappingMethod
-from mtmodels.methods.semi_supervised import Extra, Look
+from mtmodels.methods.parts.pairs import present_pairs
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Views
+from mtmodels.networks.base import Output
 
 
 class DirectMap(LabelMappingMethod):
@@ -13,7 +17,7 @@ class DirectMap(LabelMappingMethod):
 
     Args:
         network: The network to train.
-        options: Those of `LabelMappingMethod`.
+        options: Those of `LabelMappingOptions`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
@@ -24,11 +28,12 @@ class DirectMap(LabelMappingMethod):
     summary: ClassVar[str] = "predictions, mapped to another task, agree with its labels"
     reference: ClassVar[str] = "MTPSL section 3.2, Direct-Map"
 
-    def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
+    def consistency(
+        self, views: Views, outputs: Sequence[Output], *, progress: float, rng: torch.Generator
+    ) -> Terms:
         """L_ct of the mapped predictions and the labels of the last view."""
-        pairs = self.present(look)
-        compare = self.against_labels(self.encode(pairs, look.last, rng), look.batch)
-        weight = self.consistency_weight * self.ramp(progress)
-        return self.sum_over_pairs(
-            "consistency", pairs, compare, batch=len(look.batch), weight=weight
-        )
+        batch, predictions = views.last, outputs[-1].predictions
+        pairs = present_pairs(self.supervision.seen(batch), self.options.pairs)
+        compare = self.against_labels(self.encode(pairs, predictions, rng), batch)
+        weight = self.options.consistency_weight * self.options.ramp(progress)
+        return self.sum_over_pairs("consistency", pairs, compare, batch=len(batch), weight=weight)

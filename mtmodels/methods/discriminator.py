@@ -1,32 +1,44 @@
 """A discriminator in the joint spaces of task pairs."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
-from mtmodels.methods.base import ParameterGroup
-from mtmodels.methods.negative_pairs import Maps, NegativePairs
+from mtmodels.methods.base import ParameterGroup, learning
+from mtmodels.methods.joint import JointMethod, JointOptions
+from mtmodels.methods.parts.negative_pairs import Maps, maps_across
 from mtmodels.methods.parts.pairs import Pair
-from mtmodels.methods.semi_supervised import Look, check_weight
+from mtmodels.methods.views import Views
 from mtmodels.networks.auxiliary.pair_discriminator import PairDiscriminator
 from mtmodels.networks.auxiliary.reversal import reverse_gradient
-from mtmodels.networks.base import Network
+from mtmodels.networks.base import Network, Output
+from mtmodels.options import Weight
 
 
-class Discriminator(NegativePairs):
+class DiscriminatorOptions(JointOptions):
+    """What the discriminator can be told."""
+
+    negatives: Annotated[int, Field(ge=1)] | Literal["all"] = 1
+    """How many other images of the batch make a negative pair with each label, the next ones in
+    the order of the batch; `all` for all of them."""
+    adversarial: bool = False
+    """False: network and mapping learn what lets the discriminator tell the pairs apart. True:
+    they learn what makes it fail, by reversed gradients."""
+    discriminator_rate: Weight = 1.0
+    """A factor on the learning rate of the discriminator."""
+
+
+class Discriminator(JointMethod):
     """A discriminator tells prediction and label of one image from those of two.
 
     Args:
         network: The network to train.
-        adversarial: False: network and mapping learn what lets the discriminator tell the pairs
-            apart. True: they learn what makes it fail, by reversed gradients.
-        discriminator_rate: A factor on the learning rate of the discriminator.
-        options: Those of `NegativePairs`.
+        options: Those of `DiscriminatorOptions`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
@@ -35,38 +47,37 @@ class Discriminator(NegativePairs):
     what is open there; docs/methods/discriminator.md says why the default is as it is.
     """
 
+    options: DiscriminatorOptions
     summary: ClassVar[str] = "a discriminator tells pairs of one image from pairs of two"
     reference: ClassVar[str] = "MTPSL section 3.2, Discriminator-Loss"
+    minimum_images: ClassVar[int] = 2
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        adversarial: bool = False,
-        discriminator_rate: float = 1.0,
-        **options: Any,
-    ) -> None:
+    def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
-        check_weight("discriminator_rate", discriminator_rate)
-        self.adversarial, self.discriminator_rate = adversarial, discriminator_rate
         self.discriminator = PairDiscriminator(network.feature_channels)
 
+    def present(self, views: Views) -> list[Pair]:
+        """None where there is no other image to make a negative pair with."""
+        return super().present(views) if len(views.last) > 1 else []
+
     def compare(
-        self, pairs: Sequence[Pair], look: Look, rng: torch.Generator
+        self, pairs: Sequence[Pair], views: Views, output: Output, rng: torch.Generator
     ) -> Float[Tensor, " p"]:
         """How badly the discriminator does on each pair."""
-        maps = self.maps(pairs, look, rng)
-        if self.adversarial:
+        negatives = self.options.negatives
+        maps = maps_across(
+            self.joint, pairs, views.last, output.predictions, rng, negatives=negatives
+        )
+        if self.options.adversarial:
             maps = Maps(*map(reverse_gradient, maps))
         return discrimination(self.discriminator, maps)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Those of the mapping, and the discriminator with a rate of its own."""
-        own = list(self.discriminator.parameters())
-        apart = {id(p) for p in own}
-        network, *mapping = super().parameter_groups()
-        network = replace(network, parameters=[p for p in network.parameters if id(p) not in apart])
-        return [network, *mapping, ParameterGroup(own, self.discriminator_rate)]
+        _, *mapping = super().parameter_groups()
+        network = ParameterGroup(learning(self, without=[self.joint, self.discriminator]))
+        own = ParameterGroup(learning(self.discriminator), self.options.discriminator_rate)
+        return [network, *mapping, own]
 
 
 def discrimination(discriminator: PairDiscriminator, maps: Maps) -> Float[Tensor, " p"]:

@@ -1,138 +1,154 @@
 """What `mtpsl`, `contrastive` and `discriminator` share: pairs of tasks in joint spaces."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtmodels.methods.base import ParameterGroup, Schedule
-from mtmodels.methods.pair_method import PairMethod
-from mtmodels.methods.parts.crop_consistency import crop_consistency
+from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, learning
+from mtmodels.methods.parts.crop_consistency import crop_terms
 from mtmodels.methods.parts.joint_space import JointSpace
-from mtmodels.methods.parts.pairs import Pair, source_shares
-from mtmodels.methods.semi_supervised import Extra, Look, check_weight
-from mtmodels.methods.ssl import SSL, crop_terms
-from mtmodels.networks.base import Network
+from mtmodels.methods.parts.pairs import Pair, PairOptions, present_pairs, source_shares
+from mtmodels.methods.parts.supervision import Supervision
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import View, Views
+from mtmodels.networks.base import Network, Output
+from mtmodels.options import Weight
 
-CONSISTENCY_WEIGHT = 2.0
+
+class JointOptions(PairOptions):
+    """How pairs of tasks meet in joint spaces."""
+
+    consistency_weight: Weight = 2.0
+    """A factor on the sum over the pairs of an image: 2 as released for NYUv2, 1 for Cityscapes;
+    equation 4 has 1."""
+    conditioning: Literal["pair", "input_and_pair", "none", "separate"] = "pair"
+    """`pair`: the mapping knows the pair, as released. `input_and_pair`: and which end of it, as
+    the paper writes it. `none`: nothing. `separate`: a mapping for each ordered pair, equation 3.
+    """
+    mapping: Literal["segnet", "resnet18"] | None = None
+    """Null for that of the paper: the encoder of SegNet for SegNet, ResNet-18 for networks made of
+    ResNets."""
+    mapping_norm: Literal["sample", "pass"] = "sample"
+    """What batch norm in the mapping takes its statistics over: `sample` as released, or `pass`."""
+    film_rate: Weight = 10.0
+    """A factor on the learning rate of the conditioning: 10 as released for NYUv2, 0.1 for
+    Cityscapes."""
+    film_schedule: ScheduleName | None = None
+    """A schedule of the conditioning's own: {name: step, options: {every: 30}}."""
+    checkpoint_mapping: bool = False
+    """Whether to compute the inside of the mapping again in the backward pass, for less memory."""
+    detach_predictions: bool = False
+    """Whether the consistency trains the mapping alone."""
+    with_ssl: bool = False
+    """Whether to add the crop consistency of `ssl`."""
+    ssl_weight: Weight = 1.0
+    """A factor on it."""
 
 
-class JointMethod(PairMethod):
+class JointMethod(Method):
     """The prediction of an unlabelled task and the label of another one meet in a joint space.
 
     Args:
         network: The network to train.
-        consistency_weight: A factor on the sum over the pairs of an image: 2 as released for
-            NYUv2, 1 for Cityscapes; equation 4 has 1.
-        conditioning: "pair": the mapping knows the pair, as released. "input_and_pair": and which
-            end of it, as the paper writes it. "none": nothing. "separate": a mapping for each
-            ordered pair, equation 3.
-        mapping: "segnet" or "resnet18"; None for that of the paper: the encoder of SegNet for
-            SegNet, ResNet-18 for networks made of ResNets.
-        mapping_width: A factor on the channels of the mapping; None for that of the network, times
-            what suits it.
-        mapping_norm: What batch norm in the mapping takes its statistics over: "sample" as
-            released, or "pass".
-        film_rate: A factor on the learning rate of the conditioning: 10 as released for NYUv2, 0.1
-            for Cityscapes.
-        film_schedule: A schedule of the conditioning's own: {name: step, options: {every: 30}}.
-        checkpoint_mapping: Whether to compute the inside of the mapping again in the backward
-            pass, for less memory.
-        detach_predictions: Whether the consistency trains the mapping alone.
-        with_ssl: Whether to add the crop consistency of `ssl`.
-        ssl_weight: A factor on it.
-        options: Those of `PairMethod`.
+        options: Those of `JointOptions`, or of the member.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        consistency_weight: float = CONSISTENCY_WEIGHT,
-        conditioning: str = "pair",
-        mapping: str | None = None,
-        mapping_width: float | None = None,
-        mapping_norm: str = "sample",
-        film_rate: float = 10.0,
-        film_schedule: Mapping[str, Any] | None = None,
-        checkpoint_mapping: bool = False,
-        detach_predictions: bool = False,
-        with_ssl: bool = False,
-        ssl_weight: float = 1.0,
-        **options: Any,
-    ) -> None:
-        super().__init__(network, consistency_weight=consistency_weight, **options)
-        check_weight("ssl_weight", ssl_weight)
-        check_weight("film_rate", film_rate)
-        self.film_rate = film_rate
-        self.film_schedule = None if film_schedule is None else Schedule(**film_schedule)
-        self.detach_predictions = detach_predictions
-        self.with_ssl, self.ssl_weight = with_ssl, ssl_weight
-        if with_ssl:
-            self.minimum_views = SSL.minimum_views
+    options: JointOptions
+    minimum_tasks: ClassVar[int] = 2
+    default_views: ClassVar[int] = 2
+
+    def __init__(self, network: Network, **options: Any) -> None:
+        super().__init__(network, **options)
+        chosen = self.options
+        self.supervision = Supervision(network.tasks, chosen)
+        if chosen.with_ssl:
+            self.minimum_views = 2
         self.joint = JointSpace(
             network,
-            conditioning=conditioning,
-            trunk=mapping,
-            width=self.inner_width(network, mapping_width),
-            over=mapping_norm,
-            checkpointing=checkpoint_mapping,
+            conditioning=chosen.conditioning,
+            trunk=chosen.mapping,
+            width=chosen.inner_width(network),
+            over=chosen.mapping_norm,
+            checkpointing=chosen.checkpoint_mapping,
         )
 
     @abstractmethod
     def compare(
-        self, pairs: Sequence[Pair], look: Look, rng: torch.Generator
+        self, pairs: Sequence[Pair], views: Views, output: Output, rng: torch.Generator
     ) -> Float[Tensor, " p"]:
-        """How far the prediction and the label of each pair are from each other."""
+        """How far the prediction and the label of each pair are from each other.
+
+        Args:
+            pairs: Of the images of the last view.
+            views: The views.
+            output: What the network says of the last one.
+            rng: The only source of randomness.
+        """
+
+    def views(self, count: int) -> Sequence[View]:
+        """The labels of the first supervise, unless `supervise` says otherwise."""
+        return self.options.views(count)
+
+    def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
+        """One term a task that an image shows, and the consistency."""
+        outputs = views.predict(self.network)
+        own = self.consistency(views, outputs, progress=progress, rng=rng)
+        return self.supervision.terms(views, outputs) + own
+
+    def consistency(
+        self, views: Views, outputs: Sequence[Output], *, progress: float, rng: torch.Generator
+    ) -> Terms:
+        """The sum over the pairs of an image, mean over the images."""
+        chosen, factor = self.options, self.options.ramp(progress)
+        pairs = self.present(views)
+        terms = Terms()
+        if pairs:
+            output = outputs[-1]
+            if chosen.detach_predictions:
+                predictions = {name: p.detach() for name, p in output.predictions.items()}
+                output = replace(output, predictions=predictions)
+            values = self.compare(pairs, views, output, rng)
+            total = (values * self._weights(pairs, values)).sum() / len(views.last)
+            weighted = chosen.consistency_weight * factor * total
+            terms = Terms(auxiliary={"consistency": weighted}, parts=pair_means(pairs, values))
+        if chosen.with_ssl:
+            seen, weight = self.supervision.seen(views.main), chosen.ssl_weight * factor
+            terms += crop_terms(self.network.tasks, views, outputs, seen, weight=weight)
+        return terms
+
+    def present(self, views: Views) -> list[Pair]:
+        """The pairs that have a term: those that the labels of the last view allow."""
+        return present_pairs(self.supervision.seen(views.last), self.options.pairs)
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse images that network or mapping cannot take."""
         super().check_size(height, width)
         self.joint.check_size(height, width)
 
-    def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
-        """The sum over the pairs of an image, mean over the images."""
-        factor = self.ramp(progress)
-        pairs = self.present(look)
-        terms: dict[str, Tensor] = {}
-        parts: dict[str, Tensor] = {}
-        if pairs:
-            compared = look.detached() if self.detach_predictions else look
-            values = self.compare(pairs, compared, rng)
-            total = (values * self._weights(pairs, values)).sum() / len(look.batch)
-            terms["consistency"] = self.consistency_weight * factor * total
-            parts = pair_means(pairs, values)
-        if self.with_ssl:
-            first = self.supervision.seen(look.views.main)
-            crops = crop_terms(
-                crop_consistency(self.network.tasks, look, first), self.ssl_weight * factor
-            )
-            terms, parts = {**terms, **crops.terms}, {**parts, **crops.parts}
-        return Extra(terms, parts)
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The network; the mapping; its conditioning, with a rate and a schedule of its own."""
+        film = self.joint.film_parameters()
+        groups = [
+            ParameterGroup(learning(self, without=[self.joint])),
+            ParameterGroup(learning(self.joint, without=film), self.options.mapping_rate),
+        ]
+        if film:
+            groups.append(ParameterGroup(film, self.options.film_rate, self.options.film_schedule))
+        return groups
 
     def _weights(self, pairs: Sequence[Pair], like: Tensor) -> Float[Tensor, " p"]:
         """1 as released; 1/|U_n| as equation 4 is printed where `normalise` is "paper"."""
         if self.supervision.normalise != "paper":
             return torch.ones_like(like)
         return like.new_tensor(source_shares(pairs))
-
-    def parameter_groups(self) -> list[ParameterGroup]:
-        """The network; the mapping; its conditioning, with a rate and a schedule of its own."""
-        film = self.joint.film_parameters()
-        apart = {id(p) for p in film}
-        mapping = [p for p in self.joint.parameters() if id(p) not in apart]
-        apart |= {id(p) for p in mapping}
-        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in apart]
-        groups = [ParameterGroup(rest), ParameterGroup(mapping, self.mapping_rate)]
-        if film:
-            groups.append(ParameterGroup(film, self.film_rate, self.film_schedule))
-        return groups
 
 
 def pair_means(pairs: Sequence[Pair], values: Float[Tensor, " p"]) -> dict[str, Tensor]:

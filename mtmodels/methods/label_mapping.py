@@ -1,25 +1,23 @@
 """What `direct-map` and `perceptual-map` share: a network from each task to each other task."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
-from mtdata.errors import UnknownNameError
 from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
-from mtmodels.methods.base import ParameterGroup
-from mtmodels.methods.pair_method import PairMethod
+from mtmodels.methods.base import Method, ParameterGroup, learning
 from mtmodels.methods.parts.label_distance import Distance, to_label
-from mtmodels.methods.parts.pairs import Pair, source_shares
-from mtmodels.methods.semi_supervised import Extra
-from mtmodels.methods.transfer import pair_name
+from mtmodels.methods.parts.pairs import Pair, PairOptions, pair_name, source_shares
+from mtmodels.methods.parts.supervision import Supervision
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import View, Views
 from mtmodels.networks.auxiliary.label_network import LabelMapping
-from mtmodels.networks.base import Network
-
-DISTANCES = ("loss", "cosine")
+from mtmodels.networks.base import Network, Output
 
 Encoded = dict[tuple[str, int], Tensor]
 """What a mapping reads, of a task and an image: channels, height, width."""
@@ -27,35 +25,49 @@ Compare = Callable[[str, str, Sequence[int]], Distance]
 """(source, target, images) -> their distances in the label space of the target."""
 
 
-class LabelMappingMethod(PairMethod):
+class LabelMappingOptions(PairOptions):
+    """How tasks are mapped to each other's labels."""
+
+    distance: Literal["loss", "cosine"] = "loss"
+    """`loss`: that of the task mapped to. `cosine`: of the whole maps, as equation 3 has it."""
+
+
+class LabelMappingMethod(Method):
     """There is one network an ordered pair of tasks; it runs once a step, where its pair occurs.
 
     Args:
         network: The network to train.
-        distance: "loss": that of the task mapped to. "cosine": of the whole maps, as equation 3 has
-            it.
-        mapping_width: A factor on the channels of the mappings; None for that of the network, times
-            what suits it.
-        options: Those of `PairMethod`.
+        options: Those of `LabelMappingOptions`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        distance: str = "loss",
-        mapping_width: float | None = None,
-        **options: Any,
-    ) -> None:
+    options: LabelMappingOptions
+    minimum_tasks: ClassVar[int] = 2
+    default_views: ClassVar[int] = 2
+
+    def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
-        if distance not in DISTANCES:
-            raise UnknownNameError("distance", distance, DISTANCES)
-        self.distance = distance
+        self.supervision = Supervision(network.tasks, self.options)
         self.tasks = {task.name: task for task in network.tasks}
-        self.mappings = mappings_between(network, self.inner_width(network, mapping_width))
+        self.mappings = mappings_between(network, self.options.inner_width(network))
+
+    @abstractmethod
+    def consistency(
+        self, views: Views, outputs: Sequence[Output], *, progress: float, rng: torch.Generator
+    ) -> Terms:
+        """What the method adds to the supervised terms."""
+
+    def views(self, count: int) -> Sequence[View]:
+        """The labels of the first supervise, unless `supervise` says otherwise."""
+        return self.options.views(count)
+
+    def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
+        """One term a task that an image shows, and what the method adds."""
+        outputs = views.predict(self.network)
+        own = self.consistency(views, outputs, progress=progress, rng=rng)
+        return self.supervision.terms(views, outputs) + own
 
     def encode(
         self,
@@ -79,14 +91,14 @@ class LabelMappingMethod(PairMethod):
             read = torch.stack([encoded[source, image] for image in images])
             mapped = self.mappings[pair_name(source, target)](read)
             label, valid = labels_of(batch, target, images)
-            loss = self.supervision.losses[target] if self.distance == "loss" else None
+            loss = self.supervision.losses[target] if self.options.distance == "loss" else None
             return to_label(self.tasks[target], mapped, label, valid, loss=loss)
 
         return compare
 
     def sum_over_pairs(
         self, name: str, pairs: Sequence[Pair], compare: Compare, *, batch: int, weight: float
-    ) -> Extra:
+    ) -> Terms:
         """The sum over the pairs of an image, mean over the images, as a term of that name."""
         shares = dict(zip(pairs, source_shares(pairs), strict=True))
         paper = self.supervision.normalise == "paper"
@@ -100,14 +112,13 @@ class LabelMappingMethod(PairMethod):
             values.append(self.supervision.weights[target] * value)
             mean = self.supervision.compared(target, loss.detach(), valid)
             parts[f"{name}/{pair_name(source, target)}"] = mean
-        return Extra({name: weight * torch.stack(values).sum()} if values else {}, parts)
+        total = {name: weight * torch.stack(values).sum()} if values else {}
+        return Terms(auxiliary=total, parts=parts)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The network; the mappings with a rate of their own."""
-        mappings = list(self.mappings.parameters())
-        apart = {id(p) for p in mappings}
-        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in apart]
-        return [ParameterGroup(rest), ParameterGroup(mappings, self.mapping_rate)]
+        network = ParameterGroup(learning(self, without=[self.mappings]))
+        return [network, ParameterGroup(learning(self.mappings), self.options.mapping_rate)]
 
 
 def mappings_between(network: Network, width: float) -> nn.ModuleDict:

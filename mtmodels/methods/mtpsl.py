@@ -1,19 +1,27 @@
 """Cross-task consistency in joint task-pair spaces, regularised by the features of the image."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mtmodels.losses import map_distance
-from mtmodels.methods.joint import JointMethod
+from mtmodels.methods.joint import JointMethod, JointOptions
 from mtmodels.methods.parts.pairs import Pair
-from mtmodels.methods.semi_supervised import Look, check_weight
-from mtmodels.networks.base import Network
+from mtmodels.methods.views import Views
+from mtmodels.networks.base import Output
+from mtmodels.options import Weight
 
-REGULARISER = 0.5
+
+class MTPSLOptions(JointOptions):
+    """What MTPSL can be told."""
+
+    regulariser: Weight = 0.5
+    """A factor on the distances to the features; 0 for none. 0.5 as released, 1 in equation 4."""
+    detach_features: bool = True
+    """Whether the features are a target only, as released; the paper does not say."""
 
 
 class MTPSL(JointMethod):
@@ -21,11 +29,7 @@ class MTPSL(JointMethod):
 
     Args:
         network: The network to train.
-        regulariser: A factor on the distances to the features; 0 for none. 0.5 as released, 1 in
-            equation 4.
-        detach_features: Whether the features are a target only, as released; the paper does not
-            say.
-        options: Those of `JointMethod`.
+        options: Those of `MTPSLOptions`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
@@ -33,30 +37,19 @@ class MTPSL(JointMethod):
     Reference: MTPSL eq. 4.
     """
 
+    options: MTPSLOptions
     summary: ClassVar[str] = "predictions and labels of task pairs agree in joint spaces"
     reference: ClassVar[str] = "MTPSL eq. 4"
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        regulariser: float = REGULARISER,
-        detach_features: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__(network, **options)
-        check_weight("regulariser", regulariser)
-        self.regulariser, self.detach_features = regulariser, detach_features
-
     def compare(
-        self, pairs: Sequence[Pair], look: Look, rng: torch.Generator
+        self, pairs: Sequence[Pair], views: Views, output: Output, rng: torch.Generator
     ) -> Float[Tensor, " p"]:
         """Equation 4 without its supervised part, a pair at a time."""
         points = [self.joint.prediction(p) for p in pairs] + [self.joint.label(p) for p in pairs]
-        predicted, labelled = self.joint(points, look.batch, look.last, rng).chunk(2)
-        features = look.features.detach() if self.detach_features else look.features
+        predicted, labelled = self.joint(points, views.last, output.predictions, rng).chunk(2)
+        features = output.features.detach() if self.options.detach_features else output.features
         of_image = features[[pair.image for pair in pairs]]
-        return consistency(predicted, labelled, of_image, self.regulariser)
+        return consistency(predicted, labelled, of_image, self.options.regulariser)
 
 
 def consistency(

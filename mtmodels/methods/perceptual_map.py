@@ -12,10 +12,11 @@ from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
 from mtmodels.methods.label_mapping import Compare, Encoded, LabelMappingMethod, labels_of
 from mtmodels.methods.parts.label_distance import Distance, to_prediction
-from mtmodels.methods.parts.pairs import Pair, present_pairs
+from mtmodels.methods.parts.pairs import Pair, pair_name, present_pairs
 from mtmodels.methods.parts.supervision import Seen
-from mtmodels.methods.semi_supervised import Extra, Look
-from mtmodels.methods.transfer import pair_name
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Views
+from mtmodels.networks.base import Output
 
 
 class PerceptualMap(LabelMappingMethod):
@@ -26,7 +27,7 @@ class PerceptualMap(LabelMappingMethod):
 
     Args:
         network: The network to train.
-        options: Those of `LabelMappingMethod`.
+        options: Those of `LabelMappingOptions`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
@@ -37,23 +38,26 @@ class PerceptualMap(LabelMappingMethod):
     summary: ClassVar[str] = "prediction and label agree after a map to another task"
     reference: ClassVar[str] = "MTPSL section 3.2, Perceptual-Map"
 
-    def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
+    def consistency(
+        self, views: Views, outputs: Sequence[Output], *, progress: float, rng: torch.Generator
+    ) -> Terms:
         """What the mappings learn from, and what the predictions learn from."""
-        batch, seen = look.batch, self.supervision.seen(look.batch)
-        pairs = present_pairs(seen, self.pairs)
-        encoded = self.encode(pairs, look.detached().last, rng)
-        learning = self.sum_over_pairs(
+        batch, predictions = views.last, outputs[-1].predictions
+        seen = self.supervision.seen(batch)
+        pairs = present_pairs(seen, self.options.pairs)
+        encoded = self.encode(pairs, {name: p.detach() for name, p in predictions.items()}, rng)
+        learnt = self.sum_over_pairs(
             "mapping", pairs, self.against_labels(encoded, batch), batch=len(batch), weight=1.0
         )
         pairs = labelled_sources(seen)
         agreement = self.sum_over_pairs(
             "consistency",
             pairs,
-            self.against_mapped_labels(pairs, look.last, batch, rng),
+            self.against_mapped_labels(pairs, predictions, batch, rng),
             batch=len(batch),
-            weight=self.consistency_weight * self.ramp(progress),
+            weight=self.options.consistency_weight * self.options.ramp(progress),
         )
-        return Extra({**learning.terms, **agreement.terms}, {**learning.parts, **agreement.parts})
+        return learnt + agreement
 
     def against_mapped_labels(
         self,
@@ -70,7 +74,7 @@ class PerceptualMap(LabelMappingMethod):
             # In one pass, so that one batch norm cannot hide by how much the two differ.
             mapped, mapped_label = self._frozen(source, target, torch.stack(both)).chunk(2)
             _, valid = labels_of(batch, source, images)
-            cosine = self.distance == "cosine"
+            cosine = self.options.distance == "cosine"
             return to_prediction(self.tasks[target], mapped, mapped_label, valid, cosine=cosine)
 
         return compare

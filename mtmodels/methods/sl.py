@@ -1,20 +1,22 @@
-"""SL learning on the labels there are."""
+"""Supervised learning on the labels there are."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
-from mtmodels.methods.supervised_method import SupervisedMethod
+from mtmodels.methods.base import Method
+from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
+from mtmodels.networks.base import Network
 
 
-class SL(SupervisedMethod):
+class SL(Method):
     """Each task learns from the images that show it; with one task, single-task learning.
 
     Args:
         network: The network to train.
-        options: Those of `SupervisedMethod`.
+        options: Those of `SupervisionOptions`.
 
     Raises:
         ValueError: for a task, loss, reduction or normalisation that there is not.
@@ -22,16 +24,14 @@ class SL(SupervisedMethod):
     Reference: MTPSL eq. 1; "Base ST-Net" and "Base MT-Net" of XTasC-Net.
     """
 
+    options: SupervisionOptions
     summary: ClassVar[str] = "supervised on the labels there are; single-task with one task"
     reference: ClassVar[str] = "MTPSL eq. 1"
 
+    def __init__(self, network: Network, **options: Any) -> None:
+        super().__init__(network, **options)
+        self.supervision = Supervision(network.tasks, self.options)
+
     def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
         """One term a task that an image of the batch shows."""
-        batch, supervision = views.all, self.supervision
-        direct = supervision.direct(
-            self.network(batch.image).predictions, batch, supervision.seen(batch)
-        )
-        return Terms(
-            tasks={name: supervision.weights[name] * loss for name, loss in direct.items()},
-            parts={f"{name}/direct": loss.detach() for name, loss in direct.items()},
-        )
+        return self.supervision.terms(views, views.predict(self.network))

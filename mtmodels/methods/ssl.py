@@ -1,21 +1,33 @@
 """Semi-supervised learning: the prediction of a crop is the crop of the prediction."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 
-from mtmodels.methods.parts.crop_consistency import crop_consistency
-from mtmodels.methods.semi_supervised import Extra, Look, SemiSupervised, check_weight
+from mtmodels.methods.base import Method
+from mtmodels.methods.parts.crop_consistency import crop_terms
+from mtmodels.methods.parts.further_views import FurtherViewOptions
+from mtmodels.methods.parts.supervision import Supervision
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import View, Views
 from mtmodels.networks.base import Network
+from mtmodels.options import Weight
 
 
-class SSL(SemiSupervised):
+class SSLOptions(FurtherViewOptions):
+    """What crop consistency can be told."""
+
+    ssl_weight: Weight = 1.0
+    """A factor on the consistency."""
+
+
+class SSL(Method):
     """Tasks without a label learn that predicting and cropping can change places.
 
     Args:
         network: The network to train.
-        ssl_weight: A factor on the consistency.
-        options: Those of `SemiSupervised`.
+        options: Those of `SSLOptions`.
 
     Raises:
         ValueError: for a value that cannot be.
@@ -23,25 +35,24 @@ class SSL(SemiSupervised):
     Reference: MTPSL eq. 2.
     """
 
+    options: SSLOptions
     summary: ClassVar[str] = "the crop of a prediction is the prediction of the crop"
     reference: ClassVar[str] = "MTPSL eq. 2"
     minimum_views = 2
+    default_views: ClassVar[int] = 2
 
-    def __init__(self, network: Network, *, ssl_weight: float = 1.0, **options: Any) -> None:
+    def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
-        check_weight("ssl_weight", ssl_weight)
-        self.ssl_weight = ssl_weight
+        self.supervision = Supervision(network.tasks, self.options)
 
-    def unsupervised(self, look: Look, *, progress: float, rng: torch.Generator) -> Extra:
-        """The consistency of each task that an image does not show."""
-        seen = self.supervision.seen(look.views.main)
-        terms = crop_consistency(self.network.tasks, look, seen)
-        return crop_terms(terms, self.ssl_weight * self.ramp(progress))
+    def views(self, count: int) -> Sequence[View]:
+        """The labels of the first supervise, unless `supervise` says otherwise."""
+        return self.options.views(count)
 
-
-def crop_terms(terms: dict[str, torch.Tensor], weight: float) -> Extra:
-    """The terms scaled, under the names that the log has for them."""
-    return Extra(
-        {f"{task}/crops": weight * term for task, term in terms.items()},
-        {f"{task}/crops": term.detach() for task, term in terms.items()},
-    )
+    def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
+        """One term a task that an image shows, and one a task that an image does not show."""
+        outputs = views.predict(self.network)
+        weight = self.options.ssl_weight * self.options.ramp(progress)
+        seen = self.supervision.seen(views.main)
+        crops = crop_terms(self.network.tasks, views, outputs, seen, weight=weight)
+        return self.supervision.terms(views, outputs) + crops

@@ -10,20 +10,31 @@ from torch import Tensor
 class Terms:
     """The terms of a step, each a scalar; a task without a term in this batch is absent.
 
+    Terms add up: `supervised + own` has the entries of both.
+
     Args:
         tasks: What a weighting scales: L_t of the papers.
         auxiliary: Terms outside the weighting, already scaled.
         parts: Detached scalars for the log ("depth/direct").
+        images: How many of the images that supervise show each task.
+        labelled: The direct loss of each task as a mean over these images.
 
     Raises:
         ValueError: where a term is not a scalar.
     """
 
-    tasks: Mapping[str, Tensor]
+    tasks: Mapping[str, Tensor] = field(default_factory=dict)
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
     parts: Mapping[str, Tensor] = field(default_factory=dict)
+    images: Mapping[str, Tensor] = field(default_factory=dict)
+    labelled: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, term in {**self.tasks, **self.auxiliary, **self.parts}.items():
-            if term.ndim != 0:
-                raise ValueError(f"term `{name}` should be a scalar; found {list(term.shape)}.")
+        for named in vars(self).values():
+            for name, term in named.items():
+                if term.ndim != 0:
+                    raise ValueError(f"term `{name}` should be a scalar; found {list(term.shape)}.")
+
+    def __add__(self, other: "Terms") -> "Terms":
+        both = {name: {**own, **getattr(other, name)} for name, own in vars(self).items()}
+        return Terms(**both)

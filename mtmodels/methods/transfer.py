@@ -2,25 +2,40 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from mtdata.reading.batch import Batch
-from mtmodels.methods.parts.per_task import per_task
-from mtmodels.methods.parts.supervision import Seen
-from mtmodels.methods.supervised_method import SupervisedMethod
+from mtmodels.methods.base import Method
+from mtmodels.methods.parts.pairs import pair_name
+from mtmodels.methods.parts.supervision import Seen, Supervision, SupervisionOptions, per_task
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
 from mtmodels.networks.base import Network
+from mtmodels.options import Factor
 
 CONSISTENCY_WEIGHT = 1e-4
 
 
-class TransferMethod(SupervisedMethod):
+class TransferOptions(SupervisionOptions):
+    """How predictions are transferred from task to task."""
+
+    consistency_weight: float | Mapping[str, float] = Field(CONSISTENCY_WEIGHT, alias="lambda")
+    """lambda_t in [0, 1], one for all tasks or by task. 1e-4 as in the paper on NYUv2; 0.01 on
+    Cityscapes."""
+    transfer_width: Factor | None = None
+    """A factor on the channels of the transfer networks; null for that of the network, and a
+    quarter of it beside a compact network, which published transfer networks would make thirteen
+    times as slow."""
+
+
+class TransferMethod(Method):
     """L_t = (1 - lambda_t) l_t + lambda_t x mean over s != t of l_{t->s}.
 
     l_t compares the prediction of t with its label; l_{t->s} what a transfer network makes of that
@@ -29,12 +44,7 @@ class TransferMethod(SupervisedMethod):
 
     Args:
         network: The network to train.
-        consistency_weight: lambda_t in [0, 1], one for all tasks or by task; a command line and a
-            configuration call it `lambda`. 1e-4 as in the paper on NYUv2; 0.01 on Cityscapes.
-        transfer_width: A factor on the channels of the transfer networks; where it is not given,
-            the width of the network times what suits it (1 for XTasC-Net, 0.25 for the compact
-            one, which published transfer networks would make thirteen times as slow).
-        options: Those of `SupervisedMethod`.
+        options: Those of `TransferOptions`, or of the member.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
@@ -42,23 +52,17 @@ class TransferMethod(SupervisedMethod):
     Reference: XTasC-Net eq. 11.
     """
 
+    options: TransferOptions
     minimum_tasks: ClassVar[int] = 2
     default_tasks: ClassVar[tuple[str, ...]] = ("semantic", "depth")
-    aliases: ClassVar[Mapping[str, str]] = {"lambda": "consistency_weight"}
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        consistency_weight: float | Mapping[str, float] = CONSISTENCY_WEIGHT,
-        transfer_width: float | None = None,
-        **options: Any,
-    ) -> None:
+    def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
-        self.consistency_weight = _lambdas(consistency_weight, self.supervision.names)
-        width = transfer_width if transfer_width is not None else _fitting_width(network)
-        if not width > 0:
-            raise ValueError(f"`transfer_width` should be above 0; found {width}.")
+        self.supervision = Supervision(network.tasks, self.options)
+        self.lambdas = _lambdas(self.options.consistency_weight, self.supervision.names)
+        width = self.options.transfer_width
+        if width is None:
+            width = network.options.width * (0.25 if network.compact else 1.0)
         self.transfers = nn.ModuleDict(
             {
                 pair_name(t.name, s.name): TransferNetwork(t, s, width=width)
@@ -88,10 +92,15 @@ class TransferMethod(SupervisedMethod):
 
     def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
         """One term a task that an image of the batch shows; what the others keep is auxiliary."""
-        batch, names = views.all, self.supervision.names
-        seen = self.supervision.seen(batch)
-        predictions = self.network(batch.image).predictions
-        direct = self.supervision.direct(predictions, batch, seen)
+        outputs, names = views.predict(self.network), self.supervision.names
+        supervised = self.supervision.terms(views, outputs)
+        batch, seen = views.all, self.supervision.seen(views.all)
+        predictions = {
+            name: torch.cat([output.predictions[name] for output in outputs])
+            if len(outputs) > 1
+            else outputs[0].predictions[name]
+            for name in names
+        }
         transferred = {
             t: {
                 s: loss
@@ -101,38 +110,25 @@ class TransferMethod(SupervisedMethod):
             }
             for t in names
         }
-        return self._terms(direct, transferred)
+        return self._terms(supervised, transferred)
 
-    def _terms(
-        self, direct: Mapping[str, Tensor], transferred: Mapping[str, Mapping[str, Tensor]]
-    ) -> Terms:
+    def _terms(self, supervised: Terms, transferred: Mapping[str, Mapping[str, Tensor]]) -> Terms:
         """Equation 11 for every task, and its parts."""
         tasks: dict[str, Tensor] = {}
         auxiliary: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
         for t in self.supervision.names:
-            weight, factor = self.consistency_weight[t], self.supervision.weights[t]
+            weight, factor = self.lambdas[t], self.supervision.weights[t]
             pairs = transferred[t]
             share = factor * weight / (len(transferred) - 1)
             parts |= {f"{t}/to_{s}": loss.detach() for s, loss in pairs.items()}
-            if t in direct:
-                parts[f"{t}/direct"] = direct[t].detach()
-                tasks[t] = factor * (1 - weight) * direct[t] + share * sum(pairs.values())
+            if t in supervised.tasks:
+                tasks[t] = (1 - weight) * supervised.tasks[t] + share * sum(pairs.values())
             elif pairs:
                 # Not in `tasks`: a weighting that learns from L_t would take a task without a label
                 # for one that is learnt perfectly.
                 auxiliary[f"{t}/consistency"] = share * torch.stack([*pairs.values()]).sum()
-        return Terms(tasks, auxiliary, parts)
-
-
-def _fitting_width(network: Network) -> float:
-    """The width of the transfer networks unless told otherwise."""
-    return network.width * network.transfer_width
-
-
-def pair_name(source: str, target: str) -> str:
-    """The name of a transfer network among the parameters."""
-    return f"{source}_to_{target}"
+        return replace(supervised, tasks=tasks, auxiliary=auxiliary) + Terms(parts=parts)
 
 
 def _lambdas(value: float | Mapping[str, float], tasks: tuple[str, ...]) -> dict[str, float]:

@@ -10,68 +10,108 @@ from mtdata.reading.batch import Batch, join
 from mtdata.reading.geometry import Change
 from mtdata.reading.geometry.device import apply
 from mtdata.tasks.task import Task
+from mtmodels.networks.base import Network, Output
 
 Step = Sequence[Change]
 """One change an image of the batch."""
 
 
 @dataclass(frozen=True)
-class Views:
-    """One or two views of the same images.
+class View:
+    """How a method wants a view; the first is the batch as the reader augmented it.
 
     Args:
-        main: The batch that supervision is applied to.
-        second: The same images and labels after `steps`; None where there is one view only.
-        steps: What made the second view of the first, one after the other.
+        scales: What one of is drawn to zoom into an image; None for those of the run
+            (`views.scales`).
+        flip: The chance of a flip; None for that of the run (`views.flip`).
+        colour: How strongly brightness, contrast, saturation and hue change, in [0, 1]; 0 not.
+        blur: The largest deviation of a Gaussian blur, in pixels; 0 for none.
+        supervised: Whether its labels supervise.
+    """
+
+    scales: tuple[float, ...] | None = None
+    flip: float | None = None
+    colour: float = 0.0
+    blur: float = 0.0
+    supervised: bool = True
+
+
+class Views:
+    """The same images in one view or several.
+
+    Args:
+        batches: The first view, and what was made of it.
+        steps: For each further view, what made it of the first, one change after the other.
+        supervised: For each view, whether its labels supervise; all where it is not given.
         paper: Whether inverse depth is divided by a zoom, as the code released with the papers
             does, in place of multiplied.
 
     Reference: MTPSL section 3.1 (e_r); the released code crops the first view once more.
     """
 
-    main: Batch
-    second: Batch | None = None
-    steps: tuple[Step, ...] = ()
-    paper: bool = False
+    def __init__(
+        self,
+        *batches: Batch,
+        steps: Sequence[Sequence[Step]] = (),
+        supervised: Sequence[bool] = (),
+        paper: bool = False,
+    ) -> None:
+        self.batches = batches
+        self.steps = (tuple[Step, ...](), *map(tuple, steps))
+        self.supervised = tuple(supervised) or (True,) * len(batches)
+        self.paper = paper
+
+    def __len__(self) -> int:
+        return len(self.batches)
 
     @property
-    def all(self) -> Batch:
-        """Both views as one batch, the second behind the first."""
-        return self.main if self.second is None else join([self.main, self.second])
+    def main(self) -> Batch:
+        """The first view."""
+        return self.batches[0]
 
     @property
     def last(self) -> Batch:
-        """The second view; the first where it is the only one."""
-        return self.main if self.second is None else self.second
+        """The last view; the first where it is the only one."""
+        return self.batches[-1]
 
-    def split(
-        self, outputs: Float[Tensor, "v c h w"]
-    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
-        """What a network says of `all`, for the first and for the last view."""
-        images = len(self.main)
-        return outputs[:images], outputs[-images:]
+    @property
+    def all(self) -> Batch:
+        """All views as one batch, one behind the other."""
+        return self.main if len(self) == 1 else join(self.batches)
+
+    def predict(self, network: Network) -> list[Output]:
+        """What a network says of each view, in one pass over all of them."""
+        output, size = network(self.all.image), len(self.main)
+        if len(self) == 1:
+            return [output]
+        predictions = {name: p.split(size) for name, p in output.predictions.items()}
+        return [
+            Output({name: p[i] for name, p in predictions.items()}, features)
+            for i, features in enumerate(output.features.split(size))
+        ]
 
     def moved(
-        self, task: Task, prediction: Float[Tensor, "b c h w"]
+        self, task: Task, prediction: Float[Tensor, "b c h w"], *, to: int = -1
     ) -> tuple[Float[Tensor, "b c h w"], Bool[Tensor, "b h w"]]:
-        """A prediction of the first view as the second view should have it, and where it does.
+        """A prediction of the first view as another view should have it, and where it does.
 
         Args:
             task: What is predicted: depth is divided by a zoom, normals turn in a flip.
             prediction: Probabilities, depth or normals; gradients pass.
+            to: Which view.
         """
         valid: Bool[Tensor, "b h w"] = prediction.new_ones(prediction[:, 0].shape).bool()
-        for step in self.steps:
+        for step in self.steps[to]:
             prediction, valid = apply(
                 prediction, step, kind=task.kind, valid=valid, prediction=True, paper=self.paper
             )
         return prediction, valid
 
 
-def second_view(
+def changed(
     batch: Batch, tasks: Sequence[Task], steps: Sequence[Step], *, paper: bool = False
-) -> Views:
-    """The batch and a second view of it.
+) -> Batch:
+    """Another view of a batch.
 
     Args:
         batch: The first view.
@@ -91,7 +131,7 @@ def second_view(
                 valid=valid[name],
                 paper=paper,
             )
-    return Views(batch, _with(batch, image, labels, valid), tuple(steps), paper)
+    return _with(batch, image, labels, valid)
 
 
 def _with(

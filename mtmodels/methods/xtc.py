@@ -1,17 +1,24 @@
 """Cross-task consistency: a transferred prediction is compared with the direct one."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mtdata.errors import UnknownNameError
 from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
 from mtmodels.methods.parts.supervision import Seen
-from mtmodels.methods.transfer import TransferMethod
+from mtmodels.methods.transfer import TransferMethod, TransferOptions
 from mtmodels.networks.base import Network
+
+
+class XTCOptions(TransferOptions):
+    """What cross-task consistency can be told."""
+
+    target: Literal["soft", "hard"] = "soft"
+    """`soft`: the probabilities of the direct prediction, eq. 13. `hard`: the class it decides for,
+    as the released code does. The same for depth and normals."""
 
 
 class XTC(TransferMethod):
@@ -22,10 +29,7 @@ class XTC(TransferMethod):
 
     Args:
         network: The network to train.
-        target: "soft": the probabilities of the direct prediction, eq. 13. "hard": the class it
-            decides for, as the released code does. The same for depth and normals.
-        normalise: "batch" or "paper"; the consistency part is the same in both.
-        options: Those of `TransferMethod`, as the one above.
+        options: Those of `XTCOptions`.
 
     Raises:
         ValueError: where the network has one task only, or an option is out of range.
@@ -34,15 +38,15 @@ class XTC(TransferMethod):
     target; section III and the code have that of s.
     """
 
+    options: XTCOptions
     summary: ClassVar[str] = "transferred predictions agree with the direct ones (XTasC-Net)"
     reference: ClassVar[str] = "XTasC-Net eq. 11-16"
 
-    def __init__(self, network: Network, *, target: str = "soft", **options: Any) -> None:
+    def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
-        if target not in ("soft", "hard"):
-            raise UnknownNameError("target", target, ["soft", "hard"])
         rows = {task.name: kind_model(task) for task in network.tasks}
-        self.compare = {n: row.soft if target == "soft" else row.hard for n, row in rows.items()}
+        soft = self.options.target == "soft"
+        self.compare = {name: row.soft if soft else row.hard for name, row in rows.items()}
         self.masked = {n for n, row in rows.items() if row.untrained_outside_valid}
 
     def transfer_loss(

@@ -3,13 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtdata import Task
+from mtmodels.options import Colour, Factor, Options, options_class
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,37 @@ class Output:
             raise ValueError(f"`predictions` should share one size; found {shapes}.")
 
 
+class NetworkOptions(Options):
+    """What every network can be told."""
+
+    width: Factor = 1.0
+    """A factor on all channels; 1 is the published network."""
+    mean: Colour = (0.0, 0.0, 0.0)
+    """Subtracted from an image, one value a colour; 0 as released with the papers on NYUv2."""
+    std: Colour = (1.0, 1.0, 1.0)
+    """What an image is then divided by, one value a colour, each above 0."""
+
+
+class EncoderOptions(NetworkOptions):
+    """What every network with an encoder can be told."""
+
+    encoder_weights: str | Path | None = None
+    """Null, `imagenet`, or a file with the state of the network of torchvision that the encoder
+    repeats."""
+
+
 class Network(nn.Module, ABC):
     """Image -> `Output`. Images are RGB in [0, 1]; a network that wants them normalised does so.
 
     Args:
         tasks: The tasks to predict, in order.
-        width: A factor on the channels of its layers; 1 is the published network.
-        mean: Subtracted from an image, one value a colour; 0 as released with the papers on NYUv2.
-        std: What an image is then divided by, one value a colour.
+        options: The fields of what `options` is declared as.
 
     Raises:
-        ValueError: where there is no task, two tasks share a name, `width` is not positive, or
-            `mean` and `std` are not three values each, `std` positive.
+        ValueError: where there is no task, two tasks share a name, or an option cannot be.
     """
+
+    options: NetworkOptions
 
     summary: ClassVar[str]
     """One sentence for `mtmodels list networks`."""
@@ -53,37 +73,22 @@ class Network(nn.Module, ABC):
     """Height and width of an image should be divisible by this."""
     minimum_images: ClassVar[int] = 1
     """Images that a training step should hold, counted over the views."""
-    transfer_width: ClassVar[float] = 1.0
-    """At width 1, the width of the transfer networks that cost about as much as this network."""
-    mapping_width: ClassVar[float] = 1.0
-    """At width 1, the width of the mapping network that costs about as much as this network."""
-    mapping_trunk: ClassVar[str] = "resnet18"
-    """The kind of mapping network: that of the paper for SegNet and for ResNets."""
+    layers: ClassVar[str] = "resnet"
+    """What its encoder is made of, "resnet" or "vgg"."""
+    compact: ClassVar[bool] = False
+    """Whether it costs a small part of what published networks cost; so should its company."""
     feature_channels: int
     feature_stride: int
 
-    def __init__(
-        self,
-        tasks: Sequence[Task],
-        *,
-        width: float = 1.0,
-        mean: Sequence[float] = (0.0, 0.0, 0.0),
-        std: Sequence[float] = (1.0, 1.0, 1.0),
-    ) -> None:
+    def __init__(self, tasks: Sequence[Task], **options: Any) -> None:
         super().__init__()
         names = [task.name for task in tasks]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"`tasks` should be one or more different tasks; found {names}.")
-        if not width > 0:
-            raise ValueError(f"`width` should be above 0; found {width}.")
-        if len(mean) != 3 or len(std) != 3 or not all(value > 0 for value in std):
-            raise ValueError(
-                "`mean` and `std` should be three values each, those of `std` above 0; "
-                f"found {list(mean)} and {list(std)}."
-            )
+        self.options = options_class(type(self)).read(options)  # type: ignore[assignment]
+        if not all(value > 0 for value in self.options.std):
+            raise ValueError(f"`std` should be above 0; found {list(self.options.std)}.")
         self.tasks = tuple(tasks)
-        self.width = width
-        self.mean, self.std = tuple(mean), tuple(std)
 
     @abstractmethod
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Output:
@@ -91,10 +96,11 @@ class Network(nn.Module, ABC):
 
     def normalised(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """The image as the first layer wants it."""
-        if self.mean == (0, 0, 0) and self.std == (1, 1, 1):
+        mean, std = self.options.mean, self.options.std
+        if mean == (0, 0, 0) and std == (1, 1, 1):
             return image
-        mean, std = (image.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
-        return (image - mean) / std
+        shift, scale = (image.new_tensor(values)[:, None, None] for values in (mean, std))
+        return (image - shift) / scale
 
     @abstractmethod
     def shared_parameters(self) -> list[nn.Parameter]:

@@ -1,5 +1,6 @@
 """Layers that several networks are made of."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,3 +36,8 @@ def normalised_block(channels_in: int, channels_out: int, *, count: int) -> nn.S
 def upsample(x: Float[Tensor, "b c h w"], factor: int = 2) -> Float[Tensor, "b c h2 w2"]:
     """Magnify by bilinear interpolation, corner on corner."""
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=True)
+
+
+def magnify(x: Float[Tensor, "b c h w"], size: torch.Size) -> Float[Tensor, "b c h2 w2"]:
+    """Bilinear interpolation to a size, pixel areas aligned."""
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

@@ -1,8 +1,7 @@
 """DeepLab on a dilated ResNet-18: the network of the PASCAL experiments."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,10 +9,9 @@ from torchvision.models.segmentation.deeplabv3 import ASPP
 
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.networks.base import Network, Output
-from mtmodels.networks.blocks import scaled
+from mtmodels.networks.base import EncoderOptions, Network, Output
+from mtmodels.networks.blocks import magnify, scaled
 from mtmodels.networks.encoders.resnet import ResNetEncoder
-from mtmodels.networks.unet import magnify
 
 RATES = (12, 24, 36)
 HEAD_CHANNELS = 256
@@ -40,10 +38,7 @@ class DeepLabResNet18(Network):
 
     Args:
         tasks: The tasks to predict.
-        width: A factor on all channels; 1 is the published network.
-        encoder_weights: None, "imagenet", or a file with the state of a torchvision ResNet-18.
-        mean: Subtracted from an image, one value a colour.
-        std: What it is then divided by.
+        options: Those of `EncoderOptions`.
 
     Raises:
         UsageError, DataError: where the weights do not fit or cannot be had.
@@ -52,22 +47,16 @@ class DeepLabResNet18(Network):
     and its released code, which MTPSL takes for PASCAL; head from Chen et al. 2017 (DeepLabv3).
     """
 
+    options: EncoderOptions
     summary: ClassVar[str] = "ResNet-18 dilated to an eighth of the size, one ASPP head a task."
     reference: ClassVar[str] = "MTPSL, section 4 (PASCAL); Vandenhende et al. 2021; DeepLabv3"
     stride: ClassVar[int] = 8
     minimum_images: ClassVar[int] = 2
 
-    def __init__(
-        self,
-        tasks: Sequence[Task],
-        *,
-        width: float = 1.0,
-        encoder_weights: str | Path | None = None,
-        mean: Sequence[float] = (0.0, 0.0, 0.0),
-        std: Sequence[float] = (1.0, 1.0, 1.0),
-    ) -> None:
-        super().__init__(tasks, width=width, mean=mean, std=std)
-        self.encoder = ResNetEncoder(18, width=width, weights=encoder_weights, dilated=True)
+    def __init__(self, tasks: Sequence[Task], **options: Any) -> None:
+        super().__init__(tasks, **options)
+        width, weights = self.options.width, self.options.encoder_weights
+        self.encoder = ResNetEncoder(18, width=width, weights=weights, dilated=True)
         self.feature_channels = self.encoder.channels[-1]
         self.feature_stride = self.encoder.strides[-1]
         channels = scaled(HEAD_CHANNELS, width)

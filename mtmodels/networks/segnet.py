@@ -1,8 +1,7 @@
 """SegNet split at the last layer: the network of MTPSL on NYUv2 and Cityscapes."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,10 +9,9 @@ from torch import Tensor, nn
 
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.networks.base import Network, Output
+from mtmodels.networks.base import EncoderOptions, Network, Output
 from mtmodels.networks.blocks import convolution, normalised_block, scaled
-from mtmodels.networks.encoders.segnet_encoder import SegNetEncoder
-from mtmodels.networks.stages import STAGES
+from mtmodels.networks.encoders.segnet_encoder import STAGES, SegNetEncoder
 
 WIDE = 1024
 """Channels of the last stage of the wide variant."""
@@ -43,6 +41,15 @@ class SegNetDecoder(nn.Module):
         return x
 
 
+class SegNetOptions(EncoderOptions):
+    """What SegNet can be told."""
+
+    wide: bool = False
+    """Whether the last stage has 1024 channels in place of 512."""
+    deep: bool = False
+    """Whether every stage has twice its convolutions."""
+
+
 class SegNet(Network):
     """All tasks share encoder and decoder; each has two last convolutions of its own.
 
@@ -50,12 +57,7 @@ class SegNet(Network):
         tasks: The tasks to predict.
         channels_in: Channels of what it reads: 3 for images, those of a task for a network that
             maps one task to another.
-        width: A factor on all channels; 1 is the published network.
-        wide: Whether the last stage has 1024 channels in place of 512.
-        deep: Whether every stage has twice its convolutions.
-        encoder_weights: None, "imagenet", or a file with the state of torchvision's `vgg16_bn`.
-        mean: Subtracted from an image, one value a colour.
-        std: What it is then divided by.
+        options: Those of `SegNetOptions`.
 
     Raises:
         ValueError: where `channels_in` is not positive, or not 3 with a `mean` or `std`.
@@ -69,25 +71,21 @@ class SegNet(Network):
 
     summary: ClassVar[str] = "SegNet split at the last layer, as in MTAN and MTPSL."
     reference: ClassVar[str] = "MTPSL, section 4 and its released code; MTAN"
-    mapping_trunk: ClassVar[str] = "segnet"
+    options: SegNetOptions
+    layers: ClassVar[str] = "vgg"
 
     def __init__(
         self,
         tasks: Sequence[Task],
         channels_in: int = 3,
-        *,
-        width: float = 1.0,
-        wide: bool = False,
-        deep: bool = False,
-        encoder_weights: str | Path | None = None,
-        mean: Sequence[float] = (0.0, 0.0, 0.0),
-        std: Sequence[float] = (1.0, 1.0, 1.0),
+        **options: Any,
     ) -> None:
-        super().__init__(tasks, width=width, mean=mean, std=std)
+        super().__init__(tasks, **options)
         self.channels_in = channels_in
         self._check_channels()
-        stages = scaled_stages(width, wide=wide, deep=deep)
-        self.encoder = SegNetEncoder(channels_in, stages, weights=encoder_weights)
+        chosen = self.options
+        stages = scaled_stages(chosen.width, wide=chosen.wide, deep=chosen.deep)
+        self.encoder = SegNetEncoder(channels_in, stages, weights=chosen.encoder_weights)
         self.decoder = SegNetDecoder(stages)
         channels = stages[0][1]
         self.heads = nn.ModuleDict({t.name: _head(channels, t.channels) for t in tasks})
@@ -97,10 +95,11 @@ class SegNet(Network):
     def _check_channels(self) -> None:
         if self.channels_in < 1:
             raise ValueError(f"`channels_in` should be 1 or more; found {self.channels_in}.")
-        if self.channels_in != 3 and (any(self.mean) or set(self.std) != {1}):
+        mean, std = self.options.mean, self.options.std
+        if self.channels_in != 3 and (any(mean) or set(std) != {1}):
             raise ValueError(
                 "`mean` and `std` should be left out where `channels_in` is not 3; "
-                f"found {list(self.mean)} and {list(self.std)} with {self.channels_in} channels."
+                f"found {list(mean)} and {list(std)} with {self.channels_in} channels."
             )
 
     def forward(self, image: Float[Tensor, "b c h w"]) -> Output:

@@ -1,28 +1,21 @@
 """A compact network: ResNet-18 encoder, one light decoder for all tasks, heads at quarter size."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.networks.base import Network, Output
-from mtmodels.networks.blocks import normalised_block, scaled
+from mtmodels.networks.base import EncoderOptions, Network, Output
+from mtmodels.networks.blocks import magnify, normalised_block, scaled
 from mtmodels.networks.encoders.resnet import ResNetEncoder
 
 DECODER_CHANNELS = (256, 128, 64)
 HEAD_CHANNELS = 64
 FEATURE_STRIDES = (32, 16, 8, 4)
-
-
-def magnify(x: Float[Tensor, "b c h w"], size: torch.Size) -> Float[Tensor, "b c h2 w2"]:
-    """Bilinear interpolation to a size, pixel areas aligned."""
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 class Head(nn.Sequential):
@@ -34,6 +27,15 @@ class Head(nn.Sequential):
         )
 
 
+class UNetOptions(EncoderOptions):
+    """What the compact network can be told."""
+
+    feature_stride: int = 32
+    """Where the feature map comes from that consistency methods regularise with: 32 for the
+    encoder, as in SegNet; 16, 8 or 4 for the stage of the decoder with that share of the size of
+    the image."""
+
+
 class UNetResNet18(Network):
     """Made to learn real data on two processor cores; not from a paper.
 
@@ -42,13 +44,7 @@ class UNetResNet18(Network):
 
     Args:
         tasks: The tasks to predict.
-        width: A factor on all channels.
-        feature_stride: Where the feature map that consistency methods regularise with comes from:
-            32 for the encoder, as in SegNet; 16, 8 or 4 for the stage of the decoder with that
-            share of the size of the image.
-        encoder_weights: None, "imagenet", or a file with the state of a torchvision ResNet-18.
-        mean: Subtracted from an image, one value a colour.
-        std: What it is then divided by.
+        options: Those of `UNetOptions`.
 
     Raises:
         UsageError, DataError: where the weights do not fit or cannot be had.
@@ -60,25 +56,21 @@ class UNetResNet18(Network):
     )
     reference: ClassVar[str] = "none; a U-Net (Ronneberger et al. 2015) on ResNet-18"
 
-    transfer_width: ClassVar[float] = 0.25
-    mapping_width: ClassVar[float] = 0.5
+    options: UNetOptions
+    compact: ClassVar[bool] = True
 
     def __init__(
         self,
         tasks: Sequence[Task],
-        *,
-        width: float = 1.0,
-        feature_stride: int = 32,
-        encoder_weights: str | Path | None = None,
-        mean: Sequence[float] = (0.0, 0.0, 0.0),
-        std: Sequence[float] = (1.0, 1.0, 1.0),
+        **options: Any,
     ) -> None:
-        super().__init__(tasks, width=width, mean=mean, std=std)
+        super().__init__(tasks, **options)
+        width, feature_stride = self.options.width, self.options.feature_stride
         if feature_stride not in FEATURE_STRIDES:
             raise ValueError(
                 f"`feature_stride` should be one of {FEATURE_STRIDES}; found {feature_stride}."
             )
-        self.encoder = ResNetEncoder(18, width=width, weights=encoder_weights)
+        self.encoder = ResNetEncoder(18, width=width, weights=self.options.encoder_weights)
         _, *skips, deepest = self.encoder.channels
         channels = [scaled(c, width) for c in DECODER_CHANNELS]
         inputs = [

@@ -1,8 +1,7 @@
 """XTasC-Net without its transfer networks: a ResNet encoder and one decoder a task."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.networks.base import Network, Output
+from mtmodels.networks.base import EncoderOptions, Network, Output
 from mtmodels.networks.blocks import convolution, normalised_block, scaled, upsample
 from mtmodels.networks.encoders.resnet import ResNetEncoder
 
@@ -45,10 +44,7 @@ class XTasCNet(Network):
 
     Args:
         tasks: The tasks to predict.
-        width: A factor on all channels; 1 is the published network.
-        encoder_weights: None, "imagenet", or a file with the state of a torchvision ResNet.
-        mean: Subtracted from an image, one value a colour.
-        std: What it is then divided by.
+        options: Those of `EncoderOptions`.
 
     Raises:
         UsageError, DataError: where the weights do not fit or cannot be had.
@@ -57,20 +53,14 @@ class XTasCNet(Network):
     Learning", section IV-A.
     """
 
+    options: EncoderOptions
     reference: ClassVar[str] = "XTasC-Net, section IV-A"
     depth: ClassVar[int]
 
-    def __init__(
-        self,
-        tasks: Sequence[Task],
-        *,
-        width: float = 1.0,
-        encoder_weights: str | Path | None = None,
-        mean: Sequence[float] = (0.0, 0.0, 0.0),
-        std: Sequence[float] = (1.0, 1.0, 1.0),
-    ) -> None:
-        super().__init__(tasks, width=width, mean=mean, std=std)
-        self.encoder = ResNetEncoder(self.depth, width=width, weights=encoder_weights)
+    def __init__(self, tasks: Sequence[Task], **options: Any) -> None:
+        super().__init__(tasks, **options)
+        width, weights = self.options.width, self.options.encoder_weights
+        self.encoder = ResNetEncoder(self.depth, width=width, weights=weights)
         # The published decoder takes 512 channels from ResNet-18 and 34, 2048 from ResNet-50.
         self.decoders = nn.ModuleDict(
             {

@@ -7,7 +7,7 @@ from mtdata import Task
 from mtdata.errors import UnknownNameError
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network
-from mtmodels.training.setup.setup import make_network
+from mtmodels.training.setup.making import make_network
 
 
 def open_predictor(

@@ -45,7 +45,6 @@ def _float(value: Any) -> Any:
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_scientific)]
 Number = Annotated[float, BeforeValidator(_float)]
 Scale = Annotated[Number, Field(ge=1, lt=math.inf)]
-Decay = Annotated[Number, Field(ge=0, lt=1)]
 
 
 class Part(BaseModel):
@@ -77,10 +76,17 @@ class WeightingPart(Part):
     options: Options = {}
 
 
-class SchedulePart(Part):
-    """How the learning rate goes over the run."""
+class OptimizerPart(Part):
+    """What makes a step of a gradient, with its own options."""
 
-    name: Literal["constant", "step", "cosine", "onecycle"] = "constant"
+    name: str = "adam"
+    options: Options = {}
+
+
+class SchedulePart(Part):
+    """How the learning rate goes over the run, with its own options."""
+
+    name: str = "constant"
     options: Options = {}
 
 
@@ -99,9 +105,12 @@ class AugmentationPart(Part):
 
 
 class ViewsPart(Part):
-    """How many views of a batch a method sees, and how the second is made of the first."""
+    """How many views of a batch a method sees, and how the others are made of the first.
 
-    count: Annotated[int, Field(ge=1, le=2)] | None = None
+    A method may have its own idea of how a view of its own is made.
+    """
+
+    count: Positive | None = None
     scales: Annotated[tuple[Scale, ...], BeforeValidator(_tuple), Field(min_length=1)] = (
         1.0,
         1.2,
@@ -126,7 +135,7 @@ class Config(Part):
     epochs: Positive = 15
     batch: Positive = 8
     lr: Annotated[Number, Field(gt=0)] = 1e-4
-    betas: Annotated[tuple[Decay, Decay], BeforeValidator(_tuple)] = (0.9, 0.99)
+    optimizer: OptimizerPart = OptimizerPart()
     schedule: SchedulePart = SchedulePart()
     gradient_clip: Annotated[Number, Field(gt=0)] | None = None
     augmentation: AugmentationPart = AugmentationPart()
@@ -143,6 +152,17 @@ class Config(Part):
     log_every: Positive = 10
     checkpoint_every: Positive | None = None
     plugins: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, given: Any) -> Any:
+        """Configurations of version 0.1 had the betas of Adam as a key of their own."""
+        if not isinstance(given, dict) or "betas" not in given:
+            return given
+        rest = {key: value for key, value in given.items() if key != "betas"}
+        part = dict(rest.get("optimizer") or {})
+        part["options"] = {"betas": given["betas"], **(part.get("options") or {})}
+        return {**rest, "optimizer": part}
 
     @model_validator(mode="after")
     def _selection_has_its_data(self) -> "Config":

@@ -9,7 +9,8 @@ from mtmodels.training.finish import marks
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.runfolder import write_json
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
-from mtmodels.training.setup.setup import make_fabric, make_network
+from mtmodels.training.setup.making import make_network
+from mtmodels.training.setup.setup import make_fabric
 
 Report = Callable[[int, int, str], None]
 

@@ -9,22 +9,23 @@ from typing import Any
 
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
-from mtmodels.errors import RunFolderError
+from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, finish
 from mtmodels.training.loop import randomness
+from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
-from mtmodels.training.record import plugin_copies
+from mtmodels.training.record import checkpoint, plugin_copies
 from mtmodels.training.record.manifest import manifest
 from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
-from mtmodels.training.setup.data import RunData, default_out, open_data
+from mtmodels.training.setup.data import RunData, default_out, open_data, store_facts
 from mtmodels.training.setup.dryrun import Plan, measure
 from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
 from mtmodels.training.setup.settle import settle, settle_options
 from mtmodels.training.setup.setup import Parts, assemble
-from mtmodels.training.setup.storefacts import store_facts
+from mtmodels.weightings import WEIGHTINGS
 
 FREE = frozenset({"data", "workers", "cache", "log_every", "checkpoint_every"})
 """What a resumed run may be given anew: none of it changes a weight."""
@@ -100,12 +101,13 @@ def fit(
 ) -> tuple[Parts, Trainer]:
     """Train to the end; arguments and errors are those of `train`."""
     parts = assemble(job.config, job.data)
-    goes_on = _claim(job, mode, arguments, watcher)
+    goes_on = _claim(job, mode, arguments, watcher, runs=parts.runs)
     _tell(job, parts, watcher)
     if job.data.cache is not None:
         _fill(job.data.cache, watcher)
     # Nothing of ours draws from the global generators; a library's layer may.
     randomness.seed_global(job.config.seed)
+    _stages(job, parts, watcher)
     trainer = Trainer(
         parts.engine,
         parts.loader,
@@ -165,12 +167,44 @@ def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, An
     ]
 
 
-def _claim(job: Job, mode: Mode, arguments: Sequence[str], watcher: Watcher) -> bool:
+def _stages(job: Job, parts: Parts, watcher: Watcher) -> None:
+    """What comes before the first step; a run that is past it takes the results from `last`."""
+    begun = checkpoint.exists(job.folder.last)
+    for stage in parts.method.stages():
+        if not begun:
+            config = job.config.model_copy(update={"epochs": stage.epochs})
+            engine = Engine(
+                config,
+                method=parts.method,
+                weighting=WEIGHTINGS["equal"]([task.name for task in job.data.tasks]),
+                fabric=parts.fabric,
+                stage=stage,
+            )
+            folder = RunFolder(job.folder.stage(stage.name))
+            folder.path.mkdir(parents=True, exist_ok=True)
+            with closing(Trainer(engine, parts.loader, folder=folder, watcher=watcher)) as trainer:
+                trainer.resume()
+                try:
+                    trainer.fit()
+                except InterruptedRun as asked:
+                    raise InterruptedRun(job.folder.path, asked.step, stage=stage.name) from None
+        stage.done()
+
+
+def _claim(
+    job: Job,
+    mode: Mode,
+    arguments: Sequence[str],
+    watcher: Watcher,
+    *,
+    runs: Mapping[str, Mapping[str, str]],
+) -> bool:
     """Take the folder; returns whether there is a run in it to continue."""
     folder, facts = job.folder, store_facts(job.data.store)
     goes_on = folder.check(mode)
     if goes_on and folder.config.is_file():
         _check_same_data(folder, facts)
+        _check_same_runs(folder, runs)
         return True
     if mode == "overwrite":
         folder.clear()
@@ -187,6 +221,7 @@ def _claim(job: Job, mode: Mode, arguments: Sequence[str], watcher: Watcher) -> 
             regime=job.config.regime,
             seed=job.config.seed,
             created=created,
+            runs=runs,
             plugins=plugin_copies.entries(plugins),
         ),
     )
@@ -208,9 +243,21 @@ def _check_same_data(folder: RunFolder, facts: Mapping[str, Any]) -> None:
         )
 
 
+def _check_same_runs(folder: RunFolder, runs: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse to go on with other teachers than before."""
+    before = read_layer(folder.manifest).get("runs", {})
+    for name, now in runs.items():
+        if name in before and before[name]["weights"] != now["weights"]:
+            raise RunFolderError(
+                f"{folder.path} should be resumed with the weights of `{name}` that it was begun "
+                f"with, {before[name]['weights'][:12]}; found {now['weights'][:12]} in "
+                f"{now['folder']}. Give that run, or another --out."
+            )
+
+
 def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | None:
     """What scores an epoch: the held-out images, or, as the papers did, the test split."""
-    config = parts.engine.config
+    config = parts.config
     dataset = data.test if config.select == "paper" else data.held
     if dataset is None:
         return None

@@ -2,14 +2,30 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from mtmodels.methods.base import ParameterGroup, learning
 from mtmodels.methods.terms import Terms
+from mtmodels.options import Options, options_class
 
 Backward = Callable[[Tensor], None]
 """How a scalar is sent backwards: `Fabric.backward`, or `Tensor.backward` in a test."""
+
+
+@dataclass(frozen=True)
+class EpochStatistics:
+    """Of the terms of the tasks, over the steps of an epoch that had them.
+
+    Args:
+        means: Mean of each task.
+        variances: Its variance, divided by the number of steps.
+    """
+
+    means: Mapping[str, float]
+    variances: Mapping[str, float]
 
 
 class Weighting(nn.Module, ABC):
@@ -17,13 +33,20 @@ class Weighting(nn.Module, ABC):
 
     Args:
         tasks: Names of the tasks of the run.
+        options: The fields of what `options` is declared as.
+
+    Raises:
+        ValueError: where an option cannot be.
     """
+
+    options: Options
 
     summary: ClassVar[str]
     reference: ClassVar[str]
 
-    def __init__(self, tasks: Sequence[str]) -> None:
+    def __init__(self, tasks: Sequence[str], **options: Any) -> None:
         super().__init__()
+        self.options = options_class(type(self)).read(options)
         self.tasks = tuple(tasks)
 
     @abstractmethod
@@ -40,5 +63,10 @@ class Weighting(nn.Module, ABC):
     def weights(self) -> dict[str, float]:
         """The factor on each task's loss now, for the log."""
 
-    def end_epoch(self, means: Mapping[str, float]) -> None:
-        """Take note of the mean loss of each task over the epoch that ended."""
+    def end_epoch(self, statistics: EpochStatistics) -> None:
+        """Take note of the losses of the epoch that ended."""
+        return  # most weightings have no history
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """What learns here, with a rate of its own where that is wanted."""
+        return [ParameterGroup(learning(self))] if learning(self) else []

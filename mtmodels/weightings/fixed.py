@@ -1,11 +1,12 @@
 """Weights that stay: equal ones, or given ones."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from mtdata.errors import UnknownNameError
+from mtmodels.options import Options
 from mtmodels.weightings.total import TotalWeighting
 
 
@@ -24,22 +25,31 @@ class Equal(TotalWeighting):
         return dict.fromkeys(self.tasks, 1.0)
 
 
+class FixedOptions(Options):
+    """What fixed weights are."""
+
+    values: Mapping[str, float]
+    """One weight a task, above 0."""
+
+
 class Fixed(TotalWeighting):
     """A given weight for every task.
 
     Args:
         tasks: Names of the tasks of the run.
-        values: One weight a task, above 0.
+        options: Those of `FixedOptions`.
 
     Raises:
         ValueError: where a task has no weight, a weight no task, or one is not above 0.
     """
 
+    options: FixedOptions
     summary: ClassVar[str] = "a given weight for every task"
     reference: ClassVar[str] = "PASCAL survey: 1, 2, 5, 50, 10"
 
-    def __init__(self, tasks: Sequence[str], *, values: Mapping[str, float]) -> None:
-        super().__init__(tasks)
+    def __init__(self, tasks: Sequence[str], **options: Any) -> None:
+        super().__init__(tasks, **options)
+        values = self.options.values
         for name in values:
             if name not in self.tasks:
                 raise UnknownNameError("task for the option `values`", name, self.tasks)

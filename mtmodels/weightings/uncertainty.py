@@ -2,16 +2,24 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from mtdata.errors import UnknownNameError
+from mtmodels.options import Options
 from mtmodels.weightings.total import TotalWeighting
 
 FORMS: dict[str, tuple[float, float]] = {"xtasc": (0.0, 1.0), "mtan": (-0.5, 0.5)}
 """Where s starts, and the factor on s in the total."""
+
+
+class UncertaintyOptions(Options):
+    """What learnt uncertainties can be told."""
+
+    form: Literal["xtasc", "mtan"] = "xtasc"
+    """`xtasc`: s starts at 0, c = 1, as released with XTasC-Net, whose L_t has the consistency in
+    it. `mtan`: s starts at -0.5, c = 1/2, as released with MTAN and MTPSL."""
 
 
 class Uncertainty(TotalWeighting):
@@ -22,8 +30,7 @@ class Uncertainty(TotalWeighting):
 
     Args:
         tasks: Names of the tasks of the run.
-        form: "xtasc": s starts at 0, c = 1, as released with XTasC-Net, whose L_t has the
-            consistency in it. "mtan": s starts at -0.5, c = 1/2, as released with MTAN and MTPSL.
+        options: Those of `UncertaintyOptions`.
 
     Raises:
         UnknownNameError: for a form that there is not.
@@ -32,14 +39,13 @@ class Uncertainty(TotalWeighting):
     for Scene Geometry and Semantics"; its factor on s is 1/2.
     """
 
+    options: UncertaintyOptions
     summary: ClassVar[str] = "weights learnt as the uncertainty of each task"
     reference: ClassVar[str] = "Kendall et al. 2018; forms of XTasC-Net and MTAN"
 
-    def __init__(self, tasks: Sequence[str], *, form: str = "xtasc") -> None:
-        super().__init__(tasks)
-        if form not in FORMS:
-            raise UnknownNameError("form of `uncertainty`", form, FORMS)
-        start, self.factor = FORMS[form]
+    def __init__(self, tasks: Sequence[str], **options: Any) -> None:
+        super().__init__(tasks, **options)
+        start, self.factor = FORMS[self.options.form]
         self.log_variance = nn.ParameterDict(
             {name: nn.Parameter(torch.tensor(start)) for name in self.tasks}
         )

@@ -1,17 +1,34 @@
 """Members of a family are made by name, with options by name."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import BeforeValidator
 
 from mtdata.errors import UnknownNameError
+from mtdata.registry import Registry
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
-from mtmodels.options import about, build, explained, filled, options_of
-from mtmodels.training.loop.schedules import SCHEDULES
+from mtmodels.options import (
+    Options,
+    Positive,
+    Share,
+    Weight,
+    about,
+    as_tuple,
+    build,
+    explained,
+    filled,
+    options_class,
+    options_of,
+)
+from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.weightings import WEIGHTINGS
 from tests.batches import PAIR
+
+FAMILIES: tuple[Registry[Any], ...] = (METHODS, NETWORKS, WEIGHTINGS, SCHEDULES, OPTIMISERS)
+MEMBERS = [member for family in FAMILIES for member in family.values()]
 
 
 def test_options_go_by_the_name_a_user_writes() -> None:
@@ -23,10 +40,14 @@ def test_options_go_by_the_name_a_user_writes() -> None:
 
 @pytest.mark.parametrize(
     "member",
-    [m for family in (METHODS, NETWORKS, WEIGHTINGS) for m in family.values()],
+    [
+        m
+        for family in (METHODS, NETWORKS, WEIGHTINGS, SCHEDULES, OPTIMISERS)
+        for m in family.values()
+    ],
     ids=lambda member: member.__name__,
 )
-def test_every_option_is_explained(member: Callable[..., Any]) -> None:
+def test_every_option_is_explained(member: Any) -> None:
     texts = explained(member)
     assert list(texts) == list(options_of(member))
     assert all(len(text) > 10 for text in texts.values())
@@ -44,7 +65,7 @@ def test_options_of_bases_are_options() -> None:
 def test_builds_with_either_name(option: str) -> None:
     network = build("network", NETWORKS, "unet-resnet18", PAIR, options={"width": 0.125})
     method = build("method", METHODS, "xtc", network, options={option: 0.25})
-    assert method.consistency_weight == {"semantic": 0.25, "depth": 0.25}
+    assert method.lambdas == {"semantic": 0.25, "depth": 0.25}
 
 
 def test_refuses_an_unknown_name() -> None:
@@ -57,22 +78,35 @@ def test_refuses_an_unknown_option() -> None:
         build("method", METHODS, "xtc", options={"lamda": 1})
 
 
-def declares(
-    *,
-    flag: bool = False,
-    count: int = 1,
-    rate: float = 1.0,
-    word: str = "a",
-    maybe: "float | None" = None,
-    number: int | str = 1,
-    shares: float | Mapping[str, float] = 1.0,
-    parts: Mapping[str, Any] | None = None,
-    colours: Sequence[float] = (0.0, 0.0, 0.0),
-    ends: tuple[float, float] = (0.0, 1.0),
-    **anything: Any,
-) -> dict[str, Any]:
+class Declares(Options):
     """One option of each type that there is."""
-    return dict(locals())
+
+    flag: bool = False
+    """A switch."""
+    count: int = 1
+    """A whole number."""
+    rate: float = 1.0
+    """A number."""
+    word: str = "a"
+    """Text."""
+    maybe: float | None = None
+    """A number, or none."""
+    number: int | str = 1
+    """A number or text."""
+    shares: float | Mapping[str, float] = 1.0
+    """A number, or one a task."""
+    parts: Mapping[str, Any] | None = None
+    """Anything by name."""
+    colours: Annotated[tuple[float, ...], BeforeValidator(as_tuple)] = (0.0, 0.0, 0.0)
+    """Several numbers."""
+    weight: Weight = 1.0
+    """0 or more."""
+    share: Share = 1.0
+    """Up to 1."""
+    several: Positive = 1
+    """From 1."""
+    choice: Literal["soft", "hard"] = "soft"
+    """One of a few words."""
 
 
 @pytest.mark.parametrize(
@@ -94,12 +128,15 @@ def declares(
         ("parts", "step", "a mapping or null"),
         ("colours", [1.0, "red"], "a list, each value a number"),
         ("colours", "123", "a list, each value a number"),
-        ("ends", [1.0, None], "a list, each value a number"),
+        ("weight", -1.0, "0 or more"),
+        ("share", 1.5, "in [0, 1]"),
+        ("several", 0, "a whole number, 1 or more"),
+        ("choice", 1, "one of soft, hard"),
     ],
 )
 def test_a_value_of_another_type_is_refused(option: str, value: object, should: str) -> None:
     with pytest.raises(ValueError, match="found") as caught:
-        build("thing", {"it": declares}, "it", options={option: value})
+        build("thing", {"it": Declares}, "it", options={option: value})
     assert str(caught.value) == f"`{option}` should be {should}; found {value!r}."
 
 
@@ -108,27 +145,42 @@ def test_a_value_of_another_type_is_refused(option: str, value: object, should: 
     [
         {"flag": True, "count": 2, "rate": 2, "word": "b", "maybe": 3, "number": "all"},
         {"maybe": None, "shares": {"depth": 1}, "parts": {"name": "step", "options": {}}},
-        {"colours": [1, 2.0, 3], "ends": [0, 1], "shares": 2},
+        {"colours": [1, 2.0, 3], "shares": 2},
     ],
 )
 def test_values_reach_the_member_as_they_were_given(options: dict[str, Any]) -> None:
-    found = build("thing", {"it": declares}, "it", options=options)
-    assert {key: found[key] for key in options} == options
-    assert all(type(found[key]) is type(value) for key, value in options.items())
+    found = build("thing", {"it": Declares}, "it", options=options)
+    for name, value in options.items():
+        given = tuple(value) if isinstance(value, list) else value
+        assert getattr(found, name) == given
+
+
+def test_a_word_that_there_is_not_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UnknownNameError, match=r"no choice `sft`. Did you mean `soft`"):
+        build("thing", {"it": Declares}, "it", options={"choice": "sft"})
+
+
+def test_both_names_of_one_option_at_once_are_refused() -> None:
+    network = NETWORKS["unet-resnet18"](PAIR, width=0.125)
+    with pytest.raises(ValueError, match="`lambda` should be given once"):
+        build("method", METHODS, "xtc", network, options={"lambda": 1, "consistency_weight": 1})
 
 
 @pytest.mark.parametrize(
     "member",
-    [m for family in (METHODS, NETWORKS, WEIGHTINGS, SCHEDULES) for m in family.values()],
+    [
+        m
+        for family in (METHODS, NETWORKS, WEIGHTINGS, SCHEDULES, OPTIMISERS)
+        for m in family.values()
+    ],
     ids=lambda member: member.__name__,
 )
-def test_every_option_of_every_member_is_checked(member: Callable[..., Any]) -> None:
+def test_every_option_of_every_member_is_checked(member: Any) -> None:
     for option, default in filled(member, {}).items():
-        with pytest.raises(ValueError, match=rf"`{option}` should be [a-z ,]+; found <"):
-            build("thing", {"it": member}, "it", options={option: object()})
-        # Not the default is refused here, but what comes after it.
+        with pytest.raises(ValueError, match=rf"`{option}` should be [a-z0-9_ ,.\[\]()]+; found <"):
+            options_class(member).read({option: object()})
         with pytest.raises(UnknownNameError, match="no option `nothing`"):
-            build("thing", {"it": member}, "it", options={option: default, "nothing": 1})
+            options_class(member).read({option: default, "nothing": 1})
 
 
 def test_an_option_without_a_default_is_asked_for() -> None:
@@ -148,4 +200,4 @@ def test_filled_with_defaults_under_the_names_a_user_writes() -> None:
 
 def test_refuses_an_option_that_a_schedule_does_not_have() -> None:
     with pytest.raises(UnknownNameError, match=r"option `evry` of schedule `step`.*`every`"):
-        build("schedule", SCHEDULES, "step", None, options={"evry": 3})
+        build("schedule", SCHEDULES, "step", options={"evry": 3})

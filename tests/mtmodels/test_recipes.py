@@ -7,11 +7,13 @@ import pytest
 from mtdata.errors import UnknownNameError
 from mtdata.tasks.kinds import Depth, Normals
 from mtdata.tasks.task import Task
+from mtmodels.options import filled
 from mtmodels.recipes import all_recipes, load_recipe
 from mtmodels.scoring.published import published_row
-from mtmodels.training.loop.schedules import SCHEDULES, Position
+from mtmodels.training.loop import OPTIMISERS, SCHEDULES
+from mtmodels.training.loop.schedules import Position
+from mtmodels.training.setup.making import make_method, make_weighting
 from mtmodels.training.setup.resolve import resolve
-from mtmodels.training.setup.setup import make_method, make_weighting
 from tests.fakes import TASKS
 
 TASK = {
@@ -30,8 +32,8 @@ def test_a_recipe_can_be_built(name: str) -> None:
     tasks = [TASK[task] for task in config.tasks or ("semantic", "depth")]
     make_method(config, tasks)
     make_weighting(config, tasks)
-    schedule = SCHEDULES[config.schedule.name]
-    assert 0 < schedule(Position(0, 10, config.epochs), **config.schedule.options) <= 1
+    schedule = SCHEDULES[config.schedule.name](**config.schedule.options)
+    assert 0 < schedule(Position(0, 10, config.epochs)) <= 1
     assert recipe.summary.endswith(".")
     assert recipe.needs
 
@@ -52,14 +54,15 @@ def test_a_published_row_is_about_the_same_thing(name: str) -> None:
 
 def test_the_protocol_of_the_paper() -> None:
     nyu = resolve(load_recipe("xtasc-nyu-xtc").config)
-    assert (nyu.epochs, nyu.batch, nyu.lr, nyu.betas) == (100, 6, 1e-4, (0.9, 0.99))
+    assert (nyu.epochs, nyu.batch, nyu.lr) == (100, 6, 1e-4)
+    assert filled(OPTIMISERS["adam"], nyu.optimizer.options)["betas"] == [0.9, 0.99]
     assert nyu.schedule.options == {"every": 60, "factor": 0.5}
     city = resolve(load_recipe("xtasc-cityscapes-xtc").config)
     assert (city.epochs, city.batch, city.schedule.options["every"]) == (250, 8, 80)
     assert city.method.options["lambda"] == 0.01
     assert nyu.method.options["lambda"] == 1e-4
     single = resolve(load_recipe("xtasc-nyu-single-depth").config)
-    assert single.betas == (0.9, 0.999)
+    assert single.optimizer.options["betas"] == [0.9, 0.999]
 
 
 def test_cityscapes_is_normalised_as_released() -> None:

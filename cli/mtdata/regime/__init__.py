@@ -2,8 +2,7 @@
 
 import click
 
-from cli.shared.examples import examples
-from cli.shared.lazy import Lazy, LazyGroup
+from cli.shared.groups import Lazy, LazyGroup, examples
 
 COMMANDS = {
     "add": Lazy("cli.mtdata.regime.add:add", "Draw a regime, or read one from a file."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.options import FILE, regime_options, seed_option, store_argument
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UnknownNameError, UsageError

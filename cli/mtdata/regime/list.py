@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cli.shared.common import json_option, put_json
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.options import store_argument
 
 

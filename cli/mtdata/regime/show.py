@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.examples import examples
+from cli.shared.groups import examples
 from cli.shared.options import FILE, store_argument
 
 SETS = 20

@@ -173,7 +173,11 @@ def _decode_jpeg(content: bytes, path: Path, colours: str) -> NDArray[np.uint8]:
 
     try:
         height, width, found, _ = simplejpeg.decode_jpeg_header(content)
+    except KeyError:
+        return _decode_rare_jpeg(content, path, colours)
     except ValueError as error:
+        if "subsampling" in str(error):
+            return _decode_rare_jpeg(content, path, colours)
         why = f"should be a JPEG; it cannot be decoded: its header is broken or truncated ({error})"
         raise SampleError(path, f"{why}.", REMEDY) from error
     if height * width > LIMIT:
@@ -190,6 +194,22 @@ def _decode_jpeg(content: bytes, path: Path, colours: str) -> NDArray[np.uint8]:
             raise SampleError(path, wrong, REMEDY) from error
         image = simplejpeg.decode_jpeg(content, colours, strict=False)
     return np.asarray(image).squeeze(-1) if colours == "GRAY" else np.asarray(image)
+
+
+def _decode_rare_jpeg(content: bytes, path: Path, colours: str) -> NDArray[np.uint8]:
+    """A JPEG whose colours are sampled as simplejpeg has no name for: whole, or refused."""
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(content), formats=["JPEG"]) as image:
+            if image.height * image.width > LIMIT:
+                raise too_large(path, (image.height, image.width))
+            grey = colours == "GRAY" or (colours == "BGR" and image.mode == "L")
+            pixels = np.asarray(image.convert("L" if grey else "RGB"), np.uint8)
+    except (OSError, SyntaxError) as error:
+        wrong = f"should be a whole JPEG; it cannot be decoded ({error})."
+        raise SampleError(path, wrong, REMEDY) from error
+    return pixels[..., ::-1] if colours == "BGR" and not grey else pixels
 
 
 def _check_whole(content: bytes, path: Path) -> None:

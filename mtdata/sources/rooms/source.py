@@ -95,7 +95,7 @@ class Rooms(Source):
 
     def scene(self, split: str, key: str) -> Scene:
         """The scene behind an image."""
-        from mtdata.sources.rooms.rendering.layout import draw_scene
+        from mtdata.sources.rooms.rendering.furnishing.layout import draw_scene
 
         return draw_scene(Draws("rooms", VERSION, self.seed, split, key))
 

@@ -10,10 +10,33 @@ from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.losses import over_images
 from mtmodels.methods.parts.supervision import Seen
-from mtmodels.methods.semi_supervised import Look
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Views
+from mtmodels.networks.base import Output
 
 
-def crop_consistency(tasks: Sequence[Task], look: Look, seen: Seen) -> dict[str, Float[Tensor, ""]]:
+def crop_terms(
+    tasks: Sequence[Task], views: Views, outputs: Sequence[Output], seen: Seen, *, weight: float
+) -> Terms:
+    """What `crop_consistency` says of every further view, their mean, under the log's names.
+
+    Raises:
+        ValueError: where there is one view only, which would be compared with itself.
+    """
+    if len(views) < 2:
+        raise ValueError("`views` should have a second view for crops to compare; found one.")
+    others = range(1, len(views))
+    each = [crop_consistency(tasks, views, outputs, seen, to=to) for to in others]
+    terms = {name: torch.stack([found[name] for found in each]).mean() for name in each[0]}
+    return Terms(
+        auxiliary={f"{task}/crops": weight * term for task, term in terms.items()},
+        parts={f"{task}/crops": term.detach() for task, term in terms.items()},
+    )
+
+
+def crop_consistency(
+    tasks: Sequence[Task], views: Views, outputs: Sequence[Output], seen: Seen, *, to: int = -1
+) -> dict[str, Float[Tensor, ""]]:
     """(1/B) x the sum over images of (1/|U_n|) x the mean square difference, for each task of U_n.
 
     Probabilities, depth and unit normals are compared, channels and pixels averaged. The
@@ -21,19 +44,16 @@ def crop_consistency(tasks: Sequence[Task], look: Look, seen: Seen) -> dict[str,
 
     Args:
         tasks: The tasks of the network.
-        look: What the network says of both views.
+        views: The views.
+        outputs: What the network says of each.
         seen: Which images of the first view show which task; the others are U_n.
-
-    Raises:
-        ValueError: where there is one view only, which would be compared with itself.
+        to: The view whose predictions are compared with those of the first.
 
     Returns:
         One term a task that an image of the batch does not show.
 
     Reference: MTPSL eq. 2, whose code was never released.
     """
-    if look.views.second is None:
-        raise ValueError("`views` should have a second view for crops to compare; found one.")
     unlabelled = ~seen.device
     weight = unlabelled / unlabelled.sum(0).clamp(min=1)
     terms = {}
@@ -42,12 +62,13 @@ def crop_consistency(tasks: Sequence[Task], look: Look, seen: Seen) -> dict[str,
         if not len(rows):
             continue
         as_value = kind_model(task).as_value
-        target, inside = look.views.moved(task, as_value(look.main[task.name].detach()))
-        loss = (as_value(look.last[task.name]) - target).square().mean(1)
+        first = outputs[0].predictions[task.name].detach()
+        target, inside = views.moved(task, as_value(first), to=to)
+        loss = (as_value(outputs[to].predictions[task.name]) - target).square().mean(1)
         terms[task.name] = over_images(
-            torch.where(inside, loss, 0)[rows],
+            loss.where(inside, 0)[rows],
             inside[rows],
-            batch=len(look.batch),
+            batch=len(views.main),
             weight=weight[i][rows],
         )
     return terms

@@ -16,6 +16,8 @@ from mtmodels.methods.parts.pairs import Pair, pair_code
 from mtmodels.networks.auxiliary.mapping import MappingNetwork
 from mtmodels.networks.base import Network
 
+TRUNKS = {"vgg": "segnet", "resnet": "resnet18"}
+"""The mapping of the paper for SegNet and for networks made of ResNets."""
 CONDITIONING = ("pair", "input_and_pair", "none", "separate")
 Predictions = Mapping[str, Float[Tensor, "b c h w"]]
 
@@ -72,7 +74,7 @@ class JointSpace(nn.Module):
             MappingNetwork(
                 read,
                 codes=codes if conditioning in ("pair", "input_and_pair") else 0,
-                trunk=network.mapping_trunk if trunk is None else trunk,
+                trunk=trunk or TRUNKS[network.layers],
                 channels=network.feature_channels,
                 stride=network.feature_stride,
                 width=width,

@@ -1,11 +1,33 @@
 """Which pairs of tasks an image can be consistent in: a prediction of one, a label of the other."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.supervision import Seen
+from mtmodels.networks.base import Network
+from mtmodels.options import Factor, Weight
 
-CHOICES = ("auto", "unlabelled", "all")
+
+class PairOptions(FurtherViewOptions):
+    """How an image is consistent in pairs of tasks: the prediction of one, the label of another."""
+
+    consistency_weight: Weight = 1.0
+    """A factor on the sum over the pairs of an image; 1 in equation 4 of MTPSL."""
+    pairs: Literal["auto", "unlabelled", "all"] = "auto"
+    """`unlabelled`: a task without a label with one that has one. `all`: every ordered pair with a
+    label. `auto`: the first; the second for an image that has a label of every task."""
+    mapping_rate: Weight = 1.0
+    """A factor on the learning rate of the mapping."""
+    mapping_width: Factor | None = None
+    """A factor on the channels of the mapping; null for that of the network, and half of it beside
+    a compact network."""
+
+    def inner_width(self, network: Network) -> float:
+        """The factor on the channels of the mapping: as given, or what suits the network."""
+        if self.mapping_width is not None:
+            return self.mapping_width
+        return network.options.width * (0.5 if network.compact else 1.0)
 
 
 class Pair(NamedTuple):
@@ -52,3 +74,8 @@ def pair_code(source: str, target: str, tasks: tuple[str, ...]) -> int:
     """
     s, t = tasks.index(source), tasks.index(target)
     return s * (len(tasks) - 1) + t - (t > s)
+
+
+def pair_name(source: str, target: str) -> str:
+    """The name of a network from one task to another among the parameters."""
+    return f"{source}_to_{target}"

@@ -2,20 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtdata.errors import UnknownNameError
-from mtdata.reading.batch import Batch
+from mtdata.reading.batch import Batch, join
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.losses import over_images, over_pixels
-from mtmodels.methods.parts.per_task import per_task
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Views
+from mtmodels.networks.base import Output
+from mtmodels.options import Options
 
 REDUCTIONS = ("image", "pixels")
-NORMALISATIONS = ("batch", "paper")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,37 +44,40 @@ class Seen:
         return bool(self.host[[self.tasks.index(task) for task in tasks]].all(0).any())
 
 
+class SupervisionOptions(Options):
+    """How predictions are compared with labels."""
+
+    losses: Mapping[str, str] | None = None
+    """The loss of a task by name; the default of its kind where it is not given."""
+    task_weights: Mapping[str, float] | None = None
+    """A factor on the terms of a task; 1 where it is not given."""
+    reduction: str | Mapping[str, str] = "image"
+    """`image`: (1/B) x the sum over images of the mean over their valid pixels. `pixels`: the mean
+    over all valid pixels of the batch. One for all, or one a task."""
+    normalise: Literal["batch", "paper"] = "batch"
+    """`batch`: as reduced. `paper`: the loss of an image is divided by its number of labelled tasks
+    |T_n| (and of unlabelled ones, |U_n|), as the equations are printed."""
+
+
 class Supervision:
     """Losses of predictions against labels, and how they are reduced to a number.
 
     Args:
         tasks: The tasks to supervise.
-        losses: The loss of a task by name; the default of its kind where it is not given.
-        task_weights: A factor on the terms of a task; 1 where it is not given.
-        reduction: "image": (1/B) x the sum over images of the mean over their valid pixels.
-            "pixels": the mean over all valid pixels of the batch. One for all, or one a task.
-        normalise: "batch": as reduced. "paper": the loss of an image is divided by its number of
-            labelled tasks |T_n|, as the equations are printed.
+        options: What was chosen; None for the defaults.
 
     Raises:
         ValueError: for a task, loss, reduction or normalisation that there is not.
     """
 
-    def __init__(
-        self,
-        tasks: Sequence[Task],
-        *,
-        losses: Mapping[str, str] | None = None,
-        task_weights: Mapping[str, float] | None = None,
-        reduction: str | Mapping[str, str] = "image",
-        normalise: str = "batch",
-    ) -> None:
+    def __init__(self, tasks: Sequence[Task], options: SupervisionOptions | None = None) -> None:
+        options = options or SupervisionOptions()
         self.names = tuple(task.name for task in tasks)
-        chosen = per_task("losses", losses or {}, self.names, default="")
+        chosen = per_task("losses", options.losses or {}, self.names, default="")
         self.losses = {t.name: kind_model(t).loss(t.name, chosen[t.name]) for t in tasks}
-        self.weights = per_task("task_weights", task_weights or {}, self.names, default=1.0)
-        self.reductions = per_task("reduction", reduction, self.names, default="image")
-        self.normalise = normalise
+        self.weights = per_task("task_weights", options.task_weights or {}, self.names, default=1.0)
+        self.reductions = per_task("reduction", options.reduction, self.names, default="image")
+        self.normalise = options.normalise
         self._check()
 
     def _check(self) -> None:
@@ -80,13 +87,52 @@ class Supervision:
         for reduction in self.reductions.values():
             if reduction not in REDUCTIONS:
                 raise UnknownNameError("reduction", reduction, REDUCTIONS)
-        if self.normalise not in NORMALISATIONS:
-            raise UnknownNameError("normalisation", self.normalise, NORMALISATIONS)
         if self.normalise == "paper" and "pixels" in self.reductions.values():
             raise ValueError(
                 "`reduction` should be `image` with `normalise=paper`, which weighs images; "
                 "found `pixels`."
             )
+
+    def terms(self, views: Views, outputs: Sequence[Output]) -> Terms:
+        """One term a task that an image of the views shows whose labels supervise.
+
+        Args:
+            views: The views.
+            outputs: What the network said of each.
+        """
+        chosen = [i for i, is_one in enumerate(views.supervised) if is_one]
+        batch = join([views.batches[i] for i in chosen]) if len(chosen) > 1 else views.main
+        predictions = {
+            name: torch.cat([outputs[i].predictions[name] for i in chosen])
+            if len(chosen) > 1
+            else outputs[chosen[0]].predictions[name]
+            for name in self.names
+        }
+        seen = self.seen(batch)
+        direct = self.direct(predictions, batch, seen)
+        images = dict(zip(self.names, seen.device.sum(1), strict=True))
+        return Terms(
+            tasks={name: self.weights[name] * loss for name, loss in direct.items()},
+            parts={f"{name}/direct": loss.detach() for name, loss in direct.items()},
+            images={name: count for name, count in images.items() if name in batch.labels},
+            labelled=self._labelled(direct, images, len(batch)),
+        )
+
+    def _labelled(
+        self, direct: Mapping[str, Tensor], images: Mapping[str, Tensor], batch: int
+    ) -> dict[str, Tensor]:
+        """The direct loss of each task as a mean over the images that show it.
+
+        The loss of a batch is (1/B) x the sum over these images, so it says first of all how many
+        they are. Under "pixels" it is a mean already; under "paper" there is none, as each image
+        has a factor of its own.
+        """
+        if self.normalise == "paper":
+            return {}
+        return {
+            name: loss.detach() * (1 if self.reductions[name] == "pixels" else batch / images[name])
+            for name, loss in direct.items()
+        }
 
     def seen(self, batch: Batch) -> Seen:
         """Which images show which task; a label without a valid pixel shows nothing."""
@@ -157,3 +203,25 @@ class Supervision:
         if self.reductions[task] == "pixels":
             return over_pixels(loss, valid)
         return over_images(loss, valid, batch=len(loss) if batch is None else batch, weight=weight)
+
+
+def per_task(
+    option: str, value: T | Mapping[str, T], tasks: Sequence[str], *, default: T
+) -> dict[str, T]:
+    """Spread an option over the tasks.
+
+    Args:
+        option: Its name, for the error.
+        value: One value for all tasks, or a value for each task that is named.
+        tasks: The tasks there are.
+        default: For tasks that are not named.
+
+    Raises:
+        UnknownNameError: where a task is named that is not there.
+    """
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(tasks, value)
+    for name in value:
+        if name not in tasks:
+            raise UnknownNameError(f"task for the option `{option}`", str(name), tuple(tasks))
+    return {name: value.get(name, default) for name in tasks}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mtmodels.networks.auxiliary.conditioned import ConditionedNorm, Reader
 from mtmodels.networks.blocks import convolution, scaled
-from mtmodels.networks.stages import STAGES
+from mtmodels.networks.encoders.segnet_encoder import STAGES
 
 
 class SegNetTrunk(nn.Module):

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from mtmodels.networks.blocks import normalised_block
 from mtmodels.networks.encoders.weights import VGG16_BN, load_encoder_weights
 
+STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+"""Convolutions and their channels in each of the five stages; a 2x2 max-pool follows each stage."""
+
 
 class SegNetEncoder(nn.Module):
     """Five stages of 3x3 convolution, batch norm and ReLU, each with a 2x2 max-pool behind it.

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -13,15 +12,14 @@ from torch import Tensor
 from mtdata.reading.batch import Batch
 from mtdata.reading.memory import STEPS, keep_freed
 from mtmodels.errors import DivergedError
-from mtmodels.methods.base import Method
+from mtmodels.methods.base import Method, ScheduleName, Stage
 from mtmodels.methods.terms import Terms
 from mtmodels.training.config import Config
-from mtmodels.training.loop import randomness
-from mtmodels.training.loop.labelled import count_shown, labelled_means, supervised
+from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
 from mtmodels.training.loop.layout import memory_format
-from mtmodels.training.loop.schedules import SCHEDULES, Position
-from mtmodels.training.loop.viewing import ViewMaker
-from mtmodels.weightings.base import Weighting
+from mtmodels.training.loop.schedules import Position, Schedule
+from mtmodels.training.loop.viewing import view_maker
+from mtmodels.weightings.base import EpochStatistics, Weighting
 
 
 @dataclass(frozen=True)
@@ -57,21 +55,34 @@ class Engine:
         method: What makes the terms; moved to the device.
         weighting: What weighs them; moved to the device.
         fabric: Device and precision.
+        stage: What comes before the training proper; None for that itself.
     """
 
     def __init__(
-        self, config: Config, *, method: Method, weighting: Weighting, fabric: Fabric
+        self,
+        config: Config,
+        *,
+        method: Method,
+        weighting: Weighting,
+        fabric: Fabric,
+        stage: Stage | None = None,
     ) -> None:
-        self.config, self.fabric = config, fabric
+        self.config, self.fabric, self.stage = config, fabric, stage
         if fabric.device.type == "cpu":
             keep_freed(STEPS)
-        self.views = ViewMaker(config, method.network.tasks)
+        self.views = view_maker(config, method)
         layout = memory_format(method, fabric)
         self.channels_last = layout == torch.channels_last
-        self.schedules = [group.schedule for group in method.parameter_groups()]
         self.method = method.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
+        for teacher in method.teachers.values():  # no part of the method that moves along
+            teacher.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
         self.weighting = weighting.to(fabric.device)
-        optimizer = fabric.setup_optimizers(self._adam())
+        own = method.parameter_groups() if stage is None else stage.groups()
+        self.groups = [*own, *weighting.parameter_groups()]
+        run = ScheduleName(name=config.schedule.name, options=config.schedule.options)
+        self.schedules = [scheduled(group.schedule or run) for group in self.groups]
+        self.schedule = scheduled(run)
+        optimizer = fabric.setup_optimizers(self._optimizer())
         assert not isinstance(optimizer, tuple)  # one goes in, one comes out
         self.optimizer = optimizer
         self.rng = torch.Generator(fabric.device).manual_seed(config.seed)
@@ -82,13 +93,13 @@ class Engine:
         Raises:
             DivergedError: where a term or the gradient is not finite; nothing has changed then.
         """
-        lr = self._set_rate(position)
+        lr = self._set_rates(position)
         batch = batch.to(self.fabric.device, channels_last=self.channels_last)
         views = self.views(batch, position.epoch)
+        forward = self.method if self.stage is None else self.stage.forward
         with self.fabric.autocast():
-            terms = self.method(views, progress=position.progress, rng=self.rng)
-        batches = supervised(self.method, views)
-        values, images = _read(terms, count_shown(batches), position.step, keys=batch.keys)
+            terms = forward(views, progress=position.progress, rng=self.rng)
+        values, images = _read(terms, position.step, keys=batch.keys)
         if not terms.tasks and not terms.auxiliary:
             return StepResult(lr, None, {}, {}, values["parts"], 0.0, images)
         shared = self.method.network.shared_parameters()
@@ -96,12 +107,17 @@ class Engine:
         norm = self._clip(position.step, batch.keys)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        labelled = labelled_means(
-            self.method, values["parts"], images, images=sum(map(len, batches))
-        )
-        return StepResult(
-            lr, float(total), **values, gradient_norm=norm, images=images, labelled=labelled
-        )
+        # A stage that trains a part of the method leaves gradients in the rest.
+        self.method.zero_grad()
+        if self.stage is None:
+            self.method.after_step(progress=position.progress)
+        return StepResult(lr, float(total), **values, gradient_norm=norm, images=images)
+
+    def end_epoch(self, statistics: EpochStatistics, *, progress: float) -> None:
+        """Tell weighting and method that an epoch ended."""
+        self.weighting.end_epoch(statistics)
+        if self.stage is None:
+            self.method.after_epoch(progress=progress)
 
     def train(self) -> None:
         """Put everything into training mode."""
@@ -125,29 +141,24 @@ class Engine:
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         randomness.restore(state["random"], self.rng)
 
-    def _adam(self) -> torch.optim.Optimizer:
-        """Adam over the groups of the method, and what the weighting learns."""
-        own = self.method.parameter_groups()
-        groups = [{"params": group.parameters, "scale": group.scale} for group in own]
-        learned = list(self.weighting.parameters())
-        if learned:
-            groups.append({"params": learned, "scale": 1.0})
-        return torch.optim.Adam(
-            groups,
-            lr=self.config.lr,
-            betas=self.config.betas,
-            fused=can_fuse(self.fabric.device, self.config.precision),
-        )
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """The optimiser over the groups of the method, and what the weighting learns."""
+        groups = [
+            {"params": group.parameters, "scale": group.scale}
+            | ({} if group.weight_decay is None else {"weight_decay": group.weight_decay})
+            for group in self.groups
+        ]
+        part = self.config.optimizer
+        chosen = OPTIMISERS[part.name](**part.options)
+        fused = can_fuse(self.fabric.device, self.config.precision)
+        return chosen.make(groups, lr=self.config.lr, fused=fused)
 
-    def _set_rate(self, position: Position) -> float:
-        run = self.config.schedule
-        rate = self.config.lr * SCHEDULES[run.name](position, **run.options)
-        for group, own in zip_longest(self.optimizer.param_groups, self.schedules):
-            group["lr"] = rate * group["scale"]
-            if own is not None:
-                factor = SCHEDULES[own.name](position, **own.options)
-                group["lr"] = self.config.lr * factor * group["scale"]
-        return rate
+    def _set_rates(self, position: Position) -> float:
+        groups = zip(self.optimizer.param_groups, self.groups, self.schedules, strict=True)
+        for group, own, schedule in groups:
+            rate = self.config.lr if own.rate is None else own.rate
+            group["lr"] = rate * schedule(position) * own.scale
+        return self.config.lr * self.schedule(position)
 
     def _clip(self, step: int, keys: tuple[str, ...]) -> float:
         """Clip the gradients where that is wanted; refuse those that are not finite."""
@@ -164,23 +175,29 @@ class Engine:
         return norm
 
 
+def scheduled(chosen: ScheduleName) -> Schedule:
+    """The schedule of a name."""
+    return SCHEDULES[chosen.name](**chosen.options)
+
+
 def _read(
-    terms: Terms, shown: Mapping[str, Tensor], step: int, *, keys: tuple[str, ...]
+    terms: Terms, step: int, *, keys: tuple[str, ...]
 ) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
     """Bring all terms and counts to the processor in one go; refuse terms that are not finite."""
-    families = {"tasks": terms.tasks, "auxiliary": terms.auxiliary, "parts": terms.parts}
-    flat = [(family, name) for family, named in families.items() for name in named]
-    numbers = [*(families[f][n] for f, n in flat), *shown.values()]
-    read = torch.stack([number.detach().float() for number in numbers]).tolist() if numbers else []
-    values: dict[str, dict[str, float]] = {family: {} for family in families}
-    for (family, name), value in zip(flat, read, strict=False):
+    flat = [(family, name) for family, named in vars(terms).items() for name in named]
+    numbers = [getattr(terms, family)[name].detach().float() for family, name in flat]
+    values: dict[str, dict[str, float]] = {family: {} for family in vars(terms)}
+    for (family, name), value in zip(
+        flat, torch.stack(numbers).tolist() if numbers else [], strict=True
+    ):
         values[family][name] = value
     for family in ("parts", "auxiliary", "tasks"):
         # The parts first: they name the culprit best.
         for name, value in values[family].items():
             if not math.isfinite(value):
                 raise DivergedError(step, name, keys)
-    return values, dict(zip(shown, map(int, read[len(flat) :]), strict=True))
+    images = values.pop("images")
+    return values, {name: int(count) for name, count in images.items()}
 
 
 def can_fuse(device: torch.device, precision: str) -> bool:

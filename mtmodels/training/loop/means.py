@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtmodels.training.loop.engine import StepResult
+from mtmodels.weightings.base import EpochStatistics
 
 
 class Means:
@@ -25,9 +26,18 @@ class Means:
             self._sums[name] = self._sums.get(name, 0.0) + value * count
             self._counts[name] = self._counts.get(name, 0) + count
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often each was added."""
+        return self._counts
+
+    def means(self) -> dict[str, float]:
+        """The means so far."""
+        return {name: total / self._counts[name] for name, total in self._sums.items()}
+
     def take(self) -> dict[str, float]:
         """Give the means and start anew."""
-        means = {name: total / self._counts[name] for name, total in self._sums.items()}
+        means = self.means()
         self._sums, self._counts = {}, {}
         return means
 
@@ -49,18 +59,33 @@ class EpochMeans:
 
     def __init__(self, tasks: Sequence[str] = ()) -> None:
         self._order = tuple(tasks)
-        self._tasks = Means()
+        self._tasks, self._squares = Means(), Means()
         self._further = {name: Means() for name in ("auxiliary", "parts", "labelled")}
         self._images: dict[str, int] = {}
 
     def add(self, result: StepResult) -> None:
         """Add a step."""
         self._tasks.add(result.tasks)
+        self._squares.add({name: value**2 for name, value in result.tasks.items()})
         self._further["auxiliary"].add(result.auxiliary)
         self._further["parts"].add(result.parts)
         self._further["labelled"].add(result.labelled, result.images)
         for task, count in result.images.items():
             self._images[task] = self._images.get(task, 0) + count
+
+    def statistics(self) -> EpochStatistics:
+        """Mean and variance of the terms of tasks so far.
+
+        A checkpoint of version 0.1 has no squares: in the epoch that goes on from it a task that
+        it counted has no variance.
+        """
+        means, squares = self._tasks.means(), self._squares.means()
+        variances = {
+            name: max(0.0, squares[name] - mean**2)
+            for name, mean in means.items()
+            if self._squares.counts.get(name) == self._tasks.counts[name]
+        }
+        return EpochStatistics(means, variances)
 
     def take(self) -> dict[str, dict[str, Any]]:
         """Give the fields of an epoch row and start anew.
@@ -71,6 +96,7 @@ class EpochMeans:
             over all of them.
         """
         fields: dict[str, dict[str, Any]] = {"means": self._tasks.take()}
+        self._squares.take()
         fields |= {name: means.take() for name, means in self._further.items()}
         fields["images"], self._images = self._images, {}
         return {field: self._in_order(values) for field, values in fields.items()}
@@ -81,11 +107,12 @@ class EpochMeans:
     def state(self) -> dict[str, Any]:
         """As plain values."""
         further = {name: means.state() for name, means in self._further.items()}
-        return {**self._tasks.state(), **further, "images": dict(self._images)}
+        squares = self._squares.state()
+        return {**self._tasks.state(), **further, "squares": squares, "images": dict(self._images)}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state` gave; older checkpoints have the means of tasks alone."""
         self._tasks.load_state(state)
-        for name, means in self._further.items():
+        for name, means in (*self._further.items(), ("squares", self._squares)):
             means.load_state(state.get(name, {"sums": {}, "counts": {}}))
         self._images = dict(state.get("images", {}))

@@ -1,8 +1,13 @@
 """Learning-rate schedules: pure functions of where in the training a step is."""
 
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from mtmodels.options import Options, Positive
 
 
 @dataclass(frozen=True)
@@ -31,73 +36,88 @@ class Position:
         return min(1.0, self.step / last) if last > 0 else 0.0
 
 
-def constant(position: Position) -> float:
+Part = Annotated[float, Field(ge=0, lt=1)]
+Inner = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Schedule(Options, ABC):
+    """A factor on a learning rate; its fields are its options."""
+
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def __call__(self, position: Position) -> float:
+        """The factor at a step."""
+
+
+class Constant(Schedule):
     """The rate of the run, all along."""
-    return 1.0
+
+    summary: ClassVar[str] = "the rate as it is, all along"
+
+    def __call__(self, position: Position) -> float:
+        """1."""
+        return 1.0
 
 
-def step(position: Position, *, every: int = 60, factor: float = 0.5) -> float:
-    """Multiply the rate by `factor` after each `every` epochs.
+class Step(Schedule):
+    """Multiply the rate by `factor` after each `every` epochs."""
 
-    Raises:
-        ValueError: where `every` is below 1 or `factor` is not in (0, 1].
-    """
-    if every < 1:
-        raise ValueError(f"`every` should be 1 or more epochs; found {every}.")
-    _check_share("factor", factor)
-    return float(factor ** (position.epoch // every))
+    summary: ClassVar[str] = "down by a factor every so many epochs"
 
+    every: Positive = 60
+    """Epochs between two steps."""
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """What the rate is multiplied with at each."""
 
-def cosine(position: Position, *, warmup: float = 0.0, final: float = 0.0) -> float:
-    """Rise linearly over the share `warmup`, then fall on half a cosine to the share `final`.
-
-    Raises:
-        ValueError: where `warmup` or `final` is not in [0, 1).
-    """
-    for name, value in (("warmup", warmup), ("final", final)):
-        if not 0 <= value < 1:
-            raise ValueError(f"`{name}` should be in [0, 1); found {value}.")
-    done = position.progress
-    if done < warmup:
-        return done / warmup
-    return _anneal(1.0, final, (done - warmup) / (1 - warmup))
+    def __call__(self, position: Position) -> float:
+        """Factor ^ (epochs done / every)."""
+        return float(self.factor ** (position.epoch // self.every))
 
 
-def onecycle(
-    position: Position, *, warmup: float = 0.3, start: float = 0.04, final: float = 4e-6
-) -> float:
+class Cosine(Schedule):
+    """Rise linearly over the share `warmup`, then fall on half a cosine to the share `final`."""
+
+    summary: ClassVar[str] = "down on half a cosine, after a linear rise where one is wanted"
+
+    warmup: Part = 0.0
+    """The share of the training over which the rate rises from 0."""
+    final: Part = 0.0
+    """The share of the rate that is left at the end."""
+
+    def __call__(self, position: Position) -> float:
+        """The factor at a step."""
+        done = position.progress
+        if done < self.warmup:
+            return done / self.warmup
+        return _anneal(1.0, self.final, (done - self.warmup) / (1 - self.warmup))
+
+
+class OneCycle(Schedule):
     """Rise from the share `start` to the rate of the run, then fall to the share `final`.
 
     Both parts are half cosines. Only the rate cycles; the momentum stays.
 
-    Raises:
-        ValueError: where a share is out of (0, 1).
-
     Reference: Smith and Topin 2019, with the defaults of the usual implementation.
     """
-    for name, value in (("warmup", warmup), ("start", start), ("final", final)):
-        if not 0 < value < 1:
-            raise ValueError(f"`{name}` should be in (0, 1); found {value}.")
-    done = position.progress
-    if done < warmup:
-        return _anneal(start, 1.0, done / warmup)
-    return _anneal(1.0, final, (done - warmup) / (1 - warmup))
+
+    summary: ClassVar[str] = "up and down once, on half cosines"
+
+    warmup: Inner = 0.3
+    """The share of the training over which the rate rises."""
+    start: Inner = 0.04
+    """The share of the rate that it begins with."""
+    final: Inner = 4e-6
+    """The share of the rate that is left at the end."""
+
+    def __call__(self, position: Position) -> float:
+        """The factor at a step."""
+        done = position.progress
+        if done < self.warmup:
+            return _anneal(self.start, 1.0, done / self.warmup)
+        return _anneal(1.0, self.final, (done - self.warmup) / (1 - self.warmup))
 
 
 def _anneal(start: float, end: float, share: float) -> float:
     """Go from `start` to `end` along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0 < value <= 1:
-        raise ValueError(f"`{name}` should be in (0, 1]; found {value}.")
-
-
-SCHEDULES: dict[str, Callable[..., float]] = {
-    "constant": constant,
-    "step": step,
-    "cosine": cosine,
-    "onecycle": onecycle,
-}
-"""Each takes a `Position` and its options and gives a factor on the rate of the run."""

@@ -137,8 +137,8 @@ class Trainer:
         }
 
     def _end_epoch(self) -> None:
+        self.engine.end_epoch(self.means.statistics(), progress=self.position().progress)
         means = self.means.take()
-        self.engine.weighting.end_epoch(means["means"])
         scores = self.validate() if self.validate else {}
         self.epoch, self.offset = self.epoch + 1, 0
         row: dict[str, Any] = {"epoch": self.epoch, "step": self.position().step, **means}
@@ -160,4 +160,5 @@ class Trainer:
         done, steps = self.position().step, len(self.batches) * self.config.epochs
         left = self.clock.seconds_a_step() * (steps - done)
         epochs = self.config.epochs
-        return Progress(min(self.epoch + 1, epochs), done, steps, epochs, self.epoch, left)
+        stage = self.engine.stage.name if self.engine.stage else ""
+        return Progress(min(self.epoch + 1, epochs), done, steps, epochs, self.epoch, left, stage)

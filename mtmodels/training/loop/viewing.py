@@ -1,44 +1,70 @@
 """Makes the views that a run trains on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mtdata.reading.augment import sample_rng
 from mtdata.reading.batch import Batch
 from mtdata.reading.geometry import Change, Crop, Flip
 from mtdata.tasks.task import Task
-from mtmodels.methods.views import Step, Views, second_view
+from mtmodels.methods.base import Method
+from mtmodels.methods.views import Step, View, Views, changed
 from mtmodels.training.config import Config
+from mtmodels.training.loop.colour import Colour, recoloured
 
 STAY = Crop(1.0)
 
 
 class ViewMaker:
-    """Crops each image of a batch once more, where two views are wanted.
+    """Makes the further views of a batch of the first, as the method wants them.
 
-    The draw of an image is a function of (seed, epoch, key), as that of its first view is.
+    The draw of an image is a function of (seed, epoch, key, view), as that of its first view is.
 
     Args:
-        config: Seed, number of views and how the second is drawn.
-        tasks: The tasks whose labels are cropped along.
+        config: Seed, and how views are drawn where a method leaves it open.
+        tasks: The tasks whose labels are changed along.
+        wanted: How the method wants each view.
 
     Reference: the released code of MTPSL, whose second crop is one of the first crop. A flip
     before it is what that code does on Cityscapes.
     """
 
-    def __init__(self, config: Config, tasks: Sequence[Task]) -> None:
+    def __init__(self, config: Config, tasks: Sequence[Task], wanted: Sequence[View]) -> None:
         self.part, self.seed, self.tasks = config.views, config.seed, tuple(tasks)
+        self.wanted = tuple(wanted)
         self.paper = config.augmentation.paper_geometry
 
     def __call__(self, batch: Batch, epoch: int) -> Views:
         """The views of a batch in an epoch."""
-        if self.part.count != 2:
-            return Views(batch)
-        drawn = [self._draw(epoch, key) for key in batch.keys]
-        flips, crops = ([change[i] for change in drawn] for i in (0, 1))
-        steps: list[Step] = [flips, crops] if self.part.flip else [crops]
-        return second_view(batch, self.tasks, steps, paper=self.paper)
+        made = [self._make(batch, epoch, number) for number in range(1, len(self.wanted))]
+        return Views(
+            batch,
+            *(view for view, _ in made),
+            steps=[steps for _, steps in made],
+            supervised=[view.supervised for view in self.wanted],
+            paper=self.paper,
+        )
 
-    def _draw(self, epoch: int, key: str) -> tuple[Change, Change]:
-        rng = sample_rng(self.seed, epoch, f"{key}, second view")
-        crop = Crop.draw(rng, self.part.scales)
-        return Flip.draw(rng, self.part.flip) or STAY, crop
+    def _make(self, batch: Batch, epoch: int, number: int) -> tuple[Batch, list[Step]]:
+        wanted = self.wanted[number]
+        name = "second view" if number == 1 else f"view {number + 1}"
+        rngs = [sample_rng(self.seed, epoch, f"{key}, {name}") for key in batch.keys]
+        chance = self.part.flip if wanted.flip is None else wanted.flip
+        scales = wanted.scales or self.part.scales
+        crops: list[Change] = []
+        flips: list[Change] = []
+        for rng in rngs:
+            crops.append(Crop.draw(rng, scales))
+            flips.append(Flip.draw(rng, chance) or STAY)
+        steps: list[Step] = [flips, crops] if chance else [crops]
+        view = changed(batch, self.tasks, steps, paper=self.paper)
+        if wanted.colour or wanted.blur:
+            drawn = [Colour.draw(r, strength=wanted.colour, blur=wanted.blur) for r in rngs]
+            view = replace(view, image=recoloured(view.image, drawn))
+        return view, steps
+
+
+def view_maker(config: Config, method: Method) -> ViewMaker:
+    """What makes the views that a method wants, as many as the run has."""
+    wanted = method.views(config.views.count or method.default_views)
+    return ViewMaker(config, method.network.tasks, wanted)

@@ -20,6 +20,7 @@ class Progress:
         epochs: Epochs of the whole run.
         done: Epochs that are done.
         left: Seconds that the rest will take, as far as one can tell.
+        stage: What comes before the training proper; empty for that itself.
     """
 
     epoch: int
@@ -28,6 +29,7 @@ class Progress:
     epochs: int
     done: int
     left: float
+    stage: str = ""
 
 
 class Watcher:

@@ -4,6 +4,7 @@
 training needs, `state.pt` everything else: optimiser, weighting, random state, position, scores.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -90,6 +91,12 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
 def load_network_weights(folder: Path) -> dict[str, Tensor]:
     """Read the weights that predict, on the CPU."""
     return load_file(find(folder) / "network.safetensors")
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 of the weights that predict."""
+    with (find(folder) / "network.safetensors").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_state(folder: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ def manifest(
     regime: str,
     seed: int,
     created: str,
+    runs: Mapping[str, Mapping[str, str]] | None = None,
     plugins: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Put together the manifest of a run.
@@ -32,6 +33,7 @@ def manifest(
         regime: The regime that labels are seen under.
         seed: The seed of the run.
         created: When the run began, ISO 8601.
+        runs: Trained runs that the method reads: folder and digest of the weights.
         plugins: The plug-ins of the run: names, digests, where their copies are.
     """
     return {
@@ -43,6 +45,7 @@ def manifest(
         "size": list(size),
         "regime": regime,
         "seed": seed,
+        **({"runs": {name: dict(run) for name, run in runs.items()}} if runs else {}),
         "plugins": [dict(plugin) for plugin in plugins],
         "versions": versions(),
         "host": host(),

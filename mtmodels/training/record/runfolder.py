@@ -48,6 +48,10 @@ class RunFolder:
         """The checkpoint that selection chose."""
         return self.path / "checkpoints" / "best"
 
+    def stage(self, name: str) -> Path:
+        """What a stage before the training writes: a checkpoint and rows of its own."""
+        return self.path / "stages" / name
+
     @property
     def scores(self) -> Path:
         """One file a split and protocol."""
@@ -122,7 +126,8 @@ class RunFolder:
         """Remove what a run writes, and nothing else; the manifest goes last."""
         for item in (
             self.summary, self.report, self.curves, self.predictions, self.scores,
-            self.path / "checkpoints", self.metrics, self.plugins, self.config, self.manifest,
+            self.path / "checkpoints", self.path / "stages", self.metrics, self.plugins,
+            self.config, self.manifest,
         ):  # fmt: skip
             if item.is_dir():
                 shutil.rmtree(item)

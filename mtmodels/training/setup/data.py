@@ -1,9 +1,12 @@
-"""What a run trains and is scored on: store, tasks, regime, hold-out. No torch here."""
+"""What a run trains and is scored on: store, tasks, regime, hold-out."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UnknownNameError, UsageError
@@ -155,6 +158,23 @@ def default_out(config: Config, dataset: str, regime: str) -> Path:
     regime = Path(regime).stem if regime.endswith(".csv") else regime
     name = f"{dataset}-{config.method.name}-{config.network.name}-{regime}-s{config.seed}"
     return Path("runs") / name
+
+
+def store_facts(store: Store) -> dict[str, Any]:
+    """Name, digests and tasks of a store, with names and colours of classes, and `image_size`.
+
+    `image_size` is the median height and width of the training images, without their padding.
+    """
+    sizes = store.split(split_with_role(store, "train")).sizes
+    return {
+        "dataset": store.dataset_name,
+        "content_digest": store.content_digest,
+        "source_digest": store.source_digest,
+        "format_version": store.format_version,
+        "units": {task.name: task.kind.units for task in store.tasks},
+        "image_size": [int(side) for side in np.median(sizes, axis=0)],
+        "tasks": [task.to_json() for task in store.tasks],
+    }
 
 
 def _check(data: RunData, config: Config) -> None:

@@ -15,10 +15,10 @@ from mtmodels.training.config import Config
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.plugin_copies import load_copies
 from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.setup.data import store_facts
+from mtmodels.training.setup.making import make_method, make_network
 from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle_options
-from mtmodels.training.setup.setup import make_method
-from mtmodels.training.setup.storefacts import store_facts
 
 Which = Literal["last", "best"]
 
@@ -151,6 +151,29 @@ def load_method(run: TrainedRun, tasks: Sequence[Task], which: Which | None = No
     method = make_method(run.config.model_copy(update={"network": part}), tasks)
     method.load_state_dict(checkpoint.load_weights(place))
     return method
+
+
+def load_runs(method: Method) -> dict[str, dict[str, str]]:
+    """Give a method the networks of the trained runs that it asks for, frozen.
+
+    Returns:
+        For each of its names, the folder and the digest of the weights.
+
+    Raises:
+        RunFolderError: where a folder is no run, or has no checkpoint.
+        DataError: where the run lacks the facts of its tasks.
+    """
+    found = {}
+    for name, folder in method.runs().items():
+        run = open_run(Path(folder))
+        with run.open_store() as store:
+            network = make_network(run.config, run_tasks(run, store), pretrained=False)
+        place = run.chosen()
+        load_network(network, place)
+        method.teachers[name] = network.requires_grad_(requires_grad=False).eval()
+        found[name] = {"folder": str(folder), "weights": checkpoint.digest(place)}
+    method.loaded()
+    return found
 
 
 def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:

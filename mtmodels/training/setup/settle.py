@@ -9,7 +9,7 @@ from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
 from mtmodels.options import filled
 from mtmodels.training.config import Config, ViewsPart
-from mtmodels.training.loop.schedules import SCHEDULES
+from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.setup.data import RunData, default_workers
 from mtmodels.weightings import WEIGHTINGS
 
@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "network": NETWORKS,
     "method": METHODS,
     "weighting": WEIGHTINGS,
+    "optimizer": OPTIMISERS,
     "schedule": SCHEDULES,
 }
 """The parts of a configuration that name a member and have its options."""

@@ -1,38 +1,56 @@
 """From a configuration to the parts of a run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from lightning_fabric import Fabric
 
-from mtdata import Task
-from mtdata.errors import UsageError
 from mtdata.reading.loader import Loader
-from mtmodels.methods import METHODS
-from mtmodels.methods.base import Method, Schedule
+from mtmodels.methods.base import Method
 from mtmodels.metrics.protocols import metric_for
-from mtmodels.networks import NETWORKS
-from mtmodels.networks.base import Network
-from mtmodels.options import build
 from mtmodels.training.config import Config
+from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.precision import Precision, resolve
-from mtmodels.training.loop.schedules import SCHEDULES, Position
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.setup.data import RunData
-from mtmodels.weightings import WEIGHTINGS
+from mtmodels.training.setup.loading import load_runs
+from mtmodels.training.setup.making import make, make_method, make_weighting, refusing
 from mtmodels.weightings.base import Weighting
 
 
-@dataclass(frozen=True)
+@dataclass
 class Parts:
-    """All that trains."""
+    """All that trains.
 
-    engine: Engine
+    Args:
+        config: What decides how.
+        method: What makes the terms, with its network.
+        weighting: What weighs them.
+        loader: The training images.
+        fabric: Device and precision.
+        precision: The precision, and why it is that.
+        runs: What the method loaded, by its own names: folder and digest of the weights.
+    """
+
+    config: Config
+    method: Method
+    weighting: Weighting
     loader: Loader
+    fabric: Fabric
     precision: Precision
+    runs: Mapping[str, Mapping[str, str]]
+    _engine: Engine | None = field(default=None, init=False)
+
+    @property
+    def engine(self) -> Engine:
+        """What does a step; made when it is first asked for, when all stages are done."""
+        if self._engine is None:
+            self._engine = Engine(
+                self.config, method=self.method, weighting=self.weighting, fabric=self.fabric
+            )
+        return self._engine
 
     @property
     def scorer(self) -> Scorer:
@@ -50,21 +68,18 @@ def assemble(config: Config, data: RunData) -> Parts:
     for task in data.tasks:
         metric_for(task, config.protocol)
     method = make_method(config, data.tasks)
-    _refusing("size of the images", lambda: method.check_size(*data.size))
+    refusing("size of the images", lambda: method.check_size(*data.size))
     views = config.views.count or method.default_views
-    _refusing(
+    refusing(
         f"method `{config.method.name}` with network `{config.network.name}`",
         lambda: method.check_batch(config.batch, views),
     )
     fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)
-    loader = make_loader(config, data)
-    run = Schedule(config.schedule.name, config.schedule.options)
-    for schedule in (run, *(group.schedule for group in method.parameter_groups())):
-        if schedule is not None:
-            _try_schedule(schedule, config, len(loader))
-    engine = Engine(config, method=method, weighting=weighting, fabric=fabric)
-    return Parts(engine, loader, precision)
+    make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)
+    _check_schedules(config, method, weighting)
+    runs = load_runs(method)
+    return Parts(config, method, weighting, make_loader(config, data), fabric, precision, runs)
 
 
 def make_fabric(config: Config) -> tuple[Fabric, Precision]:
@@ -73,49 +88,6 @@ def make_fabric(config: Config) -> tuple[Fabric, Precision]:
     precision = resolve(config.precision, device)
     fabric = Fabric(accelerator=device.type, devices=config.devices, precision=precision.name)
     return fabric, precision
-
-
-def make_network(config: Config, tasks: Sequence[Task], *, pretrained: bool = True) -> Network:
-    """Make the network.
-
-    Args:
-        config: Name and options.
-        tasks: What to predict.
-        pretrained: Whether to load `encoder_weights`; a checkpoint brings its own.
-
-    Raises:
-        UsageError: where the options name what has a key of its own, or cannot be.
-    """
-    part = config.network
-    for name in ("width", "encoder_weights"):
-        if name in part.options:
-            raise UsageError(
-                f"`network.options` should leave `{name}` out; found {part.options[name]!r}. "
-                f"Give it as `network.{name}`."
-            )
-    options: dict[str, Any] = {**part.options, "width": part.width}
-    if part.encoder_weights is not None and pretrained:
-        options["encoder_weights"] = part.encoder_weights
-    network: Network = _make("network", NETWORKS, part.name, tasks, options=options)
-    return network
-
-
-def make_method(config: Config, tasks: Sequence[Task]) -> Method:
-    """Make network and method, their weights drawn from the seed of the run."""
-    part = config.method
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        network = make_network(config, tasks)
-        method: Method = _make("method", METHODS, part.name, network, options=part.options)
-    return method
-
-
-def make_weighting(config: Config, tasks: Sequence[Task]) -> Weighting:
-    """Make the weighting."""
-    names = [task.name for task in tasks]
-    part = config.weighting
-    made: Weighting = _make("weighting", WEIGHTINGS, part.name, names, options=part.options)
-    return made
 
 
 def make_loader(config: Config, data: RunData) -> Loader:
@@ -131,22 +103,8 @@ def make_loader(config: Config, data: RunData) -> Loader:
     )
 
 
-def _make(family: str, members: Mapping[str, Any], name: str, *args: Any, options: Any) -> Any:
-    return _refusing(
-        f"{family} `{name}`", lambda: build(family, members, name, *args, options=options)
-    )
-
-
-def _refusing(what: str, action: Any) -> Any:
-    """Run a constructor or a check; what it refuses is a wrong usage of the command."""
-    try:
-        return action()
-    except UsageError:
-        raise
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{what}: {error}") from error
-
-
-def _try_schedule(schedule: Schedule, config: Config, steps: int) -> None:
-    position = Position(0, steps, config.epochs)
-    _make("schedule", SCHEDULES, schedule.name, position, options=schedule.options)
+def _check_schedules(config: Config, method: Method, weighting: Weighting) -> None:
+    groups = [*method.parameter_groups(), *weighting.parameter_groups()]
+    own = [(group.schedule.name, group.schedule.options) for group in groups if group.schedule]
+    for name, options in ((config.schedule.name, config.schedule.options), *own):
+        make("schedule", SCHEDULES, name, options=options)

@@ -17,8 +17,7 @@ from mtdata.errors import DataError, MtdataError, SampleError, UsageError
 from mtdata.inspecting.verify import verify
 from mtdata.store import atomic
 from tests.fakes import BrokenSource, FakeSource, Interrupted, stop_after
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.paths import ROOT
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from mtdata.building.build import build
 from mtdata.inspecting.verify import verify
 from tests.fakes import SlowSource
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 import sys, time
 from pathlib import Path

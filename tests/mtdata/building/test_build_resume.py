@@ -17,8 +17,6 @@ from mtdata.tasks.sample import Sample
 from tests.fakes import FakeSource, Interrupted, stop_after
 from tests.folder_tree import KEYS, depth, save, write_folder
 
-ROOT = Path(__file__).resolve().parents[3]
-
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:

@@ -13,8 +13,8 @@ from mtdata.building.build import build, plan
 from mtdata.errors import MtdataError
 from mtdata.inspecting.verify import verify
 from tests.fakes import FakeSource
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 SOURCE = FakeSource(images=(40, 10), missing=0)
 
 

@@ -1,20 +1,58 @@
-"""Looks of made-up predictions at a batch, for tests of what methods add to supervision."""
+"""Made-up views, and looks of made-up predictions at them, for tests of methods."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from mtdata.reading.batch import Batch
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.methods.semi_supervised import Look
-from mtmodels.methods.views import Views
-from mtmodels.networks.base import Network
+from mtmodels.methods.joint import JointMethod
+from mtmodels.methods.label_mapping import LabelMappingMethod
+from mtmodels.methods.terms import Terms
+from mtmodels.methods.views import Step, Views, changed
+from mtmodels.networks.base import Network, Output
 from tests.batches import generator, random_batch
 
 ONE = {"semantic": [0, 3], "depth": [1], "normals": [2]}
 """Four images, each with one label."""
 SIZE = (64, 64)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Views, and what a network says of each."""
+
+    views: Views
+    outputs: Sequence[Output]
+
+    @property
+    def batch(self) -> Batch:
+        """The last view."""
+        return self.views.last
+
+    @property
+    def last(self) -> Mapping[str, torch.Tensor]:
+        """Its predictions."""
+        return self.outputs[-1].predictions
+
+    @property
+    def features(self) -> torch.Tensor:
+        """Its features."""
+        return self.outputs[-1].features
+
+
+def own_terms(
+    method: JointMethod | LabelMappingMethod, look: Look, *, progress: float = 1.0
+) -> Terms:
+    """What a method adds to the supervised terms."""
+    return method.consistency(look.views, look.outputs, progress=progress, rng=generator(0))
+
+
+def second_view(batch: Batch, tasks: Sequence[Task], steps: Sequence[Step]) -> Views:
+    """The batch, and another view whose labels do not supervise."""
+    return Views(batch, changed(batch, tasks, steps), steps=[steps], supervised=[True, False])
 
 
 def look_at(
@@ -31,7 +69,7 @@ def look_at(
     features = torch.randn(
         images, network.feature_channels, *size, generator=generator(seed + 200)
     ).requires_grad_()
-    return Look(Views(batch), predictions, predictions, features)
+    return Look(Views(batch), [Output(predictions, features)])
 
 
 def _prediction(task: Task, batch: Batch, seed: int) -> torch.Tensor:

@@ -1,6 +1,5 @@
 """The contrastive method: positives closer than negatives."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,13 +7,12 @@ import torch
 
 from mtmodels.losses import map_distance
 from mtmodels.methods.contrastive import Contrastive, hinge
-from mtmodels.methods.negative_pairs import Maps, NegativePairs
+from mtmodels.methods.parts.negative_pairs import Maps, maps_across
 from mtmodels.methods.parts.pairs import Pair
-from mtmodels.methods.semi_supervised import Look
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from tests.batches import SIX, generator
-from tests.mtmodels.methods.looks import look_at
+from tests.mtmodels.methods.looks import Look, look_at, own_terms
 
 THREE = SIX[:3]
 REGRESSED = SIX[1:3]
@@ -31,11 +29,11 @@ def make(tasks: Any = THREE, **options: Any) -> Contrastive:
     )
 
 
-def compare(method: NegativePairs, look: Look) -> torch.Tensor:
-    return method.compare(method.present(look), look, generator(0))
+def compare(method: Contrastive, look: Look) -> torch.Tensor:
+    return method.compare(method.present(look.views), look.views, look.outputs[-1], generator(0))
 
 
-def alone(method: NegativePairs, pair: Pair, image: int, look: Look) -> list[torch.Tensor]:
+def alone(method: Contrastive, pair: Pair, image: int, look: Look) -> list[torch.Tensor]:
     """The maps of a prediction of any image and of the label of the pair, each in its own pass."""
     points = [method.joint.prediction(pair, image=image), method.joint.label(pair)]
     return [method.joint([p], look.batch, look.last, generator(0)) for p in points]
@@ -45,7 +43,7 @@ def alone(method: NegativePairs, pair: Pair, image: int, look: Look) -> list[tor
 def test_is_what_loops_over_pairs_and_images_give(negatives: int | str) -> None:
     method = make(REGRESSED, negatives=negatives)
     look = look_at(method.network, {"depth": [0, 1, 3], "normals": [2]})
-    pairs = method.present(look)
+    pairs = method.present(look.views)
     others = min(3, negatives) if isinstance(negatives, int) else 3
     expected = []
     for pair in pairs:
@@ -62,9 +60,9 @@ def test_is_what_loops_over_pairs_and_images_give(negatives: int | str) -> None:
 def test_the_term_is_the_sum_over_pairs_and_the_mean_over_images() -> None:
     method = make(REGRESSED, consistency_weight=3.0)
     look = look_at(method.network, {"depth": [0, 1], "normals": [2]})
-    extra = method.unsupervised(look, progress=1.0, rng=generator(0))
+    extra = own_terms(method, look)
     values = compare(method, look)
-    assert extra.terms["consistency"].item() == pytest.approx(3 * values.sum().item() / 4)
+    assert extra.auxiliary["consistency"].item() == pytest.approx(3 * values.sum().item() / 4)
     assert extra.parts["consistency/normals_with_depth"].item() == pytest.approx(
         values[:2].mean().item()
     )
@@ -85,21 +83,22 @@ def test_every_prediction_is_compared_with_and_every_other_image_repels() -> Non
 def test_a_batch_of_one_image_has_no_term() -> None:
     method = make()
     look = look_at(method.network, {"depth": [0]}, images=1)
-    assert not method.unsupervised(look, progress=1.0, rng=generator(0)).terms
+    assert not own_terms(method, look).auxiliary
 
 
 def test_no_label_is_no_term() -> None:
     method = make()
     look = look_at(method.network, {})
-    assert not method.unsupervised(look, progress=1.0, rng=generator(0)).terms
+    assert not own_terms(method, look).auxiliary
 
 
 def test_crop_consistency_stays_where_there_is_no_pair() -> None:
     method = make(with_ssl=True)
     look = look_at(method.network, {"depth": [0]}, images=1)
-    look = replace(look, views=Views(look.batch, look.batch))
-    extra = method.unsupervised(look, progress=1.0, rng=generator(0))
-    assert set(extra.terms) == {"semantic/crops", "normals/crops"}
+    views = Views(look.batch, look.batch, steps=[()], supervised=[True, False])
+    look = Look(views, [*look.outputs, *look.outputs])
+    extra = own_terms(method, look)
+    assert set(extra.auxiliary) == {"semantic/crops", "normals/crops"}
 
 
 def test_a_hinge_is_zero_beyond_the_margin() -> None:
@@ -129,8 +128,11 @@ def test_negatives_share_the_pass_of_positives() -> None:
     ("options", "message"),
     [
         ({"margin": -0.1}, "`margin` should be 0 or more; found -0.1"),
-        ({"negatives": 0}, "`negatives` should be 1 or more, or `all`; found 0"),
-        ({"negatives": "some"}, "`negatives` should be 1 or more, or `all`; found some"),
+        (
+            {"negatives": 0},
+            "`negatives` should be a whole number, 1 or more or .* all; found 0",
+        ),
+        ({"negatives": "some"}, "no negatives `some`. Known: all"),
     ],
 )
 def test_refuses(options: dict[str, Any], message: str) -> None:
@@ -141,8 +143,8 @@ def test_refuses(options: dict[str, Any], message: str) -> None:
 def test_the_first_image_follows_the_last() -> None:
     method = make(REGRESSED)
     look = look_at(method.network, {"depth": [3]})
-    (pair,) = method.present(look)
-    maps = method.maps([pair], look, generator(0))
+    (pair,) = method.present(look.views)
+    maps = maps_across(method.joint, [pair], look.batch, look.last, generator(0), negatives=1)
     # Batch norm over the few pixels of a sample magnifies rounding, hence distances.
     far = [map_distance(maps.negative[0], alone(method, pair, i, look)[0]).item() for i in range(4)]
     assert far[0] == pytest.approx(0, abs=1e-5)

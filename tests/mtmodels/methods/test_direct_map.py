@@ -12,11 +12,11 @@ from mtmodels.methods.direct_map import DirectMap
 from mtmodels.methods.label_mapping import by_tasks
 from mtmodels.methods.parts.label_distance import whole_cosine
 from mtmodels.methods.parts.pairs import Pair, present_pairs
-from mtmodels.methods.semi_supervised import Extra, Look
+from mtmodels.methods.terms import Terms
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.label_network import LabelMapping
 from tests.batches import SIX, classes, generator
-from tests.mtmodels.methods.looks import look_at
+from tests.mtmodels.methods.looks import Look, look_at, own_terms
 
 THREE = SIX[:3]
 FOUR = (*THREE, SIX[4])
@@ -33,8 +33,8 @@ def make(tasks: Any = THREE, **options: Any) -> DirectMap:
     return DirectMap(network, mapping_width=0.03125, **options)
 
 
-def extra(method: DirectMap, look: Look, progress: float = 1.0) -> Extra:
-    return method.unsupervised(look, progress=progress, rng=generator(0))
+def extra(method: DirectMap, look: Look, progress: float = 1.0) -> Terms:
+    return own_terms(method, look, progress=progress)
 
 
 def encoded(look: Look, task: str) -> torch.Tensor:
@@ -65,7 +65,7 @@ def test_is_what_a_loop_over_images_and_pairs_gives(normalise: str) -> None:
     values = {pair: loop(method, look, pair) for pair in pairs}
     expected = sum({"depth": 3, "normals": 1}[p.target] * value for p, value in values.items())
     result = extra(method, look)
-    assert result.terms["consistency"].item() == pytest.approx(2 * expected / 4, rel=1e-4)
+    assert result.auxiliary["consistency"].item() == pytest.approx(2 * expected / 4, rel=1e-4)
     to_depth = [value for pair, value in values.items() if pair.target == "depth"]
     assert len(to_depth) == 3
     part = result.parts["consistency/normals_to_depth"].item()
@@ -76,7 +76,7 @@ def test_paper_shares_the_term_among_the_unlabelled_tasks() -> None:
     rows = {"depth": [0, 1, 2, 3]}
     plain, paper = (make(normalise=n).eval() for n in ("batch", "paper"))
     values = [
-        extra(m, look_at(m.network, rows)).terms["consistency"].item() for m in (plain, paper)
+        extra(m, look_at(m.network, rows)).auxiliary["consistency"].item() for m in (plain, paper)
     ]
     assert values[1] == pytest.approx(values[0] / 2)
 
@@ -87,14 +87,14 @@ def test_pixels_pools_over_the_images_of_a_pair() -> None:
     mapped = method.mappings["normals_to_depth"](encoded(look, "normals")[:2])
     valid = look.batch.valid["depth"]
     expected = l1(mapped, look.batch.labels["depth"], valid)[valid].mean()
-    result = extra(method, look).terms["consistency"]
+    result = extra(method, look).auxiliary["consistency"]
     assert result.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_gradients_reach_mapping_and_prediction() -> None:
     method = make()
     look = look_at(method.network, {"semantic": [0], "depth": [1]})
-    extra(method, look).terms["consistency"].backward()
+    extra(method, look).auxiliary["consistency"].backward()
     reached = {
         name: (p.grad.flatten(1).abs().sum(1) > 0).tolist()
         for name, p in look.last.items()
@@ -132,18 +132,20 @@ def test_images_that_show_everything_take_part_in_all_pairs_by_default() -> None
         method = make(pairs=pairs)
         result = extra(method, look_at(method.network, rows, images=2))
         assert len(result.parts) == number
-        assert bool(result.terms) == bool(number)
+        assert bool(result.auxiliary) == bool(number)
 
 
 def test_no_label_is_no_term() -> None:
     method = make()
-    assert extra(method, look_at(method.network, {})) == Extra()
+    assert extra(method, look_at(method.network, {})) == Terms()
 
 
 def test_the_weight_ramps_up() -> None:
     method = make(ramp_up=0.5, consistency_weight=4.0).eval()
     look = look_at(method.network)
-    values = [extra(method, look, at).terms["consistency"].item() for at in (0.0, 0.25, 0.5, 1.0)]
+    values = [
+        extra(method, look, at).auxiliary["consistency"].item() for at in (0.0, 0.25, 0.5, 1.0)
+    ]
     assert values[0] == 0
     assert values[1] == pytest.approx(values[2] / 2)
     assert values[3] == pytest.approx(values[2])
@@ -188,7 +190,7 @@ def test_cosine_compares_probabilities_with_one_hot_labels() -> None:
     x = mapped.softmax(1)[0][:, valid].flatten()
     y = F.one_hot(label, 5).movedim(-1, 0).float()[:, valid].flatten()
     expected = (1 - F.cosine_similarity(x, y, dim=0)).item() / 4
-    assert extra(method, look).terms["consistency"].item() == pytest.approx(expected, rel=1e-4)
+    assert extra(method, look).auxiliary["consistency"].item() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("distance", ["loss", "cosine"])
@@ -197,7 +199,7 @@ def test_every_kind_is_mapped(distance: str) -> None:
     look = look_at(method.network, {task.name: [0] for task in FOUR}, images=1)
     result = extra(method, look)
     assert len(result.parts) == 12
-    result.terms["consistency"].backward()
+    result.auxiliary["consistency"].backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in look.last.values())
 
 
@@ -218,8 +220,8 @@ def test_groups_images_by_pair() -> None:
     ("options", "message"),
     [
         ({"distance": "l2"}, "no distance `l2`"),
-        ({"pairs": "some"}, "no choice `some` of pairs"),
-        ({"mapping_width": 0.0}, "`mapping_width` should be above 0; found 0.0"),
+        ({"pairs": "some"}, "no pairs `some`"),
+        ({"mapping_width": 0.0}, "`mapping_width` should be above 0 or null; found 0.0"),
         ({"mapping_rate": -1.0}, "`mapping_rate` should be 0 or more; found -1.0"),
         ({"consistency_weight": -1.0}, "`consistency_weight` should be 0 or more"),
         ({"ramp_up": 2.0}, r"`ramp_up` should be in \[0, 1\]; found 2.0"),

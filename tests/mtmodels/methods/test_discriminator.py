@@ -9,13 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from mtmodels.methods.discriminator import Discriminator, discrimination
-from mtmodels.methods.negative_pairs import Maps
-from mtmodels.methods.semi_supervised import Look
+from mtmodels.methods.parts.negative_pairs import Maps
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.pair_discriminator import PairDiscriminator
 from mtmodels.networks.auxiliary.reversal import reverse_gradient
 from tests.batches import SIX, generator
-from tests.mtmodels.methods.looks import look_at
+from tests.mtmodels.methods.looks import Look, look_at, own_terms
 
 
 def make(**options: Any) -> Discriminator:
@@ -35,7 +34,7 @@ def random_maps(pairs: int = 3, others: int = 2) -> Maps:
 
 
 def value(method: Discriminator, look: Look) -> torch.Tensor:
-    return method.unsupervised(look, progress=1.0, rng=generator(0)).terms["consistency"]
+    return own_terms(method, look).auxiliary["consistency"]
 
 
 def test_is_what_loops_over_pairs_and_cells_give() -> None:
@@ -128,7 +127,7 @@ def test_one_pass_gives_the_gradients_of_alternating_updates(adversarial: bool) 
 def test_a_batch_of_one_image_has_no_term() -> None:
     method = make()
     look = look_at(method.network, {"depth": [0]}, images=1)
-    assert not method.unsupervised(look, progress=1.0, rng=generator(0)).terms
+    assert not own_terms(method, look).auxiliary
 
 
 def test_the_discriminator_has_a_rate_of_its_own() -> None:

@@ -13,12 +13,13 @@ from mtdata.tasks.task import Task
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.methods.terms import Terms
-from mtmodels.methods.views import Views, second_view
+from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from mtmodels.options import options_of
 from mtmodels.weightings.fixed import Equal
 from tests.asserts import assert_every_parameter_learns, same_terms
 from tests.batches import PAIR, SIX, random_batch, spoilt
+from tests.mtmodels.methods.looks import second_view
 
 each_method = pytest.mark.parametrize("name", METHODS)
 THREE = SIX[:3]
@@ -268,7 +269,7 @@ def test_predicts_with_the_network_alone(name: str) -> None:
         ),
         ({"task_weights": {"depth": 0.0}}, r"`task_weights\[depth\]` should be above 0; found 0.0"),
         ({"reduction": "sum"}, "no reduction `sum`"),
-        ({"normalise": "none"}, "no normalisation `none`"),
+        ({"normalise": "none"}, "no normalise `none`"),
         ({"normalise": "paper", "reduction": "pixels"}, "should be `image` with"),
     ],
 )
@@ -286,5 +287,5 @@ def test_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in METHODS if "mapping_width" in options_of(METHODS[n])])
 def test_a_mapping_without_channels_is_refused_by_its_own_name(name: str) -> None:
     options: dict[str, Any] = {"mapping_width": 0.0}
-    with pytest.raises(ValueError, match="`mapping_width` should be above 0; found 0"):
+    with pytest.raises(ValueError, match="`mapping_width` should be above 0 or null; found 0"):
         METHODS[name](NETWORKS["unet-resnet18"](SIX[:2], width=0.125), **options)

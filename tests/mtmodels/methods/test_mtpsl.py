@@ -16,13 +16,14 @@ from mtmodels.kinds import KINDS, kind_model
 from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.parts.joint_space import CONDITIONING
 from mtmodels.methods.parts.pairs import Pair, pair_code, present_pairs
-from mtmodels.methods.parts.supervision import Seen, Supervision
+from mtmodels.methods.parts.supervision import Seen, Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
-from mtmodels.methods.views import Views, second_view
+from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.mapping import MappingNetwork
 from mtmodels.networks.base import Output
 from tests.batches import SIX, random_batch
+from tests.mtmodels.methods.looks import second_view
 
 THREE = SIX[:3]
 NAMES = tuple(task.name for task in THREE)
@@ -74,8 +75,8 @@ def reference(method: MTPSL, of: Views, outputs: Output) -> float:
                 b = _map(method, s, t, _label(second, t, image), t, is_label=True)
                 f = features[image : image + 1]
                 total += _distance(a, b)
-                total += method.regulariser * (_distance(a, f) + _distance(b, f))
-    return method.consistency_weight * total / images
+                total += method.options.regulariser * (_distance(a, f) + _distance(b, f))
+    return method.options.consistency_weight * total / images
 
 
 def _prediction(outputs: Output, task: str, image: int, images: int) -> Tensor:
@@ -143,13 +144,16 @@ def test_supervision_is_on_the_first_view_unless_told_otherwise() -> None:
     method = make(consistency_weight=0.0)
     output = method.network(of.all.image)
     main = {name: p[:4] for name, p in output.predictions.items()}
-    supervision = Supervision(THREE)
+    supervision = Supervision(THREE, SupervisionOptions())
     expected = supervision.direct(main, of.main, supervision.seen(of.main))
     found = step(method, of).tasks
     assert {n: v.item() for n, v in found.items()} == pytest.approx(
         {n: v.item() for n, v in expected.items()}
     )
-    everything = step(make(consistency_weight=0.0, supervise="all"), of).tasks
+    method = make(consistency_weight=0.0, supervise="all")
+    flags = [view.supervised for view in method.views(2)]
+    both = Views(*of.batches, steps=of.steps[1:], supervised=flags)
+    everything = step(method, both).tasks
     whole = supervision.direct(output.predictions, of.all, supervision.seen(of.all))
     assert {n: v.item() for n, v in everything.items()} == pytest.approx(
         {n: v.item() for n, v in whole.items()}
@@ -269,9 +273,8 @@ def test_what_is_mapped_twice_is_encoded_once(value: str, monkeypatch: pytest.Mo
 
 def test_a_label_that_the_crop_lost_makes_no_pair() -> None:
     of = views({"semantic": [0], "depth": [1]})
-    assert of.second is not None
-    valid = {**of.second.valid, "depth": torch.zeros_like(of.second.valid["depth"])}
-    lost = replace(of, second=replace(of.second, valid=valid))
+    valid = {**of.last.valid, "depth": torch.zeros_like(of.last.valid["depth"])}
+    lost = Views(of.main, replace(of.last, valid=valid), steps=of.steps[1:])
     terms = step(make(), lost)
     assert list(terms.tasks) == ["semantic", "depth"]
     assert {name for name in terms.parts if "with" in name} == {
@@ -334,9 +337,9 @@ def test_groups_have_rates_and_schedules_of_their_own() -> None:
         ({"consistency_weight": float("inf")}, "`consistency_weight` should be 0 or more"),
         ({"ramp_up": 2.0}, r"`ramp_up` should be in \[0, 1\]; found 2.0"),
         ({"conditioning": "pairs"}, "conditioning"),
-        ({"pairs": "some"}, "no choice `some` of pairs"),
+        ({"pairs": "some"}, "no pairs `some`"),
         ({"mapping_norm": "batch"}, "mapping norm"),
-        ({"supervise": "second"}, "views to supervise"),
+        ({"supervise": "second"}, "no supervise `second`"),
         ({"mapping_width": -1.0}, "`mapping_width` should be above 0"),
     ],
 )

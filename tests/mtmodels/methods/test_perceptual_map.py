@@ -9,10 +9,10 @@ import torch
 from mtmodels.losses import soft_cross_entropy
 from mtmodels.methods.direct_map import DirectMap
 from mtmodels.methods.perceptual_map import PerceptualMap
-from mtmodels.methods.semi_supervised import Extra, Look
+from mtmodels.methods.terms import Terms
 from mtmodels.networks import NETWORKS
-from tests.batches import SIX, generator
-from tests.mtmodels.methods.looks import look_at
+from tests.batches import SIX
+from tests.mtmodels.methods.looks import Look, look_at, own_terms
 
 THREE = SIX[:3]
 FOUR = (*THREE, SIX[4])
@@ -25,8 +25,8 @@ def make(tasks: Any = THREE, **options: Any) -> PerceptualMap:
     return PerceptualMap(network, mapping_width=0.03125, **options)
 
 
-def extra(method: PerceptualMap, look: Look, progress: float = 1.0) -> Extra:
-    return method.unsupervised(look, progress=progress, rng=generator(0))
+def extra(method: PerceptualMap, look: Look, progress: float = 1.0) -> Terms:
+    return own_terms(method, look, progress=progress)
 
 
 def gradients(method: PerceptualMap) -> set[str]:
@@ -59,7 +59,7 @@ def test_agreement_is_what_a_loop_gives() -> None:
     )
     to_depth = result.parts["consistency/semantic_to_depth"].item()
     expected = 2 * (sum(values) + to_depth) / 4
-    assert result.terms["consistency"].item() == pytest.approx(expected, rel=1e-4)
+    assert result.auxiliary["consistency"].item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_mapping_learns_as_in_direct_map() -> None:
@@ -68,9 +68,11 @@ def test_the_mapping_learns_as_in_direct_map() -> None:
     direct = DirectMap(method.network, mapping_width=0.03125).eval()
     direct.load_state_dict(method.state_dict())
     look = look_at(method.network)
-    expected = direct.unsupervised(look, progress=1.0, rng=generator(0))
+    expected = own_terms(direct, look)
     result = extra(method, look)
-    assert result.terms["mapping"].item() == pytest.approx(expected.terms["consistency"].item())
+    assert result.auxiliary["mapping"].item() == pytest.approx(
+        expected.auxiliary["consistency"].item()
+    )
     mine = {k: v for k, v in result.parts.items() if k.startswith("mapping/")}
     assert mine.keys() == {k.replace("consistency", "mapping") for k in expected.parts}
 
@@ -78,7 +80,7 @@ def test_the_mapping_learns_as_in_direct_map() -> None:
 def test_the_mapping_alone_learns_to_map() -> None:
     method = make()
     look = look_at(method.network, {"semantic": [0], "depth": [1]})
-    extra(method, look).terms["mapping"].backward()
+    extra(method, look).auxiliary["mapping"].backward()
     assert not reached(look)
     assert gradients(method) == {
         "depth_to_semantic",
@@ -92,7 +94,7 @@ def test_the_mapping_alone_learns_to_map() -> None:
 def test_the_predictions_of_labelled_tasks_alone_learn_to_agree(distance: str) -> None:
     method = make(distance=distance)
     look = look_at(method.network, {"semantic": [0], "depth": [1, 2]})
-    extra(method, look).terms["consistency"].backward()
+    extra(method, look).auxiliary["consistency"].backward()
     assert reached(look) == {"semantic": [0], "depth": [1, 2]}
     assert not gradients(method)
     assert look.features.grad is None
@@ -101,7 +103,7 @@ def test_the_predictions_of_labelled_tasks_alone_learn_to_agree(distance: str) -
 def test_void_pixels_of_the_source_do_not_matter() -> None:
     method = make(SIX[:2])
     look = look_at(method.network, {"semantic": [0], "depth": [1, 2]})
-    extra(method, look).terms["consistency"].backward()
+    extra(method, look).auxiliary["consistency"].backward()
     for name, images in (("semantic", [0]), ("depth", [1, 2])):
         gradient = look.last[name].grad
         assert gradient is not None
@@ -117,7 +119,7 @@ def test_a_right_prediction_is_right_after_the_map() -> None:
     right = {name: p.detach().clone() for name, p in look.last.items()}
     for name, label in look.batch.labels.items():
         right[name][look.batch.rows[name]] = label
-    parts = extra(method, replace(look, last=right)).parts
+    parts = extra(method, Look(look.views, [replace(look.outputs[0], predictions=right)])).parts
     assert parts["consistency/normals_to_depth"].item() == pytest.approx(0, abs=1e-6)
     assert parts["consistency/depth_to_normals"].item() == pytest.approx(0, abs=1e-6)
     assert extra(method, look).parts["consistency/normals_to_depth"].item() > 1e-3
@@ -126,7 +128,7 @@ def test_a_right_prediction_is_right_after_the_map() -> None:
 def test_the_ramp_leaves_the_mapping_alone() -> None:
     method = make(ramp_up=0.5).eval()
     look = look_at(method.network)
-    early, late = (extra(method, look, progress).terms for progress in (0.0, 1.0))
+    early, late = (extra(method, look, progress).auxiliary for progress in (0.0, 1.0))
     assert early["consistency"].item() == 0
     assert late["consistency"].item() > 0
     assert early["mapping"].item() == pytest.approx(late["mapping"].item())
@@ -142,7 +144,7 @@ def test_images_that_show_everything_map_every_task() -> None:
 
 def test_no_label_is_no_term() -> None:
     method = make()
-    assert extra(method, look_at(method.network, {})) == Extra()
+    assert extra(method, look_at(method.network, {})) == Terms()
 
 
 @pytest.mark.parametrize("distance", ["loss", "cosine"])
@@ -150,6 +152,6 @@ def test_every_kind_is_compared(distance: str) -> None:
     method = make(FOUR, distance=distance)
     look = look_at(method.network, {task.name: [0] for task in FOUR}, images=1)
     result = extra(method, look)
-    result.terms["consistency"].backward()
+    result.auxiliary["consistency"].backward()
     assert reached(look) == {task.name: [0] for task in FOUR}
     assert all(p.grad is not None and p.grad.isfinite().all() for p in look.last.values())

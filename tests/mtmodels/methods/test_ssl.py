@@ -11,10 +11,11 @@ from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.methods.ssl import SSL
 from mtmodels.methods.terms import Terms
-from mtmodels.methods.views import Views, second_view
+from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Output
 from tests.batches import SIX, random_batch
+from tests.mtmodels.methods.looks import second_view
 
 ROWS = {"semantic": [0, 2], "depth": [1], "normals": [1], "parts": [2], "saliency": [0]}
 CROPS = [Crop(1.2, 0.3, 0.7), Crop(1.2, 0.6, 0.2), Crop(1.5, 0.9, 0.1)]
@@ -91,10 +92,8 @@ def test_a_network_that_commutes_with_crops_has_nothing_to_learn(
 
 def test_ramps_up_and_leaves_labelled_tasks() -> None:
     method = make(ramp_up=0.5)
-    of = second_view(random_batch(SIX, 3), SIX, [CROPS])
-    of = replace(of, main=replace(of.main, image=of.main.image.double()))
-    assert of.second is not None
-    of = replace(of, second=replace(of.second, image=of.second.image.double()))
+    batch = random_batch(SIX, 3)
+    of = second_view(replace(batch, image=batch.image.double()), SIX, [CROPS])
     assert step(method, of).auxiliary == {}
     partial = views()
     assert all(v == 0 for v in step(method, partial, 0.0).auxiliary.values())

@@ -11,9 +11,8 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from mtmodels.kinds import kind_model
 from mtmodels.losses import image_means
-from mtmodels.networks.encoders.segnet_encoder import SegNetEncoder
+from mtmodels.networks.encoders.segnet_encoder import STAGES, SegNetEncoder
 from mtmodels.networks.segnet import SegNet, SegNetDecoder
-from mtmodels.networks.stages import STAGES
 from mtmodels.options import options_of
 from tests.batches import PAIR, SIX, generator
 from tests.golden import SegNetGolden

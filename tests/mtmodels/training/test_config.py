@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from mtdata.errors import UsageError
 from mtmodels.training.config import Config
+from mtmodels.training.loop import OPTIMISERS
+from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.resolve import merge, parse_set, read_layer, resolve
-from mtmodels.training.setup.setup import make_network
 from tests.fakes import TASKS
 
 LAYER: dict[str, Any] = {
@@ -83,9 +84,6 @@ def test_an_unknown_key_names_the_nearest_known_one(
         ({"holdout": 1.0}, "`holdout`"),
         ({"precision": "64"}, "`precision`"),
         ({"select": "holdout"}, "`select: holdout` should come with `holdout`"),
-        ({"betas": [0.9]}, "`betas"),
-        ({"betas": [0.9, 1.0]}, "`betas.1` cannot be taken.*less than 1"),
-        ({"betas": [-0.1, 0.9]}, "`betas.0` cannot be taken.*equal to 0"),
         ({"network": "unet"}, "`network`"),
         ({"views": {"scales": []}}, r"^`views.scales` should hold 1 value or more; found \[\]\.$"),
         ({"augmentation": {"scales": []}}, r"^`augmentation.scales` should hold 1 value or more"),
@@ -154,3 +152,19 @@ def test_numbers_without_a_point_are_numbers_in_options_too() -> None:
 def test_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().epochs = 3
+
+
+@pytest.mark.parametrize("betas", [[0.9], [0.9, 1.0], [-0.1, 0.9], "high"])
+def test_betas_that_cannot_be_are_refused(betas: object) -> None:
+    with pytest.raises(ValueError, match=r"`betas` should be a list of 2, each value in \[0, 1\)"):
+        OPTIMISERS["adam"].read({"betas": betas})
+
+
+def test_the_betas_of_version_0_1_are_those_of_its_optimiser() -> None:
+    config = resolve({"betas": [0.8, 0.9]})
+    assert config.optimizer.name == "adam"
+    assert config.optimizer.options == {"betas": [0.8, 0.9]}
+    later = resolve(
+        {"betas": [0.8, 0.9]}, {"optimizer": {"name": "adam", "options": {"betas": [0.5, 0.6]}}}
+    )
+    assert later.optimizer.options == {"betas": [0.5, 0.6]}

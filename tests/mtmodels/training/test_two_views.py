@@ -62,7 +62,9 @@ def test_a_method_says_how_many_views_it_wants(run: Train, tmp_path: Path) -> No
 
 def test_one_view_is_refused_where_two_are_compared(run: Train, tmp_path: Path) -> None:
     for method in ({"name": "ssl"}, {"name": "mtpsl", "options": {**SMALL, "with_ssl": True}}):
-        with pytest.raises(UsageError, match=r"method `.*`--views` should be 2 for.*found 1"):
+        with pytest.raises(
+            UsageError, match=r"method `.*`--views` should be 2 or more for.*found 1"
+        ):
             run(tmp_path / "run", method=method, views={"count": 1})
         assert not (tmp_path / "run").exists()
 
@@ -80,7 +82,7 @@ def test_one_image_is_refused_where_images_are_compared(
     ("schedule", "message"),
     [
         ({"name": "stairs"}, r"schedule `stairs`"),
-        ({"name": "step", "options": {"every": 0}}, r"`every` should be 1 or more"),
+        ({"name": "step", "options": {"every": 0}}, r"`every` should be a whole number, 1 or more"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused_early(

@@ -141,7 +141,7 @@ def test_an_absent_task_keeps_its_uncertainty_under_adam() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("uncertainty", {"form": "kendall"}, "no form `kendall` of `uncertainty`"),
+        ("uncertainty", {"form": "kendall"}, "no form `kendall`"),
         ("fixed", {"values": {"semantic": 1.0}}, r"found none for \['depth', 'normals'\]"),
         ("fixed", {"values": {"deep": 1.0}}, "task for the option `values` `deep`"),
         (

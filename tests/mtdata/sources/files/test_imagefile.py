@@ -13,6 +13,7 @@ from PIL import Image
 from mtdata.errors import SampleError
 from mtdata.sources.files.complaints import heard
 from mtdata.sources.files.imagefile import read_label, read_rgb
+from tests.paths import ROOT
 
 
 @pytest.fixture(params=[".jpg", ".png"])
@@ -108,3 +109,19 @@ def test_pixels_are_those_of_pillow(tmp_path: Path) -> None:
         grey = Image.open(path).convert("L")
         grey.save(path)
         np.testing.assert_array_equal(read_label(path, "uint8"), np.asarray(Image.open(path)))
+
+
+@pytest.mark.parametrize("sampling", ["1x4", "2x4", "3x1"])
+def test_rare_samplings_of_colours_are_read_and_their_cuts_found(
+    sampling: str, tmp_path: Path
+) -> None:
+    """Made with `cjpeg -sample`; other programs write such files now and then."""
+    whole = ROOT / "tests" / "data" / "jpeg" / f"{sampling}.jpg"
+    content = whole.read_bytes()
+    expected = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert expected is not None
+    np.testing.assert_array_equal(read_rgb(whole), expected[..., ::-1])
+    for size in range(0, len(content) - 40, 20):
+        (tmp_path / "cut.jpg").write_bytes(content[:size])
+        with pytest.raises(SampleError):
+            read_rgb(tmp_path / "cut.jpg")

@@ -28,6 +28,7 @@ from tests.folder_tree import (
     semantic,
     write_folder,
 )
+from tests.paths import ROOT
 
 ALL = ("semantic", "depth", "normals", "mask")
 
@@ -231,7 +232,7 @@ def test_a_description_replaces_the_file(root: Path) -> None:
 
 
 def test_the_examples_of_the_documentation() -> None:
-    page = Path(__file__).parents[4] / "docs" / "sources" / "folder.md"
+    page = ROOT / "docs" / "sources" / "folder.md"
     whole, splits = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     tasks = {task.name: task.kind.name for task in parse(whole).to_tasks()}
     assert tasks == {

@@ -22,8 +22,9 @@ from mtdata.errors import UsageError
 from mtdata.sources import SOURCES
 from mtdata.sources.rooms.source import Rooms
 from mtdata.tasks.sample import Sample
+from tests.paths import ROOT
 
-REFERENCE = Path(__file__).resolve().parents[3] / "data" / "rooms.npz"
+REFERENCE = ROOT / "tests" / "data" / "rooms.npz"
 PINNED = ("000000", "000003", "000006", "000017")
 DIGESTS = {
     "000000": "8a335d5a22d6fb8ae9f4039ffb830f526734f67802384a318effb76bf066171c",

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from mtdata.reading.batch import Batch
+from mtdata.reading.geometry import Crop
 from mtmodels.methods import METHODS
-from mtmodels.methods.supervised_method import SupervisedMethod
+from mtmodels.methods.sl import SL
+from mtmodels.methods.ssl import SSL
 from mtmodels.methods.views import Views
+from mtmodels.methods.xtc import XTC
 from mtmodels.networks import NETWORKS
-from mtmodels.training.loop.labelled import count_shown, labelled_means, supervised
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from tests.batches import SIX, generator, random_batch
@@ -22,12 +24,22 @@ THREE = SIX[:3]
 ROWS = {"semantic": [0, 2, 3], "depth": [1, 2], "normals": [3]}
 
 
-def make(name: str, **options: Any) -> SupervisedMethod:
+Supervised = SL | SSL | XTC
+
+
+def make(name: str, **options: Any) -> Supervised:
     torch.manual_seed(0)
     network = NETWORKS["unet-resnet18"](THREE, width=0.125)
     method = METHODS[name](network, **options).eval()
-    assert isinstance(method, SupervisedMethod)
+    assert isinstance(method, SL | SSL | XTC)
     return method
+
+
+def views_for(method: Supervised, *batches: Batch) -> Views:
+    """With the labels that the method wants to supervise."""
+    wanted = method.views(len(batches))
+    steps = [[[Crop(1.0)] * 4]] * (len(batches) - 1)
+    return Views(*batches, steps=steps, supervised=[view.supervised for view in wanted])
 
 
 def batch_of(seed: int = 0) -> Batch:
@@ -39,17 +51,15 @@ def batch_of(seed: int = 0) -> Batch:
     return replace(batch, valid=valid)
 
 
-def step(method: SupervisedMethod, views: Views) -> tuple[dict[str, int], dict[str, float]]:
+def step(method: Supervised, views: Views) -> tuple[dict[str, int], dict[str, float]]:
     """Counts and means, as a step makes them."""
     with torch.no_grad():
         terms = method(views, progress=0.5, rng=generator(0))
-    batches = supervised(method, views)
-    shown = {task: int(count) for task, count in count_shown(batches).items()}
-    parts = {name: float(part) for name, part in terms.parts.items()}
-    return shown, labelled_means(method, parts, shown, images=sum(map(len, batches)))
+    shown = {task: int(count) for task, count in terms.images.items()}
+    return shown, {task: float(mean) for task, mean in terms.labelled.items()}
 
 
-def one_by_one(method: SupervisedMethod, batches: list[Batch], task: str) -> float:
+def one_by_one(method: Supervised, batches: list[Batch], task: str) -> float:
     """The mean over the labelled images of the mean over their valid pixels."""
     losses = []
     for batch in batches:
@@ -68,9 +78,9 @@ def one_by_one(method: SupervisedMethod, batches: list[Batch], task: str) -> flo
 @pytest.mark.parametrize("two", [False, True])
 def test_it_is_the_mean_over_the_images_that_show_a_task(name: str, *, two: bool) -> None:
     method = make(name, task_weights={"depth": 3.0})
-    views = Views(batch_of(), batch_of(7) if two or name == "ssl" else None)
-    shown, means = step(method, views)
-    batches = supervised(method, views)
+    batches = [batch_of(), *([batch_of(7)] if two or name == "ssl" else [])]
+    shown, means = step(method, views_for(method, *batches))
+    batches = batches[:1] if name == "ssl" else batches
     assert len(batches) == (2 if two and name != "ssl" else 1)
     assert shown == {
         task: n * len(batches) for task, n in (("semantic", 2), ("depth", 2), ("normals", 1))
@@ -81,7 +91,7 @@ def test_it_is_the_mean_over_the_images_that_show_a_task(name: str, *, two: bool
 
 def test_both_views_count_where_both_supervise() -> None:
     method = make("ssl", supervise="all")
-    views = Views(batch_of(), batch_of(7))
+    views = views_for(method, batch_of(), batch_of(7))
     assert step(method, views)[0]["depth"] == 4
 
 

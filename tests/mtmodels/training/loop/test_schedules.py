@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from mtmodels.training.loop.schedules import SCHEDULES, Position
+from mtmodels.training.loop import SCHEDULES
+from mtmodels.training.loop.schedules import Cosine, Position, Step
 
 
 def at(step: int, steps_per_epoch: int = 10, epochs: int = 20) -> Position:
@@ -13,7 +14,7 @@ def at(step: int, steps_per_epoch: int = 10, epochs: int = 20) -> Position:
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_stays_within_zero_and_one_and_depends_on_the_position_alone(name: str) -> None:
-    schedule = SCHEDULES[name]
+    schedule = SCHEDULES[name]()
     values = [schedule(at(step)) for step in range(200)]
     assert all(0 <= value <= 1 for value in values)
     assert values == [schedule(at(step)) for step in range(200)]
@@ -22,28 +23,28 @@ def test_stays_within_zero_and_one_and_depends_on_the_position_alone(name: str) 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_takes_a_run_of_one_step(name: str) -> None:
-    assert 0 < SCHEDULES[name](Position(0, 1, 1)) <= 1
+    assert 0 < SCHEDULES[name]()(Position(0, 1, 1)) <= 1
 
 
 def test_step_halves_where_the_papers_do() -> None:
-    halves = [SCHEDULES["step"](at(e * 10, epochs=100), every=60) for e in (0, 59, 60, 99, 120)]
+    halves = [Step(every=60)(at(e * 10, epochs=100)) for e in (0, 59, 60, 99, 120)]
     assert halves == [1, 1, 0.5, 0.5, 0.25]
-    assert SCHEDULES["step"](at(599, epochs=100)) == 1.0
-    assert SCHEDULES["step"](at(600, epochs=100)) == 0.5
+    assert SCHEDULES["step"]()(at(599, epochs=100)) == 1.0
+    assert SCHEDULES["step"]()(at(600, epochs=100)) == 0.5
 
 
 def test_cosine_equals_its_formula() -> None:
     last = 199
     for step in (0, 7, 100, last):
         expected = (1 + math.cos(math.pi * step / last)) / 2
-        assert SCHEDULES["cosine"](at(step)) == pytest.approx(expected)
-    assert SCHEDULES["cosine"](at(last), final=0.1) == pytest.approx(0.1)
-    assert SCHEDULES["cosine"](at(0), warmup=0.1) == 0
-    assert SCHEDULES["cosine"](at(10), warmup=0.1) == pytest.approx((10 / last) / 0.1)
+        assert Cosine()(at(step)) == pytest.approx(expected)
+    assert Cosine(final=0.1)(at(last)) == pytest.approx(0.1)
+    assert Cosine(warmup=0.1)(at(0)) == 0
+    assert Cosine(warmup=0.1)(at(10)) == pytest.approx((10 / last) / 0.1)
 
 
 def test_onecycle_rises_to_its_peak_then_falls() -> None:
-    values = [SCHEDULES["onecycle"](at(step)) for step in range(200)]
+    values = [SCHEDULES["onecycle"]()(at(step)) for step in range(200)]
     peak = values.index(max(values))
     assert peak == pytest.approx(0.3 * 199, abs=1)
     assert values[0] == pytest.approx(0.04)
@@ -64,7 +65,7 @@ def test_onecycle_rises_to_its_peak_then_falls() -> None:
 )
 def test_refuses_what_makes_no_sense(name: str, options: dict[str, float], word: str) -> None:
     with pytest.raises(ValueError, match=f"`{word}` should"):
-        SCHEDULES[name](at(0), **options)
+        SCHEDULES[name].read(options)
 
 
 def test_progress_goes_from_zero_to_one() -> None:

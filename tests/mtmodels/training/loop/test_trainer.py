@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mtdata import open_store
 from mtdata.errors import DataError, MtdataError
-from mtmodels import methods
 from mtmodels.errors import DivergedError
+from mtmodels.methods import METHODS
 from mtmodels.methods.sl import SL
 from mtmodels.methods.terms import Terms
 from mtmodels.training.config import Part
@@ -77,7 +77,7 @@ class BadGradient(SL):
 def test_a_loss_that_is_not_finite_stops_the_run_and_spoils_nothing(
     run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path
 ) -> None:
-    monkeypatch.setitem(methods.METHODS, "sl", NanAt)
+    monkeypatch.setitem(METHODS._members, "sl", NanAt)
     with pytest.raises(DivergedError, match=r"`depth`.*step 4") as caught:
         run(tmp_path / "run", method={"name": "sl"}, regime="full")
     error = caught.value
@@ -94,7 +94,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_spoils_nothing(
 def test_a_gradient_that_is_not_finite_stops_the_run(
     run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(methods.METHODS, "sl", BadGradient)
+    monkeypatch.setitem(METHODS._members, "sl", BadGradient)
     with pytest.raises(DivergedError, match=r"`gradient`.*step 0"):
         run(tmp_path / "run", method={"name": "sl"}, regime="full", weighting={"name": "equal"})
 

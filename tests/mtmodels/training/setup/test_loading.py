@@ -12,8 +12,8 @@ from mtdata import open_store
 from mtdata.errors import UsageError
 from mtmodels.errors import RunFolderError
 from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.setup.data import store_facts
 from mtmodels.training.setup.loading import load_method, open_run, run_tasks
-from mtmodels.training.setup.storefacts import store_facts
 
 
 def test_the_manifest_holds_the_tasks_and_the_size_of_the_images(whole: Path, store: Path) -> None:

@@ -13,7 +13,8 @@ from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
 from mtmodels.options import options_of
 from mtmodels.training.config import Config
-from mtmodels.training.loop.schedules import SCHEDULES, Position
+from mtmodels.training.loop import OPTIMISERS, SCHEDULES
+from mtmodels.training.loop.schedules import Cosine
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import prepare
 from mtmodels.training.setup.loading import open_run
@@ -54,6 +55,7 @@ def test_every_option_is_written_down(whole: Path) -> None:
         *({"method": {"name": name}} for name in METHODS),
         *({"network": {"name": name}} for name in NETWORKS),
         *({"schedule": {"name": name}} for name in SCHEDULES),
+        *({"optimizer": {"name": name}} for name in OPTIMISERS),
         {"weighting": {"name": "fixed"}},
     ],
     ids=str,
@@ -75,10 +77,11 @@ def test_what_cannot_be_is_left_to_those_who_refuse_it() -> None:
 def test_a_default_that_changes_later_changes_no_run(
     whole: Path, layer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cosine(position: Position, *, warmup: float = 0.5, final: float = 0.5) -> float:
-        return 1.0
+    class Other(Cosine):
+        warmup: float = 0.5
+        final: float = 0.5
 
-    monkeypatch.setitem(SCHEDULES, "cosine", cosine)
+    monkeypatch.setitem(SCHEDULES._members, "cosine", Other)
     job = prepare([layer], out=whole, mode="resume")
     assert job.config.schedule.options == {"warmup": 0.0, "final": 0.0}
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from mtdata.sources.rooms.rendering import Picture, Scene, render
 from mtdata.sources.rooms.rendering.arrays import Arrays, pack
 from mtdata.sources.rooms.rendering.draws import Draws
+from mtdata.sources.rooms.rendering.furnishing.layout import draw_scene
 from mtdata.sources.rooms.rendering.labels import LEAST_SHARE, instances
-from mtdata.sources.rooms.rendering.layout import draw_scene
 from mtdata.sources.rooms.rendering.rays import eye_of
 from mtdata.sources.rooms.rendering.trace import Hits, trace
 from mtdata.tasks.facts import PARTS7, SEMANTIC13

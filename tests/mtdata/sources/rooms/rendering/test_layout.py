@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 
 from mtdata.sources.rooms.rendering.arrays import CLASS_OF, SHELL, pack
 from mtdata.sources.rooms.rendering.draws import Draws
-from mtdata.sources.rooms.rendering.floorplan import FACING, FloorPlan, Rectangle, Side, around
-from mtdata.sources.rooms.rendering.layout import draw_scene
+from mtdata.sources.rooms.rendering.furnishing.floorplan import (
+    FACING,
+    FloorPlan,
+    Rectangle,
+    Side,
+    around,
+)
+from mtdata.sources.rooms.rendering.furnishing.layout import draw_scene
 from mtdata.sources.rooms.rendering.scene import Scene, Thing
 from mtdata.sources.rooms.rendering.solids import combined, moved, turned
 

@@ -2,9 +2,9 @@
 
 from mtdata.sources.rooms.rendering import palette
 from mtdata.sources.rooms.rendering.draws import Draws
-from mtdata.sources.rooms.rendering.piece import Piece, Seat, Top
+from mtdata.sources.rooms.rendering.furnishing.piece import Piece, Seat, Top
+from mtdata.sources.rooms.rendering.furnishing.seating import chair_of
 from mtdata.sources.rooms.rendering.scene import FORWARD, Material, Solid, Texture, Thing, Turn
-from mtdata.sources.rooms.rendering.seating import chair_of
 from mtdata.sources.rooms.rendering.solids import box, frustum, legs, moved, turned
 
 

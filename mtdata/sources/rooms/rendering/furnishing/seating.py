@@ -2,7 +2,7 @@
 
 from mtdata.sources.rooms.rendering import palette
 from mtdata.sources.rooms.rendering.draws import Draws
-from mtdata.sources.rooms.rendering.piece import Piece, Seat
+from mtdata.sources.rooms.rendering.furnishing.piece import Piece, Seat
 from mtdata.sources.rooms.rendering.scene import Material, Solid, Texture, Thing
 from mtdata.sources.rooms.rendering.solids import ball, box, frustum, legs
 

@@ -1,10 +1,41 @@
-"""A group of commands that imports a command when it is used."""
+"""Commands and groups of commands: examples, headings of options, imports that wait."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
+
+
+def examples(*lines: str) -> str:
+    """The epilog of a command, one example a line."""
+    # A backspace alone on a line tells click not to wrap what follows.
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+class GroupedCommand(click.Command):
+    """Lists options under headings; those that no heading names come last.
+
+    Args:
+        headings: For each heading, the names of its parameters.
+    """
+
+    def __init__(self, *args: Any, headings: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headings = headings
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, a section a heading."""
+        records = {
+            str(parameter.name): record
+            for parameter in self.get_params(ctx)
+            if (record := parameter.get_help_record(ctx)) is not None
+        }
+        for heading, names in self.headings.items():
+            with formatter.section(heading):
+                formatter.write_dl([records.pop(name) for name in names])
+        with formatter.section("Others"):
+            formatter.write_dl(list(records.values()))
 
 
 class Lazy(NamedTuple):

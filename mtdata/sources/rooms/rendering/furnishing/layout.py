@@ -3,10 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mtdata.sources.rooms.rendering import decor, palette, people, seating, storage
+from mtdata.sources.rooms.rendering import palette
 from mtdata.sources.rooms.rendering.draws import Draws
-from mtdata.sources.rooms.rendering.floorplan import FACING, FloorPlan, Rectangle, Side, around
-from mtdata.sources.rooms.rendering.piece import Piece
+from mtdata.sources.rooms.rendering.furnishing import decor, people, seating, storage
+from mtdata.sources.rooms.rendering.furnishing.floorplan import (
+    FACING,
+    FloorPlan,
+    Rectangle,
+    Side,
+    around,
+)
+from mtdata.sources.rooms.rendering.furnishing.piece import Piece
 from mtdata.sources.rooms.rendering.scene import (
     FORWARD,
     Lamp,

@@ -2,7 +2,7 @@
 
 from mtdata.sources.rooms.rendering import palette
 from mtdata.sources.rooms.rendering.draws import Draws
-from mtdata.sources.rooms.rendering.piece import Piece
+from mtdata.sources.rooms.rendering.furnishing.piece import Piece
 from mtdata.sources.rooms.rendering.scene import Material, Solid, Texture, Thing, Vector
 from mtdata.sources.rooms.rendering.solids import ball, box, frustum
 

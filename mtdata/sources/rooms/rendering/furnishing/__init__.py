@@ -1,0 +1,1 @@
+"""What stands in a room, and where: floor plans, furniture, people, decoration."""

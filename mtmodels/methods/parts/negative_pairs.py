@@ -1,0 +1,58 @@
+"""Pairs of one image and pairs across images, in joint spaces."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtdata.reading.batch import Batch
+from mtmodels.methods.parts.joint_space import JointSpace, Predictions
+from mtmodels.methods.parts.pairs import Pair
+
+
+class Maps(NamedTuple):
+    """What the pairs of a batch are in the joint spaces.
+
+    `positive` and `label` are of the same image; `negative` has, for the same label, the
+    prediction of each of `k` other images.
+    """
+
+    positive: Float[Tensor, "p d h w"]
+    negative: Float[Tensor, "k p d h w"]
+    label: Float[Tensor, "p d h w"]
+
+
+def maps_across(
+    joint: JointSpace,
+    pairs: Sequence[Pair],
+    batch: Batch,
+    predictions: Predictions,
+    rng: torch.Generator,
+    *,
+    negatives: int | Literal["all"],
+) -> Maps:
+    """All maps of these pairs, in one pass through the mapping.
+
+    Args:
+        joint: The joint spaces.
+        pairs: Of the images of the batch.
+        batch: Whose labels these are; two images or more.
+        predictions: Of the same images.
+        rng: Draws the classes of predictions.
+        negatives: How many other images make a negative pair with each label, the next ones in the
+            order of the batch.
+
+    Reference: MTPSL section 3.2, "Alternative loss and regularization strategies".
+    """
+    images = len(batch)
+    others = images - 1 if negatives == "all" else min(negatives, images - 1)
+    points = [
+        joint.prediction(pair, image=(pair.image + away) % images)
+        for away in range(others + 1)
+        for pair in pairs
+    ]
+    points += [joint.label(pair) for pair in pairs]
+    mapped = joint(points, batch, predictions, rng).unflatten(0, (others + 2, len(pairs)))
+    return Maps(mapped[0], mapped[1:-1], mapped[-1])

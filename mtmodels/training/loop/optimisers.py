@@ -1,0 +1,98 @@
+"""Optimisers: what makes a step of a gradient."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar
+
+import torch
+from pydantic import BeforeValidator, Field
+
+from mtmodels.options import Options, Weight, as_tuple
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Betas = Annotated[tuple[Decay, Decay], BeforeValidator(as_tuple)]
+
+
+class Optimiser(Options, ABC):
+    """Makes an optimiser of torch; its fields are its options.
+
+    What a group of parameters says of itself (`weight_decay`) stands above them.
+    """
+
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def make(
+        self, groups: Iterable[dict[str, Any]], *, lr: float, fused: bool
+    ) -> torch.optim.Optimizer:
+        """Make it.
+
+        Args:
+            groups: Groups of parameters, as torch takes them.
+            lr: The learning rate.
+            fused: Whether to update all parameters in one call, where the optimiser can.
+        """
+
+
+class Adam(Optimiser):
+    """Adam (Kingma and Ba 2015) with the betas that the released code of the papers has."""
+
+    summary: ClassVar[str] = "Adam"
+
+    betas: Betas = (0.9, 0.99)
+    """How much of the running means of gradient and square stays after a step."""
+    weight_decay: Weight = 0.0
+    """A factor on the weights that is added to their gradient."""
+
+    def make(
+        self, groups: Iterable[dict[str, Any]], *, lr: float, fused: bool
+    ) -> torch.optim.Optimizer:
+        """Make `torch.optim.Adam`."""
+        return torch.optim.Adam(
+            groups, lr=lr, betas=self.betas, weight_decay=self.weight_decay, fused=fused
+        )
+
+
+class AdamW(Optimiser):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+
+    summary: ClassVar[str] = "Adam with decoupled weight decay"
+
+    betas: Betas = (0.9, 0.999)
+    """How much of the running means of gradient and square stays after a step."""
+    weight_decay: Weight = 0.01
+    """The share of a weight that a step takes off, times the learning rate."""
+
+    def make(
+        self, groups: Iterable[dict[str, Any]], *, lr: float, fused: bool
+    ) -> torch.optim.Optimizer:
+        """Make `torch.optim.AdamW`."""
+        return torch.optim.AdamW(
+            groups, lr=lr, betas=self.betas, weight_decay=self.weight_decay, fused=fused
+        )
+
+
+class SGD(Optimiser):
+    """Stochastic gradient descent with momentum."""
+
+    summary: ClassVar[str] = "stochastic gradient descent with momentum"
+
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """How much of the last step stays in the next."""
+    nesterov: bool = False
+    """Whether the gradient is taken where the momentum leads to."""
+    weight_decay: Weight = 0.0
+    """A factor on the weights that is added to their gradient."""
+
+    def make(
+        self, groups: Iterable[dict[str, Any]], *, lr: float, fused: bool
+    ) -> torch.optim.Optimizer:
+        """Make `torch.optim.SGD`."""
+        return torch.optim.SGD(
+            groups,
+            lr=lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+            fused=fused,
+        )
