@@ -3,6 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
+from threading import RLock
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 
@@ -13,6 +14,10 @@ class Closable(Protocol):
     def close(self) -> Any:
         """Close it."""
 
+
+_opening = RLock()
+"""Several threads that need a file at once open it once."""
+os.register_at_fork(after_in_child=lambda: globals().update(_opening=RLock()))
 
 Opened = TypeVar("Opened", bound=Closable)
 
@@ -33,9 +38,13 @@ class LazyFile(ABC, Generic[Opened]):
     def file(self) -> Opened:
         """The open file of this process; raises what opening it raises."""
         # A file inherited by a forked process shares its position: leave it alone.
-        if self._file is None or self._pid != os.getpid():
-            self._file, self._pid = self._open(), os.getpid()
-        return self._file
+        file = self._file
+        if file is None or self._pid != os.getpid():
+            with _opening:
+                if self._file is None or self._pid != os.getpid():
+                    self._file, self._pid = self._open(), os.getpid()
+                file = self._file
+        return file
 
     def close(self) -> None:
         """Close the file of this process; it opens again when it is needed."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Literal
 
 import h5py
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Compression = Literal["blosc", "gzip", "none"]
+_number = count()
 COMPRESSIONS: tuple[Compression, ...] = ("blosc", "gzip", "none")
 
 
@@ -43,9 +45,18 @@ def filters(compression: Compression, dtype: np.dtype[Any], *, image: bool) -> M
     return {**blosc, "fletcher32": True}
 
 
+def in_memory(**options: Any) -> h5py.File:
+    """A file that is nowhere but in memory.
+
+    HDF5 knows even such files by their names, and opens none of them twice: each has its own.
+    """
+    name = f"chunks-{next(_number)}"
+    return h5py.File(name, "w", driver="core", backing_store=False, **options)
+
+
 def encode(array: NDArray[Any], options: Mapping[str, Any]) -> Chunk:
     """Compress one sample: write it into an HDF5 file in memory and take the raw chunk back."""
-    with h5py.File("chunk", "w", driver="core", backing_store=False) as file:
+    with in_memory() as file:
         shape = (1, *array.shape)
         dataset = file.create_dataset("x", data=array[None], chunks=shape, **options)
         mask, data = dataset.id.read_direct_chunk((0,) * len(shape))
@@ -60,7 +71,7 @@ def decode(
     Raises:
         OSError: where the checksum or the compressed data is broken.
     """
-    with h5py.File("chunk", "w", driver="core", backing_store=False) as file:
+    with in_memory() as file:
         full = (1, *shape)
         dataset = file.create_dataset("x", shape=full, dtype=dtype, chunks=full, **options)
         dataset.id.write_direct_chunk((0,) * len(full), chunk.data, filter_mask=chunk.mask)

@@ -2,19 +2,16 @@
 
 import threading
 from collections.abc import Mapping
-from itertools import count
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.store.codec import Chunk
+from mtdata.store.codec import Chunk, in_memory
 
 FORMS = 32
 """Datasets that are kept; images of ever new sizes must not fill the memory."""
-
-_number = count()
 
 
 class Encoder:
@@ -61,9 +58,7 @@ class Encoder:
             self._file.close()
         self._datasets.clear()
         # Without a cache of chunks, what is assigned is compressed at once.
-        # HDF5 knows even files in memory by their names, and opens none of them twice.
-        name = f"chunks-{next(_number)}"
-        self._file = h5py.File(name, "w", driver="core", backing_store=False, rdcc_nbytes=0)
+        self._file = in_memory(rdcc_nbytes=0)
 
 
 encode = Encoder()

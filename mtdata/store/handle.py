@@ -39,9 +39,11 @@ class Handle(LazyFile[h5py.File]):
         file = self.file
         if self._opened is not file:
             self._rows, self._opened = {}, file
-        if place not in self._rows:
-            self._rows[place] = Rows(file[place])
-        return self._rows[place]
+        # The file may be closed, and what is known of it dropped, by another thread.
+        known = self._rows
+        if place not in known:
+            known[place] = Rows(file[place])
+        return known[place]
 
     def close(self) -> None:
         """Close the file of this process; it opens again when it is needed."""
@@ -79,12 +81,14 @@ class Rows:
         self._id, self._shape, self._dtype = dataset.id, dataset.shape[1:], dataset.dtype
         self._count = (1, *self._shape)
         self._row = h5py.h5s.create_simple(self._count)
-        self._chosen = dataset.id.get_space()
+        self._space = dataset.id.get_space()
         self._rest = (0,) * len(self._shape)
 
     def read(self, index: int) -> NDArray[Any]:
         """One row; raises what HDF5 raises where it cannot be read."""
         array = np.empty(self._shape, self._dtype)
-        self._chosen.select_hyperslab((index, *self._rest), self._count)
-        self._id.read(self._row, self._chosen, array)
+        # Between choosing and reading another thread may choose: each read has a choice of its own.
+        chosen = self._space.copy()
+        chosen.select_hyperslab((index, *self._rest), self._count)
+        self._id.read(self._row, chosen, array)
         return array
