@@ -43,7 +43,7 @@ def _float(value: Any) -> Any:
 
 
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_scientific)]
-Number = Annotated[float, BeforeValidator(_float)]
+Number = Annotated[float, BeforeValidator(_float), Field(allow_inf_nan=False)]
 Scale = Annotated[Number, Field(ge=1, lt=math.inf)]
 
 

@@ -88,6 +88,7 @@ def scores_of(run: TrainedRun, *, split: str = "test") -> list[dict[str, Any]]:
             "size": run.facts.get("size"),
             "units": run.facts["store"].get("units"),
             "store": run.facts["store"]["content_digest"],
+            "labels": run.facts.get("labels"),
             "method": config.method.name,
             "network": config.network.name,
             "weighting": config.weighting.name,

@@ -203,7 +203,7 @@ def _claim(
     folder, facts = job.folder, store_facts(job.data.store)
     goes_on = folder.check(mode)
     if goes_on and folder.config.is_file():
-        _check_same_data(folder, facts)
+        _check_same_data(folder, facts, job.data)
         _check_same_runs(folder, runs)
         return True
     if mode == "overwrite":
@@ -219,6 +219,7 @@ def _claim(
             store=facts,
             size=job.data.size,
             regime=job.config.regime,
+            labels=job.data.visible,
             seed=job.config.seed,
             created=created,
             runs=runs,
@@ -234,12 +235,21 @@ def _claim(
     return False
 
 
-def _check_same_data(folder: RunFolder, facts: Mapping[str, Any]) -> None:
-    before = read_layer(folder.manifest)["store"]["content_digest"]
+def _check_same_data(folder: RunFolder, facts: Mapping[str, Any], data: RunData) -> None:
+    """Refuse to go on with other images, or with other labels of them, than before."""
+    told = read_layer(folder.manifest)
+    before = told["store"]["content_digest"]
     if before != facts["content_digest"]:
         raise RunFolderError(
             f"{folder.path} should be resumed on the store it was begun on, {before[:12]}; found "
             f"{facts['content_digest'][:12]}. Give that store with --data, or another --out."
+        )
+    # Manifests of version 0.1 do not say which labels there were.
+    if told.get("labels", data.visible) != data.visible:
+        raise RunFolderError(
+            f"{folder.path} should be resumed with the labels that it was begun with, "
+            f"{told['labels'][:12]}; the regime `{data.regime}` shows others now, "
+            f"{data.visible[:12]}. Bring back that regime, or begin anew with --overwrite."
         )
 
 

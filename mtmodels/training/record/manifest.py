@@ -19,6 +19,7 @@ def manifest(
     store: dict[str, Any],
     size: tuple[int, int],
     regime: str,
+    labels: str,
     seed: int,
     created: str,
     runs: Mapping[str, Mapping[str, str]] | None = None,
@@ -31,6 +32,7 @@ def manifest(
         store: Dataset, digests and format version of the store, units of its tasks.
         size: Height and width of the images.
         regime: The regime that labels are seen under.
+        labels: Digest of which labels those are.
         seed: The seed of the run.
         created: When the run began, ISO 8601.
         runs: Trained runs that the method reads: folder and digest of the weights.
@@ -44,6 +46,7 @@ def manifest(
         "store": store,
         "size": list(size),
         "regime": regime,
+        "labels": labels,
         "seed": seed,
         **({"runs": {name: dict(run) for name, run in runs.items()}} if runs else {}),
         "plugins": [dict(plugin) for plugin in plugins],

@@ -1,8 +1,10 @@
 """What a run trains and is scored on: store, tasks, regime, hold-out."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ class RunData:
         held: What is kept away from training, as it is; None without a hold-out.
         test: The test split with all its labels, as it is.
         left_out: Training images that show no label of these tasks, and so left the epoch.
+        visible: A digest of which labels of these tasks may be seen, over the whole split.
         cache: What `train` and `held` are read through, still to be filled; None without one.
     """
 
@@ -41,6 +44,7 @@ class RunData:
     held: Dataset | None
     test: Dataset
     left_out: int
+    visible: str
     cache: Cache | None = None
 
     @property
@@ -71,6 +75,7 @@ def open_data(config: Config) -> RunData:
     regime = config.regime or store.default_regime
     split = split_with_role(store, "train")
     train = store.dataset(split, names, regime, transform=augmentation(config.augmentation))
+    visible = visible_digest(train)
     held = None
     if config.holdout > 0:
         mask = holdout(train.keys, config.holdout, seed=config.seed)
@@ -80,9 +85,19 @@ def open_data(config: Config) -> RunData:
     if not config.keep_unlabelled:
         train, left_out = train.drop_unlabelled()
     test = store.dataset(split_with_role(store, "test"), names)
-    data = RunData(store, tasks, regime, train, held, test, left_out)
+    data = RunData(store, tasks, regime, train, held, test, left_out, visible)
     _check(data, config)
     return cached(data) if config.cache == "memory" else data
+
+
+def visible_digest(dataset: Dataset) -> str:
+    """SHA-256 over the keys and which of their labels may be seen, in the order of the keys.
+
+    A regime that was drawn again under its old name, or a file that was edited, has another.
+    """
+    seen = sorted(zip(dataset.keys, dataset.labelled.tolist(), strict=True))
+    names = [task.name for task in dataset.tasks]
+    return sha256(json.dumps([names, seen]).encode()).hexdigest()
 
 
 def cached(data: RunData) -> RunData:

@@ -81,7 +81,7 @@ class TrainedRun:
         """The store of the run, or another one.
 
         Raises:
-            UsageError: where the store of the run is not where it was.
+            UsageError: where the store of the run is not where it was, or is another by now.
             StoreError: where it cannot be read.
         """
         path = Path(data or self.config.data or "")
@@ -89,7 +89,17 @@ class TrainedRun:
             raise UsageError(
                 f"the store of the run should be at {path}; found none. Say where with --data."
             )
-        return open_store(path)
+        store = open_store(path)
+        trained = self.facts["store"]["content_digest"]
+        if data is None and store.content_digest != trained:
+            found = store.content_digest
+            store.close()
+            raise UsageError(
+                f"{path} should be the store that the run was trained on, {trained[:12]}; found "
+                f"another, {found[:12]}: it was built again, or another one lies there. To score "
+                f"the run on this one, give --data {path}; the scores are shown and not kept."
+            )
+        return store
 
 
 def open_run(path: Path, *, plugins: bool = True, trust_plugins: bool = False) -> TrainedRun:

@@ -66,6 +66,7 @@ def test_the_manifest_says_what_a_result_depends_on(tmp_path: Path) -> None:
         store={"content_digest": "ab"},
         size=(96, 128),
         regime="one",
+        labels="cd",
         seed=3,
         created="2024-01-01T00:00:00+00:00",
     )

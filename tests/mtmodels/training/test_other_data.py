@@ -1,0 +1,117 @@
+"""A run is never continued or scored on other images or labels than it was trained on, unasked."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtdata import open_store
+from mtdata.building.build import build
+from mtdata.building.regimes import RegimeSpec
+from mtdata.errors import UsageError
+from mtdata.regimes.drawing import draw
+from mtdata.regimes.table import write_table
+from mtdata.store import add_regime, remove_regime
+from mtmodels.errors import RunFolderError
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.rescore import rescore, scores_of
+from mtmodels.training.run import prepare, train
+from mtmodels.training.setup.loading import open_run
+from tests.fakes import FakeSource
+from tests.mtmodels.training.conftest import Train
+from tests.mtmodels.training.test_resume import KillAt, Killed
+
+
+def redrawn(path: Path, *, seed: int) -> None:
+    """Draw the regime `one` again under its name."""
+    with open_store(path) as store:
+        split = store.split("train")
+        keys, tasks = split.keys, [task.name for task in split.tasks]
+        table = draw("one", keys, tasks, split.valid_pixels > 0, seed=seed)
+    remove_regime(path, "one")
+    add_regime(path, "one", table)
+
+
+def half_done(run: Train, layer: dict[str, Any], out: Path, **changes: Any) -> None:
+    with pytest.raises(Killed):
+        run(out, watcher=KillAt(4), checkpoint_every=1, **changes)
+
+
+def test_a_regime_that_was_drawn_again_under_its_name(
+    run: Train, layer: dict[str, Any], store: Path, tmp_path: Path
+) -> None:
+    mine = Path(shutil.copy(store, tmp_path / "mine.h5"))
+    half_done(run, layer, tmp_path / "run", data=str(mine), regime="one")
+    redrawn(mine, seed=5)
+    with pytest.raises(RunFolderError, match=r"labels that it was begun with.*`one` shows others"):
+        run(tmp_path / "run", mode="resume", data=str(mine))
+    redrawn(mine, seed=0)
+    run(tmp_path / "run", mode="resume", data=str(mine))
+
+
+def test_a_file_of_a_regime_that_was_edited(
+    run: Train, layer: dict[str, Any], store: Path, tmp_path: Path
+) -> None:
+    with open_store(store) as opened:
+        split = opened.split("train")
+        tasks = [task.name for task in split.tasks]
+        table = draw("one", split.keys, tasks, split.valid_pixels > 0, seed=0)
+    write_table(table, tmp_path / "mine.csv")
+    half_done(run, layer, tmp_path / "run", regime=str(tmp_path / "mine.csv"))
+    rows = (tmp_path / "mine.csv").read_text().splitlines()
+    depth, semantic = (next(r for r in rows if r.endswith(f",{t}")) for t in ("depth", "semantic"))
+    rows[rows.index(depth)] = depth.replace("depth", "semantic")
+    rows[rows.index(semantic)] = semantic.replace("semantic", "depth")
+    (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(RunFolderError, match="labels that it was begun with"):
+        run(tmp_path / "run", mode="resume")
+
+
+def test_a_run_of_before_that_did_not_say_goes_on(
+    run: Train, layer: dict[str, Any], tmp_path: Path
+) -> None:
+    half_done(run, layer, tmp_path / "run")
+    manifest = RunFolder(tmp_path / "run").manifest
+    told = json.loads(manifest.read_text())
+    del told["labels"]
+    manifest.write_text(json.dumps(told))
+    run(tmp_path / "run", mode="resume")
+
+
+def test_scores_of_a_store_that_was_built_again_are_no_scores_of_the_run(
+    layer: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.h5"
+
+    def built(images: tuple[int, int]) -> None:
+        source = FakeSource(images=images, missing=0)
+        build(source, path, size=(32, 64), regimes=[RegimeSpec("one")], mode="overwrite")
+
+    built((14, 3))
+    job = prepare([layer, {"data": str(path), "epochs": 1}], out=tmp_path / "run", mode="new")
+    train(job, mode="new")
+    kept = {f.name: f.read_bytes() for f in RunFolder(tmp_path / "run").scores.iterdir()}
+    built((14, 5))
+    with pytest.raises(UsageError, match=r"store that the run was trained on.*built again") as no:
+        rescore(tmp_path / "run")
+    assert f"--data {path}" in str(no.value)
+    assert rescore(tmp_path / "run", data=path)["images"] == 5
+    assert {f.name: f.read_bytes() for f in RunFolder(tmp_path / "run").scores.iterdir()} == kept
+
+
+def test_seeds_that_saw_other_labels_are_no_seeds_of_one_entry(
+    run: Train, layer: dict[str, Any], store: Path, tmp_path: Path
+) -> None:
+    mine = Path(shutil.copy(store, tmp_path / "mine.h5"))
+    for seed in (0, 1):
+        job = prepare(
+            [layer, {"data": str(mine), "regime": "one", "epochs": 1, "holdout": 0.0}],
+            out=tmp_path / f"run-{seed}",
+            mode="new",
+        )
+        train(job, mode="new")
+        redrawn(mine, seed=5)
+    settings = [scores_of(open_run(tmp_path / f"run-{seed}"))[0]["labels"] for seed in (0, 1)]
+    assert settings[0] != settings[1]
