@@ -44,12 +44,23 @@ class NetworkOptions(Options):
     """What an image is then divided by, one value a colour, each above 0."""
 
 
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+"""What the images had that torchvision's encoders were trained on."""
+
+
 class EncoderOptions(NetworkOptions):
     """What every network with an encoder can be told."""
 
     encoder_weights: str | Path | None = None
     """Null, `imagenet`, or a file with the state of the network of torchvision that the encoder
-    repeats."""
+    repeats. They bring their normalisation: `mean` and `std` are those of ImageNet unless given."""
+
+
+def normalised(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a network, with the normalisation that its pre-trained weights want."""
+    if options.get("encoder_weights") is None or "mean" in options or "std" in options:
+        return dict(options)
+    return {**options, **IMAGENET}
 
 
 class Network(nn.Module, ABC):
@@ -85,7 +96,8 @@ class Network(nn.Module, ABC):
         names = [task.name for task in tasks]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"`tasks` should be one or more different tasks; found {names}.")
-        self.options = options_class(type(self)).read(options)  # type: ignore[assignment]
+        declared = options_class(type(self))
+        self.options = declared.read(normalised(options))  # type: ignore[assignment]
         if not all(value > 0 for value in self.options.std):
             raise ValueError(f"`std` should be above 0; found {list(self.options.std)}.")
         self.tasks = tuple(tasks)

@@ -13,9 +13,6 @@ from torch import Tensor, nn
 
 from mtdata.errors import DataError, UsageError
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 COUNT = "num_batches_tracked"
 """What batch norm counts batches in."""
 

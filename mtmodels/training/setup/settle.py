@@ -7,6 +7,7 @@ from pydantic_core import to_jsonable_python
 
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
+from mtmodels.networks.base import normalised
 from mtmodels.options import filled
 from mtmodels.training.config import Config, ViewsPart
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
@@ -28,7 +29,7 @@ def settle(config: Config, data: RunData) -> Config:
     select = config.select or ("holdout" if config.holdout > 0 else "last")
     tasks = tuple(task.name for task in data.tasks)
     workers = default_workers() if config.workers is None else config.workers
-    return settle_options(config).model_copy(
+    return settle_options(_with_normalisation(config)).model_copy(
         update={
             "regime": data.regime,
             "tasks": tasks,
@@ -37,6 +38,14 @@ def settle(config: Config, data: RunData) -> Config:
             "views": settle_views(config),
         }
     )
+
+
+def _with_normalisation(config: Config) -> Config:
+    """Write down what pre-trained weights bring: who predicts later does not load them again."""
+    part = config.network
+    found = normalised({**part.options, "encoder_weights": part.encoder_weights})
+    del found["encoder_weights"]
+    return config.model_copy(update={"network": part.model_copy(update={"options": found})})
 
 
 def settle_views(config: Config) -> ViewsPart:

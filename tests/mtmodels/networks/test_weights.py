@@ -1,5 +1,6 @@
 """Weights for encoders: they fit, or a message says what would."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,23 @@ from urllib.error import URLError
 import pytest
 import torch
 import torchvision.models
+import yaml
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from mtdata.errors import UsageError
 from mtmodels.networks import NETWORKS
+from mtmodels.networks.base import Network
 from mtmodels.networks.encoders.weights import WeightsUnavailableError
 from mtmodels.options import build
+from mtmodels.predicting.opening import open_predictor
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.rescore import rescore
+from mtmodels.training.run import prepare, train
+from mtmodels.training.setup.loading import open_run
 from tests.batches import PAIR
+from tests.small_run import small_layer, small_store
 
 
 def encoder(name: str, **options: Any) -> nn.Module:
@@ -149,3 +158,56 @@ def test_refuses_a_broken_safetensors_file(tmp_path: Path) -> None:
     (tmp_path / "weights.safetensors").write_bytes(b"no header")
     with pytest.raises(UsageError, match="`encoder_weights` should be a file of"):
         encoder("unet-resnet18", encoder_weights=tmp_path / "weights.safetensors")
+
+
+def test_weights_bring_their_normalisation_unless_it_is_given(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "weights.safetensors")
+    save_file(state, path)
+
+    def network(**options: Any) -> Network:
+        return build("network", NETWORKS, "unet-resnet18", PAIR, options=options)
+
+    image = torch.rand(1, 3, 32, 32)
+    shift, scale = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    expected = (image - shift[:, None, None]) / scale[:, None, None]
+    torch.testing.assert_close(network(encoder_weights=path).normalised(image), expected)
+    assert torch.equal(network().normalised(image), image)
+    raw = network(encoder_weights=path, mean=[0, 0, 0], std=[1, 1, 1])
+    assert torch.equal(raw.normalised(image), image)
+
+
+def test_a_run_writes_down_the_normalisation_and_predicts_with_it(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    save_file(state, tmp_path / "weights.safetensors")
+    layer = small_layer(small_store(tmp_path)) | {"epochs": 1, "holdout": 0.0}
+    weights = str(tmp_path / "weights.safetensors")
+    layer["network"] = {"name": "unet-resnet18", "encoder_weights": weights}
+    train(prepare([layer], out=tmp_path / "run", mode="new"), mode="new")
+    (tmp_path / "weights.safetensors").unlink()
+    run = open_run(tmp_path / "run")
+    assert run.config.network.options["mean"] == [0.485, 0.456, 0.406]
+    predictor = open_predictor(run)
+    assert predictor.network.options.std == (0.229, 0.224, 0.225)
+    kept = (tmp_path / "run" / "scores" / "test-mtpsl.json").read_text()
+    assert json.loads(kept)["scores"] == rescore(tmp_path / "run")["scores"]
+
+
+def test_a_run_of_before_keeps_what_it_had(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    """Its configuration says that the images were given as they are."""
+    save_file(state, tmp_path / "weights.safetensors")
+    layer = small_layer(small_store(tmp_path)) | {"epochs": 1, "holdout": 0.0}
+    plain = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
+    weights = str(tmp_path / "weights.safetensors")
+    layer["network"] = {"name": "unet-resnet18", "encoder_weights": weights, "options": plain}
+    train(prepare([layer], out=tmp_path / "run", mode="new"), mode="new")
+    # Older ones do not even say that.
+    config = RunFolder(tmp_path / "run").config
+    stored = yaml.safe_load(config.read_text())
+    stored["network"]["options"] = {}
+    config.write_text(yaml.safe_dump(stored))
+    again = prepare([], out=tmp_path / "run", mode="resume")
+    assert again.config.network.options["mean"] == [0.0, 0.0, 0.0]
+    assert open_predictor(open_run(tmp_path / "run")).network.options.mean == (0.0, 0.0, 0.0)
