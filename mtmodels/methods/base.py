@@ -156,12 +156,13 @@ class Method(nn.Module, ABC):
         """
         self.network.check_size(height, width)
 
-    def check_batch(self, images: int, views: int) -> None:
+    def check_batch(self, images: int, views: int, size: tuple[int, int] | None = None) -> None:
         """Refuse batches that the network or the method can learn nothing from.
 
         Args:
             images: In a batch.
             views: Of each.
+            size: Height and width, where they are known.
 
         Raises:
             ValueError: with what to do.
@@ -176,7 +177,7 @@ class Method(nn.Module, ABC):
                 f"`--views` should be {self.minimum_views} or more for this method, which compares "
                 f"views of an image; found {views}."
             )
-        self.network.check_images(images * views)
+        self.network.check_images(images * views, size)
 
     def predict(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Float[Tensor, "b c h w"]]:
         """Predict images of any size with the network alone."""

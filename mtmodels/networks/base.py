@@ -84,6 +84,8 @@ class Network(nn.Module, ABC):
     """Height and width of an image should be divisible by this."""
     minimum_images: ClassVar[int] = 1
     """Images that a training step should hold, counted over the views."""
+    norm_stride: ClassVar[int] = 0
+    """The image over the smallest map that batch norm sees, in height and width; 0 for none."""
     layers: ClassVar[str] = "resnet"
     """What its encoder is made of, "resnet" or "vgg"."""
     compact: ClassVar[bool] = False
@@ -133,12 +135,24 @@ class Network(nn.Module, ABC):
             )
 
     @classmethod
-    def check_images(cls, images: int) -> None:
+    def check_images(cls, images: int, size: tuple[int, int] | None = None) -> None:
         """Refuse a number of images that the network cannot train on at once.
 
+        Args:
+            images: In a step, counted over the views.
+            size: Their height and width, where they are known.
+
         Raises:
-            ValueError: where there are too few.
+            ValueError: where there are too few, or batch norm would see one value a channel.
         """
+        if size is not None and cls.norm_stride and images == 1:
+            height, width = (side // cls.norm_stride for side in size)
+            if height * width < 2:
+                raise ValueError(
+                    "a training step should give batch norm more than one value to compare; found "
+                    f"one image of {size[0]}x{size[1]}, whose smallest map has one pixel. Give a "
+                    "larger --batch, --views 2, or larger images."
+                )
         if images < cls.minimum_images:
             raise ValueError(
                 f"a training step should hold {cls.minimum_images} images or more, for batch norm "

@@ -73,6 +73,7 @@ class SegNet(Network):
     reference: ClassVar[str] = "MTPSL, section 4 and its released code; MTAN"
     options: SegNetOptions
     layers: ClassVar[str] = "vgg"
+    norm_stride: ClassVar[int] = 16
 
     def __init__(
         self,

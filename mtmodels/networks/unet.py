@@ -58,6 +58,7 @@ class UNetResNet18(Network):
 
     options: UNetOptions
     compact: ClassVar[bool] = True
+    norm_stride: ClassVar[int] = 32
 
     def __init__(
         self,

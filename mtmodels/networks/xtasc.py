@@ -56,6 +56,7 @@ class XTasCNet(Network):
     options: EncoderOptions
     reference: ClassVar[str] = "XTasC-Net, section IV-A"
     depth: ClassVar[int]
+    norm_stride: ClassVar[int] = 32
 
     def __init__(self, tasks: Sequence[Task], **options: Any) -> None:
         super().__init__(tasks, **options)

@@ -72,7 +72,7 @@ def assemble(config: Config, data: RunData) -> Parts:
     views = config.views.count or method.default_views
     refusing(
         f"method `{config.method.name}` with network `{config.network.name}`",
-        lambda: method.check_batch(config.batch, views),
+        lambda: method.check_batch(config.batch, views, data.size),
     )
     fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)

@@ -1,5 +1,6 @@
 """Every network keeps what `Network` promises."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -156,3 +157,19 @@ def test_has_the_parameters_that_the_docs_say(name: str, request: pytest.Fixture
 def test_says_what_it_is(name: str) -> None:
     assert NETWORKS[name].summary
     assert NETWORKS[name].reference
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_image_is_refused_where_batch_norm_would_see_one_pixel(name: str) -> None:
+    network = NETWORKS[name](SIX[:2], width=0.125).train()
+    side = network.stride
+    image = torch.rand(1, 3, side, side)
+    breaks = False
+    try:
+        network(image)
+    except ValueError:  # torch's: more than one value per channel
+        breaks = True
+    with pytest.raises(ValueError, match=r"--batch") if breaks else nullcontext():
+        network.check_images(1, (side, side))
+    network.check_images(2, (side, side))
+    network(torch.rand(2, 3, side, side))
