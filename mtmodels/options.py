@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from mtdata.errors import UnknownNameError
 
 T = TypeVar("T")
-O = TypeVar("O", bound="Options")  # noqa: E741
+Own = TypeVar("Own", bound="Options")
 
 Weight = Annotated[float, Field(ge=0, lt=math.inf)]
 """A factor: 0 or more."""
@@ -54,7 +54,7 @@ class Options(BaseModel):
     )
 
     @classmethod
-    def read(cls: type[O], given: Mapping[str, Any]) -> O:
+    def read(cls: type[Own], given: Mapping[str, Any]) -> Own:
         """Check options under the names that a user writes, or those of the fields.
 
         Raises:

@@ -1,28 +1,24 @@
 """Contrastive learning in the joint spaces of task pairs."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
 from mtmodels.losses import map_distance
 from mtmodels.methods.joint import JointMethod, JointOptions
-from mtmodels.methods.parts.negative_pairs import Maps, maps_across
+from mtmodels.methods.parts.negative_pairs import Maps, NegativeOptions, maps_across
 from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.views import Views
 from mtmodels.networks.base import Output
 from mtmodels.options import Weight
 
 
-class ContrastiveOptions(JointOptions):
+class ContrastiveOptions(JointOptions, NegativeOptions):
     """What contrastive learning can be told."""
 
-    negatives: Annotated[int, Field(ge=1)] | Literal["all"] = 1
-    """How many other images of the batch make a negative pair with each label, the next ones in
-    the order of the batch; `all` for all of them."""
     margin: Weight = 0.2
     """By how much closer, in cosine distances: [0, 2], of maps behind a ReLU [0, 1]."""
 
@@ -44,10 +40,6 @@ class Contrastive(JointMethod):
     summary: ClassVar[str] = "prediction and label of an image are closer than those of two images"
     reference: ClassVar[str] = "MTPSL section 3.2, Contrastive-Loss"
     minimum_images: ClassVar[int] = 2
-
-    def present(self, views: Views) -> list[Pair]:
-        """None where there is no other image to make a negative pair with."""
-        return super().present(views) if len(views.last) > 1 else []
 
     def compare(
         self, pairs: Sequence[Pair], views: Views, output: Output, rng: torch.Generator

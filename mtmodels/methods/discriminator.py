@@ -1,17 +1,16 @@
 """A discriminator in the joint spaces of task pairs."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
 from mtmodels.methods.base import ParameterGroup, learning
 from mtmodels.methods.joint import JointMethod, JointOptions
-from mtmodels.methods.parts.negative_pairs import Maps, maps_across
+from mtmodels.methods.parts.negative_pairs import Maps, NegativeOptions, maps_across
 from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.views import Views
 from mtmodels.networks.auxiliary.pair_discriminator import PairDiscriminator
@@ -20,12 +19,9 @@ from mtmodels.networks.base import Network, Output
 from mtmodels.options import Weight
 
 
-class DiscriminatorOptions(JointOptions):
+class DiscriminatorOptions(JointOptions, NegativeOptions):
     """What the discriminator can be told."""
 
-    negatives: Annotated[int, Field(ge=1)] | Literal["all"] = 1
-    """How many other images of the batch make a negative pair with each label, the next ones in
-    the order of the batch; `all` for all of them."""
     adversarial: bool = False
     """False: network and mapping learn what lets the discriminator tell the pairs apart. True:
     they learn what makes it fail, by reversed gradients."""
@@ -55,10 +51,6 @@ class Discriminator(JointMethod):
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
         self.discriminator = PairDiscriminator(network.feature_channels)
-
-    def present(self, views: Views) -> list[Pair]:
-        """None where there is no other image to make a negative pair with."""
-        return super().present(views) if len(views.last) > 1 else []
 
     def compare(
         self, pairs: Sequence[Pair], views: Views, output: Output, rng: torch.Generator

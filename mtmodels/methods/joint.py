@@ -11,16 +11,17 @@ from torch import Tensor
 
 from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, learning
 from mtmodels.methods.parts.crop_consistency import crop_terms
+from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.joint_space import JointSpace
 from mtmodels.methods.parts.pairs import Pair, PairOptions, present_pairs, source_shares
-from mtmodels.methods.parts.supervision import Supervision
+from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
 from mtmodels.networks.base import Network, Output
 from mtmodels.options import Weight
 
 
-class JointOptions(PairOptions):
+class JointOptions(SupervisionOptions, FurtherViewOptions, PairOptions):
     """How pairs of tasks meet in joint spaces."""
 
     consistency_weight: Weight = 2.0
@@ -125,7 +126,12 @@ class JointMethod(Method):
         return terms
 
     def present(self, views: Views) -> list[Pair]:
-        """The pairs that have a term: those that the labels of the last view allow."""
+        """The pairs that have a term: those that the labels of the last view allow.
+
+        None in a batch of fewer images than the member compares with each other.
+        """
+        if len(views.last) < self.minimum_images:
+            return []
         return present_pairs(self.supervision.seen(views.last), self.options.pairs)
 
     def check_size(self, height: int, width: int) -> None:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
 from mtmodels.methods.base import Method, ParameterGroup, learning
+from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.label_distance import Distance, to_label
 from mtmodels.methods.parts.pairs import Pair, PairOptions, pair_name, source_shares
-from mtmodels.methods.parts.supervision import Supervision
+from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
 from mtmodels.networks.auxiliary.label_network import LabelMapping
@@ -25,7 +26,7 @@ Compare = Callable[[str, str, Sequence[int]], Distance]
 """(source, target, images) -> their distances in the label space of the target."""
 
 
-class LabelMappingOptions(PairOptions):
+class LabelMappingOptions(SupervisionOptions, FurtherViewOptions, PairOptions):
     """How tasks are mapped to each other's labels."""
 
     distance: Literal["loss", "cosine"] = "loss"

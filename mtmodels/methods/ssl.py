@@ -8,14 +8,14 @@ import torch
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.crop_consistency import crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
-from mtmodels.methods.parts.supervision import Supervision
+from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
 from mtmodels.networks.base import Network
 from mtmodels.options import Weight
 
 
-class SSLOptions(FurtherViewOptions):
+class SSLOptions(SupervisionOptions, FurtherViewOptions):
     """What crop consistency can be told."""
 
     ssl_weight: Weight = 1.0

@@ -15,7 +15,7 @@ from mtmodels.methods.base import Method
 from mtmodels.methods.parts.pairs import pair_name
 from mtmodels.methods.parts.supervision import Seen, Supervision, SupervisionOptions, per_task
 from mtmodels.methods.terms import Terms
-from mtmodels.methods.views import Views
+from mtmodels.methods.views import Views, joined
 from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
 from mtmodels.networks.base import Network
 from mtmodels.options import Factor
@@ -95,12 +95,7 @@ class TransferMethod(Method):
         outputs, names = views.predict(self.network), self.supervision.names
         supervised = self.supervision.terms(views, outputs)
         batch, seen = views.all, self.supervision.seen(views.all)
-        predictions = {
-            name: torch.cat([output.predictions[name] for output in outputs])
-            if len(outputs) > 1
-            else outputs[0].predictions[name]
-            for name in names
-        }
+        predictions = joined(outputs)
         transferred = {
             t: {
                 s: loss

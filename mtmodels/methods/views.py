@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -106,6 +107,14 @@ class Views:
                 prediction, step, kind=task.kind, valid=valid, prediction=True, paper=self.paper
             )
         return prediction, valid
+
+
+def joined(outputs: Sequence[Output]) -> dict[str, Float[Tensor, "v c h w"]]:
+    """The predictions of several views as those of one batch, one behind the other."""
+    if len(outputs) == 1:
+        return dict(outputs[0].predictions)
+    names = outputs[0].predictions
+    return {name: torch.cat([output.predictions[name] for output in outputs]) for name in names}
 
 
 def changed(

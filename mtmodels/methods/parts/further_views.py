@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from mtmodels.methods.parts.supervision import SupervisionOptions
 from mtmodels.methods.views import View
-from mtmodels.options import Share
+from mtmodels.options import Options, Share
 
 
-class FurtherViewOptions(SupervisionOptions):
-    """How the first view is supervised, and how the rest begins."""
+class FurtherViewOptions(Options):
+    """How the views are supervised, and how what comes beside the labels begins."""
 
     ramp_up: Share = 0.0
     """The share of the training over which the factor on the consistency rises from 0."""

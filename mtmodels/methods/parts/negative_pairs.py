@@ -10,6 +10,7 @@ from torch import Tensor
 from mtdata.reading.batch import Batch
 from mtmodels.methods.parts.joint_space import JointSpace, Predictions
 from mtmodels.methods.parts.pairs import Pair
+from mtmodels.options import Options, Positive
 
 
 class Maps(NamedTuple):
@@ -22,6 +23,14 @@ class Maps(NamedTuple):
     positive: Float[Tensor, "p d h w"]
     negative: Float[Tensor, "k p d h w"]
     label: Float[Tensor, "p d h w"]
+
+
+class NegativeOptions(Options):
+    """Which pairs across images there are."""
+
+    negatives: Positive | Literal["all"] = 1
+    """How many other images of the batch make a negative pair with each label, the next ones in
+    the order of the batch; `all` for all of them."""
 
 
 def maps_across(

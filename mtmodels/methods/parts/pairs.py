@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.supervision import Seen
 from mtmodels.networks.base import Network
-from mtmodels.options import Factor, Weight
+from mtmodels.options import Factor, Options, Weight
 
 
-class PairOptions(FurtherViewOptions):
+class PairOptions(Options):
     """How an image is consistent in pairs of tasks: the prediction of one, the label of another."""
 
     consistency_weight: Weight = 1.0

@@ -14,7 +14,7 @@ from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.losses import over_images, over_pixels
 from mtmodels.methods.terms import Terms
-from mtmodels.methods.views import Views
+from mtmodels.methods.views import Views, joined
 from mtmodels.networks.base import Output
 from mtmodels.options import Options
 
@@ -100,14 +100,12 @@ class Supervision:
             views: The views.
             outputs: What the network said of each.
         """
-        chosen = [i for i, is_one in enumerate(views.supervised) if is_one]
-        batch = join([views.batches[i] for i in chosen]) if len(chosen) > 1 else views.main
-        predictions = {
-            name: torch.cat([outputs[i].predictions[name] for i in chosen])
-            if len(chosen) > 1
-            else outputs[chosen[0]].predictions[name]
-            for name in self.names
-        }
+        chosen = [i for i, supervises in enumerate(views.supervised) if supervises]
+        if not chosen:
+            return Terms()
+        batches = [views.batches[i] for i in chosen]
+        batch = join(batches) if len(batches) > 1 else batches[0]
+        predictions = joined([outputs[i] for i in chosen])
         seen = self.seen(batch)
         direct = self.direct(predictions, batch, seen)
         images = dict(zip(self.names, seen.device.sum(1), strict=True))

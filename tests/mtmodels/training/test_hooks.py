@@ -177,7 +177,7 @@ def test_asked_to_stop_in_a_stage_names_the_run(
 
 
 def test_an_average_follows_every_step_and_is_kept(
-    run: Train, layer: dict[str, Any], tmp_path: Path
+    run: Train, layer: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[dict[str, Tensor]] = []
 
@@ -194,11 +194,8 @@ def test_an_average_follows_every_step_and_is_kept(
         init(self, *args, **options)
         trainer_of.append(self)
 
-    Hooked.__init__ = remember  # type: ignore[method-assign]
-    try:
-        trainer = run(tmp_path / "run", watcher=Look(), **_hooked(layer, decay=0.0))
-    finally:
-        Hooked.__init__ = init  # type: ignore[method-assign]
+    monkeypatch.setattr(Hooked, "__init__", remember)
+    trainer = run(tmp_path / "run", watcher=Look(), **_hooked(layer, decay=0.0))
     method = trainer.engine.method
     assert isinstance(method, Hooked)
     assert method.epochs_ended == 2

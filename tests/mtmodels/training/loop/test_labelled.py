@@ -95,6 +95,20 @@ def test_both_views_count_where_both_supervise() -> None:
     assert step(method, views)[0]["depth"] == 4
 
 
+@pytest.mark.parametrize("which", [(True, False), (False, True), (True, True), (False, False)])
+def test_the_labels_of_the_views_that_supervise_and_of_no_other(which: tuple[bool, bool]) -> None:
+    """Each view has labels of its own; those of the others may be anything."""
+    method = make("sl")
+    batches = [batch_of(), batch_of(7)]
+    views = Views(*batches, steps=[[[Crop(1.0)] * 4]], supervised=which)
+    shown, means = step(method, views)
+    chosen = [batch for batch, supervises in zip(batches, which, strict=True) if supervises]
+    assert means.keys() == (ROWS.keys() if chosen else set())
+    assert shown.get("depth", 0) == 2 * len(chosen)
+    for task, mean in means.items():
+        assert mean == pytest.approx(one_by_one(method, chosen, task), rel=1e-4)
+
+
 def test_a_mean_over_pixels_is_one_already() -> None:
     method = make("sl", reduction={"depth": "pixels"})
     batch = batch_of()
