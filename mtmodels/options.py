@@ -71,14 +71,11 @@ class Options(BaseModel):
             raise _explained(cls, error, given) from None
 
 
-class NoOptions(Options):
-    """Of a member that cannot be told anything."""
-
-
 def options_class(member: Any) -> type[Options]:
     """The class that declares the options of a member: what its attribute `options` is.
 
-    A member that is all options (a schedule) is that class itself.
+    A member that is all options (a schedule) is that class itself; one that declares none cannot be
+    told anything.
     """
     if issubclass(member, Options):
         found: type[Options] = member
@@ -89,7 +86,7 @@ def options_class(member: Any) -> type[Options]:
             declared = eval(declared, vars(sys.modules[owner.__module__]))
         if declared is not None:
             return declared  # type: ignore[no-any-return]
-    return NoOptions
+    return Options
 
 
 def options_of(member: Any) -> dict[str, Any]:

@@ -38,13 +38,15 @@ class Tiny(Network):
 NETWORKS = {"tiny": Tiny}
 '''
 
-REST = '''"""A method, a weighting and a protocol."""
+REST = '''"""A method, a weighting, a protocol, a schedule and an optimiser."""
 
 from mtmodels.methods.sl import SL
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.classes import PooledClasses
 from mtmodels.metrics.depth import PooledDepth
 from mtmodels.metrics.protocols import Protocol
+from mtmodels.training.loop.optimisers import SGD
+from mtmodels.training.loop.schedules import Schedule
 from mtmodels.weightings.fixed import Equal
 
 
@@ -69,7 +71,27 @@ class Bias(PooledDepth):
         return {**super().compute(), "novelty": 1.0}
 
 
+class Part(Schedule):
+    """A share of the rate, all along."""
+
+    summary = "a share of the rate"
+
+    share: float = 0.5
+    """Of the rate."""
+
+    def __call__(self, position):
+        return self.share
+
+
+class Again(SGD):
+    """Stochastic gradient descent."""
+
+    summary = "sgd by another name"
+
+
 METHODS = {"plain": Plain}
+SCHEDULES = {"part": Part}
+OPTIMISERS = {"again": Again}
 WEIGHTINGS = {"same": Same}
 METRICS = {"mine": Protocol("A protocol.", {"classes": PooledClasses, "depth": Bias})}
 '''

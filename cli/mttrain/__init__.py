@@ -127,9 +127,9 @@ HEADINGS = {
 @click.option(
     "--views", type=click.IntRange(min=1), help="Views of an image a step.  [default: the method's]"
 )
-@click.option("--optimizer", type=Member(OPTIMISERS), help="[default: adam]")
+@click.option("--optimizer", type=Member(OPTIMISERS, late=True), help="[default: adam]")
 @click.option("--lr", type=float, help="Learning rate.  [default: 1e-4]")
-@click.option("--schedule", type=Member(SCHEDULES), help="[default: constant]")
+@click.option("--schedule", type=Member(SCHEDULES, late=True), help="[default: constant]")
 @click.option("--gradient-clip", type=float, metavar="NORM", help="Largest norm of the gradient.")
 @click.option("--seed", type=int, help="Where all draws start.  [default: 0]")
 @click.option(

@@ -20,6 +20,7 @@ from mtmodels import METHODS, NETWORKS
 from mtmodels.errors import RunFolderError
 from mtmodels.training.record import plugin_copies, trusted
 from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.rescore import rescore
 from mtmodels.training.run import prepare
 from mtmodels.training.setup.loading import open_run
@@ -29,6 +30,7 @@ from tests.small_run import as_arguments, small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]
 OWN = {"network": {"name": "tiny"}, "method": {"name": "plain"}, "weighting": {"name": "same"},
+       "schedule": {"name": "part", "options": {"share": 0.25}}, "optimizer": {"name": "again"},
        "protocol": "mine", "epochs": 1, "holdout": 0}  # fmt: skip
 
 
@@ -74,6 +76,9 @@ def test_the_run_keeps_what_it_was_made_with(trained: Path) -> None:
     assert (trained / "plugins" / "mine.py").read_text() == NETWORK
     assert trusted.trusts(manifest["plugins"][0]["sha256"])
     config = yaml.safe_load((trained / "config.yaml").read_text())
+    assert config["schedule"]["options"] == {"share": 0.25}
+    rows = read_rows(trained / "metrics.jsonl", "step")
+    assert [row["lr"] for row in rows] == [pytest.approx(0.25e-3)] * len(rows)
     assert [Path(name).name for name in config["plugins"]] == ["mine.py", "rest.py"]
     scores = json.loads((trained / "scores" / "test-mine.json").read_text())
     assert scores["scores"]["depth"]["novelty"] == 1.0
@@ -102,7 +107,10 @@ def test_a_run_goes_on_with_its_copies(trained: Path, tmp_path: Path, capsys: Ca
     resume = ["--out", str(moved), "--resume"]
     assert run(mttrain, [*resume, "--network", "tinny"]) == 2
     assert "There is no network `tinny`. Did you mean `tiny`?" in said(capsys)
-    assert run(mttrain, [*resume, "--network", "tiny", "--plugin", copy]) == 0
+    assert run(mttrain, [*resume, "--schedule", "prat"]) == 2
+    assert "There is no schedule `prat`. Did you mean `part`?" in said(capsys)
+    named = ["--network", "tiny", "--schedule", "part", "--optimizer", "again"]
+    assert run(mttrain, [*resume, *named, "--plugin", copy]) == 0
     assert (moved / "summary.json").is_file()
 
 
@@ -208,7 +216,8 @@ def test_what_cannot_be_noted_is_said(
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     out = str(tmp_path / "run")
-    only = layer | {"method": {"name": "sl"}, "weighting": {"name": "equal"}, "protocol": "mtpsl"}
+    built_in = {"method": "sl", "weighting": "equal", "schedule": "cosine", "optimizer": "adam"}
+    only = layer | {key: {"name": name} for key, name in built_in.items()} | {"protocol": "mtpsl"}
     named = ["--plugin", str(write(tmp_path))]
     assert run(mttrain, [*named, *as_arguments(only), "--out", out]) == 0
     assert "could not be noted" in said(capsys)

@@ -51,8 +51,8 @@ def test_every_family_of_models_takes_members(tmp_path: Path) -> None:
         "METHODS": ["plain"],
         "WEIGHTINGS": ["same"],
         "METRICS": ["mine"],
-        "SCHEDULES": [],
-        "OPTIMISERS": [],
+        "SCHEDULES": ["part"],
+        "OPTIMISERS": ["again"],
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, field_validator, model_validator
 
 from mtdata.errors import UnknownNameError
 from mtdata.registry import Registry
@@ -201,3 +201,56 @@ def test_filled_with_defaults_under_the_names_a_user_writes() -> None:
 def test_refuses_an_option_that_a_schedule_does_not_have() -> None:
     with pytest.raises(UnknownNameError, match=r"option `evry` of schedule `step`.*`every`"):
         build("schedule", SCHEDULES, "step", options={"evry": 3})
+
+
+class Checked(Options):
+    """Checks of its own beside those of the types."""
+
+    even: int = 0
+    """An even number."""
+    limit: int = 10
+    """Not below `even`."""
+
+    @field_validator("even")
+    @classmethod
+    def _is_even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError(f"`even` should be even; found {value}.")
+        return value
+
+    @model_validator(mode="after")
+    def _within(self) -> "Checked":
+        if self.even > self.limit:
+            raise ValueError(f"`even` should be at most `limit`; found {self.even}.")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"even": 3}, "`even` should be even; found 3."),
+        ({"even": 4, "limit": 2}, "`even` should be at most `limit`; found 4."),
+    ],
+)
+def test_checks_of_a_member_s_own_speak_for_themselves(given: dict[str, int], words: str) -> None:
+    with pytest.raises(ValueError, match="found") as caught:
+        Checked.read(given)
+    assert str(caught.value) == words
+
+
+def test_what_declares_nothing_cannot_be_told_anything() -> None:
+    class Plain:
+        """Nothing to tell."""
+
+    assert options_of(Plain) == {}
+    with pytest.raises(UnknownNameError, match="no option `loud` of thing `it`"):
+        build("thing", {"it": Plain}, "it", options={"loud": True})
+
+
+def test_options_may_be_declared_as_text() -> None:
+    """As `from __future__ import annotations` leaves them."""
+
+    class Later:
+        __annotations__ = {"options": "Checked"}
+
+    assert set(options_of(Later)) == {"even", "limit"}

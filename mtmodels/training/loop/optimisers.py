@@ -87,12 +87,15 @@ class SGD(Optimiser):
     def make(
         self, groups: Iterable[dict[str, Any]], *, lr: float, fused: bool
     ) -> torch.optim.Optimizer:
-        """Make `torch.optim.SGD`."""
+        """Make `torch.optim.SGD`; never fused.
+
+        The fused one (as of torch 2.14) fails where a parameter has its first gradient later than
+        others, as the head of a task has that the first batches do not show.
+        """
         return torch.optim.SGD(
             groups,
             lr=lr,
             momentum=self.momentum,
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,
-            fused=fused,
         )

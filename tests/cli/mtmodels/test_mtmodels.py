@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cli.mtmodels import COMMANDS, mtmodels
+from cli.mtmodels.list import FAMILIES
 from cli.mttrain import mttrain
 from cli.shared.common import run
 from tests.small_run import as_arguments, small_layer, small_store
@@ -26,7 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return outs
 
 
-@pytest.mark.parametrize("family", ["methods", "networks", "weightings", "recipes", "metrics"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_lists_a_family_and_explains_each_member(family: str, capsys: Captured) -> None:
     assert run(mtmodels, ["list", family, "--json"]) == 0
     known = json.loads(capsys.readouterr().out)

@@ -84,3 +84,18 @@ def test_terms_of_several_kinds_are_one_number() -> None:
 def test_times_for_people() -> None:
     assert clock(59.6) == "1:00"
     assert clock(3723) == "1:02:03"
+
+
+def test_a_stage_has_a_bar_and_lines_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    warm = Progress(1, 2, 4, 1, 0, 65.0, "warm")
+    file = io.StringIO()
+    with training_bars(Console(file=file, force_terminal=True, width=100)) as bars:
+        watcher = BarWatcher(bars)
+        watcher.step(warm, RESULT)
+        watcher.step(at(1), RESULT)
+        bars.refresh()
+        assert [task.completed for task in bars.tasks] == [2, 1]
+    assert "warm: epoch 1/1" in file.getvalue()
+    lines = LineWatcher()
+    lines.epoch(warm, {"depth": 0.5}, {}, auxiliary={})
+    assert capsys.readouterr().err.startswith("warm: epoch 0/1  depth 0.5")

@@ -1,0 +1,72 @@
+"""A registry knows names without importing, and takes members of others."""
+
+import subprocess
+import sys
+
+import pytest
+
+from mtdata.errors import UnknownNameError
+from mtdata.regimes import REGIMES
+from mtdata.regimes.base import Regime
+from mtdata.regimes.one import One
+from mtdata.registry import Registry
+from mtdata.sources import SOURCES
+from mtmodels import METHODS, METRICS, NETWORKS, WEIGHTINGS
+from mtmodels.training.loop import OPTIMISERS, SCHEDULES
+
+FAMILIES = (SOURCES, REGIMES, NETWORKS, METHODS, WEIGHTINGS, METRICS, SCHEDULES, OPTIMISERS)
+
+
+@pytest.mark.parametrize("registry", FAMILIES, ids=lambda registry: registry.family)
+def test_every_member_is_where_it_says_and_of_its_family(registry: Registry[object]) -> None:
+    assert len(registry) == len(list(registry)) > 1
+    for name, member in registry.items():
+        kind = member if isinstance(member, type) else type(member)
+        assert issubclass(kind, registry.base), name
+        assert registry[name] is member
+    assert not registry.origins
+
+
+def test_names_are_known_without_importing_members() -> None:
+    code = (
+        "import sys; from mtmodels.methods import METHODS; from mtdata.regimes import REGIMES;"
+        "assert 'mtpsl' in METHODS and list(REGIMES)[0] == 'full' and len(METHODS) > 5;"
+        "assert not {'torch', 'numpy'} & sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_name_tells_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"no regime `imbalance`. Did you mean `imbalanced`"):
+        REGIMES["imbalance"]
+    assert REGIMES.get("imbalance") is None
+
+
+def test_members_of_others_come_and_go() -> None:
+    class Mine(One):
+        name = "mine"
+
+    REGIMES.add("mine", Mine, origin="mine.py")
+    try:
+        assert REGIMES["mine"] is Mine
+        assert list(REGIMES)[-1] == "mine"
+        assert REGIMES.origins == {"mine": "mine.py"}
+        with pytest.raises(ValueError, match=r"`mine` is taken by mine\.py"):
+            REGIMES.add("mine", Mine, origin="other.py")
+    finally:
+        REGIMES.remove("mine")
+    assert "mine" not in REGIMES
+    assert not REGIMES.origins
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "words"),
+    [("one", One, "taken by what is built in"), ("new", Registry, "should derive from `mtdata.re")],
+)
+def test_what_does_not_fit_is_refused(name: str, member: type, words: str) -> None:
+    before = dict(REGIMES)
+    with pytest.raises(ValueError, match=words):
+        REGIMES.add(name, member, origin="mine.py")
+    assert dict(REGIMES) == before
+    assert REGIMES.base is Regime

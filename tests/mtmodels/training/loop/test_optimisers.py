@@ -1,0 +1,53 @@
+"""Every optimiser learns from batches that show some tasks only, and resumes to the last bit."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mtmodels.training.loop import OPTIMISERS
+from mtmodels.training.loop.engine import can_fuse
+from tests.mtmodels.training.comparing import assert_same_run
+from tests.mtmodels.training.conftest import Train
+from tests.mtmodels.training.test_resume import KillAt, Killed
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_gradient_may_come_late_and_a_kill_changes_nothing(
+    name: str, run: Train, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {
+        "optimizer": {"name": name},
+        "method": {"name": "sl", "options": {}},
+        "regime": "one",
+        "batch": 1,
+        "epochs": 1,
+    }
+    run(tmp_path / "whole", **changes)
+    with pytest.raises(Killed):
+        run(tmp_path / "run", watcher=KillAt(5), checkpoint_every=2, **changes)
+    run(tmp_path / "run", mode="resume", checkpoint_every=2, **changes)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_one_descends(name: str) -> None:
+    x = torch.nn.Parameter(torch.tensor([3.0, -2.0]))
+    fused = can_fuse(x.device, "32")
+    made = OPTIMISERS[name]().make([{"params": [x]}], lr=0.05, fused=fused)
+    for _ in range(200):
+        made.zero_grad()
+        x.square().sum().backward()
+        made.step()
+    assert x.abs().max() < 0.1
+
+
+def test_the_decay_of_a_group_stands_above_that_of_the_optimiser() -> None:
+    one, other = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    groups: list[dict[str, Any]] = [{"params": [one]}, {"params": [other], "weight_decay": 0.0}]
+    made = OPTIMISERS["adamw"].read({"weight_decay": 0.5}).make(groups, lr=0.1, fused=False)
+    one.grad, other.grad = torch.zeros(2), torch.zeros(2)
+    made.step()
+    torch.testing.assert_close(one.detach(), torch.full((2,), 0.95))
+    assert torch.equal(other.detach(), torch.ones(2))
