@@ -23,7 +23,10 @@ class ViewMaker:
     Args:
         config: Seed, and how views are drawn where a method leaves it open.
         tasks: The tasks whose labels are changed along.
-        wanted: How the method wants each view.
+        wanted: How the method wants each view; of the first, only whether its labels supervise.
+
+    Raises:
+        ValueError: where there is none, or the first should be made otherwise.
 
     Reference: the released code of MTPSL, whose second crop is one of the first crop. A flip
     before it is what that code does on Cityscapes.
@@ -32,6 +35,11 @@ class ViewMaker:
     def __init__(self, config: Config, tasks: Sequence[Task], wanted: Sequence[View]) -> None:
         self.part, self.seed, self.tasks = config.views, config.seed, tuple(tasks)
         self.wanted = tuple(wanted)
+        if not self.wanted or replace(self.wanted[0], supervised=True) != View():
+            raise ValueError(
+                "the first view of a method should be `View()`, the batch as it comes, and what is "
+                f"changed a further one; found {self.wanted[0] if self.wanted else 'none'}."
+            )
         self.paper = config.augmentation.paper_geometry
 
     def __call__(self, batch: Batch, epoch: int) -> Views:

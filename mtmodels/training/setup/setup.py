@@ -14,6 +14,7 @@ from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.precision import Precision, resolve
 from mtmodels.training.loop.validation import Scorer
+from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.loading import load_runs
 from mtmodels.training.setup.making import make, make_method, make_weighting, refusing
@@ -74,6 +75,7 @@ def assemble(config: Config, data: RunData) -> Parts:
         f"method `{config.method.name}` with network `{config.network.name}`",
         lambda: method.check_batch(config.batch, views, data.size),
     )
+    refusing(f"method `{config.method.name}`", lambda: view_maker(config, method))
     fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)
     make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)

@@ -179,3 +179,9 @@ class TestMaker:
         assert torch.equal(strong.labels["depth"], plain.labels["depth"])
         fewer = make(random_batch(SIX, 2), 0).last
         torch.testing.assert_close(fewer.image, make(random_batch(SIX, 2), 0).last.image)
+
+    @pytest.mark.parametrize("first", [View(flip=1.0), View(scales=(2.0,)), View(blur=1.0)])
+    def test_a_first_view_that_would_be_left_as_it_is_is_refused(self, first: View) -> None:
+        with pytest.raises(ValueError, match="first view of a method should be"):
+            self.maker(first, View())
+        assert len(self.maker(View(supervised=False), View())(random_batch(SIX, 2), 0)) == 2
