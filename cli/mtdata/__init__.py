@@ -2,7 +2,7 @@
 
 import click
 
-from cli.shared.common import entry_point, paragraph, say
+from cli.shared.common import entry_point
 from cli.shared.groups import Lazy, LazyGroup, examples
 
 COMMANDS = {
@@ -20,26 +20,9 @@ COMMANDS = {
 }
 
 
-def _warn_of_namesake() -> None:
-    """Say so where the tool of the same name on PyPI is installed beside this one."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        found = version("mtdata")
-    except PackageNotFoundError:
-        return
-    text = (
-        f"Note: the distribution mtdata {found} is installed too; it is another tool with the same "
-        "package and command names. This is mtdata of mtpartial. Where one of them misbehaves, "
-        "give each its own environment."
-    )
-    say(paragraph(text))
-
-
 @click.group(
     cls=LazyGroup,
     lazy=COMMANDS,
-    context_settings={"max_content_width": 100},
     epilog=examples(
         "mtdata build --dataset rooms --images 400,100 --regime one",
         "mtdata info data/rooms.h5",
@@ -50,10 +33,9 @@ def _warn_of_namesake() -> None:
 def mtdata() -> None:
     """Build data sets with several labels an image, say which labels may be seen, look at them.
 
-    An error is one paragraph; --debug, given to any command, adds the traceback. Exit codes: 0
-    done, 1 failed, 2 wrong usage, 3 bad data, 130 interrupted.
+    An error is one paragraph; --debug adds the traceback. Exit codes: 0 done, 1 failed, 2 wrong
+    usage, 3 bad data, 130 interrupted.
     """
-    _warn_of_namesake()
 
 
 main = entry_point(mtdata)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, pair, regime_options, seed_option, size, tasks_option
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UsageError
@@ -22,6 +22,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata build --dataset nyu --source nyuv2 --regime one --regime random",
         "mtdata build --dataset nyu --classes 40 --tasks semantic,depth --size 96x128 --jobs 2",
@@ -37,7 +38,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     type=FILE,
     help="Folder to read.  [default: $MTDATA_SOURCES/NAME, then data/raw/NAME]",
 )
-@click.option("--out", type=FILE, help="Store to write.  [default: data/NAME.h5]")
+@click.option("-o", "--out", type=FILE, help="Store to write.  [default: data/NAME.h5]")
 @click.option(
     "--regime",
     "regimes",
@@ -79,6 +80,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
 @click.option("--images", type=pair, metavar="N,N", help="rooms: images to train, to test.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")
 @click.option(
+    "-j",
     "--jobs",
     type=click.IntRange(min=1),
     default=lambda: os.cpu_count() or 1,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE
 from cli.shared.plugins import plugin_option
 from mtdata.errors import DataError, SourceNotFoundError, UsageError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata datasets",
         "mtdata datasets cityscapes --source downloads",

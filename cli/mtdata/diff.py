@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.shared.common import json_option, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ SHOWN = 5
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata diff data/nyu.h5 data/nyu-again.h5",
         "mtdata diff a.h5 b.h5 --brief",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, put_json
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import store_argument
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata info data/nyu.h5",
         "mtdata info data/nyu.h5 --json",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE
 from mtdata.errors import UsageError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata init photos",
         "mtdata init photos --stdout",

@@ -6,13 +6,14 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 
 RANGE = ("min", "p1", "median", "mean", "p99", "max")
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata stats data/nyu.h5 --plot stats.png",
         "mtdata stats data/nyu.h5 --regime one --json",
@@ -20,7 +21,7 @@ RANGE = ("min", "p1", "median", "mean", "p99", "max")
 )
 @store_argument
 @click.option("--regime", metavar="NAME", help="Only the labels that it shows.  [default: all]")
-@click.option("--plot", type=FILE, help="Draw it too, for instance into stats.png.")
+@click.option("-o", "--plot", type=FILE, help="Draw it too, for instance into stats.png.")
 @json_option
 def stats(store: Path, *, regime: str | None, plot: Path | None, as_json: bool) -> None:
     """Read all labels once: class frequencies, ranges, valid pixels, labels that go together."""

@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from cli.shared.common import json_option, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import store_argument
 from mtdata.errors import DataError
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata verify data/nyu.h5",
         "mtdata verify data/nyu.h5 --json",

@@ -16,7 +16,6 @@ COMMANDS = {
 @click.group(
     cls=LazyGroup,
     lazy=COMMANDS,
-    context_settings={"max_content_width": 100},
     epilog=examples(
         "mtmodels list methods xtc",
         "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0",
@@ -27,8 +26,8 @@ COMMANDS = {
 def mtmodels() -> None:
     """Say what networks and methods there are; score and compare runs of mttrain.
 
-    An error is one paragraph; --debug, given to any command, adds the traceback. Exit codes: 0
-    done, 1 failed, 2 wrong usage, 3 bad data, 130 interrupted.
+    An error is one paragraph; --debug adds the traceback. Exit codes: 0 done, 1 failed, 2 wrong
+    usage, 3 bad data, 130 interrupted.
     """
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, put_json
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.members import Member
 from cli.shared.options import FILE
 from mtmodels.metrics import METRICS
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtmodels compare runs/nyu-*",
         "mtmodels compare runs/xtc-s* --baseline runs/sl-depth --baseline runs/sl-semantic",

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE
 from cli.shared.plugins import plugin_option, trust_option, use_copies
@@ -15,6 +15,7 @@ from mtmodels.metrics import METRICS
 
 @click.command(
     "eval",
+    cls=Command,
     epilog=examples(
         "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0",
         "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0 --protocol xtasc --json",

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, put_json
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UnknownNameError
 from mtdata.registry import Registry
@@ -25,6 +25,7 @@ FAMILIES = (
 
 @click.command(
     "list",
+    cls=Command,
     epilog=examples(
         "mtmodels list methods",
         "mtmodels list methods xtc",

@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, size, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photo.jpg -o predicted",
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photos/ -o predicted --tasks depth",

@@ -57,7 +57,6 @@ HEADINGS = {
 @click.command(
     cls=GroupedCommand,
     headings=HEADINGS,
-    context_settings={"max_content_width": 100},
     epilog=examples(
         "mttrain --method xtc",
         "mttrain --recipe nyu-compact --data data/nyu.h5 --method sl --tasks depth",
@@ -163,7 +162,7 @@ HEADINGS = {
 @named_plugins_option
 @trust_option
 @click.option(
-    "--out", type=FILE, help="Run folder.  [default: runs/DATA-METHOD-NETWORK-REGIME-sSEED]"
+    "-o", "--out", type=FILE, help="Run folder.  [default: runs/DATA-METHOD-NETWORK-REGIME-sSEED]"
 )
 @click.option("--resume", is_flag=True, help="Continue the run that is there.")
 @click.option("--overwrite", is_flag=True, help="Replace the run that is there.")

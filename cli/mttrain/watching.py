@@ -1,12 +1,12 @@
 """What a run shows while it goes: a bar on a terminal, now and then a line elsewhere."""
 
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cli.shared.common import say
+from cli.shared.progress import may_draw
 from mtmodels.training.loop.watcher import Progress, Watcher
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class BarWatcher(Watcher):
 
 @contextmanager
 def watching() -> Iterator[Watcher]:
-    """The watcher that suits stderr."""
-    if not sys.stderr.isatty():
+    """The watcher that suits stderr and the general options."""
+    if not may_draw():
         yield LineWatcher()
         return
     from rich.console import Console

@@ -6,22 +6,46 @@ Nothing here imports torch: `--help` has to be quick.
 import json
 import sys
 import textwrap
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from cli.shared.general import General, general
 from mtdata.errors import MtdataError
 
 
 def say(text: str) -> None:
-    """Talk to the person: on stderr."""
-    click.echo(text, err=True)
+    """Talk to the person, on stderr; not where --quiet was given."""
+    if not general().quiet:
+        click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Say as one paragraph what makes a result worth less; --quiet does not silence it."""
+    click.echo(paragraph(f"Warning: {text}"), err=True)
 
 
 def paragraph(text: str) -> str:
     """Break a long sentence into lines, but no path or option in it."""
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def warn_of_namesake() -> None:
+    """Say so where the tool of the same name on PyPI is installed beside this one."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("mtdata")
+    except PackageNotFoundError:
+        return
+    warn(
+        f"the distribution mtdata {found} is installed too; it is another tool with the same "
+        "package and command names. This is mtdata of mtpartial. Where one of them misbehaves, "
+        "give each its own environment."
+    )
 
 
 def put_json(value: Any) -> None:
@@ -30,39 +54,56 @@ def put_json(value: Any) -> None:
 
 
 def _fail(text: str) -> None:
-    say(paragraph(f"Error: {text}"))
+    click.echo(paragraph(f"Error: {text}"), err=True)
 
 
 def run(command: click.Command, arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code.
 
     0 done, 1 failed, 2 wrong usage, 3 bad data, 130 interrupted. An error is one paragraph, never
-    a traceback, unless `--debug` stands among the arguments.
+    a traceback, unless the option `--debug` is given.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
-    given = [a for a in given if a != "--debug"]
+    asked = General()
     try:
-        result = command.main(given, standalone_mode=False)
+        with _telling(asked):
+            result = command.main(arguments, standalone_mode=False, obj=asked)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
-        if debug:
+        if asked.debug:
             raise
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click takes the end of a file for that of the terminal's input.
+        if isinstance(error.__cause__, EOFError):
+            return _unforeseen(error.__cause__, asked)
         _fail("interrupted.")
         return 130
     except MtdataError as error:
-        if debug:
+        if asked.debug:
             raise
         _fail(str(error))
         return error.exit_code
     except Exception as error:
-        if debug:
-            raise
-        _fail(f"{type(error).__name__}: {error}. Add --debug for the traceback.")
-        return 1
+        return _unforeseen(error, asked)
+
+
+def _unforeseen(error: Exception, asked: General) -> int:
+    if asked.debug:
+        raise error
+    _fail(f"{type(error).__name__}: {error}. Add --debug for the traceback.")
+    return 1
+
+
+@contextmanager
+def _telling(asked: General) -> Iterator[None]:
+    """Around a command: where --verbose was given, the time that it took."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        if asked.verbose:
+            click.echo(f"Took {time.perf_counter() - started:.1f} s.", err=True)
 
 
 def entry_point(command: click.Command) -> Callable[[], None]:

@@ -1,10 +1,13 @@
 """Commands and groups of commands: examples, headings of options, imports that wait."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
+
+from cli.shared.common import warn_of_namesake
+from cli.shared.general import Habits, general
 
 
 def examples(*lines: str) -> str:
@@ -13,7 +16,24 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-class GroupedCommand(click.Command):
+class Command(Habits):
+    """A command: all of them have the general options."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; where --verbose was given, say first by what, and let libraries talk."""
+        warn_of_namesake()
+        if general().verbose:
+            import logging
+            import platform
+            from importlib.metadata import version
+
+            ours = f"mtpartial {version('mtpartial')}, Python {platform.python_version()}"
+            click.echo(f"{ours}, {platform.platform()}.", err=True)
+            logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+        return super().invoke(ctx)
+
+
+class GroupedCommand(Command):
     """Lists options under headings; those that no heading names come last.
 
     Args:
@@ -24,18 +44,13 @@ class GroupedCommand(click.Command):
         super().__init__(*args, **kwargs)
         self.headings = headings
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, a section a heading."""
-        records = {
-            str(parameter.name): record
-            for parameter in self.get_params(ctx)
-            if (record := parameter.get_help_record(ctx)) is not None
-        }
+    def sections(self, ctx: click.Context) -> Iterator[tuple[str, list[click.Parameter]]]:
+        """The options, a section a heading."""
+        left = {str(parameter.name): parameter for parameter in self.params}
         for heading, names in self.headings.items():
-            with formatter.section(heading):
-                formatter.write_dl([records.pop(name) for name in names])
-        with formatter.section("Others"):
-            formatter.write_dl(list(records.values()))
+            yield heading, [left.pop(name) for name in names]
+        yield "Others", list(left.values())
+        yield from list(super().sections(ctx))[1:]
 
 
 class Lazy(NamedTuple):
@@ -45,7 +60,7 @@ class Lazy(NamedTuple):
     summary: str
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Habits, click.Group):
     """A group whose `--help` imports none of its commands.
 
     Args:
@@ -77,6 +92,11 @@ class LazyGroup(click.Group):
 
             raise click.UsageError(str(UnknownNameError("command", args[0], self.lazy)), ctx)
         return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options and then the commands."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from their summaries."""

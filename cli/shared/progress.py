@@ -1,18 +1,26 @@
-"""A progress bar on stderr: what, how far, how fast, how long still. Quiet without a terminal."""
+"""A progress bar on stderr: what, how far, how fast, how long still. None without a terminal."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cli.shared.general import general
+
 if TYPE_CHECKING:
     from mtdata.progress import Progress as Report
 
 
+def may_draw() -> bool:
+    """Whether bars may be drawn: on a terminal, where no option is against it."""
+    asked = general()
+    return sys.stderr.isatty() and not (asked.quiet or asked.no_progress)
+
+
 @contextmanager
 def progress_bar(unit: str = "images") -> Iterator["Report | None"]:
-    """Yield what the library reports its progress to; None where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    """Yield what the library reports its progress to; None where no bar is to be drawn."""
+    if not may_draw():
         yield None
         return
     from rich.console import Console

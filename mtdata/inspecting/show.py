@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError, UsageError
@@ -38,6 +39,35 @@ def show(
     rows = [_row(store, _find(splits, key), regime, seen) for key in keys]
     entries = [e for task in store.tasks for e in swatches(task, seen[task.name])]
     return sheet(rows, legend=entries)
+
+
+def pick(
+    store: Store,
+    split: str | None = None,
+    *,
+    first: int | None = None,
+    random: int | None = None,
+    seed: int = 0,
+) -> tuple[str, tuple[str, ...]]:
+    """A split and keys of it: the first ones, or ones drawn by a seed, in the order of the store.
+
+    Args:
+        store: Where the images are.
+        split: Name of the split; None for the first.
+        first: How many from its beginning; all where it has fewer.
+        random: How many to draw, instead.
+        seed: Where the draw starts.
+
+    Raises:
+        UnknownNameError: for a split that the store does not have.
+    """
+    chosen = next(iter(store.splits.values())) if split is None else store.split(split)
+    if random is None:
+        places = list(range(min(first or 0, len(chosen))))
+    else:
+        drawn = np.random.default_rng(seed).permutation(len(chosen))[:random]
+        places = sorted(drawn.tolist())
+    return chosen.name, tuple(chosen.keys[place] for place in places)
 
 
 def _row(

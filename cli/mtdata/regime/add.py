@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, regime_options, seed_option, store_argument
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UnknownNameError, UsageError
@@ -19,6 +19,7 @@ IMPORT = "import"
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata regime add data/nyu.h5 --kind random",
         "mtdata regime add data/nyu.h5 --kind one --seed 1 --name one-1",

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from cli.shared.common import say
-from cli.shared.groups import examples
+from cli.shared.common import json_option, put_json, say
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata regime export data/nyu.h5 one -o one.csv",
         "mtdata regime export data/nyu.h5 one -o one.json",
@@ -20,7 +21,8 @@ from cli.shared.options import FILE, store_argument
 @click.option(
     "-o", "--out", type=FILE, required=True, help="CSV or JSON file to write, by its suffix."
 )
-def export(store: Path, name: str, *, out: Path) -> None:
+@json_option
+def export(store: Path, name: str, *, out: Path, as_json: bool) -> None:
     """Write a regime to a file that `regime add --kind import` and mttrain --regime (CSV) read.
 
     CSV has a line of key and task for each label; JSON the tasks of each key.
@@ -28,4 +30,7 @@ def export(store: Path, name: str, *, out: Path) -> None:
     from mtdata.store.regime_summary import export_regime
 
     table = export_regime(store, name, out)
+    if as_json:
+        labels = {task: int(n) for task, n in table.counts.items()}
+        put_json({"path": str(out), "regime": name, "images": len(table.keys), "labels": labels})
     say(f"Wrote {int(table.labels.sum()):,} labels of {len(table.keys):,} images to {out}.")

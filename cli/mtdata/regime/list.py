@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from cli.shared.common import json_option, put_json
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import store_argument
 
 
 @click.command(
     "list",
+    cls=Command,
     epilog=examples(
         "mtdata regime list data/nyu.h5",
         "mtdata regime list data/nyu.h5 --json",

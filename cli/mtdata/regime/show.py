@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 
 SETS = 20
@@ -15,6 +15,7 @@ SETS = 20
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata regime show data/nyu.h5 random --plot random.png",
         "mtdata regime show data/nyu.h5 one --json",
@@ -22,7 +23,7 @@ SETS = 20
 )
 @store_argument
 @click.argument("name")
-@click.option("--plot", type=FILE, help="Draw it too, for instance into regime.png.")
+@click.option("-o", "--plot", type=FILE, help="Draw it too, for instance into regime.png.")
 @json_option
 def show(store: Path, name: str, *, plot: Path | None, as_json: bool) -> None:
     """Tell all about one regime: labels, numbers of labels, tasks that are shown together."""

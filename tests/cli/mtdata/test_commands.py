@@ -258,3 +258,39 @@ def test_an_interrupted_build_ends_with_130(
     arguments = ["build", "--dataset", "rooms", "--images", "1,1"]
     assert run(mtdata, [*arguments, "--out", str(tmp_path / "a.h5")]) == 130
     assert "--resume" in capsys.readouterr().err
+
+
+def test_show_first_and_random(store: Path, tmp_path: Path, capsys: Captured) -> None:
+    out = tmp_path / "sheet.png"
+    base = ["show", str(store), "-o", str(out)]
+    with open_store(store) as opened:
+        train, test = opened.split("train").keys, opened.split("test").keys
+    assert _json([*base, "--first", "2"], capsys)["keys"] == list(train[:2])
+    assert _json([*base, "--first", "99", "--split", "test"], capsys)["keys"] == list(test)
+    drawn = [
+        tuple(_json([*base, "--random", "2", "--seed", str(seed)], capsys)["keys"])
+        for seed in (*range(8), 0)
+    ]
+    assert drawn[0] == drawn[-1]
+    assert len(set(drawn)) > 2
+    for keys in drawn:
+        assert len(set(keys)) == 2
+        assert set(keys) <= set(train)
+    assert out.stat().st_size > 0
+
+
+@pytest.mark.parametrize("given", [[], ["0001", "--first", "1"], ["--first", "1", "--random", "1"]])
+def test_show_one_way_of_naming(
+    store: Path, tmp_path: Path, given: list[str], capsys: Captured
+) -> None:
+    out = tmp_path / "sheet.png"
+    assert run(mtdata, ["show", str(store), *given, "-o", str(out)]) == 2
+    assert "--random N" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_regimes_tell_json(store: Path, tmp_path: Path, capsys: Captured) -> None:
+    out = tmp_path / "one.csv"
+    told = _json(["regime", "export", str(store), "one", "-o", str(out)], capsys)
+    assert sum(told["labels"].values()) == len(out.read_text().splitlines()) - 1
+    assert _json(["regime", "remove", str(store), "one"], capsys)["removed"] == "one"

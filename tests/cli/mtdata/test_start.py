@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.mtdata import mtdata
+from cli.mtmodels import mtmodels
 from cli.shared.common import run
 
 HEAVY = ("torch", "numpy", "h5py", "cv2", "matplotlib", "rich", "scipy")
@@ -53,8 +54,12 @@ def test_the_namesake_is_named(
     )
     assert run(mtdata, ["info", str(tmp_path / "none.h5")]) == 3
     told = capsys.readouterr().err
-    assert told.startswith("Note: the distribution mtdata 0.4.3 is installed too")
+    assert told.startswith("Warning: the distribution mtdata 0.4.3 is installed too")
     assert run(mtdata, ["--version"]) == 0
+    capsys.readouterr()
+    # The package has the name too, so it matters to the other commands as well.
+    assert run(mtmodels, ["compare", str(tmp_path / "none"), "--quiet"]) != 0
+    assert capsys.readouterr().err.startswith("Warning: the distribution mtdata 0.4.3")
 
 
 def test_without_the_namesake_nothing_is_said(
