@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.completion import Known
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, pair, regime_options, seed_option, size, tasks_option
+from cli.shared.members import Member
+from cli.shared.options import (
+    COMPRESSIONS,
+    FILE,
+    pair,
+    regime_options,
+    seed_option,
+    size,
+    tasks_option,
+)
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UsageError
+from mtdata.regimes import REGIMES
+from mtdata.sources import SOURCES
 
 if TYPE_CHECKING:
     from mtdata.building.regimes import RegimeSpec
@@ -31,7 +43,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
         "mtdata build --dataset rooms --images 400,100 --regime one --out rooms.h5",
     ),
 )
-@click.option("--dataset", required=True, metavar="NAME", help="See `mtdata datasets`.")
+@click.option("--dataset", required=True, type=Member(SOURCES), help="See `mtdata datasets`.")
 @click.option(
     "--source",
     "root",
@@ -43,6 +55,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     "--regime",
     "regimes",
     multiple=True,
+    type=Member(REGIMES, late=True),
     metavar="KIND",
     help="Draw a regime (full, one, random, imbalanced, fraction) on the training split; may be "
     "repeated. The first is the one that mttrain uses by default.",
@@ -56,12 +69,21 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     help="Height and width to resize to; native keeps the source's.  [default: the data set's]",
 )
 @tasks_option
-@click.option("--classes", type=int, help="nyu: 13 or 40; cityscapes: 7 or 19.  [default: 13, 7]")
+@click.option(
+    "--classes",
+    type=Known(13, 40, 7, 19),
+    help="nyu: 13 or 40; cityscapes: 7 or 19.  [default: 13, 7]",
+)
 @click.option(
     "--depth",
+    type=Known("filled", "raw", "disparity", "px", "m"),
     help="nyu: filled or raw; cityscapes: disparity, px or m.  [default: filled, disparity]",
 )
-@click.option("--normals", help="nyu: computed (from depth) or given.  [default: what there is]")
+@click.option(
+    "--normals",
+    type=Known("computed", "given"),
+    help="nyu: computed (from depth) or given.  [default: what there is]",
+)
 @click.option(
     "--crop",
     metavar="BOX",
@@ -70,10 +92,12 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
 )
 @click.option(
     "--layout",
+    type=Known("mat", "folders", "mtan", "official"),
     help="nyu: mat, folders or mtan; cityscapes: official or mtan.  [default: what lies there]",
 )
 @click.option(
     "--edges",
+    type=Known("split", "target", "boundaries"),
     help="pascal: split (target in train, boundaries in val), target or boundaries.  "
     "[default: split]",
 )
@@ -89,6 +113,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
 @seed_option
 @click.option(
     "--compression",
+    type=click.Choice(COMPRESSIONS),
     default="blosc",
     show_default=True,
     help="blosc, or gzip or none for any reader.",
@@ -131,7 +156,6 @@ def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
 
 def _open(dataset: str, options: dict[str, Any]) -> "Source":
     """The source, with the options that were given for it."""
-    from mtdata.sources import SOURCES
     from mtdata.sources.locate import open_source
 
     given = {name: options.pop(name) for name in SOURCE_OPTIONS}
@@ -162,7 +186,6 @@ def _request(source: "Source", options: dict[str, Any]) -> dict[str, Any]:
 def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
     """The regimes, each with those options that are for it."""
     from mtdata.building.regimes import RegimeSpec
-    from mtdata.regimes import REGIMES
 
     kinds = options.pop("regimes")
     given = {name: value for name in REGIME_OPTIONS if (value := options.pop(name))}

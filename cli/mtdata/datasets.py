@@ -7,9 +7,11 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
+from cli.shared.members import Member
 from cli.shared.options import FILE
 from cli.shared.plugins import plugin_option
 from mtdata.errors import DataError, SourceNotFoundError, UsageError
+from mtdata.sources import SOURCES
 
 if TYPE_CHECKING:
     from mtdata.sources.base import Source
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
         "mtdata datasets --json",
     ),
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, metavar="[NAME]", type=Member(SOURCES))
 @click.option("--source", "root", type=FILE, help="Folder of NAME: tell what is there of it.")
 @click.option("--verify", is_flag=True, help="Compare the digests of the files of NAME, too.")
 @plugin_option
@@ -36,7 +38,6 @@ def datasets(*, name: str | None, root: Path | None, verify: bool, as_json: bool
     With NAME, tell what a folder has of that data set, and what it lacks.
     """
     from mtdata.plugins import load_installed
-    from mtdata.sources import SOURCES
 
     if name is None:
         load_installed()
@@ -87,8 +88,6 @@ def _look(name: str, place: Path, *, verify: bool) -> "Completeness":
 
 
 def _about(name: str, source: "type[Source]") -> dict[str, Any]:
-    from mtdata.sources import SOURCES
-
     place = _place(source, None)
     return {
         "summary": source.summary,

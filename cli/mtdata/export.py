@@ -7,7 +7,7 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, store_argument, tasks_option
+from cli.shared.options import FILE, regime_name, store_argument, tasks_option
 
 if TYPE_CHECKING:
     from mtdata.export import ExportSummary
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     "--to",
     "form",
     required=True,
-    metavar="FORM",
+    type=click.Choice(["folder", "npy", "croissant"]),
     help="folder (images, label files, tasks.yaml), npy (MTAN's tree, for the papers' released "
     "code) or croissant (folder with Croissant metadata).",
 )
 @click.option("-o", "--out", type=FILE, required=True, help="Folder to make.")
-@click.option(
-    "--regime",
-    metavar="NAME",
+@regime_name(
     help="Only labels that it shows; npy: all labels, and MTPSL's file of which it shows.",
 )
 @tasks_option

@@ -7,7 +7,7 @@ import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE
+from cli.shared.options import COMPRESSIONS, FILE
 
 if TYPE_CHECKING:
     from mtdata.merging.summary import MergeSummary
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     help="Where two stores hold other labels, take those of the first or the last.  "
     "[default: refuse]",
 )
-@click.option("--compression", help="blosc, gzip or none.  [default: that of the first store]")
+@click.option(
+    "--compression",
+    type=click.Choice(COMPRESSIONS),
+    help="Of the chunks.  [default: that of the first store]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a store that exists.")
 @json_option
 def merge(*, stores: tuple[Path, ...], as_json: bool, **options: Any) -> None:

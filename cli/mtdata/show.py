@@ -6,7 +6,7 @@ import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, seed_option, store_argument
+from cli.shared.options import FILE, regime_name, seed_option, split_name, store_argument
 from mtdata.errors import UsageError
 
 ROWS = click.IntRange(1, 100)
@@ -27,10 +27,8 @@ ROWS = click.IntRange(1, 100)
 @click.option("--random", type=ROWS, metavar="N", help="N images of a split, drawn by --seed.")
 @seed_option
 @click.option("-o", "--out", type=FILE, required=True, help="Picture to write, such as sheet.png.")
-@click.option("--regime", metavar="NAME", help="Mark what it hides as hidden.  [default: show all]")
-@click.option(
-    "--split",
-    metavar="NAME",
+@regime_name(help="Mark what it hides as hidden.  [default: show all]")
+@split_name(
     help="Where to look.  [default: for KEY all, train first; else the first]",
 )
 @json_option

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, put_json
+from cli.shared.completion import of_family
 from cli.shared.groups import Command, examples
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UnknownNameError
@@ -34,7 +35,7 @@ FAMILIES = (
     ),
 )
 @click.argument("family", type=click.Choice(FAMILIES))
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=of_family)
 @plugin_option
 @json_option
 def list_(family: str, name: str | None, *, as_json: bool) -> None:

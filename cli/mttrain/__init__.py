@@ -9,6 +9,7 @@ import click
 
 from cli.mttrain.flags import check_method, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say
+from cli.shared.completion import recipes
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, names
@@ -68,7 +69,10 @@ HEADINGS = {
 )
 @click.version_option(package_name="mtpartial", prog_name="mttrain")
 @click.option(
-    "--data", metavar="FILE", help="Store.  [default: the one in data/, or made-up rooms]"
+    "--data",
+    type=click.Path(),
+    metavar="FILE",
+    help="Store.  [default: the one in data/, or made-up rooms]",
 )
 @click.option(
     "--regime", metavar="NAME|FILE.csv", help="Labels that may be seen.  [default: the store's]"
@@ -150,7 +154,10 @@ HEADINGS = {
     help="Keep images and visible labels in shared memory.  [default: none]",
 )
 @click.option(
-    "--recipe", metavar="NAME|FILE", help="Start from a recipe; see `mtmodels list recipes`."
+    "--recipe",
+    metavar="NAME|FILE",
+    shell_complete=recipes,
+    help="Start from a recipe; see `mtmodels list recipes`.",
 )
 @click.option(
     "--set",

@@ -41,11 +41,10 @@ def general() -> General:
 class Habits(click.Command):
     """A command or a group with `-h` and the general options."""
 
-    def __init__(
-        self, *args: Any, context_settings: dict[str, Any] | None = None, **kwargs: Any
-    ) -> None:
-        habits = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-        super().__init__(*args, context_settings=habits | (context_settings or {}), **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        self.context_settings.setdefault("max_content_width", 100)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Its own parameters, the general ones, and help."""

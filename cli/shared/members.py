@@ -1,10 +1,12 @@
 """The members of a family as the values of an option: checked, listed by help, completed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from cli.shared.completion import beginning
 from mtdata.errors import UnknownNameError
 from mtdata.registry import Registry
 
@@ -16,19 +18,23 @@ class Member(click.ParamType):  # type: ignore[type-arg]  # generic since click 
 
     Args:
         registry: The family.
+        also: Names that the command takes beside them.
         late: Whether the command looks at the names itself, by `check_members`, as it first loads
             plug-ins that no option names: those of a run, or of a recipe.
     """
 
     name = "name"
 
-    def __init__(self, registry: Registry[Any], *, late: bool = False) -> None:
+    def __init__(
+        self, registry: Registry[Any], *, also: Sequence[str] = (), late: bool = False
+    ) -> None:
         self.registry = registry
+        self.also = tuple(also)
         self.late = late
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """All names, as the help shows them."""
-        return f"[{'|'.join(self.registry)}]"
+        return f"[{'|'.join([*self.registry, *self.also])}]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name; refused with the nearest one where there is none such."""
@@ -36,8 +42,8 @@ class Member(click.ParamType):  # type: ignore[type-arg]  # generic since click 
 
     def check(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """As `convert`, at once."""
-        if value not in self.registry:
-            known = tuple(self.registry)
+        if value not in self.also and value not in self.registry:
+            known = (*self.registry, *self.also)
             self.fail(str(UnknownNameError(self.registry.family, str(value), known)), param, ctx)
         return str(value)
 
@@ -45,7 +51,7 @@ class Member(click.ParamType):  # type: ignore[type-arg]  # generic since click 
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """The names that begin so."""
-        return [CompletionItem(name) for name in self.registry if name.startswith(incomplete)]
+        return beginning(incomplete, [*self.registry, *self.also])
 
 
 def check_members() -> None:

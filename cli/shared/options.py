@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+
+from cli.shared.completion import of_store
 
 FILE = click.Path(path_type=Path)
 """A path that the library opens: its error says more than click's."""
@@ -73,6 +76,11 @@ def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+COMPRESSIONS = ("blosc", "gzip", "none")
+"""Those of the store, which takes numpy and h5py to import."""
+
+split_name = partial(click.option, "--split", metavar="NAME", shell_complete=of_store("splits"))
+regime_name = partial(click.option, "--regime", metavar="NAME", shell_complete=of_store("regimes"))
 store_argument = click.argument("store", metavar="FILE", type=FILE)
 seed_option = click.option("--seed", default=0, show_default=True, help="Where all draws start.")
 tasks_option = click.option(

@@ -199,3 +199,55 @@ def test_the_end_of_a_file_is_no_interruption(capsys: Captured) -> None:
 
     assert run(ends, []) == 1
     assert "ran out of input" in capsys.readouterr().err
+
+
+OPEN = {
+    "assignments", "baselines", "crop", "encoder_weights", "images", "name", "pattern", "plugins",
+    "ratio", "regime", "size", "split", "tasks", "how", "keys", "plugin", "recipe",
+}  # fmt: skip
+"""Parameters whose values nobody can list: sizes, names of one's own, keys of images."""
+
+
+@each_one
+def test_closed_sets_have_types(command: click.Command, path: tuple[str, ...]) -> None:
+    for parameter in command.params:
+        free = isinstance(parameter.type, (click.types.StringParamType, click.types.FuncParamType))
+        completed = parameter._custom_shell_complete is not None
+        assert not free or completed or str(parameter.name) in OPEN, parameter.name
+
+
+def test_names_that_are_written_down_twice() -> None:
+    """Choices whose sets live in modules that take long to import."""
+    from cli.mtdata.export import export
+    from cli.shared.options import COMPRESSIONS as LISTED
+    from mtdata.export import EXPORTS
+    from mtdata.store import COMPRESSIONS
+
+    form = next(each for each in export.params if each.name == "form").type
+    assert isinstance(form, click.Choice)
+    assert list(form.choices) == list(EXPORTS)
+    assert set(LISTED) == set(COMPRESSIONS)
+
+
+def test_completed_words_of_data_sets_are_taken_by_them(capsys: Captured, tmp_path: Path) -> None:
+    """Each word that a shell offers passes the check of some data set."""
+    from cli.mtdata.build import build
+    from cli.shared.completion import Known
+    from mtdata.errors import MtdataError
+    from mtdata.sources import SOURCES
+
+    words = {p.name: p.type.words for p in build.params if isinstance(p.type, Known)}
+    assert set(words) == {"classes", "depth", "normals", "layout", "edges"}
+    for name, known in words.items():
+        for word in known:
+            refused = []
+            for source in SOURCES.values():
+                if name not in source.takes:
+                    continue
+                try:
+                    source(tmp_path, **{name: word})
+                except MtdataError as error:
+                    refused.append(f"`{name}` should be" in str(error) or f"{word}" in str(error))
+                else:
+                    refused.append(False)
+            assert not all(refused), (name, word)

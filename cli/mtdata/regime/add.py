@@ -8,9 +8,11 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
+from cli.shared.members import Member
 from cli.shared.options import FILE, regime_options, seed_option, store_argument
 from cli.shared.plugins import plugin_option
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
+from mtdata.regimes import REGIMES
 
 if TYPE_CHECKING:
     from mtdata.regimes.table import RegimeTable
@@ -33,6 +35,8 @@ IMPORT = "import"
 @click.option(
     "--kind",
     required=True,
+    type=Member(REGIMES, also=[IMPORT]),
+    metavar="KIND",
     help="full, one (a label an image), random (1 to K - 1), imbalanced (one an image, in a given "
     "--ratio), fraction (all labels of a --share of the images), or import (--from a file).",
 )
@@ -66,11 +70,7 @@ def add(
     **options: Any,
 ) -> None:
     """Draw a regime on the training split, or read one from a file, and keep it in the store."""
-    from mtdata.regimes import REGIMES
-
     given = {option: value for option, value in options.items() if value}
-    if kind not in (*REGIMES, IMPORT):
-        raise UnknownNameError("regime", kind, [*REGIMES, IMPORT])
     if (kind == IMPORT) != (file is not None):
         raise UsageError(
             "--kind import reads --from PATH, and no other kind does: give both, or neither."

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.shared.common import json_option, put_json, say
+from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 
@@ -17,7 +18,7 @@ from cli.shared.options import FILE, store_argument
     ),
 )
 @store_argument
-@click.argument("name")
+@click.argument("name", shell_complete=of_store("regimes"))
 @click.option(
     "-o", "--out", type=FILE, required=True, help="CSV or JSON file to write, by its suffix."
 )

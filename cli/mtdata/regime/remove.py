@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from cli.shared.common import json_option, put_json, say
+from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
 from cli.shared.options import store_argument
 
 
 @click.command(cls=Command, epilog=examples("mtdata regime remove data/nyu.h5 one-1"))
 @store_argument
-@click.argument("name")
+@click.argument("name", shell_complete=of_store("regimes"))
 @json_option
 def remove(store: Path, name: str, *, as_json: bool) -> None:
     """Remove a regime from a store; images and labels stay as they are."""

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 
@@ -22,7 +23,7 @@ SETS = 20
     ),
 )
 @store_argument
-@click.argument("name")
+@click.argument("name", shell_complete=of_store("regimes"))
 @click.option("-o", "--plot", type=FILE, help="Draw it too, for instance into regime.png.")
 @json_option
 def show(store: Path, name: str, *, plot: Path | None, as_json: bool) -> None:
