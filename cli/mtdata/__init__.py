@@ -9,6 +9,7 @@ COMMANDS = {
     "build": Lazy("cli.mtdata.build:build", "Build a store from a data set."),
     "init": Lazy("cli.mtdata.init:init", "Propose the tasks.yaml of a folder of your own."),
     "info": Lazy("cli.mtdata.info:info", "Say what a store holds."),
+    "keys": Lazy("cli.mtdata.keys:keys", "List the keys of images."),
     "stats": Lazy("cli.mtdata.stats:stats", "Class frequencies, ranges, labels that go together."),
     "show": Lazy("cli.mtdata.show:show", "Picture images beside their labels."),
     "verify": Lazy("cli.mtdata.verify:verify", "Check every sample of a store."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.shared.common import json_option, put_json, say
+from cli.shared.general import general
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from mtdata.inspecting.comparing.cells import CellChange
     from mtdata.inspecting.comparing.report import Difference, Only, SplitChange
 
-DIFFERENT = 1
-"""What it ends with where the stores differ, as diff(1) does."""
+DIFFERENT, TROUBLE = 1, 2
+"""What it ends with where the stores differ, or cannot be compared, as diff(1) does."""
 LISTED = 20
 """Cells that are listed one by one."""
 SHOWN = 5
@@ -37,12 +38,14 @@ SHOWN = 5
 def diff(a: Path, b: Path, *, brief: bool, as_json: bool) -> int:
     """Say in which tasks, images, labels, pixels and regimes two stores differ.
 
-    Ends with 0 where they are the same and with 1 where they differ. When, by what and from which
-    files they were made is told, and makes no difference.
+    Ends with 0 where they are the same, 1 where they differ, 2 where they cannot be compared, as
+    diff(1) does. When, by what and from which files they were made is told, and makes no
+    difference.
     """
     from cli.shared.progress import progress_bar
     from mtdata.inspecting.diff import diff as compare
 
+    general().failure = TROUBLE
     with progress_bar("cells") as progress:
         found = compare(a, b, pixels=not brief, progress=progress)
     put_json(found.to_json()) if as_json else _print(found)

@@ -7,7 +7,14 @@ import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, store_argument
+from cli.shared.options import (
+    FILE,
+    jobs_option,
+    limit_option,
+    regime_name,
+    split_name,
+    store_argument,
+)
 
 RANGE = ("min", "p1", "median", "mean", "p99", "max")
 
@@ -15,15 +22,28 @@ RANGE = ("min", "p1", "median", "mean", "p99", "max")
 @click.command(
     cls=Command,
     epilog=examples(
-        "mtdata stats data/nyu.h5 --plot stats.png",
+        "mtdata stats data/nyu.h5 --plot stats.png --jobs 2",
+        "mtdata stats data/nyu.h5 --split train --limit 100",
         "mtdata stats data/nyu.h5 --regime one --json",
     ),
 )
 @store_argument
-@click.option("--regime", metavar="NAME", help="Only the labels that it shows.  [default: all]")
+@regime_name(help="Only the labels that it shows.  [default: all]")
+@split_name(help="Only this split.  [default: all]")
+@limit_option
+@jobs_option
 @click.option("-o", "--plot", type=FILE, help="Draw it too, for instance into stats.png.")
 @json_option
-def stats(store: Path, *, regime: str | None, plot: Path | None, as_json: bool) -> None:
+def stats(
+    store: Path,
+    *,
+    regime: str | None,
+    split: str | None,
+    limit: int | None,
+    jobs: int,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
     """Read all labels once: class frequencies, ranges, valid pixels, labels that go together."""
     from cli.shared.progress import progress_bar
     from mtdata.inspecting.pictures import check_path, save
@@ -34,7 +54,7 @@ def stats(store: Path, *, regime: str | None, plot: Path | None, as_json: bool) 
         check_path(plot)
     with open_store(store) as opened:
         with progress_bar("labels") as report:
-            found = measure(opened, regime, report)
+            found = measure(opened, regime, report, split=split, limit=limit, jobs=jobs)
         if plot is not None:
             from mtdata.inspecting.stats_plot import plot as draw
 

@@ -83,7 +83,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> int:
         if asked.debug:
             raise
         _fail(str(error))
-        return error.exit_code
+        return asked.failure or error.exit_code
     except Exception as error:
         return _unforeseen(error, asked)
 
@@ -92,7 +92,7 @@ def _unforeseen(error: Exception, asked: General) -> int:
     if asked.debug:
         raise error
     _fail(f"{type(error).__name__}: {error}. Add --debug for the traceback.")
-    return 1
+    return asked.failure or 1
 
 
 @contextmanager

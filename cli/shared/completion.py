@@ -45,7 +45,7 @@ class Known(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 
 
 def of_store(what: str) -> Completer:
-    """Complete by the `splits` or `regimes` of the store that stands before, if it can be read."""
+    """Complete by the `splits`, `regimes` or `tasks` of the store before, if it can be read."""
 
     def complete(
         ctx: click.Context, parameter: click.Parameter, incomplete: str
@@ -53,10 +53,15 @@ def of_store(what: str) -> Completer:
         from mtdata.errors import MtdataError
         from mtdata.store import open_store
 
+        # Behind an option that still lacks its value, click has not yet given words their names.
+        path = ctx.params.get("store") or next(iter(ctx.args), None)
+        if path is None:
+            return []
         try:
-            with open_store(ctx.params["store"]) as store:
-                return beginning(incomplete, getattr(store, what))
-        except (KeyError, TypeError, OSError, MtdataError):
+            with open_store(path) as store:
+                found = getattr(store, what)
+                return beginning(incomplete, (getattr(each, "name", each) for each in found))
+        except (OSError, MtdataError):
             return []
 
     return complete

@@ -12,12 +12,13 @@ import click
 
 @dataclass
 class General:
-    """What was asked for of the general options."""
+    """What was asked for of the general options; `failure` is an exit code for every error."""
 
     quiet: bool = False
     verbose: bool = False
     no_progress: bool = False
     debug: bool = False
+    failure: int | None = None
 
 
 OPTIONS = tuple(

@@ -81,6 +81,12 @@ COMPRESSIONS = ("blosc", "gzip", "none")
 
 split_name = partial(click.option, "--split", metavar="NAME", shell_complete=of_store("splits"))
 regime_name = partial(click.option, "--regime", metavar="NAME", shell_complete=of_store("regimes"))
+limit_option = click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Only the first N images of each split."
+)
+jobs_option = click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
+)
 store_argument = click.argument("store", metavar="FILE", type=FILE)
 seed_option = click.option("--seed", default=0, show_default=True, help="Where all draws start.")
 tasks_option = click.option(

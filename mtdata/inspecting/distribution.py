@@ -1,5 +1,7 @@
 """Mean and quantiles of more numbers than fit into memory."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +36,24 @@ class Distribution:
         low = int(bins.min())
         counts = np.bincount(bins - low)
         self.bins[low : low + len(counts)] += counts
+
+    def merge(self, other: "Distribution") -> None:
+        """Take in what another has seen."""
+        self.count += other.count
+        self.total += other.total
+        self.minimum = min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
+        self.bins += other.bins
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Few of the bins are filled: only these travel between processes."""
+        filled = np.flatnonzero(self.bins)
+        return {**self.__dict__, "bins": (filled, self.bins[filled])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        places, counts = state["bins"]
+        self.__dict__ = {**state, "bins": np.zeros(BINS, np.int64)}
+        self.bins[places] = counts
 
     @property
     def mean(self) -> float:

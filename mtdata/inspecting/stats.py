@@ -1,18 +1,27 @@
 """What the labels of a store look like: frequencies, ranges, how many go together."""
 
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UnknownNameError
+from mtdata.errors import MtdataError, UnknownNameError, UsageError
 from mtdata.inspecting.distribution import Distribution
 from mtdata.progress import Progress
 from mtdata.regimes.counting import count_pairs
 from mtdata.store import Split, Store
 from mtdata.tasks.kinds import Classes
 from mtdata.tasks.task import Task
+
+PART = 64
+"""Labels that are read together: enough to be worth sending to another process."""
 
 
 @dataclass
@@ -47,6 +56,16 @@ class TaskStats:
             values = seen[:, channel] if seen.ndim == 2 else seen
             distribution.add(values.astype(np.float32, copy=False))
 
+    def merge(self, other: "TaskStats") -> None:
+        """Take in what another has seen of the same task."""
+        self.images += other.images
+        self.pixels += other.pixels
+        self.valid += other.valid
+        if self.classes is not None and other.classes is not None:
+            self.classes += other.classes
+        for mine, theirs in zip(self.distributions, other.distributions, strict=True):
+            mine.merge(theirs)
+
     def to_json(self) -> dict[str, Any]:
         """Counts, and pixels a class or extremes, mean and quantiles (for normals of x, y, z)."""
         share = self.valid / self.pixels if self.pixels else None
@@ -62,9 +81,10 @@ class TaskStats:
 
 @dataclass(frozen=True)
 class SplitStats:
-    """The labels of one split that a regime shows."""
+    """The labels of one split, or of its first images, that a regime shows."""
 
     split: Split
+    images: int
     regime: str
     tasks: dict[str, TaskStats]
     pairs: dict[str, int]
@@ -72,7 +92,7 @@ class SplitStats:
     def to_json(self) -> dict[str, Any]:
         """The part of `mtdata stats --json` on one split."""
         return {
-            "images": len(self.split),
+            "images": self.images,
             "regime": self.regime,
             "tasks": {name: stats.to_json() for name, stats in self.tasks.items()},
             "pairs": self.pairs,
@@ -95,40 +115,111 @@ class Stats:
         }
 
 
-def stats(store: Store, regime: str | None = None, progress: Progress | None = None) -> Stats:
-    """Read each label that a regime shows once.
+def stats(
+    store: Store,
+    regime: str | None = None,
+    progress: Progress | None = None,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    jobs: int = 1,
+) -> Stats:
+    """Read each label that a regime shows once. The number of jobs changes nothing of the result.
 
     Args:
         store: What to look at.
         regime: Name of a regime; None, and a split without that regime, means every label.
         progress: Told about labels read.
+        split: Name of the one split to look at; None for all.
+        limit: Only so many images of each split, the first; None for all.
+        jobs: Worker processes.
 
     Raises:
-        UnknownNameError: where no split has that regime.
+        UsageError: where `limit` or `jobs` is below 1.
+        UnknownNameError: where no split has that regime, or the store no such split.
         StoreError: where a label is broken.
+        MtdataError: where a worker was killed.
     """
+    if jobs < 1 or (limit is not None and limit < 1):
+        raise UsageError(f"`jobs` and `limit` should be 1 or more; found {jobs} and {limit}.")
     if regime is not None and regime not in store.regimes:
         raise UnknownNameError("regime", regime, list(store.regimes))
+    splits = store.splits if split is None else {split: store.split(split)}
     chosen = {
-        name: regime if regime in split.regimes and regime is not None else "full"
-        for name, split in store.splits.items()
+        name: regime if regime in each.regimes and regime is not None else "full"
+        for name, each in splits.items()
     }
-    shown = {name: split.visible(chosen[name]) for name, split in store.splits.items()}
+    shown = {name: each.visible(chosen[name])[:limit] for name, each in splits.items()}
+    sums = {name: {task.name: TaskStats(task) for task in store.tasks} for name in splits}
     total, done = int(sum(table.sum() for table in shown.values())), 0
-    found = {}
-    for name, split in store.splits.items():
-        table = shown[name]
-        sums = {task.name: TaskStats(task) for task in store.tasks}
-        for index, column in np.argwhere(table):
-            _add(split, int(index), sums[store.tasks[column].name])
-            done += 1
-            if progress:
-                progress(done, total, f"labels of {name}")
-        pairs = count_pairs([task.name for task in store.tasks], table)
-        found[name] = SplitStats(split, chosen[name], sums, pairs)
-    return Stats(store, found)
+    for part, found in _read_all(splits, _parts(store, shown), jobs):
+        sums[part.split][part.task.name].merge(found)
+        done += found.images
+        if progress:
+            progress(done, total, f"labels of {part.split}")
+    names = [task.name for task in store.tasks]
+    return Stats(
+        store,
+        {
+            name: SplitStats(
+                splits[name], len(table), chosen[name], sums[name], count_pairs(names, table)
+            )
+            for name, table in shown.items()
+        },
+    )
 
 
-def _add(split: Split, index: int, sums: TaskStats) -> None:
-    label, valid = sums.task.kind.decode(split.read_stored(index, sums.task.name))
-    sums.add(label, valid, int(split.sizes[index].prod()))
+class Part(NamedTuple):
+    """Some labels of one task, which are read together."""
+
+    split: str
+    task: Task
+    indices: tuple[int, ...]
+
+
+def _parts(store: Store, shown: Mapping[str, NDArray[np.bool_]]) -> Iterator[Part]:
+    for name, table in shown.items():
+        for column, task in enumerate(store.tasks):
+            places = np.flatnonzero(table[:, column]).tolist()
+            for start in range(0, len(places), PART):
+                yield Part(name, task, tuple(places[start : start + PART]))
+
+
+def _read_all(
+    splits: Mapping[str, Split], parts: Iterator[Part], jobs: int
+) -> Iterator[tuple[Part, TaskStats]]:
+    """Each part with its sums, in order: floats add up to the same by any number of jobs."""
+    if jobs == 1:
+        yield from ((part, _read(splits[part.split], part)) for part in parts)
+        return
+    # Forking a process that has threads (OpenCV, torch) can deadlock: start afresh.
+    context = multiprocessing.get_context("spawn")
+    waiting: deque[tuple[Part, Future[TaskStats]]] = deque()
+    pool = ProcessPoolExecutor(jobs, context, initializer=_start)
+    try:
+        for part in parts:
+            waiting.append((part, pool.submit(_read, splits[part.split], part)))
+            if len(waiting) >= 2 * jobs:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        yield from ((part, future.result()) for part, future in waiting)
+    except BrokenProcessPool as error:
+        raise MtdataError(
+            "a worker process ended without a word: most often the memory ran out. "
+            "Use fewer --jobs."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start() -> None:
+    # Ctrl-C reaches every process of the terminal; the parent decides what happens then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _read(split: Split, part: Part) -> TaskStats:
+    sums = TaskStats(part.task)
+    for index in part.indices:
+        label, valid = part.task.kind.decode(split.read_stored(index, part.task.name))
+        sums.add(label, valid, int(split.sizes[index].prod()))
+    return sums

@@ -67,6 +67,7 @@ def test_names_of_a_store(tmp_path: Path) -> None:
     store = nyu_store(tmp_path)
     assert _completed(f"mtdata stats {store} --split ") == ["train", "test"]
     assert _completed(f"mtdata show {store} --regime o") == ["one"]
+    assert _completed(f"mtdata keys {store} --task d") == ["depth"]
     assert _completed(f"mtdata regime remove {store} r") == ["random"]
     broken = tmp_path / "broken.h5"
     broken.write_bytes(b"no store")

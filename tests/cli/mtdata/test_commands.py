@@ -115,7 +115,7 @@ def test_build_rooms_at_a_size(tmp_path: Path, capsys: Captured) -> None:
         (["--dataset", "rooms", "--images", "3"], 2, "two numbers such as 400,100"),
         (["--dataset", "rooms", "--images", "0,0"], 2, "training and of test images"),
         (["--dataset", "rooms", "--images", "a,b"], 2, "two numbers"),
-        (["--dataset", "rooms", "--compression", "zip"], 2, "no compression `zip`"),
+        (["--dataset", "rooms", "--compression", "zip"], 2, "'zip' is not one of"),
         (["--dataset", "rooms", "--limit", "0"], 2, "x>=1"),
         (["--datasets", "rooms"], 2, "--dataset"),
         ([], 2, "--dataset"),
@@ -294,3 +294,21 @@ def test_regimes_tell_json(store: Path, tmp_path: Path, capsys: Captured) -> Non
     told = _json(["regime", "export", str(store), "one", "-o", str(out)], capsys)
     assert sum(told["labels"].values()) == len(out.read_text().splitlines()) - 1
     assert _json(["regime", "remove", str(store), "one"], capsys)["removed"] == "one"
+
+
+def test_keys_one_a_line(store: Path, capsys: Captured) -> None:
+    arguments = ["keys", str(store), "--regime", "one", "--task", "depth"]
+    assert run(mtdata, arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == _json(arguments, capsys)["splits"]["train"]
+    assert lines
+    assert run(mtdata, ["keys", str(store)]) == 0
+    with open_store(store) as opened:
+        expected = [key for split in opened.splits.values() for key in split.keys]
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_stats_of_a_part(store: Path, capsys: Captured) -> None:
+    found = _json(["stats", str(store), "--split", "train", "--limit", "2", "-j", "2"], capsys)
+    assert list(found["splits"]) == ["train"]
+    assert found["splits"]["train"]["images"] == 2

@@ -69,9 +69,24 @@ def test_diff_lists_only_some_cells(store: Path, tmp_path: Path, capsys: Capture
     assert "more; --json lists all" in capsys.readouterr().out
 
 
-def test_diff_of_what_is_no_store(store: Path, tmp_path: Path, capsys: Captured) -> None:
-    assert run(mtdata, ["diff", str(store), str(tmp_path / "none.h5")]) == 3
-    assert "no such file" in capsys.readouterr().err
+@pytest.mark.parametrize("what", ["none", "damaged", "folder", "unforeseen"])
+def test_diff_ends_with_two_where_there_is_trouble(
+    store: Path, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """1 means that the stores differ: no error may end so."""
+    other = tmp_path / what
+    if what == "damaged":
+        other.write_bytes(store.read_bytes()[:5000])
+    elif what == "folder":
+        other.mkdir()
+    elif what == "unforeseen":
+
+        def fails(*_: object, **__: object) -> None:
+            raise RuntimeError("unforeseen")
+
+        monkeypatch.setattr("mtdata.inspecting.diff.diff", fails)
+    assert run(mtdata, ["diff", str(store), str(other)]) == 2
+    assert capsys.readouterr().err.startswith("Error: ")
 
 
 def test_merge(store: Path, tmp_path: Path, capsys: Captured) -> None:
@@ -118,7 +133,7 @@ def test_export(store: Path, tmp_path: Path, capsys: Captured) -> None:
     assert "Note: train_one.npy" in told.err
     assert "partly labelled" in told.out
     assert run(mtdata, [*arguments, "--to", "tar", "--overwrite"]) == 2
-    assert "Known: croissant, folder, npy" in capsys.readouterr().err
+    assert "'folder', 'npy', 'croissant'" in capsys.readouterr().err
 
 
 def test_export_tells_the_licence(tmp_path: Path, capsys: Captured) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtdata.building.build import build
-from mtdata.errors import UnknownNameError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.stats import stats
 from mtdata.inspecting.stats_plot import plot
 from mtdata.store import Store, open_store
@@ -79,15 +79,48 @@ def test_hidden_labels_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatc
     assert {entry for entry in read if entry[0] == "train"} == expected
 
 
-def test_progress_ends_at_the_total(store: Store) -> None:
+def test_progress_ends_at_the_total(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
 
     def report(done: int, total: int, what: str) -> None:
         seen.append((done, total))
 
+    monkeypatch.setattr("mtdata.inspecting.stats.PART", 2)
     stats(store, None, report)
     assert seen[-1] == (21, 21)
-    assert [done for done, _ in seen] == list(range(1, 22))
+    steps = np.diff([0, *(done for done, _ in seen)])
+    assert set(steps.tolist()) <= {1, 2}
+    assert min(steps) > 0
+
+
+def test_jobs_change_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtdata.inspecting.stats.PART", 2)
+    alone = stats(store, "one").to_json()
+    assert stats(store, "one", jobs=2).to_json() == alone
+    monkeypatch.setattr("mtdata.inspecting.stats.PART", 100)
+    whole = stats(store, "one").to_json()["splits"]["train"]["tasks"]
+    for task, one in alone["splits"]["train"]["tasks"].items():
+        for name, value in one.items():
+            if name != "pixels" and value is not None:
+                assert value == pytest.approx(whole[task][name])
+
+
+def test_split_and_limit(store: Store) -> None:
+    found = stats(store, split="test").to_json()["splits"]
+    assert list(found) == ["test"]
+    assert found["test"] == stats(store).to_json()["splits"]["test"]
+    few = stats(store, limit=2).to_json()["splits"]
+    assert few["train"]["images"] == 2
+    shown = store.split("train").visible()[:2]
+    names = [task.name for task in store.tasks]
+    assert [few["train"]["tasks"][name]["images"] for name in names] == shown.sum(0).tolist()
+    assert few["train"]["pairs"]["depth+normals"] == int(shown[:, 1:].all(1).sum())
+    assert stats(store, limit=99).to_json() == stats(store).to_json()
+    with pytest.raises(UnknownNameError, match="no split `val`"):
+        stats(store, split="val")
+    for wrong in ({"limit": 0}, {"jobs": 0}):
+        with pytest.raises(UsageError, match="1 or more"):
+            stats(store, **wrong)  # type: ignore[arg-type]
 
 
 def test_unknown_regime(store: Store) -> None:

@@ -1,0 +1,40 @@
+"""The keys of a store, of all images or of those that show a label."""
+
+import numpy as np
+
+from mtdata.errors import UnknownNameError
+from mtdata.store import Store
+
+
+def keys(
+    store: Store, *, split: str | None = None, regime: str | None = None, task: str | None = None
+) -> dict[str, list[str]]:
+    """The keys of each split, in the order of the store.
+
+    Args:
+        store: What to look at.
+        split: Name of the one split; None for all, or for all that have the regime.
+        regime: Only images of which this regime shows a label; None for all images.
+        task: Only images with a label of this task that may be seen; None for any task.
+
+    Raises:
+        UnknownNameError: for a split, a regime or a task that there is not.
+    """
+    names = [each.name for each in store.tasks]
+    if task is not None and task not in names:
+        raise UnknownNameError("task", task, names)
+    if regime is not None and regime not in store.regimes:
+        raise UnknownNameError("regime", regime, list(store.regimes))
+    if split is not None:
+        chosen = [store.split(split)]
+    else:
+        chosen = [each for each in store.splits.values() if regime in (None, *each.regimes)]
+    columns = slice(None) if task is None else [names.index(task)]
+    found = {}
+    for each in chosen:
+        if regime is None and task is None:
+            found[each.name] = list(each.keys)
+            continue
+        shown = each.visible(regime or "full")[:, columns].any(1)
+        found[each.name] = [each.keys[place] for place in np.flatnonzero(shown).tolist()]
+    return found
