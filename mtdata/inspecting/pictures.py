@@ -14,21 +14,32 @@ from mtdata.tasks.task import Task
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
 Picture = NDArray[np.uint8]
 PANEL = 2.6
 """Inches that a panel is wide."""
 HATCH = ((58, 58, 62), (84, 84, 90))
+HIDDEN, MISSING = "hidden by the regime", "no label in the store"
+ABSENT = {
+    HIDDEN: ("hidden", ((240, 190, 96), (253, 240, 212)), "////"),
+    MISSING: ("no label", ((178, 180, 190), (238, 239, 242)), "\\\\\\\\"),
+}
+"""Why a label is not shown -> a note, two colours of stripes, and their direction in a legend."""
 BLANK = (226, 226, 230)
 
 
 class Panel(NamedTuple):
-    """One picture of a sheet; `note` is written across it, `void` says whether some is hatched."""
+    """One picture of a sheet; `note` is written across it, `void` says whether some is hatched.
+
+    `absent` says why there is no label, as in `ABSENT`.
+    """
 
     title: str
     picture: Picture
     note: str = ""
     void: bool = False
+    absent: str = ""
 
 
 class Swatch(NamedTuple):
@@ -95,8 +106,17 @@ def hatched(height: int, width: int) -> Picture:
 
 
 def blank(height: int, width: int) -> Picture:
-    """What stands for a label that is not shown: plain light grey."""
+    """What stands where there is nothing to picture: plain light grey."""
     return np.full((height, width, 3), BLANK, np.uint8)
+
+
+def absent_panel(title: str, height: int, width: int, why: str) -> Panel:
+    """What stands for a label that is not shown: light stripes, by `why` of `ABSENT`."""
+    note, colours, hatch = ABSENT[why]
+    across = np.arange(width) if hatch[0] == "/" else -np.arange(width)
+    period = max(4, max(height, width) // 24)
+    stripe = (np.arange(height)[:, None] + across) // period % 2
+    return Panel(title, np.asarray(colours, np.uint8)[stripe], note, absent=why)
 
 
 def title(task: Task, label: NDArray[Any], valid: NDArray[np.bool_]) -> str:
@@ -140,7 +160,7 @@ def swatches(task: Task, labels: Sequence[NDArray[Any]]) -> list[Swatch]:
 def sheet(
     rows: Sequence[Sequence[tuple[str, Picture] | Panel]], *, legend: Sequence[Swatch] = ()
 ) -> "Figure":
-    """Lay panels out in rows, with a legend of classes below, and of void where a panel has some.
+    """Lay panels out in rows; a legend below has classes, and void or absent labels if there are.
 
     Args:
         rows: Panels, or pairs of title and picture.
@@ -151,9 +171,9 @@ def sheet(
     panels = [[Panel(*cell) for cell in row] for row in rows]
     columns = max(len(row) for row in panels)
     heights = [PANEL * _aspect(row[0].picture) + 0.3 for row in panels]
-    void = any(panel.void for row in panels for panel in row)
-    per_line = max(2, int(columns * PANEL / 1.25))
-    lines = -(-(len(legend) + void) // per_line)
+    handles = _handles(legend, [panel for row in panels for panel in row])
+    per_line = max(2, int(columns * PANEL / 1.45))
+    lines = -(-len(handles) // per_line)
     below = 0.15 + 0.2 * lines
     height, width = sum(heights) + below, columns * PANEL
     figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
@@ -167,7 +187,10 @@ def sheet(
             _draw(axes, panel)
         top -= tall
     if lines:
-        _legend(figure, legend, per_line, void=void)
+        figure.legend(
+            handles=handles, loc="lower center", ncols=per_line, fontsize=7, frameon=False,
+            handlelength=1.8, handleheight=1.2, columnspacing=1.0, borderaxespad=0.2,
+        )  # fmt: skip
     return figure
 
 
@@ -182,24 +205,25 @@ def _draw(axes: "Axes", panel: Panel) -> None:
     if panel.note:
         axes.text(
             0.5, 0.5, panel.note, transform=axes.transAxes, ha="center", va="center", fontsize=9,
-            color="#444450",
+            color="#33333c", bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         )  # fmt: skip
 
 
-def _legend(figure: "Figure", legend: Sequence[Swatch], columns: int, *, void: bool) -> None:
+def _handles(legend: Sequence[Swatch], panels: Sequence[Panel]) -> list["Patch"]:
     from matplotlib.patches import Patch
 
     handles = [
         Patch(facecolor=_web(entry.colour), edgecolor="#808080", label=entry.name)
         for entry in legend
     ]
-    if void:
-        dark, light = map(_web, HATCH)
-        handles.append(Patch(facecolor=dark, edgecolor=light, hatch="////", label="void"))
-    figure.legend(
-        handles=handles, loc="lower center", ncols=columns, fontsize=7, frameon=False,
-        handlelength=1.2, handleheight=1.0, columnspacing=1.0, borderaxespad=0.2,
-    )  # fmt: skip
+    striped = [("void", HATCH, "////")] if any(panel.void for panel in panels) else []
+    why = {panel.absent for panel in panels}
+    striped += [(name, *ABSENT[name][1:]) for name in ABSENT if name in why]
+    handles += [
+        Patch(facecolor=_web(back), edgecolor=_web(front), hatch=hatch, label=name)
+        for name, (front, back), hatch in striped
+    ]
+    return handles
 
 
 def _web(colour: tuple[int, int, int]) -> str:

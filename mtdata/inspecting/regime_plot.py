@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtdata.inspecting.stats_plot import COLOURS
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SHOWN, AVAILABLE = "#4060c8", "#dcdce2"
+"""Colours of what the regime shows, and of what the store has."""
 SETS = 16
 """Sets of tasks that are drawn; six tasks have 64."""
 
@@ -25,6 +25,8 @@ def plot(found: dict[str, Any]) -> "Figure":
     _numbers(second, found)
     _pairs(third, found)
     _sets(fourth, found)
+    for axes in (first.yaxis, second.yaxis, fourth.xaxis):
+        axes.get_major_locator().set_params(integer=True)
     figure.suptitle(
         f"{found['path']}: regime {found['name']} ({found['kind']}) of {found['images']:,} images "
         f"of split {found['split']}"
@@ -35,18 +37,19 @@ def plot(found: dict[str, Any]) -> "Figure":
 def _labels(axes: "Axes", found: dict[str, Any]) -> None:
     """Labels of each task that are shown, before those that there are."""
     names = list(found["labels"])
-    axes.bar(names, [found["available"][n] for n in names], color="#dcdce2", label="in the store")
-    shown = axes.bar(names, [found["labels"][n] for n in names], color=COLOURS[0], label="shown")
+    axes.bar(names, [found["available"][n] for n in names], color=AVAILABLE, label="in the store")
+    shown = axes.bar(names, [found["labels"][n] for n in names], color=SHOWN, label="shown")
     axes.bar_label(shown, fmt="{:,.0f}", fontsize=9)
-    axes.set(title="labels of each task", ylabel="images")
-    axes.margins(y=0.3)
-    axes.legend(loc="upper right", ncols=2)
+    axes.set_title("labels of each task", loc="right")
+    axes.set(ylabel="images")
+    axes.margins(y=0.15)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
 
 
 def _numbers(axes: "Axes", found: dict[str, Any]) -> None:
     """Images that show 0, 1, ... labels."""
     counts = found["images_with"]
-    bars = axes.bar(list(counts), list(counts.values()), color=COLOURS[1])
+    bars = axes.bar(list(counts), list(counts.values()), color=SHOWN)
     axes.bar_label(bars, fmt="{:,.0f}", fontsize=9)
     axes.set(title="images by how many labels they show", xlabel="labels", ylabel="images")
     axes.margins(y=0.15)
@@ -72,7 +75,7 @@ def _sets(axes: "Axes", found: dict[str, Any]) -> None:
     """Images that show exactly these tasks."""
     sets = dict(list(found["sets"].items())[:SETS])
     left = len(found["sets"]) - len(sets)
-    bars = axes.barh(list(sets), list(sets.values()), color=COLOURS[2])
+    bars = axes.barh(list(sets), list(sets.values()), color=SHOWN)
     axes.bar_label(bars, fmt="{:,.0f}", fontsize=8, padding=2)
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=8)

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtdata.inspecting.pictures import Panel, blank, labelled_panel, sheet, swatches
+from mtdata.inspecting.pictures import (
+    HIDDEN,
+    MISSING,
+    Panel,
+    absent_panel,
+    labelled_panel,
+    sheet,
+    swatches,
+)
 from mtdata.store import Split, Store
 
 if TYPE_CHECKING:
@@ -87,8 +95,7 @@ def _row(
     for column, task in enumerate(store.tasks):
         if task.name not in sample.labels:
             exists = split.valid_pixels[index, column] > 0
-            note = f"hidden under `{name}`" if exists else "no label"
-            panels.append(Panel(task.name, blank(height, width), note))
+            panels.append(absent_panel(task.name, height, width, HIDDEN if exists else MISSING))
             continue
         label = sample.labels[task.name][:height, :width]
         valid = sample.valid[task.name][:height, :width]

@@ -9,6 +9,9 @@ import pytest
 from mtdata.errors import UsageError
 from mtdata.inspecting.pictures import (
     HATCH,
+    HIDDEN,
+    MISSING,
+    absent_panel,
     blank,
     hatched,
     labelled_panel,
@@ -116,6 +119,25 @@ def test_the_legend_has_void_where_some_panel_has(task: Task) -> None:
         legends = sheet([panels], legend=entries).legends
         told = [text.get_text() for legend in legends for text in legend.get_texts()]
         assert told == [*names, *more]
+
+
+def test_hidden_and_missing_are_striped_apart() -> None:
+    """Three things that are no label differ in colour, in direction and in the legend."""
+    panels = [absent_panel("depth", 24, 36, why) for why in (HIDDEN, MISSING)]
+    assert [panel.note for panel in panels] == ["hidden", "no label"]
+    colours = [{tuple(c) for c in p.picture.reshape(-1, 3).tolist()} for p in panels]
+    colours.append({tuple(c) for c in hatched(24, 36).reshape(-1, 3).tolist()})
+    assert [len(each) for each in colours] == [2, 2, 2]
+    assert len(set.union(*colours)) == 6
+    one, other = (panel.picture for panel in panels)
+    # A step down and to the left stays on a stripe of the one, down and to the right of the other.
+    assert (one[1:, :-1] == one[:-1, 1:]).all()
+    assert (other[1:, 1:] == other[:-1, :-1]).all()
+    assert not (other[1:, :-1] == other[:-1, 1:]).all()
+    legend = sheet([panels]).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == [HIDDEN, MISSING]
+    assert [handle.get_hatch()[0] for handle in legend.get_patches()] == ["/", "\\"]
+    assert not sheet([[("image", one)]]).legends
 
 
 def test_paths_that_cannot_be_drawn_to(tmp_path: Path) -> None:

@@ -50,7 +50,10 @@ def test_hidden_and_missing_are_told_apart(store: Store) -> None:
     shown = int(split.visible("one")[index].sum())
     notes = _notes(show(store, ["0002"], "one"))
     assert notes.count("no label") == 1
-    assert notes.count("hidden under `one`") == 2 - shown
+    (legend,) = show(store, ["0002"], "one").legends
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told[-2:] == ["hidden by the regime", "no label in the store"]
+    assert notes.count("hidden") == 2 - shown
 
 
 def test_a_split_without_the_regime_shows_all(store: Store) -> None:

@@ -136,3 +136,22 @@ def test_every_kind_of_label_has_statistics_and_a_picture(tmp_path: Path) -> Non
         assert json.loads(text)["splits"]["train"]["tasks"]["saliency"]["max"] == 1
         plot(found).savefig(tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 10_000
+
+
+def test_a_colour_of_the_picture_means_one_thing(store: Store) -> None:
+    """Splits have the colours, told in one legend that lies on no panel; tasks have none."""
+    figure = plot(stats(store, "one"))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "train (regime one)",
+        "test (regime full)",
+    ]
+    colours = [patch.get_facecolor() for patch in legend.get_patches()]
+    bars = {b.get_facecolor() for ax in figure.axes for c in ax.containers for b in c.patches}
+    assert bars == set(colours)
+    assert all(ax.get_legend() is None for ax in figure.axes)
+    table = next(ax for ax in figure.axes if "regime" in ax.get_title())
+    labels = store.split("train").regimes["one"].counts["depth"]
+    assert f"{labels:,}\n{100 * labels / 5:.0f} %" in [text.get_text() for text in table.texts]
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
