@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from mtdata.building.summary import BuildPlan, BuildSummary
     from mtdata.sources.base import Source
 
-SOURCE_OPTIONS = ("classes", "depth", "normals", "crop", "layout", "edges", "images")
+SOURCE_OPTIONS = (
+    "classes", "depth", "normals", "crop", "layout", "edges", "images", "unlabelled"
+)  # fmt: skip
 REGIME_OPTIONS = ("ratio", "share", "stable")
 
 
@@ -75,6 +77,12 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     "--edges",
     help="pascal: split (target in train, boundaries in val), target or boundaries.  "
     "[default: split]",
+)
+@click.option(
+    "--unlabelled",
+    type=click.Choice(["refuse", "skip", "keep"]),
+    help="Images without any label: refuse them, skip them (folder), or keep them for methods that "
+    "learn from such images.  [default: refuse, or as tasks.yaml says]",
 )
 @click.option("--images", type=pair, metavar="N,N", help="rooms: images to train, to test.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")

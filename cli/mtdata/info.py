@@ -54,3 +54,6 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
             rows.append([name, regime, size, split["images"], *counts, several])
     header = ["split", "regime", "size", "images", *tasks, "images with k labels"]
     put_table(header, rows, left=3)
+    for name, split in found["splits"].items():
+        if split["unlabelled"]:
+            click.echo(f"{split['unlabelled']} images of {name} have no label at all.")

@@ -22,8 +22,8 @@ class Request:
     """Everything that decides what one sample becomes; it travels to the workers.
 
     `size` is height and width, None for the size that the source has. `keys` are the samples of
-    each split, in the order of the store. `every_task` tells whether these are all tasks of the
-    source: only then is an image without a label an error.
+    each split, in the order of the store. `keep_unlabelled` tells whether an image
+    without a label is kept: where the source says so, or where these are not all of its tasks.
     """
 
     source: Source
@@ -33,7 +33,7 @@ class Request:
     compression: Compression
     strict: bool
     limit: int | None
-    every_task: bool
+    keep_unlabelled: bool
 
     @property
     def samples(self) -> int:
@@ -100,9 +100,8 @@ def make_request(
         raise DataError(
             f"{source.root or source.name} should hold images; it has none. Give another source."
         )
-    return Request(
-        source, chosen, keys, size, codec, strict, limit, every_task=len(chosen) == len(known)
-    )
+    keep = source.keeps_unlabelled or len(chosen) < len(known)
+    return Request(source, chosen, keys, size, codec, strict, limit, keep_unlabelled=keep)
 
 
 def _choose(known: tuple[Task, ...], names: Sequence[str] | None) -> tuple[Task, ...]:

@@ -73,6 +73,7 @@ class SplitStats:
         """The part of `mtdata stats --json` on one split."""
         return {
             "images": len(self.split),
+            "unlabelled": int((~self.split.visible(self.regime).any(1)).sum()),
             "regime": self.regime,
             "tasks": {name: stats.to_json() for name, stats in self.tasks.items()},
             "pairs": self.pairs,

@@ -11,6 +11,11 @@ from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
 
+UNLABELLED_REMEDY = (
+    "Add a label (one is enough), remove the image, or keep such images with --unlabelled keep."
+)
+"""What to do where an image has no label at all."""
+
 
 class Source(ABC):
     """Data in the layout that somebody publishes it in. A source is picklable and opens lazily.
@@ -46,6 +51,11 @@ class Source(ABC):
     def __init__(self, root: Path | None, **options: Any) -> None:
         self.root = root
         self.options = options
+
+    @property
+    def keeps_unlabelled(self) -> bool:
+        """Whether images without any label are images of it; else one is refused or left out."""
+        return bool(self.options.get("unlabelled") == "keep")
 
     @classmethod
     @abstractmethod
@@ -87,6 +97,19 @@ class Source(ABC):
     def remarks(self) -> tuple[str, ...]:
         """Sentences a person should read before a build: what this copy lacks."""
         return ()
+
+
+def unlabelled_option(options: Mapping[str, Any]) -> dict[str, str]:
+    """The option `unlabelled` where it was given, and is not what goes without saying.
+
+    Raises:
+        UsageError: for a value that it cannot have.
+    """
+    given = options.get("unlabelled", "refuse")
+    if given not in ("refuse", "keep"):
+        raise UsageError(f"`unlabelled` should be refuse or keep; found {given}.")
+    # Left out where nothing changes: a store keeps the options, and compares them.
+    return {"unlabelled": given} if given == "keep" else {}
 
 
 def check_options(source: type[Source], options: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.errors import SampleError, SourceNotFoundError, UsageError
 from mtdata.sources.base import Source, check_options
 from mtdata.sources.files.files import list_root, read_file
 from mtdata.sources.files.imagefile import check_size, decode_rgb
@@ -30,6 +30,7 @@ class Folder(Source):
 
     Options:
         description: The content of `tasks.yaml` as JSON; without it the file is read.
+        unlabelled: What its `unlabelled` says, in place of it: "refuse", "skip" or "keep".
     """
 
     name = "folder"
@@ -40,7 +41,7 @@ class Folder(Source):
     )
     licence = "That of your data."
     default_size = None
-    takes = ("description",)
+    takes = ("description", "unlabelled")
 
     def __init__(self, root: Path | None, **options: Any) -> None:
         check_options(Folder, options)
@@ -54,6 +55,8 @@ class Folder(Source):
         list_root(self._root, self.download)
         given = options.get("description")
         self.file = read_tasks(self._root) if given is None else _described(given)
+        if "unlabelled" in options:
+            self.file = _with_unlabelled(self.file, options["unlabelled"])
         super().__init__(self._root, description=json.loads(self.file.model_dump_json()))
 
     @classmethod
@@ -61,6 +64,11 @@ class Folder(Source):
         """The tasks of a description; none without one."""
         check_options(cls, options)
         return _described(options["description"]).to_tasks() if "description" in options else ()
+
+    @property
+    def keeps_unlabelled(self) -> bool:
+        """Whether `tasks.yaml` says `unlabelled: keep`."""
+        return self.file.unlabelled == "keep"
 
     @cached_property
     def layout(self) -> "Layout":
@@ -81,9 +89,11 @@ class Folder(Source):
         """Images and labels that are left out, and what is converted."""
         layout = self.layout
         said = []
+        if layout.unlabelled and self.keeps_unlabelled:
+            said.append(f"{len(layout.unlabelled)} images have no label and are kept.")
         if layout.unlisted:
             said.append(_left_out(layout.unlisted, "images are in no split"))
-        if layout.unlabelled:
+        if layout.unlabelled and not self.keeps_unlabelled:
             said.append(_left_out(layout.unlabelled, "images have no label"))
         for task, orphans in layout.orphans.items():
             if orphans:
@@ -154,6 +164,13 @@ def _described(description: Any) -> "TasksFile":
     from mtdata.sources.folder.tasks import TasksFile
 
     return TasksFile.model_validate_json(json.dumps(description))
+
+
+def _with_unlabelled(file: "TasksFile", value: str) -> "TasksFile":
+    known = ("refuse", "skip", "keep")
+    if value not in known:
+        raise UsageError(f"`unlabelled` should be {', '.join(known)}; found {value}.")
+    return file.model_copy(update={"unlabelled": value})
 
 
 def _left_out(names: Sequence[str], what: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.sources.base import UNLABELLED_REMEDY
 from mtdata.sources.files.files import check_files, read_file
 from mtdata.sources.files.imagefile import check_size
 from mtdata.sources.mtan.arrays import DECODERS, read_image, rounding
@@ -76,7 +77,9 @@ class MtanTree(Reader):
         for split, files in found.items():
             for arrays in files.values():
                 check_files(arrays.values(), self.root)
-            _check_pairs(self.root / self.folders[split], files)
+            _check_images(self.root / self.folders[split], files)
+            if self.options.get("unlabelled") != "keep":
+                _check_labels(files)
         return found
 
     def splits(self) -> Mapping[str, tuple[str, ...]]:
@@ -150,8 +153,8 @@ def _arrays(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items(), key=lambda item: int(item[0])))
 
 
-def _check_pairs(folder: Path, files: Files) -> None:
-    """Every label has an image, and every image a label."""
+def _check_images(folder: Path, files: Files) -> None:
+    """Every label has an image."""
     labels = {name: found for name, found in files.items() if name != "image"}
     for found in labels.values():
         for key, path in found.items():
@@ -161,10 +164,15 @@ def _check_pairs(folder: Path, files: Files) -> None:
                     f"this label has no image; {folder.name}/image/{int(key)}.npy is missing.",
                     "Add the image or remove the label.",
                 )
+
+
+def _check_labels(files: Files) -> None:
+    """Every image has a label."""
+    labels = {name: found for name, found in files.items() if name != "image"}
     for key, path in files["image"].items():
         if not any(key in found for found in labels.values()):
             raise SampleError(
                 path,
                 "this image has no label in any of " + ", ".join(labels) + ".",
-                "Add a label (one is enough) or remove the image.",
+                UNLABELLED_REMEDY,
             )

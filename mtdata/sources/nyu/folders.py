@@ -39,7 +39,8 @@ class NyuFolders(Reader):
     @cached_property
     def layout(self) -> Layout:
         """The files, listed on first use."""
-        return scan(self.root, self._folders, self.download)
+        keep = self.options.unlabelled == "keep"
+        return scan(self.root, self._folders, self.download, keep_unlabelled=keep)
 
     def splits(self) -> Mapping[str, tuple[str, ...]]:
         """The official split, as far as its images are there."""

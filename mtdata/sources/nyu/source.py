@@ -34,6 +34,7 @@ class Nyu(Source):
         crop: The part of the 480x640 frame that is kept: "default" (the area that image and depth
             share), "none", or top, left, height and width.
         layout: "folders", "mat" or "mtan"; what lies there, unless it is said.
+        unlabelled: "refuse" frames without any label, or "keep" them.
     """
 
     name = "nyu"
@@ -71,7 +72,7 @@ class Nyu(Source):
         ),
     )
     default_size = (288, 384)
-    takes = ("classes", "normals", "depth", "crop", "layout")
+    takes = ("classes", "normals", "depth", "crop", "layout", "unlabelled")
 
     def __init__(self, root: Path | None, **options: Any) -> None:
         asked = _parse(options)
