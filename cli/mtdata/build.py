@@ -85,6 +85,14 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     "learn from such images.  [default: refuse, or as tasks.yaml says]",
 )
 @click.option("--images", type=pair, metavar="N,N", help="rooms: images to train, to test.")
+@click.option(
+    "--follow-links", is_flag=True, help="Read files that links name outside of the source folder."
+)
+@click.option(
+    "--max-megapixels",
+    type=click.FloatRange(0, 1073, min_open=True),
+    help="Millions of pixels that an image may have.  [default: 67]",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")
 @click.option(
     "--jobs",
@@ -110,6 +118,15 @@ def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
 
     An interrupted build leaves no store, only a partial file that --resume continues.
     """
+    from mtdata.sources.files.allowed import PIXELS, allowing
+
+    megapixels: float | None = options.pop("max_megapixels")
+    pixels = PIXELS if megapixels is None else round(megapixels * 1e6)
+    with allowing(links=options.pop("follow_links"), pixels=pixels):
+        _build(options, as_json=as_json, dry_run=dry_run)
+
+
+def _build(options: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
     resume, overwrite = options.pop("resume"), options.pop("overwrite")
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")

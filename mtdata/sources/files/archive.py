@@ -14,7 +14,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from mtdata.errors import SampleError
 from mtdata.lazy_file import LazyFile
-from mtdata.sources.files.files import REMEDY, Files, matching
+from mtdata.sources.files.files import REMEDY, Files, matching, open_plain
 
 LIMIT = 64 * 2**20
 """Bytes that a member may inflate to; an image of Cityscapes takes 2 to 3 million."""
@@ -66,6 +66,7 @@ class _Zip(LazyFile[ZipFile]):
         self.limit = limit
 
     def _open(self) -> ZipFile:
+        open_plain(self.path).close()  # a pipe would be waited for
         try:
             archive = ZipFile(self.path)
         except (BadZipFile, OSError) as error:

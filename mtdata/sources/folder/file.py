@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from mtdata.errors import DataError, SourceNotFoundError, UnknownNameError
-from mtdata.sources.files.files import check_files
+from mtdata.sources.files.files import check_files, read_text
 from mtdata.sources.folder.tasks import TASK_FILES, Part, Splits, TasksFile
 
 FILE = "tasks.yaml"
@@ -23,16 +23,12 @@ def read_tasks(root: Path) -> TasksFile:
     """
     path = root / FILE
     check_files([path], root)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         raise SourceNotFoundError(
             f"{root} should hold {FILE}, which says what lies where; there is none. "
             f"`mtdata init {root}` proposes one."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} should be a text file in UTF-8; {error}.") from None
-    return parse(text, str(path))
+        )
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, where: str = FILE) -> TasksFile:

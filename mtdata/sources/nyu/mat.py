@@ -1,5 +1,6 @@
 """The official download of NYU Depth v2: one MATLAB file, read frame by frame."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -50,7 +51,7 @@ class NyuMat(Reader):
     @cached_property
     def _splits(self) -> Mapping[str, tuple[str, ...]]:
         path = self.root / SPLITS_FILE
-        if not path.is_file():
+        if not os.path.lexists(path):
             raise SourceNotFoundError(
                 f"{self.root} should hold {SPLITS_FILE} beside {FILE}; it does not. Download it "
                 "from https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html."

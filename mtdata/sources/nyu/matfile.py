@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.lazy_file import LazyFile
+from mtdata.sources.files.files import open_plain
 from mtdata.sources.files.hdf5_chunks import check_chunks
 from mtdata.sources.nyu.frame import FRAME
 
@@ -64,6 +65,7 @@ class MatFile(LazyFile["h5py.File"]):
     def _open(self) -> "h5py.File":
         import h5py
 
+        open_plain(self.path).close()  # HDF5 would wait for a pipe
         try:
             file = h5py.File(self.path, "r")
         except OSError as error:

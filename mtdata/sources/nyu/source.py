@@ -1,5 +1,6 @@
 """NYU Depth v2: 1449 indoor frames with semantic classes, depth and normals."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -135,7 +136,7 @@ def _recognise(root: Path) -> str:
     """The layout by what lies there. Who prepared folders beside the official file wants those."""
     if (root / "rgb").is_dir():
         return "folders"
-    if (root / FILE).exists():
+    if os.path.lexists(root / FILE):
         return "mat"
     return "mtan" if is_tree(root) else "folders"
 

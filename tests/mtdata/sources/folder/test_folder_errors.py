@@ -138,7 +138,7 @@ FILES: dict[str, tuple[str, str, str]] = {
     "boolean": ("lamp]", "yes]", r"line 6: `tasks.semantic.classes.3`.*found True \(YAML reads"),
     "brace": ("semantic/{stem}", "semantic/{name}", r"line 5: .*there is no \{name\}"),
     "no stem": ("depth/{stem}.png", "depth/a.png", r"\{stem\} once"),
-    "format": ("depth/{stem}.png", "depth/{stem}.tif", ".png or .npy"),
+    "format": ("depth/{stem}.png", "depth/{stem}.gif", ".png or .npy"),
     "up": ("depth/{stem}.png", "../depth/{stem}.png", "below the folder"),
     "absolute": ("depth/{stem}.png", "/depth/{stem}.png", "below the folder"),
     "twice": ("    scale: 0.001", "    scale: 1\n    scale: 2", "line 11: .*line 10 already"),
