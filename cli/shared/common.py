@@ -30,7 +30,8 @@ def put_json(value: Any) -> None:
 
 
 def _fail(text: str) -> None:
-    say(paragraph(f"Error: {text}"))
+    # A list of what is wrong has a line for each.
+    say("\n".join(paragraph(line) for line in f"Error: {text}".splitlines()))
 
 
 def run(command: click.Command, arguments: list[str] | None = None) -> int:

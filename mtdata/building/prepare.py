@@ -44,6 +44,7 @@ def prepare(request: Request, split: str, key: str) -> Row:
         camera=_camera(sample.camera),
         cells=(cell(sample.image, height * width, request, image=True), *labels),
         lost=lost,
+        notes=request.source.notes(split, key),
     )
 
 

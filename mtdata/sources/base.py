@@ -82,6 +82,17 @@ class Source(ABC):
     def fingerprint(self, split: str, key: str) -> bytes:
         """32 bytes that change when what `read` depends on changes (file contents, seed)."""
 
+    def files(self, split: str, key: str) -> Sequence[Path]:
+        """The files that a sample is read from; none where there are none, or nobody knows them.
+
+        Where none of them has changed, by name, size and time, a store is not updated from them.
+        """
+        return ()
+
+    def notes(self, split: str, key: str) -> tuple[str, ...]:
+        """What reading changes in the image, in the words of `image_remarks`."""
+        return ()
+
     def stored_size(self) -> tuple[int, int] | None:
         """Height and width of a store of it unless told otherwise; None for native."""
         return self.default_size

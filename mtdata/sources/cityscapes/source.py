@@ -120,6 +120,10 @@ class Cityscapes(Source):
         """Over the options and the bytes of all files of an image, zipped or not."""
         return self.reader.fingerprint(split, key)
 
+    def files(self, split: str, key: str) -> Sequence[Path]:
+        """All that an image is read from; the zip files, where they are zipped."""
+        return self.reader.files(split, key)
+
     def locate(self, split: str, key: str, task: str | None) -> Path | str:
         """The file of an image or of a label."""
         return self.reader.locate(split, key, task)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.sources.files.allowed import allowed
+from mtdata.sources.files.once import Stamp, held, stamp_of
 
 REMEDY = "Copy or download the file again."
 SHOWN = 8
@@ -17,16 +18,21 @@ SHOWN = 8
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file.
+    """The bytes of a file; inside `reading_once` they are read but once.
 
     Raises:
         SampleError: where it cannot be read.
     """
-    with open_plain(path) as file:
-        try:
-            return file.read()
-        except OSError as error:
-            raise SampleError(path, f"cannot be read ({error.strerror}).", REMEDY) from error
+
+    def load() -> tuple[bytes, Path, Stamp]:
+        with open_plain(path) as file:
+            stamp = stamp_of(os.fstat(file.fileno()))
+            try:
+                return file.read(), path, stamp
+            except OSError as error:
+                raise SampleError(path, f"cannot be read ({error.strerror}).", REMEDY) from error
+
+    return held(path, load)
 
 
 def read_text(path: Path) -> str:

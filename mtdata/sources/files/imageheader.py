@@ -3,7 +3,7 @@
 import struct
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
@@ -153,7 +153,14 @@ def look(paths: Sequence[Path], *, turn: bool = False) -> tuple[str, ...]:
     """As `image_remarks`, of `LOOKED_AT` of these images at most, evenly spread."""
     chosen = spread(paths)
     among = "" if len(chosen) == len(paths) else f" {len(chosen)} (of {len(paths)})"
-    return image_remarks(map(read_header, chosen), turn=turn, among=among)
+    return image_remarks(readable(chosen, read_header), turn=turn, among=among)
+
+
+def readable(things: Iterable[T], read: Callable[[T], Header]) -> Iterator[Header]:
+    """The headers of those that have one: whoever reads the others tells what is wrong."""
+    for thing in things:
+        with suppress(SampleError):
+            yield read(thing)
 
 
 def spread(things: Sequence[T]) -> Sequence[T]:
@@ -171,17 +178,23 @@ def image_remarks(
         turn: Whether an orientation turns an image, or is ignored.
         among: How many of all these are, where they are not all.
     """
-    count: Counter[str] = Counter()
-    turned_by = "they are turned by it" if turn else "it is ignored, labels are of what is stored"
-    for header in headers:
-        count["have 16 bits a channel: they are scaled to 8"] += header.bits > 8
-        count["have an alpha channel: it is dropped"] += header.alpha
-        count["have a palette: its colours are taken"] += header.mode == "P"
-        count["are grey: all three channels are the same"] += header.mode in ("L", "LA", "I;16")
-        count["are CMYK: they are converted to RGB"] += header.mode == "CMYK"
-        count[f"carry an EXIF orientation: {turned_by}"] += header.orientation != UPRIGHT
+    count = Counter(what for header in headers for what in conversions(header, turn=turn))
     of = f"{among} images that were looked at" if among else " images"
-    return tuple(f"{number} of the{of} {what}." for what, number in count.items() if number)
+    return tuple(f"{number} of the{of} {what}." for what, number in sorted(count.items()))
+
+
+def conversions(header: Header, *, turn: bool) -> tuple[str, ...]:
+    """What reading an image as 8-bit RGB changes in it; `turn` as in `image_remarks`."""
+    turned_by = "they are turned by it" if turn else "it is ignored, labels are of what is stored"
+    found = {
+        "have 16 bits a channel: they are scaled to 8": header.bits > 8,
+        "have an alpha channel: it is dropped": header.alpha,
+        "have a palette: its colours are taken": header.mode == "P",
+        "are grey: all three channels are the same": header.mode in ("L", "LA", "I;16"),
+        "are CMYK: they are converted to RGB": header.mode == "CMYK",
+        f"carry an EXIF orientation: {turned_by}": header.orientation != UPRIGHT,
+    }
+    return tuple(what for what, holds in found.items() if holds)
 
 
 def _orientation(image: Any) -> int:

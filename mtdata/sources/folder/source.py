@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,13 @@ from mtdata.errors import SampleError, SourceNotFoundError, UsageError
 from mtdata.sources.base import Source, check_options
 from mtdata.sources.files.files import list_root, read_file
 from mtdata.sources.files.imagefile import check_size, decode_rgb
-from mtdata.sources.files.imageheader import UPRIGHT, image_remarks, orientation, read_header
+from mtdata.sources.files.imageheader import (
+    UPRIGHT,
+    conversions,
+    look,
+    orientation,
+    parse_header,
+)
 from mtdata.sources.folder.matching import Pattern
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
@@ -100,7 +107,8 @@ class Folder(Source):
                 names = [path.name for path in orphans]
                 said.append(_left_out(names, f"labels of {task} have no image"))
         paths = [layout.images[s, key] for s, keys in layout.splits.items() for key in keys]
-        return (*said, *image_remarks(map(read_header, paths)))
+        # A few of many: all are looked at while they are read, and counted in the summary.
+        return (*said, *look(paths, turn=True))
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read an image and its labels, upright."""
@@ -143,13 +151,25 @@ class Folder(Source):
     def fingerprint(self, split: str, key: str) -> bytes:
         """SHA-256 over the description and the bytes of all files of an image."""
         digest = sha256(json.dumps(self.options, sort_keys=True).encode())
-        paths = [("", self.layout.images[split, key])]
-        for task, files in sorted(self.layout.labels.items()):
-            paths += [(task, files[split, key])] if (split, key) in files else []
-        for task, path in paths:
+        for task, path in self._named(split, key):
             content = read_file(path)
             digest.update(f"{task} {len(content)} ".encode() + content)
         return digest.digest()
+
+    def files(self, split: str, key: str) -> list[Path]:
+        """The image and its labels."""
+        return [path for _, path in self._named(split, key)]
+
+    def _named(self, split: str, key: str) -> list[tuple[str, Path]]:
+        paths = [("", self.layout.images[split, key])]
+        for task, files in sorted(self.layout.labels.items()):
+            paths += [(task, files[split, key])] if (split, key) in files else []
+        return paths
+
+    def notes(self, split: str, key: str) -> tuple[str, ...]:
+        """What its header says that it has, and 8-bit RGB has not."""
+        path = self.layout.images[split, key]
+        return conversions(parse_header(BytesIO(read_file(path)), path), turn=True)
 
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or label, or about where it would be."""

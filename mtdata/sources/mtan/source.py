@@ -62,7 +62,7 @@ class MtanTree(Reader):
         self.options = dict(options)
 
     @cached_property
-    def files(self) -> Mapping[str, Files]:
+    def arrays(self) -> Mapping[str, Files]:
         """The files of each split, listed on first use."""
         names = ["image", *(folder for folder, _ in self.labels.values())]
         found = {
@@ -84,16 +84,16 @@ class MtanTree(Reader):
 
     def splits(self) -> Mapping[str, tuple[str, ...]]:
         """The splits that hold images; a key is the number of a file, 0012 for 12.npy."""
-        return {s: tuple(files["image"]) for s, files in self.files.items() if files["image"]}
+        return {s: tuple(files["image"]) for s, files in self.arrays.items() if files["image"]}
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read the arrays of one image; the camera of these frames is not known."""
-        image = read_image(self.files[split]["image"][key])
+        image = read_image(self.arrays[split]["image"][key])
         labels: dict[str, NDArray[Any]] = {}
         valid: dict[str, NDArray[np.bool_]] = {}
         for task in tasks:
             folder, kind = self.labels[task]
-            path = self.files[split][folder].get(key)
+            path = self.arrays[split][folder].get(key)
             if path is None:
                 continue
             labels[task], valid[task] = DECODERS[kind.name](path, kind)
@@ -103,30 +103,34 @@ class MtanTree(Reader):
     def fingerprint(self, split: str, key: str) -> bytes:
         """SHA-256 over the options and the bytes of all files of an image."""
         digest = sha256(repr(sorted(self.options.items())).encode())
-        for folder, found in self.files[split].items():
+        for folder, found in self.arrays[split].items():
             if key in found:
                 content = read_file(found[key])
                 digest.update(f"{folder} {len(content)} ".encode() + content)
         return digest.digest()
 
+    def files(self, split: str, key: str) -> list[Path]:
+        """The arrays of an image."""
+        return [found[key] for found in self.arrays[split].values() if key in found]
+
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or a label."""
         folder = "image" if task is None else self.labels[task][0]
         default = self.root / self.folders[split] / folder / f"{int(key)}.npy"
-        return self.files[split][folder].get(key, default)
+        return self.arrays[split][folder].get(key, default)
 
     def remarks(self) -> tuple[str, ...]:
         """Which frames these are is unknown; and what rounding costs, seen at the first image."""
         remarks = [
             f"There is no file of `{task}`, in {folder}/: no image has that label."
             for task, (folder, _) in self.labels.items()
-            if not any(files[folder] for files in self.files.values())
+            if not any(files[folder] for files in self.arrays.values())
         ]
         remarks.append(
             "Which official image a file number of MTAN's arrays stands for, how it was cropped "
             "and with which camera it was taken is not documented: the store does not say it."
         )
-        first = next(path for f in self.files.values() for path in f["image"].values())
+        first = next(path for f in self.arrays.values() for path in f["image"].values())
         lost = rounding(first)
         if lost:
             remarks.append(

@@ -10,6 +10,7 @@ from mtdata.errors import SampleError
 from mtdata.lazy_file import LazyFile
 from mtdata.sources.files.files import open_plain
 from mtdata.sources.files.hdf5_chunks import check_chunks
+from mtdata.sources.files.once import note
 from mtdata.sources.nyu.frame import FRAME
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class MatFile(LazyFile["h5py.File"]):
         Raises:
             SampleError: where it cannot be read.
         """
+        note(self.path)
         if index != self._index:
             self._index, self._held = index, {}
         if name not in self._held:

@@ -42,10 +42,9 @@ class Nyu(Source):
     summary = "NYU Depth v2: 1449 indoor frames, 795 to train and 654 to test."
     download = (
         f"Download {FILE} (2.8 GB) and splits.mat from "
-        "https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html, and classMapping40.mat from "
-        "https://github.com/ankurhanda/nyuv2-meta-data, into one folder: data/raw/nyu, or any "
-        "other that --source names. Or put there the .npy tree that MTAN distributes (train/ and "
-        "val/), or frames that are cropped and resized: rgb/0001.jpg, depth/0001.png (uint16, "
+        "https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html into one folder: data/raw/nyu, or "
+        "any other that --source names. Or put there the .npy tree that MTAN distributes (train/ "
+        "and val/), or frames that are cropped and resized: rgb/0001.jpg, depth/0001.png (uint16, "
         "millimetres), semantic13/0001.png or semantic40/0001.png (classes from 0, void 255) and "
         "splits.mat."
     )
@@ -113,6 +112,10 @@ class Nyu(Source):
     def fingerprint(self, split: str, key: str) -> bytes:
         """SHA-256 over the options and all that a frame is read from."""
         return self.reader.fingerprint(split, key)
+
+    def files(self, split: str, key: str) -> Sequence[Path]:
+        """All that a frame is read from."""
+        return self.reader.files(split, key)
 
     def box(self, split: str, key: str) -> tuple[tuple[int, int], Box] | None:
         """The official frame, and the part of it that is kept."""

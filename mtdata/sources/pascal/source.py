@@ -140,6 +140,10 @@ class Pascal(Source):
             digest.update(f"{folder} {len(content)} ".encode() + content)
         return digest.digest()
 
+    def files(self, split: str, key: str) -> list[Path]:
+        """The image and its labels."""
+        return [self.layout.images[key], *self._files(key).values()]
+
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or of what a label is made from."""
         image = self.layout.images[key]

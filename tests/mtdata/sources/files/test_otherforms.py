@@ -82,7 +82,7 @@ def test_what_is_cut_off_is_refused_without_a_word_of_a_library(
 ) -> None:
     whole = write(tmp_path / f"a{suffix}", COLOURS).read_bytes()
     for length in (len(whole) // 2, len(whole) * 9 // 10, 60, 9):
-        with pytest.raises(SampleError, match="should be an? (whole|image|JPEG)"):
+        with pytest.raises(SampleError, match=r"should be an? (whole|image|JPEG)"):
             decode_rgb(whole[:length], tmp_path / f"a{suffix}")
     assert capfd.readouterr() == ("", "")
 

@@ -81,7 +81,8 @@ LAYOUT: dict[str, tuple[Damage, str]] = {
     ),
     "in two lists": (lambda r: _lists(r, "0001\n", "0002\n0001\n"), "is in train.txt already"),
     "no list": (
-        lambda r: _yaml(r, f"{FILE}splits: {{lists: {{train: none.txt}}}}\n"), "none.txt: should",
+        lambda r: _yaml(r, f"{FILE}splits: {{lists: {{train: none.txt}}}}\n"),
+        r"none.txt: cannot be read \(No such file",
     ),
     "linked list": (
         lambda r: _link(_lists(r, "0001\n", "0002\n"), "test.txt"), "test.txt: .*outside",
