@@ -24,8 +24,9 @@ class Request:
     """Everything that decides what one sample becomes; it travels to the workers.
 
     `name` is what the data set is called in the store. `size` is height and width, None for the
-    size that the source has. `keys` are the samples of each split, in the order of the store. `keep_unlabelled` tells whether an image
-    without a label is kept: where the source says so, or where these are not all of its tasks.
+    size that the source has. `keys` are the samples of each split, in the order of the
+    store. `keep_unlabelled` tells whether an image without a label is kept: where the source says
+    so, or where these are not all of its tasks.
     """
 
     source: Source

@@ -38,6 +38,7 @@ def _split(split: Split) -> dict[str, Any]:
                 "seed": regime.seed,
                 "labels": regime.counts,
                 "images_with": {str(k): n for k, n in regime.images_with.items()},
+                "uncovered": regime.uncovered,
             }
             for name, regime in split.regimes.items()
         },
