@@ -4,9 +4,9 @@ Every error derives from `MtdataError` and, where one fits, from the builtin tha
 already catch. `exit_code` is what a command ends with.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 LISTED = 30
 """Known names that an error lists; keys of a data set are thousands."""
@@ -52,6 +52,31 @@ class SampleError(DataError, ValueError):
     def __reduce__(self) -> tuple[type["SampleError"], tuple[Path, str, str]]:
         """Rebuild from the parts, so that the error crosses from a worker process."""
         return type(self), (self.path, self.problem, self.remedy)
+
+
+class BadSamplesError(SampleError):
+    """Several images or labels of a source cannot be used; `path` is the first file at fault.
+
+    Args:
+        problems: What is wrong with each.
+        samples: How many there are in all.
+    """
+
+    def __init__(self, problems: Sequence[SampleError], samples: int) -> None:
+        super().__init__(problems[0].path, problems[0].problem, problems[0].remedy)
+        more = len(problems) - LISTED
+        told = (
+            f"{len(problems)} of {samples} images cannot be used. Correct or remove these files "
+            "and continue with --resume, or leave the images out with --on-error skip:\n"
+            + "\n".join(f"  {problem}" for problem in problems[:LISTED])
+            + (f"\n  and {more} more." if more > 0 else "")
+        )
+        self.args = (told,)
+        self.problems, self.samples = tuple(problems), samples
+
+    def __reduce__(self) -> Any:
+        """Rebuild from the parts, so that the error crosses from a worker process."""
+        return type(self), (self.problems, self.samples)
 
 
 class PluginError(UsageError):

@@ -1,7 +1,9 @@
 """Ways to damage the files of a source, for the tests of what becomes of them."""
 
+import os
 import pickle
 import shutil
+import stat
 import struct
 import zlib
 from functools import cache
@@ -85,6 +87,24 @@ def link_out(path: Path, root: Path) -> None:
     outside.mkdir(exist_ok=True)
     target = shutil.move(path, outside / path.name)
     path.symlink_to(target)
+
+
+def pipe(path: Path) -> None:
+    """Put a named pipe in the place of a file: whoever opens it waits for a writer."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def socket(path: Path) -> None:
+    """Put a socket in the place of a file."""
+    path.unlink()
+    os.mknod(path, stat.S_IFSOCK | 0o644)
+
+
+def link_to_itself(path: Path) -> None:
+    """Put a link that names itself in the place of a file."""
+    path.unlink()
+    path.symlink_to(path.name)
 
 
 def copy(path: Path, name: str) -> None:

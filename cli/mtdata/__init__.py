@@ -14,6 +14,7 @@ COMMANDS = {
     "show": Lazy("cli.mtdata.show:show", "Picture images beside their labels."),
     "verify": Lazy("cli.mtdata.verify:verify", "Check every sample of a store."),
     "diff": Lazy("cli.mtdata.diff:diff", "Say in what two stores differ."),
+    "update": Lazy("cli.mtdata.update:update", "Add what the source of a store has since."),
     "merge": Lazy("cli.mtdata.merge:merge", "Join stores over all their tasks and images."),
     "export": Lazy("cli.mtdata.export:export", "Write a store as files for other programs."),
     "regime": Lazy("cli.mtdata.regime:regime", "Draw and list which labels may be seen."),

@@ -20,7 +20,7 @@ from cli.shared.options import (
     tasks_option,
 )
 from cli.shared.plugins import plugin_option
-from mtdata.errors import UsageError
+from mtdata.errors import LISTED, UsageError
 from mtdata.regimes import REGIMES
 from mtdata.sources import SOURCES
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from mtdata.building.summary import BuildPlan, BuildSummary
     from mtdata.sources.base import Source
 
-SOURCE_OPTIONS = ("classes", "depth", "normals", "crop", "layout", "edges", "images")
+SOURCE_OPTIONS = (
+    "classes", "depth", "normals", "crop", "layout", "edges", "images", "unlabelled"
+)  # fmt: skip
 REGIME_OPTIONS = ("ratio", "share", "stable")
 
 
@@ -50,15 +52,20 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     type=FILE,
     help="Folder to read.  [default: $MTDATA_SOURCES/NAME, then data/raw/NAME]",
 )
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="What to call the data set, in the store and in results.  [default: that of --dataset]",
+)
 @click.option("-o", "--out", type=FILE, help="Store to write.  [default: data/NAME.h5]")
 @click.option(
     "--regime",
     "regimes",
     multiple=True,
     type=Member(REGIMES, late=True),
-    metavar="KIND",
-    help="Draw a regime (full, one, random, imbalanced, fraction) on the training split; may be "
-    "repeated. The first is the one that mttrain uses by default.",
+    metavar="KIND[:NAME]",
+    help="Draw a regime (full, one, random, imbalanced, fraction) on the training split, under its "
+    "own or another name; may be repeated. The first is the one that mttrain uses by default.",
 )
 @regime_options
 @click.option(
@@ -101,7 +108,21 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     help="pascal: split (target in train, boundaries in val), target or boundaries.  "
     "[default: split]",
 )
+@click.option(
+    "--unlabelled",
+    type=click.Choice(["refuse", "skip", "keep"]),
+    help="Images without any label: refuse them, skip them (folder), or keep them for methods that "
+    "learn from such images.  [default: refuse, or as tasks.yaml says]",
+)
 @click.option("--images", type=pair, metavar="N,N", help="rooms: images to train, to test.")
+@click.option(
+    "--follow-links", is_flag=True, help="Read files that links name outside of the source folder."
+)
+@click.option(
+    "--max-megapixels",
+    type=click.FloatRange(0, 1073, min_open=True),
+    help="Millions of pixels that an image may have.  [default: 67]",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")
 @click.option(
     "-j",
@@ -119,6 +140,14 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     help="blosc, or gzip or none for any reader.",
 )
 @click.option("--strict", is_flag=True, help="Refuse an image that lacks a label of any task.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What images that cannot be used do, when all others are read: end the build, which tells "
+    "them all, or stay out of the store, which is told too.",
+)
 @click.option("--resume", is_flag=True, help="Continue a build that was interrupted.")
 @click.option("--overwrite", is_flag=True, help="Replace a store that exists.")
 @click.option("--dry-run", is_flag=True, help="Say what would be built, and write nothing.")
@@ -129,6 +158,15 @@ def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
 
     An interrupted build leaves no store, only a partial file that --resume continues.
     """
+    from mtdata.sources.files.allowed import PIXELS, allowing
+
+    megapixels: float | None = options.pop("max_megapixels")
+    pixels = PIXELS if megapixels is None else round(megapixels * 1e6)
+    with allowing(links=options.pop("follow_links"), pixels=pixels):
+        _build(options, as_json=as_json, dry_run=dry_run)
+
+
+def _build(options: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
     resume, overwrite = options.pop("resume"), options.pop("overwrite")
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
@@ -177,7 +215,7 @@ def _request(source: "Source", options: dict[str, Any]) -> dict[str, Any]:
     wanted = options.pop("size")
     return {
         **options,
-        "out": out or Path("data") / f"{source.name}.h5",
+        "out": out or Path("data") / f"{options['name'] or source.name}.h5",
         "size": None if wanted == "native" else wanted,
         "regimes": regimes,
     }
@@ -187,7 +225,9 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
     """The regimes, each with those options that are for it."""
     from mtdata.building.regimes import RegimeSpec
 
-    kinds = options.pop("regimes")
+    asked = [text.partition(":") for text in options.pop("regimes")]
+    kinds = [kind for kind, _, _ in asked]
+    called = [name if colon else None for _, colon, name in asked]
     given = {name: value for name in REGIME_OPTIONS if (value := options.pop(name))}
     if "import" in kinds:
         raise UsageError(
@@ -200,8 +240,8 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
             able = [kind for kind, regime in REGIMES.items() if name in regime.takes]
             raise UsageError(f"--{name} is for --regime {' or '.join(able)}. Add it, or leave out.")
     return [
-        RegimeSpec(kind, options={name: given[name] for name in names if name in given})
-        for kind, names in zip(kinds, takes, strict=True)
+        RegimeSpec(kind, name, {each: given[each] for each in names if each in given})
+        for kind, name, names in zip(kinds, called, takes, strict=True)
     ]
 
 
@@ -217,10 +257,13 @@ def _print(summary: "BuildSummary") -> None:
 
 
 def _say_how(summary: "BuildSummary", size: str) -> None:
+    from mtdata.sources.files.imageheader import LOOKED_AT
+
     images = sum(split.images for split in summary.splits.values())
     done = images - summary.resumed + summary.changed
     if summary.complete:
         say(f"{summary.path}: {size}, complete before; there was nothing to do.")
+        _say_skipped(summary)
         return
     seconds = summary.seconds
     say(f"{summary.path}: {size}, made in {seconds:.1f} s ({done / seconds:.0f} images/s).")
@@ -228,12 +271,31 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
         say(f"{summary.resumed} images were there from a build that was interrupted.")
     if summary.changed:
         say(f"{summary.changed} of them have changed since and were read again.")
+    if images > LOOKED_AT:  # else the notes before the build have counted them all
+        for what, number in summary.notes.items():
+            say(paragraph(f"Note: {number} of the images {what}."))
+    _say_skipped(summary)
     if summary.lost:
         each = ", ".join(f"{name} {n}" for name, n in summary.lost.items())
         say(
             f"{sum(summary.lost.values())} labels have no valid pixel at this size ({each}): they "
             "count as missing."
         )
+
+
+def _say_skipped(summary: "BuildSummary") -> None:
+    if not summary.skipped:
+        return
+    say(
+        paragraph(
+            f"Warning: {len(summary.skipped)} images could not be used and are not in the store. "
+            "Mend their files, then add them with `mtdata update`:"
+        )
+    )
+    for each in summary.skipped[:LISTED]:
+        say(paragraph(f"  {each.split}/{each.key}: {each.what}"))
+    if len(summary.skipped) > LISTED:
+        say(f"  and {len(summary.skipped) - LISTED} more (--json lists all).")
 
 
 def _print_plan(plan: "BuildPlan") -> None:

@@ -55,3 +55,12 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
             rows.append([name, regime, size, split["images"], *counts, several])
     header = ["split", "regime", "size", "images", *tasks, "images with k labels"]
     put_table(header, rows, left=3)
+    for name, split in found["splits"].items():
+        for regime, drawn in split["regimes"].items():
+            if drawn["uncovered"]:
+                click.echo(
+                    f"{drawn['uncovered']} images of {name} came after the regime `{regime}` was "
+                    "drawn, which shows nothing of them."
+                )
+        if split["unlabelled"]:
+            click.echo(f"{split['unlabelled']} images of {name} have no label at all.")

@@ -73,6 +73,9 @@ def _print(found: dict[str, Any]) -> None:
         for name, numbers in _ranges(task, one)
     ]
     put_table(["split", "regime", "task", "images", "valid", *RANGE], rows, left=3)
+    for split, each in found["splits"].items():
+        if each["unlabelled"]:
+            click.echo(f"{each['unlabelled']} of {each['images']} images of {split} show no label.")
     _print_classes(found)
     pairs = {split: each["pairs"] for split, each in found["splits"].items()}
     names = next(iter(pairs.values()))

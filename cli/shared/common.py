@@ -54,7 +54,8 @@ def put_json(value: Any) -> None:
 
 
 def _fail(text: str) -> None:
-    click.echo(paragraph(f"Error: {text}"), err=True)
+    # A list of what is wrong has a line for each.
+    click.echo("\n".join(paragraph(line) for line in f"Error: {text}".splitlines()), err=True)
 
 
 def run(command: click.Command, arguments: list[str] | None = None) -> int:

@@ -23,6 +23,7 @@ class MeanTeacher(Method):
     options: MeanTeacherOptions
     summary = "a moving average of the weights teaches the tasks that an image does not show"
     reference = "Tarvainen and Valpola 2017"
+    uses_unlabelled = True
     minimum_views = default_views = 2
 
     def __init__(self, network, **options):

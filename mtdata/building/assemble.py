@@ -1,5 +1,6 @@
 """From the journal to the store: chunks are copied as they are, in the order of the keys."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.building.journal import Journal
+from mtdata.building.prints import Prints, to_table
 from mtdata.building.regimes import RegimeSpec, draw_regimes
 from mtdata.building.request import Request
+from mtdata.building.summary import Skipped
 from mtdata.building.workers import Workers
 from mtdata.errors import DataError
 from mtdata.progress import Progress
@@ -21,6 +24,7 @@ from mtdata.store.atomic import replacing
 from mtdata.store.codec import decode, encode, filters
 from mtdata.store.digest import source_digest
 from mtdata.store.opening import Header
+from mtdata.store.reader import Store
 from mtdata.store.regime import RegimeInfo
 from mtdata.store.row import Cell, Row
 from mtdata.store.writer import IMAGE_TYPE, SplitRows, write_store
@@ -63,6 +67,7 @@ def assemble(
     regimes: Regimes,
     *,
     default_regime: str,
+    skipped: Sequence[Skipped] = (),
     workers: Workers,
     progress: Progress | None,
 ) -> str:
@@ -81,7 +86,15 @@ def assemble(
         return row
 
     splits = [
-        _split(request, journal, name, regimes.get(name, ()), workers) for name in request.keys
+        _split(
+            request,
+            journal,
+            name,
+            regimes.get(name, ()),
+            [each for each in skipped if each.split == name],
+            workers,
+        )
+        for name in request.keys
     ]
     splits = [replace(split, rows=map(told, split.rows)) for split in splits]
     with replacing(out, needed=space(request, journal)) as temporary:
@@ -90,7 +103,7 @@ def assemble(
 
 def _header(request: Request, journal: Journal, default_regime: str) -> Header:
     return Header(
-        dataset=request.source.name,
+        dataset=request.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=layout.tool(),
         options=request.options(),
@@ -106,6 +119,7 @@ def _split(
     journal: Journal,
     name: str,
     regimes: Sequence[RegimeInfo],
+    skipped: Sequence[Skipped],
     workers: Workers,
 ) -> SplitRows:
     keys = request.keys[name]
@@ -116,7 +130,28 @@ def _split(
     if padded:
         # The arguments are bound now: the rows are asked for when the next split is made already.
         rows = workers.map(pad_row, zip(rows, repeat(size)))
-    return SplitRows(name, request.source.roles()[name], keys, size, padded, rows, regimes)
+    facts = source_facts([journal.entries[name, key].prints for key in keys], skipped)
+    role = request.source.roles()[name]
+    return SplitRows(name, role, keys, size, padded, rows, regimes, facts)
+
+
+def source_facts(prints: Sequence[Prints], skipped: Sequence[Skipped]) -> dict[str, NDArray[Any]]:
+    """The tables of a split about its source: what `mtdata update` compares, what was left out."""
+    tables: dict[str, NDArray[Any]] = {layout.SOURCE: to_table(prints)}
+    if skipped:
+        told = [layout.canonical([each.key, each.what]).encode() for each in skipped]
+        tables[layout.SKIPPED] = np.array(told, f"S{max(map(len, told))}")
+    return tables
+
+
+def read_skipped(store: Store) -> tuple[Skipped, ...]:
+    """The images that a build left out of a store."""
+    return tuple(
+        Skipped(name, *json.loads(told.decode()))
+        for name, split in store.splits.items()
+        if (table := split.fact(layout.SKIPPED)) is not None
+        for told in table.tolist()
+    )
 
 
 def space(request: Request, journal: Journal) -> int:
@@ -156,7 +191,7 @@ def digest_of_source(request: Request, journal: Journal) -> str:
     return source_digest(
         request.source.name,
         (
-            (split, key, journal.entries[split, key].fingerprint)
+            (split, key, journal.entries[split, key].prints.content)
             for split, keys in request.keys.items()
             for key in keys
         ),

@@ -3,25 +3,35 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mtdata.building.assemble import assemble, draw_all
+from mtdata.building.assemble import assemble, draw_all, read_skipped
 from mtdata.building.journal import Journal
 from mtdata.building.prepare import prepare
 from mtdata.building.regimes import RegimeSpec, check_specs
 from mtdata.building.request import Request, make_request
-from mtdata.building.sampling import Filled, fill, fingerprint, jobs_of
+from mtdata.building.sampling import (
+    Filled,
+    OnError,
+    fill,
+    fingerprint,
+    jobs_of,
+    without,
+)
 from mtdata.building.space import free, peak
-from mtdata.building.summary import BuildPlan, BuildSummary, SplitSummary, count
+from mtdata.building.summary import BuildPlan, BuildSummary, Skipped, SplitSummary, count
 from mtdata.building.target import Mode, check_complete, check_target, make_folder, partial_path
 from mtdata.building.workers import Workers
+from mtdata.errors import SampleError
 from mtdata.progress import Progress
 from mtdata.sources.base import Source
 from mtdata.store.atomic import disk_errors
 from mtdata.store.digest import source_digest
 from mtdata.store.format import FULL
 from mtdata.store.reader import Store
+from mtdata.store.row import Row
 
 Size = tuple[int, int] | Literal["default"] | None
 """Height and width; "default" for the one of the source; None for each image's own."""
@@ -38,10 +48,12 @@ def build(
     tasks: Sequence[str] | None = None,
     jobs: int = 1,
     limit: int | None = None,
+    name: str | None = None,
     regimes: Sequence[RegimeSpec] = (),
     seed: int = 0,
     compression: str = "blosc",
     strict: bool = False,
+    on_error: OnError = "stop",
     mode: Mode = "new",
     progress: Progress | None = None,
 ) -> BuildSummary:
@@ -59,17 +71,20 @@ def build(
         tasks: Names of the tasks to keep; None for all.
         jobs: Worker processes.
         limit: Only so many images of each split.
+        name: What to call the data set; None for the name of the source.
         regimes: Regimes to draw on the training splits; the first becomes the default.
         seed: Seed of the regimes.
         compression: Codec of the chunks: blosc, gzip or none.
         strict: Refuse an image that lacks a label.
+        on_error: What images that cannot be used do when all others are done: "stop" ends the
+            build and tells them all, "skip" leaves them out of the store, which keeps their keys.
         mode: "new" refuses a target that exists, "resume" continues or starts, "overwrite"
             replaces.
         progress: Told about every sample.
 
     Raises:
         UsageError: for options that cannot be, and a target that is taken.
-        SampleError: for an image or label that cannot be used.
+        SampleError: for an image or label that cannot be used; BadSamplesError: for several.
         DataError: where a regime gives a task no label.
         MtdataError: where the disk is full or cannot be written.
     """
@@ -81,18 +96,17 @@ def build(
         compression=compression,
         strict=strict,
         limit=limit,
+        name=name,
     )
     check_specs(regimes, request.task_names)
     check_target(out, mode)
     make_folder(out)
     with Workers(request, jobs) as workers:
         if mode == "resume" and out.exists() and not partial_path(out).exists():
-            complete, lost = True, dict[str, int]()
-            filled = Filled(_confirm(request, out, regimes, seed=seed, workers=workers), 0)
+            made = _confirm(request, out, regimes, seed, on_error, workers, progress)
         else:
-            complete = False
-            filled, lost = _make(request, out, regimes, seed, mode, workers, progress)
-    return _summary(out, time.perf_counter() - started, filled, lost=lost, complete=complete)
+            made = _make(request, out, regimes, seed, on_error, mode, workers, progress)
+    return _summary(out, time.perf_counter() - started, made)
 
 
 def plan(
@@ -103,10 +117,12 @@ def plan(
     tasks: Sequence[str] | None = None,
     jobs: int = 1,
     limit: int | None = None,
+    name: str | None = None,
     regimes: Sequence[RegimeSpec] = (),
     seed: int = 0,
     compression: str = "blosc",
     strict: bool = False,
+    on_error: OnError = "stop",
     mode: Mode = "new",
 ) -> BuildPlan:
     """Tell what `build` would do with the same arguments, from a few samples; write nothing.
@@ -123,6 +139,7 @@ def plan(
         compression=compression,
         strict=strict,
         limit=limit,
+        name=name,
     )
     check_specs(regimes, request.task_names)
     check_target(out, mode)
@@ -130,12 +147,14 @@ def plan(
     for split, keys in request.keys.items():
         measured = keys[:: max(1, len(keys) // MEASURED)][:MEASURED]
         started = time.perf_counter()
-        rows = [prepare(request, split, key) for key in measured]
+        rows = [row for key in measured if (row := _tried(request, split, key, on_error))]
+        if not rows:
+            continue
         seconds += (time.perf_counter() - started) / len(rows) * len(keys)
         total += sum(row.chunk_bytes for row in rows) / len(rows) * len(keys)
     return BuildPlan(
         path=out,
-        dataset=source.name,
+        dataset=request.name,
         tasks=request.task_names,
         splits={split: len(keys) for split, keys in request.keys.items()},
         size=request.size,
@@ -148,19 +167,41 @@ def plan(
     )
 
 
+def _tried(request: Request, split: str, key: str, on_error: OnError) -> Row | None:
+    try:
+        return prepare(request, split, key)
+    except SampleError:
+        if on_error == "stop":
+            raise
+        return None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is known of a build that is done."""
+
+    filled: Filled
+    lost: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    complete: bool = False
+
+
 def _make(
     request: Request,
     out: Path,
     regimes: Sequence[RegimeSpec],
     seed: int,
+    on_error: OnError,
     mode: Mode,
     workers: Workers,
     progress: Progress | None,
-) -> tuple[Filled, dict[str, int]]:
+) -> _Made:
     with disk_errors(out):
         journal = Journal(partial_path(out), request.identity(), fresh=mode == "overwrite")
     try:
         filled = fill(request, journal, out, workers=workers, progress=progress)
+        request = without(request, filled, on_error)
         drawn = draw_all(request, journal, regimes, seed=seed)
         default = regimes[0].label if regimes else FULL
         assemble(
@@ -169,6 +210,7 @@ def _make(
             out,
             drawn,
             default_regime=default,
+            skipped=filled.skipped,
             workers=workers,
             progress=progress,
         )
@@ -176,32 +218,36 @@ def _make(
         journal.close()
         raise
     lost = Counter(name for entry in journal.entries.values() for name in entry.lost)
+    notes = Counter(note for entry in journal.entries.values() for note in entry.notes)
     journal.remove()
-    return filled, {name: lost[name] for name in request.task_names if lost[name]}
+    counts = {name: lost[name] for name in request.task_names if lost[name]}
+    return _Made(filled, counts, dict(sorted(notes.items())), filled.skipped)
 
 
 def _confirm(
     request: Request,
     out: Path,
     regimes: Sequence[RegimeSpec],
-    *,
     seed: int,
+    on_error: OnError,
     workers: Workers,
-) -> int:
-    jobs = list(jobs_of(request))
-    prints = workers.map(fingerprint, jobs)
-    found = source_digest(
-        request.source.name,
-        [(job.split, job.key, value) for job, value in zip(jobs, prints, strict=True)],
-    )
+    progress: Progress | None,
+) -> _Made:
     with Store(out) as store:
+        left_out = read_skipped(store) if on_error == "skip" else ()
+        bad = {(each.split, each.key) for each in left_out}
+        jobs = [job for job in jobs_of(request) if (job.split, job.key) not in bad]
+        prints = []
+        for job, found in zip(jobs, workers.map(fingerprint, jobs), strict=True):
+            prints.append((job.split, job.key, found))
+            if progress:
+                progress(len(prints), len(jobs), "comparing with the source")
+        found = source_digest(request.source.name, prints)
         check_complete(store, request, regimes, seed=seed, source_digest=found)
-    return request.samples
+    return _Made(Filled(len(jobs), 0), skipped=left_out, complete=True)
 
 
-def _summary(
-    out: Path, seconds: float, filled: Filled, *, lost: Mapping[str, int], complete: bool
-) -> BuildSummary:
+def _summary(out: Path, seconds: float, made: _Made) -> BuildSummary:
     with Store(out) as store:
         names = tuple(task.name for task in store.tasks)
         splits = {name: count(names, split.valid_pixels) for name, split in store.splits.items()}
@@ -213,10 +259,12 @@ def _summary(
             content_digest=store.content_digest,
             bytes=out.stat().st_size,
             seconds=seconds,
-            resumed=filled.resumed,
-            changed=filled.changed,
-            lost=lost,
-            complete=complete,
+            resumed=made.filled.resumed,
+            changed=made.filled.changed,
+            lost=made.lost,
+            complete=made.complete,
+            notes=made.notes,
+            skipped=made.skipped,
         )
 
 

@@ -24,6 +24,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from mtdata.building.prints import Prints
 from mtdata.errors import MtdataError, UsageError
 from mtdata.store.codec import Chunk
 from mtdata.store.format import canonical
@@ -57,14 +58,16 @@ TABLES = """
 class Entry:
     """Where a finished sample lies in the journal, and what is asked of it before assembly.
 
-    `lost` are the labels that had valid pixels in the source and have none at this size.
+    `prints` are what its source was like then. `lost` are the labels that had valid pixels in the
+    source and have none at this size, `notes` what reading changed in the image.
     """
 
     place: int
-    fingerprint: bytes
+    prints: Prints
     size: tuple[int, int]
     valid_pixels: tuple[int, ...]
     lost: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 class Journal:
@@ -95,13 +98,13 @@ class Journal:
             _unlink(path)
             self._open(canonical(identity), fresh=True)
 
-    def append(self, split: str, row: Row, fingerprint: bytes) -> None:
+    def append(self, split: str, row: Row, prints: Prints) -> None:
         """Add a finished sample; of two with the same key the later one counts.
 
         Raises:
             OSError: where the disk is full; the journal then keeps what it had.
         """
-        told = _pack(split, row, fingerprint)
+        told = _pack(split, row, prints)
         chunks = b"".join(cell.chunk.data for cell in row.cells if cell.chunk is not None)
         known = self.entries.get((split, row.key))
         values = (known and known.place, told, chunks, _sum(told, chunks))
@@ -176,14 +179,17 @@ class Journal:
 
     def _note(self, place: int, told: str) -> None:
         said = json.loads(told)
+        notes = tuple(said.get("notes", ()))
         size, valid = tuple(said["size"]), tuple(cell[1] for cell in said["cells"][1:])
         # There is an entry for every image: what many have in common is kept once.
         self.entries[sys.intern(said["split"]), said["key"]] = Entry(
             place,
-            bytes.fromhex(said["fingerprint"]),
+            # Journals of before have neither stamps nor notes.
+            Prints(bytes.fromhex(said["fingerprint"]), bytes.fromhex(said.get("stamp", ""))),
             self._common.setdefault(size, size),
             self._common.setdefault(valid, valid),
             tuple(said["lost"]),
+            self._common.setdefault(notes, notes),
         )
 
 
@@ -243,13 +249,14 @@ def _sum(told: str, chunks: bytes) -> int:
     return zlib.crc32(chunks, zlib.crc32(told.encode()))
 
 
-def _pack(split: str, row: Row, fingerprint: bytes) -> str:
+def _pack(split: str, row: Row, prints: Prints) -> str:
     """All of a row but its chunks, as JSON."""
     return canonical(
         {
             "split": split,
             "key": row.key,
-            "fingerprint": fingerprint.hex(),
+            "fingerprint": prints.content.hex(),
+            "stamp": prints.stamp.hex(),
             "size": row.size,
             "source_size": row.source_size,
             "crop": row.crop,
@@ -258,6 +265,7 @@ def _pack(split: str, row: Row, fingerprint: bytes) -> str:
                 (cell.digest.hex(), cell.valid_pixels, *_form(cell.chunk)) for cell in row.cells
             ],
             "lost": row.lost,
+            "notes": row.notes,
         }
     )
 
@@ -281,6 +289,7 @@ def _unpack(told: str, chunks: bytes) -> Row:
         camera=NO_CAMERA if said["camera"] is None else tuple(said["camera"]),
         cells=tuple(cells),
         lost=tuple(said["lost"]),
+        notes=tuple(said.get("notes", ())),
     )
 
 

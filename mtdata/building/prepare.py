@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mtdata.building.request import Request
 from mtdata.building.resize import resize_sample
 from mtdata.errors import MtdataError, SampleError
+from mtdata.sources.base import UNLABELLED_REMEDY
 from mtdata.store.codec import filters
 from mtdata.store.digest import cell_digest
 from mtdata.store.encoder import encode
@@ -43,6 +44,7 @@ def prepare(request: Request, split: str, key: str) -> Row:
         camera=_camera(sample.camera),
         cells=(cell(sample.image, height * width, request, image=True), *labels),
         lost=lost,
+        notes=request.source.notes(split, key),
     )
 
 
@@ -85,12 +87,12 @@ def _check_labels(request: Request, split: str, sample: Sample) -> None:
             f"{split}/{sample.key} should have every label; it has no {', '.join(missing)}.",
             "Add the label, or build without --strict: a missing label is then no error.",
         )
-    if request.every_task and len(missing) == len(request.tasks):
+    if not request.keep_unlabelled and len(missing) == len(request.tasks):
         raise SampleError(
             where,
             f"{split}/{sample.key} should have at least one label of {', '.join(missing)}; "
             "it has none, or none with a valid pixel.",
-            "Add a label or remove the image.",
+            UNLABELLED_REMEDY,
         )
 
 

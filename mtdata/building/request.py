@@ -1,10 +1,12 @@
 """What a build makes of each sample."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.sources import SOURCES
 from mtdata.sources.base import Source
 from mtdata.store.codec import COMPRESSIONS, Compression
 from mtdata.tasks.task import Task
@@ -21,9 +23,10 @@ not continue what another version began: half of its samples would be made in an
 class Request:
     """Everything that decides what one sample becomes; it travels to the workers.
 
-    `size` is height and width, None for the size that the source has. `keys` are the samples of
-    each split, in the order of the store. `every_task` tells whether these are all tasks of the
-    source: only then is an image without a label an error.
+    `name` is what the data set is called in the store. `size` is height and width, None for the
+    size that the source has. `keys` are the samples of each split, in the order of the
+    store. `keep_unlabelled` tells whether an image without a label is kept: where the source says
+    so, or where these are not all of its tasks.
     """
 
     source: Source
@@ -33,7 +36,8 @@ class Request:
     compression: Compression
     strict: bool
     limit: int | None
-    every_task: bool
+    keep_unlabelled: bool
+    name: str
 
     @property
     def samples(self) -> int:
@@ -59,12 +63,13 @@ class Request:
             "strict": self.strict,
             "limit": self.limit,
             "preparation": PREPARATION,
+            **({} if self.name == self.source.name else {"source_name": self.source.name}),
         }
 
     def identity(self) -> dict[str, Any]:
         """What a partial or whole store must agree on to be continued."""
         return {
-            "dataset": self.source.name,
+            "dataset": self.name,
             "options": self.options(),
             "tasks": [task.to_json() for task in self.tasks],
         }
@@ -78,6 +83,7 @@ def make_request(
     compression: str,
     strict: bool,
     limit: int | None,
+    name: str | None = None,
 ) -> Request:
     """Check the options of a build.
 
@@ -100,9 +106,35 @@ def make_request(
         raise DataError(
             f"{source.root or source.name} should hold images; it has none. Give another source."
         )
+    keep = source.keeps_unlabelled or len(chosen) < len(known)
     return Request(
-        source, chosen, keys, size, codec, strict, limit, every_task=len(chosen) == len(known)
+        source,
+        chosen,
+        keys,
+        size,
+        codec,
+        strict,
+        limit,
+        keep_unlabelled=keep,
+        name=_name(name, source),
     )
+
+
+def _name(name: str | None, source: Source) -> str:
+    """What the data set is called in the store."""
+    if name is None or name == source.name:
+        return source.name
+    if source.official:
+        raise UsageError(
+            f"`name` is for data of your own; {source.name} keeps its name, under which its terms "
+            "and its published results are known. Leave --name out."
+        )
+    if not re.fullmatch(r"\w[\w.-]*", name) or name in SOURCES:
+        raise UsageError(
+            "`name` should be letters, digits, -, _ and dots, and not that of another data set; "
+            f"found {name!r}."
+        )
+    return name
 
 
 def _choose(known: tuple[Task, ...], names: Sequence[str] | None) -> tuple[Task, ...]:

@@ -1,18 +1,27 @@
 """Filling a journal with the samples that it lacks."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from mtdata.building.journal import Journal
 from mtdata.building.prepare import prepare
+from mtdata.building.prints import Prints, stamp
 from mtdata.building.request import Request
 from mtdata.building.space import SETTLED, check_space, peak
+from mtdata.building.summary import Skipped
 from mtdata.building.workers import Workers
-from mtdata.errors import SampleError
+from mtdata.errors import BadSamplesError, SampleError
 from mtdata.progress import Progress
+from mtdata.sources.files.once import changed, reading_once
 from mtdata.store.atomic import disk_errors
 from mtdata.store.row import Row
+
+OnError = Literal["stop", "skip"]
+"""What bad samples do to a build, when all others are done: end it, or stay out of the store."""
+HOPELESS = 100
+"""Bad samples, and no good one yet, after which it is not worth reading the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,39 +35,31 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """A job's result: the fingerprint of what was read, and the row unless it is done already."""
+    """A job's result: what was read, and the row unless it is done already or cannot be used."""
 
     job: Job
-    fingerprint: bytes
-    row: Row | None
+    prints: Prints | None = None
+    row: Row | None = None
+    problem: SampleError | None = None
 
 
 def work(request: Request, job: Job) -> Done:
     """Do one sample, unless its source is as it was when it was done before.
 
-    Raises:
-        SampleError: naming file, key and label of what cannot be used, or has changed meanwhile.
+    Every file of it is read once: what is digested is what is decoded.
     """
-    fingerprint = request.source.fingerprint(job.split, job.key)
-    if fingerprint == job.known:
-        return Done(job, fingerprint, None)
-    row = prepare(request, job.split, job.key)
-    if request.source.fingerprint(job.split, job.key) != fingerprint:
-        raise SampleError(
-            _latest(request, job),
-            f"should stay as it is while {job.split}/{job.key} is read; it, or another file of "
-            "this image, has changed meanwhile.",
-            "Wait until nothing writes to the source, then continue with --resume.",
-        )
-    return Done(job, fingerprint, row)
-
-
-def _latest(request: Request, job: Job) -> Path | str:
-    """Of the files of a sample, the one that was written last."""
-    names = (None, *request.task_names)
-    places = [request.source.locate(job.split, job.key, name) for name in names]
-    files = [place for place in map(Path, places) if place.exists()]
-    return max(files, key=lambda file: file.stat().st_mtime_ns, default=places[0])
+    source, at = request.source, (job.split, job.key)
+    try:
+        with reading_once() as reading:
+            found = source.fingerprint(*at)
+            row = None if found == job.known else prepare(request, *at)
+            reading.check()
+            if row is not None and not reading.stamps and source.fingerprint(*at) != found:
+                # A source that reads by means of its own.
+                raise changed(source.locate(*at, None))
+            return Done(job, Prints(found, stamp(source, *at)), row)
+    except SampleError as error:
+        return Done(job, problem=error)
 
 
 def fingerprint(request: Request, job: Job) -> bytes:
@@ -72,15 +73,25 @@ def jobs_of(request: Request, journal: Journal | None = None) -> Iterator[Job]:
     for split, keys in request.keys.items():
         for key in keys:
             entry = done.get((split, key))
-            yield Job(split, key, None if entry is None else entry.fingerprint)
+            yield Job(split, key, None if entry is None else entry.prints.content)
 
 
 @dataclass(frozen=True)
 class Filled:
-    """How many samples were in a journal already, and how many of those had changed."""
+    """What a journal holds now.
+
+    `resumed` samples were in it already, `changed` of those had another source by now, and
+    `problems` could not be used.
+    """
 
     resumed: int
     changed: int
+    problems: Mapping[tuple[str, str], SampleError] = field(default_factory=dict)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The problems, for people."""
+        return tuple(Skipped(*at, str(error)) for at, error in self.problems.items())
 
 
 def fill(
@@ -90,29 +101,65 @@ def fill(
     *,
     workers: Workers,
     progress: Progress | None,
+    jobs: Sequence[Job] | None = None,
 ) -> Filled:
     """Do every sample that the journal lacks or whose source has changed since.
 
+    Args:
+        request: What is made of each.
+        journal: Where they are kept.
+        out: The store, for messages.
+        workers: Who does them.
+        progress: Told about every sample.
+        jobs: Which samples; None for all.
+
     Raises:
-        SampleError: for a sample that cannot be used.
+        BadSamplesError: where so many cannot be used that the others are not tried.
         MtdataError: where the disk is full, or will be.
     """
+    todo = jobs_of(request, journal) if jobs is None else iter(jobs)
+    total = request.samples if jobs is None else len(jobs)
     resumed = changed = number = 0
+    problems: dict[tuple[str, str], SampleError] = {}
     foretold = False
 
     def needed() -> int:
-        return peak(journal.length * request.samples // max(number - 1, 1))
+        return peak(journal.length * total // max(number - 1, 1))
 
-    for number, done in enumerate(workers.map(work, jobs_of(request, journal)), start=1):
+    for number, done in enumerate(workers.map(work, todo), start=1):
+        at = done.job.split, done.job.key
         resumed += done.job.known is not None
-        if done.row is not None:
+        if done.problem is not None:
+            problems[at] = done.problem
+        elif done.row is not None and done.prints is not None:
             changed += done.job.known is not None
             with disk_errors(out, needed=needed):
-                journal.append(done.job.split, done.row, done.fingerprint)
+                journal.append(done.job.split, done.row, done.prints)
         kept = len(journal.entries)
+        if not kept and len(problems) == HOPELESS:
+            raise BadSamplesError(list(problems.values()), total)
         if not foretold and kept >= SETTLED:
             foretold = True
-            check_space(out, written=journal.length, done=kept, samples=request.samples)
+            check_space(out, written=journal.length, done=kept, samples=total)
         if progress:
-            progress(number, request.samples, "reading samples")
-    return Filled(resumed, changed)
+            progress(number, total, "reading samples")
+    return Filled(resumed, changed, problems)
+
+
+def without(request: Request, filled: Filled, on_error: OnError) -> Request:
+    """What is left to build where some samples cannot be used.
+
+    Raises:
+        SampleError: where one cannot be used and that ends the build.
+        BadSamplesError: likewise for several, or where nothing of a split is left.
+    """
+    bad = filled.problems
+    left = {
+        split: tuple(key for key in keys if (split, key) not in bad)
+        for split, keys in request.keys.items()
+    }
+    if not bad or (on_error == "skip" and all(left.values())):
+        return replace(request, keys=left)
+    if len(bad) == 1:
+        raise next(iter(bad.values()))
+    raise BadSamplesError(list(bad.values()), request.samples)

@@ -1,7 +1,7 @@
 """What a build tells when it is done, and what it would do."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,24 @@ class SplitSummary:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """An image that is left out, and why."""
+
+    split: str
+    key: str
+    what: str
+
+
+@dataclass(frozen=True)
 class BuildSummary:
     """A finished build.
 
     `resumed` samples were there already from an earlier one; the source of `changed` of those was
     another by now, and they were done again. `lost` counts, for each task, the labels that have
     valid pixels in the source and none at the size of the store: they count as missing. `complete`
-    says that the store was whole before; then nothing is known of `lost`.
+    says that the store was whole before; then nothing is known of `lost`. `notes` counts what
+    reading changed in images (they have an alpha channel: it is dropped), `skipped` are the images
+    that could not be used and were left out.
     """
 
     path: Path
@@ -40,6 +51,8 @@ class BuildSummary:
     changed: int
     lost: Mapping[str, int]
     complete: bool
+    notes: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from mtdata.building.request import Request
 from mtdata.errors import MtdataError
+from mtdata.sources.files.allowed import Allowed, allow, allowed
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -64,7 +65,7 @@ class Workers:
             # Forking a process that has threads (OpenCV, torch) can deadlock: start afresh.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
-                self.jobs, context, initializer=_start, initargs=(self.request,)
+                self.jobs, context, initializer=_start, initargs=(self.request, allowed())
             )
         return self._pool
 
@@ -76,9 +77,10 @@ class Workers:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(request: Request) -> None:
+def _start(request: Request, what: Allowed) -> None:
     global _request  # noqa: PLW0603  one request for the life of a worker: sent once
     _request = request
+    allow(what)
     # Ctrl-C reaches every process of the terminal; the parent decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

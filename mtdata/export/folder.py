@@ -84,7 +84,7 @@ def describe(view: View) -> dict[str, Any]:
             tasks[task.name] = {"kind": task.kind.name, "files": files, **form.entry}
     content: dict[str, Any] = {"images": "images/{split}/{stem}.png"}
     if any(not part.shown.any(axis=1).all() for part in view.parts):
-        content["unlabelled"] = "skip"
+        content["unlabelled"] = "keep"
     names = [part.split.name for part in view.parts]
     content |= {"splits": {"folders": {name: name for name in names}}, "tasks": tasks}
     try:
@@ -140,7 +140,7 @@ def _notes(view: View) -> tuple[str, ...]:
             notes.append(f"No image shows {task.name}: tasks.yaml leaves it out.")
     bare = sum(int((~part.shown.any(axis=1)).sum()) for part in view.parts)
     if bare:
-        notes.append(f"{bare} images have no label: a store built from the folder lacks them.")
+        notes.append(f"{bare} images have no label; tasks.yaml says `unlabelled: keep`.")
     if any(not np.isnan(part.split.cameras).all() for part in view.parts):
         notes.append("Cameras and crops are in samples.csv only: `folder` does not read them.")
     return tuple(notes)

@@ -29,6 +29,7 @@ def _split(split: Split) -> dict[str, Any]:
     labels = (split.valid_pixels > 0).sum(0)
     return {
         "images": len(split),
+        "unlabelled": int((split.valid_pixels == 0).all(1).sum()),
         "size": list(split.size),
         "labels": {t.name: int(n) for t, n in zip(split.tasks, labels, strict=True)},
         "regimes": {
@@ -37,6 +38,7 @@ def _split(split: Split) -> dict[str, Any]:
                 "seed": regime.seed,
                 "labels": regime.counts,
                 "images_with": {str(k): n for k, n in regime.images_with.items()},
+                "uncovered": regime.uncovered,
             }
             for name, regime in split.regimes.items()
         },

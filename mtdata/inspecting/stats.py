@@ -93,6 +93,7 @@ class SplitStats:
         """The part of `mtdata stats --json` on one split."""
         return {
             "images": self.images,
+            "unlabelled": int((~self.split.visible(self.regime)[: self.images].any(1)).sum()),
             "regime": self.regime,
             "tasks": {name: stats.to_json() for name, stats in self.tasks.items()},
             "pairs": self.pairs,

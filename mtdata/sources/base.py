@@ -11,6 +11,11 @@ from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
 
+UNLABELLED_REMEDY = (
+    "Add a label (one is enough), remove the image, or keep such images with --unlabelled keep."
+)
+"""What to do where an image has no label at all."""
+
 
 class Source(ABC):
     """Data in the layout that somebody publishes it in. A source is picklable and opens lazily.
@@ -47,6 +52,11 @@ class Source(ABC):
         self.root = root
         self.options = options
 
+    @property
+    def keeps_unlabelled(self) -> bool:
+        """Whether images without any label are images of it; else one is refused or left out."""
+        return bool(self.options.get("unlabelled") == "keep")
+
     @classmethod
     @abstractmethod
     def tasks(cls, **options: Any) -> tuple[Task, ...]:
@@ -72,6 +82,17 @@ class Source(ABC):
     def fingerprint(self, split: str, key: str) -> bytes:
         """32 bytes that change when what `read` depends on changes (file contents, seed)."""
 
+    def files(self, split: str, key: str) -> Sequence[Path]:
+        """The files that a sample is read from; none where there are none, or nobody knows them.
+
+        Where none of them has changed, by name, size and time, a store is not updated from them.
+        """
+        return ()
+
+    def notes(self, split: str, key: str) -> tuple[str, ...]:
+        """What reading changes in the image, in the words of `image_remarks`."""
+        return ()
+
     def stored_size(self) -> tuple[int, int] | None:
         """Height and width of a store of it unless told otherwise; None for native."""
         return self.default_size
@@ -87,6 +108,19 @@ class Source(ABC):
     def remarks(self) -> tuple[str, ...]:
         """Sentences a person should read before a build: what this copy lacks."""
         return ()
+
+
+def unlabelled_option(options: Mapping[str, Any]) -> dict[str, str]:
+    """The option `unlabelled` where it was given, and is not what goes without saying.
+
+    Raises:
+        UsageError: for a value that it cannot have.
+    """
+    given = options.get("unlabelled", "refuse")
+    if given not in ("refuse", "keep"):
+        raise UsageError(f"`unlabelled` should be refuse or keep; found {given}.")
+    # Left out where nothing changes: a store keeps the options, and compares them.
+    return {"unlabelled": given} if given == "keep" else {}
 
 
 def check_options(source: type[Source], options: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from mtdata.errors import SampleError
 from mtdata.progress import Progress
 from mtdata.sources.base import Source
+from mtdata.sources.files.files import open_plain
 from mtdata.sources.published import Published
 
 State = Literal["not here", "there", "as published", "other"]
@@ -112,7 +113,7 @@ def _md5(path: Path, size: int, progress: Progress | None) -> str:
     # A check against damage, not against an enemy: MD5 is what the data sets publish.
     digest = hashlib.md5(usedforsecurity=False)
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             while piece := file.read(PIECE):
                 digest.update(piece)
                 done += 1

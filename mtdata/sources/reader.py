@@ -26,6 +26,10 @@ class Reader(ABC):
         """32 bytes that change when what `read` depends on changes."""
 
     @abstractmethod
+    def files(self, split: str, key: str) -> Sequence[Path]:
+        """The files that a sample is read from."""
+
+    @abstractmethod
     def locate(self, split: str, key: str, task: str | None) -> Path | str:
         """Where the image (`task` None) or a label of it comes from, for messages."""
 

@@ -12,6 +12,9 @@
 /<split>/label/<task>      stored type of the kind, [n, h, w] or [n, h, w, c]
 /<split>/valid_pixels      int32 [n, tasks]
 /<split>/digest            uint8 [n, 1 + tasks, 32]
+/<split>/source            uint8 [n, 2, 32]  of the files of an image: digest of their bytes, and
+                                  of their names, sizes and times (zeros where that is unknown)
+/<split>/skipped           utf-8 [m]  images that were left out: key and why, as JSON
 /<split>/regime/<name>     bool [n, tasks]  attrs: kind, parameters (JSON), seed, counts, origin
 """
 
@@ -37,6 +40,7 @@ KEY, IMAGE, SIZE, SOURCE_SIZE, CROP, CAMERA = (
     "crop",
     "camera",
 )
+SOURCE, SKIPPED = "source", "skipped"
 LABEL, VALID_PIXELS, DIGEST, REGIME = "label", "valid_pixels", "digest", "regime"
 
 # Object headers and chunk indices of this version carry checksums; older ones do not.

@@ -23,6 +23,8 @@ class RegimeInfo:
     origin: str
     tasks: tuple[str, ...]
     labels: NDArray[np.bool_] = field(repr=False, compare=False)
+    uncovered: int = 0
+    """Images that came into the store after it was drawn; it shows nothing of them."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -59,6 +61,7 @@ def read_regime(dataset: h5py.Dataset, tasks: Sequence[str]) -> RegimeInfo:
         origin=str(attributes["origin"]),
         tasks=tuple(tasks),
         labels=labels,
+        uncovered=int(attributes.get("uncovered", 0)),
     )
 
 
@@ -74,3 +77,5 @@ def write_regime(group: h5py.Group, regime: RegimeInfo) -> None:
     dataset.attrs["seed"] = h5py.Empty("i8") if regime.seed is None else regime.seed
     dataset.attrs["counts"] = np.array(list(regime.counts.values()), np.int64)
     dataset.attrs["origin"] = regime.origin
+    if regime.uncovered:
+        dataset.attrs["uncovered"] = regime.uncovered

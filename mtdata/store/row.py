@@ -23,7 +23,8 @@ class Row:
 
     `size`, `source_size` are height and width, `crop` is top, left, height, width in the source,
     `camera` fx, fy, cx, cy in stored pixels. `lost` names the tasks whose label has valid pixels in
-    the source and none at this size; the store does not keep it.
+    the source and none at this size, `notes` what reading changed in the image; the store keeps
+    neither.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Row:
     camera: tuple[float, float, float, float]
     cells: tuple[Cell, ...]
     lost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def chunk_bytes(self) -> int:

@@ -110,6 +110,17 @@ class Split:
         """The array of all images, or of all labels of a task."""
         return self.handle.file[self._place(task)]
 
+    def fact(self, name: str) -> NDArray[Any] | None:
+        """A table that reading samples does not need (`SOURCE`, `SKIPPED`); None without one.
+
+        Raises:
+            StoreError: where it cannot be read.
+        """
+        with reading(self.handle.path, f"the table {name} of split {self.name}"):
+            group = self.handle.file[self.name]
+            table: NDArray[Any] | None = group[name][()] if name in group else None
+        return table
+
     def _place(self, task: str | None) -> str:
         return f"{self.name}/{layout.IMAGE if task is None else f'{layout.LABEL}/{task}'}"
 

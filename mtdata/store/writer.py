@@ -1,7 +1,7 @@
 """Putting finished chunks into one HDF5 file."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ IMAGE_TYPE = np.dtype(np.uint8)
 
 @dataclass(frozen=True)
 class SplitRows:
-    """What a split will hold: `rows` yields one row for each of `keys`, in that order."""
+    """What a split will hold: `rows` yields one row for each of `keys`, in that order.
+
+    `facts` are tables that reading samples does not need.
+    """
 
     name: str
     role: Role
@@ -32,6 +35,7 @@ class SplitRows:
     padded: bool
     rows: Iterable[Row]
     regimes: Sequence[RegimeInfo] = ()
+    facts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def write_store(
@@ -86,7 +90,7 @@ def _write_rows(
         if split.padded:
             tables[layout.SIZE][i] = row.size
     _write_table(group, layout.KEY, _key_array(split.keys))
-    for name, table in tables.items():
+    for name, table in {**tables, **split.facts}.items():
         _write_table(group, name, table)
     return tables
 

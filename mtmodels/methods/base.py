@@ -91,6 +91,8 @@ class Method(nn.Module, ABC):
     """Paper and equation."""
     default_tasks: ClassVar[tuple[str, ...]] = ()
     """Tasks that it trains on unless told otherwise; all of the store where there are none."""
+    uses_unlabelled: ClassVar[bool] = False
+    """Whether it learns from images that show none of the tasks (`--keep-unlabelled`)."""
     minimum_tasks: ClassVar[int] = 1
     minimum_images: ClassVar[int] = 1
     """Images of a batch that it compares with each other."""

@@ -10,9 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mtdata.errors import UnknownNameError, UsageError
+from mtdata.yaml_text import load_yaml
 from mtmodels.training.setup.resolve import merge, read_layer
 
 
@@ -42,7 +41,7 @@ def all_recipes() -> Mapping[str, Recipe]:
     for file in sorted(files("mtmodels").joinpath("recipes").iterdir(), key=lambda f: f.name):
         if file.name.endswith(".yaml"):
             text = file.read_text(encoding="utf-8")
-            found |= {recipe.name: recipe for recipe in _recipes(yaml.safe_load(text))}
+            found |= {recipe.name: recipe for recipe in _recipes(load_yaml(text))}
     return found
 
 

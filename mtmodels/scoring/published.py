@@ -6,9 +6,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from mtdata.errors import UnknownNameError
+from mtdata.yaml_text import load_yaml
 
 _FOLDER = "published_tables"
 _FIELDS = ("dataset", "protocol", "regime", "method", "network", "weighting", "classes")
@@ -73,7 +72,7 @@ def all_rows() -> tuple[Row, ...]:
     found = []
     for file in sorted(files("mtmodels.scoring").joinpath(_FOLDER).iterdir(), key=lambda f: f.name):
         if file.name.endswith(".yaml"):
-            found += list(_rows(yaml.safe_load(file.read_text(encoding="utf-8"))))
+            found += list(_rows(load_yaml(file.read_text(encoding="utf-8"))))
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
 from mtmodels.errors import InterruptedRun, RunFolderError
+from mtmodels.methods.base import Method
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, finish
@@ -286,12 +287,9 @@ def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
     data, config = job.data, job.config
     labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
     held = f", {len(data.held)} held out" if data.held is not None else ""
-    left = (
-        f"; {data.left_out} without a visible label of these tasks left the epoch"
-        if data.left_out
-        else ""
-    )
-    watcher.say(f"Images: {len(data.train)} to train on ({labels}){held}{left}.")
+    watcher.say(f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}.")
+    if told := _misfit(data, parts.method):
+        watcher.say(told)
     watcher.say(f"Precision: {parts.precision.name}, as {parts.precision.reason}.")
     if config.select == "paper":
         watcher.say(
@@ -299,6 +297,31 @@ def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
             "this run is marked so; it is better than what the network does on new images."
         )
     watcher.say(f"Run: {job.folder.path}")
+
+
+def _unlabelled(data: RunData) -> str:
+    """What becomes of the images that show no label."""
+    kept = int((~data.train.labelled.any(1)).sum())
+    if kept:
+        return f"; {kept} of them without a visible label of these tasks"
+    if data.left_out:
+        return f"; {data.left_out} without a visible label of these tasks left the epoch"
+    return ""
+
+
+def _misfit(data: RunData, method: Method) -> str:
+    """What speaks against how images without a label are treated; empty where nothing does."""
+    if data.left_out and method.uses_unlabelled:
+        return (
+            f"The method could learn from these {data.left_out} images as well: "
+            "--keep-unlabelled gives them to it."
+        )
+    if not method.uses_unlabelled and not data.train.labelled.any(1).all():
+        return (
+            "The method learns little or nothing from images without a label, which make up a part "
+            "of every batch: leave --keep-unlabelled out, or choose one that does (ssl)."
+        )
+    return ""
 
 
 def _fill(cache: Cache, watcher: Watcher) -> None:

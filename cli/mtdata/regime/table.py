@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cli.shared.common import say
 from cli.shared.tables import put_table
 
 
@@ -23,4 +24,11 @@ def put_regimes(found: Mapping[str, Mapping[str, Any]], default: str | None = No
             rows.append(
                 [split, mark, drawn["kind"], drawn["seed"], *drawn["labels"].values(), several]
             )
+    for split, regimes in found.items():
+        for name, drawn in regimes.items():
+            if drawn.get("uncovered"):
+                say(
+                    f"{drawn['uncovered']} images of {split} were added after the regime `{name}` "
+                    "was drawn; it shows nothing of them."
+                )
     put_table(["split", "regime", "kind", "seed", *tasks, "images with k labels"], rows, left=3)

@@ -30,7 +30,9 @@ KEY = re.compile(r"[A-Za-z-]+_\d{6}_\d{6}")
 Places = Mapping[Id, Place]
 
 
-def scan(root: Path, *, classes: int, depth: str, download: str) -> CityscapesTree:
+def scan(
+    root: Path, *, classes: int, depth: str, download: str, keep_unlabelled: bool = False
+) -> CityscapesTree:
     """List the folders and zip files once.
 
     A city of a split with labels but no image, or with images but no label, is left out and told;
@@ -41,6 +43,7 @@ def scan(root: Path, *, classes: int, depth: str, download: str) -> CityscapesTr
         classes: 7 or 19.
         depth: Unit of depth; metres need a camera.
         download: What to say to somebody who has none of this.
+        keep_unlabelled: Keep images without any label.
 
     Raises:
         SourceNotFoundError: where `root` is missing, empty, or not of this layout.
@@ -59,7 +62,9 @@ def scan(root: Path, *, classes: int, depth: str, download: str) -> CityscapesTr
     labelled = {at: place for at, place in disparity.items() if at not in blind} | semantic
     wanted = "gtFine or disparity" + (" with a camera" if blind else "")
     unseen = _alone(disparity | semantic, images, "this label has no image.")
-    bare = _alone(images, labelled, f"this image has no label of {wanted}.")
+    bare = set[Id]()
+    if not keep_unlabelled:
+        bare = _alone(images, labelled, f"this image has no label of {wanted}.")
     keys = _by_split(images.keys() - bare)
     notes += _gaps(bare, "images", "label") + _gaps(unseen, "labels", "image") + _absent(keys)
     if blind & images.keys():

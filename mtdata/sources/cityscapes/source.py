@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mtdata.errors import SourceNotFoundError, UsageError
-from mtdata.sources.base import Source, check_options
+from mtdata.sources.base import Source, check_options, unlabelled_option
 from mtdata.sources.cityscapes.frame import DEPTHS
 from mtdata.sources.cityscapes.ids import CLASSES
 from mtdata.sources.cityscapes.scan import SPLITS, scan
@@ -32,6 +32,7 @@ class Cityscapes(Source):
         depth: "disparity" (p / 65535, as the papers have it), "px" (disparity in pixels of the
             official 1024x2048 images, at whatever size they are stored) or "m" (metres).
         layout: "official" or "mtan"; what lies there, unless it is said.
+        unlabelled: "refuse" images without any label, or "keep" them.
     """
 
     name = "cityscapes"
@@ -63,7 +64,7 @@ class Cityscapes(Source):
         Published("camera_trainvaltest.zip", "no digest of it is known to us"),
     )
     default_size = (128, 256)
-    takes = ("classes", "depth", "layout")
+    takes = ("classes", "depth", "layout", "unlabelled")
 
     def __init__(self, root: Path | None, **options: Any) -> None:
         if root is None:
@@ -75,7 +76,8 @@ class Cityscapes(Source):
         if layout is None:
             layout = "mtan" if is_tree(self._root) else "official"
         _check_fit(layout, self.depth)
-        super().__init__(self._root, classes=self.classes, depth=self.depth, layout=layout)
+        chosen = {"classes": self.classes, "depth": self.depth, "layout": layout}
+        super().__init__(self._root, **chosen, **unlabelled_option(options))
 
     @classmethod
     def tasks(cls, **options: Any) -> tuple[Task, ...]:
@@ -90,7 +92,13 @@ class Cityscapes(Source):
         """What lies in the folder, listed on first use."""
         if self.options["layout"] == "mtan":
             return self._mtan()
-        return scan(self._root, classes=self.classes, depth=self.depth, download=self.download)
+        return scan(
+            self._root,
+            classes=self.classes,
+            depth=self.depth,
+            download=self.download,
+            keep_unlabelled=self.keeps_unlabelled,
+        )
 
     def splits(self) -> Mapping[str, tuple[str, ...]]:
         """The official train and val, as far as their images are there."""
@@ -111,6 +119,10 @@ class Cityscapes(Source):
     def fingerprint(self, split: str, key: str) -> bytes:
         """Over the options and the bytes of all files of an image, zipped or not."""
         return self.reader.fingerprint(split, key)
+
+    def files(self, split: str, key: str) -> Sequence[Path]:
+        """All that an image is read from; the zip files, where they are zipped."""
+        return self.reader.files(split, key)
 
     def locate(self, split: str, key: str, task: str | None) -> Path | str:
         """The file of an image or of a label."""

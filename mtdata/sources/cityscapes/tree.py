@@ -13,9 +13,10 @@ from mtdata.sources.cityscapes.frame import (
     decode_depth,
     decode_semantic,
 )
+from mtdata.sources.files.archive import Archive
 from mtdata.sources.files.files import Files
 from mtdata.sources.files.imagefile import check_size, decode_rgb
-from mtdata.sources.files.imageheader import image_remarks, parse_header, spread
+from mtdata.sources.files.imageheader import image_remarks, parse_header, readable, spread
 from mtdata.sources.reader import Reader
 from mtdata.tasks.sample import Sample
 
@@ -76,7 +77,7 @@ class CityscapesTree(Reader):
         images = spread(
             [self.found[IMAGES][split, key] for split, keys in self.keys.items() for key in keys]
         )
-        headers = (parse_header(BytesIO(place.read()), place.path) for place in images)
+        headers = readable(images, lambda place: parse_header(BytesIO(place.read()), place.path))
         total = sum(map(len, self.keys.values()))
         among = "" if len(images) == total else f" {len(images)} (of {total})"
         return (*self.notes, *image_remarks(headers, turn=False, among=among))
@@ -107,6 +108,12 @@ class CityscapesTree(Reader):
                 content = places[split, key].read()
                 digest.update(f"{folder} {len(content)} ".encode() + content)
         return digest.digest()
+
+    def files(self, split: str, key: str) -> list[Path]:
+        """The files of an image; the zip files, where they are zipped."""
+        places = [places[split, key] for places in self.found.values() if (split, key) in places]
+        return [place.files.file if isinstance(place.files, Archive) else place.path
+                for place in places]  # fmt: skip
 
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image, or of a label; of the image where there is no label."""

@@ -14,7 +14,8 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from mtdata.errors import SampleError
 from mtdata.lazy_file import LazyFile
-from mtdata.sources.files.files import REMEDY, Files, matching
+from mtdata.sources.files.files import REMEDY, Files, matching, open_plain
+from mtdata.sources.files.once import Stamp, held, stamp_of
 
 LIMIT = 64 * 2**20
 """Bytes that a member may inflate to; an image of Cityscapes takes 2 to 3 million."""
@@ -40,7 +41,13 @@ class Archive(Files):
         return matching(pattern, self._zip.file.namelist())
 
     def read(self, name: str) -> bytes:
-        """Inflate one member and compare its checksum."""
+        """Inflate one member and compare its checksum; inside `reading_once` but once."""
+        return held(self.path(name), lambda: (self._inflate(name), self.file, self._stamp()))
+
+    def _stamp(self) -> Stamp:
+        return stamp_of(self.file.stat())
+
+    def _inflate(self, name: str) -> bytes:
         archive = self._zip.file
         try:
             info = archive.getinfo(name)
@@ -66,6 +73,7 @@ class _Zip(LazyFile[ZipFile]):
         self.limit = limit
 
     def _open(self) -> ZipFile:
+        open_plain(self.path).close()  # a pipe would be waited for
         try:
             archive = ZipFile(self.path)
         except (BadZipFile, OSError) as error:

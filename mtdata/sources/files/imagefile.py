@@ -15,15 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
+from mtdata.sources.files.allowed import allowed
 from mtdata.sources.files.complaints import heard
 from mtdata.sources.files.files import REMEDY, read_file
 from mtdata.sources.files.imageheader import (
-    LIMIT,
     PNG_START,
+    form_of,
     orientation,
     png_size,
     too_large,
     turned,
+)
+from mtdata.sources.files.otherforms import (
+    check_lossless,
+    check_photo,
+    decode_other,
+    palette_indices,
 )
 
 PALETTE = 3
@@ -38,7 +45,7 @@ def read_rgb(path: Path, *, turn: bool = True) -> NDArray[np.uint8]:
     """An image as uint8 `[h, w, 3]`, red first; `turn` as in `decode_rgb`.
 
     Raises:
-        SampleError: where the file is no whole JPEG or PNG.
+        SampleError: where the file is no whole image of a form that is known.
     """
     return decode_rgb(read_file(path), path, turn=turn)
 
@@ -58,6 +65,8 @@ def decode_rgb(content: bytes, path: Path, *, turn: bool = True) -> NDArray[np.u
     if content.startswith(JPEG_START):
         image = _decode_jpeg(content, path, "RGB")
     else:
+        if form_of(content):
+            check_photo(content, path)
         # OpenCV does not turn PNG before version 5, and its 16 bits are cut off, not scaled.
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
         image = _decode(content, path, flags)
@@ -68,16 +77,16 @@ def decode_rgb(content: bytes, path: Path, *, turn: bool = True) -> NDArray[np.u
 
 
 def read_label(path: Path, dtype: str, *, channels: int = 1, turn: bool = True) -> NDArray[Any]:
-    """A label as it lies in a PNG: `[h, w]`, or `[h, w, 3]` red first.
+    """A label as it lies in an image: `[h, w]`, or `[h, w, 3]` red first.
 
     Args:
-        path: The PNG.
-        dtype: What it should hold, "uint8" or "uint16"; several are joined by "|".
+        path: A PNG, TIFF, BMP or EXR.
+        dtype: What it should hold, "uint8", "uint16" or "float32"; several are joined by "|".
         channels: 1 or 3.
         turn: Turn the pixels by the EXIF orientation of the label itself.
 
     Raises:
-        SampleError: where the file is no whole PNG of that type.
+        SampleError: where the file is no whole image of that type.
     """
     return decode_label(read_file(path), path, dtype, channels=channels, turn=turn)
 
@@ -93,7 +102,7 @@ def decode_label(
     if found != channels or str(label.dtype) not in dtype.split("|"):
         raise SampleError(
             path,
-            f"should be a PNG with {channels} channel(s) of {dtype.replace('|', ' or ')}; "
+            f"should have {channels} channel(s) of {dtype.replace('|', ' or ')}; "
             f"found {found} of {label.dtype}.",
             "Save the label without colours or alpha.",
         )
@@ -102,16 +111,23 @@ def decode_label(
 
 
 def read_indices(path: Path, *, turn: bool = True) -> NDArray[Any]:
-    """Class ids from a PNG `[h, w]`: the indices of a palette, else the grey values.
+    """Class ids of an image `[h, w]`: the indices of a palette, else the grey values.
 
     Raises:
-        SampleError: where the file is no whole PNG of up to 16 bits with one channel.
+        SampleError: where the file is no whole PNG, TIFF, BMP or lossless WebP of up to 16 bits
+            with one channel.
     """
     return decode_indices(read_file(path), path, turn=turn)
 
 
 def decode_indices(content: bytes, path: Path, *, turn: bool = True) -> NDArray[Any]:
     """As `read_indices`, from the bytes of the file that `path` names in messages."""
+    check_lossless(content, path)
+    if form_of(content):
+        indices = palette_indices(content, path)
+        if indices is None:
+            return decode_label(content, path, "uint8|uint16", turn=turn)
+        return turned(indices, orientation(content)) if turn else indices
     if content[25:26] != bytes([PALETTE]) or not content.startswith(PNG_START):
         return _unscaled(decode_label(content, path, "uint8|uint16", turn=turn), content)
     from PIL import Image
@@ -156,6 +172,8 @@ def _decode(content: bytes, path: Path, flags: int) -> NDArray[Any]:
 
     if content.startswith(JPEG_START):
         return _decode_jpeg(content, path, "BGR")
+    if form_of(content):
+        return decode_other(content, path, flags)
     _check_whole(content, path)
     try:
         with heard() as said:
@@ -180,7 +198,7 @@ def _decode_jpeg(content: bytes, path: Path, colours: str) -> NDArray[np.uint8]:
             return _decode_rare_jpeg(content, path, colours)
         why = f"should be a JPEG; it cannot be decoded: its header is broken or truncated ({error})"
         raise SampleError(path, f"{why}.", REMEDY) from error
-    if height * width > LIMIT:
+    if height * width > allowed().pixels:
         raise too_large(path, (height, width))
     if colours == "BGR" and found == "Gray":
         colours = "GRAY"
@@ -202,7 +220,7 @@ def _decode_rare_jpeg(content: bytes, path: Path, colours: str) -> NDArray[np.ui
 
     try:
         with Image.open(BytesIO(content), formats=["JPEG"]) as image:
-            if image.height * image.width > LIMIT:
+            if image.height * image.width > allowed().pixels:
                 raise too_large(path, (image.height, image.width))
             grey = colours == "GRAY" or (colours == "BGR" and image.mode == "L")
             pixels = np.asarray(image.convert("L" if grey else "RGB"), np.uint8)
@@ -217,7 +235,7 @@ def _check_whole(content: bytes, path: Path) -> None:
     if problem:
         raise SampleError(path, f"{problem}.", REMEDY)
     size = png_size(content)
-    if size[0] * size[1] > LIMIT:
+    if size[0] * size[1] > allowed().pixels:
         raise too_large(path, size)
 
 
@@ -227,7 +245,7 @@ def _damage(content: bytes) -> str:
         return "should be an image; the file is empty"
     if content.startswith(PNG_START):
         return _png_damage(content)
-    return f"should be a JPEG or PNG; it starts with {content[:8].hex(' ')}"
+    return f"should be a JPEG, PNG, TIFF, BMP or WebP; it starts with {content[:8].hex(' ')}"
 
 
 def _png_damage(content: bytes) -> str:

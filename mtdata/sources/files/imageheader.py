@@ -3,8 +3,8 @@
 import struct
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -14,12 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
+from mtdata.sources.files.allowed import allowed
+from mtdata.sources.files.files import open_plain
 
-LIMIT = 2**26
-"""Pixels that an image may have (8192 x 8192): what claims more is refused before it is decoded."""
 PNG_START = b"\x89PNG\r\n\x1a\n"
+STARTS = {
+    b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF",
+    b"BM": "BMP", b"RIFF": "WEBP", b"\x76\x2f\x31\x01": "EXR",
+}  # fmt: skip
+"""How files begin that are neither JPEG nor PNG."""
 ORIENTATION = 0x0112
 UPRIGHT = 1
+BITS = 258
+"""The tag of a TIFF for the bits of each channel."""
 EXIF_MARKS = (b"Exif\0\0", b"eXIf", b"Raw profile type", b"xap/1.0")
 LOOKED_AT = 100
 """Images whose headers are read before a build, where all of them would take long."""
@@ -44,40 +51,55 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a JPEG or PNG.
+    """Read the header of an image.
 
     Raises:
-        SampleError: where it is neither, or claims more pixels than `LIMIT`.
+        SampleError: where it is none, or claims more pixels than are allowed.
     """
-    try:
-        with path.open("rb") as file:
-            return parse_header(file, path)
-    except OSError as error:
-        raise _unreadable(path) from error
+    with open_plain(path) as file:
+        return parse_header(file, path)
 
 
 def parse_header(file: BufferedReader | BytesIO, path: Path) -> Header:
     """As `read_header`, from an open file that `path` names in messages."""
+    start = file.read(26)
+    with open_image(file, path, ("JPEG", "PNG", "TIFF", "BMP", "WEBP")) as image:
+        if image.height * image.width > allowed().pixels:
+            raise too_large(path, (image.height, image.width))
+        bits = start[24] if start.startswith(PNG_START) else 8
+        if image.format == "TIFF":
+            bits = max(image.tag_v2.get(BITS, (1,)))
+        alpha = "A" in image.getbands() or "transparency" in image.info
+        turn = _orientation(image)
+        return Header((image.height, image.width), image.mode, bits, alpha, turn)
+
+
+@contextmanager
+def open_image(file: BufferedReader | BytesIO, path: Path, forms: Sequence[str]) -> Iterator[Any]:
+    """Open an image with Pillow; whatever goes wrong with it inside is one kind of error.
+
+    Raises:
+        SampleError: where it is in none of these forms, broken, or far too large.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
-        start = file.read(26)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=("JPEG", "PNG"))
-        with image:
-            if image.height * image.width > LIMIT:
-                raise too_large(path, (image.height, image.width))
-            turn = _orientation(image)
-            bits = start[24] if start.startswith(PNG_START) else 8
-            alpha = "A" in image.getbands() or "transparency" in image.info
-            return Header((image.height, image.width), image.mode, bits, alpha, turn)
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=forms) as image:
+                yield image
     except Image.DecompressionBombError as error:
         raise too_large(path, None) from error
     except SampleError:
         raise
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, IndexError) as error:
         raise _unreadable(path) from error
+
+
+def form_of(content: bytes) -> str:
+    """Which of these forms the bytes are in; empty where they are in none."""
+    found = next((form for start, form in STARTS.items() if content.startswith(start)), "")
+    return "" if found == "WEBP" and content[8:12] != b"WEBP" else found
 
 
 def png_size(content: bytes) -> tuple[int, int]:
@@ -87,27 +109,27 @@ def png_size(content: bytes) -> tuple[int, int]:
 
 
 def too_large(path: Path, size: tuple[int, int] | None) -> SampleError:
-    """What to raise for an image that claims more pixels than `LIMIT`."""
+    """What to raise for an image that claims more pixels than are allowed."""
     found = "far more" if size is None else f"{size[0]}x{size[1]}"
     return SampleError(
         path,
-        f"an image should have at most {LIMIT} pixels (8192x8192); it says {found}.",
-        "Make it smaller, or remove it.",
+        f"an image should have at most {allowed().pixels} pixels; it says {found}.",
+        "Make it smaller, remove it, or allow more with --max-megapixels.",
     )
 
 
 def _unreadable(path: Path) -> SampleError:
     return SampleError(
         path,
-        "should be a JPEG or PNG; its header cannot be read.",
+        "should be an image (JPEG, PNG, TIFF, BMP, WebP); its header cannot be read.",
         "Copy or download the file again.",
     )
 
 
 def orientation(content: bytes) -> int:
     """How the pixels of an image file have to be turned, 1 to 8; 1 where it does not say."""
-    if not any(mark in content for mark in EXIF_MARKS):
-        return UPRIGHT
+    if not any(mark in content for mark in EXIF_MARKS) or form_of(content) == "TIFF":
+        return UPRIGHT  # a TIFF that is turned is refused
     from PIL import Image
 
     # A tag that cannot be read turns nothing; pixels that cannot be read are found elsewhere.
@@ -131,7 +153,14 @@ def look(paths: Sequence[Path], *, turn: bool = False) -> tuple[str, ...]:
     """As `image_remarks`, of `LOOKED_AT` of these images at most, evenly spread."""
     chosen = spread(paths)
     among = "" if len(chosen) == len(paths) else f" {len(chosen)} (of {len(paths)})"
-    return image_remarks(map(read_header, chosen), turn=turn, among=among)
+    return image_remarks(readable(chosen, read_header), turn=turn, among=among)
+
+
+def readable(things: Iterable[T], read: Callable[[T], Header]) -> Iterator[Header]:
+    """The headers of those that have one: whoever reads the others tells what is wrong."""
+    for thing in things:
+        with suppress(SampleError):
+            yield read(thing)
 
 
 def spread(things: Sequence[T]) -> Sequence[T]:
@@ -149,17 +178,23 @@ def image_remarks(
         turn: Whether an orientation turns an image, or is ignored.
         among: How many of all these are, where they are not all.
     """
-    count: Counter[str] = Counter()
-    turned_by = "they are turned by it" if turn else "it is ignored, labels are of what is stored"
-    for header in headers:
-        count["have 16 bits a channel: they are scaled to 8"] += header.bits > 8
-        count["have an alpha channel: it is dropped"] += header.alpha
-        count["have a palette: its colours are taken"] += header.mode == "P"
-        count["are grey: all three channels are the same"] += header.mode in ("L", "LA", "I;16")
-        count["are CMYK: they are converted to RGB"] += header.mode == "CMYK"
-        count[f"carry an EXIF orientation: {turned_by}"] += header.orientation != UPRIGHT
+    count = Counter(what for header in headers for what in conversions(header, turn=turn))
     of = f"{among} images that were looked at" if among else " images"
-    return tuple(f"{number} of the{of} {what}." for what, number in count.items() if number)
+    return tuple(f"{number} of the{of} {what}." for what, number in sorted(count.items()))
+
+
+def conversions(header: Header, *, turn: bool) -> tuple[str, ...]:
+    """What reading an image as 8-bit RGB changes in it; `turn` as in `image_remarks`."""
+    turned_by = "they are turned by it" if turn else "it is ignored, labels are of what is stored"
+    found = {
+        "have 16 bits a channel: they are scaled to 8": header.bits > 8,
+        "have an alpha channel: it is dropped": header.alpha,
+        "have a palette: its colours are taken": header.mode == "P",
+        "are grey: all three channels are the same": header.mode in ("L", "LA", "I;16"),
+        "are CMYK: they are converted to RGB": header.mode == "CMYK",
+        f"carry an EXIF orientation: {turned_by}": header.orientation != UPRIGHT,
+    }
+    return tuple(what for what, holds in found.items() if holds)
 
 
 def _orientation(image: Any) -> int:

@@ -1,4 +1,4 @@
-"""Surface normals that lie in files: PNG with (n + 1) / 2, or `.npy` with the vectors."""
+"""Surface normals in files: integers are (n + 1) / 2 (PNG, TIFF), floats the vectors."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.sources.files.imagefile import check_size, read_label
-from mtdata.sources.files.npyfile import read_npy
+from mtdata.sources.files.npyfile import read_array
 
-SUFFIXES = (".png", ".npy")
+SUFFIXES = (".png", ".npy", ".npz", ".tif", ".tiff", ".exr")
 OFF_UNIT = 0.1
 """How far from 1 a length may be: 8 bits a channel and resizing round."""
 NO_DIRECTION = 0.02
@@ -25,8 +25,8 @@ def read_normals(
     """Unit vectors and where there are any.
 
     Args:
-        path: PNG of 8 or 16 bits a channel (black or mid-grey is void), or `.npy` of `[h, w, 3]`
-            (the zero vector is void).
+        path: PNG or TIFF of 8 or 16 bits a channel (black or mid-grey is void), or floats in
+            `.npy`, `.npz`, TIFF or EXR, `[h, w, 3]` (the zero vector is void).
         mask: PNG of 8 bits, zero where there is no normal; None for no more void than that.
 
     Raises:
@@ -64,8 +64,9 @@ def unit(path: Path, vector: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[
 
 def read_vectors(path: Path) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Vectors as they lie in the file, of any length, and where there are any."""
-    if path.suffix.lower() == ".npy":
-        vector = read_npy(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".tif", ".tiff"):
+        vector = read_label(path, "float32", channels=3) if suffix == ".exr" else read_array(path)
         if vector.ndim != 3 or vector.shape[-1] != 3 or vector.dtype.kind != "f":
             raise SampleError(
                 path,
@@ -74,7 +75,9 @@ def read_vectors(path: Path) -> tuple[NDArray[Any], NDArray[np.bool_]]:
                 "Put x, y and z last.",
             )
         return vector, np.asarray(vector.any(-1))
-    stored = read_label(path, "uint8|uint16", channels=3)
+    stored = read_label(path, "uint8|uint16|float32", channels=3)
+    if stored.dtype.kind == "f":
+        return stored, np.asarray(stored.any(-1))
     vector = stored.astype(np.float32) * np.float32(2 / np.iinfo(stored.dtype).max) - 1
     directed = np.einsum("...c,...c->...", vector, vector) > NO_DIRECTION**2
     return vector, np.asarray(stored.any(-1) & directed)

@@ -12,7 +12,7 @@ from mtdata.sources.files.files import read_file
 from mtdata.sources.files.imagefile import decode_rgb, read_indices, read_label
 from mtdata.sources.files.imageheader import PNG_START
 from mtdata.sources.files.normals_file import OFF_UNIT, read_vectors, unit
-from mtdata.sources.files.npyfile import read_npy
+from mtdata.sources.files.npyfile import ARRAYS, read_array
 from mtdata.sources.folder.tasks import (
     AXES,
     BinaryFile,
@@ -25,6 +25,8 @@ from mtdata.sources.folder.tasks import (
 Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 SHOWN = 8
 """Values that an error lists."""
+NUMBERS = "uint8|uint16|float32|float64"
+"""What an image of depth or of a mask may hold."""
 VOID, UNKNOWN = -1, -2
 
 
@@ -96,7 +98,7 @@ def _code(colour: tuple[int, int, int]) -> int:
 
 
 def _integers(path: Path) -> NDArray[Any]:
-    if path.suffix.lower() != ".npy":
+    if path.suffix.lower() not in ARRAYS:
         return read_indices(path)
     stored = _plane(path)
     if stored.dtype.kind not in "bui":
@@ -107,8 +109,8 @@ def _integers(path: Path) -> NDArray[Any]:
 
 
 def _plane(path: Path) -> NDArray[Any]:
-    """The array of a `.npy`, [h, w]; an axis of length one before or after them is dropped."""
-    stored = read_npy(path)
+    """The array of a file, [h, w]; an axis of length one before or after them is dropped."""
+    stored = read_array(path)
     shape = stored.shape
     if len(shape) == 3 and 1 in (shape[0], shape[2]):
         stored = stored[0] if shape[0] == 1 else stored[..., 0]
@@ -123,8 +125,8 @@ def _plane(path: Path) -> NDArray[Any]:
 
 def _binary(task: BinaryFile, path: Path) -> Decoded:
     if task.threshold is not None:
-        npy = path.suffix.lower() == ".npy"
-        stored = _plane(path) if npy else read_label(path, "uint8|uint16")
+        array = path.suffix.lower() in ARRAYS
+        stored = _plane(path) if array else read_label(path, NUMBERS)
         void = np.isin(stored, task.void)
         return (~void & (stored >= task.threshold)).astype(np.uint8), ~void
     stored = _integers(path)
@@ -141,8 +143,13 @@ def _binary(task: BinaryFile, path: Path) -> Decoded:
 
 
 def _depth(task: DepthFile, path: Path) -> Decoded:
-    npy = path.suffix.lower() == ".npy"
-    stored = _plane(path) if npy else read_label(path, "uint8|uint16")
+    stored = _plane(path) if path.suffix.lower() in ARRAYS else read_label(path, NUMBERS)
+    if task.scale is None and stored.dtype.kind in "iu":
+        raise SampleError(
+            path,
+            f"whole numbers ({stored.dtype}) should have a `scale`, units a step; there is none.",
+            "Say in tasks.yaml what a step is: 0.001 for millimetres, 1 for metres.",
+        )
     void = np.isin(stored, task.void)
     value = stored.astype(np.float64) * (task.scale or 1.0) + task.offset
     # Metres of zero mean that nothing was measured; a disparity of zero is infinitely far.

@@ -8,8 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 from mtdata.errors import DataError, SourceNotFoundError, UnknownNameError
-from mtdata.sources.files.files import check_files
+from mtdata.sources.files.files import check_files, read_text
 from mtdata.sources.folder.tasks import TASK_FILES, Part, Splits, TasksFile
+from mtdata.yaml_text import YamlError, compose_yaml
 
 FILE = "tasks.yaml"
 
@@ -23,16 +24,12 @@ def read_tasks(root: Path) -> TasksFile:
     """
     path = root / FILE
     check_files([path], root)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         raise SourceNotFoundError(
             f"{root} should hold {FILE}, which says what lies where; there is none. "
             f"`mtdata init {root}` proposes one."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} should be a text file in UTF-8; {error}.") from None
-    return parse(text, str(path))
+        )
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, where: str = FILE) -> TasksFile:
@@ -42,38 +39,15 @@ def parse(text: str, where: str = FILE) -> TasksFile:
         DataError: naming line and key of what cannot be.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        _check_once(node, where)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        raise DataError(f"{where}{line}: should be YAML; {problem}.") from None
+        node, content = compose_yaml(text)
+    except YamlError as error:
+        raise DataError(error.at(where)) from None
     if not isinstance(content, dict):
-        raise DataError(f"{where}: should hold `images` and `tasks`; found {content!r}.")
+        raise DataError(f"{where}: should hold `images` and `tasks`; found {str(content)[:80]!r}.")
     try:
         return TasksFile.model_validate(content)
     except ValidationError as error:
         raise DataError(_explain(error, node, where)) from None
-
-
-def _check_once(node: yaml.Node | None, where: str) -> None:
-    """Refuse a key that is given twice: YAML would silently take the second."""
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
-            if name in seen:
-                raise DataError(
-                    f"{where}, line {line}: `{name}` should be given once; it is in line "
-                    f"{seen[name]} already."
-                )
-            seen[name] = line
-            _check_once(value, where)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _check_once(value, where)
 
 
 def _explain(error: ValidationError, node: yaml.Node | None, where: str) -> str:

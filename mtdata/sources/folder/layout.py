@@ -21,8 +21,8 @@ class Layout:
     """The files of a folder.
 
     `images` and `labels[task]` are files by split and key, `splits` the keys, sorted. `unlisted`
-    images are in no split, `unlabelled` ones have no label and were left out, `orphans[task]` are
-    labels without an image.
+    images are in no split, `unlabelled` ones have no label (in `splits` with `unlabelled: keep`),
+    `orphans[task]` are labels without an image.
     """
 
     splits: Mapping[str, tuple[str, ...]]
@@ -39,7 +39,7 @@ def scan(root: Path, file: TasksFile) -> Layout:
     Raises:
         SourceNotFoundError: where there are no images, or no label of a task.
         SampleError: for two files of one key, a link out of the folder, a wrong list, and images
-            without labels unless the file says `unlabelled: skip`.
+            without labels unless the file says `unlabelled: skip` or `keep`.
     """
     files = Pattern(file.images).find(root, IMAGE_SUFFIXES)
     if not files:
@@ -63,8 +63,9 @@ def scan(root: Path, file: TasksFile) -> Layout:
     bare = {at for at in images if not any(at in each for each in labels.values())}
     _check_labelled(file, [images[at] for at in sorted(bare)])
     used = set(images.values())
+    out = set() if file.unlabelled == "keep" else bare
     return Layout(
-        splits={s: tuple(k for k in keys if (s, k) not in bare) for s, keys in assigned.items()},
+        splits={s: tuple(k for k in keys if (s, k) not in out) for s, keys in assigned.items()},
         images=images,
         labels=labels,
         unlisted=tuple(key for (_, key), path in files.items() if path not in used),
@@ -135,7 +136,8 @@ def _check_labelled(file: TasksFile, bare: Sequence[Path]) -> None:
         raise SampleError(
             bare[0],
             f"this image{others} should have a label of {' or '.join(file.tasks)}; found none.",
-            "Add a label (one is enough), or say `unlabelled: skip` in tasks.yaml.",
+            "Add a label (one is enough), or say in tasks.yaml `unlabelled: keep`, for methods "
+            "that learn from such images, or `unlabelled: skip`.",
         )
 
 

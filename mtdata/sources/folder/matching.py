@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 from mtdata.errors import SampleError
 from mtdata.sources.files.files import Tree
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-LABEL_SUFFIXES = (".png", ".npy")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+LABEL_SUFFIXES = (".png", ".npy", ".npz", ".tif", ".tiff", ".bmp", ".exr")
+LONGEST = 255
+"""Bytes that the name of a file may have, on every common file system."""
 PLACE = re.compile(r"(\{[^{}]*\}|\*)")
 FIELDS = ("split", "scene", "stem")
 
@@ -38,6 +40,10 @@ class Pattern:
         parts = PurePosixPath(self.text).parts
         if not parts or self.text.startswith("/") or ".." in parts or "\\" in self.text:
             raise ValueError("a pattern should be a path below the folder, with / between names")
+        if "**" in self.text:
+            raise ValueError("a pattern takes * for anything without a slash; ** is nothing")
+        if max(map(len, map(str.encode, parts))) > LONGEST:
+            raise ValueError(f"a name in a pattern should have at most {LONGEST} bytes")
         fields = self.fields
         for field in fields:
             if field not in FIELDS:

@@ -4,17 +4,24 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.errors import SampleError, SourceNotFoundError, UsageError
 from mtdata.sources.base import Source, check_options
 from mtdata.sources.files.files import list_root, read_file
 from mtdata.sources.files.imagefile import check_size, decode_rgb
-from mtdata.sources.files.imageheader import UPRIGHT, image_remarks, orientation, read_header
+from mtdata.sources.files.imageheader import (
+    UPRIGHT,
+    conversions,
+    look,
+    orientation,
+    parse_header,
+)
 from mtdata.sources.folder.matching import Pattern
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
@@ -30,6 +37,7 @@ class Folder(Source):
 
     Options:
         description: The content of `tasks.yaml` as JSON; without it the file is read.
+        unlabelled: What its `unlabelled` says, in place of it: "refuse", "skip" or "keep".
     """
 
     name = "folder"
@@ -40,7 +48,7 @@ class Folder(Source):
     )
     licence = "That of your data."
     default_size = None
-    takes = ("description",)
+    takes = ("description", "unlabelled")
 
     def __init__(self, root: Path | None, **options: Any) -> None:
         check_options(Folder, options)
@@ -54,6 +62,8 @@ class Folder(Source):
         list_root(self._root, self.download)
         given = options.get("description")
         self.file = read_tasks(self._root) if given is None else _described(given)
+        if "unlabelled" in options:
+            self.file = _with_unlabelled(self.file, options["unlabelled"])
         super().__init__(self._root, description=json.loads(self.file.model_dump_json()))
 
     @classmethod
@@ -61,6 +71,11 @@ class Folder(Source):
         """The tasks of a description; none without one."""
         check_options(cls, options)
         return _described(options["description"]).to_tasks() if "description" in options else ()
+
+    @property
+    def keeps_unlabelled(self) -> bool:
+        """Whether `tasks.yaml` says `unlabelled: keep`."""
+        return self.file.unlabelled == "keep"
 
     @cached_property
     def layout(self) -> "Layout":
@@ -81,16 +96,19 @@ class Folder(Source):
         """Images and labels that are left out, and what is converted."""
         layout = self.layout
         said = []
+        if layout.unlabelled and self.keeps_unlabelled:
+            said.append(f"{len(layout.unlabelled)} images have no label and are kept.")
         if layout.unlisted:
             said.append(_left_out(layout.unlisted, "images are in no split"))
-        if layout.unlabelled:
+        if layout.unlabelled and not self.keeps_unlabelled:
             said.append(_left_out(layout.unlabelled, "images have no label"))
         for task, orphans in layout.orphans.items():
             if orphans:
                 names = [path.name for path in orphans]
                 said.append(_left_out(names, f"labels of {task} have no image"))
         paths = [layout.images[s, key] for s, keys in layout.splits.items() for key in keys]
-        return (*said, *image_remarks(map(read_header, paths)))
+        # A few of many: all are looked at while they are read, and counted in the summary.
+        return (*said, *look(paths, turn=True))
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read an image and its labels, upright."""
@@ -133,13 +151,25 @@ class Folder(Source):
     def fingerprint(self, split: str, key: str) -> bytes:
         """SHA-256 over the description and the bytes of all files of an image."""
         digest = sha256(json.dumps(self.options, sort_keys=True).encode())
-        paths = [("", self.layout.images[split, key])]
-        for task, files in sorted(self.layout.labels.items()):
-            paths += [(task, files[split, key])] if (split, key) in files else []
-        for task, path in paths:
+        for task, path in self._named(split, key):
             content = read_file(path)
             digest.update(f"{task} {len(content)} ".encode() + content)
         return digest.digest()
+
+    def files(self, split: str, key: str) -> list[Path]:
+        """The image and its labels."""
+        return [path for _, path in self._named(split, key)]
+
+    def _named(self, split: str, key: str) -> list[tuple[str, Path]]:
+        paths = [("", self.layout.images[split, key])]
+        for task, files in sorted(self.layout.labels.items()):
+            paths += [(task, files[split, key])] if (split, key) in files else []
+        return paths
+
+    def notes(self, split: str, key: str) -> tuple[str, ...]:
+        """What its header says that it has, and 8-bit RGB has not."""
+        path = self.layout.images[split, key]
+        return conversions(parse_header(BytesIO(read_file(path)), path), turn=True)
 
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or label, or about where it would be."""
@@ -154,6 +184,13 @@ def _described(description: Any) -> "TasksFile":
     from mtdata.sources.folder.tasks import TasksFile
 
     return TasksFile.model_validate_json(json.dumps(description))
+
+
+def _with_unlabelled(file: "TasksFile", value: str) -> "TasksFile":
+    known = ("refuse", "skip", "keep")
+    if value not in known:
+        raise UsageError(f"`unlabelled` should be {', '.join(known)}; found {value}.")
+    return file.model_copy(update={"unlabelled": value})
 
 
 def _left_out(names: Sequence[str], what: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.hashing import digest
-from mtdata.sources.files.files import check_links
+from mtdata.sources.files.files import check_links, read_text
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES, Place
 from mtdata.sources.folder.tasks import Splits
 
@@ -77,10 +77,7 @@ def _by_list(keys: list[str], lists: Mapping[str, str], root: Path) -> Assigned:
 
 def read_list(path: Path, known: set[str]) -> list[str]:
     """The keys of a list: one a line, perhaps as a file name; `#` begins a remark."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SampleError(path, f"should be a list of images; {error}.", "Correct it.") from error
+    lines = read_text(path).splitlines()
     entries = [text for line in lines if (text := line.partition("#")[0].strip())]
     listed = [_key(entry, known) for entry in entries]
     unknown = [key for key in listed if key not in known]

@@ -64,6 +64,7 @@ Below = Annotated[str, AfterValidator(_below)]
 ImageFiles = Annotated[str, _pattern(IMAGE_SUFFIXES, any_suffix=True)]
 LabelFiles = Annotated[str, _pattern(LABEL_SUFFIXES, any_suffix=False)]
 Invalid = Literal["refuse", "void"]
+Unlabelled = Literal["refuse", "skip", "keep"]
 Axis = Literal["right", "left", "up", "down", "towards", "away"]
 
 
@@ -225,7 +226,7 @@ class TasksFile(Part):
 
     images: ImageFiles
     exif: Literal["apply", "ignore"] | None = None
-    unlabelled: Literal["refuse", "skip"] = "refuse"
+    unlabelled: Unlabelled = "refuse"
     splits: Splits | None = None
     tasks: Annotated[
         dict[Name, Annotated[TaskFile, Field(discriminator="kind")]], Field(min_length=1)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.sources.base import UNLABELLED_REMEDY
 from mtdata.sources.files.files import check_files, read_file
 from mtdata.sources.files.imagefile import check_size
 from mtdata.sources.mtan.arrays import DECODERS, read_image, rounding
@@ -61,7 +62,7 @@ class MtanTree(Reader):
         self.options = dict(options)
 
     @cached_property
-    def files(self) -> Mapping[str, Files]:
+    def arrays(self) -> Mapping[str, Files]:
         """The files of each split, listed on first use."""
         names = ["image", *(folder for folder, _ in self.labels.values())]
         found = {
@@ -76,21 +77,23 @@ class MtanTree(Reader):
         for split, files in found.items():
             for arrays in files.values():
                 check_files(arrays.values(), self.root)
-            _check_pairs(self.root / self.folders[split], files)
+            _check_images(self.root / self.folders[split], files)
+            if self.options.get("unlabelled") != "keep":
+                _check_labels(files)
         return found
 
     def splits(self) -> Mapping[str, tuple[str, ...]]:
         """The splits that hold images; a key is the number of a file, 0012 for 12.npy."""
-        return {s: tuple(files["image"]) for s, files in self.files.items() if files["image"]}
+        return {s: tuple(files["image"]) for s, files in self.arrays.items() if files["image"]}
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read the arrays of one image; the camera of these frames is not known."""
-        image = read_image(self.files[split]["image"][key])
+        image = read_image(self.arrays[split]["image"][key])
         labels: dict[str, NDArray[Any]] = {}
         valid: dict[str, NDArray[np.bool_]] = {}
         for task in tasks:
             folder, kind = self.labels[task]
-            path = self.files[split][folder].get(key)
+            path = self.arrays[split][folder].get(key)
             if path is None:
                 continue
             labels[task], valid[task] = DECODERS[kind.name](path, kind)
@@ -100,30 +103,34 @@ class MtanTree(Reader):
     def fingerprint(self, split: str, key: str) -> bytes:
         """SHA-256 over the options and the bytes of all files of an image."""
         digest = sha256(repr(sorted(self.options.items())).encode())
-        for folder, found in self.files[split].items():
+        for folder, found in self.arrays[split].items():
             if key in found:
                 content = read_file(found[key])
                 digest.update(f"{folder} {len(content)} ".encode() + content)
         return digest.digest()
 
+    def files(self, split: str, key: str) -> list[Path]:
+        """The arrays of an image."""
+        return [found[key] for found in self.arrays[split].values() if key in found]
+
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or a label."""
         folder = "image" if task is None else self.labels[task][0]
         default = self.root / self.folders[split] / folder / f"{int(key)}.npy"
-        return self.files[split][folder].get(key, default)
+        return self.arrays[split][folder].get(key, default)
 
     def remarks(self) -> tuple[str, ...]:
         """Which frames these are is unknown; and what rounding costs, seen at the first image."""
         remarks = [
             f"There is no file of `{task}`, in {folder}/: no image has that label."
             for task, (folder, _) in self.labels.items()
-            if not any(files[folder] for files in self.files.values())
+            if not any(files[folder] for files in self.arrays.values())
         ]
         remarks.append(
             "Which official image a file number of MTAN's arrays stands for, how it was cropped "
             "and with which camera it was taken is not documented: the store does not say it."
         )
-        first = next(path for f in self.files.values() for path in f["image"].values())
+        first = next(path for f in self.arrays.values() for path in f["image"].values())
         lost = rounding(first)
         if lost:
             remarks.append(
@@ -150,8 +157,8 @@ def _arrays(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items(), key=lambda item: int(item[0])))
 
 
-def _check_pairs(folder: Path, files: Files) -> None:
-    """Every label has an image, and every image a label."""
+def _check_images(folder: Path, files: Files) -> None:
+    """Every label has an image."""
     labels = {name: found for name, found in files.items() if name != "image"}
     for found in labels.values():
         for key, path in found.items():
@@ -161,10 +168,15 @@ def _check_pairs(folder: Path, files: Files) -> None:
                     f"this label has no image; {folder.name}/image/{int(key)}.npy is missing.",
                     "Add the image or remove the label.",
                 )
+
+
+def _check_labels(files: Files) -> None:
+    """Every image has a label."""
+    labels = {name: found for name, found in files.items() if name != "image"}
     for key, path in files["image"].items():
         if not any(key in found for found in labels.values()):
             raise SampleError(
                 path,
                 "this image has no label in any of " + ", ".join(labels) + ".",
-                "Add a label (one is enough) or remove the image.",
+                UNLABELLED_REMEDY,
             )

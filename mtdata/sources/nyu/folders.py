@@ -39,7 +39,8 @@ class NyuFolders(Reader):
     @cached_property
     def layout(self) -> Layout:
         """The files, listed on first use."""
-        return scan(self.root, self._folders, self.download)
+        keep = self.options.unlabelled == "keep"
+        return scan(self.root, self._folders, self.download, keep_unlabelled=keep)
 
     def splits(self) -> Mapping[str, tuple[str, ...]]:
         """The official split, as far as its images are there."""
@@ -82,14 +83,17 @@ class NyuFolders(Reader):
 
     def fingerprint(self, split: str, key: str) -> bytes:
         """SHA-256 over the options and the bytes of all files of a frame."""
-        labels = self.layout.labels
-        paths = [files[key] for name, files in labels.items() if key in files and name != FOLDER]
-        given = self.given.paths(key) if self.given else []
         digest = sha256(repr(sorted(self.options.to_dict().items())).encode())
-        for path in [self.layout.images[key], *paths, *given]:
+        for path in self.files(split, key):
             content = read_file(path)
             digest.update(f"{path.parent.name} {len(content)} ".encode() + content)
         return digest.digest()
+
+    def files(self, split: str, key: str) -> list[Path]:
+        """The image, its labels, and normals that are given with their mask."""
+        labels = self.layout.labels
+        paths = [files[key] for name, files in labels.items() if key in files and name != FOLDER]
+        return [self.layout.images[key], *paths, *(self.given.paths(key) if self.given else [])]
 
     def box(self, split: str, key: str) -> tuple[tuple[int, int], Box]:
         """The official frame, and the part of it that was kept."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.sources.base import UNLABELLED_REMEDY
 from mtdata.sources.files.files import check_files, list_root, shown
 from mtdata.sources.files.matfile import load_mat
 from mtdata.sources.files.normals_file import SUFFIXES
@@ -35,13 +36,16 @@ class Layout:
     absent: Mapping[str, int]
 
 
-def scan(root: Path, folders: Mapping[str, str], download: str) -> Layout:
+def scan(
+    root: Path, folders: Mapping[str, str], download: str, *, keep_unlabelled: bool = False
+) -> Layout:
     """List the folders once.
 
     Args:
         root: The folder that holds `rgb/`, `splits.mat` and the label folders.
         folders: The folder of each task; one that is missing holds no labels.
         download: What to say to somebody who has none of this.
+        keep_unlabelled: Whether frames without any label are no error.
 
     Raises:
         SourceNotFoundError: where `root` is missing, empty, or not of this layout.
@@ -65,7 +69,9 @@ def scan(root: Path, folders: Mapping[str, str], download: str) -> Layout:
     splits = {name: tuple(k for k in keys if k in images) for name, keys in official.items()}
     absent = {name: len(keys) - len(splits[name]) for name, keys in official.items()}
     layout = Layout(images, labels, splits, absent)
-    _check_pairs(layout)
+    _check_images(layout)
+    if not keep_unlabelled:
+        _check_labels(layout)
     return layout
 
 
@@ -154,7 +160,7 @@ def _check_indices(path: Path, indices: NDArray[Any]) -> None:
         )
 
 
-def _check_pairs(layout: Layout) -> None:
+def _check_images(layout: Layout) -> None:
     for files in layout.labels.values():
         for key, path in files.items():
             if key not in layout.images:
@@ -163,11 +169,14 @@ def _check_pairs(layout: Layout) -> None:
                     f"this label has no image; rgb/{key}.jpg is missing.",
                     "Add the image or remove the label.",
                 )
+
+
+def _check_labels(layout: Layout) -> None:
     for keys in layout.splits.values():
         for key in keys:
             if not any(key in files for files in layout.labels.values()):
                 raise SampleError(
                     layout.images[key],
                     "this image has no label in any of " + ", ".join(layout.labels) + ".",
-                    "Add a label (one is enough) or remove the image.",
+                    UNLABELLED_REMEDY,
                 )

@@ -1,5 +1,6 @@
 """The official download of NYU Depth v2: one MATLAB file, read frame by frame."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -13,8 +14,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.sources.files.files import check_files, read_file
-from mtdata.sources.nyu.classes import FILE as MAPPING
-from mtdata.sources.nyu.classes import GET_IT, RAW, find_mapping, lookup_table
+from mtdata.sources.nyu.classes import RAW, find_mapping, lookup_table
 from mtdata.sources.nyu.frame import FRAME, Decoded, camera_of
 from mtdata.sources.nyu.layout import SPLITS_FILE, official_splits
 from mtdata.sources.nyu.matfile import AGAIN, FILE, MatFile
@@ -50,7 +50,7 @@ class NyuMat(Reader):
     @cached_property
     def _splits(self) -> Mapping[str, tuple[str, ...]]:
         path = self.root / SPLITS_FILE
-        if not path.is_file():
+        if not os.path.lexists(path):
             raise SourceNotFoundError(
                 f"{self.root} should hold {SPLITS_FILE} beside {FILE}; it does not. Download it "
                 "from https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html."
@@ -86,11 +86,15 @@ class NyuMat(Reader):
         digest = sha256(repr(sorted(self.options.to_dict().items())).encode())
         for name in self.mat.arrays:
             digest.update(self.mat.frame(name, int(key)).data)
-        given = self.given.paths(key) if self.given else []
-        for path in given + ([self.mapping] if self.mapping else []):
+        for path in self.files(split, key)[1:]:
             content = read_file(path)
             digest.update(f"{len(content)} ".encode() + content)
         return digest.digest()
+
+    def files(self, split: str, key: str) -> list[Path]:
+        """The MATLAB file, given normals, and the mapping of classes."""
+        given = self.given.paths(key) if self.given else []
+        return [self.mat.path, *given, *([self.mapping] if self.mapping else [])]
 
     def box(self, split: str, key: str) -> tuple[tuple[int, int], Box]:
         """The official frame, and the part of it that is kept."""
@@ -118,16 +122,11 @@ class NyuMat(Reader):
 
     @cached_property
     def mapping(self) -> Path | None:
-        """The file that maps raw ids to classes."""
+        """A file that maps raw ids to classes; None where there is none, and none is needed."""
         return find_mapping(self.root)
 
     @cached_property
     def _classes(self) -> UInt8[Array, " 895"]:
-        if self.mapping is None:
-            raise SourceNotFoundError(
-                f"{self.root} should hold {MAPPING}, which says what the {RAW} raw ids of "
-                f"{FILE} are; neither it nor a folder beside it does. {GET_IT}"
-            )
         return lookup_table(self.mapping, self.options.classes)
 
     def _semantic(self, index: int) -> Decoded:

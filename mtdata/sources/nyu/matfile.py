@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.lazy_file import LazyFile
+from mtdata.sources.files.files import open_plain
 from mtdata.sources.files.hdf5_chunks import check_chunks
+from mtdata.sources.files.once import note
 from mtdata.sources.nyu.frame import FRAME
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class MatFile(LazyFile["h5py.File"]):
         Raises:
             SampleError: where it cannot be read.
         """
+        note(self.path)
         if index != self._index:
             self._index, self._held = index, {}
         if name not in self._held:
@@ -64,6 +67,7 @@ class MatFile(LazyFile["h5py.File"]):
     def _open(self) -> "h5py.File":
         import h5py
 
+        open_plain(self.path).close()  # HDF5 would wait for a pipe
         try:
             file = h5py.File(self.path, "r")
         except OSError as error:

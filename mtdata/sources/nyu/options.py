@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtdata.errors import UsageError
+from mtdata.sources.base import unlabelled_option
 from mtdata.sources.nyu.frame import CLASSES, FRAME, VALID_BOX
 from mtdata.sources.reader import Box
 
@@ -30,6 +31,7 @@ class NyuOptions:
         depth: "filled" or "raw".
         crop: "default", "none", or top, left, height and width as "44,40,427,561".
         layout: "folders", "mat" or "mtan"; None to look what lies there.
+        unlabelled: "keep" for frames without any label; else they are refused.
     """
 
     classes: int = 13
@@ -37,6 +39,7 @@ class NyuOptions:
     depth: str | None = None
     crop: str | None = None
     layout: str | None = None
+    unlabelled: str | None = None
 
     @property
     def box(self) -> Box:
@@ -61,6 +64,7 @@ class NyuOptions:
             depth=(self.depth or "filled") if layout == "mat" else None,
             crop=self.crop or "default",
             layout=layout,
+            unlabelled=self.unlabelled,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,7 +82,7 @@ class NyuOptions:
                 "`normals` should be given for the .npy tree that MTAN distributes; found "
                 "computed. The camera of these frames, which that takes, is not documented."
             )
-        return NyuOptions(classes=13, normals="given", layout="mtan")
+        return NyuOptions(classes=13, normals="given", layout="mtan", unlabelled=self.unlabelled)
 
 
 def parse(options: Mapping[str, Any]) -> NyuOptions:
@@ -97,6 +101,7 @@ def parse(options: Mapping[str, Any]) -> NyuOptions:
         depth=_one_of("depth", options, DEPTHS),
         crop=None if crop is None else _crop(crop),
         layout=_one_of("layout", options, tuple(LAYOUTS)),
+        **unlabelled_option(options),
     )
 
 

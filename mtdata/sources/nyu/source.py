@@ -1,5 +1,6 @@
 """NYU Depth v2: 1449 indoor frames with semantic classes, depth and normals."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,16 +35,16 @@ class Nyu(Source):
         crop: The part of the 480x640 frame that is kept: "default" (the area that image and depth
             share), "none", or top, left, height and width.
         layout: "folders", "mat" or "mtan"; what lies there, unless it is said.
+        unlabelled: "refuse" frames without any label, or "keep" them.
     """
 
     name = "nyu"
     summary = "NYU Depth v2: 1449 indoor frames, 795 to train and 654 to test."
     download = (
         f"Download {FILE} (2.8 GB) and splits.mat from "
-        "https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html, and classMapping40.mat from "
-        "https://github.com/ankurhanda/nyuv2-meta-data, into one folder: data/raw/nyu, or any "
-        "other that --source names. Or put there the .npy tree that MTAN distributes (train/ and "
-        "val/), or frames that are cropped and resized: rgb/0001.jpg, depth/0001.png (uint16, "
+        "https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html into one folder: data/raw/nyu, or "
+        "any other that --source names. Or put there the .npy tree that MTAN distributes (train/ "
+        "and val/), or frames that are cropped and resized: rgb/0001.jpg, depth/0001.png (uint16, "
         "millimetres), semantic13/0001.png or semantic40/0001.png (classes from 0, void 255) and "
         "splits.mat."
     )
@@ -71,7 +72,7 @@ class Nyu(Source):
         ),
     )
     default_size = (288, 384)
-    takes = ("classes", "normals", "depth", "crop", "layout")
+    takes = ("classes", "normals", "depth", "crop", "layout", "unlabelled")
 
     def __init__(self, root: Path | None, **options: Any) -> None:
         asked = _parse(options)
@@ -112,6 +113,10 @@ class Nyu(Source):
         """SHA-256 over the options and all that a frame is read from."""
         return self.reader.fingerprint(split, key)
 
+    def files(self, split: str, key: str) -> Sequence[Path]:
+        """All that a frame is read from."""
+        return self.reader.files(split, key)
+
     def box(self, split: str, key: str) -> tuple[tuple[int, int], Box] | None:
         """The official frame, and the part of it that is kept."""
         return self.reader.box(split, key)
@@ -134,7 +139,7 @@ def _recognise(root: Path) -> str:
     """The layout by what lies there. Who prepared folders beside the official file wants those."""
     if (root / "rgb").is_dir():
         return "folders"
-    if (root / FILE).exists():
+    if os.path.lexists(root / FILE):
         return "mat"
     return "mtan" if is_tree(root) else "folders"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtdata.errors import SampleError, SourceNotFoundError
-from mtdata.sources.files.files import check_files, check_links, list_root, shown
+from mtdata.sources.files.files import check_files, check_links, list_root, read_text, shown
 
 ARCHIVE = "PASCAL_MT"
 """The folder that the archive unpacks to; the one above it will do as well."""
@@ -83,12 +83,9 @@ def _home(root: Path, download: str) -> Path:
 
 def _keys(path: Path) -> tuple[str, ...]:
     """The image ids of a list, one on each line; none where there is no list."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         return ()
-    try:
-        keys = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise _bad_list(path, f"it cannot be read ({error})") from error
+    keys = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     for key in keys:
         if len(key.split()) > 1 or "/" in key or "\\" in key or key.startswith("."):
             raise _bad_list(path, f"found {key[:80]!r}")

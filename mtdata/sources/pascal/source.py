@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mtdata.errors import SourceNotFoundError, UsageError
-from mtdata.sources.base import Source, check_options
+from mtdata.sources.base import Source, check_options, unlabelled_option
 from mtdata.sources.files.files import read_file
 from mtdata.sources.files.imagefile import decode_rgb
 from mtdata.sources.files.imageheader import look
@@ -30,6 +30,7 @@ class Pascal(Source):
         edges: "target", the thinned Laplacian of the class map that edges are learnt from;
             "boundaries", the thinned changes of class that they are scored against; "split" (the
             default) the first in train and the second in val.
+        unlabelled: "refuse" images without any label, or "keep" them.
     """
 
     name = "pascal"
@@ -47,7 +48,7 @@ class Pascal(Source):
     published = (Published("PASCAL_MT.tgz", "no digest of it is known to us"),)
     default_size = None
     padded_size = (512, 512)
-    takes = ("edges",)
+    takes = ("edges", "unlabelled")
 
     def __init__(self, root: Path | None, **options: Any) -> None:
         if root is None:
@@ -55,7 +56,7 @@ class Pascal(Source):
                 f"`pascal` should be given a folder; found none. {self.download}"
             )
         self.edges = _parse(options)
-        super().__init__(Path(root), edges=self.edges)
+        super().__init__(Path(root), edges=self.edges, **unlabelled_option(options))
         self._root = Path(root)
 
     @classmethod
@@ -138,6 +139,10 @@ class Pascal(Source):
             content = read_file(path)
             digest.update(f"{folder} {len(content)} ".encode() + content)
         return digest.digest()
+
+    def files(self, split: str, key: str) -> list[Path]:
+        """The image and its labels."""
+        return [self.layout.images[key], *self._files(key).values()]
 
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or of what a label is made from."""

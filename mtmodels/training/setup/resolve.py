@@ -5,10 +5,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from mtdata.errors import UsageError
+from mtdata.errors import SampleError, UsageError
+from mtdata.sources.files.files import read_text
+from mtdata.yaml_text import YamlError, load_yaml
 from mtmodels.training.config import Config
 
 Layer = Mapping[str, Any]
@@ -70,9 +71,11 @@ def parse_set(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals or not path.strip("."):
             raise UsageError(f"`--set` should be given key=value; found `{assignment}`.")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise UsageError(f"`--set {path}` should be given YAML; found `{text}`.") from None
+            value = load_yaml(text)
+        except YamlError as error:
+            raise UsageError(
+                f"`--set {path}` should be given YAML; found `{text[:80]}`: {error.what}."
+            ) from None
         for key in reversed(path.split(".")):
             value = {key: value}
         layer = merge(layer, value)
@@ -86,11 +89,11 @@ def read_layer(path: Path) -> dict[str, Any]:
         UsageError: where it is missing or holds no mapping.
     """
     try:
-        layer = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise UsageError(f"{path} should be a YAML file; found something else.") from None
+        layer = load_yaml(read_text(path))
+    except SampleError as error:
+        raise UsageError(str(error)) from None
+    except YamlError as error:
+        raise UsageError(error.at(path)) from None
     if not isinstance(layer, dict):
         raise UsageError(f"{path} should hold keys and values; found {type(layer).__name__}.")
     return layer

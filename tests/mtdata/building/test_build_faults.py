@@ -67,7 +67,7 @@ def test_mended_source_is_resumed(out: Path) -> None:
 
     with pytest.raises(SampleError):
         build(BrokenSource(fault="class", missing=0), out)
-    assert build(Mended(fault="class", missing=0), out, mode="resume").resumed == 2
+    assert build(Mended(fault="class", missing=0), out, mode="resume").resumed == 8
 
 
 def test_worker_that_is_killed(out: Path) -> None:

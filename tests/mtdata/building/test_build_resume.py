@@ -135,7 +135,7 @@ class Rewriting(Folder):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_source_that_changes_while_it_is_read(out: Path, tmp_path: Path, jobs: int) -> None:
     source = Rewriting(write_folder(tmp_path / "mine"))
-    said = rf"depth/.*{KEYS[2]}\.png: should stay as it is while .*{KEYS[2]} is read.*--resume"
+    said = rf"depth/.*{KEYS[2]}\.png: should stay as it is while its image is read.*--resume"
     with pytest.raises(SampleError, match=said):
         build(source, out, jobs=jobs)
     assert not out.exists()

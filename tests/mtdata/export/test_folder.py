@@ -131,8 +131,9 @@ def test_tasks_without_labels_are_left_out(tmp_path: Path) -> None:
     assert number
     assert any(note.startswith(f"{number} images have no label") for note in notes)
     content = yaml.safe_load((tmp_path / "files" / "tasks.yaml").read_text())
-    assert content["unlabelled"] == "skip"
-    build(Folder(tmp_path / "files"), tmp_path / "b.h5", size=None)
+    assert content["unlabelled"] == "keep"
+    summary = build(Folder(tmp_path / "files"), tmp_path / "b.h5", size=None)
+    assert sum(split.unlabelled for split in summary.splits.values()) == number
 
 
 @pytest.mark.parametrize(

@@ -277,10 +277,10 @@ TABLE: dict[str, dict[str, Row]] = {
         "cityscapes .zip": NO_LIST,
         "pascal": Refused(
             lambda r: (r / "ImageSets/Context/train.txt").write_bytes(b"\xff\xfe"),
-            "cannot be read",
+            "text in UTF-8",
         ),
         "folder": Refused(
-            _also(_lists, _at("train.txt", Path.write_bytes, b"\xff")), "list of images"
+            _also(_lists, _at("train.txt", Path.write_bytes, b"\xff")), "text in UTF-8"
         ),
     },
     **{
@@ -354,6 +354,36 @@ TABLE: dict[str, dict[str, Row]] = {
         "pascal": Refused(_link(f"human_parts/{KEY}.mat"), "outside of it"),
         "folder": Refused(_link("rgb/0001.jpg"), "outside of it"),
     },
+    "a named pipe": {
+        "nyu": Refused(_at("rgb/0001.jpg", damage.pipe), "it is a named pipe"),
+        "nyu .mat": Refused(_at(MAT, damage.pipe), "it is a named pipe"),
+        "nyu .npy": Refused(_at("train/depth/0.npy", damage.pipe), "it is a named pipe"),
+        "cityscapes": Refused(_in("gtFine", damage.pipe), "it is a named pipe"),
+        "cityscapes .zip": Refused(
+            lambda r: damage.pipe(pack(r, *FOLDERS) / "gtFine_trainvaltest.zip"),
+            "it is a named pipe",
+        ),
+        "pascal": Refused(_at(f"human_parts/{KEY}.mat", damage.pipe), "it is a named pipe"),
+        "folder": Refused(_at("tasks.yaml", damage.pipe), "it is a named pipe"),
+    },
+    "a socket": {
+        "nyu": Refused(_at("splits.mat", damage.socket), "it is a socket"),
+        "nyu .mat": Refused(_at("splits.mat", damage.socket), "it is a socket"),
+        "nyu .npy": Refused(_at("train/image/0.npy", damage.socket), "it is a socket"),
+        "cityscapes": Refused(_in("disparity", damage.socket), "it is a socket"),
+        "cityscapes .zip": Never("see a named pipe"),
+        "pascal": Refused(_at("ImageSets/Context/train.txt", damage.socket), "it is a socket"),
+        "folder": Refused(_at("depth/0001.png", damage.socket), "it is a socket"),
+    },
+    "a link to itself": {
+        "nyu": Refused(_at("depth/0001.png", damage.link_to_itself), "leads to itself"),
+        "nyu .mat": Refused(_at(MAT, damage.link_to_itself), "leads to itself"),
+        "nyu .npy": Refused(_at("train/depth/0.npy", damage.link_to_itself), "leads to itself"),
+        "cityscapes": Refused(_in("gtFine", damage.link_to_itself), "leads to itself"),
+        "cityscapes .zip": Never("see a named pipe"),
+        "pascal": Refused(_at(f"human_parts/{KEY}.mat", damage.link_to_itself), "to itself"),
+        "folder": Refused(_at("depth/0001.png", damage.link_to_itself), "leads to itself"),
+    },
     "a link of a folder": {
         "nyu": Refused(_link("semantic13"), "outside of it"),
         "nyu .mat": Never("no folders"),
@@ -409,8 +439,8 @@ TABLE: dict[str, dict[str, Row]] = {
         "nyu": Refused(_at("splits.mat", damage.pickled), "whole MATLAB file"),
         "nyu .mat": Refused(_at(MAT, damage.pickled), "MATLAB 7.3"),
         "nyu .npy": Refused(_at("train/depth/0.npy", damage.objects), "never loaded"),
-        "cityscapes": Refused(_in("gtFine", damage.pickled), "should be a JPEG or PNG"),
-        "cityscapes .zip": Refused(_in("gtFine", damage.pickled), "should be a JPEG or PNG"),
+        "cityscapes": Refused(_in("gtFine", damage.pickled), "should be a JPEG, PNG"),
+        "cityscapes .zip": Refused(_in("gtFine", damage.pickled), "should be a JPEG, PNG"),
         "pascal": Refused(_at(f"human_parts/{KEY}.mat", damage.pickled), "whole MATLAB file"),
         "folder": Refused(
             _also(_floats(1.0), _at("depth/0001.npy", damage.objects)), "never loaded"

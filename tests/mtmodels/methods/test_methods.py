@@ -289,3 +289,13 @@ def test_a_mapping_without_channels_is_refused_by_its_own_name(name: str) -> Non
     options: dict[str, Any] = {"mapping_width": 0.0}
     with pytest.raises(ValueError, match="`mapping_width` should be above 0 or null; found 0"):
         METHODS[name](NETWORKS["unet-resnet18"](SIX[:2], width=0.125), **options)
+
+
+@each_method
+def test_a_method_learns_from_images_without_a_label_where_it_says_so(name: str) -> None:
+    method = make(name, THREE, **STRONG.get(name, WEAK.get(name, {})))
+    bare = random_batch(THREE, rows={})
+    terms = step(method, bare)
+    found = [*terms.tasks.values(), *terms.auxiliary.values()]
+    moves = bool(found) and torch.stack(found).sum().requires_grad
+    assert moves == method.uses_unlabelled

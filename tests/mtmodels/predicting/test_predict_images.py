@@ -66,7 +66,7 @@ def test_what_is_no_image_is_refused(folder: Path, tmp_path: Path) -> None:
     for given, words in (("none.png", "there is none"), ("empty", r"\.jpg, \.jpeg, \.png; found")):
         with pytest.raises(UsageError, match=words):
             find_images([tmp_path / given], out)
-    with pytest.raises(SampleError, match="should be a JPEG or PNG"):
+    with pytest.raises(SampleError, match=r"should be an image \(JPEG, PNG"):
         find_images([folder / "notes.txt"], out)
 
 

@@ -81,7 +81,8 @@ LAYOUT: dict[str, tuple[Damage, str]] = {
     ),
     "in two lists": (lambda r: _lists(r, "0001\n", "0002\n0001\n"), "is in train.txt already"),
     "no list": (
-        lambda r: _yaml(r, f"{FILE}splits: {{lists: {{train: none.txt}}}}\n"), "none.txt: should",
+        lambda r: _yaml(r, f"{FILE}splits: {{lists: {{train: none.txt}}}}\n"),
+        r"none.txt: cannot be read \(No such file",
     ),
     "linked list": (
         lambda r: _link(_lists(r, "0001\n", "0002\n"), "test.txt"), "test.txt: .*outside",
@@ -138,7 +139,7 @@ FILES: dict[str, tuple[str, str, str]] = {
     "boolean": ("lamp]", "yes]", r"line 6: `tasks.semantic.classes.3`.*found True \(YAML reads"),
     "brace": ("semantic/{stem}", "semantic/{name}", r"line 5: .*there is no \{name\}"),
     "no stem": ("depth/{stem}.png", "depth/a.png", r"\{stem\} once"),
-    "format": ("depth/{stem}.png", "depth/{stem}.tif", ".png or .npy"),
+    "format": ("depth/{stem}.png", "depth/{stem}.gif", ".png or .npy"),
     "up": ("depth/{stem}.png", "../depth/{stem}.png", "below the folder"),
     "absolute": ("depth/{stem}.png", "/depth/{stem}.png", "below the folder"),
     "twice": ("    scale: 0.001", "    scale: 1\n    scale: 2", "line 11: .*line 10 already"),

@@ -16,7 +16,7 @@ from scipy.io import loadmat, savemat
 from mtdata.building.build import build
 from mtdata.errors import DataError, SampleError, SourceNotFoundError, UsageError
 from mtdata.inspecting.verify import verify
-from mtdata.sources.nyu.classes import TO_13
+from mtdata.sources.nyu.classes import OWN, TO_13, published_40
 from mtdata.sources.nyu.frame import CAMERA, camera_of
 from mtdata.sources.nyu.matfile import FILE
 from mtdata.sources.nyu.source import Nyu
@@ -181,11 +181,26 @@ def test_the_mapping_may_lie_beside_the_folder(root: Path) -> None:
     assert str(beside / "classMapping40.mat") in source.remarks()[0]
     found = source.read("train", "0001", ("semantic",))
     np.testing.assert_array_equal(found.labels["semantic"], wanted.labels["semantic"])
-    (beside / "classMapping40.mat").unlink()
-    with pytest.raises(SourceNotFoundError, match=r"--tasks depth,normals\.") as caught:
-        Nyu(root).read("train", "0001", ("semantic",))
-    assert "nyuv2-meta-data" in str(caught.value)
-    assert set(Nyu(root).read("train", "0001", ("depth", "normals")).labels) == {"depth", "normals"}
+
+
+@pytest.mark.parametrize("classes", [13, 40])
+def test_classes_need_no_file(root: Path, classes: int, tmp_path: Path) -> None:
+    (root / "classMapping40.mat").unlink()
+    source = Nyu(root, classes=classes)
+    assert not any("classes" in remark for remark in source.remarks())
+    label = source.read("train", "0001", ("semantic",)).labels["semantic"]
+    raw = arrays()["labels"][0].T[KEPT]
+    to_40 = np.concatenate([[0], published_40()])
+    wanted = to_40[raw] if classes == 40 else np.array([0, *TO_13])[to_40[raw]]
+    np.testing.assert_array_equal(label[raw > 0] + 1, wanted[raw > 0])
+    assert build(source, tmp_path / "a.h5", tasks=["semantic"]).splits["train"].images
+
+
+def test_the_table_of_40_says_what_the_paper_says() -> None:
+    table = published_40()
+    assert np.bincount(table)[1:].tolist() == [1] * 37 + [68, 82, 707]
+    # Names of the official file: wall, floor, cabinet, bed, chair; bottle is a prop.
+    assert table[np.array([21, 11, 3, 157, 5, 2]) - 1].tolist() == [1, 2, 3, 4, 5, 40]
 
 
 def test_frames_of_no_split_are_told(root: Path) -> None:
@@ -385,3 +400,13 @@ def _compare(found: Sample, wanted: Sample) -> None:
 def test_the_table_of_13_is_the_published_one(shared: Path) -> None:
     content = loadmat(shared / "data" / "nyuv2" / "class13Mapping.mat")
     assert tuple(content["classMapping13"]["labels13"][0, 0].ravel()) == TO_13
+
+
+@pytest.mark.real
+def test_the_table_of_40_is_the_published_one(shared: Path) -> None:
+    content = loadmat(shared / "data" / "nyuv2" / "classMapping40.mat")
+    np.testing.assert_array_equal(published_40(), content["mapClass"].ravel())
+    names = [str(name[0]) for name in content["allClassName"].ravel()]
+    classes = [str(name[0]) for name in content["className"].ravel()]
+    for number, raw in enumerate(OWN):
+        assert names[raw - 1] == classes[number]

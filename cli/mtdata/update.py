@@ -1,0 +1,113 @@
+"""`mtdata update`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.groups import examples
+from cli.shared.options import FILE, store_argument
+from cli.shared.plugins import plugin_option
+
+if TYPE_CHECKING:
+    from mtdata.merging.update import UpdateSummary
+    from mtdata.sources.base import Source
+    from mtdata.store import Store
+
+ON_CHANGE = ("refuse", "keep", "follow")
+
+
+@click.command(
+    epilog=examples(
+        "mtdata update photos.h5 --source photos",
+        "mtdata update photos.h5 --source photos --on-change follow --on-error skip",
+    ),
+)
+@store_argument
+@click.option(
+    "--source",
+    "root",
+    type=FILE,
+    help="Folder that it was built from.  [default: $MTDATA_SOURCES/NAME, then data/raw/NAME]",
+)
+@click.option(
+    "--on-change",
+    type=click.Choice(ON_CHANGE),
+    default="refuse",
+    show_default=True,
+    help="Images and labels that are others in the source now, or gone: refuse the update, keep "
+    "them as the store has them, or follow the source.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What new images that cannot be used do: end the update, or stay out of the store.",
+)
+@click.option("--follow-links", is_flag=True, help="Read files that links name elsewhere.")
+@click.option(
+    "--max-megapixels",
+    type=click.FloatRange(0, 1073, min_open=True),
+    help="Millions of pixels that an image may have.  [default: 67]",
+)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True)
+@plugin_option
+@json_option
+def update(store: Path, *, root: Path | None, as_json: bool, **options: Any) -> None:
+    """Add new images and new labels of its source to a store, without building it again.
+
+    Only what is new or changed is read. Regimes stay as they were drawn; `regime list` says what
+    they do not cover. A killed update leaves the store as it was.
+    """
+    from cli.shared.progress import progress_bar
+    from mtdata.merging.update import update as run_update
+    from mtdata.sources.files.allowed import PIXELS, allowing
+    from mtdata.store import open_store
+
+    megapixels: float | None = options.pop("max_megapixels")
+    pixels = PIXELS if megapixels is None else round(megapixels * 1e6)
+    with allowing(links=options.pop("follow_links"), pixels=pixels), progress_bar() as report:
+        with open_store(store) as opened:
+            source = _source(opened, root)
+        summary = run_update(store, source, progress=report, **options)
+    put_json(summary.to_json()) if as_json else _print(summary)
+
+
+def _source(store: "Store", root: Path | None) -> "Source":
+    """What the store was built from, with its options."""
+    from mtdata.merging.update import check_description, source_name
+    from mtdata.sources.locate import open_source
+
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in store.options.get("source", {}).items()
+    }
+    source = open_source(source_name(store), root, **given)
+    check_description(source)
+    return source
+
+
+def _print(summary: "UpdateSummary") -> None:
+    from cli.shared.tables import put_splits
+    from mtdata.errors import LISTED
+
+    put_splits(summary.splits)
+    labels = ", ".join(f"{name} {n}" for name, n in summary.labels.items()) or "none"
+    say(
+        f"{summary.path}: {summary.images} new images; new labels of images that were there: "
+        f"{labels}. {summary.read} images were read, in {summary.seconds:.1f} s."
+    )
+    if not summary.written:
+        say("There was nothing to do.")
+    if summary.altered or summary.gone:
+        say(f"Changed in the source: {len(summary.altered)}, gone from it: {len(summary.gone)}.")
+    for each in summary.skipped[:LISTED]:
+        say(paragraph(f"Skipped {each.split}/{each.key}: {each.what}"))
+    for name, number in summary.uncovered.items():
+        if number:
+            say(
+                f"The regime `{name}` shows nothing of {number} images that were added since it "
+                "was drawn; draw another with `mtdata regime add`."
+            )

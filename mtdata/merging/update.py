@@ -1,0 +1,411 @@
+"""Adding to a store what its source has since; the store is replaced whole, or not at all."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.building.assemble import common_size, pad_row, source_facts
+from mtdata.building.journal import Journal, difference
+from mtdata.building.prints import Prints
+from mtdata.building.request import Request, make_request
+from mtdata.building.sampling import OnError, fill, without
+from mtdata.building.summary import Skipped, SplitSummary, count
+from mtdata.building.workers import Workers
+from mtdata.errors import DataError, UsageError
+from mtdata.merging.changes import Changes, Looked, compare, joined, look, places_of
+from mtdata.merging.chunks import Chunks
+from mtdata.progress import Progress
+from mtdata.sources.base import Source
+from mtdata.store import Store
+from mtdata.store import format as layout
+from mtdata.store.atomic import alone, disk_errors, swapping
+from mtdata.store.digest import source_digest
+from mtdata.store.opening import Header
+from mtdata.store.regime import RegimeInfo
+from mtdata.store.row import NO_CAMERA, Cell, Row
+from mtdata.store.writer import SplitRows, write_store
+
+OnChange = Literal["refuse", "keep", "follow"]
+"""What becomes of images and labels that are others in the source now, or gone from it."""
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class UpdateSummary:
+    """An update that is done.
+
+    `images` are new, `labels` (of images that were there) too; `altered` and `gone` name what is
+    another in the source now, or no more there. `read` samples were read, all others are as they
+    were by name, size and time of their files. `uncovered` are images that no regime but full shows
+    anything of, as they were added after it was drawn: for each regime of the training splits.
+    """
+
+    path: Path
+    images: int
+    labels: Mapping[str, int]
+    altered: tuple[str, ...]
+    gone: tuple[str, ...]
+    read: int
+    skipped: tuple[Skipped, ...]
+    splits: Mapping[str, SplitSummary]
+    uncovered: Mapping[str, int]
+    content_digest: str
+    written: bool
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as JSON."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+def update(
+    path: Path | str,
+    source: Source,
+    *,
+    on_change: OnChange = "refuse",
+    on_error: OnError = "stop",
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> UpdateSummary:
+    """Add new images and new labels of a source to a store that was built from it.
+
+    Only what is new or changed, by the names, sizes and times of files, is read. Regimes stay as
+    they were drawn: they show nothing of what is added.
+
+    Args:
+        path: The store.
+        source: What it was built from, with the same options.
+        on_change: What becomes of images and labels that the store has, and that are others in the
+            source now or gone from it: "refuse" ends the update and names them, "keep" leaves them
+            as they are in the store, "follow" does as the source does.
+        on_error: As in `build`; an image that was there before stays as it was.
+        jobs: Worker processes.
+        progress: Told about every sample.
+
+    Raises:
+        UsageError: where the store was built from another source or with other options.
+        SampleError: for a new file that cannot be used; BadSamplesError: for several.
+        DataError: where something has changed or is gone, and that is refused; where a new image is
+            larger than those of its split are stored.
+        MtdataError: where the disk is full or cannot be written.
+    """
+    if on_change not in get_args(OnChange):
+        raise UsageError(f"`on_change` should be refuse, keep or follow; found {on_change!r}.")
+    started, path = time.perf_counter(), Path(path)
+    Store(path).close()  # what is no store is told before anything is made beside it
+    with alone(path), Store(path) as store:
+        request = _request(store, source)
+        looked = look(store, request, progress)
+        beside = path.with_name(f"{path.name}.update")
+        with disk_errors(path):
+            journal = Journal(beside, request.identity(), fresh=True)
+        with closing(journal):
+            try:
+                with Workers(request, jobs) as workers:
+                    filled = fill(
+                        request,
+                        journal,
+                        path,
+                        workers=workers,
+                        progress=progress,
+                        jobs=looked.jobs,
+                    )
+                    without(request, filled, on_error)
+                changes = compare(store, looked, journal)
+                _refuse(path, changes, on_change)
+                new = _Update(store, request, looked, journal, changes, filled.skipped)
+                uncovered = new.write(on_change, progress) if new.needed else {}
+            finally:
+                journal.remove()
+    return _summary(path, new, uncovered, time.perf_counter() - started)
+
+
+def source_name(store: Store) -> str:
+    """The name of the source that a store was built from."""
+    return str(store.options.get("source_name", store.dataset_name))
+
+
+def check_description(source: Source) -> None:
+    """Refuse a folder whose `tasks.yaml` is another than the store was built by.
+
+    Raises:
+        UsageError: naming it.
+    """
+    from mtdata.sources.folder.file import FILE, read_tasks
+    from mtdata.sources.folder.source import Folder
+
+    if isinstance(source, Folder) and source.root is not None and (source.root / FILE).exists():
+        now = read_tasks(source.root).model_copy(update={"unlabelled": source.file.unlabelled})
+        if now != source.file:
+            raise UsageError(
+                f"{source.root / FILE} has changed since the store was built by it. Build the "
+                "store again with --overwrite, or put the file back as it was."
+            )
+
+
+def _request(store: Store, source: Source) -> Request:
+    """The request that the store was built by."""
+    options = store.options
+    if options.get("limit") is not None:
+        raise UsageError(
+            f"{store.path} was built with --limit {options['limit']}: what else the source has was "
+            "left out on purpose. Build it again without."
+        )
+    size = options.get("size")
+    request = make_request(
+        source,
+        size=None if size is None else (size[0], size[1]),
+        tasks=[task.name for task in store.tasks],
+        compression=str(options.get("compression", "blosc")),
+        strict=bool(options.get("strict", False)),
+        limit=None,
+        name=store.dataset_name,
+    )
+    found = {
+        "dataset": store.dataset_name,
+        "options": options,
+        "tasks": [task.to_json() for task in store.tasks],
+    }
+    if layout.canonical(found) != layout.canonical(request.identity()):
+        raise UsageError(
+            f"{store.path} was built with other options "
+            f"({difference(found, request.identity())}). Build it again with --overwrite."
+        )
+    return request
+
+
+def _refuse(path: Path, changes: Changes, on_change: OnChange) -> None:
+    found = [f"{name} (changed)" for name in changes.altered]
+    found += [f"{name} (gone)" for name in changes.gone]
+    if not found or on_change != "refuse":
+        return
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    raise DataError(
+        f"{len(changes.altered)} images or labels of {path} are others in its source now, and "
+        f"{len(changes.gone)} are gone from it: {', '.join(found[:SHOWN])}{more}. Keep them as "
+        "they are in the store with --on-change keep, or do as the source does with --on-change "
+        "follow."
+    )
+
+
+@dataclass
+class _Update:
+    """Everything that the new file is made of."""
+
+    store: Store
+    request: Request
+    looked: Looked
+    journal: Journal
+    changes: Changes
+    skipped: tuple[Skipped, ...]
+
+    def __post_init__(self) -> None:
+        self.places = places_of(self.store)
+        self.roles = self.request.source.roles()
+        self._chunks: dict[tuple[str, int], Chunks] = {}
+
+    @property
+    def needed(self) -> bool:
+        """Whether the file would be another: in what it holds, or in what it knows of its files."""
+        looked = self.looked
+        return bool(self.journal.entries or looked.gone or looked.restamped or self.skipped)
+
+    def keys(self, split: str, on_change: OnChange) -> tuple[str, ...]:
+        """The keys of a split, in the order of the source; those that it has no more at last."""
+        bad = {(each.split, each.key) for each in self.skipped} - self.places.keys()
+        there = [key for key in self.request.keys.get(split, ()) if (split, key) not in bad]
+        gone = [key for name, key in self.looked.gone if name == split and on_change == "keep"]
+        return tuple(sorted([*there, *gone]) if gone else there)
+
+    def write(self, on_change: OnChange, progress: Progress | None) -> dict[str, int]:
+        """Write the new file in the place of the old one; returns what regimes do not cover."""
+        store, prints = self.store, self.prints(on_change)
+        names = dict.fromkeys([*store.splits, *self.request.keys])
+        keys = {name: found for name in names if (found := self.keys(name, on_change))}
+        regimes = {name: self.regimes(name, keys[name], on_change) for name in keys}
+        number, total = iter(range(1, 2**62)), sum(map(len, keys.values()))
+
+        def told(row: Row) -> Row:
+            if progress:
+                progress(next(number), total, "writing the store")
+            return row
+
+        splits = [
+            self.split(name, keys[name], prints, regimes[name], on_change, told) for name in keys
+        ]
+        header = Header(
+            dataset=store.dataset_name,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            tool=layout.tool(),
+            options=self.request.options(),
+            tasks=store.tasks,
+            default_regime=store.default_regime,
+            source_digest=source_digest(
+                self.request.source.name,
+                ((*at, each.content) for at, each in prints.items() if at[1] in keys[at[0]]),
+            ),
+            content_digest="",
+        )
+        size = store.path.stat().st_size + self.journal.length
+        with swapping(store.path, needed=size) as temporary:
+            write_store(temporary, header, splits, compression=self.request.compression)
+        return {info.name: info.uncovered for found in regimes.values() for info in found}
+
+    def prints(self, on_change: OnChange) -> dict[tuple[str, str], Prints]:
+        """What is known of the source of each sample: as it was read, or as it was before."""
+        found = dict(self.looked.prints)
+        kept = set() if on_change != "keep" else {
+            tuple(name.split("/")[:2]) for name in (*self.changes.altered, *self.changes.gone)
+        }  # fmt: skip
+        for at, entry in self.journal.entries.items():
+            # What is kept though it has changed is told again next time.
+            if at not in kept:
+                found[at] = entry.prints
+        unknown = Prints(bytes(32))
+        everything = [*self.places, *self.journal.entries]
+        stale = kept | {(each.split, each.key) for each in self.skipped}
+        for at in everything:
+            if at not in found:
+                found[at] = unknown
+            elif at in stale:
+                found[at] = Prints(found[at].content)
+        return found
+
+    def split(
+        self,
+        name: str,
+        keys: Sequence[str],
+        prints: Mapping[tuple[str, str], Prints],
+        regimes: Sequence[RegimeInfo],
+        on_change: OnChange,
+        told: Callable[[Row], Row],
+    ) -> SplitRows:
+        """One split of the new file."""
+        old = self.store.splits.get(name)
+        role = self.roles.get(name) or (old.role if old is not None else "test")
+        sizes = np.array([self.size(name, key) for key in keys], np.int32)
+        size = common_size(name, sizes) if old is None else old.size
+        too_large = np.flatnonzero((sizes > size).any(axis=1))
+        if len(too_large):
+            height, width = sizes[too_large[0]]
+            raise DataError(
+                f"images of split {name} are stored at {size[0]}x{size[1]}; {keys[too_large[0]]}, "
+                f"which is new, has {height}x{width}. Build the store again with --overwrite."
+            )
+        facts = source_facts(
+            [prints[name, key] for key in keys], [s for s in self.skipped if s.split == name]
+        )
+        rows = (told(self.row(name, key, size, on_change)) for key in keys)
+        padded = bool((sizes != size).any())
+        return SplitRows(name, role, tuple(keys), size, padded, rows, regimes, facts)
+
+    def size(self, split: str, key: str) -> tuple[int, int]:
+        """Height and width of a sample, without padding."""
+        entry = self.journal.entries.get((split, key))
+        if entry is not None:
+            return entry.size
+        height, width = self.store.splits[split].sizes[self.places[split, key]]
+        return int(height), int(width)
+
+    def row(self, split: str, key: str, size: tuple[int, int], on_change: OnChange) -> Row:
+        """A row with its chunks at the size of the split."""
+        at = (split, key)
+        if at not in self.journal.entries:
+            return self.old(split, self.places[at], size)
+        new = pad_row(self.request, (self.journal.read(*at), size))
+        if on_change == "follow" or at not in self.places:
+            return new
+        return joined(self.old(split, self.places[at], size), new)
+
+    def old(self, split: str, place: int, size: tuple[int, int]) -> Row:
+        """A row of the store, its chunks as they are."""
+        found = self.store.splits[split]
+        cells = []
+        for column, digest in enumerate(found.digests[place]):
+            valid = int(found.valid_pixels[place, column - 1]) if column else 0
+            if column and not valid:
+                cells.append(Cell(digest.tobytes()))
+                continue
+            chunk = self.chunks(split, column, size).chunk(place)
+            pixels = int(found.sizes[place].prod()) if column == 0 else valid
+            cells.append(Cell(digest.tobytes(), pixels, chunk))
+        camera = found.camera(place)
+        return Row(
+            key=found.keys[place],
+            size=_pair(found.sizes[place]),
+            source_size=_pair(found.source_sizes[place]),
+            crop=tuple(map(int, found.crops[place])),  # type: ignore[arg-type]
+            camera=NO_CAMERA if camera is None else (camera.fx, camera.fy, camera.cx, camera.cy),
+            cells=tuple(cells),
+        )
+
+    def chunks(self, split: str, column: int, size: tuple[int, int]) -> Chunks:
+        """The chunks of an array of the store, as the new one has them."""
+        if (split, column) not in self._chunks:
+            found = self.store.splits[split]
+            task = None if column == 0 else found.tasks[column - 1]
+            self._chunks[split, column] = Chunks(
+                found, task, size=size, compression=self.request.compression
+            )
+        return self._chunks[split, column]
+
+    def regimes(self, split: str, keys: Sequence[str], on_change: OnChange) -> list[RegimeInfo]:
+        """The regimes of a split as they were drawn: nothing of what is added is shown."""
+        old = self.store.splits.get(split)
+        if old is None:
+            return []
+        added = sum((split, key) not in self.places for key in keys)
+        return [
+            replace(
+                info,
+                labels=self._aligned(info, split, keys, on_change),
+                uncovered=info.uncovered + added,
+            )
+            for info in old.regimes.values()
+            if info.name != layout.FULL
+        ]
+
+    def _aligned(
+        self, info: RegimeInfo, split: str, keys: Sequence[str], on_change: OnChange
+    ) -> NDArray[np.bool_]:
+        labels = np.zeros((len(keys), len(info.tasks)), bool)
+        for row, key in enumerate(keys):
+            if (split, key) in self.places:
+                labels[row] = info.labels[self.places[split, key]]
+            entry = self.journal.entries.get((split, key))
+            if entry is not None and on_change == "follow":
+                labels[row] &= np.array(entry.valid_pixels) > 0  # a label may be gone
+        return labels
+
+
+def _pair(values: NDArray[np.int32]) -> tuple[int, int]:
+    return int(values[0]), int(values[1])
+
+
+def _summary(
+    path: Path, made: _Update, uncovered: Mapping[str, int], seconds: float
+) -> UpdateSummary:
+    labels = [task for _, _, task in made.changes.labels]
+    with Store(path) as store:
+        names = tuple(task.name for task in store.tasks)
+        return UpdateSummary(
+            path=path,
+            images=len(made.changes.images),
+            labels={name: labels.count(name) for name in names if name in labels},
+            altered=tuple(made.changes.altered),
+            gone=tuple(made.changes.gone),
+            read=len(made.looked.jobs),
+            skipped=made.skipped,
+            splits={n: count(names, split.valid_pixels) for n, split in store.splits.items()},
+            uncovered=dict(uncovered),
+            content_digest=store.content_digest,
+            written=made.needed,
+            seconds=seconds,
+        )

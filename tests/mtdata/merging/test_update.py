@@ -1,0 +1,251 @@
+"""An update adds what a source has since: the store is then what a new build would have made."""
+
+import json
+import os
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli.mtdata import mtdata
+from cli.shared.common import run
+from mtdata import open_store
+from mtdata.building.build import RegimeSpec, build
+from mtdata.errors import DataError, SampleError, UsageError
+from mtdata.inspecting.info import info
+from mtdata.inspecting.verify import verify
+from mtdata.merging.update import update
+from mtdata.sources.folder.source import Folder
+from tests import damage
+from tests.fakes import Interrupted
+from tests.folder_tree import depth, mask, picture, save, semantic, write_folder
+
+SPECS = [RegimeSpec("one"), RegimeSpec("random")]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "mine")
+
+
+@pytest.fixture
+def store(root: Path, tmp_path: Path) -> Path:
+    build(Folder(root), tmp_path / "a.h5", regimes=SPECS)
+    return tmp_path / "a.h5"
+
+
+def grow(root: Path) -> None:
+    """Two new images, one before all others, and a label for one that had none."""
+    for number, key in enumerate(("0000a", "zz")):
+        save(root / "rgb" / f"{key}.jpg", picture(20 + number))
+        save(root / "mask" / f"{key}.png", mask(20 + number))
+    save(root / "depth" / "0003.png", depth(3))
+
+
+class Counting(Folder):
+    """Counts the samples that are read."""
+
+    reads = 0
+
+    def read(self, *what: Any) -> Any:
+        self.reads += 1
+        return super().read(*what)
+
+
+def digest(root: Path, tmp_path: Path, **options: Any) -> str:
+    return build(Folder(root), tmp_path / "new.h5", mode="overwrite", **options).content_digest
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_new_images_and_labels_are_added_and_only_they_are_read(
+    root: Path, store: Path, tmp_path: Path, jobs: int
+) -> None:
+    with open_store(store) as before:
+        shown = {name: before.splits["train"].visible(name) for name in ("one", "random")}
+        keys = before.splits["train"].keys
+    grow(root)
+    source = Counting(root)
+    summary = update(store, source, jobs=jobs)
+    assert (summary.images, dict(summary.labels), summary.read) == (2, {"depth": 1}, 3)
+    assert jobs > 1 or source.reads == 3
+    assert summary.content_digest == digest(root, tmp_path)
+    assert verify(store).ok
+    assert sorted(path.name for path in tmp_path.iterdir() if "a.h5" in path.name) == ["a.h5"]
+    with open_store(store) as after:
+        split = after.splits["train"]
+        assert after.default_regime == "one"
+        for name, table in shown.items():
+            place = [split.index(key) for key in keys]
+            np.testing.assert_array_equal(split.regimes[name].labels[place], table)
+            added = [split.index("0000a"), split.index("zz")]
+            assert not split.visible(name)[added].any()
+            assert info(after)["splits"]["train"]["regimes"][name]["uncovered"] == 2
+        assert dict(summary.uncovered) == {"one": 2, "random": 2}
+        assert "depth" in split.read(split.index("0003"), ["depth"]).labels
+
+
+def test_nothing_new_leaves_the_file_as_it_is(root: Path, store: Path) -> None:
+    before = store.stat()
+    summary = update(store, Folder(root))
+    assert (summary.written, summary.read) == (False, 0)
+    assert (store.stat().st_ino, store.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_file_that_was_only_touched_changes_no_content(root: Path, store: Path) -> None:
+    with open_store(store) as opened:
+        before = opened.content_digest
+    os.utime(root / "rgb" / "0002.jpg", (1, 1))
+    source = Counting(root)
+    assert update(store, source).content_digest == before
+    assert source.reads == 0
+    assert update(store, Counting(root)).read == 0
+
+
+def test_two_updates_add_up_in_what_regimes_do_not_cover(root: Path, store: Path) -> None:
+    for number in (1, 2):
+        save(root / "rgb" / f"x{number}.jpg", picture(30 + number))
+        save(root / "mask" / f"x{number}.png", mask(30 + number))
+        assert update(store, Folder(root)).uncovered["one"] == number
+
+
+def test_what_has_changed_is_refused_kept_or_followed(
+    root: Path, store: Path, tmp_path: Path
+) -> None:
+    with open_store(store) as opened:
+        before = opened.content_digest
+    save(root / "semantic" / "0001.png", semantic(9))
+    (root / "depth" / "0002.png").unlink()
+    for folder in ("rgb", "semantic", "depth", "normals", "mask"):
+        next((root / folder).glob("0008.*")).unlink()
+    with pytest.raises(DataError, match=r"1 images or labels .* 2 are gone.*0001/semantic") as told:
+        update(store, Folder(root))
+    assert "0002/depth" in str(told.value)
+    assert "--on-change keep" in str(told.value)
+    assert update(store, Folder(root), on_change="keep").content_digest == before
+    # What was kept is told again.
+    with pytest.raises(DataError, match="0001/semantic"):
+        update(store, Folder(root))
+    followed = update(store, Folder(root), on_change="follow")
+    assert followed.content_digest == digest(root, tmp_path)
+    assert followed.splits["train"].images == 9
+    assert verify(store).ok
+
+
+def test_a_kept_row_gets_its_new_labels(root: Path, store: Path) -> None:
+    save(root / "semantic" / "0003.png", semantic(9))
+    save(root / "depth" / "0003.png", depth(3))
+    with open_store(store) as opened:
+        split = opened.splits["train"]
+        old = split.read(split.index("0003"), ["semantic"]).labels["semantic"]
+    update(store, Folder(root), on_change="keep")
+    with open_store(store) as opened:
+        split = opened.splits["train"]
+        sample = split.read(split.index("0003"), ["semantic", "depth"])
+        np.testing.assert_array_equal(sample.labels["semantic"], old)
+        assert "depth" in sample.labels
+    assert verify(store).ok
+
+
+def test_bad_new_files_leave_the_old_store_or_are_skipped(root: Path, store: Path) -> None:
+    grow(root)
+    damage.cut(root / "rgb" / "zz.jpg")
+    before = store.read_bytes()
+    with pytest.raises(SampleError, match="zz"):
+        update(store, Folder(root))
+    assert store.read_bytes() == before
+    summary = update(store, Folder(root), on_error="skip")
+    assert (summary.images, [each.key for each in summary.skipped]) == (1, ["zz"])
+    save(root / "rgb" / "zz.jpg", picture(21))
+    assert update(store, Folder(root)).images == 1
+
+
+@pytest.mark.parametrize("calls", [1, 11, 14, 16, 20, 26])
+def test_an_update_that_is_killed_leaves_the_old_store_whole(
+    root: Path, store: Path, tmp_path: Path, calls: int
+) -> None:
+    grow(root)
+    before = store.read_bytes()
+    with pytest.raises(Interrupted):
+        update(store, Folder(root), progress=KilledAt(calls))
+    assert store.read_bytes() == before
+    assert verify(store).ok
+    assert update(store, Folder(root)).content_digest == digest(root, tmp_path)
+
+
+@pytest.mark.parametrize("calls", [12, 15, 20])
+def test_an_update_that_is_killed_for_good_leaves_nothing_in_the_way(
+    root: Path, store: Path, tmp_path: Path, calls: int
+) -> None:
+    grow(root)
+    before = store.read_bytes()
+    process = os.fork()
+    if process == 0:
+        update(store, Folder(root), progress=KilledAt(calls, by=SIGKILL))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -SIGKILL
+    assert store.read_bytes() == before
+    assert update(store, Folder(root)).content_digest == digest(root, tmp_path)
+    left = [path.name for path in tmp_path.iterdir() if path.name.startswith("a.h5")]
+    assert left == ["a.h5"]
+
+
+class KilledAt:
+    """Ends an update at the so-manieth word of its progress, whatever it is about."""
+
+    def __init__(self, calls: int, *, by: int = 0) -> None:
+        self.left, self.by = calls, by
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        self.left -= 1
+        if not self.left and self.by:
+            os.kill(os.getpid(), self.by)
+        if not self.left:
+            raise Interrupted
+
+
+def test_a_store_without_prints_is_read_as_a_whole(root: Path, store: Path) -> None:
+    import h5py
+
+    with h5py.File(store, "r+") as file:
+        del file["train/source"]
+    grow(root)
+    source = Counting(root)
+    assert update(store, source).images == 2
+    assert source.reads == 12
+    assert update(store, Counting(root)).read == 0
+
+
+def test_other_options_and_parts_are_refused(root: Path, store: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="built with other options"):
+        update(store, Folder(root, unlabelled="keep"))
+    build(Folder(root), tmp_path / "part.h5", limit=3)
+    with pytest.raises(UsageError, match="--limit 3"):
+        update(tmp_path / "part.h5", Folder(root))
+
+
+def test_a_larger_image_does_not_fit(root: Path, store: Path) -> None:
+    save(root / "rgb" / "big.jpg", picture(1, (48, 40)))
+    save(root / "mask" / "big.png", mask(1, (48, 40)))
+    with pytest.raises(DataError, match="stored at 24x36; big, which is new, has 48x40"):
+        update(store, Folder(root))
+    for path in (root / "rgb" / "big.jpg", root / "mask" / "big.png"):
+        path.unlink()
+    save(root / "rgb" / "small.jpg", picture(1, (20, 30)))
+    save(root / "mask" / "small.png", mask(1, (20, 30)))
+    assert update(store, Folder(root)).images == 1
+    assert verify(store).ok
+
+
+def test_the_command(root: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grow(root)
+    arguments = ["update", str(store), "--source", str(root)]
+    assert run(mtdata, [*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["images"], told["labels"], told["uncovered"]["one"]) == (2, {"depth": 1}, 2)
+    assert run(mtdata, ["regime", "list", str(store)]) == 0
+    assert "added after the regime `one`" in capsys.readouterr().err
+    (root / "tasks.yaml").write_text((root / "tasks.yaml").read_text().replace("lamp", "light"))
+    assert run(mtdata, arguments) == 2
+    assert "tasks.yaml has changed" in capsys.readouterr().err
