@@ -56,7 +56,7 @@ def _row(
     panels = [Panel(f"{split.keys[index]}  ({split.name})", sample.image[:height, :width])]
     for column, task in enumerate(store.tasks):
         if task.name not in sample.labels:
-            exists = split.valid_pixels[index, column] > 0
+            exists = split.labelled[index, column]
             note = f"hidden under `{name}`" if exists else "no label"
             panels.append(Panel(task.name, blank(height, width), note))
             continue

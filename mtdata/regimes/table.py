@@ -30,7 +30,7 @@ class RegimeTable:
     """
 
     kind: str
-    keys: tuple[str, ...]
+    keys: Sequence[str]
     tasks: tuple[str, ...]
     labels: NDArray[np.bool_]
     parameters: Mapping[str, Any] = field(default_factory=dict)
