@@ -117,9 +117,15 @@ def put(attributes: h5py.AttributeManager, values: Mapping[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """An attribute as h5py reads it, with texts as `str` whatever their form in the file."""
+    """An attribute as h5py reads it, with texts as `str` whatever their form in the file.
+
+    Raises:
+        UnicodeError: where a text is no UTF-8.
+    """
     if isinstance(value, bytes):
         return value.decode()
+    if isinstance(value, str):
+        value.encode()  # h5py gives what is no UTF-8 as signs that cannot be written
     if isinstance(value, np.ndarray) and value.dtype.kind in "SO":
         return [plain(each) for each in value.tolist()]
     return value
