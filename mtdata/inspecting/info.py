@@ -26,7 +26,7 @@ def info(store: Store) -> dict[str, Any]:
 
 
 def _split(split: Split) -> dict[str, Any]:
-    labels = (split.valid_pixels > 0).sum(0)
+    labels = split.labelled.sum(0)
     return {
         "images": len(split),
         "unlabelled": int((split.valid_pixels == 0).all(1).sum()),

@@ -94,7 +94,7 @@ def _row(
     panels = [Panel(f"{split.keys[index]}  ({split.name})", sample.image[:height, :width])]
     for column, task in enumerate(store.tasks):
         if task.name not in sample.labels:
-            exists = split.valid_pixels[index, column] > 0
+            exists = split.labelled[index, column]
             panels.append(absent_panel(task.name, height, width, HIDDEN if exists else MISSING))
             continue
         label = sample.labels[task.name][:height, :width]

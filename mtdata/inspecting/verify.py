@@ -1,30 +1,50 @@
 """Verifying a store: structure, checksums, digests and value ranges of every sample."""
 
-from dataclasses import dataclass
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from mtdata.errors import BrokenStoreError, StoreError
-from mtdata.inspecting.checking import check_sample, check_structure
+from mtdata.errors import BrokenStoreError, StoreError, UsageError
+from mtdata.inspecting.checking import Samples, check_regimes, check_structure, readable
 from mtdata.progress import Progress
-from mtdata.store.digest import content_digest
-from mtdata.store.format import FULL
-from mtdata.store.reader import Store
+from mtdata.store import Split, Store
+from mtdata.store.digest import content_digest, seal
+from mtdata.store.opening import view
+
+BLOCK = 16
+"""Samples that a process looks at before it tells."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """Something wrong: `where` is a path in the store (split/key/task), `what` says it."""
 
     where: str
     what: str
 
 
+class Block(NamedTuple):
+    """Samples of a split, from `start` to before `stop`."""
+
+    split: str
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True)
 class Report:
-    """All problems of a store, and how many samples were looked at."""
+    """All problems of a store, and how many samples were looked at.
+
+    `sealed` tells whether its tables and attributes have digests: those of stores of before have
+    none, and some changes of them cannot be seen.
+    """
 
     problems: tuple[Problem, ...]
     samples: int
+    sealed: bool = field(default=True, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -32,44 +52,132 @@ class Report:
         return not self.problems
 
 
-def verify(path: Path | str, progress: Progress | None = None) -> Report:
+def verify(
+    path: Path | str,
+    progress: Progress | None = None,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    jobs: int = 1,
+) -> Report:
     """Look at every byte of a store.
 
     A file that is no store at all raises; one that opens is described by its problems.
 
+    Args:
+        path: The store.
+        progress: Told about samples.
+        split: Only the samples of this one; tables and attributes are looked at in all.
+        limit: Only so many samples of each split, the first.
+        jobs: Worker processes.
+
     Raises:
         StoreError: where it is no HDF5, cut off, of a newer version or another format.
+        UsageError: for a split that there is not, and numbers below 1.
     """
+    if jobs < 1 or (limit is not None and limit < 1):
+        raise UsageError(f"`jobs` and `limit` should be 1 or more; found {jobs} and {limit}.")
     try:
-        store = Store(path)
+        store = Store(path, believe=True)
     except BrokenStoreError as error:
         return Report((Problem("/", error.what),), 0)
     with store:
-        problems = _check_root(store)
-        total = sum(map(len, store.splits.values()))
-        done = 0
-        for split in store.splits.values():
-            problems += [Problem(*found) for found in check_structure(split)]
-            for index in range(len(split)):
-                try:
-                    problems += [Problem(*found) for found in check_sample(split, index)]
-                except (StoreError, OSError, KeyError, ValueError, IndexError) as error:
-                    # Where the structure is broken, a sample need not be readable at all.
-                    problems.append(Problem(f"{split.name}/{split.keys[index]}", str(error)))
-                done += 1
-                if progress:
-                    progress(done, total, "verifying samples")
-    return Report(tuple(problems), total)
+        if split is not None:
+            store.split(split)
+        problems = [Problem(*found) for s in store.splits.values() for found in check_structure(s)]
+        lost = {name: list(readable(each)) for name, each in store.splits.items()}
+        problems += [
+            Problem(name, what)
+            for name, told in lost.items()
+            for what in told
+            if not any(problem.where.startswith(f"{name}/") for problem in problems)
+        ]
+        whole = [each for name, each in store.splits.items() if not lost[name]]
+        problems += [Problem(*found) for each in whole for found in check_regimes(each)]
+        chosen = [each for each in whole if split in (None, each.name)]
+        blocks = list(_blocks(chosen, limit, BLOCK if jobs > 1 else 1))
+        total, done = sum(block.stop - block.start for block in blocks), 0
+        for block, found in _checked(store, blocks, jobs):
+            problems += found
+            done += block.stop - block.start
+            if progress:
+                progress(done, total, "verifying samples")
+        problems += _check_root(store, readable=len(whole) == len(store.splits))
+    return Report(tuple(problems), total, store.sealed)
 
 
-def _check_root(store: Store) -> list[Problem]:
+def _blocks(splits: list[Split], limit: int | None, step: int) -> Iterator[Block]:
+    for split in splits:
+        n = len(split) if limit is None else min(limit, len(split))
+        for start in range(0, n, step):
+            yield Block(split.name, start, min(start + step, n))
+
+
+def _checked(store: Store, blocks: list[Block], jobs: int) -> Iterator[tuple[Block, list[Problem]]]:
+    if jobs == 1:
+        checks = _Checks(store)
+        yield from ((block, checks(block)) for block in blocks)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(store.path,)) as pool:
+        started: list[tuple[Block, Future[list[Problem]]]] = [
+            (block, pool.submit(_check, block)) for block in blocks
+        ]
+        try:
+            for block, future in started:
+                yield block, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Checks:
+    """Looks at blocks of the samples of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._samples: dict[str, Samples] = {}
+
+    def __call__(self, block: Block) -> list[Problem]:
+        split = self._store.splits[block.split]
+        problems: list[Problem] = []
+        for index in range(block.start, block.stop):
+            try:
+                if split.name not in self._samples:
+                    self._samples[split.name] = Samples(split)
+                found = self._samples[split.name].check(index)
+                problems += [Problem(*each) for each in found]
+            except (StoreError, OSError, KeyError, ValueError, IndexError, RuntimeError) as error:
+                # Where the structure is broken, a sample need not be readable at all.
+                problems.append(Problem(f"{split.name}/{split.keys[index]}", str(error)))
+        return problems
+
+
+_checks: _Checks | None = None
+
+
+def _start(path: Path) -> None:
+    global _checks  # noqa: PLW0603  one store for the life of a worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
+    _checks = _Checks(Store(path, believe=True))
+
+
+def _check(block: Block) -> list[Problem]:
+    assert _checks is not None
+    return _checks(block)
+
+
+def _check_root(store: Store, *, readable: bool) -> list[Problem]:
     problems = []
-    cells = [(s.name, s.role, s.keys, s.digests) for s in store.splits.values()]
-    if content_digest(store.tasks, cells) != store.content_digest:
+    with view(store.path, looked_at=True) as file:
+        same = not store.sealed or seal(file) == store.seal
+    if not same:
+        problems.append(Problem("/", "the seal does not match the attributes and tables"))
+    cells = [(s.name, s.role, s.keys, s.digests) for s in store.splits.values() if readable]
+    if readable and content_digest(store.tasks, cells) != store.content_digest:
         problems.append(
             Problem("/", "content_digest does not match the tasks, keys and digests of the cells")
         )
-    if store.default_regime != FULL and store.default_regime not in store.regimes:
+    if store.default_regime not in store.regimes:
         problems.append(
             Problem("/", f"default_regime {store.default_regime!r} is no regime of the store")
         )

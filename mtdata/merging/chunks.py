@@ -52,6 +52,7 @@ class Chunks:
         return encode(padded, self.options)
 
     def _copied(self, index: int) -> Chunk:
+        self.split.read_stored(index, self.name)  # what is broken is not handed on
         dataset = self.split.dataset(self.name)
         try:
             mask, data = dataset.id.read_direct_chunk((index,) + (0,) * (dataset.ndim - 1))

@@ -70,7 +70,7 @@ class Cache:
         return self.split.role
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def keys(self) -> Sequence[str]:
         """The official image ids."""
         return self.split.keys
 
@@ -112,7 +112,7 @@ class Cache:
 
     def fetch(self, index: int, tasks: Sequence[str]) -> StoredSample:
         """Read what `read` does, as the file holds it; its arrays are read-only."""
-        shown = [t for t in tasks if self.split.valid_pixels[index, self._columns[t] - 1] > 0]
+        shown = [t for t in tasks if self.split.labelled[index, self._columns[t] - 1]]
         labels = {task: self._read(index, task) for task in shown}
         image = self._read(index, None)
         return StoredSample(self.keys[index], image, labels, self.split.camera(index))

@@ -36,7 +36,7 @@ class Readable(Protocol):
         """What it is for: "train" or "test"."""
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def keys(self) -> Sequence[str]:
         """The official image ids."""
 
     @property
@@ -116,7 +116,7 @@ class Dataset:
             )
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.visible) if self.indices is None else len(self.indices)
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -136,7 +136,7 @@ class Dataset:
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """Which labels may be seen, bool [n, t]."""
-        return self.visible[self.rows]
+        return self.visible if self.indices is None else self.visible[self.indices]
 
     def read(self, index: int, epoch: int = 0, *, seed: int = 0) -> Sample:
         """Read an image and the labels that may be seen of it.
@@ -146,7 +146,7 @@ class Dataset:
             epoch: With `seed` and the key of the image, what its randomness is a function of.
             seed: The seed of the run.
         """
-        row = int(self.rows[index])
+        row = range(len(self.visible))[index] if self.indices is None else int(self.indices[index])
         shown = [
             task.name for task, seen in zip(self.tasks, self.visible[row], strict=True) if seen
         ]

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class RegimeTable:
     """
 
     kind: str
-    keys: tuple[str, ...]
+    keys: Sequence[str]
     tasks: tuple[str, ...]
     labels: NDArray[np.bool_]
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -90,24 +90,44 @@ def read_table(path: Path, keys: Sequence[str], tasks: Sequence[str]) -> RegimeT
     rows = {key: i for i, key in enumerate(keys)}
     columns = {task: t for t, task in enumerate(tasks)}
     labels = np.zeros((len(keys), len(tasks)), np.bool_)
-    for number, (key, task) in enumerate(read_pairs(path), start=2):
+    for key, task, number in read_pairs(path):
         if key not in rows or task not in columns:
+            lost = lost_zeros(key, keys)
             raise DataError(
                 f"{path}, line {number}: should be a key of the split and one of "
-                f"{', '.join(tasks)}; found `{key},{task}`. Correct or remove the line."
+                f"{', '.join(tasks)}; found `{key},{task}`. {lost or 'Correct or remove the line.'}"
             )
         labels[rows[key], columns[task]] = True
     return RegimeTable("import", tuple(keys), tuple(tasks), labels, origin=path.name)
 
 
-def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """Read key and task of every line below the header.
+def lost_zeros(key: str, keys: Sequence[str]) -> str | None:
+    """What to do where a key is one of the split but for zeros at its start; None where it is not.
+
+    A spreadsheet takes 0001 for a number.
+    """
+    bare = key.lstrip("0")
+    for known in keys:
+        if known != key and known.lstrip("0") == bare:
+            return (
+                f"The split has `{known}`: zeros at its start were lost, as in a spreadsheet. "
+                "There, make the column one of text before the file is opened, or write the file "
+                "again."
+            )
+    return None
+
+
+def read_pairs(path: Path) -> list[tuple[str, str, int]]:
+    """Read key, task and number of every line below the header.
+
+    What a spreadsheet makes of such a file is read too: semicolons or tabs, a byte-order mark,
+    spaces around words, empty rows.
 
     Raises:
-        DataError: naming the line that has not two fields, or is there twice.
+        DataError: naming the line that has not two fields, or is there twice; where there is none.
     """
-    pairs: dict[tuple[str, str], None] = {}
-    for number, row in enumerate(_rows(path), start=2):
+    pairs: dict[tuple[str, str], int] = {}
+    for number, row in _rows(path):
         if len(row) != 2:
             raise DataError(
                 f"{path}, line {number}: should be a key and a task; found `{','.join(row)[:80]}`. "
@@ -116,17 +136,30 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
         pair = row[0], row[1]
         if pair in pairs:
             raise DataError(f"{path}, line {number}: `{','.join(row)}` is there twice. Remove one.")
-        pairs[pair] = None
-    return list(pairs)
+        pairs[pair] = number
+    if not pairs:
+        raise DataError(
+            f"{path} should have a line of key and task for each label; it has none below its "
+            "header. Export a regime to see one (mtdata regime export)."
+        )
+    return [(key, task, number) for (key, task), number in pairs.items()]
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file, strict=True))
+            first = file.readline()
+            delimiter = next((sign for sign in ";\t" if sign in first and "," not in first), ",")
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            rows = [(reader.line_num, [field.strip() for field in row]) for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: should be a CSV file of key and task; {error}.") from error
-    if not rows or rows[0] != HEADER:
-        found = ",".join(rows[0]) if rows else "nothing"
-        raise DataError(f"{path}: the first line should be `key,task`; found `{found[:80]}`.")
-    return rows[1:]
+        raise DataError(
+            f"{path}: should be a CSV file of key and task; {error}. Save it as CSV in UTF-8."
+        ) from error
+    if not rows or rows[0][1] != HEADER:
+        found = ",".join(rows[0][1]) if rows else "nothing"
+        raise DataError(
+            f"{path}: the first line should be `key,task`; found `{found[:80]}`. Add it."
+        )
+    return ((number, row) for number, row in rows[1:] if any(row))

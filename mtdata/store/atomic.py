@@ -140,8 +140,15 @@ def _reserve(path: Path, size: int) -> None:
 
 
 @contextmanager
-def disk_errors(path: Path, *, needed: Callable[[], int] | None = None) -> Iterator[None]:
+def disk_errors(
+    path: Path, *, needed: Callable[[], int] | None = None, elsewhere: bool = True
+) -> Iterator[None]:
     """Turn what the system says about writing `path` into one paragraph.
+
+    Args:
+        path: What is written.
+        needed: How many bytes that takes, asked when there are too few.
+        elsewhere: Whether the command can write to another path, with --out.
 
     Raises:
         MtdataError: where the disk is full or the folder cannot be written.
@@ -155,24 +162,32 @@ def disk_errors(path: Path, *, needed: Callable[[], int] | None = None) -> Itera
         if number is None:
             raise
         if number in _FULL:
-            raise MtdataError(_no_space(path, number, needed and needed())) from error
+            text = _no_space(path, number, needed and needed(), elsewhere=elsewhere)
+            raise MtdataError(text) from error
         if number in _UNWRITABLE:
             reason = os.strerror(number).lower()
+            where = "Give another path with --out" if elsewhere else "Copy it to where it can be"
             raise MtdataError(
-                f"{path} should be writable; found: {reason}. "
-                "Give another path with --out, or change its permissions."
+                f"{path} should be writable; found: {reason}. {where}, or change its permissions."
+            ) from error
+        if number == errno.EMFILE:
+            raise MtdataError(
+                f"{path} cannot be written, since this process has too many files open already. "
+                "Allow more (ulimit -n 4096), or use fewer --jobs."
             ) from error
         raise
 
 
-def _no_space(path: Path, number: int, needed: int | None) -> str:
+def _no_space(path: Path, number: int, needed: int | None, *, elsewhere: bool) -> str:
     left = shutil.disk_usage(path.parent).free
     need = "" if needed is None else f"about {needed / 1e6:.1f} MB are needed and "
     limit = " (or the limit on the size of a file was reached)" if number == errno.EFBIG else ""
+    partial = path.with_name(f"{path.name}.partial")
+    kept = f"; what is done so far is kept in {partial.name}, and --resume continues it"
     return (
-        f"The disk of {path} is full{limit}: {need}{left / 1e6:.1f} MB are left. "
-        "Make room, or write to another disk with --out; what is done so far is kept in "
-        f"{path.name}.partial where there is one, and --resume continues it."
+        f"The disk of {path} is full{limit}: {need}{left / 1e6:.1f} MB are left. Make room"
+        f"{', or write to another disk with --out' if elsewhere else ' and try again'}"
+        f"{kept if partial.exists() else ''}."
     )
 
 

@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.store import format as layout
 from mtdata.store.format import tasks_json
 from mtdata.tasks.task import Task
 
@@ -44,6 +46,41 @@ def content_digest(
             _update(digest, key)
             digest.update(np.ascontiguousarray(row).data)
     return digest.hexdigest()
+
+
+def seal(file: h5py.File) -> str:
+    """Digest over all attributes of a store and the digests of its tables, as 64 digits.
+
+    It is the same whatever regimes are added: these have digests of their own.
+    """
+    digest = hashlib.sha256()
+    _update_attributes(digest, "/", file.attrs, but=(layout.DEFAULT_REGIME, layout.SEAL))
+    for name in sorted(file):
+        group = file[name]
+        _update_attributes(digest, name, group.attrs)
+        arrays = [group[each] for each in sorted({*group} - {layout.LABEL, layout.REGIME})]
+        arrays += [group[layout.LABEL][each] for each in sorted(group[layout.LABEL])]
+        for array in arrays:
+            _update(digest, array.name, array.dtype.str, str(array.shape))
+            _update_attributes(digest, array.name, array.attrs)
+    return digest.hexdigest()
+
+
+def regime_digest(dataset: h5py.Dataset, labels: NDArray[np.bool_]) -> str:
+    """Digest over the labels of a regime and all that is said of it, as 64 digits."""
+    digest = hashlib.sha256(np.ascontiguousarray(labels, dtype=bool).data)
+    _update_attributes(digest, dataset.name, dataset.attrs, but=(layout.SHA256,))
+    return digest.hexdigest()
+
+
+def _update_attributes(
+    digest: Any, where: str, attributes: h5py.AttributeManager, *, but: Sequence[str] = ()
+) -> None:
+    for name in sorted({*attributes} - {*but}):
+        value = attributes[name]
+        array = np.zeros(0) if isinstance(value, h5py.Empty) else np.asarray(value)
+        _update(digest, where, name, array.dtype.str, str(array.shape))
+        digest.update(array.tobytes())
 
 
 def source_digest(name: str, fingerprints: Iterable[tuple[str, str, bytes]]) -> str:

@@ -1,6 +1,5 @@
-"""Changing the regimes of a store that exists: a changed copy takes its place, or nothing does."""
+"""Changing the regimes of a store that exists: in place, all of a change or nothing of it."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import format as layout
-from mtdata.store.atomic import alone, swapping
+from mtdata.store.atomic import alone
+from mtdata.store.inplace import changing, complete
 from mtdata.store.reader import Store
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.split import Split
@@ -34,7 +34,8 @@ def add_regime(path: Path, name: str, table: RegimeTable, *, split: str | None =
         target = store.split(split) if split else training_split(store)
         check_new(name, target, path)
         regime = placed(name, table, target)
-        with _changing(path) as file:
+        store.close()
+        with changing(path) as file:
             write_regime(file[target.name], regime)
 
 
@@ -51,11 +52,38 @@ def remove_regime(path: Path, name: str) -> None:
         owners = [s.name for s in store.splits.values() if name in s.regimes]
         if not owners:
             raise UnknownNameError("regime", name, list(store.regimes))
-        with _changing(path) as file:
+        store.close()
+        with changing(path) as file:
             for owner in owners:
                 del file[f"{owner}/{layout.REGIME}/{name}"]
-            if file.attrs["default_regime"] == name:
-                file.attrs["default_regime"] = layout.FULL
+            if store.default_regime == name:
+                _write_default(file, layout.FULL)
+
+
+def set_default_regime(path: Path, name: str) -> str:
+    """Choose the regime that training uses unless told otherwise; returns the one of before.
+
+    Raises:
+        UnknownNameError: where the store has no such regime.
+    """
+    with _alone_with(path) as store:
+        if name not in store.regimes:
+            raise UnknownNameError("regime", name, list(store.regimes))
+        store.close()
+        if name != store.default_regime:
+            with changing(path) as file:
+                _write_default(file, name)
+        return store.default_regime
+
+
+def _write_default(file: h5py.File, name: str) -> None:
+    """In its place, which has room for any name; a store of before gets one."""
+    value = layout.texts([name], layout.NAME_BYTES)
+    attribute = h5py.h5a.open(file.id, layout.DEFAULT_REGIME.encode())
+    if attribute.get_type().equal(h5py.h5t.py_create(value.dtype, logical=True)):
+        attribute.write(value[0:1].reshape(()))
+    else:
+        file.attrs.create(layout.DEFAULT_REGIME, value[0], dtype=value.dtype)
 
 
 def training_split(store: Store) -> Split:
@@ -77,9 +105,10 @@ def check_name(name: str) -> None:
     """Refuse what cannot name a regime.
 
     Raises:
-        UsageError: for an empty name, "full", a slash or a dot at the start.
+        UsageError: for "full", and what cannot be the name of a file: no text, one with a slash, a
+            dot at its start, signs that cannot be printed or more than 255 bytes.
     """
-    if not name or name == layout.FULL or "/" in name or name.startswith(".") or "\0" in name:
+    if not layout.safe_name(name) or name == layout.FULL:
         raise UsageError(
             f"`name` should be a word other than `full` and without a slash; found {name!r}. "
             "Choose another name."
@@ -114,7 +143,7 @@ def placed(name: str, table: RegimeTable, split: Split) -> RegimeInfo:
         )
     names = tuple(task.name for task in split.tasks)
     labels = table.aligned(split.keys, names)
-    hidden = np.argwhere(labels & (split.valid_pixels == 0))
+    hidden = np.argwhere(labels & ~split.labelled)
     if len(hidden):
         row, column = hidden[0]
         raise DataError(
@@ -129,14 +158,7 @@ def placed(name: str, table: RegimeTable, split: Split) -> RegimeInfo:
 def _alone_with(path: Path) -> Iterator[Store]:
     """A store that nobody else changes meanwhile."""
     Store(path).close()  # what is no store is told before anything is made beside it
-    with alone(path), Store(path) as store:
-        yield store
-
-
-@contextmanager
-def _changing(path: Path) -> Iterator[h5py.File]:
-    with swapping(path, needed=path.stat().st_size) as temporary:
-        shutil.copyfile(path, temporary)
-        shutil.copymode(path, temporary)
-        with h5py.File(temporary, "r+", libver=layout.LIBRARY) as file:
-            yield file
+    with alone(path):
+        complete(path)
+        with Store(path) as store:
+            yield store

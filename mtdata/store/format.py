@@ -1,8 +1,9 @@
 """The names and types that a store of version 1 is made of, and nothing else.
 
 /                          attrs: format, format_version, dataset, created, tool, options (JSON),
-                                  tasks (JSON), default_regime, source_digest, content_digest
-/<split>                   attrs: role = train | test
+                                  tasks (JSON), default_regime, source_digest, content_digest,
+                                  seal
+/<split>                   attrs: role = train | val | test
 /<split>/key               utf-8 [n]
 /<split>/image             uint8 [n, h, w, 3]
 /<split>/size              int32 [n, 2]   true height and width, where images are padded
@@ -16,13 +17,20 @@
                                   of their names, sizes and times (zeros where that is unknown)
 /<split>/skipped           utf-8 [m]  images that were left out: key and why, as JSON
 /<split>/regime/<name>     bool [n, tasks]  attrs: kind, parameters (JSON), seed, counts, origin
+
+Texts are of fixed length: those of any length lie in a heap of the file that has no checksum. Every
+table and regime has the attribute `sha256`, and `seal` is over these and all other attributes.
+Stores of before have neither, and texts of any length.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from mtdata.tasks.kinds import Kind
 from mtdata.tasks.task import Task
@@ -42,9 +50,29 @@ KEY, IMAGE, SIZE, SOURCE_SIZE, CROP, CAMERA = (
 )
 SOURCE, SKIPPED = "source", "skipped"
 LABEL, VALID_PIXELS, DIGEST, REGIME = "label", "valid_pixels", "digest", "regime"
+SHA256, SEAL, DEFAULT_REGIME = "sha256", "seal", "default_regime"
+NAME_BYTES = 255
+"""Bytes that a name of a split, task or regime may have: those of a file's."""
 
 # Object headers and chunk indices of this version carry checksums; older ones do not.
 LIBRARY = ("v110", "v110")
+
+
+def tables(tasks: int) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """Type and shape of a row of each table of numbers; `OPTIONAL` ones need not be there."""
+    return {
+        SIZE: (np.dtype(np.int32), (2,)),
+        SOURCE_SIZE: (np.dtype(np.int32), (2,)),
+        CROP: (np.dtype(np.int32), (4,)),
+        CAMERA: (np.dtype(np.float64), (4,)),
+        VALID_PIXELS: (np.dtype(np.int32), (tasks,)),
+        DIGEST: (np.dtype(np.uint8), (1 + tasks, 32)),
+    }
+
+
+FACTS: dict[str, np.dtype[Any] | None] = {SOURCE: np.dtype(np.uint8), SKIPPED: None}
+"""Type of each table that reading samples does not need; None for texts of fixed length."""
+OPTIONAL = (SIZE, *FACTS)
 
 
 def label_attributes(task: Task) -> dict[str, Any]:
@@ -64,6 +92,49 @@ def stored_form(kind: Kind, size: tuple[int, int]) -> tuple[tuple[int, ...], np.
     storage = kind.storage()
     values = (2,) if storage.get("layout") == "octahedral" else ()
     return (*size, *values), np.dtype(storage["dtype"])
+
+
+def safe_name(name: str) -> bool:
+    """Whether a text can be the name of a file or folder, and no path to anywhere."""
+    return (
+        0 < len(name.encode(errors="replace")) <= NAME_BYTES
+        and name.isprintable()
+        and not name.startswith(".")
+        and "/" not in name
+        and "\\" not in name
+    )
+
+
+def texts(values: Sequence[str], length: int = 1) -> NDArray[Any]:
+    """Texts of one length in bytes: that of the longest, or `length` where that is more."""
+    data = [value.encode() for value in values]
+    return np.array(data, h5py.string_dtype("utf-8", max(length, *map(len, data))))
+
+
+def put(attributes: h5py.AttributeManager, values: Mapping[str, Any]) -> None:
+    """Write attributes: texts, lists of texts, and whatever h5py takes."""
+    for name, value in values.items():
+        if isinstance(value, str):
+            attributes.create(name, texts([value])[0], dtype=texts([value]).dtype)
+        elif isinstance(value, list) and value and isinstance(value[0], str):
+            attributes.create(name, texts(value))
+        else:
+            attributes.create(name, value)
+
+
+def plain(value: Any) -> Any:
+    """An attribute as h5py reads it, with texts as `str` whatever their form in the file.
+
+    Raises:
+        UnicodeError: where a text is no UTF-8.
+    """
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, str):
+        value.encode()  # h5py gives what is no UTF-8 as signs that cannot be written
+    if isinstance(value, np.ndarray) and value.dtype.kind in "SO":
+        return [plain(each) for each in value.tolist()]
+    return value
 
 
 def canonical(value: Any) -> str:

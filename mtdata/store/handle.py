@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from mtdata.errors import StoreError
 from mtdata.lazy_file import LazyFile
-from mtdata.store.opening import open_file
+from mtdata.store import format as layout
+from mtdata.store.opening import Identity, identity, open_file, steadily, view
 
 
 class Handle(LazyFile[h5py.File]):
@@ -27,6 +28,8 @@ class Handle(LazyFile[h5py.File]):
     def __init__(self, path: Path, content_digest: str | None = None) -> None:
         super().__init__(path)
         self.content_digest = content_digest
+        self.looked_at: Identity | None = None
+        """The file that was looked at, which need not be looked at again."""
         self._rows: dict[str, Rows] = {}
         self._opened: h5py.File | None = None
 
@@ -54,17 +57,26 @@ class Handle(LazyFile[h5py.File]):
         return {**super().__getstate__(), "_rows": {}, "_opened": None}
 
     def _open(self) -> h5py.File:
+        present = identity(self.path)
+        if present is None or present != self.looked_at:
+            steadily(self.path, self._look)
+            self.looked_at = present
         file = open_file(self.path)
-        found = str(file.attrs.get("content_digest"))
+        found = str(layout.plain(file.attrs.get("content_digest")))
         if self.content_digest is None:
             self.content_digest = found
         if found != self.content_digest:
             file.close()
             raise StoreError(
-                f"{self.path} holds other data than when it was opened first: its content digest "
-                f"was {self.content_digest[:12]}..., now {found[:12]}... . Start again."
+                f"{self.path} was replaced while it was in use, and holds other data than when it "
+                f"was opened first: its content digest was {self.content_digest[:12]}..., now "
+                f"{found[:12]}... . Start again."
             )
         return file
+
+    def _look(self) -> None:
+        with view(self.path):
+            pass
 
 
 class Rows:
@@ -83,6 +95,15 @@ class Rows:
         self._row = h5py.h5s.create_simple(self._count)
         self._space = dataset.id.get_space()
         self._rest = (0,) * len(self._shape)
+        plist = dataset.id.get_create_plist()
+        self.compressed = plist.get_nfilters() > 1
+
+    def has_data(self, index: int) -> bool:
+        """Whether the chunk of a row, before it is decoded, is there and is more than zeros."""
+        try:
+            return any(self._id.read_direct_chunk((index, *self._rest))[1])
+        except (OSError, RuntimeError):
+            return False
 
     def read(self, index: int) -> NDArray[Any]:
         """One row; raises what HDF5 raises where it cannot be read."""

@@ -5,9 +5,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import h5py
+import numpy as np
+
 from mtdata.errors import UnknownNameError
+from mtdata.store.digest import content_digest, seal
 from mtdata.store.handle import Handle
-from mtdata.store.opening import broken, read_header, reading
+from mtdata.store.opening import broken, identity, read_header, reading, steadily, view
 from mtdata.store.split import Split, read_split
 from mtdata.tasks.task import Task
 
@@ -15,28 +19,42 @@ if TYPE_CHECKING:
     from mtdata.reading.dataset import Dataset, Transform
     from mtdata.regimes.table import RegimeTable
 
+CHECKED = 50_000
+"""Images of a store of before whose digests are compared at opening; else `mtdata verify` does."""
+
 
 class Store:
     """A store, read-only. It is picklable; each process opens the file for itself.
 
     Args:
         path: The HDF5 file.
+        believe: Do not compare tables and attributes with their digests: for `mtdata verify`,
+            which tells of each.
 
     Raises:
         StoreError: where it is no HDF5, cut off, of a newer version or broken.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, believe: bool = False) -> None:
         self.path = Path(path)
+        self._believe = believe
         self._handle = Handle(self.path)
         try:
-            self._read()
+            steadily(self.path, self._read)
         except BaseException:
             self._handle.close()
             raise
 
     def _read(self) -> None:
-        file = self._handle.file
+        present = identity(self.path)
+        with view(self.path) as file:
+            self._take(file)
+            if not self._believe:
+                self._check(file)
+        self._handle.looked_at = present
+        self._handle.content_digest = self.content_digest
+
+    def _take(self, file: h5py.File) -> None:
         header = read_header(self.path, file)
         self.dataset_name = header.dataset
         self.created = header.created
@@ -47,13 +65,37 @@ class Store:
         self.source_digest = header.source_digest
         self.content_digest = header.content_digest
         self.format_version = header.format_version
+        self.seal = header.seal
+        self.sealed = header.seal is not None
+        """Whether tables and attributes have digests; those of stores of before have none."""
         with reading(self.path, "the list of splits"):
             names = sorted(file, key=_split_order)
         if not names:
             raise broken(self.path, "it has no split")
         self.splits: dict[str, Split] = {
-            name: read_split(self._handle, name, self.tasks) for name in names
+            name: read_split(self._handle, file[name], self.tasks, believe=self._believe)
+            for name in names
         }
+
+    def _check(self, file: h5py.File) -> None:
+        """Refuse attributes that do not match the seal, and a default that is no regime.
+
+        A store of before has no seal: of it, the digests of the content are compared.
+        """
+        with reading(self.path, "the description"):
+            if self.sealed and seal(file) != self.seal:
+                raise ValueError("it does not match its seal")
+        if self.default_regime not in self.regimes:
+            raise broken(
+                self.path, f"its default regime {self.default_regime!r} is no regime of it"
+            )
+        if not self.sealed and sum(map(len, self.splits.values())) <= CHECKED:
+            cells = [(s.name, s.role, s.keys, s.digests) for s in self.splits.values()]
+            if content_digest(self.tasks, cells) != self.content_digest:
+                raise broken(self.path, "content_digest does not match its tasks, keys and cells")
+            for split in self.splits.values():
+                if not np.array_equal(split.digests[:, 1:].any(axis=2), split.labelled):
+                    raise broken(self.path, f"the valid pixels of {split.name} are not its labels")
 
     def task(self, name: str) -> Task:
         """The task of a name.
@@ -79,7 +121,7 @@ class Store:
     @property
     def regimes(self) -> tuple[str, ...]:
         """Names of all regimes, "full" first."""
-        return tuple(dict.fromkeys(name for s in self.splits.values() for name in s.regimes))
+        return tuple(dict.fromkeys(name for s in self.splits.values() for name in s.regime_names))
 
     def dataset(
         self,

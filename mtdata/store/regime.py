@@ -1,7 +1,7 @@
 """The regimes that a split of a store holds."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.store import format as layout
+from mtdata.store.digest import regime_digest
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,30 @@ class RegimeInfo:
         return {k: int(n) for k, n in enumerate(numbers)}
 
 
-def full(tasks: Sequence[str], valid_pixels: NDArray[np.int32]) -> RegimeInfo:
+def full(tasks: Sequence[str], labelled: NDArray[np.bool_]) -> RegimeInfo:
     """The regime that shows all there is; it is stored nowhere."""
-    return RegimeInfo(
-        layout.FULL, layout.FULL, {}, None, "every label", tuple(tasks), valid_pixels > 0
-    )
+    return RegimeInfo(layout.FULL, layout.FULL, {}, None, "every label", tuple(tasks), labelled)
 
 
-def read_regime(dataset: h5py.Dataset, tasks: Sequence[str]) -> RegimeInfo:
-    """Read one regime of a split; the caller tells what a broken one is part of."""
-    attributes = dataset.attrs
+def read_regime(
+    dataset: h5py.Dataset, tasks: Sequence[str], *, believe: bool = False
+) -> RegimeInfo:
+    """Read one regime of a split; the caller tells what a broken one is part of.
+
+    Args:
+        dataset: Where it is.
+        tasks: Names of the tasks of the store.
+        believe: Do not compare it with its digest.
+
+    Raises:
+        ValueError: where it does not match its digest, or, in a store of before, its counts.
+    """
+    attributes = {name: layout.plain(value) for name, value in dataset.attrs.items()}
     labels = dataset[()].astype(bool)
     if labels.ndim != 2 or labels.shape[1] != len(tasks):
         raise ValueError(f"{dataset.name} should be [n, {len(tasks)}]; found {labels.shape}")
+    for problem in () if believe else regime_problems(dataset, labels):
+        raise ValueError(f"the regime {dataset.name.rpartition('/')[2]} {problem}")
     labels.flags.writeable = False
     return RegimeInfo(
         name=dataset.name.rpartition("/")[2],
@@ -65,17 +77,31 @@ def read_regime(dataset: h5py.Dataset, tasks: Sequence[str]) -> RegimeInfo:
     )
 
 
+def regime_problems(dataset: h5py.Dataset, labels: NDArray[np.bool_]) -> Iterator[str]:
+    """Whether a regime is what was written."""
+    wanted = layout.plain(dataset.attrs.get(layout.SHA256))
+    if wanted is not None and regime_digest(dataset, labels) != wanted:
+        yield "does not match its digest"
+    if not np.array_equal(dataset.attrs["counts"], labels.sum(axis=0)):
+        yield "does not show as many labels as its counts say"
+
+
 def write_regime(group: h5py.Group, regime: RegimeInfo) -> None:
     """Write one regime into the group of a split."""
     labels = np.ascontiguousarray(regime.labels, dtype=bool)
     dataset = group.require_group(layout.REGIME).create_dataset(
         regime.name, data=labels, chunks=labels.shape, fletcher32=True, track_times=False
     )
-    dataset.attrs["kind"] = regime.kind
-    dataset.attrs["parameters"] = layout.canonical(dict(regime.parameters))
-    # An assignment that was read from a file has no seed.
-    dataset.attrs["seed"] = h5py.Empty("i8") if regime.seed is None else regime.seed
-    dataset.attrs["counts"] = np.array(list(regime.counts.values()), np.int64)
-    dataset.attrs["origin"] = regime.origin
-    if regime.uncovered:
-        dataset.attrs["uncovered"] = regime.uncovered
+    layout.put(
+        dataset.attrs,
+        {
+            "kind": regime.kind,
+            "parameters": layout.canonical(dict(regime.parameters)),
+            # An assignment that was read from a file has no seed.
+            "seed": h5py.Empty("i8") if regime.seed is None else regime.seed,
+            "counts": np.array(list(regime.counts.values()), np.int64),
+            "origin": regime.origin,
+            **({"uncovered": regime.uncovered} if regime.uncovered else {}),
+        },
+    )
+    layout.put(dataset.attrs, {layout.SHA256: regime_digest(dataset, labels)})

@@ -22,7 +22,7 @@ def draw_regime(
     """Draw over the labels that have valid pixels.
 
     Args:
-        path: The store; it is replaced by a copy with the regime.
+        path: The store; it is changed in place.
         kind: A name of `REGIMES`.
         name: What to call it; None for its kind.
         seed: The only source of randomness.
@@ -49,7 +49,7 @@ def import_regime(
     """Read a regime from a file; labels that have no valid pixels are left out.
 
     Args:
-        path: The store; it is replaced by a copy with the regime.
+        path: The store; it is changed in place.
         file: The assignment: CSV, JSON, or a `.pth` or `.npy` file released with MTPSL.
         name: What to call it; None for the name of the file without its suffix.
         skip: Leave out images that the split does not have, instead of refusing them.
@@ -76,4 +76,4 @@ def _where(path: Path, name: str) -> tuple[str, Where]:
 
 
 def _cells(split: Split) -> Where:
-    return split.keys, [task.name for task in split.tasks], split.valid_pixels > 0
+    return split.keys, [task.name for task in split.tasks], split.labelled

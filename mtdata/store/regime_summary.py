@@ -37,7 +37,7 @@ def summarise(store: Store, name: str) -> dict[str, Any]:
         UsageError: where the store has not exactly one training split.
     """
     split, table = training_split(store), regime_table(store, name)
-    there = (split.valid_pixels > 0).sum(0)
+    there = split.labelled.sum(0)
     return {
         "path": str(store.path),
         "name": name,

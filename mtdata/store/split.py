@@ -2,49 +2,112 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isnan
-from typing import Any
+from typing import Any, cast, get_args
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UnknownNameError
+from mtdata.errors import StoreError, UnknownNameError
 from mtdata.store import format as layout
+from mtdata.store.digest import cell_digest
 from mtdata.store.handle import Handle
+from mtdata.store.look import array_problems
 from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
+from mtdata.store.tables import Keys, Runs, read_table
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Camera, Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task
+
+SPARSE = 4093
+LOST = "is zeros in the file: its data was lost, as by a power failure or a copy of holes"
 
 
 @dataclass(frozen=True)
 class Split:
     """The samples of one split. It is picklable; an open handle does not travel.
 
-    `size` is the stored height and width; `sizes` int32 [n, 2] the true ones, where an image is
-    padded. `valid_pixels` int32 [n, tasks] is 0 where there is no label, columns as in `tasks`.
-    `regimes` always has "full": every label there is.
+    Tables are read when they are first asked for. `size` is the stored height and width, `count`
+    the number of samples, `stored` the regimes that the file has; `padded` where images have sizes
+    of their own, `believe` where tables are not compared with their digests.
     """
 
     name: str
     role: Role
     tasks: tuple[Task, ...]
-    keys: tuple[str, ...]
     size: tuple[int, int]
-    sizes: NDArray[np.int32] = field(repr=False)
-    source_sizes: NDArray[np.int32] = field(repr=False)
-    crops: NDArray[np.int32] = field(repr=False)
-    cameras: NDArray[np.float64] = field(repr=False)
-    valid_pixels: NDArray[np.int32] = field(repr=False)
-    digests: NDArray[np.uint8] = field(repr=False)
-    regimes: Mapping[str, RegimeInfo] = field(repr=False)
+    count: int
+    padded: bool
+    stored: Mapping[str, RegimeInfo] = field(repr=False)
     handle: Handle = field(repr=False)
+    believe: bool = field(default=False, repr=False)
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return self.count
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The official image ids, n of them."""
+        return Keys(self._table(layout.KEY))
+
+    @cached_property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Where the store has a label, bool [n, tasks]."""
+        shown: NDArray[np.bool_] = self._table(layout.VALID_PIXELS) > 0
+        shown.flags.writeable = False
+        return shown
+
+    @cached_property
+    def valid_pixels(self) -> NDArray[np.int32]:
+        """How many valid pixels each label has, int32 [n, tasks]; 0 where there is no label."""
+        return self._table(layout.VALID_PIXELS)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int32]:
+        """True height and width of the images, int32 [n, 2]."""
+        if self.padded:
+            return self._table(layout.SIZE)
+        return np.broadcast_to(np.array(self.size, np.int32), (self.count, 2))
+
+    @cached_property
+    def source_sizes(self) -> NDArray[np.int32]:
+        """Height and width in the source, int32 [n, 2]."""
+        return self._table(layout.SOURCE_SIZE)
+
+    @cached_property
+    def crops(self) -> NDArray[np.int32]:
+        """Top, left, height and width of what was kept of the source, int32 [n, 4]."""
+        return self._table(layout.CROP)
+
+    @cached_property
+    def cameras(self) -> NDArray[np.float64]:
+        """fx, fy, cx, cy in stored pixels, float64 [n, 4]; NaN where unknown."""
+        return self._table(layout.CAMERA)
+
+    @cached_property
+    def digests(self) -> NDArray[np.uint8]:
+        """SHA-256 of each image and label, uint8 [n, 1 + tasks, 32]; 0 where there is no label."""
+        return self._table(layout.DIGEST)
+
+    @cached_property
+    def regimes(self) -> Mapping[str, RegimeInfo]:
+        """All regimes by name; "full", which every split has, is every label there is."""
+        names = [task.name for task in self.tasks]
+        return {layout.FULL: full(names, self.labelled), **self.stored}
+
+    @property
+    def regime_names(self) -> tuple[str, ...]:
+        """Names of all regimes, "full" first."""
+        return (layout.FULL, *self.stored)
+
+    def _table(self, name: str) -> NDArray[Any]:
+        with reading(self.handle.path, f"split {self.name}"):
+            dataset = self.handle.file[f"{self.name}/{name}"]
+            return read_table(dataset, believe=self.believe)
 
     def visible(self, regime: str = layout.FULL) -> NDArray[np.bool_]:
         """Which labels may be seen, bool [n, tasks]: valid pixels, and shown by the regime.
@@ -52,9 +115,9 @@ class Split:
         Raises:
             UnknownNameError: where the split has no regime of that name.
         """
-        if regime not in self.regimes:
-            raise UnknownNameError(f"regime of split {self.name}", regime, list(self.regimes))
-        return self.regimes[regime].labels & (self.valid_pixels > 0)
+        if regime not in self.regime_names:
+            raise UnknownNameError(f"regime of split {self.name}", regime, self.regime_names)
+        return self.regimes[regime].labels & self.labelled
 
     def index(self, key: str) -> int:
         """Position of a key.
@@ -88,7 +151,7 @@ class Split:
         labels = {
             name: self.read_stored(index, name)
             for name in tasks
-            if self.valid_pixels[index, names.index(name)] > 0
+            if self.labelled[index, names.index(name)]
         }
         image = self.read_stored(index, None)
         return StoredSample(self.keys[index], image, labels, self.camera(index))
@@ -100,11 +163,28 @@ class Split:
             StoreError: where its checksum is wrong.
         """
         try:
-            return self.handle.rows(self._place(task)).read(index)
+            rows = self.handle.rows(self._place(task))
+            array = rows.read(index)
+            # Zeros have the checksum 0: a chunk of which nothing is left passes for a black image.
+            # Few samples are looked at first, as an image is seldom black at all of them.
+            doubtful = not array.ravel()[::SPARSE].any() and not array.any()
+            if (doubtful and not rows.compressed) or (doubtful and not rows.has_data(index)):
+                self._check_digest(index, task, array)
+        except StoreError:
+            raise
         except (OSError, KeyError, RuntimeError) as error:
-            what = "image" if task is None else f"label `{task}`"
-            text = f"the {what} of {self.name}/{self.keys[index]} {why_unread(error)}"
-            raise broken(self.handle.path, text) from error
+            raise self._unread(index, task, why_unread(error)) from error
+        return array
+
+    def _check_digest(self, index: int, task: str | None, array: NDArray[Any]) -> None:
+        column = 0 if task is None else 1 + [each.name for each in self.tasks].index(task)
+        height, width = self.sizes[index]
+        if cell_digest(array[:height, :width]) != self.digests[index, column].tobytes():
+            raise self._unread(index, task, LOST)
+
+    def _unread(self, index: int, task: str | None, why: str) -> StoreError:
+        what = "image" if task is None else f"label `{task}`"
+        return broken(self.handle.path, f"the {what} of {self.name}/{self.keys[index]} {why}")
 
     def dataset(self, task: str | None) -> h5py.Dataset:
         """The array of all images, or of all labels of a task."""
@@ -118,74 +198,72 @@ class Split:
         """
         with reading(self.handle.path, f"the table {name} of split {self.name}"):
             group = self.handle.file[self.name]
-            table: NDArray[Any] | None = group[name][()] if name in group else None
-        return table
+            return read_table(group[name], believe=self.believe) if name in group else None
 
     def _place(self, task: str | None) -> str:
         return f"{self.name}/{layout.IMAGE if task is None else f'{layout.LABEL}/{task}'}"
 
     def camera(self, index: int) -> Camera | None:
         """Camera of an image at the stored size, where it is known."""
-        values = self.cameras[index].tolist()
+        values = self._runs_of_cameras[index].tolist()
         return None if any(map(isnan, values)) else Camera(*values)
 
+    @cached_property
+    def _runs_of_cameras(self) -> Runs:
+        return Runs(self._table(layout.CAMERA))
 
-def read_split(handle: Handle, name: str, tasks: tuple[Task, ...]) -> Split:
-    """Read everything of a split that is not pixels.
+
+def read_split(
+    handle: Handle, group: h5py.Group, tasks: tuple[Task, ...], *, believe: bool = False
+) -> Split:
+    """Read what a split is made of; its tables are left for later.
+
+    Args:
+        handle: The store.
+        group: The split, in a view of it.
+        tasks: The tasks of the store.
+        believe: Do not compare tables with their digests, nor arrays with the tasks.
 
     Raises:
         StoreError: where something is missing or has another shape than the format says.
     """
+    name = group.name.strip("/")
+    names = [task.name for task in tasks]
     with reading(handle.path, f"split {name}"):
-        group = handle.file[name]
-        keys = tuple(group[layout.KEY].asstr()[()])
-        n, (h, w) = len(keys), group[layout.IMAGE].shape[1:3]
-        sizes = np.tile(np.array([[h, w]], np.int32), (n, 1))
-        if layout.SIZE in group:
-            sizes = _table(group, layout.SIZE, (n, 2))
-        valid_pixels = _table(group, layout.VALID_PIXELS, (n, len(tasks)))
+        image = group[layout.IMAGE]
+        if len(image.shape) != 4:
+            raise ValueError(f"image should be [n, h, w, 3]; found {list(image.shape)}")
+        n, h, w = map(int, image.shape[:3])
+        for table, (_, row) in layout.tables(len(tasks)).items():
+            if table in group and group[table].shape != (n, *row):
+                found = list(group[table].shape)
+                raise ValueError(f"{table} should be {[n, *row]}; found {found}")
+        for each in () if believe else (None, *tasks):
+            place = layout.IMAGE if each is None else f"{layout.LABEL}/{each.name}"
+            for problem in array_problems(group[place], n, (h, w), each):
+                raise ValueError(f"{place} {problem}")
         return Split(
             name=name,
             role=_role(group),
             tasks=tasks,
-            keys=keys,
-            size=(int(h), int(w)),
-            sizes=sizes,
-            source_sizes=_table(group, layout.SOURCE_SIZE, (n, 2)),
-            crops=_table(group, layout.CROP, (n, 4)),
-            cameras=_table(group, layout.CAMERA, (n, 4)),
-            valid_pixels=valid_pixels,
-            digests=_table(group, layout.DIGEST, (n, 1 + len(tasks), 32)),
-            regimes=_regimes(group, tasks, valid_pixels),
+            size=(h, w),
+            count=n,
+            padded=layout.SIZE in group,
+            stored={
+                each: read_regime(dataset, names, believe=believe)
+                for each, dataset in group.get(layout.REGIME, {}).items()
+            },
             handle=handle,
+            believe=believe,
         )
 
 
-def _regimes(
-    group: h5py.Group, tasks: tuple[Task, ...], valid_pixels: NDArray[np.int32]
-) -> dict[str, RegimeInfo]:
-    names = [task.name for task in tasks]
-    regimes = {layout.FULL: full(names, valid_pixels)}
-    if layout.REGIME in group:
-        for dataset in group[layout.REGIME].values():
-            info = read_regime(dataset, names)
-            regimes[info.name] = info
-    return regimes
-
-
 def _role(group: h5py.Group) -> Role:
-    role = group.attrs["role"]
-    if role not in ("train", "test"):
-        raise ValueError(f"role should be train or test; found {role!r}")
-    return "train" if role == "train" else "test"
-
-
-def _table(group: h5py.Group, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    table: NDArray[Any] = group[name][()]
-    if table.shape != shape:
-        raise ValueError(f"{name} should be {list(shape)}; found {list(table.shape)}")
-    table.flags.writeable = False
-    return table
+    found = layout.plain(group.attrs["role"])
+    for role in get_args(Role):
+        if role == found:
+            return cast(Role, role)
+    raise ValueError(f"role should be {' or '.join(get_args(Role))}; found {found!r}")
 
 
 def why_unread(error: BaseException | None) -> str:

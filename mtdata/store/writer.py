@@ -1,5 +1,6 @@
 """Putting finished chunks into one HDF5 file."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 
 from mtdata.store import format as layout
 from mtdata.store.codec import Compression, filters
-from mtdata.store.digest import content_digest
+from mtdata.store.digest import content_digest, seal
+from mtdata.store.look import ATTRIBUTES
 from mtdata.store.opening import Header
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.row import Row
+from mtdata.store.tables import write_table
 from mtdata.tasks.role import Role
 from mtdata.tasks.task import Task
 
@@ -43,30 +46,53 @@ def write_store(
 ) -> str:
     """Write a whole store to `path`; returns its content digest, which `header` need not know."""
     digests = []
-    with h5py.File(path, "w", libver=layout.LIBRARY, track_order=False) as file:
+    splits = list(splits)
+    with _new_file(path) as file:
+        # First, so that these lie side by side in the first page: it alone changes when a regime
+        # is added (see `mtdata.store.inplace`).
+        size = layout.NAME_BYTES
+        default = layout.texts([header.default_regime], size)
+        file.attrs.create(layout.DEFAULT_REGIME, default[0], dtype=default.dtype)
         for split in splits:
-            group = file.create_group(split.name)
-            group.attrs["role"] = split.role
+            file.create_group(split.name).create_group(layout.REGIME)
+        for split in splits:
+            group = file[split.name]
+            layout.put(group.attrs, {"role": split.role})
             table = _write_rows(group, split, header.tasks, compression)
             for regime in split.regimes:
                 write_regime(group, regime)
             digests.append((split.name, split.role, split.keys, table[layout.DIGEST]))
         digest = content_digest(header.tasks, digests)
         _write_header(file, header, digest)
+        layout.put(file.attrs, {layout.SEAL: seal(file)})
     return digest
 
 
+def _new_file(path: Path) -> h5py.File:
+    """A file whose attributes lie beside what they describe, under its checksum."""
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    creation.set_attr_phase_change(ATTRIBUTES, 0)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, creation, access))
+
+
 def _write_header(file: h5py.File, header: Header, digest: str) -> None:
-    file.attrs["format"] = layout.FORMAT
-    file.attrs["format_version"] = header.format_version
-    file.attrs["dataset"] = header.dataset
-    file.attrs["created"] = header.created
-    file.attrs["tool"] = header.tool
-    file.attrs["options"] = layout.canonical(header.options)
-    file.attrs["tasks"] = layout.tasks_json(header.tasks)
-    file.attrs["default_regime"] = header.default_regime
-    file.attrs["source_digest"] = header.source_digest
-    file.attrs["content_digest"] = digest
+    layout.put(
+        file.attrs,
+        {
+            "format": layout.FORMAT,
+            "format_version": header.format_version,
+            "dataset": header.dataset,
+            "created": header.created,
+            "tool": header.tool,
+            "options": layout.canonical(header.options),
+            "tasks": layout.tasks_json(header.tasks),
+            "source_digest": header.source_digest,
+            "content_digest": digest,
+        },
+    )
 
 
 def _write_rows(
@@ -89,9 +115,9 @@ def _write_rows(
         tables[layout.CAMERA][i] = row.camera
         if split.padded:
             tables[layout.SIZE][i] = row.size
-    _write_table(group, layout.KEY, _key_array(split.keys))
+    write_table(group, layout.KEY, layout.texts(split.keys))
     for name, table in {**tables, **split.facts}.items():
-        _write_table(group, name, table)
+        write_table(group, name, table)
     return tables
 
 
@@ -109,8 +135,7 @@ def _label_array(
     void = task.kind.storage()["void"]
     place = f"{layout.LABEL}/{task.name}"
     array = _array(group, place, len(split.keys), shape, dtype, options, void)
-    for name, value in layout.label_attributes(task).items():
-        array.attrs[name] = value
+    layout.put(array.attrs, layout.label_attributes(task))
     return array
 
 
@@ -136,23 +161,8 @@ def _array(
 
 
 def _empty_tables(n: int, tasks: int, *, padded: bool) -> dict[str, NDArray[Any]]:
-    tables: dict[str, NDArray[Any]] = {
-        layout.SOURCE_SIZE: np.zeros((n, 2), np.int32),
-        layout.CROP: np.zeros((n, 4), np.int32),
-        layout.CAMERA: np.zeros((n, 4), np.float64),
-        layout.VALID_PIXELS: np.zeros((n, tasks), np.int32),
-        layout.DIGEST: np.zeros((n, 1 + tasks, 32), np.uint8),
+    return {
+        name: np.zeros((n, *shape), dtype)
+        for name, (dtype, shape) in layout.tables(tasks).items()
+        if padded or name != layout.SIZE
     }
-    if padded:
-        tables[layout.SIZE] = np.zeros((n, 2), np.int32)
-    return tables
-
-
-def _key_array(keys: tuple[str, ...]) -> NDArray[Any]:
-    # Of fixed length: strings of any length lie in a heap that has no checksum.
-    data = [key.encode() for key in keys]
-    return np.array(data, h5py.string_dtype("utf-8", max(map(len, data))))
-
-
-def _write_table(group: h5py.Group, name: str, table: NDArray[Any]) -> None:
-    group.create_dataset(name, data=table, chunks=table.shape, fletcher32=True, track_times=False)

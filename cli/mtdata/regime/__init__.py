@@ -9,6 +9,7 @@ COMMANDS = {
     "list": Lazy("cli.mtdata.regime.list:list_", "List the regimes of a store."),
     "show": Lazy("cli.mtdata.regime.show:show", "All about one regime, with a picture."),
     "export": Lazy("cli.mtdata.regime.export:export", "Write a regime to a CSV or JSON file."),
+    "default": Lazy("cli.mtdata.regime.default:default", "Choose what training shows by default."),
     "remove": Lazy("cli.mtdata.regime.remove:remove", "Remove a regime from a store."),
 }
 

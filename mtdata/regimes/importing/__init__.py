@@ -20,13 +20,19 @@ LIMIT = 64_000_000
 
 
 READERS: dict[str, Callable[[Path, Sequence[str]], Assignment]] = {
-    ".csv": lambda path, _: Assignment.of_pairs(read_pairs(path)),
+    ".csv": lambda path, _: _read_csv(path),
     ".json": read_json,
     ".npy": lambda path, _: read_npy(path),
     ".pt": lambda path, _: read_pth(path),
     ".pth": lambda path, _: read_pth(path),
 }
 """What reads a file of each suffix, given the tasks of the store."""
+
+
+def _read_csv(path: Path) -> Assignment:
+    found = read_pairs(path)
+    lines = {key: line for key, _, line in reversed(found)}
+    return Assignment.of_pairs(((key, task) for key, task, _ in found), lines=lines)
 
 
 def import_table(

@@ -91,4 +91,7 @@ def _problem(entries: Any) -> str | None:
 def _short(value: Any) -> str:
     if isinstance(value, str | int | float):
         return f"`{str(value)[:60]}`"
-    return f"a {type(value).__name__}" if value else f"an empty {type(value).__name__}"
+    kind = type(value).__name__
+    if kind not in ("list", "dict", "tuple", "bool", "bytes", "NoneType"):
+        return "something else"
+    return f"a {kind}" if value else f"an empty {kind}"

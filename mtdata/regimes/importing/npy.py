@@ -75,7 +75,10 @@ def read_npy(path: Path) -> Assignment:
             f"{path} should be a file of numpy.save; it is none ({error}). Get it again."
         ) from error
     if dtype != np.dtype(object):
-        raise DataError(f"{path} should hold {WHAT}; found an array of {dtype}.")
+        raise DataError(
+            f"{path} should hold {WHAT}; found an array of {dtype}. A table of zeros and ones, "
+            "images x tasks, is read as a tensor saved by torch (.pth), or as CSV of key and task."
+        )
     found = load(file, path, NAMES, what=WHAT)
     content = found.content if isinstance(found, _Array) else None
     if not isinstance(content, list) or len(content) != 1:

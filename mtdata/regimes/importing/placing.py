@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import DataError, UnknownNameError
 from mtdata.regimes.importing.assignment import Assignment
-from mtdata.regimes.table import RegimeTable
+from mtdata.regimes.table import RegimeTable, lost_zeros
 from mtdata.tasks.task import TASK_ORDER
 
 ALIASES = {
@@ -70,13 +70,15 @@ def place(
     _check_images(assignment, path, keys)
     names = [task if task in tasks else ALIASES.get(task, task) for task in assignment.tasks]
     _check_tasks(names, path, tasks)
-    said = RegimeTable("import", assignment.keys or tuple(keys), tuple(names), assignment.labels)
+    named = keys if assignment.keys is None else assignment.keys
+    said = RegimeTable("import", named, tuple(names), assignment.labels)
     wanted = said.aligned(keys, tasks)
     labels = wanted & available
     if not labels.any():
         raise DataError(
-            f"{path} shows no label that the split has: it names {said.labels.sum()} labels of "
-            f"{', '.join(names)}. Is it of this data set?"
+            f"{path} should show labels that the split has; found none: it names "
+            f"{given.labels.sum()} labels of {', '.join(names) or 'no task'}, of "
+            f"{len(given.labels)} images. Give the file of this data set."
         )
     origin = f"{path.name}, sha256 {digest}" + ("" if assignment.keys else f"; {BY_ROW}")
     table = RegimeTable(
@@ -121,8 +123,16 @@ def _check_images(assignment: Assignment, path: Path, keys: Sequence[str]) -> No
                 "--limit, say --missing skip."
             )
         return
-    unknown = sorted(set(assignment.keys) - set(keys))
+    there = set(keys)
+    unknown = [key for key in assignment.keys if key not in there]
     if unknown:
+        lost = lost_zeros(unknown[0], keys)
+        line = assignment.lines.get(unknown[0])
+        if lost is not None:
+            raise DataError(
+                f"{path}{f', line {line}' if line else ''}: should name images of the split; found "
+                f"`{unknown[0]}` and {len(unknown) - 1} more that are not in it. {lost}"
+            )
         raise DataError(
             f"{path} should name images of the split, such as `{keys[0]}`; found `{unknown[0]}` "
             f"and {len(unknown) - 1} more that are not in it, out of {len(assignment.keys)}. "

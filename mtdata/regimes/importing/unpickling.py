@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from mtdata.errors import DataError
 
+OPERATIONS, NESTED = 3_000_000, 100
+"""Steps of a pickle, and tuples in tuples, at most; released files have 40,000 and 2."""
 Names = Mapping[tuple[str, str], Any]
 """What stands for each (module, name) that may occur."""
 
@@ -56,7 +58,7 @@ def load(file: BytesIO, path: Path, names: Names, *, what: str) -> Any:
         DataError: where it is broken, or names anything else. Nothing of it was run.
     """
     try:
-        _check_memo(file)
+        _check_size(file)
         return _Unpickler(file, names).load()
     except _ForbiddenError as error:
         raise DataError(
@@ -70,10 +72,22 @@ def load(file: BytesIO, path: Path, names: Names, *, what: str) -> Any:
         ) from error
 
 
-def _check_memo(file: BytesIO) -> None:
-    """Refuse a place in the table of remembered objects that would make it as large as memory."""
+def _check_size(file: BytesIO) -> None:
+    """Refuse what would take all memory or time, or nest so deeply that Python itself ends.
+
+    To hash or drop tuples in tuples takes the stack of the process. In the files that are read,
+    nearly all tuples are the arguments of something that is built of them at once.
+    """
     start, size = file.tell(), len(file.getbuffer())
+    count, nested, after_tuple = 0, 0, False
     for opcode, argument, _ in pickletools.genops(file):
+        count += 1
         if opcode.name.endswith("PUT") and argument is not None and argument > size:
             raise pickle.UnpicklingError(f"it remembers an object in place {argument}")
+        if opcode.name.endswith("PUT") or opcode.name == "MEMOIZE":
+            continue
+        nested += after_tuple and opcode.name not in ("REDUCE", "BUILD")
+        after_tuple = opcode.name.startswith("TUPLE")
+        if count > OPERATIONS or nested > NESTED:
+            raise pickle.UnpicklingError("it is longer or deeper than any list of labels")
     file.seek(start)

@@ -20,6 +20,7 @@ from mtdata.tasks.kinds import Depth, Normals
 from tests.changed import changed_store
 from tests.fakes import TASKS
 from tests.nyu_tree import nyu_store
+from tests.store_files import editing
 
 FOLDERS = {"train": "train", "test": "val"}
 NAMES = {"semantic": "label", "depth": "depth", "normals": "normal", "saliency": "saliency",
@@ -151,11 +152,9 @@ def test_two_splits_of_one_role_keep_their_names(tmp_path: Path) -> None:
 def test_cityscapes_says_how_many_classes(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import h5py
-
     path = tmp_path / "cityscapes.h5"
     path.write_bytes(store.read_bytes())
-    with h5py.File(path, "r+") as file:
+    with editing(path) as file:
         file.attrs["dataset"] = "cityscapes"
     summary = export(path, "npy", tmp_path / "tree", tasks=["semantic", "depth"])
     assert (tmp_path / "tree" / "val" / "label_5" / "0.npy").is_file()

@@ -176,9 +176,22 @@ def test_arrays_of_another_form(path: Path) -> None:
         image = file["test/image"][()]
         del file["test/image"]
         file["test/image"] = image.astype(np.int16)
+    assert "image should be chunks" in verify(path).problems[0].what
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.complex64])
+def test_types_that_do_not_fit(path: Path, dtype: type) -> None:
+    """Opening and verifying refuse them by the same comparison."""
+    with h5py.File(path, "r+") as file:
+        image = file["test/image"][()]
+        del file["test/image"]
+        file["test"].create_dataset(
+            "image", data=image.astype(dtype), chunks=(1, *image.shape[1:]), fletcher32=True
+        )
     found = [problem.what for problem in verify(path).problems if problem.where == "test/image"]
-    assert len(found) == 3
-    assert "should be uint8" in found[0]
+    assert f"should be uint8 {list(image.shape)}; found {np.dtype(dtype)}" in found[0]
+    with pytest.raises(StoreError, match="image should be uint8"):
+        open_store(path)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])

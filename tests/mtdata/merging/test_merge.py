@@ -15,9 +15,11 @@ from mtdata.inspecting.diff import diff
 from mtdata.inspecting.verify import verify
 from mtdata.merging.merge import merge
 from mtdata.store import open_store
+from mtdata.store.format import plain, put
 from mtdata.tasks.sample import Camera, Sample
 from tests.changed import changed_store, relabel, repaint
 from tests.fakes import TASKS, Interrupted, stop_after
+from tests.store_files import editing
 
 GROUPS = (["semantic", "depth"], ["depth", "normals"], ["saliency", "disparity"])
 AT = (slice(2, 4), slice(5, 8))
@@ -129,7 +131,7 @@ def test_crops(parts: list[Path], tmp_path: Path) -> None:
     for path, top in zip(paths, (0, 45, 46), strict=True):
         path.write_bytes(parts[0 if path == paths[0] else 1].read_bytes())
         if top:
-            with h5py.File(path, "r+") as file:
+            with editing(path) as file:
                 file["train/source_size"][...] = (480, 640)
                 file["train/crop"][...] = (top, 41, 426, 560)
     for order in (paths[:2], paths[1::-1]):
@@ -155,8 +157,12 @@ def test_images_that_differ(whole: Path, tmp_path: Path) -> None:
 def test_tasks_that_differ(whole: Path, tmp_path: Path) -> None:
     path = tmp_path / "b.h5"
     path.write_bytes(whole.read_bytes())
-    with h5py.File(path, "r+") as file:
-        file.attrs["tasks"] = file.attrs["tasks"].replace("sofa", "couch")
+    with editing(path) as file:
+        put(file.attrs, {"tasks": plain(file.attrs["tasks"]).replace("sofa", "couch")})
+        for split in file.values():
+            attributes = split["label/semantic"].attrs
+            names = [name.replace("sofa", "couch") for name in plain(attributes["classes"])]
+            put(attributes, {"classes": names})
     with pytest.raises(DataError, match=r"`semantic`.*names"):
         merge([whole, path], tmp_path / "out.h5")
 

@@ -1,0 +1,282 @@
+"""One strict look at a file, before anything of it is believed.
+
+HDF5 files may name other files, hold objects of any kind, and claim any size. A store does not: it
+has these groups and arrays and no others, and each is of a kind, a form and a size that is checked
+here, without reading one.
+"""
+
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mtdata.errors import BrokenStoreError
+from mtdata.store import format as layout
+from mtdata.tasks.task import Task
+
+LINKS, ATTRIBUTES = 1_000, 64
+"""Members of a group and attributes of an object, at most."""
+ATTRIBUTE_BYTES = 2**22
+SAMPLE_BYTES = 2**30
+"""Bytes of a decoded image or label, at most; in a small file it is less."""
+CHUNKS = 30_000
+"""Chunks whose size in the file is looked at; of larger stores `mtdata verify` looks at all."""
+SECONDS = 5.0
+"""What reading the texts of a store of before may take. HDF5 reads some broken heaps for ever."""
+FLETCHER, DEFLATE, SHUFFLE, BLOSC = h5py.h5z.FILTER_FLETCHER32, 1, 2, 32001
+PIPELINES = ((FLETCHER,), (SHUFFLE, DEFLATE, FLETCHER), (BLOSC, FLETCHER))
+
+Texts = list[tuple[h5py.h5g.GroupID | h5py.h5d.DatasetID, bytes]]
+
+
+def look_at_root(file: h5py.File) -> None:
+    """Refuse a description that cannot be read, before it is read.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    heap: Texts = []
+    _attributes(file.id, heap)
+    if heap:
+        _check_end(heap)
+
+
+def look(path: Path, file: h5py.File) -> None:
+    """Refuse a file that is made of anything but what a store is made of.
+
+    Raises:
+        BrokenStoreError: saying what is wrong.
+    """
+    size = path.stat().st_size
+    heap: Texts = []
+    budget = CHUNKS
+    where = "the list of splits"
+    try:
+        for name in members(file.id, h5py.h5g.GroupID):
+            where = f"split {name}"
+            split = h5py.h5o.open(file.id, name.encode())
+            _attributes(split, heap)
+            budget = _look_split(split, size, heap, budget)
+        where = "the description"
+        if heap:
+            _check_end(heap)
+    except (ValueError, OSError, RuntimeError, KeyError) as error:
+        reason = str(error).strip().rstrip(".")
+        raise BrokenStoreError(path, f"{where} cannot be read ({reason})") from error
+
+
+def members(group: h5py.h5g.GroupID, *kinds: type) -> list[str]:
+    """Names of what a group holds.
+
+    Raises:
+        ValueError: where there are too many, one is a link to elsewhere, its name cannot be that of
+            a file, or it is of another kind.
+    """
+    if group.get_num_objs() > LINKS:
+        raise ValueError(f"a group has more than {LINKS} members")
+    found = []
+    for raw in group:
+        name = raw.decode("utf-8", "replace")
+        if not layout.safe_name(name):
+            raise ValueError(f"the name {name!r} should be one word without slashes")
+        if group.links.get_info(raw).type != h5py.h5l.TYPE_HARD:
+            raise ValueError(f"{name} is a link to elsewhere; nothing outside the file is opened")
+        if not isinstance(h5py.h5o.open(group, raw), kinds):
+            raise ValueError(f"{name} should not be there, or be another kind of object")
+        found.append(name)
+    return found
+
+
+def _look_split(split: h5py.h5g.GroupID, size: int, heap: Texts, budget: int) -> int:
+    """Look at one split; returns how many more chunks may be looked at."""
+    known = {layout.KEY, layout.IMAGE, layout.LABEL, layout.REGIME, *layout.tables(0), *layout.FACTS}
+    needed = known - {layout.REGIME, *layout.OPTIONAL}
+    found = members(split, h5py.h5g.GroupID, h5py.h5d.DatasetID)
+    for name in sorted(known.symmetric_difference(found) - (known - needed)):
+        raise ValueError(f"{name} {'is missing' if name in known else 'should not be there'}")
+    n = int(_dataset(split, layout.KEY, None).shape[0])
+    for name in found:
+        if name == layout.IMAGE:
+            budget = _look_array(_dataset(split, name, n), size, heap, budget)
+        elif name in (layout.LABEL, layout.REGIME):
+            group = h5py.h5o.open(split, name.encode())
+            if not isinstance(group, h5py.h5g.GroupID):
+                raise ValueError(f"{name} should be a group")
+            _attributes(group, heap)
+            for member in members(group, h5py.h5d.DatasetID):
+                dataset = _dataset(group, member, n)
+                if name == layout.LABEL:
+                    budget = _look_array(dataset, size, heap, budget)
+                else:
+                    _look_table(dataset, size, heap, np.dtype(np.bool_))
+        else:
+            types = {layout.KEY: None, **layout.FACTS}
+            dtype = types[name] if name in types else layout.tables(0)[name][0]
+            rows = None if name == layout.SKIPPED else n
+            _look_table(_dataset(split, name, rows), size, heap, dtype)
+    return budget
+
+
+def _dataset(group: h5py.h5g.GroupID, name: str, n: int | None) -> h5py.Dataset:
+    """An array of `n` rows whose values lie in chunks of this file."""
+    found = h5py.h5o.open(group, name.encode())
+    if not isinstance(found, h5py.h5d.DatasetID):
+        raise ValueError(f"{name} should be an array")
+    plist = found.get_create_plist()
+    if plist.get_layout() == h5py.h5d.VIRTUAL or plist.get_external_count():
+        raise ValueError(f"{name} lies in other files; nothing outside the file is opened")
+    shape = found.shape
+    if plist.get_layout() != h5py.h5d.CHUNKED or not shape or (n is not None and shape[0] != n):
+        raise ValueError(f"{name} should be chunks of {n or 'some'} rows; found {list(shape)}")
+    return h5py.Dataset(found)
+
+
+def _look_table(dataset: h5py.Dataset, size: int, heap: Texts, dtype: Any) -> None:
+    name = dataset.name.rpartition("/")[2]
+    _attributes(dataset.id, heap)
+    kind = dataset.dtype if dtype is not None else np.dtype(f"S{dataset.dtype.itemsize}")
+    if dataset.dtype != (kind if dtype is None else dtype) or dataset.dtype.hasobject:
+        raise ValueError(f"{name} should be {dtype or 'text of fixed length'}")
+    expected = dataset.size * dataset.dtype.itemsize
+    if dataset.ndim > 3 or expected > size:
+        raise ValueError(f"{name} claims {expected:,} bytes of a file of {size:,}")
+    if dataset.chunks != dataset.shape or _pipeline(dataset) != (FLETCHER,):
+        raise ValueError(f"{name} should be one chunk with a checksum")
+    _look_chunks(dataset, size, expected)
+
+
+def _look_array(dataset: h5py.Dataset, size: int, heap: Texts, budget: int) -> int:
+    name = dataset.name.rpartition("/")[2]
+    _attributes(dataset.id, heap)
+    n, *rest = dataset.shape
+    expected = int(np.prod(rest, dtype=object)) * dataset.dtype.itemsize
+    limit = min(SAMPLE_BYTES, max(2**26, 256 * size))
+    if not 0 < expected <= limit or n > size:
+        raise ValueError(f"{name} claims {n:,} x {expected:,} bytes in a file of {size:,}")
+    if budget >= n:
+        _look_chunks(dataset, size, expected)
+    return budget - min(n, budget)
+
+
+def _look_chunks(dataset: h5py.Dataset, size: int, expected: int) -> None:
+    for problem in chunk_problems(dataset, size, expected):
+        raise ValueError(f"{dataset.name.rpartition('/')[2]}: {problem}")
+
+
+def chunk_problems(dataset: h5py.Dataset, size: int, expected: int) -> Iterator[str]:
+    """Chunks that their filters would read beyond: some crash on what is too short.
+
+    Args:
+        dataset: The array.
+        size: Bytes of the file.
+        expected: Bytes of a chunk when it is decoded.
+    """
+    filters = _pipeline(dataset)
+    raw = not filters or filters == (FLETCHER,)
+    least, most = (expected, expected) if raw else (1, expected + expected // 100 + 64)
+    checked = FLETCHER in filters
+
+    def wrong(chunk: Any) -> Any:
+        held = chunk.size - 4 * checked
+        skipped = checked and chunk.filter_mask >> (len(filters) - 1)
+        fits = chunk.byte_offset is not None and chunk.byte_offset + chunk.size <= size
+        return None if least <= held <= most and fits and not skipped else chunk
+
+    found = dataset.id.chunk_iter(wrong)
+    if found is not None:
+        yield f"a chunk has {found.size} bytes, of which no {expected} can be made"
+
+
+def _pipeline(dataset: h5py.Dataset) -> tuple[int, ...]:
+    plist = dataset.id.get_create_plist()
+    return tuple(int(plist.get_filter(i)[0]) for i in range(plist.get_nfilters()))
+
+
+def _attributes(found: Any, heap: Texts) -> None:
+    """Refuse attributes of absurd number, size or type; note texts that lie in the heap."""
+    if h5py.h5a.get_num_attrs(found) > ATTRIBUTES:
+        raise ValueError(f"an object has more than {ATTRIBUTES} attributes")
+    for number in range(h5py.h5a.get_num_attrs(found)):
+        attribute = h5py.h5a.open(found, index=number)
+        kind = attribute.get_type()
+        what = kind.get_class()
+        name = attribute.name.decode("utf-8", "replace")
+        count = int(np.prod(attribute.shape or (1,), dtype=object))
+        if count * kind.get_size() > ATTRIBUTE_BYTES or what not in (
+            h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM,
+        ):  # fmt: skip
+            raise ValueError(f"the attribute {name} should be text or numbers of modest size")
+        if what == h5py.h5t.STRING and kind.is_variable_str():
+            heap.append((found, attribute.name))
+
+
+def array_problems(
+    dataset: h5py.Dataset, n: int, size: tuple[int, int], task: Task | None
+) -> Iterator[str]:
+    """In what the images (`task` None) or labels of a split differ from what they should be."""
+    shape: tuple[int, ...] = (*size, 3)
+    dtype = np.dtype(np.uint8)
+    if task is not None:
+        shape, dtype = layout.stored_form(task.kind, size)
+    if dataset.shape != (n, *shape) or dataset.dtype != dtype:
+        yield f"should be {dtype} {[n, *shape]}; found {dataset.dtype} {list(dataset.shape)}"
+    if dataset.chunks != (1, *dataset.shape[1:]):
+        yield f"one sample should be one chunk; found chunks of {dataset.chunks}"
+    if not dataset.fletcher32:
+        yield "chunks should have a checksum; they have none"
+    elif _pipeline(dataset) not in PIPELINES:
+        yield "chunks should be compressed by Blosc or gzip, or not at all"
+    if task is not None:
+        for name, value in layout.label_attributes(task).items():
+            found = layout.plain(dataset.attrs.get(name))
+            if not _same(found, value):
+                yield f"attribute {name} should be {value}; found {found}"
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if found is None:
+        return False
+    if isinstance(wanted, float) and np.isnan(wanted):
+        return bool(np.isnan(found))
+    return bool(np.array_equal(np.asarray(found), np.asarray(wanted)))
+
+
+def _check_end(heap: Texts) -> None:
+    """Read texts of any length in a process that may be stopped: nothing else stops HDF5.
+
+    Raises:
+        ValueError: where that does not come to an end, or crashes.
+    """
+    if not hasattr(os, "fork"):
+        return
+    # Between threads: HDF5 is not in the middle of anything when the process is copied.
+    with h5py._objects.phil, warnings.catch_warnings(action="ignore"):
+        child = os.fork()
+    if child == 0:
+        try:
+            for found, name in heap:
+                h5py.AttributeManager(
+                    h5py.Dataset(found)
+                    if isinstance(found, h5py.h5d.DatasetID)
+                    else h5py.Group(found)
+                )[name]
+        finally:
+            os._exit(0)
+    deadline = time.monotonic() + SECONDS
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise ValueError("the texts of its description have no end")
+        time.sleep(0.001)
+    if os.WIFSIGNALED(status):
+        raise ValueError("the texts of its description cannot be read")

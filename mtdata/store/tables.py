@@ -1,0 +1,154 @@
+"""The tables of a split: each has a digest of its own, and is read when it is first needed."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, SupportsIndex, overload
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.store import format as layout
+from mtdata.store.digest import cell_digest
+
+
+class Keys(Sequence[str]):
+    """The official image ids, as the bytes of the file: a `str` takes five times as much memory.
+
+    Args:
+        data: Texts of fixed length, [n].
+    """
+
+    def __init__(self, data: NDArray[Any]) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> str | tuple[str, ...]:
+        if isinstance(index, slice):
+            return tuple(Keys(self.data[index]))
+        return bytes(self.data[index]).decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return (key.decode() for key in self.data.tolist())
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and bool((self.data == key.encode()).any())
+
+    def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
+        """Position of a key.
+
+        Raises:
+            ValueError: where there is none such.
+        """
+        found = np.flatnonzero(self.data[start:stop] == value.encode())
+        if not len(found):
+            raise ValueError(f"{value!r} is no key")
+        return start + int(found[0])
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Keys):
+            return np.array_equal(self.data, other.data)
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self.data.tobytes())
+
+    def __repr__(self) -> str:
+        return f"Keys({', '.join(map(repr, self[:3]))}{', ...' if len(self) > 3 else ''})"
+
+
+def write_table(group: h5py.Group, name: str, table: NDArray[Any]) -> h5py.Dataset:
+    """Write one table with its digest; it is one chunk, with a checksum."""
+    dataset = group.create_dataset(
+        name, data=table, chunks=table.shape, fletcher32=True, track_times=False
+    )
+    layout.put(dataset.attrs, {layout.SHA256: cell_digest(table).hex()})
+    return dataset
+
+
+def read_table(dataset: h5py.Dataset, *, believe: bool = False) -> NDArray[Any]:
+    """Read one table.
+
+    Args:
+        dataset: Where it is.
+        believe: Do not compare it with its digest.
+
+    Raises:
+        ValueError: where it does not match its digest. A store of before has none: there, what no
+            table can hold is refused.
+    """
+    table: NDArray[Any] = dataset[()]
+    name = dataset.name.rpartition("/")[2]
+    wanted = layout.plain(dataset.attrs.get(layout.SHA256))
+    if not believe:
+        if wanted is not None and cell_digest(table).hex() != wanted:
+            raise ValueError(f"the table {name} does not match its digest")
+        for problem in problems(name, table):
+            raise ValueError(f"the table {name} {problem}")
+    table.flags.writeable = False
+    return table
+
+
+def problems(name: str, table: NDArray[Any]) -> Iterator[str]:
+    """What no table of that name can hold."""
+    if name == layout.KEY:
+        yield from _wrong_keys(table)
+    elif name in (layout.SIZE, layout.SOURCE_SIZE) and (table < 1).any():
+        yield "should be 1 or more"
+    elif name == layout.CROP and ((table[:, :2] < 0).any() or (table[:, 2:] < 1).any()):
+        yield "should be within the source"
+    elif name == layout.CAMERA and (table[:, :2] <= 0).any():
+        yield "should have focal lengths above 0"
+    elif name == layout.VALID_PIXELS and (table < 0).any():
+        yield "should be 0 or more"
+
+
+def _wrong_keys(table: NDArray[Any]) -> Iterator[str]:
+    """Keys become names of files: none may lead elsewhere."""
+    if (table == b"").any():
+        yield "has a key that is empty"
+    data = np.ascontiguousarray(table).view(np.uint8)
+    used = data[data != 0]
+    suspects: Iterable[bytes] = ()
+    if (used < 32).any() or (used == 127).any() or (used == ord("\\")).any():
+        yield "has a key with control characters or a backslash"
+    elif (used == ord("/")).any() or (used == ord(".")).any():
+        suspects = table.tolist()
+    try:
+        for key in suspects:
+            if {b"", b".", b".."}.intersection(key.split(b"/")):
+                yield f"has the key {key.decode()!r}, which is a path to elsewhere"
+                return
+        data.tobytes().decode()
+    except UnicodeDecodeError:
+        yield "has a key that is no UTF-8"
+
+
+class Runs:
+    """A table of which most rows equal the one before: only where it changes is kept.
+
+    Args:
+        table: [n, k].
+    """
+
+    def __init__(self, table: NDArray[Any]) -> None:
+        same = (table[1:] == table[:-1]) | (np.isnan(table[1:]) & np.isnan(table[:-1]))
+        starts = np.flatnonzero(np.concatenate([[True], ~same.all(axis=1)]))
+        few = len(starts) < len(table) // 4
+        self._starts = starts.astype(np.int32) if few else None
+        self._rows = table[starts] if few else table
+
+    def __getitem__(self, index: int) -> NDArray[Any]:
+        """One row, [k]."""
+        if self._starts is None:
+            row: NDArray[Any] = self._rows[index]
+        else:
+            row = self._rows[np.searchsorted(self._starts, index, side="right") - 1]
+        return row
