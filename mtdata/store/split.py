@@ -15,7 +15,7 @@ from mtdata.store.handle import Handle
 from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
 from mtdata.tasks.role import Role
-from mtdata.tasks.sample import Camera, Sample
+from mtdata.tasks.sample import Camera, Extent, Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task
 
@@ -91,7 +91,7 @@ class Split:
             if self.valid_pixels[index, names.index(name)] > 0
         }
         image = self.read_stored(index, None)
-        return StoredSample(self.keys[index], image, labels, self.camera(index))
+        return StoredSample(self.keys[index], image, labels, self.camera(index), self.extent(index))
 
     def read_stored(self, index: int, task: str | None) -> NDArray[Any]:
         """One chunk as the file holds it: the image (`task` None) or a label.
@@ -117,6 +117,11 @@ class Split:
         """Camera of an image at the stored size, where it is known."""
         values = self.cameras[index].tolist()
         return None if any(map(isnan, values)) else Camera(*values)
+
+    def extent(self, index: int) -> Extent | None:
+        """Where the true image lies in the stored one, which is padded below and right of it."""
+        height, width = self.sizes[index].tolist()
+        return None if (height, width) == self.size else Extent(0, 0, height, width)
 
 
 def read_split(handle: Handle, name: str, tasks: tuple[Task, ...]) -> Split:
