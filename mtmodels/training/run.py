@@ -20,6 +20,7 @@ from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint, plugin_copies
 from mtmodels.training.record.manifest import manifest
 from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
+from mtmodels.training.setup.beginning import begin
 from mtmodels.training.setup.data import RunData, default_out, open_data, store_facts
 from mtmodels.training.setup.dryrun import Plan, measure
 from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
@@ -38,6 +39,8 @@ class Job:
     config: Config
     data: RunData
     folder: RunFolder
+    notes: tuple[str, ...] = ()
+    """What to tell a person before it begins."""
 
 
 def prepare(
@@ -72,7 +75,8 @@ def prepare(
     if out is None:
         out = default_out(config, data.store.dataset_name, data.regime)
         return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
-    return Job(settle(config, data), data, RunFolder(out))
+    config, notes = begin(config, data)
+    return Job(settle(config, data), data, RunFolder(out), tuple(notes))
 
 
 def train(
@@ -298,6 +302,8 @@ def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
             "Selection: by the test split, as the papers did (--select paper). Every result of "
             "this run is marked so; it is better than what the network does on new images."
         )
+    for note in job.notes:
+        watcher.say(note)
     watcher.say(f"Run: {job.folder.path}")
 
 

@@ -1,0 +1,89 @@
+"""What a new run takes from its labels: losses that learn from them, and where predictions start.
+
+A run that goes on keeps what it wrote down, and so does what a recipe says.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata import Task
+from mtdata.reading.dataset import Dataset
+from mtmodels.kinds import kind_model
+from mtmodels.methods import METHODS
+from mtmodels.options import options_of
+from mtmodels.training.config import Config
+from mtmodels.training.setup.data import RunData
+from mtmodels.training.setup.resolve import merge
+
+LOOKED_AT = 200
+"""Labels of a task that are looked at, evenly spread over those that may be seen."""
+
+
+def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
+    """Decide what a new run leaves open and its labels say; with sentences for people.
+
+    Args:
+        config: What was asked for.
+        data: What it trains on.
+    """
+    losses, told = {}, []
+    if "losses" in options_of(METHODS[config.method.name]):
+        losses, told = _losses(config, data)
+    options = merge(config.method.options, {"losses": losses}) if losses else config.method.options
+    method = config.method.model_copy(update={"options": options})
+    return config.model_copy(update={"method": method}), told
+
+
+def _losses(config: Config, data: RunData) -> tuple[dict[str, str], list[str]]:
+    """Losses for tasks with masks that are empty or full, where none was chosen."""
+    chosen = config.method.options.get("losses")
+    named: Mapping[str, Any] = chosen if isinstance(chosen, Mapping) else {}
+    losses, told = dict(named), []
+    for task in data.tasks:
+        model = kind_model(task)
+        if not model.one_sided_loss or named.get(task.name, model.default_loss) not in model.blind:
+            continue
+        seen = [len(np.unique(label[valid])) < 2 for label, valid in labels(data.train, task)]
+        if not any(seen):
+            continue
+        loss = named.get(task.name, model.default_loss)
+        what = (
+            f"Masks of `{task.name}`: {sum(seen)} of {len(seen)} that were looked at are empty or "
+            f"full. The loss `{loss}` is 0 there, so that such images teach nothing, and a network "
+            "that never loses on an empty mask predicts foreground everywhere."
+        )
+        if task.name in named:
+            told.append(f"{what} `{model.one_sided_loss}` would learn from them.")
+            continue
+        losses[task.name] = model.one_sided_loss
+        told.append(
+            f"{what} `{model.one_sided_loss}` is taken, which learns from every pixel; "
+            f"`--set method.options.losses.{task.name}={loss}` keeps the other."
+        )
+    return (losses, told) if losses != named else ({}, told)
+
+
+def labels(
+    dataset: Dataset, task: Task, most: int = LOOKED_AT
+) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """Some labels that may be seen, evenly spread, with their validity; no other is read.
+
+    Args:
+        dataset: What may be seen.
+        task: One of its tasks.
+        most: How many.
+    """
+    column = [one.name for one in dataset.tasks].index(task.name)
+    rows = dataset.rows[dataset.labelled[:, column]]
+    for row in rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]:
+        sample = dataset.split.read(int(row), [task.name])
+        yield sample.labels[task.name], sample.valid[task.name]
+
+
+def mean_label(dataset: Dataset, task: Task) -> list[float]:
+    """The mean of the labels that may be seen, one value a channel; of at most `LOOKED_AT`."""
+    means = [label[valid].mean(0, np.float64) for label, valid in labels(dataset, task)]
+    return [float(value) for value in np.atleast_1d(np.mean(means, axis=0))]
