@@ -1,9 +1,10 @@
 """Errors of networks, methods and training. Each says what was expected, found and what to do."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from mtdata.errors import MtdataError
+from mtdata.errors import LISTED, DataError, MtdataError, SampleError
 
 
 class MtmodelsError(MtdataError):
@@ -85,3 +86,25 @@ class PredictionError(MtmodelsError, ArithmeticError):
             f"{', '.join(keys)}. Is the task among those of the network, and did training diverge?"
         )
         self.task, self.keys, self.problem = task, keys, problem
+
+
+class UnreadImagesError(MtmodelsError, DataError):
+    """Images that could not be read; all others are predicted.
+
+    Args:
+        bad: What is wrong with each.
+        index: What was written of the others to `predictions.json`; None where there are none.
+    """
+
+    exit_code: ClassVar[int] = DataError.exit_code
+
+    def __init__(self, bad: Sequence[SampleError], index: Mapping[str, Any] | None) -> None:
+        done = 0 if index is None else len(index["images"])
+        others = "no other was given" if index is None else "the others are predicted"
+        more = f" And {len(bad) - LISTED} more." if len(bad) > LISTED else ""
+        super().__init__(
+            f"{len(bad)} of {done + len(bad)} images could not be read; {others}. "
+            + " ".join(str(error) for error in bad[:LISTED])
+            + more
+        )
+        self.bad, self.index = tuple(bad), index
