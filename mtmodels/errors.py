@@ -33,6 +33,42 @@ class CheckpointError(MtmodelsError, OSError):
         self.folder = folder
 
 
+class FullDiskError(MtmodelsError, OSError):
+    """A disk that has no room for what a run writes; its last checkpoint is as it was.
+
+    Args:
+        folder: The folder of the run.
+        free: Bytes that are left.
+    """
+
+    def __init__(self, folder: Path, free: int) -> None:
+        super().__init__(
+            f"the disk of {folder} should have room for what the run writes; it is full, "
+            f"{free / 1e6:.1f} MB are left. The last checkpoint is as it was: make room, then go "
+            "on with --resume."
+        )
+        self.folder = folder
+
+
+class DamagedCheckpointError(MtmodelsError, DataError):
+    """A file of a checkpoint that is not as the run wrote it.
+
+    Args:
+        file: The file.
+        found: What is wrong with it.
+    """
+
+    exit_code: ClassVar[int] = DataError.exit_code
+
+    def __init__(self, file: Path, found: str) -> None:
+        super().__init__(
+            f"{file} should hold the weights or the state that the run wrote; it {found}. Copy the "
+            "run again, use another checkpoint of it (--checkpoint last or best), or begin anew "
+            "with mttrain --overwrite."
+        )
+        self.file, self.found = file, found
+
+
 class DivergedError(MtmodelsError, ArithmeticError):
     """A loss that is not finite.
 

@@ -13,6 +13,8 @@ import click
 
 from mtdata.errors import MtdataError
 
+TRACEBACK = "Add --debug for the traceback."
+
 
 def say(text: str) -> None:
     """Talk to the person: on stderr."""
@@ -50,7 +52,13 @@ def run(command: click.Command, arguments: list[str] | None = None) -> int:
             raise
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click makes the same of a file that ends too early as of Ctrl-C.
+        if isinstance(error.__cause__, EOFError):
+            if debug:
+                raise
+            _fail(f"a file ended before it should ({error.__cause__}). {TRACEBACK}")
+            return 1
         _fail("interrupted.")
         return 130
     except MtdataError as error:
@@ -61,7 +69,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        _fail(f"{type(error).__name__}: {error}. Add --debug for the traceback.")
+        _fail(f"{type(error).__name__}: {error}. {TRACEBACK}")
         return 1
 
 

@@ -19,7 +19,7 @@ from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint, plugin_copies
 from mtmodels.training.record.manifest import manifest
-from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
+from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_json, write_text
 from mtmodels.training.setup.beginning import begin
 from mtmodels.training.setup.data import RunData, default_out, open_data, store_facts
 from mtmodels.training.setup.dryrun import Plan, measure
@@ -94,10 +94,12 @@ def train(
         UsageError: for names, options and sizes that cannot be.
         DivergedError: where a loss is not finite.
         InterruptedRun: where somebody asked to stop; the run is saved then.
+        FullDiskError: where there is no room for what it writes.
     """
     watcher = watcher or Watcher()
-    parts, trainer = fit(job, mode=mode, arguments=arguments, watcher=watcher)
-    return finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
+    with room_for(job.folder.path):
+        parts, trainer = fit(job, mode=mode, arguments=arguments, watcher=watcher)
+        return finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
 
 
 def fit(
@@ -173,7 +175,7 @@ def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, An
 
 def _stages(job: Job, parts: Parts, watcher: Watcher) -> None:
     """What comes before the first step; a run that is past it takes the results from `last`."""
-    begun = checkpoint.exists(job.folder.last)
+    begun = checkpoint.exists(job.folder.last, job.folder.best)
     for stage in parts.method.stages():
         if not begun:
             config = job.config.model_copy(update={"epochs": stage.epochs})

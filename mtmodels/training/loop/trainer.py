@@ -95,12 +95,29 @@ class Trainer:
         checkpoint.save(self.folder.last, self.engine.method.state_dict(), state)
 
     def resume(self) -> bool:
-        """Go back to the checkpoint `last`; without one, start anew and say so."""
-        if not checkpoint.exists(self.folder.last):
+        """Go back to the checkpoint `last`; without one, start anew.
+
+        Where it is damaged, the run goes on from the newest one that is whole, and says so.
+
+        Returns:
+            Whether there was a checkpoint.
+
+        Raises:
+            DamagedCheckpointError: where none is whole.
+        """
+        last, best = self.folder.last, self.folder.best
+        if not checkpoint.exists(last, best):
             self.runlog.rewind(0)
             return False
-        state = checkpoint.load_state(self.folder.last)
-        self.engine.load_state(checkpoint.load_weights(self.folder.last), state)
+        weights, state, place, damage = checkpoint.load_first(last, best)
+        self.engine.load_state(weights, state)
+        if place != last:
+            lost = "is missing" if damage is None else f"is damaged: {damage.file} {damage.found}"
+            self.watcher.say(
+                f"{last} {lost}. The run goes back to {place}, which is whole, and does the steps "
+                "since then again."
+            )
+            checkpoint.copy(place, last)
         self.epoch, self.offset = state["epoch"], state["offset"]
         self.means.load_state(state["means"])
         self.selection.load_state(state["selection"])

@@ -12,7 +12,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from mtdata import Task, open_store
 from mtdata.errors import MtdataError, SampleError, UnknownNameError, UsageError
@@ -24,6 +23,7 @@ from mtmodels.predicting.folder import INDEX, Folder
 from mtmodels.predicting.sizes import How
 from mtmodels.predicting.writing import Writer
 from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.loading import load_method, open_run, run_tasks
@@ -272,11 +272,11 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 def test_a_network_that_diverged_is_told(xtc: Path, images: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(xtc, copy)
-    for file in copy.rglob("network.safetensors"):
-        weights = load_file(file)
-        name = next(name for name in weights if "depth" in name and name.endswith("weight"))
+    for place in (RunFolder(copy).last, RunFolder(copy).best):
+        weights, state = checkpoint.load_weights(place), checkpoint.load_state(place)
+        name = next(n for n in weights if n.startswith("network.heads.depth.1"))
         weights[name] = torch.full_like(weights[name], torch.nan)
-        save_file(weights, file)
+        checkpoint.save(place, weights, state)
     with pytest.raises(PredictionError, match=r"`depth` .* holds NaN .* of a, b"):
         predict(copy, [images], tmp_path / "out")
 
