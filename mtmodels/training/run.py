@@ -132,7 +132,7 @@ def fit(
 def plan(job: Job) -> Plan:
     """What the run would take; nothing is written."""
     randomness.seed_global(job.config.seed)
-    return measure(job.config, job.data, assemble(job.config, job.data))
+    return measure(job.config, job.data, assemble(job.config, job.data), notes=job.notes)
 
 
 def _continued(
@@ -178,7 +178,7 @@ def _stages(job: Job, parts: Parts, watcher: Watcher) -> None:
     begun = checkpoint.exists(job.folder.last, job.folder.best)
     for stage in parts.method.stages():
         if not begun:
-            config = job.config.model_copy(update={"epochs": stage.epochs})
+            config = job.config.model_copy(update={"epochs": stage.epochs, "steps": None})
             engine = Engine(
                 config,
                 method=parts.method,
@@ -323,7 +323,7 @@ def _tell_resumed(trainer: Trainer, *, found: bool, watcher: Watcher) -> None:
     position = trainer.position()
     if not found:
         watcher.say("There is no checkpoint yet: starting from the first step.")
-    elif position.epoch >= position.epochs:
-        watcher.say("All epochs are done: scoring again.")
+    elif position.done:
+        watcher.say("All steps are done: scoring again.")
     else:
         watcher.say(f"Going on after step {position.step}.")

@@ -1,4 +1,4 @@
-"""What a new run takes from its labels: losses that learn from them, and where predictions start.
+"""What a new run takes from its data: losses, a length, and where predictions begin.
 
 A run that goes on keeps what it wrote down, and so does what a recipe says.
 """
@@ -20,6 +20,10 @@ from mtmodels.training.setup.resolve import merge
 
 LOOKED_AT = 200
 """Labels of a task that are looked at, evenly spread over those that may be seen."""
+FEWEST = 600
+"""Steps of a run that is given no length: with few images 15 epochs are a handful."""
+SHORT = 200
+"""Steps below which no network of ours has learnt anything worth looking at."""
 
 
 def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
@@ -34,7 +38,43 @@ def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
         losses, told = _losses(config, data)
     options = merge(config.method.options, {"losses": losses}) if losses else config.method.options
     method = config.method.model_copy(update={"options": options})
-    return config.model_copy(update={"method": method}), told
+    length, more = _length(config, data)
+    return config.model_copy(update={"method": method, **length}), [*told, *more]
+
+
+def starts(config: Config, data: RunData) -> dict[str, list[float]]:
+    """Where predictions begin: for depth and normals at the mean of the labels that may be seen."""
+    if config.start != "mean":
+        return {}
+    able = [task for task in data.tasks if kind_model(task).starts_at_mean]
+    return {task.name: mean_label(data.train, task) for task in able}
+
+
+def _length(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
+    """How long a run is that was given no length, and where its predictions begin.
+
+    One whose epochs are given, as recipes give them, begins as it did in version 0.1.
+    """
+    given = "epochs" in config.model_fields_set
+    images, per_epoch = len(data.train), len(data.train) // config.batch
+    found: dict[str, Any] = {}
+    if not given and "start" not in config.model_fields_set:
+        found["start"] = "mean"
+    steps = per_epoch * config.epochs if config.steps is None else config.steps
+    if not given and config.steps is None and steps < FEWEST:
+        found["steps"] = FEWEST
+        return found, [
+            f"Length: {FEWEST} steps, {FEWEST // per_epoch} epochs of {images} images; "
+            f"{config.epochs} epochs would be {steps} steps, too few to learn from. --steps or "
+            "--epochs give another length."
+        ]
+    if steps >= SHORT:
+        return found, []
+    return found, [
+        f"This training is short: {steps} steps. A network learns little in so few, and depth may "
+        f"stay near where it begins. Give --steps {FEWEST} or more, or --recipe fine-tune for "
+        "a few images of your own."
+    ]
 
 
 def _losses(config: Config, data: RunData) -> tuple[dict[str, str], list[str]]:
