@@ -1,9 +1,10 @@
 """Errors of networks, methods and training. Each says what was expected, found and what to do."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from mtdata.errors import MtdataError
+from mtdata.errors import LISTED, DataError, MtdataError, SampleError
 
 
 class MtmodelsError(MtdataError):
@@ -30,6 +31,42 @@ class CheckpointError(MtmodelsError, OSError):
             "make room, then go on with --resume."
         )
         self.folder = folder
+
+
+class FullDiskError(MtmodelsError, OSError):
+    """A disk that has no room for what a run writes; its last checkpoint is as it was.
+
+    Args:
+        folder: The folder of the run.
+        free: Bytes that are left.
+    """
+
+    def __init__(self, folder: Path, free: int) -> None:
+        super().__init__(
+            f"the disk of {folder} should have room for what the run writes; it is full, "
+            f"{free / 1e6:.1f} MB are left. The last checkpoint is as it was: make room, then go "
+            "on with --resume."
+        )
+        self.folder = folder
+
+
+class DamagedCheckpointError(MtmodelsError, DataError):
+    """A file of a checkpoint that is not as the run wrote it.
+
+    Args:
+        file: The file.
+        found: What is wrong with it.
+    """
+
+    exit_code: ClassVar[int] = DataError.exit_code
+
+    def __init__(self, file: Path, found: str) -> None:
+        super().__init__(
+            f"{file} should hold the weights or the state that the run wrote; it {found}. Copy the "
+            "run again, use another checkpoint of it (--checkpoint last or best), or begin anew "
+            "with mttrain --overwrite."
+        )
+        self.file, self.found = file, found
 
 
 class DivergedError(MtmodelsError, ArithmeticError):
@@ -85,3 +122,25 @@ class PredictionError(MtmodelsError, ArithmeticError):
             f"{', '.join(keys)}. Is the task among those of the network, and did training diverge?"
         )
         self.task, self.keys, self.problem = task, keys, problem
+
+
+class UnreadImagesError(MtmodelsError, DataError):
+    """Images that could not be read; all others are predicted.
+
+    Args:
+        bad: What is wrong with each.
+        index: What was written of the others to `predictions.json`; None where there are none.
+    """
+
+    exit_code: ClassVar[int] = DataError.exit_code
+
+    def __init__(self, bad: Sequence[SampleError], index: Mapping[str, Any] | None) -> None:
+        done = 0 if index is None else len(index["images"])
+        others = "no other was given" if index is None else "the others are predicted"
+        more = f" And {len(bad) - LISTED} more." if len(bad) > LISTED else ""
+        super().__init__(
+            f"{len(bad)} of {done + len(bad)} images could not be read; {others}. "
+            + " ".join(str(error) for error in bad[:LISTED])
+            + more
+        )
+        self.bad, self.index = tuple(bad), index

@@ -59,6 +59,10 @@ class KindModel:
         hard: The same against the value that this prediction decides for.
         untrained_outside_valid: Whether pixels without a valid label hold predictions that nothing
             ever trained (depth of the sky), so that they are no target either.
+        starts_at_mean: Whether a prediction may begin at the mean of the labels, a value that the
+            last layer is added to: depth in metres takes hundreds of steps to get there.
+        blind: Losses that are 0 on a label of one value.
+        one_sided_loss: The one that is taken in place of these where labels are so.
     """
 
     activation: PerPixel
@@ -73,6 +77,9 @@ class KindModel:
     soft: PixelLoss
     hard: PixelLoss
     untrained_outside_valid: bool
+    starts_at_mean: bool = False
+    blind: tuple[str, ...] = ()
+    one_sided_loss: str = ""
 
     def loss(self, task: str, name: str = "") -> PixelLoss:
         """The loss of that name, or the default one where there is none.
@@ -146,6 +153,8 @@ KINDS: dict[str, KindModel] = {
         soft=soft_bce,
         hard=hard_bce,
         untrained_outside_valid=False,
+        blind=("balanced_bce",),
+        one_sided_loss="bce",
     ),
     "depth": KindModel(
         activation=at_least_single,
@@ -160,6 +169,7 @@ KINDS: dict[str, KindModel] = {
         soft=l1,
         hard=l1,
         untrained_outside_valid=True,
+        starts_at_mean=True,
     ),
     "normals": KindModel(
         activation=unit,
@@ -174,6 +184,7 @@ KINDS: dict[str, KindModel] = {
         soft=cosine,
         hard=cosine,
         untrained_outside_valid=True,
+        starts_at_mean=True,
     ),
 }
 

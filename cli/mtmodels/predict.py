@@ -1,5 +1,6 @@
 """`mtmodels predict`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,30 +91,43 @@ def predict(
 
     Predictions have the size of their image. DIR/predictions.json says what each file holds: class
     ids as PNG with a palette, metres as 16-bit PNG in millimetres, other depth and normals as
-    float32 .npy, and in DIR/pictures image and predictions side by side.
+    float32 .npy, and in DIR/pictures image and predictions side by side. Files that cannot be read
+    are named at the end, with code 3; all others are predicted.
     """
     from cli.shared.progress import progress_bar
+    from mtmodels.errors import UnreadImagesError
     from mtmodels.predicting import predict as predict_images
-    from mtmodels.predicting.folder import INDEX
 
     use_copies(run, trust=trust_plugins)
-    with progress_bar("images") as report:
-        index = predict_images(
-            run,
-            images,
-            out,
-            tasks=tasks,
-            size=how or "trained",
-            which=which,
-            batch=batch,
-            device=device,
-            raw=npy,
-            pictures=not no_pictures,
-            mapped=mapped,
-            data=data,
-            overwrite=overwrite,
-            progress=report,
-        )
+    try:
+        with progress_bar("images") as report:
+            index = predict_images(
+                run,
+                images,
+                out,
+                tasks=tasks,
+                size=how or "trained",
+                which=which,
+                batch=batch,
+                device=device,
+                raw=npy,
+                pictures=not no_pictures,
+                mapped=mapped,
+                data=data,
+                overwrite=overwrite,
+                progress=report,
+            )
+    except UnreadImagesError as error:
+        if error.index is not None:
+            _tell(error.index, out, as_json=as_json)
+        raise
+    _tell(index, out, as_json=as_json)
+
+
+def _tell(index: Mapping[str, Any], out: Path, *, as_json: bool) -> None:
+    """Say what was predicted, and where it lies."""
+    from mtmodels.predicting.folder import INDEX
+
     if as_json:
         put_json({"out": str(out), **index})
         return

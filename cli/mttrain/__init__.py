@@ -40,6 +40,7 @@ HEADINGS = {
     ),
     "Training": (
         "epochs",
+        "steps",
         "batch",
         "views",
         "optimizer",
@@ -125,7 +126,8 @@ HEADINGS = {
     default=None,
     help="Compute the mapping again going back: less memory.",
 )
-@click.option("--epochs", type=int, help="[default: 15]")
+@click.option("--epochs", type=int, help="[default: 15, or 600 steps where these are fewer]")
+@click.option("--steps", type=int, help="Length in steps, in place of --epochs.")
 @click.option("--batch", type=int, help="Images a step.  [default: 8]")
 @click.option(
     "--views", type=click.IntRange(min=1), help="Views of an image a step.  [default: the method's]"
@@ -329,6 +331,8 @@ def _print_plan(plan: "Plan") -> None:
     }
     for what, text in rows.items():
         click.echo(f"{what:<12}{text}")
+    for note in plan.notes:
+        say(paragraph(note))
 
 
 main = entry_point(mttrain)

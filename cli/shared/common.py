@@ -16,6 +16,8 @@ import click
 from cli.shared.general import General, general
 from mtdata.errors import MtdataError
 
+TRACEBACK = "Add --debug for the traceback."
+
 
 def say(text: str) -> None:
     """Talk to the person, on stderr; not where --quiet was given."""
@@ -92,7 +94,9 @@ def run(command: click.Command, arguments: list[str] | None = None) -> int:
 def _unforeseen(error: Exception, asked: General) -> int:
     if asked.debug:
         raise error
-    _fail(f"{type(error).__name__}: {error}. Add --debug for the traceback.")
+    short = isinstance(error, EOFError)
+    what = "a file ended before it should" if short else type(error).__name__
+    _fail(f"{what}: {error}. {TRACEBACK}")
     return asked.failure or 1
 
 

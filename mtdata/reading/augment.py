@@ -51,7 +51,7 @@ class Augmentation:
 
     def __call__(self, sample: Sample, rng: np.random.Generator, tasks: Sequence[Task]) -> Sample:
         """Augment a sample; the result is a function of the sample and `rng`."""
-        for change in self.changes(rng):
+        for change in self.changes(rng, sample):
             sample = apply(sample, change, tasks, paper=self.paper_geometry)
         return self._recolour(sample, rng)
 
@@ -59,7 +59,7 @@ class Augmentation:
         self, stored: StoredSample, rng: np.random.Generator, tasks: Sequence[Task]
     ) -> Sample:
         """Augment a sample as the file holds it: what the crop drops is not decoded."""
-        changes = self.changes(rng)
+        changes = self.changes(rng, stored)
         if any(isinstance(change, Rotate) for change in changes):
             sample = stored.decode(tasks)
             for change in changes:
@@ -75,10 +75,21 @@ class Augmentation:
             return sample
         return replace(sample, image=self.photometric(sample.image, rng))
 
-    def changes(self, rng: np.random.Generator) -> list[Change]:
-        """Draw the geometric changes, in order; always takes five numbers."""
+    def changes(
+        self, rng: np.random.Generator, sample: Sample | StoredSample | None = None
+    ) -> list[Change]:
+        """Draw the geometric changes, in order; always takes five numbers.
+
+        Args:
+            rng: Where the numbers come from.
+            sample: What is to be changed: where it is padded, the crop is one of the true image.
+        """
         crop = Crop.draw(rng, self.scales)
         flip = Flip.draw(rng, self.flip)
         turn = Rotate.draw(rng, self.rotate)
+        if sample is not None and sample.extent is not None:
+            height, width = sample.image.shape[:2]
+            extent = turn.extent(sample.extent, height, width) if self.rotate else sample.extent
+            crop = crop.within(extent, height, width)
         drawn = (turn if self.rotate else None, crop if crop.scale > 1 else None, flip)
         return [change for change in drawn if change is not None]

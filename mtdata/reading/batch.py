@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from mtdata.tasks.sample import Sample
+from mtdata.tasks.sample import Extent, Sample
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Batch:
 
     `image` is float in [0, 1]. `labels[task]` has the raw type of the kind (uint8 for classes and
     binary, float32 for depth and normals) and `rows[task]` says to which images they belong.
-    A task that no image of the batch shows has no entry.
+    A task that no image of the batch shows has no entry. `extents` says where in each image the
+    true one lies; None where no image is padded.
     """
 
     keys: tuple[str, ...]
@@ -25,6 +26,7 @@ class Batch:
     labels: Mapping[str, Shaped[Tensor, "n c h w"]]
     valid: Mapping[str, Bool[Tensor, "n h w"]]
     rows: Mapping[str, Int[Tensor, " n"]]
+    extents: tuple[Extent, ...] | None = None
 
     def __post_init__(self) -> None:
         # A shape checker looks at one entry of a mapping only; here all of them are compared.
@@ -54,6 +56,15 @@ class Batch:
         if task in self.labels:
             seen[self.rows[task]] = self.valid[task].flatten(1).any(1)
         return seen
+
+    def inside(self) -> Bool[Tensor, "b h w"]:
+        """Which pixels are of the true images and not of their padding."""
+        if self.extents is None:
+            return self.image.new_ones(self.image[:, 0].shape, dtype=torch.bool)
+        mask = np.zeros((len(self), *self.image.shape[-2:]), np.bool_)
+        for one, extent in zip(mask, self.extents, strict=True):
+            one[extent.part] = True
+        return torch.from_numpy(mask).to(self.device)
 
     def to(self, device: torch.device | str, *, channels_last: bool = False) -> "Batch":
         """The same batch on another device."""
@@ -97,7 +108,12 @@ def collate(samples: Sequence[Sample]) -> Batch:
         labels[name] = torch.from_numpy(np.ascontiguousarray(stack))
         valid[name] = torch.from_numpy(np.stack([samples[i].valid[name] for i in shown]))
         rows[name] = torch.tensor(shown)
-    return Batch(tuple(s.key for s in samples), image.float() / 255, labels, valid, rows)
+    extents = None
+    if any(sample.extent is not None for sample in samples):
+        whole = Extent(0, 0, *samples[0].image.shape[:2])
+        extents = tuple(sample.extent or whole for sample in samples)
+    keys = tuple(sample.key for sample in samples)
+    return Batch(keys, image.float() / 255, labels, valid, rows, extents)
 
 
 def join(batches: Sequence[Batch]) -> Batch:
@@ -125,4 +141,12 @@ def join(batches: Sequence[Batch]) -> Batch:
     }
     keys = tuple(key for batch in batches for key in batch.keys)
     image = torch.cat([batch.image for batch in batches])
-    return Batch(keys, image, gather("labels"), gather("valid"), rows)
+    extents = None
+    if any(batch.extents is not None for batch in batches):
+        extents = tuple(extent for batch in batches for extent in _extents(batch))
+    return Batch(keys, image, gather("labels"), gather("valid"), rows, extents)
+
+
+def _extents(batch: Batch) -> tuple[Extent, ...]:
+    whole = Extent(0, 0, *batch.image.shape[-2:])
+    return (whole,) * len(batch) if batch.extents is None else batch.extents

@@ -115,7 +115,8 @@ class Cache:
         shown = [t for t in tasks if self.split.labelled[index, self._columns[t] - 1]]
         labels = {task: self._read(index, task) for task in shown}
         image = self._read(index, None)
-        return StoredSample(self.keys[index], image, labels, self.split.camera(index))
+        extent = self.split.extent(index)
+        return StoredSample(self.keys[index], image, labels, self.split.camera(index), extent)
 
     def _prepared(self, index: int, task: str | None) -> NDArray[Any]:
         stored = self.split.read_stored(index, task)

@@ -2,12 +2,14 @@
 
 import ctypes
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.sharedctypes import RawValue
 from multiprocessing.util import Finalize
+from pathlib import Path
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -93,16 +95,23 @@ class Loader:
         """The batches of an epoch, from a step on.
 
         Raises:
-            MtdataError: what reading a sample raised, in whatever process.
+            MtdataError: what reading a sample raised, in whatever process; and where reading
+                processes end for want of memory or files.
         """
         self._order.epoch, self._order.start_step = epoch, start_step
         since = perf_counter()
-        for batch in self._loader:
-            self.waited += perf_counter() - since
-            if isinstance(batch, MtdataError):
-                raise batch
-            yield batch.unpack() if isinstance(batch, Parcel) else batch
-            since = perf_counter()
+        try:
+            for batch in self._loader:
+                self.waited += perf_counter() - since
+                if isinstance(batch, MtdataError):
+                    raise batch
+                yield batch.unpack() if isinstance(batch, Parcel) else batch
+                since = perf_counter()
+        except (RuntimeError, OSError) as error:
+            why = None if isinstance(error, MtdataError) else _why_reading_ended(str(error))
+            if why is None:
+                raise
+            raise MtdataError(why) from error
 
 
 class _Order(Sampler[list[tuple[int, int]]]):
@@ -150,6 +159,30 @@ def _collate(samples: list[Sample] | MtdataError) -> Batch | Parcel | MtdataErro
         return samples
     batch = collate(samples)
     return batch if get_worker_info() is None else pack(batch)
+
+
+def _why_reading_ended(said: str) -> str | None:
+    """What torch's words for a lack of memory or files mean, and the way out; None for others."""
+    if any(word in said for word in ("shared memory", "Bus error", "No space left", "shm")):
+        shared = Path("/dev/shm")
+        usage = shutil.disk_usage(shared) if shared.is_dir() else None
+        size = "" if usage is None else f"; it has {usage.total / 1e6:.0f} MB"
+        return (
+            "reading processes should have room in shared memory, /dev/shm, to hand batches over"
+            f"{size}, which is too little. Give --workers 0, a smaller --batch, or more of it (in "
+            "a container: docker run --shm-size 2g)."
+        )
+    if "killed by signal: Killed" in said:
+        return (
+            "reading processes should have memory; the system ended one for want of it. Give fewer "
+            "--workers or a smaller --batch."
+        )
+    if "Too many open files" in said:
+        return (
+            "reading processes should be able to open files; the limit of this shell is reached. "
+            "Raise it (ulimit -n 4096), or give fewer --workers."
+        )
+    return None
 
 
 def _close(closing: Any) -> None:

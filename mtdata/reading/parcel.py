@@ -1,6 +1,6 @@
 """A batch as one block of memory, the way it goes from a reading process to the trainer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
+from mtdata.tasks.sample import Extent
 
 ALIGNED = 64
 """Every tensor begins at a multiple of this, in bytes."""
@@ -46,17 +47,19 @@ class Parcel:
     keys: tuple[str, ...]
     entries: tuple[Entry, ...]
     block: Tensor
+    extents: tuple[Extent, ...] | None = None
 
     def unpack(self) -> Batch:
         """The batch; its tensors share the block."""
         found: dict[str, dict[str, Tensor]] = {field: {} for field in ("image", *FIELDS)}
         for entry in self.entries:
             found[entry.field][entry.name] = entry.of(self.block)
-        return Batch(self.keys, found["image"][""], *(found[field] for field in FIELDS))
+        fields = (found[field] for field in FIELDS)
+        return Batch(self.keys, found["image"][""], *fields, extents=self.extents)
 
     def pin_memory(self) -> "Parcel":
         """The same in page-locked memory; the data loader calls this."""
-        return Parcel(self.keys, self.entries, self.block.pin_memory())
+        return replace(self, block=self.block.pin_memory())
 
 
 def pack(batch: Batch) -> Parcel:
@@ -75,4 +78,4 @@ def pack(batch: Batch) -> Parcel:
     block = torch.empty(0, dtype=torch.uint8).set_(storage)
     for entry, (_, _, tensor) in zip(entries, tensors, strict=True):
         entry.of(block).copy_(tensor)
-    return Parcel(batch.keys, tuple(entries), block)
+    return Parcel(batch.keys, tuple(entries), block, batch.extents)

@@ -95,7 +95,14 @@ def members(group: h5py.h5g.GroupID, *kinds: type) -> list[str]:
 
 def _look_split(split: h5py.h5g.GroupID, size: int, heap: Texts, budget: int) -> int:
     """Look at one split; returns how many more chunks may be looked at."""
-    known = {layout.KEY, layout.IMAGE, layout.LABEL, layout.REGIME, *layout.tables(0), *layout.FACTS}
+    known = {
+        layout.KEY,
+        layout.IMAGE,
+        layout.LABEL,
+        layout.REGIME,
+        *layout.tables(0),
+        *layout.FACTS,
+    }
     needed = known - {layout.REGIME, *layout.OPTIONAL}
     found = members(split, h5py.h5g.GroupID, h5py.h5d.DatasetID)
     for name in sorted(known.symmetric_difference(found) - (known - needed)):

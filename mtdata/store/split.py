@@ -19,7 +19,7 @@ from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
 from mtdata.store.tables import Keys, Runs, read_table
 from mtdata.tasks.role import Role
-from mtdata.tasks.sample import Camera, Sample
+from mtdata.tasks.sample import Camera, Extent, Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task
 
@@ -154,7 +154,7 @@ class Split:
             if self.labelled[index, names.index(name)]
         }
         image = self.read_stored(index, None)
-        return StoredSample(self.keys[index], image, labels, self.camera(index))
+        return StoredSample(self.keys[index], image, labels, self.camera(index), self.extent(index))
 
     def read_stored(self, index: int, task: str | None) -> NDArray[Any]:
         """One chunk as the file holds it: the image (`task` None) or a label.
@@ -211,6 +211,11 @@ class Split:
     @cached_property
     def _runs_of_cameras(self) -> Runs:
         return Runs(self._table(layout.CAMERA))
+
+    def extent(self, index: int) -> Extent | None:
+        """Where the true image lies in the stored one, which is padded below and right of it."""
+        height, width = self.sizes[index].tolist()
+        return None if (height, width) == self.size else Extent(0, 0, height, width)
 
 
 def read_split(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,29 @@ class Camera:
         return Camera(self.fx * x, self.fy * y, self.cx * x, self.cy * y)
 
 
+class Extent(NamedTuple):
+    """Where the true image lies in one that is padded, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+
 @dataclass(frozen=True)
 class Sample:
     """One image and its labels; an absent label is absent.
 
     `image` is uint8 `[h, w, 3]`, a label `[h, w]` or `[h, w, 3]`, its validity bool `[h, w]`.
+    `extent` is None where the image is not padded.
 
     Raises:
         ValueError: where labels and image differ in size.
@@ -41,6 +59,7 @@ class Sample:
     labels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     valid: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     camera: Camera | None = None
+    extent: Extent | None = None
 
     def __post_init__(self) -> None:
         size = self.image.shape[:2]

@@ -37,6 +37,19 @@ def over_images(
     return (means if weight is None else means * weight).sum() / batch
 
 
-def over_pixels(loss: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]) -> Float[Tensor, ""]:
-    """The mean over all valid pixels of the batch: images with more of them weigh more."""
-    return loss.sum() / valid.sum().clamp(min=1)
+def over_pixels(
+    loss: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"], *, batch: int
+) -> Float[Tensor, ""]:
+    """(n / batch) x the mean over all valid pixels of the n images that have one.
+
+    Images with more of them weigh more. A task that every image shows gets the plain mean, as the
+    code released with XTasC-Net takes it of classes; one that half of them show weighs half as
+    much, as it does under `over_images`.
+
+    Args:
+        loss: Of the images that show the task.
+        valid: Of the same images.
+        batch: Images in the batch, with or without a label of the task.
+    """
+    shown = valid.flatten(1).any(1).sum().to(loss.dtype)
+    return loss.sum() / valid.sum().clamp(min=1) * (shown / batch)

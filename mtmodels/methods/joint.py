@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mtdata.reading.batch import Batch
 from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, learning
 from mtmodels.methods.parts.crop_consistency import crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
@@ -124,6 +126,21 @@ class JointMethod(Method):
             seen, weight = self.supervision.seen(views.main), chosen.ssl_weight * factor
             terms += crop_terms(self.network.tasks, views, outputs, seen, weight=weight)
         return terms
+
+    def cells(
+        self, pairs: Sequence[Pair], batch: Batch, maps: Float[Tensor, "p d h w"]
+    ) -> Bool[Tensor, "p h w"] | None:
+        """Which cells of the maps of these pairs see the true image; None where no image is padded.
+
+        Args:
+            pairs: A pair a map.
+            batch: Their images.
+            maps: Says how many cells there are.
+        """
+        if batch.extents is None:
+            return None
+        inside = F.adaptive_max_pool2d(batch.inside()[:, None].float(), maps.shape[-2:])[:, 0] > 0
+        return inside[[pair.image for pair in pairs]]
 
     def present(self, views: Views) -> list[Pair]:
         """The pairs that have a term: those that the labels of the last view allow.

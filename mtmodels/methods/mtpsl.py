@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtmodels.losses import map_distance
@@ -49,7 +49,8 @@ class MTPSL(JointMethod):
         predicted, labelled = self.joint(points, views.last, output.predictions, rng).chunk(2)
         features = output.features.detach() if self.options.detach_features else output.features
         of_image = features[[pair.image for pair in pairs]]
-        return consistency(predicted, labelled, of_image, self.options.regulariser)
+        cells = self.cells(pairs, views.last, predicted)
+        return consistency(predicted, labelled, of_image, self.options.regulariser, cells)
 
 
 def consistency(
@@ -57,13 +58,14 @@ def consistency(
     labelled: Float[Tensor, "p d h w"],
     features: Float[Tensor, "p d h w"],
     regulariser: float,
+    cells: Bool[Tensor, "p h w"] | None = None,
 ) -> Float[Tensor, " p"]:
     """The distance of two maps, and of each to the features of the image.
 
     Reference: MTPSL eq. 4; the weight of the regulariser is that of the released code.
     """
-    distance = map_distance(predicted, labelled)
+    distance = map_distance(predicted, labelled, cells)
     if regulariser == 0:
         return distance
-    to_features = map_distance(predicted, features) + map_distance(labelled, features)
+    to_features = sum(map_distance(one, features, cells) for one in (predicted, labelled))
     return distance + regulariser * to_features

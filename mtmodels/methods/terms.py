@@ -15,6 +15,8 @@ class Terms:
     Args:
         tasks: What a weighting scales: L_t of the papers.
         auxiliary: Terms outside the weighting, already scaled.
+        owners: For those among them that belong to the loss of a task, which task. A weighting
+            scales them as it scales the loss of that task, and learns nothing from them.
         parts: Detached scalars for the log ("depth/direct").
         images: How many of the images that supervise show each task.
         labelled: The direct loss of each task as a mean over these images.
@@ -28,12 +30,17 @@ class Terms:
     parts: Mapping[str, Tensor] = field(default_factory=dict)
     images: Mapping[str, Tensor] = field(default_factory=dict)
     labelled: Mapping[str, Tensor] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for named in vars(self).values():
+        for named in self.scalars().values():
             for name, term in named.items():
                 if term.ndim != 0:
                     raise ValueError(f"term `{name}` should be a scalar; found {list(term.shape)}.")
+
+    def scalars(self) -> dict[str, Mapping[str, Tensor]]:
+        """All that are numbers, by field."""
+        return {name: named for name, named in vars(self).items() if name != "owners"}
 
     def __add__(self, other: "Terms") -> "Terms":
         both = {name: {**own, **getattr(other, name)} for name, own in vars(self).items()}

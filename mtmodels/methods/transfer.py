@@ -112,6 +112,7 @@ class TransferMethod(Method):
         tasks: dict[str, Tensor] = {}
         auxiliary: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
+        owners: dict[str, str] = {}
         for t in self.supervision.names:
             weight, factor = self.lambdas[t], self.supervision.weights[t]
             pairs = transferred[t]
@@ -121,9 +122,11 @@ class TransferMethod(Method):
                 tasks[t] = (1 - weight) * supervised.tasks[t] + share * sum(pairs.values())
             elif pairs:
                 # Not in `tasks`: a weighting that learns from L_t would take a task without a label
-                # for one that is learnt perfectly.
+                # for one that is learnt perfectly. It is scaled along with L_t all the same.
                 auxiliary[f"{t}/consistency"] = share * torch.stack([*pairs.values()]).sum()
-        return replace(supervised, tasks=tasks, auxiliary=auxiliary) + Terms(parts=parts)
+                owners[f"{t}/consistency"] = t
+        own = replace(supervised, tasks=tasks, auxiliary=auxiliary, owners=owners)
+        return own + Terms(parts=parts)
 
 
 def _lambdas(value: float | Mapping[str, float], tasks: tuple[str, ...]) -> dict[str, float]:

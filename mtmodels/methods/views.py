@@ -10,6 +10,7 @@ from torch import Tensor
 from mtdata.reading.batch import Batch, join
 from mtdata.reading.geometry import Change
 from mtdata.reading.geometry.device import apply
+from mtdata.tasks.sample import Extent
 from mtdata.tasks.task import Task
 from mtmodels.networks.base import Network, Output
 
@@ -101,7 +102,7 @@ class Views:
             prediction: Probabilities, depth or normals; gradients pass.
             to: Which view.
         """
-        valid: Bool[Tensor, "b h w"] = prediction.new_ones(prediction[:, 0].shape).bool()
+        valid = self.main.inside()
         for step in self.steps[to]:
             prediction, valid = apply(
                 prediction, step, kind=task.kind, valid=valid, prediction=True, paper=self.paper
@@ -131,6 +132,7 @@ def changed(
     kinds = {task.name: task.kind for task in tasks}
     image, labels, valid = batch.image, dict(batch.labels), dict(batch.valid)
     for step in steps:
+        batch = replace(batch, extents=extents(batch, step))
         image, _ = apply(image, step)
         for name in kinds.keys() & labels.keys():
             labels[name], valid[name] = apply(
@@ -141,6 +143,16 @@ def changed(
                 paper=paper,
             )
     return _with(batch, image, labels, valid)
+
+
+def extents(batch: Batch, step: Step) -> tuple[Extent, ...] | None:
+    """Where the true images lie after a change; None where no image of the batch is padded."""
+    if batch.extents is None:
+        return None
+    size = batch.image.shape[-2:]
+    return tuple(
+        change.moved(extent, *size) for change, extent in zip(step, batch.extents, strict=True)
+    )
 
 
 def _with(

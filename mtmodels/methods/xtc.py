@@ -66,7 +66,7 @@ class XTC(TransferMethod):
 
     def _trained(self, task: str, batch: Batch) -> Bool[Tensor, "b h w"]:
         """The pixels whose direct prediction of `task` may be a target."""
-        trained = batch.image.new_ones(batch.image[:, 0].shape).bool()
+        trained = batch.inside()
         if task in self.masked and task in batch.labels:
             trained[batch.rows[task]] = batch.valid[task]
         return trained

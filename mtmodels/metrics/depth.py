@@ -30,12 +30,9 @@ def error_sums(
 
 
 class PooledDepth(Metric):
-    """Protocol `xtasc`: errors pooled over the counted pixels of the split.
+    """Errors pooled over the counted pixels of the split.
 
     `abs_err` = mean |p - y|, `rel_err` = mean |p - y| / y (a ratio), `rmse`.
-
-    *Differs from the released code*, which pools over a batch of 8 shuffled images and averages
-    the batches: over a split of one batch both agree, and this value does not hang on the order.
     """
 
     better = better(("abs_err", "rel_err", "rmse"))
@@ -76,3 +73,38 @@ class ClampedDepth(PooledDepth):
     """
 
     lowest: ClassVar[float | None] = 1e-9
+
+
+STEPS, RELEASED_STEPS = 65535, 65536
+
+
+class XTasCDepth(PooledDepth):
+    """Protocol `xtasc`: as `PooledDepth`, with normalised disparity as its code defines it.
+
+    A Cityscapes file holds p. Here, as with MTAN and MTPSL, its disparity is p / 65535, and that of
+    a pixel at infinity, p = 1, a truth so small that its relative error is in the hundreds. The
+    code of XTasC-Net takes (p - 1) / 65536, which is 0 there, and zeros count nowhere. So labels
+    and predictions are brought to that form before they are compared.
+
+    *Differs from the released code*, which pools over a batch of 8 shuffled images and averages
+    the batches: over a split of one batch both agree, and this value does not hang on the order.
+    """
+
+    def __init__(self, task: Task, **options: Any) -> None:
+        super().__init__(task, **options)
+        self.shifted = task.kind.units == "disparity"
+
+    def update(
+        self,
+        prediction: Float[Tensor, "n 1 h w"],
+        label: Float[Tensor, "n 1 h w"],
+        valid: Bool[Tensor, "n h w"],
+    ) -> None:
+        """Add the pixels of a batch."""
+        if self.shifted:
+            label, prediction = (
+                (value.double() * STEPS - 1) / RELEASED_STEPS for value in (label, prediction)
+            )
+            # A step of the file is 1, so that less than half of one is rounding.
+            valid = valid & (label[:, 0] > 0.5 / RELEASED_STEPS)
+        super().update(prediction, label, valid)

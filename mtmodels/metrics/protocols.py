@@ -8,7 +8,7 @@ from mtmodels.metrics import METRICS
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.binary import PerImageBinary, PooledBinary
 from mtmodels.metrics.classes import PerImageClasses, PooledClasses
-from mtmodels.metrics.depth import ClampedDepth, PooledDepth
+from mtmodels.metrics.depth import ClampedDepth, XTasCDepth
 from mtmodels.metrics.normals import PooledNormals
 
 
@@ -35,7 +35,8 @@ class Protocol(Mapping[str, type[Metric]]):
 
 
 MTPSL = Protocol(
-    "All pixels of the split are pooled: one confusion matrix, one mean error.",
+    "All pixels of the split are pooled: one confusion matrix, one mean error; on Cityscapes the "
+    "relative one includes pixels at infinity.",
     {
         "classes": PooledClasses,
         "binary": PooledBinary,
@@ -45,11 +46,12 @@ MTPSL = Protocol(
 )
 
 XTASC = Protocol(
-    "Classes are scored image by image, then averaged; errors are pooled over pixels.",
+    "Classes are scored image by image, then averaged; errors are pooled over pixels, and pixels "
+    "at infinity do not count on Cityscapes.",
     {
         "classes": PerImageClasses,
         "binary": PerImageBinary,
-        "depth": PooledDepth,
+        "depth": XTasCDepth,
         "normals": PooledNormals,
     },
 )

@@ -120,6 +120,28 @@ class Network(nn.Module, ABC):
     def shared_parameters(self) -> list[nn.Parameter]:
         """The last layer that all tasks share: where GradNorm and its kin measure gradients."""
 
+    def start_at(self, task: str, values: Sequence[float]) -> bool:
+        """Let predictions of a task begin near some values, by the bias of its last convolution.
+
+        Args:
+            task: Its name, which the names of its parameters have as a part.
+            values: One a channel.
+
+        Returns:
+            Whether there is such a bias: the decoders of XTasC-Net have none.
+        """
+        layers = [
+            layer
+            for name, layer in self.named_modules()
+            if task in name.split(".") and isinstance(layer, nn.Conv2d)
+        ]
+        bias = layers[-1].bias if layers else None
+        if bias is None or len(bias) != len(values):
+            return False
+        with torch.no_grad():
+            bias.copy_(bias.new_tensor(values))
+        return True
+
     @classmethod
     def check_size(cls, height: int, width: int) -> None:
         """Refuse a size that the network cannot take.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtdata.errors import UsageError
+from mtdata.errors import SampleError, UsageError
 from mtdata.sources.files.imageheader import read_header
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -25,15 +25,30 @@ class Image:
 
 
 def find_images(given: Sequence[Path], out: Path) -> list[Image]:
+    """The images of files and folders, all of which can be read; as `readable_images`.
+
+    Raises:
+        UsageError: as there.
+        SampleError: where a file is no JPEG or PNG.
+    """
+    images, bad = readable_images(given, out)
+    if bad:
+        raise bad[0]
+    return images
+
+
+def readable_images(given: Sequence[Path], out: Path) -> tuple[list[Image], list[SampleError]]:
     """The images of files and folders, in the order given; those of a folder are sorted.
 
     A file that is given twice counts once. Hidden files, and what lies in `out`, are no images of a
     folder.
 
+    Returns:
+        The images, and what is wrong with files whose headers are not those of a JPEG or PNG.
+
     Raises:
         UsageError: where there is no such file, no image in a folder, two of one name, or where one
             lies in `out`.
-        SampleError: where a file is no JPEG or PNG.
     """
     found: dict[Path, Image] = {}
     for path in given:
@@ -44,11 +59,16 @@ def find_images(given: Sequence[Path], out: Path) -> list[Image]:
             )
         for image in _images(path, out):
             found.setdefault(image.path.absolute(), image)
-    images = list(found.values())
-    _check_names(images)
-    for image in images:
-        read_header(image.path)
-    return images
+    _check_names([*found.values()])
+    images, bad = [], []
+    for image in found.values():
+        try:
+            read_header(image.path)
+        except SampleError as error:
+            bad.append(error)
+        else:
+            images.append(image)
+    return images, bad
 
 
 def _images(path: Path, out: Path) -> list[Image]:

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.errors import SampleError
 from mtdata.sources.files.imagefile import read_rgb
+from mtmodels.errors import UnreadImagesError
 from mtmodels.predicting.folder import INDEX, Folder
-from mtmodels.predicting.images import Image, find_images
+from mtmodels.predicting.images import Image, readable_images
 from mtmodels.predicting.mapper import check_maps, open_mapper
 from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
@@ -73,7 +75,9 @@ def predict(
         RunFolderError: where there is no run or no such checkpoint.
         UsageError: for images, tasks or a folder that cannot be, and where `mapped` is wanted of a
             method without joint spaces.
-        SampleError: where a file is no whole JPEG or PNG.
+        SampleError: where the only file is no whole JPEG or PNG.
+        UnreadImagesError: where some files are none, after all others are predicted and written;
+            it holds what would have been returned.
         PredictionError: where a prediction is not finite.
         MtdataError: where the disk is full or cannot be written.
     """
@@ -81,34 +85,52 @@ def predict(
     if mapped:
         check_maps(run, tasks)
     folder.check(overwrite=overwrite)
-    found = find_images(images, out)
+    found, bad = readable_images(images, out)
+    if not found:
+        raise bad[0] if len(bad) == 1 else UnreadImagesError(bad, None)
     predictor = open_predictor(run, tasks=tasks, which=which, device=device, data=data)
     mapper = open_mapper(run, predictor, which) if mapped else None
     writer = Writer(folder, predictor.tasks, raw=raw, pictures=pictures, mapper=mapper)
     at_once = batch or (1 if size == "native" else run.config.batch)
-    folder.begin()
     rows: list[dict[str, Any]] = []
-    for group in _groups(found, size, predictor.trained_size, at_once=at_once):
+    for group in _groups(found, bad, size, predictor.trained_size, at_once=at_once):
+        if not rows:
+            folder.begin()
         for row in _write(group, predictor, writer):
             rows.append(row)
             if progress is not None:
                 progress(len(rows), len(found), "predict")
-    index = {
+    if not rows:
+        raise bad[0] if len(bad) == 1 else UnreadImagesError(bad, None)
+    index: dict[str, Any] = {
         "run": str(path),
         "checkpoint": which or run.selected,
         "dataset": run.dataset,
         "tasks": writer.describe(),
         "images": rows,
     }
+    if bad:
+        index["unread"] = [
+            {"source": str(error.path), "problem": f"{error.problem} {error.remedy}"}
+            for error in bad
+        ]
     folder.put(INDEX, (json.dumps(index, indent=2) + "\n").encode())
+    if bad:
+        raise UnreadImagesError(bad, index)
     return index
 
 
-def _groups(found: Sequence[Image], how: How, trained: Size, *, at_once: int) -> Iterator[Group]:
-    """Neighbours that are predicted at the same size, so many at once."""
+def _groups(
+    found: Sequence[Image], bad: list[SampleError], how: How, trained: Size, *, at_once: int
+) -> Iterator[Group]:
+    """Neighbours that are predicted at the same size, so many at once; `bad` gets the others."""
     group = None
     for image in found:
-        pixels = read_rgb(image.path)
+        try:
+            pixels = read_rgb(image.path)
+        except SampleError as error:
+            bad.append(error)
+            continue
         size = network_size((pixels.shape[0], pixels.shape[1]), how, trained)
         if group is not None and (size != group.size or len(group.images) == at_once):
             yield group

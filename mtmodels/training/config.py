@@ -133,6 +133,8 @@ class Config(Part):
     method: MethodPart = MethodPart()
     weighting: WeightingPart = WeightingPart()
     epochs: Positive = 15
+    steps: Positive | None = None
+    start: Literal["mean", "random"] = "random"
     batch: Positive = 8
     lr: Annotated[Number, Field(gt=0)] = 1e-4
     optimizer: OptimizerPart = OptimizerPart()
@@ -165,14 +167,26 @@ class Config(Part):
         return {**rest, "optimizer": part}
 
     @model_validator(mode="after")
+    def _one_length(self) -> "Config":
+        if self.steps is not None and "epochs" in self.model_fields_set:
+            raise ValueError("a length should be given in `epochs` or in `steps`; found both")
+        return self
+
+    @model_validator(mode="after")
     def _selection_has_its_data(self) -> "Config":
         if self.select == "holdout" and self.holdout == 0:
             raise ValueError("`select: holdout` should come with `holdout` above 0; found 0")
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as plain values, as YAML and JSON have them."""
-        return self.model_dump(mode="json")
+        """The configuration as plain values, as YAML and JSON have them.
+
+        `epochs` is left out where `steps` says how long the run is.
+        """
+        values = self.model_dump(mode="json")
+        if self.steps is not None:
+            del values["epochs"]
+        return values
 
     def to_yaml(self) -> str:
         """The configuration as a YAML document."""

@@ -20,7 +20,8 @@ from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint, plugin_copies
 from mtmodels.training.record.manifest import manifest
-from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
+from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_json, write_text
+from mtmodels.training.setup.beginning import begin
 from mtmodels.training.setup.data import RunData, default_out, open_data, store_facts
 from mtmodels.training.setup.dryrun import Plan, measure
 from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
@@ -39,6 +40,8 @@ class Job:
     config: Config
     data: RunData
     folder: RunFolder
+    notes: tuple[str, ...] = ()
+    """What to tell a person before it begins."""
 
 
 def prepare(
@@ -73,7 +76,8 @@ def prepare(
     if out is None:
         out = default_out(config, data.store.dataset_name, data.regime)
         return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
-    return Job(settle(config, data), data, RunFolder(out))
+    config, notes = begin(config, data)
+    return Job(settle(config, data), data, RunFolder(out), tuple(notes))
 
 
 def train(
@@ -91,10 +95,12 @@ def train(
         UsageError: for names, options and sizes that cannot be.
         DivergedError: where a loss is not finite.
         InterruptedRun: where somebody asked to stop; the run is saved then.
+        FullDiskError: where there is no room for what it writes.
     """
     watcher = watcher or Watcher()
-    parts, trainer = fit(job, mode=mode, arguments=arguments, watcher=watcher)
-    return finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
+    with room_for(job.folder.path):
+        parts, trainer = fit(job, mode=mode, arguments=arguments, watcher=watcher)
+        return finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
 
 
 def fit(
@@ -127,7 +133,7 @@ def fit(
 def plan(job: Job) -> Plan:
     """What the run would take; nothing is written."""
     randomness.seed_global(job.config.seed)
-    return measure(job.config, job.data, assemble(job.config, job.data))
+    return measure(job.config, job.data, assemble(job.config, job.data), notes=job.notes)
 
 
 def _continued(
@@ -170,10 +176,10 @@ def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, An
 
 def _stages(job: Job, parts: Parts, watcher: Watcher) -> None:
     """What comes before the first step; a run that is past it takes the results from `last`."""
-    begun = checkpoint.exists(job.folder.last)
+    begun = checkpoint.exists(job.folder.last, job.folder.best)
     for stage in parts.method.stages():
         if not begun:
-            config = job.config.model_copy(update={"epochs": stage.epochs})
+            config = job.config.model_copy(update={"epochs": stage.epochs, "steps": None})
             engine = Engine(
                 config,
                 method=parts.method,
@@ -296,6 +302,8 @@ def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
             "Selection: by the test split, as the papers did (--select paper). Every result of "
             "this run is marked so; it is better than what the network does on new images."
         )
+    for note in job.notes:
+        watcher.say(note)
     watcher.say(f"Run: {job.folder.path}")
 
 
@@ -338,7 +346,7 @@ def _tell_resumed(trainer: Trainer, *, found: bool, watcher: Watcher) -> None:
     position = trainer.position()
     if not found:
         watcher.say("There is no checkpoint yet: starting from the first step.")
-    elif position.epoch >= position.epochs:
-        watcher.say("All epochs are done: scoring again.")
+    elif position.done:
+        watcher.say("All steps are done: scoring again.")
     else:
         watcher.say(f"Going on after step {position.step}.")

@@ -54,7 +54,8 @@ class Weighting(nn.Module, ABC):
         """Send the gradients of a step backwards; returns the total, detached.
 
         Args:
-            terms: What the method made; a task absent there takes no part.
+            terms: What the method made; a task absent there takes no part, but for the auxiliary
+                terms that it owns (`Terms.owners`), which have its factor of now.
             shared: `Network.shared_parameters()`.
             backward: How a scalar is sent backwards.
         """

@@ -13,7 +13,8 @@ from mtmodels.weightings.base import Backward, Weighting
 class TotalWeighting(Weighting):
     """One backward pass of one sum: the scaled terms of tasks, and the auxiliary ones as they are.
 
-    A batch without any term (no valid label in it) has total 0 and sends nothing backwards.
+    An auxiliary term that a task owns has the factor of that task, without a say in it. A batch
+    without any term (no valid label in it) has total 0 and sends nothing backwards.
     """
 
     @abstractmethod
@@ -22,7 +23,10 @@ class TotalWeighting(Weighting):
 
     def backward(self, terms: Terms, shared: Sequence[nn.Parameter], backward: Backward) -> Tensor:
         """Send the total backwards; see `Weighting.backward`."""
-        parts = [*self.scale(terms.tasks), *terms.auxiliary.values()]
+        weights = self.weights() if terms.owners else {}
+        factors = {name: weights[task] for name, task in terms.owners.items()}
+        own = [factors.get(name, 1.0) * term for name, term in terms.auxiliary.items()]
+        parts = [*self.scale(terms.tasks), *own]
         if not parts:
             return torch.zeros(())
         total = torch.stack(parts).sum()

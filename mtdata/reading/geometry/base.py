@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mtdata.tasks.kinds import Kind
-from mtdata.tasks.sample import Camera
+from mtdata.tasks.sample import Camera, Extent
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,16 @@ class Change(ABC):
 
         Focal lengths stay: a zoom is told by the depth, which `correct` divides.
         """
+
+    @abstractmethod
+    def moved(self, extent: Extent, height: int, width: int) -> Extent:
+        """Where the true image lies after the change, in an image of this size.
+
+        The smallest box that holds it; empty where none of it is left.
+        """
+
+    def extent(self, extent: Extent | None, height: int, width: int) -> Extent | None:
+        """The same, where None says that an image is not padded."""
+        whole = Extent(0, 0, height, width)
+        moved = self.moved(extent or whole, height, width)
+        return None if moved == whole else moved

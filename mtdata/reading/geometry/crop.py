@@ -1,7 +1,7 @@
 """Cutting a part out and magnifying it to the full size, and the way back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mtdata.reading.geometry.base import Change
 from mtdata.tasks.kinds import Kind
-from mtdata.tasks.sample import Camera
+from mtdata.tasks.sample import Camera, Extent
 
 PAPER_SCALES = (1.0, 1.2, 1.5)
 
@@ -60,6 +60,19 @@ class Crop(_Window):
         scale = scales[int(rng.random() * len(scales))]
         return cls(scale, rng.random(), rng.random())
 
+    def within(self, extent: Extent | None, height: int, width: int) -> "Crop":
+        """The crop moved into the true image of a padded one; as it is where there is no padding.
+
+        Its position is the same share of the positions inside. Where the box is larger than the
+        true image, these are the ones that hold all of it.
+        """
+        if extent is None:
+            return self
+        _, _, h, w = self.box(height, width)
+        top = _place(self.top, extent.top, extent.height, box=h, image=height)
+        left = _place(self.left, extent.left, extent.width, box=w, image=width)
+        return replace(self, top=top, left=left)
+
     def inverse(self) -> "Paste":
         """Shrink back into the box; what lies outside is not valid."""
         return Paste(self.scale, self.top, self.left)
@@ -67,6 +80,13 @@ class Crop(_Window):
     def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
         """What the kind says of a zoom."""
         return kind.zoom(label, self.scale, paper=paper)
+
+    def moved(self, extent: Extent, height: int, width: int) -> Extent:
+        """What of it the box keeps, magnified."""
+        top, left, h, w = self.box(height, width)
+        first, rows = _kept(extent.top - top, extent.height, h, height)
+        before, columns = _kept(extent.left - left, extent.width, w, width)
+        return Extent(first, before, rows, columns)
 
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
         """The principal point moves with the pixels."""
@@ -87,9 +107,32 @@ class Paste(_Window):
         """What the kind says of the opposite zoom."""
         return kind.zoom(label, 1 / self.scale, paper=paper)
 
+    def moved(self, extent: Extent, height: int, width: int) -> Extent:
+        """Shrunk into the box."""
+        top, left, h, w = self.box(height, width)
+        first, rows = _kept(extent.top, extent.height, height, h)
+        before, columns = _kept(extent.left, extent.width, width, w)
+        return Extent(first + top, before + left, rows, columns)
+
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
         """The principal point moves with the pixels."""
         top, left, h, w = self.box(height, width)
         return Camera(
             camera.fx, camera.fy, camera.cx * w / width + left, camera.cy * h / height + top
         )
+
+
+def _place(share: float, start: int, length: int, *, box: int, image: int) -> float:
+    """A share of the positions inside `start`, `length` as a share of all positions of the box."""
+    first, last = sorted((start, start + length - box))
+    first, last = max(first, 0), min(last, image - box)
+    at = first + int(share * (last - first + 1))
+    return (at + 0.5) / (image - box + 1)
+
+
+def _kept(start: int, length: int, source: int, target: int) -> tuple[int, int]:
+    """Start and length of a part of a row of pixels that is resized as `nearest` does."""
+    ends = (min(max(at, 0), source) for at in (start, start + length))
+    # The first pixel of the result whose centre lies in or behind that of the source.
+    first, last = (-(-(2 * target * at - source) // (2 * source)) for at in ends)
+    return first, last - first

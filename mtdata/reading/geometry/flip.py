@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtdata.reading.geometry.base import Change
 from mtdata.tasks.kinds import Kind
-from mtdata.tasks.sample import Camera
+from mtdata.tasks.sample import Camera, Extent
 
 
 @dataclass(frozen=True)
@@ -31,3 +31,7 @@ class Flip(Change):
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
         """The principal point is mirrored."""
         return replace(camera, cx=width - camera.cx)
+
+    def moved(self, extent: Extent, height: int, width: int) -> Extent:
+        """Mirrored too."""
+        return extent._replace(left=width - extent.left - extent.width)

@@ -44,7 +44,8 @@ def apply(sample: Sample, change: Change, tasks: Sequence[Task], *, paper: bool 
     height, width = sample.image.shape[:2]
     camera = sample.camera and change.camera(sample.camera, height, width)
     image = _move(sample.image, change, linear=True)
-    return replace(sample, image=image, labels=labels, valid=valid, camera=camera)
+    extent = change.extent(sample.extent, height, width)
+    return replace(sample, image=image, labels=labels, valid=valid, camera=camera, extent=extent)
 
 
 def invert(sample: Sample, change: Change, tasks: Sequence[Task], *, paper: bool = False) -> Sample:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtdata.reading.geometry.base import Change
 from mtdata.tasks.kinds import Kind
-from mtdata.tasks.sample import Camera
+from mtdata.tasks.sample import Camera, Extent
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,19 @@ class Rotate(Change):
     def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
         """What the kind says of a rotation."""
         return kind.rotate(label, self.degrees)
+
+    def moved(self, extent: Extent, height: int, width: int) -> Extent:
+        """The box around the turned one, as far as it lies in the image."""
+        rows = np.array([extent.top, extent.top + extent.height]) - 0.5
+        columns = np.array([extent.left, extent.left + extent.width]) - 0.5
+        corners = np.array([(x, y, 1.0) for x in columns for y in rows])
+        matrix = np.linalg.inv(np.vstack([self.matrix(height, width), (0, 0, 1)]))
+        x, y, _ = matrix @ corners.T + 0.5
+        (left, right), (top, bottom) = (
+            (max(0, int(np.floor(at.min()))), min(most, int(np.ceil(at.max()))))
+            for at, most in ((x, width), (y, height))
+        )
+        return Extent(top, left, max(0, bottom - top), max(0, right - left))
 
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
         """The principal point is turned; exact for square pixels (fx = fy)."""

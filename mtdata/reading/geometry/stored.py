@@ -19,7 +19,7 @@ from mtdata.reading.geometry.nearest import WEAK, nearest
 from mtdata.tasks.kinds import Kind, Normals
 from mtdata.tasks.kinds.normals import square_length
 from mtdata.tasks.sample import Sample
-from mtdata.tasks.stored import StoredSample
+from mtdata.tasks.stored import StoredSample, trimmed
 from mtdata.tasks.task import Task
 
 Size = tuple[int, int]
@@ -49,16 +49,17 @@ def apply_stored(
         mirrored=flip is not None,
     )
     kinds = {task.name: task.kind for task in tasks}
+    camera, extent = sample.camera, sample.extent
+    for change in (crop, flip):
+        if change is not None:
+            camera = camera and change.camera(camera, height, width)
+            extent = change.extent(extent, height, width)
     labels, valid = {}, {}
     for name, stored in sample.labels.items():
         kind = kinds[name]
-        label, valid[name] = _label(stored, kind, window)
+        label, valid[name] = trimmed(*_label(stored, kind, window), extent)
         labels[name] = label if crop is None else crop.correct(kind, label, paper=paper)
-    camera = sample.camera
-    for change in (crop, flip):
-        if camera is not None and change is not None:
-            camera = change.camera(camera, height, width)
-    return Sample(sample.key, window.image(sample.image), labels, valid, camera)
+    return Sample(sample.key, window.image(sample.image), labels, valid, camera, extent)
 
 
 @dataclass(frozen=True)

@@ -46,19 +46,19 @@ def crop_consistency(
         tasks: The tasks of the network.
         views: The views.
         outputs: What the network says of each.
-        seen: Which images of the first view show which task; the others are U_n.
+        seen: Which images of the first view have a label of which task; the others are U_n.
         to: The view whose predictions are compared with those of the first.
 
     Returns:
-        One term a task that an image of the batch does not show.
+        One term a task of which an image of the batch has no label.
 
     Reference: MTPSL eq. 2, whose code was never released.
     """
-    unlabelled = ~seen.device
-    weight = unlabelled / unlabelled.sum(0).clamp(min=1)
+    unlabelled = ~seen.given
+    weight = (unlabelled / unlabelled.sum(0).clamp(min=1)).to(seen.device.device)
     terms = {}
     for i, task in enumerate(tasks):
-        rows = (~seen.host[i]).nonzero()[:, 0].to(weight.device)
+        rows = unlabelled[i].nonzero()[:, 0].to(weight.device)
         if not len(rows):
             continue
         as_value = kind_model(task).as_value

@@ -42,15 +42,18 @@ def present_pairs(seen: Seen, which: str = "auto") -> list[Pair]:
 
     Args:
         seen: Which images show which task.
-        which: "unlabelled": s in U_n and t in T_n (MTPSL eq. 3). "all": every s that is not t,
-            labelled or not. "auto": the first, but the second for an image that has a label of
-            every task, as in the fully supervised table of the paper.
+        which: "unlabelled": s in U_n and t in T_n (MTPSL eq. 3); a label that a crop emptied is in
+            neither. "all": every s that is not t, labelled or not. "auto": the first, but the
+            second for an image that has a label of every task, as in the fully supervised table of
+            the paper.
     """
     pairs = []
-    for image, labelled in enumerate(seen.host.T.tolist()):
-        every = which == "all" or (which == "auto" and bool(seen.given[:, image].all()))
+    both = zip(seen.host.T.tolist(), seen.given.T.tolist(), strict=True)
+    for image, (labelled, given) in enumerate(both):
+        every = which == "all" or (which == "auto" and all(given))
         shown = [task for task, there in zip(seen.tasks, labelled, strict=True) if there]
-        sources = seen.tasks if every else tuple(t for t in seen.tasks if t not in shown)
+        lacking = tuple(task for task, there in zip(seen.tasks, given, strict=True) if not there)
+        sources = seen.tasks if every else lacking
         pairs += [Pair(image, s, t) for s in sources for t in shown if s != t]
     return pairs
 

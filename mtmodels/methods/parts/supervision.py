@@ -27,7 +27,8 @@ class Seen:
     """Which images of a batch show which task with one valid pixel at least.
 
     The host has a copy, so that one transfer a step is enough to decide which terms there are.
-    `given` on the host has labels without a valid pixel as well, say those that a crop emptied.
+    `given` on the host has labels without a valid pixel as well, say those that a crop emptied: an
+    image does not show such a task, and does not lack its label either.
     """
 
     tasks: tuple[str, ...]
@@ -52,11 +53,12 @@ class SupervisionOptions(Options):
     task_weights: Mapping[str, float] | None = None
     """A factor on the terms of a task; 1 where it is not given."""
     reduction: str | Mapping[str, str] = "image"
-    """`image`: (1/B) x the sum over images of the mean over their valid pixels. `pixels`: the mean
-    over all valid pixels of the batch. One for all, or one a task."""
+    """`image`: (1/B) x the sum over images of the mean over their valid pixels. `pixels`: (n/B) x
+    the mean over all valid pixels of the n images that show the task. One for all, or one a task.
+    """
     normalise: Literal["batch", "paper"] = "batch"
     """`batch`: as reduced. `paper`: the loss of an image is divided by its number of labelled tasks
-    |T_n| (and of unlabelled ones, |U_n|), as the equations are printed."""
+    |T_n|, and its pairs of tasks by that of unlabelled ones |U_n|, as the equations are printed."""
 
 
 class Supervision:
@@ -121,16 +123,12 @@ class Supervision:
     ) -> dict[str, Tensor]:
         """The direct loss of each task as a mean over the images that show it.
 
-        The loss of a batch is (1/B) x the sum over these images, so it says first of all how many
-        they are. Under "pixels" it is a mean already; under "paper" there is none, as each image
-        has a factor of its own.
+        The loss of a batch has them over B, so it says first of all how many they are. Under
+        "paper" there is none, as each image has a factor of its own.
         """
         if self.normalise == "paper":
             return {}
-        return {
-            name: loss.detach() * (1 if self.reductions[name] == "pixels" else batch / images[name])
-            for name, loss in direct.items()
-        }
+        return {name: loss.detach() * batch / images[name] for name, loss in direct.items()}
 
     def seen(self, batch: Batch) -> Seen:
         """Which images show which task; a label without a valid pixel shows nothing."""
@@ -164,7 +162,7 @@ class Supervision:
         valid = batch.valid[task] & seen.images(task, *also)[rows][:, None, None]
         loss = self.losses[task](prediction[rows], batch.labels[task], valid)
         if self.reductions[task] == "pixels":
-            return over_pixels(loss, valid)
+            return over_pixels(loss, valid, batch=len(batch))
         weight = None
         if self.normalise == "paper":
             weight = 1 / seen.device.sum(0).clamp(min=1)[rows]
@@ -198,9 +196,10 @@ class Supervision:
             batch: Images in the batch; as many where it is not given.
             weight: A factor on each image, where the mean is over images.
         """
+        batch = len(loss) if batch is None else batch
         if self.reductions[task] == "pixels":
-            return over_pixels(loss, valid)
-        return over_images(loss, valid, batch=len(loss) if batch is None else batch, weight=weight)
+            return over_pixels(loss, valid, batch=batch)
+        return over_images(loss, valid, batch=batch, weight=weight)
 
 
 def per_task(

@@ -184,9 +184,10 @@ def _read(
     terms: Terms, step: int, *, keys: tuple[str, ...]
 ) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
     """Bring all terms and counts to the processor in one go; refuse terms that are not finite."""
-    flat = [(family, name) for family, named in vars(terms).items() for name in named]
-    numbers = [getattr(terms, family)[name].detach().float() for family, name in flat]
-    values: dict[str, dict[str, float]] = {family: {} for family in vars(terms)}
+    scalars = terms.scalars()
+    flat = [(family, name) for family, named in scalars.items() for name in named]
+    numbers = [scalars[family][name].detach().float() for family, name in flat]
+    values: dict[str, dict[str, float]] = {family: {} for family in scalars}
     for (family, name), value in zip(
         flat, torch.stack(numbers).tolist() if numbers else [], strict=True
     ):

@@ -18,11 +18,13 @@ class Position:
         step: Steps done before this one, in the whole run.
         steps_per_epoch: Steps of an epoch.
         epochs: Epochs of the run.
+        steps: Steps of the run, where it ends within its last epoch; None for whole epochs.
     """
 
     step: int
     steps_per_epoch: int
     epochs: int
+    steps: int | None = None
 
     @property
     def epoch(self) -> int:
@@ -30,9 +32,19 @@ class Position:
         return self.step // self.steps_per_epoch
 
     @property
+    def total(self) -> int:
+        """Steps of the whole run."""
+        return self.steps_per_epoch * self.epochs if self.steps is None else self.steps
+
+    @property
+    def done(self) -> bool:
+        """Whether no step is left."""
+        return self.step >= self.total
+
+    @property
     def progress(self) -> float:
         """The share of the training that is done, in [0, 1]: 0 at the first step, 1 at the last."""
-        last = self.steps_per_epoch * self.epochs - 1
+        last = self.total - 1
         return min(1.0, self.step / last) if last > 0 else 0.0
 
 

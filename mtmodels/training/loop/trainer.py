@@ -1,8 +1,10 @@
 """The training loop: steps, epochs, checkpoints, the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
+from mtdata.reading.batch import Batch
 from mtdata.reading.loader import Loader
 from mtmodels.errors import InterruptedRun
 from mtmodels.metrics.scores import Scores
@@ -52,7 +54,7 @@ class Trainer:
         self.epoch = self.offset = 0
 
     def fit(self) -> None:
-        """Train until the last epoch is done.
+        """Train until the last epoch is done, or the last step within it.
 
         Raises:
             InterruptedRun: where somebody asked to stop; the run is saved then.
@@ -61,7 +63,7 @@ class Trainer:
         self.engine.train()
         with listening() as stop:
             while self.epoch < self.config.epochs:
-                for batch in self.clock.watch(self.batches.epoch(self.epoch, self.offset)):
+                for batch in self.clock.watch(self._left()):
                     result = self.engine.step(batch, self.position())
                     self._after_step(result, len(batch))
                     if stop.asked or self._is_due():
@@ -78,8 +80,17 @@ class Trainer:
 
     def position(self) -> Position:
         """Where the next step is."""
-        steps = len(self.batches)
-        return Position(self.epoch * steps + self.offset, steps, self.config.epochs)
+        config, per_epoch = self.config, len(self.batches)
+        done = self.epoch * per_epoch + self.offset
+        if config.steps is not None:
+            done = min(done, config.steps)  # the last epoch may have ended early
+        return Position(done, per_epoch, config.epochs, config.steps)
+
+    def _left(self) -> Iterator[Batch]:
+        """The batches of the epoch that are left."""
+        position = self.position()
+        batches = self.batches.epoch(self.epoch, self.offset)
+        return islice(batches, position.total - position.step)
 
     def save(self) -> None:
         """Write the checkpoint `last`."""
@@ -95,12 +106,29 @@ class Trainer:
         checkpoint.save(self.folder.last, self.engine.method.state_dict(), state)
 
     def resume(self) -> bool:
-        """Go back to the checkpoint `last`; without one, start anew and say so."""
-        if not checkpoint.exists(self.folder.last):
+        """Go back to the checkpoint `last`; without one, start anew.
+
+        Where it is damaged, the run goes on from the newest one that is whole, and says so.
+
+        Returns:
+            Whether there was a checkpoint.
+
+        Raises:
+            DamagedCheckpointError: where none is whole.
+        """
+        last, best = self.folder.last, self.folder.best
+        if not checkpoint.exists(last, best):
             self.runlog.rewind(0)
             return False
-        state = checkpoint.load_state(self.folder.last)
-        self.engine.load_state(checkpoint.load_weights(self.folder.last), state)
+        weights, state, place, damage = checkpoint.load_first(last, best)
+        self.engine.load_state(weights, state)
+        if place != last:
+            lost = "is missing" if damage is None else f"is damaged: {damage.file} {damage.found}"
+            self.watcher.say(
+                f"{last} {lost}. The run goes back to {place}, which is whole, and does the steps "
+                "since then again."
+            )
+            checkpoint.copy(place, last)
         self.epoch, self.offset = state["epoch"], state["offset"]
         self.means.load_state(state["means"])
         self.selection.load_state(state["selection"])
@@ -115,8 +143,9 @@ class Trainer:
         self.offset += 1
         self.clock.count(images)
         self.means.add(result)
-        step = self.position().step
-        if step % self.config.log_every == 0 or self.offset == len(self.batches):
+        position = self.position()
+        last = self.offset == len(self.batches) or position.done
+        if position.step % self.config.log_every == 0 or last:
             self.runlog.write("step", self._row(result))
         self.watcher.step(self._progress(), result)
 
@@ -157,7 +186,7 @@ class Trainer:
         return every is not None and self.position().step % every == 0
 
     def _progress(self) -> Progress:
-        done, steps = self.position().step, len(self.batches) * self.config.epochs
+        done, steps = self.position().step, self.position().total
         left = self.clock.seconds_a_step() * (steps - done)
         epochs = self.config.epochs
         stage = self.engine.stage.name if self.engine.stage else ""

@@ -8,7 +8,7 @@ from mtdata.reading.batch import Batch
 from mtdata.reading.geometry import Change, Crop, Flip
 from mtdata.tasks.task import Task
 from mtmodels.methods.base import Method
-from mtmodels.methods.views import Step, View, Views, changed
+from mtmodels.methods.views import Step, View, Views, changed, extents
 from mtmodels.training.config import Config
 from mtmodels.training.loop.colour import Colour, recoloured
 
@@ -59,11 +59,14 @@ class ViewMaker:
         rngs = [sample_rng(self.seed, epoch, f"{key}, {name}") for key in batch.keys]
         chance = self.part.flip if wanted.flip is None else wanted.flip
         scales = wanted.scales or self.part.scales
-        crops: list[Change] = []
+        crops: list[Crop] = []
         flips: list[Change] = []
         for rng in rngs:
             crops.append(Crop.draw(rng, scales))
             flips.append(Flip.draw(rng, chance) or STAY)
+        if (padded := extents(batch, flips)) is not None:
+            size = batch.image.shape[-2:]
+            crops = [crop.within(at, *size) for crop, at in zip(crops, padded, strict=True)]
         steps: list[Step] = [flips, crops] if chance else [crops]
         view = changed(batch, self.tasks, steps, paper=self.paper)
         if wanted.colour or wanted.blur:

@@ -1,29 +1,39 @@
-"""Checkpoints: folders that are there whole or not at all.
+"""Checkpoints: folders that are there whole or not at all, and are used whole or not at all.
 
 `network.safetensors` holds the weights that predict, `training.safetensors` those that only
 training needs, `state.pt` everything else: optimiser, weighting, random state, position, scores.
+`digests.json` says what these were when they were written; what has changed since is refused.
+Checkpoints of version 0.1 have none. `before` is the checkpoint that this one took the place of.
 """
 
+import errno
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
-from mtmodels.errors import CheckpointError, RunFolderError
+from mtmodels.errors import CheckpointError, DamagedCheckpointError, RunFolderError
 
 Weights = Mapping[str, Tensor]
+T = TypeVar("T")
+DIGESTS = "digests.json"
+BEFORE = "before"
 _NETWORK = "network."
 
 
 def save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
     """Write a checkpoint, replacing what was there; a kill at any moment leaves the old or the new.
+
+    What was there is kept in it as `before`, for the case that the new one is damaged later.
 
     Args:
         folder: `checkpoints/last`, say.
@@ -33,14 +43,19 @@ def save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: where it cannot be written, for want of space say.
     """
-    try:
-        _save(folder, weights, state)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(folder, error) from error
-
-
-def _save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
     fresh = _beside(folder, "new")
+    try:
+        _write(fresh, weights, state)
+        if folder.is_dir():
+            _link_files(folder, fresh / BEFORE)
+        _put_in_place(fresh, folder)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        why = _why_unwritten(folder, error, needed=sum(v.nbytes for v in weights.values()))
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise CheckpointError(folder, why) from error
+
+
+def _write(fresh: Path, weights: Weights, state: Mapping[str, Any]) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     own = {k.removeprefix(_NETWORK): v for k, v in weights.items() if k.startswith(_NETWORK)}
@@ -51,20 +66,44 @@ def _save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
             fresh / f"{name}.safetensors",
         )
     torch.save(dict(state), fresh / "state.pt")
-    _put_in_place(fresh, folder)
+    digests = {file.name: _digest_of(file.read_bytes()) for file in sorted(fresh.iterdir())}
+    (fresh / DIGESTS).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
+
+
+def _why_unwritten(folder: Path, error: Exception, *, needed: int) -> str:
+    """The cause: torch and safetensors have words of their own for a disk that is full."""
+    number = getattr(error, "errno", None)
+    free = shutil.disk_usage(next(at for at in folder.parents if at.exists())).free
+    full = number in (errno.ENOSPC, errno.EDQUOT) or f"os error {errno.ENOSPC}" in str(error)
+    if full or free < needed:
+        return (
+            f"{os.strerror(errno.ENOSPC)}: {free / 1e6:.1f} MB are left, and it takes "
+            f"{needed / 1e6:.1f} MB for the weights alone and about twice as much with the state "
+            "of the optimiser"
+        )
+    return str(error).partition("\n")[0].strip().rstrip(".")
 
 
 def copy(source: Path, folder: Path) -> None:
-    """Keep a checkpoint under another name; the files are shared, as they never change."""
+    """Keep a checkpoint under another name; the files are shared, as they never change.
+
+    Raises:
+        CheckpointError: where it cannot be written.
+    """
     fresh = _beside(folder, "new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(find(source), fresh, copy_function=_link)
-    _put_in_place(fresh, folder)
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        _link_files(find(source), fresh)
+        _put_in_place(fresh, folder)
+    except OSError as error:
+        if isinstance(error, RunFolderError):
+            raise
+        raise CheckpointError(folder, _why_unwritten(folder, error, needed=0)) from error
 
 
-def exists(folder: Path) -> bool:
-    """Whether there is a checkpoint under this name."""
-    return any((place / "state.pt").is_file() for place in (folder, _beside(folder, "old")))
+def exists(*folders: Path) -> bool:
+    """Whether there is a checkpoint under one of these names."""
+    return any(place.is_dir() for one in folders for place in (one, _beside(one, "old")))
 
 
 def find(folder: Path) -> Path:
@@ -74,7 +113,7 @@ def find(folder: Path) -> Path:
         RunFolderError: where there is none.
     """
     for place in (folder, _beside(folder, "old")):
-        if (place / "state.pt").is_file():
+        if place.is_dir():
             return place
     raise RunFolderError(
         f"{folder} should be a checkpoint; found none. The run may not have got that far."
@@ -82,28 +121,99 @@ def find(folder: Path) -> Path:
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
-    """Read the weights of the method, on the CPU."""
-    place = find(folder)
-    own = load_file(place / "network.safetensors")
-    return {f"{_NETWORK}{k}": v for k, v in own.items()} | load_file(place / "training.safetensors")
+    """Read the weights of the method, on the CPU.
+
+    Raises:
+        DamagedCheckpointError: where a file is missing or not as it was written.
+    """
+    own = load_network_weights(folder)
+    rest = _read(find(folder) / "training.safetensors", load)
+    return {f"{_NETWORK}{k}": v for k, v in own.items()} | rest
 
 
 def load_network_weights(folder: Path) -> dict[str, Tensor]:
-    """Read the weights that predict, on the CPU."""
-    return load_file(find(folder) / "network.safetensors")
+    """Read the weights that predict, on the CPU; errors as of `load_weights`."""
+    return _read(find(folder) / "network.safetensors", load)
 
 
 def digest(folder: Path) -> str:
     """SHA-256 of the weights that predict."""
-    with (find(folder) / "network.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _digest_of((find(folder) / "network.safetensors").read_bytes())
 
 
 def load_state(folder: Path) -> dict[str, Any]:
-    """Read everything else; nothing in the file can run code."""
-    state = torch.load(find(folder) / "state.pt", weights_only=True, map_location="cpu")
-    assert isinstance(state, dict)
+    """Read everything else; nothing in the file can run code. Errors as of `load_weights`."""
+    return _read(find(folder) / "state.pt", _unpack)
+
+
+class Loaded(NamedTuple):
+    """A checkpoint that is whole, and what is wrong with the one that should have been it."""
+
+    weights: dict[str, Tensor]
+    state: dict[str, Any]
+    place: Path
+    damage: DamagedCheckpointError | None
+
+
+def load_first(*folders: Path) -> Loaded:
+    """Read the first of some checkpoints that is whole, looking at the one before each as well.
+
+    Raises:
+        DamagedCheckpointError: where there are some, and none is whole.
+        RunFolderError: where there is none.
+    """
+    damage = None
+    for place in (place for folder in folders for place in (folder, folder / BEFORE)):
+        if not exists(place):
+            continue
+        try:
+            return Loaded(load_weights(place), load_state(place), place, damage)
+        except DamagedCheckpointError as error:
+            damage = damage or error
+    if damage is not None:
+        raise damage
+    find(folders[0])
+    raise AssertionError  # one that is there was tried
+
+
+def _read(file: Path, parse: Callable[[bytes], T]) -> T:
+    """Read a file of a checkpoint, if it is as it was written."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise DamagedCheckpointError(file, "is missing") from None
+    _check(file, content)
+    if not content:
+        raise DamagedCheckpointError(file, "is empty")
+    try:
+        return parse(content)
+    except Exception as error:  # what torch and safetensors raise for bytes of any kind
+        raise DamagedCheckpointError(file, "holds something else") from error
+
+
+def _check(file: Path, content: bytes) -> None:
+    """Compare a file with what its checkpoint says of it."""
+    told = file.with_name(DIGESTS)
+    if not told.is_file():
+        return
+    try:
+        digests = json.loads(told.read_text(encoding="utf-8"))
+        expected = digests[file.name]
+    except (ValueError, KeyError, TypeError):
+        raise DamagedCheckpointError(told, "does not list the files beside it") from None
+    if _digest_of(content) != expected:
+        raise DamagedCheckpointError(file, "is empty" if not content else "has changed since")
+
+
+def _unpack(content: bytes) -> dict[str, Any]:
+    state = torch.load(BytesIO(content), weights_only=True, map_location="cpu")
+    if not isinstance(state, dict):
+        raise TypeError
     return state
+
+
+def _digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _beside(folder: Path, what: str) -> Path:
@@ -131,7 +241,15 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _link(source: str, target: str) -> None:
+def _link_files(source: Path, target: Path) -> None:
+    """The files of a folder under another name; what is below it is left out."""
+    target.mkdir(parents=True)
+    for file in source.iterdir():
+        if file.is_file():
+            _link(file, target / file.name)
+
+
+def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:

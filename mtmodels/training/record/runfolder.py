@@ -1,13 +1,17 @@
 """The folder of a run: what lies where in it, and when it may be used."""
 
+import errno
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mtmodels.errors import RunFolderError
+from mtdata.errors import MtdataError
+from mtmodels.errors import FullDiskError, RunFolderError
 
 FORMAT = "mtpartial run"
 Mode = Literal["new", "resume", "overwrite"]
@@ -148,6 +152,24 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.path} cannot be written: {error.strerror}. Give another --out."
             ) from None
+
+
+@contextmanager
+def room_for(folder: Path) -> Iterator[None]:
+    """Say what a disk that is full while a run writes means for the run.
+
+    Raises:
+        FullDiskError: in place of what the system says.
+    """
+    try:
+        yield
+    except MtdataError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(next(at for at in (folder, *folder.parents) if at.exists())).free
+        raise FullDiskError(folder, free) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -40,23 +40,24 @@ class Plan:
     seconds_per_step: float
     seconds: float
     memory_mb: float
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
 
 
-def measure(config: Config, data: RunData, parts: Parts) -> Plan:
-    """Do a few steps and reckon."""
+def measure(config: Config, data: RunData, parts: Parts, *, notes: tuple[str, ...] = ()) -> Plan:
+    """Do a few steps and reckon; `notes` are what the run would say before it begins."""
     engine, per_epoch = parts.engine, len(parts.loader)
-    position = Position(0, per_epoch, config.epochs)
+    position = Position(0, per_epoch, config.epochs, config.steps)
     batches, times = parts.loader.epoch(0), []
     for batch, _ in zip(batches, range(1 + MEASURED), strict=False):
         started = time.perf_counter()
         engine.step(batch, position)
         times.append(time.perf_counter() - started)
     a_step = sum(times[1:] or times) / len(times[1:] or times)
-    steps = per_epoch * config.epochs
+    steps = position.total
     return Plan(
         method=config.method.name,
         network=config.network.name,
@@ -76,6 +77,7 @@ def measure(config: Config, data: RunData, parts: Parts) -> Plan:
         seconds_per_step=a_step,
         seconds=a_step * steps,
         memory_mb=peak_memory_mb(),
+        notes=notes,
     )
 
 

@@ -43,12 +43,22 @@ def make_network(config: Config, tasks: Sequence[Task], *, pretrained: bool = Tr
     return make("network", NETWORKS, part.name, tasks, options=options)
 
 
-def make_method(config: Config, tasks: Sequence[Task]) -> Method:
-    """Make network and method, their weights drawn from the seed of the run."""
+def make_method(
+    config: Config, tasks: Sequence[Task], *, starts: Mapping[str, Sequence[float]] | None = None
+) -> Method:
+    """Make network and method, their weights drawn from the seed of the run.
+
+    Args:
+        config: Names, options and seed.
+        tasks: What to predict.
+        starts: Where predictions of tasks begin, one value a channel.
+    """
     part = config.method
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = make_network(config, tasks)
+        for task, values in (starts or {}).items():
+            network.start_at(task, values)
         return make("method", METHODS, part.name, network, options=part.options)
 
 

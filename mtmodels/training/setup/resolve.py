@@ -24,11 +24,18 @@ def resolve(*layers: Layer) -> Config:
     """
     merged: dict[str, Any] = {}
     for layer in layers:
-        merged = merge(merged, layer)
+        merged = merge(_without_length(merged, layer), layer)
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
         raise UsageError(_explain(error)) from None
+
+
+def _without_length(below: Layer, above: Layer) -> Layer:
+    """Leave out the epochs where the layer above says steps, and the other way round."""
+    other = {"steps": "epochs", "epochs": "steps"}
+    gone = {other[key] for key in other if above.get(key) is not None} - above.keys()
+    return {key: value for key, value in below.items() if key not in gone}
 
 
 def merge(below: Layer, above: Layer) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Writing down what a configuration leaves open."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,12 +30,16 @@ def settle(config: Config, data: RunData) -> Config:
     select = config.select or ("holdout" if config.holdout > 0 else "last")
     tasks = tuple(task.name for task in data.tasks)
     workers = default_workers() if config.workers is None else config.workers
+    epochs = config.epochs
+    if config.steps is not None:
+        epochs = math.ceil(config.steps / (len(data.train) // config.batch))
     return settle_options(_with_normalisation(config)).model_copy(
         update={
             "regime": data.regime,
             "tasks": tasks,
             "select": select,
             "workers": workers,
+            "epochs": epochs,
             "views": settle_views(config),
         }
     )

@@ -15,6 +15,7 @@ from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.precision import Precision, resolve
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.loop.viewing import view_maker
+from mtmodels.training.setup.beginning import starts
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.loading import load_runs
 from mtmodels.training.setup.making import make, make_method, make_weighting, refusing
@@ -68,7 +69,7 @@ def assemble(config: Config, data: RunData) -> Parts:
     """
     for task in data.tasks:
         metric_for(task, config.protocol)
-    method = make_method(config, data.tasks)
+    method = make_method(config, data.tasks, starts=starts(config, data))
     refusing("size of the images", lambda: method.check_size(*data.size))
     views = config.views.count or method.default_views
     refusing(

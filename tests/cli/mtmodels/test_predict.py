@@ -70,6 +70,20 @@ def test_json_is_one_object_that_says_what_is_where(
     assert [file["place"] for file in depth["files"]] == ["depth/NAME.png", "raw/depth/NAME.npy"]
 
 
+def test_a_bad_file_ends_in_3_and_the_others_are_there(
+    trained: str, image: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (image.parent / "bad.jpg").write_bytes(image.read_bytes()[:400])
+    out = tmp_path / "out"
+    arguments = ["predict", trained, str(tmp_path), "-o", str(out), "--no-pictures", "--json"]
+    assert run(mtmodels, arguments) == 3
+    told = capsys.readouterr()
+    assert [row["name"] for row in json.loads(told.out)["images"]] == ["photo"]
+    assert "1 of 2 images could not be read" in told.err.replace("\n", " ")
+    assert "bad.jpg" in told.err
+    assert (out / "predictions.json").is_file()
+
+
 def test_exit_codes(trained: str, image: Path, tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "text.png").write_text("no image")
     other = tmp_path / "sub" / "photo.png"

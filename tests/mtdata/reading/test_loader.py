@@ -165,3 +165,27 @@ def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
 def test_an_empty_dataset_is_refused() -> None:
     with pytest.raises(MtdataError, match="of 0 images"):
         Loader(make().subset(np.zeros(10, np.bool_)), 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that "
+         "dataloader's workers are out of shared memory.", "/dev/shm.*--workers 0.*--shm-size"),
+        ("unable to write to file </torch_7>: No space left on device (28)", "/dev/shm"),
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "fewer --workers"),
+        ("received 0 items of ancdata: Too many open files", "ulimit -n"),
+    ],
+)  # fmt: skip
+def test_a_lack_of_memory_or_files_is_told_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, said: str, words: str
+) -> None:
+    def ends(self: object) -> object:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr("torch.utils.data.DataLoader.__iter__", ends)
+    with pytest.raises(MtdataError, match=words):
+        list(Loader(make(4), 2).epoch(0))
+    said = "something else"
+    with pytest.raises(RuntimeError, match="something else"):
+        list(Loader(make(4), 2).epoch(0))

@@ -45,11 +45,17 @@ def test_over_images_does_not_depend_on_the_split(loss: torch.Tensor, valid: tor
 
 
 def test_over_pixels_pools(loss: torch.Tensor, valid: torch.Tensor) -> None:
-    value = over_pixels(loss.where(valid, torch.zeros(())), valid)
-    assert value.item() == pytest.approx(loss[valid].mean().item(), rel=1e-12)
+    """Two of five images have a valid pixel."""
+    value = over_pixels(loss.where(valid, torch.zeros(())), valid, batch=5)
+    assert value.item() == pytest.approx(loss[valid].mean().item() * 2 / 5, rel=1e-12)
+
+
+def test_over_pixels_of_all_images_is_the_plain_mean(loss: torch.Tensor) -> None:
+    everywhere = torch.ones(3, 4, 5, dtype=torch.bool)
+    assert over_pixels(loss, everywhere, batch=3) == loss.sum() / 60
 
 
 def test_nothing_valid_is_zero_not_nan() -> None:
     nothing, valid = torch.zeros(2, 3, 3), torch.zeros(2, 3, 3, dtype=torch.bool)
     assert over_images(nothing, valid, batch=2) == 0
-    assert over_pixels(nothing, valid) == 0
+    assert over_pixels(nothing, valid, batch=2) == 0

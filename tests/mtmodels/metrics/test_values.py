@@ -1,11 +1,15 @@
 """Values that can be worked out on paper."""
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from mtdata import Depth, Task
+from mtmodels.metrics import METRICS
 from mtmodels.metrics.normals import angles, histogram, median, within
 from tests.mtmodels.metrics.cases import Case, score
 
@@ -95,3 +99,41 @@ def test_a_threshold_is_not_within_itself() -> None:
 def test_the_first_of_equal_logits_is_predicted() -> None:
     made = Case(torch.zeros(1, 4, 1, 3), row([0, 0, 1]), torch.ones(1, 1, 3).bool())
     assert score("mtpsl", "classes", made)["pixel_accuracy"] == pytest.approx(200 / 3)
+
+
+def disparity_scores(protocol: str, steps: list[int], error: float) -> Any:
+    """The scores of a disparity file with these integers, each predicted too large by `error`."""
+    task = Task("depth", Depth(unit="disparity", dtype="uint16", scale=1 / 65535))
+    stored = np.array([steps], np.uint16)
+    label, valid = (torch.from_numpy(part)[None] for part in task.kind.decode(stored))
+    metric = METRICS[protocol]["depth"](task)
+    metric.update(label[None] + error, label[None], valid)
+    return metric.compute()
+
+
+def test_the_relative_error_of_disparity_goes_by_the_protocol() -> None:
+    """P = 0 is void, p = 1 at infinity, p = 6554 a tenth."""
+    steps, error = [0, 1, 2, 6554], 0.01
+    pooled = disparity_scores("mtpsl", steps, error)
+    relative = [error / (p / 65535) for p in (1, 2, 6554)]
+    assert pooled["rel_err"] == pytest.approx(sum(relative) / 3, rel=1e-4)
+    released = disparity_scores("xtasc", steps, error)
+    moved = error * 65535 / 65536
+    relative = [moved / ((p - 1) / 65536) for p in (2, 6554)]
+    assert released["rel_err"] == pytest.approx(sum(relative) / 2, rel=1e-4)
+    assert released["abs_err"] == pytest.approx(moved, rel=1e-4)
+
+
+def test_what_infinity_adds_to_the_relative_error() -> None:
+    """3 % of the pixels at infinity and an error of 0.01 add 20: what was found on real images."""
+    steps = [1] * 3 + [6554] * 97
+    pooled, released = (disparity_scores(p, steps, 0.01)["rel_err"] for p in ("mtpsl", "xtasc"))
+    assert pooled - released == pytest.approx(0.03 * 0.01 * 65535, rel=0.01)
+
+
+def test_metres_have_one_definition() -> None:
+    label, valid = torch.full((1, 1, 2, 2), 4.0), torch.ones(1, 2, 2, dtype=torch.bool)
+    for protocol in METRICS:
+        metric = METRICS[protocol]["depth"](Task("depth", Depth()))
+        metric.update(label + 1, label, valid)
+        assert metric.compute()["rel_err"] == 0.25

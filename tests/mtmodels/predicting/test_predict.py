@@ -12,18 +12,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from mtdata import Task, open_store
 from mtdata.errors import MtdataError, SampleError, UnknownNameError, UsageError
 from mtdata.reading.batch import collate
 from mtdata.sources.files.imagefile import read_indices
-from mtmodels.errors import PredictionError, RunFolderError
+from mtmodels.errors import PredictionError, RunFolderError, UnreadImagesError
 from mtmodels.predicting import predict
-from mtmodels.predicting.folder import Folder
+from mtmodels.predicting.folder import INDEX, Folder
 from mtmodels.predicting.sizes import How
 from mtmodels.predicting.writing import Writer
 from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.loading import load_method, open_run, run_tasks
@@ -224,15 +224,35 @@ def test_a_folder_that_is_not_empty_needs_overwrite(
         predict(run, [images], images / "a.png", overwrite=True)
 
 
-def test_a_broken_image_ends_it_without_a_list_of_what_is_there(
+def test_broken_images_lose_no_other(run: Path, images: Path, tmp_path: Path) -> None:
+    """Cut in its pixels, empty, and far too large: all are named, and all others are there."""
+    out = tmp_path / "out"
+    (images / "b.png").write_bytes((images / "b.png").read_bytes()[:-20])
+    (images / "empty.jpg").touch()
+    Image.new("L", (9000, 9000)).save(images / "huge.png")
+    names = ("b.png", "empty.jpg", "huge.png")
+    with pytest.raises(UnreadImagesError, match="3 of 6 images could not be read") as caught:
+        predict(run, [images], out, tasks=["depth"], batch=2, pictures=False)
+    assert {error.path for error in caught.value.bad} == {images / name for name in names}
+    assert all(str(images / name) in str(caught.value) for name in names)
+    assert content(out).keys() == {f"depth/{x}.png" for x in "acd"} | {INDEX}
+    index = json.loads((out / INDEX).read_text())
+    assert caught.value.index == index
+    assert [row["name"] for row in index["images"]] == ["a", "c", "d"]
+    assert {Path(row["source"]).name for row in index["unread"]} == set(names)
+
+
+def test_images_of_which_none_can_be_read_leave_nothing(
     run: Path, images: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    whole = (images / "d.png").read_bytes()
-    (images / "d.png").write_bytes(whole[:-20])
+    for file in images.iterdir():
+        file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(UnreadImagesError, match="4 of 4 images could not be read; no other"):
+        predict(run, [images], out)
     with pytest.raises(SampleError, match=r"d\.png: should be a whole PNG"):
-        predict(run, [images], out, tasks=["depth"], batch=1, pictures=False)
-    assert content(out).keys() == {"depth/a.png", "depth/b.png"}  # c waited for the size of d
+        predict(run, [images / "d.png"], out)
+    assert not out.exists()
 
 
 def test_what_cannot_be_is_refused_before_anything_is_written(
@@ -252,11 +272,11 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 def test_a_network_that_diverged_is_told(xtc: Path, images: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(xtc, copy)
-    for file in copy.rglob("network.safetensors"):
-        weights = load_file(file)
-        name = next(name for name in weights if "depth" in name and name.endswith("weight"))
+    for place in (RunFolder(copy).last, RunFolder(copy).best):
+        weights, state = checkpoint.load_weights(place), checkpoint.load_state(place)
+        name = next(n for n in weights if n.startswith("network.heads.depth.1"))
         weights[name] = torch.full_like(weights[name], torch.nan)
-        save_file(weights, file)
+        checkpoint.save(place, weights, state)
     with pytest.raises(PredictionError, match=r"`depth` .* holds NaN .* of a, b"):
         predict(copy, [images], tmp_path / "out")
 

@@ -141,7 +141,7 @@ def test_nearest_is_where_the_centre_lies(source: int, target: int) -> None:
 
 def test_an_unknown_change_is_refused() -> None:
     class Odd(Change):
-        inverse = camera = None  # type: ignore[assignment]
+        inverse = camera = moved = None  # type: ignore[assignment]
 
     with pytest.raises(TypeError, match="`change` should be a flip, crop or rotation"):
         device.apply(torch.rand(1, 3, 8, 8), [Odd()])

@@ -214,7 +214,7 @@ def test_an_unknown_change_is_refused() -> None:
         pass
 
     class Odd(Change):
-        inverse = camera = None  # type: ignore[assignment]
+        inverse = camera = moved = None  # type: ignore[assignment]
 
     same(apply(make_sample(), Shear(), TASKS), apply(make_sample(), Flip(), TASKS))
     with pytest.raises(TypeError, match="`change` should be a flip, crop or rotation"):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mtmodels.errors import RunFolderError
+from mtmodels.errors import FullDiskError, RunFolderError
 from mtmodels.training.record.manifest import manifest, without_home
-from mtmodels.training.record.runfolder import FORMAT, Mode, RunFolder, write_json
+from mtmodels.training.record.runfolder import FORMAT, Mode, RunFolder, room_for, write_json
 from mtmodels.training.record.runlog import RunLog, read_rows
 
 
@@ -101,3 +101,12 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"kind": "step", "loss": 1}\n{"kind": "st')
     assert len(read_rows(path)) == 1
+
+
+def test_a_full_disk_is_told_with_the_way_out(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FullDiskError, match=r"is full, .* MB are left.*--resume"),
+        room_for(tmp_path / "runs" / "a"),
+        Path("/dev/full").open("w", buffering=1) as file,
+    ):
+        file.write("a row\n")

@@ -1,0 +1,129 @@
+"""What a new run takes from its data: losses, a length, and where predictions begin.
+
+A run that goes on keeps what it wrote down, and so does what a recipe says.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata import Task
+from mtdata.reading.dataset import Dataset
+from mtmodels.kinds import kind_model
+from mtmodels.methods import METHODS
+from mtmodels.options import options_of
+from mtmodels.training.config import Config
+from mtmodels.training.setup.data import RunData
+from mtmodels.training.setup.resolve import merge
+
+LOOKED_AT = 200
+"""Labels of a task that are looked at, evenly spread over those that may be seen."""
+FEWEST = 600
+"""Steps of a run that is given no length: with few images 15 epochs are a handful."""
+SHORT = 200
+"""Steps below which no network of ours has learnt anything worth looking at."""
+
+
+def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
+    """Decide what a new run leaves open and its labels say; with sentences for people.
+
+    Args:
+        config: What was asked for.
+        data: What it trains on.
+    """
+    losses, told = {}, []
+    if "losses" in options_of(METHODS[config.method.name]):
+        losses, told = _losses(config, data)
+    options = merge(config.method.options, {"losses": losses}) if losses else config.method.options
+    method = config.method.model_copy(update={"options": options})
+    length, more = _length(config, data)
+    return config.model_copy(update={"method": method, **length}), [*told, *more]
+
+
+def starts(config: Config, data: RunData) -> dict[str, list[float]]:
+    """Where predictions begin: for depth and normals at the mean of the labels that may be seen."""
+    if config.start != "mean":
+        return {}
+    able = [task for task in data.tasks if kind_model(task).starts_at_mean]
+    return {task.name: mean_label(data.train, task) for task in able}
+
+
+def _length(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
+    """How long a run is that was given no length, and where its predictions begin.
+
+    One whose epochs are given, as recipes give them, begins as it did in version 0.1.
+    """
+    given = "epochs" in config.model_fields_set
+    images, per_epoch = len(data.train), len(data.train) // config.batch
+    found: dict[str, Any] = {}
+    if not given and "start" not in config.model_fields_set:
+        found["start"] = "mean"
+    steps = per_epoch * config.epochs if config.steps is None else config.steps
+    if not given and config.steps is None and steps < FEWEST:
+        found["steps"] = FEWEST
+        return found, [
+            f"Length: {FEWEST} steps, {FEWEST // per_epoch} epochs of {images} images; "
+            f"{config.epochs} epochs would be {steps} steps, too few to learn from. --steps or "
+            "--epochs give another length."
+        ]
+    if steps >= SHORT:
+        return found, []
+    return found, [
+        f"This training is short: {steps} steps. A network learns little in so few, and depth may "
+        f"stay near where it begins. Give --steps {FEWEST} or more, or --recipe fine-tune for "
+        "a few images of your own."
+    ]
+
+
+def _losses(config: Config, data: RunData) -> tuple[dict[str, str], list[str]]:
+    """Losses for tasks with masks that are empty or full, where none was chosen."""
+    chosen = config.method.options.get("losses")
+    named: Mapping[str, Any] = chosen if isinstance(chosen, Mapping) else {}
+    losses, told = dict(named), []
+    for task in data.tasks:
+        model = kind_model(task)
+        if not model.one_sided_loss or named.get(task.name, model.default_loss) not in model.blind:
+            continue
+        seen = [len(np.unique(label[valid])) < 2 for label, valid in labels(data.train, task)]
+        if not any(seen):
+            continue
+        loss = named.get(task.name, model.default_loss)
+        what = (
+            f"Masks of `{task.name}`: {sum(seen)} of {len(seen)} that were looked at are empty or "
+            f"full. The loss `{loss}` is 0 there, so that such images teach nothing, and a network "
+            "that never loses on an empty mask predicts foreground everywhere."
+        )
+        if task.name in named:
+            told.append(f"{what} `{model.one_sided_loss}` would learn from them.")
+            continue
+        losses[task.name] = model.one_sided_loss
+        told.append(
+            f"{what} `{model.one_sided_loss}` is taken, which learns from every pixel; "
+            f"`--set method.options.losses.{task.name}={loss}` keeps the other."
+        )
+    return (losses, told) if losses != named else ({}, told)
+
+
+def labels(
+    dataset: Dataset, task: Task, most: int = LOOKED_AT
+) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """Some labels that may be seen, evenly spread, with their validity; no other is read.
+
+    Args:
+        dataset: What may be seen.
+        task: One of its tasks.
+        most: How many.
+    """
+    column = [one.name for one in dataset.tasks].index(task.name)
+    rows = dataset.rows[dataset.labelled[:, column]]
+    for row in rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]:
+        sample = dataset.split.read(int(row), [task.name])
+        yield sample.labels[task.name], sample.valid[task.name]
+
+
+def mean_label(dataset: Dataset, task: Task) -> list[float]:
+    """The mean of the labels that may be seen, one value a channel; of at most `LOOKED_AT`."""
+    means = [label[valid].mean(0, np.float64) for label, valid in labels(dataset, task)]
+    return [float(value) for value in np.atleast_1d(np.mean(means, axis=0))]
