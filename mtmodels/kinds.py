@@ -27,14 +27,17 @@ from mtmodels.losses import (
     at_least_single,
     balanced_bce,
     bce,
+    channel_bce,
     cosine,
     cross_entropy,
+    direction,
     edge_bce,
     hard_bce,
     hard_cross_entropy,
     l1,
     soft_bce,
     soft_cross_entropy,
+    squeezed_l1,
 )
 
 PerPixel = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
@@ -59,6 +62,9 @@ class KindModel:
         hard: The same against the value that this prediction decides for.
         untrained_outside_valid: Whether pixels without a valid label hold predictions that nothing
             ever trained (depth of the sky), so that they are no target either.
+        reconstruction: Loss of what an auto-encoder makes of an encoded label or prediction.
+        unbounded: Whether its values have a unit and no upper bound, so that a joint tensor takes
+            their place in a normal distribution.
     """
 
     activation: PerPixel
@@ -73,6 +79,8 @@ class KindModel:
     soft: PixelLoss
     hard: PixelLoss
     untrained_outside_valid: bool
+    reconstruction: PixelLoss
+    unbounded: bool = False
 
     def loss(self, task: str, name: str = "") -> PixelLoss:
         """The loss of that name, or the default one where there is none.
@@ -132,6 +140,7 @@ KINDS: dict[str, KindModel] = {
         # The released code compares classes on every pixel. On Cityscapes it masks the void ones,
         # which then add 0 but count in the mean; here they add their full cross-entropy.
         untrained_outside_valid=False,
+        reconstruction=channel_bce,
     ),
     "binary": KindModel(
         activation=at_least_single,
@@ -146,6 +155,7 @@ KINDS: dict[str, KindModel] = {
         soft=soft_bce,
         hard=hard_bce,
         untrained_outside_valid=False,
+        reconstruction=channel_bce,
     ),
     "depth": KindModel(
         activation=at_least_single,
@@ -160,6 +170,8 @@ KINDS: dict[str, KindModel] = {
         soft=l1,
         hard=l1,
         untrained_outside_valid=True,
+        reconstruction=squeezed_l1,
+        unbounded=True,
     ),
     "normals": KindModel(
         activation=unit,
@@ -174,6 +186,7 @@ KINDS: dict[str, KindModel] = {
         soft=cosine,
         hard=cosine,
         untrained_outside_valid=True,
+        reconstruction=direction,
     ),
 }
 
