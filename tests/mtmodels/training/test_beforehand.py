@@ -24,7 +24,8 @@ from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed
 
 Changes = dict[str, Any]
-OTHERS: Changes = {"holdout": 0.0, "epochs": 2, "checkpoint_every": 2}
+OTHERS: Changes = {"holdout": 0.0, "epochs": 2, "batch": 6, "checkpoint_every": 2}
+"""Four steps; the one before the last is lost where a run is killed at the third."""
 
 
 def method(name: str, **options: Any) -> Changes:
@@ -77,42 +78,59 @@ def assert_resumes(run: Train, folder: Path, watcher: KillIn, **changes: Any) ->
     assert_same_run(folder / "run", folder / "whole")
 
 
-@pytest.mark.parametrize(("stage", "step"), [("mappings", 1), ("mappings", 5), ("", 1), ("", 6)])
+@pytest.fixture(scope="session")
+def mapped(run: Train, some: Changes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `x-task` that nothing interrupted."""
+    out = tmp_path_factory.mktemp("mapped") / "run"
+    run(out, **some, **x_task())
+    return out
+
+
+@pytest.mark.parametrize(("stage", "step"), [("mappings", 1), ("mappings", 3), ("", 3)])
 def test_x_task_is_killed_in_its_stage_or_behind_it(
-    run: Train, some: Changes, tmp_path: Path, stage: str, step: int
+    run: Train, some: Changes, mapped: Path, tmp_path: Path, stage: str, step: int
 ) -> None:
-    assert_resumes(run, tmp_path, KillIn(stage, step), **some, **x_task())
-    ours, theirs = (tmp_path / name / "stages" / "mappings" for name in ("run", "whole"))
-    assert_same_run(ours, theirs)
+    changes = {**some, **x_task()}
+    with pytest.raises(Killed):
+        run(tmp_path / "run", watcher=KillIn(stage, step), **changes)
+    trainer = run(tmp_path / "run", mode="resume", **changes)
+    assert_same_run(tmp_path / "run", mapped)
+    assert_same_run(tmp_path / "run" / "stages" / "mappings", mapped / "stages" / "mappings")
+    method = trainer.engine.method
+    assert isinstance(method, XTask)
+    assert not method.mappings.training
 
 
 def test_x_task_along_the_way_is_killed_under_one(run: Train, tmp_path: Path) -> None:
-    assert_resumes(run, tmp_path, KillIn("", 5), **x_task(learn_from="predictions"))
+    assert_resumes(run, tmp_path, KillIn("", 3), **x_task(learn_from="predictions"))
     assert not (tmp_path / "run" / "stages").exists()
 
 
 @pytest.mark.parametrize("as_released", [False, True])
 def test_jtr_is_killed(run: Train, some: Changes, tmp_path: Path, as_released: bool) -> None:
-    assert_resumes(run, tmp_path, KillIn("", 5), **some, **jtr(as_released=as_released))
+    assert_resumes(run, tmp_path, KillIn("", 3), **some, **jtr(as_released=as_released))
 
 
 @pytest.mark.parametrize("norm", ["running", "batch"])
 def test_kd_is_killed(
     run: Train, taught: Callable[..., Changes], tmp_path: Path, norm: str
 ) -> None:
-    assert_resumes(run, tmp_path, KillIn("", 5), **taught(teacher_norm=norm))
+    assert_resumes(run, tmp_path, KillIn("", 3), **taught(teacher_norm=norm))
 
 
-@pytest.mark.parametrize("changes", [x_task(), jtr(), jtr(as_released=True)], ids=str)
 def test_labels_that_random_hides_change_nothing(
-    run: Train, some: Changes, tmp_path: Path, changes: Changes
+    run: Train, some: Changes, mapped: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "garbage.h5"
     shutil.copy(some["data"], copy)
     assert spoil_hidden_labels(copy, "random") > 10
-    run(tmp_path / "clean", **some, **changes)
-    run(tmp_path / "spoilt", **{**some, "data": str(copy)}, **changes)
-    assert_same_run(tmp_path / "clean", tmp_path / "spoilt")
+    spoilt = {**some, "data": str(copy)}
+    run(tmp_path / "mapped", **spoilt, **x_task())
+    assert_same_run(tmp_path / "mapped", mapped)
+    for changes in (jtr(), jtr(as_released=True)):
+        run(tmp_path / "clean", **some, **changes, mode="overwrite")
+        run(tmp_path / "spoilt", **spoilt, **changes, mode="overwrite")
+        assert_same_run(tmp_path / "clean", tmp_path / "spoilt")
 
 
 def test_labels_that_one_hides_change_nothing(
@@ -128,18 +146,14 @@ def test_labels_that_one_hides_change_nothing(
 
 
 def test_the_mappings_learn_in_the_stage_and_never_again(
-    run: Train, some: Changes, tmp_path: Path
+    mapped: Path,
 ) -> None:
-    trainer = run(tmp_path / "run", **some, **x_task())
-    method = trainer.engine.method
-    assert isinstance(method, XTask)
-    assert not method.mappings.training
-    stage = RunFolder(RunFolder(tmp_path / "run").stage("mappings"))
+    stage = RunFolder(RunFolder(mapped).stage("mappings"))
     rows = [row for row in read_rows(stage.metrics, "step") if row["loss"] is not None]
     assert rows
     assert all(set(row["auxiliary"]) == {"mapping"} and not row["tasks"] for row in rows)
     before = checkpoint.load_weights(stage.last)
-    after = checkpoint.load_weights(RunFolder(tmp_path / "run").last)
+    after = checkpoint.load_weights(RunFolder(mapped).last)
     # Batch norm keeps what it knows as well.
     same = [name for name in before if torch.equal(before[name], after[name])]
     assert {name for name in before if name.startswith("mappings.")} <= set(same)
