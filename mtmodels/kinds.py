@@ -27,14 +27,17 @@ from mtmodels.losses import (
     at_least_single,
     balanced_bce,
     bce,
+    channel_bce,
     cosine,
     cross_entropy,
+    direction,
     edge_bce,
     hard_bce,
     hard_cross_entropy,
     l1,
     soft_bce,
     soft_cross_entropy,
+    squeezed_l1,
 )
 
 PerPixel = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
@@ -63,6 +66,9 @@ class KindModel:
             last layer is added to: depth in metres takes hundreds of steps to get there.
         blind: Losses that are 0 on a label of one value.
         one_sided_loss: The one that is taken in place of these where labels are so.
+        reconstruction: Loss of what an auto-encoder makes of an encoded label or prediction.
+        unbounded: Whether its values have a unit and no upper bound, so that a joint tensor takes
+            their place in a normal distribution.
     """
 
     activation: PerPixel
@@ -77,9 +83,11 @@ class KindModel:
     soft: PixelLoss
     hard: PixelLoss
     untrained_outside_valid: bool
+    reconstruction: PixelLoss
     starts_at_mean: bool = False
     blind: tuple[str, ...] = ()
     one_sided_loss: str = ""
+    unbounded: bool = False
 
     def loss(self, task: str, name: str = "") -> PixelLoss:
         """The loss of that name, or the default one where there is none.
@@ -139,6 +147,7 @@ KINDS: dict[str, KindModel] = {
         # The released code compares classes on every pixel. On Cityscapes it masks the void ones,
         # which then add 0 but count in the mean; here they add their full cross-entropy.
         untrained_outside_valid=False,
+        reconstruction=channel_bce,
     ),
     "binary": KindModel(
         activation=at_least_single,
@@ -155,6 +164,7 @@ KINDS: dict[str, KindModel] = {
         untrained_outside_valid=False,
         blind=("balanced_bce",),
         one_sided_loss="bce",
+        reconstruction=channel_bce,
     ),
     "depth": KindModel(
         activation=at_least_single,
@@ -170,6 +180,8 @@ KINDS: dict[str, KindModel] = {
         hard=l1,
         untrained_outside_valid=True,
         starts_at_mean=True,
+        reconstruction=squeezed_l1,
+        unbounded=True,
     ),
     "normals": KindModel(
         activation=unit,
@@ -185,6 +197,7 @@ KINDS: dict[str, KindModel] = {
         hard=cosine,
         untrained_outside_valid=True,
         starts_at_mean=True,
+        reconstruction=direction,
     ),
 }
 

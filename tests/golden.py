@@ -1,6 +1,7 @@
 """Numbers made with the code released with the papers: how to read them and repeat their making."""
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -103,6 +104,54 @@ class SegNetGolden:
         order = self.fill.fill_in_forward_order(network, lambda: network(self.image))
         assert len(order) == 32
         return network
+
+
+class JTRGolden:
+    """The auto-encoder of JTR for NYUv2 with 13 classes, and its losses of one image of 64x96.
+
+    Args:
+        folder: `shared/golden`.
+    """
+
+    tasks = SegNetGolden.tasks
+    sets = (["semantic"], ["depth"], ["normals"], ["semantic", "normals"])
+    """The tasks that the image shows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.fill = _module(folder / "fill.py")
+        self.numbers = _arrays(folder / "jtr_nyu.npz")
+        self.labels = SegNetGolden(folder)
+
+    def number(self, shown: Sequence[str], name: str) -> float:
+        """A number of one set of tasks."""
+        return float(self.numbers[f"{'_'.join(shown)}/{name}"])
+
+    def filled(self, auto_encoder: nn.Module) -> None:
+        """Give an auto-encoder the weights that the numbers were made with."""
+        read = self.numbers["input"]
+        order = self.fill.fill_in_forward_order(auto_encoder, lambda: auto_encoder(read))
+        assert len(order) == int(self.numbers["convolutions"])
+
+    def predictions(self, view: int) -> dict[str, Tensor]:
+        """Those of view 0 or 2."""
+        wave, size = self.fill.wave, (64, 96)
+        normals = wave((1, 3, *size), 1.1 + view, step=0.013)
+        normals[:, 2] -= 1.5
+        return {
+            "semantic": 3 * wave((1, 13, *size), 0.3 + view, step=0.11),
+            "depth": 2 + 1.2 * wave((1, 1, *size), 0.7 + view, step=0.05),
+            "normals": normals / normals.norm(dim=1, keepdim=True),
+        }
+
+    def batch(self, image: int, shown: Sequence[str]) -> Batch:
+        """One image with the labels of some tasks."""
+        return Batch(
+            ("a",),
+            self.labels.image[[image]],
+            {name: self.labels.labels[name][[image]] for name in shown},
+            {name: self.labels.valid[name][[image]] for name in shown},
+            {name: torch.zeros(1, dtype=torch.long) for name in shown},
+        )
 
 
 def _arrays(path: Path) -> dict[str, Tensor]:

@@ -20,6 +20,9 @@ METHODS: "Registry[type[Method]]" = Registry(
         "perceptual-map": "mtmodels.methods.perceptual_map:PerceptualMap",
         "contrastive": "mtmodels.methods.contrastive:Contrastive",
         "discriminator": "mtmodels.methods.discriminator:Discriminator",
+        "x-task": "mtmodels.methods.x_task:XTask",
+        "kd": "mtmodels.methods.kd:KD",
+        "jtr": "mtmodels.methods.jtr:JTR",
     },
 )
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mtmodels.methods.terms import Terms
@@ -180,6 +182,17 @@ class Method(nn.Module, ABC):
                 f"views of an image; found {views}."
             )
         self.network.check_images(images * views, size)
+
+    def check_labels(self, shown: NDArray[np.bool_]) -> None:
+        """Refuse labels that the method can learn nothing from.
+
+        Args:
+            shown: For each image to train on (rows), which tasks of the network it shows.
+
+        Raises:
+            ValueError: with what to do.
+        """
+        return  # most methods take any labels
 
     def predict(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Float[Tensor, "b c h w"]]:
         """Predict images of any size with the network alone."""

@@ -43,13 +43,8 @@ class PerceptualMap(LabelMappingMethod):
     ) -> Terms:
         """What the mappings learn from, and what the predictions learn from."""
         batch, predictions = views.last, outputs[-1].predictions
-        seen = self.supervision.seen(batch)
-        pairs = present_pairs(seen, self.options.pairs)
-        encoded = self.encode(pairs, {name: p.detach() for name, p in predictions.items()}, rng)
-        learnt = self.sum_over_pairs(
-            "mapping", pairs, self.against_labels(encoded, batch), batch=len(batch), weight=1.0
-        )
-        pairs = labelled_sources(seen)
+        learnt = self.learnt(batch, predictions, rng)
+        pairs = labelled_sources(self.supervision.seen(batch))
         agreement = self.sum_over_pairs(
             "consistency",
             pairs,
@@ -58,6 +53,19 @@ class PerceptualMap(LabelMappingMethod):
             weight=self.options.consistency_weight * self.options.ramp(progress),
         )
         return learnt + agreement
+
+    def learnt(
+        self,
+        batch: Batch,
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        rng: torch.Generator,
+    ) -> Terms:
+        """What the mappings learn from: predictions of s, which do not learn, and labels of t."""
+        pairs = present_pairs(self.supervision.seen(batch), self.options.pairs)
+        encoded = self.encode(pairs, {name: p.detach() for name, p in predictions.items()}, rng)
+        return self.sum_over_pairs(
+            "mapping", pairs, self.against_labels(encoded, batch), batch=len(batch), weight=1.0
+        )
 
     def against_mapped_labels(
         self,

@@ -87,8 +87,9 @@ class Views:
         if len(self) == 1:
             return [output]
         predictions = {name: p.split(size) for name, p in output.predictions.items()}
+        decoded = [None] * len(self) if output.decoded is None else output.decoded.split(size)
         return [
-            Output({name: p[i] for name, p in predictions.items()}, features)
+            Output({name: p[i] for name, p in predictions.items()}, features, decoded[i])
             for i, features in enumerate(output.features.split(size))
         ]
 

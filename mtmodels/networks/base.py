@@ -20,11 +20,12 @@ class Output:
 
     `predictions[task]` is logits (classes, binary), depth in the units of the task, or unit
     normals, at the size of the image. `features` is the shared map that consistency methods
-    regularise with.
+    regularise with. `decoded` is the last map that all tasks share, where they share a decoder.
     """
 
     predictions: Mapping[str, Float[Tensor, "b c h w"]]
     features: Float[Tensor, "b d hf wf"]
+    decoded: Float[Tensor, "b e hd wd"] | None = None
 
     def __post_init__(self) -> None:
         # A shape checker looks at one entry of a mapping only; here all of them are compared.
@@ -92,6 +93,9 @@ class Network(nn.Module, ABC):
     """Whether it costs a small part of what published networks cost; so should its company."""
     feature_channels: int
     feature_stride: int
+    decoded_channels: int = 0
+    """Of `Output.decoded`; 0 where the tasks share no decoder."""
+    decoded_stride: int = 1
 
     def __init__(self, tasks: Sequence[Task], **options: Any) -> None:
         super().__init__()

@@ -92,6 +92,7 @@ class SegNet(Network):
         self.heads = nn.ModuleDict({t.name: _head(channels, t.channels) for t in tasks})
         self.feature_channels = stages[-1][1]
         self.feature_stride = 32
+        self.decoded_channels = channels
 
     def _check_channels(self) -> None:
         if self.channels_in < 1:
@@ -117,7 +118,7 @@ class SegNet(Network):
         predictions = {
             task.name: kind_model(task).activation(self.heads[task.name](x)) for task in self.tasks
         }
-        return Output(predictions, features)
+        return Output(predictions, features, x)
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The last convolution of the decoder."""

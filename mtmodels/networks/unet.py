@@ -83,6 +83,7 @@ class UNetResNet18(Network):
         head = scaled(HEAD_CHANNELS, width)
         self.heads = nn.ModuleDict({t.name: Head(channels[-1], head, t.channels) for t in tasks})
         self.feature_stride = feature_stride
+        self.decoded_channels, self.decoded_stride = channels[-1], FEATURE_STRIDES[-1]
         self.feature_channels = [deepest, *channels][FEATURE_STRIDES.index(feature_stride)]
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Output:
@@ -100,7 +101,7 @@ class UNetResNet18(Network):
             )
             for task in self.tasks
         }
-        return Output(predictions, maps[FEATURE_STRIDES.index(self.feature_stride)])
+        return Output(predictions, maps[FEATURE_STRIDES.index(self.feature_stride)], x)
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The last convolution of the shared decoder."""

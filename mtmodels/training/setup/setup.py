@@ -77,6 +77,10 @@ def assemble(config: Config, data: RunData) -> Parts:
         lambda: method.check_batch(config.batch, views, data.size),
     )
     refusing(f"method `{config.method.name}`", lambda: view_maker(config, method))
+    refusing(
+        f"method `{config.method.name}` under the regime `{data.regime}`",
+        lambda: method.check_labels(data.train.labelled),
+    )
     fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)
     make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)

@@ -13,34 +13,21 @@ from mtdata.tasks.task import Task
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.methods.terms import Terms
-from mtmodels.methods.views import Views
+from mtmodels.methods.views import Views, changed
 from mtmodels.networks import NETWORKS
 from mtmodels.options import options_of
 from mtmodels.weightings.fixed import Equal
 from tests.asserts import assert_every_parameter_learns, same_terms
 from tests.batches import PAIR, SIX, random_batch, spoilt
-from tests.mtmodels.methods.looks import second_view
+from tests.mtmodels.methods.making import make_method
 
 each_method = pytest.mark.parametrize("name", METHODS)
 THREE = SIX[:3]
 
 
 def make(name: str, tasks: Sequence[Task] = THREE, **options: Any) -> Method:
-    torch.manual_seed(0)
-    network = NETWORKS["unet-resnet18"](tasks, width=0.125)
-    return METHODS[name](network, **SMALL.get(name, {}), **options)
+    return make_method(name, tasks, **options)
 
-
-SMALL: dict[str, dict[str, Any]] = {
-    "xtc": {"transfer_width": 0.125},
-    "align": {"transfer_width": 0.125},
-    "mtpsl": {"mapping": "segnet", "mapping_width": 0.0625},
-    "direct-map": {"mapping_width": 0.03125},
-    "perceptual-map": {"mapping_width": 0.03125},
-    "contrastive": {"mapping": "segnet", "mapping_width": 0.0625},
-    "discriminator": {"mapping": "segnet", "mapping_width": 0.0625},
-}
-"""Networks that only training needs, made small."""
 
 STRONG: dict[str, dict[str, Any]] = {
     "xtc": {"consistency_weight": 0.5},
@@ -52,15 +39,20 @@ WEAK: dict[str, dict[str, Any]] = {
     "perceptual-map": {"consistency_weight": 0.01},
     "contrastive": {"consistency_weight": 0.01},
     "discriminator": {"consistency_weight": 0.01},
+    "x-task": {"consistency_weight": 0.01, "gradient_weights": False},
+    "kd": {"distillation_weights": 0.01},
+    "jtr": {"distance_weight": 0.01, "reconstruction_weight": 0.01},
 }
+PLAIN: dict[str, dict[str, Any]] = {"x-task": {"gradient_weights": False}}
+"""Without what weighs a term by the batch that it is in."""
 
 
 def views(method: Method, batch: Batch) -> Views:
     """As many views as the method wants."""
-    if method.default_views == 1:
-        return Views(batch)
-    crops = [Crop(1.2, 0.3, 0.7) for _ in batch.keys]
-    return second_view(batch, method.network.tasks, [crops])
+    more = method.default_views - 1
+    steps = [[[Crop(1.2, 0.3 * i, 0.7)] * len(batch.keys)] for i in range(more)]
+    others = [changed(batch, method.network.tasks, changes) for changes in steps]
+    return Views(batch, *others, steps=steps, supervised=[True] + [False] * more)
 
 
 def step(method: Method, batch: Batch) -> Terms:
@@ -180,7 +172,7 @@ def test_terms_keep_single_precision_under_autocast(name: str) -> None:
 
 @each_method
 def test_terms_are_means_over_the_images_of_the_batch(name: str) -> None:
-    method = make(name).eval()
+    method = make(name, **PLAIN.get(name, {})).eval()
     whole = random_batch(THREE, 3, rows={"semantic": [0, 2], "depth": [1], "normals": [0, 1, 2]})
     parts = [step(method, _image(whole, i)) for i in range(3)]
     terms = step(method, whole)
@@ -205,7 +197,9 @@ def _image(batch: Batch, i: int) -> Batch:
 
 @each_method
 def test_task_weights_scale_the_terms(name: str) -> None:
-    plain, heavy = make(name).eval(), make(name, task_weights={"depth": 50.0}).eval()
+    options = PLAIN.get(name, {})
+    plain = make(name, **options).eval()
+    heavy = make(name, **options, task_weights={"depth": 50.0}).eval()
     batch = random_batch(THREE)
     before, after = step(plain, batch), step(heavy, batch)
     factors = {"semantic": 1.0, "depth": 50.0, "normals": 1.0}

@@ -26,11 +26,11 @@ from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 
 
-def spoil_hidden_labels(path: Path) -> int:
-    """Put garbage into every label of the training split that `one` hides."""
+def spoil_hidden_labels(path: Path, regime: str = "one") -> int:
+    """Put garbage into every label of the training split that a regime hides."""
     with open_store(path) as store:
         split = store.splits["train"]
-        hidden = np.argwhere(split.visible("full") & ~split.visible("one"))
+        hidden = np.argwhere(split.visible("full") & ~split.visible(regime))
         tasks = [task.name for task in store.tasks]
     rng = np.random.default_rng(1)
     with h5py.File(path, "r+") as file:
