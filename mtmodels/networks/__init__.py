@@ -16,6 +16,10 @@ NETWORKS: "Registry[type[Network]]" = Registry(
         "xtasc-resnet34": "mtmodels.networks.xtasc:XTasCResNet34",
         "xtasc-resnet50": "mtmodels.networks.xtasc:XTasCResNet50",
         "segnet": "mtmodels.networks.segnet:SegNet",
+        "segnet-mtan": "mtmodels.networks.segnet_mtan:SegNetMTAN",
+        "segnet-stan": "mtmodels.networks.segnet_mtan:SegNetSTAN",
+        "segnet-cross-stitch": "mtmodels.networks.segnet_cross_stitch:SegNetCrossStitch",
+        "segnet-dense": "mtmodels.networks.segnet_dense:SegNetDense",
         "deeplab-resnet18": "mtmodels.networks.deeplab:DeepLabResNet18",
     },
 )

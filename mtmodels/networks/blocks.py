@@ -20,6 +20,14 @@ def convolution(channels_in: int, channels_out: int, *, size: int = 3, bias: boo
     return layer
 
 
+def start_uniform(*networks: nn.Module) -> None:
+    """Draw the weights of their convolutions anew: Xavier-uniform, in place of Xavier-normal."""
+    for network in networks:
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.xavier_uniform_(layer.weight)
+
+
 def normalised_block(channels_in: int, channels_out: int, *, count: int) -> nn.Sequential:
     """`count` times 3x3 convolution (with bias), batch norm, ReLU."""
     layers: list[nn.Module] = []
@@ -31,6 +39,11 @@ def normalised_block(channels_in: int, channels_out: int, *, count: int) -> nn.S
         ]
         channels_in = channels_out
     return nn.Sequential(*layers)
+
+
+def last_convolution(module: nn.Module) -> nn.Conv2d:
+    """The convolution that was added to a module last."""
+    return [m for m in module.modules() if isinstance(m, nn.Conv2d)][-1]
 
 
 def upsample(x: Float[Tensor, "b c h w"], factor: int = 2) -> Float[Tensor, "b c h2 w2"]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.base import EncoderOptions, Network, Output
-from mtmodels.networks.blocks import convolution, normalised_block, scaled
+from mtmodels.networks.blocks import convolution, last_convolution, normalised_block, scaled
 from mtmodels.networks.encoders.segnet_encoder import STAGES, SegNetEncoder
 
 WIDE = 1024
@@ -89,7 +89,7 @@ class SegNet(Network):
         self.encoder = SegNetEncoder(channels_in, stages, weights=chosen.encoder_weights)
         self.decoder = SegNetDecoder(stages)
         channels = stages[0][1]
-        self.heads = nn.ModuleDict({t.name: _head(channels, t.channels) for t in tasks})
+        self.heads = nn.ModuleDict({t.name: head(channels, t.channels) for t in tasks})
         self.feature_channels = stages[-1][1]
         self.feature_stride = 32
         self.decoded_channels = channels
@@ -122,8 +122,7 @@ class SegNet(Network):
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The last convolution of the decoder."""
-        last = [m for m in self.decoder.modules() if isinstance(m, nn.Conv2d)][-1]
-        return list(last.parameters())
+        return list(last_convolution(self.decoder).parameters())
 
 
 def scaled_stages(width: float, *, wide: bool, deep: bool) -> tuple[tuple[int, int], ...]:
@@ -135,7 +134,7 @@ def scaled_stages(width: float, *, wide: bool, deep: bool) -> tuple[tuple[int, i
     )
 
 
-def _head(channels: int, channels_out: int) -> nn.Sequential:
+def head(channels: int, channels_out: int) -> nn.Sequential:
     """A task's own layers; as released, nothing stands between the two convolutions."""
     return nn.Sequential(
         convolution(channels, channels, bias=True),

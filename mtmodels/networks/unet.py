@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.base import EncoderOptions, Network, Output
-from mtmodels.networks.blocks import magnify, normalised_block, scaled
+from mtmodels.networks.blocks import last_convolution, magnify, normalised_block, scaled
 from mtmodels.networks.encoders.resnet import ResNetEncoder
 
 DECODER_CHANNELS = (256, 128, 64)
@@ -105,5 +105,4 @@ class UNetResNet18(Network):
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The last convolution of the shared decoder."""
-        last = [m for m in self.decoder[-1].modules() if isinstance(m, nn.Conv2d)][-1]
-        return list(last.parameters())
+        return list(last_convolution(self.decoder[-1]).parameters())

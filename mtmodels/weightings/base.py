@@ -64,6 +64,15 @@ class Weighting(nn.Module, ABC):
     def weights(self) -> dict[str, float]:
         """The factor on each task's loss now, for the log."""
 
+    def watch(self, network: nn.Module, shared: Sequence[nn.Parameter]) -> None:
+        """Look at the network once, before the first step: a hook may be set there.
+
+        Args:
+            network: What the method trains.
+            shared: `Network.shared_parameters()`.
+        """
+        return  # most weightings see terms alone
+
     def end_epoch(self, statistics: EpochStatistics) -> None:
         """Take note of the losses of the epoch that ended."""
         return  # most weightings have no history

@@ -77,6 +77,7 @@ class Engine:
         for teacher in method.teachers.values():  # no part of the method that moves along
             teacher.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
         self.weighting = weighting.to(fabric.device)
+        self.weighting.watch(method.network, method.network.shared_parameters())
         own = method.parameter_groups() if stage is None else stage.groups()
         self.groups = [*own, *weighting.parameter_groups()]
         run = ScheduleName(name=config.schedule.name, options=config.schedule.options)

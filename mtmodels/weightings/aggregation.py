@@ -1,0 +1,233 @@
+"""What the aggregators share: one gradient from those of all tasks, on what the tasks share."""
+
+import warnings
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node
+
+from mtdata.errors import UsageError
+from mtmodels.methods.terms import Terms
+from mtmodels.options import Options
+from mtmodels.weightings.base import Backward, Weighting
+
+if TYPE_CHECKING:
+    from torchjd.aggregation import Aggregator
+
+Gradients = dict[Tensor, Tensor]
+
+
+class AggregatorOptions(Options):
+    """What every aggregator can be told."""
+
+    gradients: Literal["shared", "last", "features"] = "shared"
+    """Where the gradients of tasks are compared. `shared`: on all parameters that two tasks or
+    more of the batch reach; a parameter of one task gets that one's gradient as it is. `last`: on
+    the last layer that all tasks share. `features`: on the map that this layer makes, as MGDA-UB
+    does. The latter two give one factor a task, on its whole loss, and cost far less."""
+
+
+class AggregatorWeighting(Weighting):
+    """A backward pass for each task of the batch, and one for what the aggregator made of them.
+
+    The aggregator is torchjd's. Auxiliary terms are added as they are. Where a batch shows one
+    task, that one's gradient is the result. What an aggregator remembers of earlier steps it
+    remembers for each set of tasks that a batch can show: a task without labels moves nothing.
+
+    Args:
+        tasks: Names of the tasks of the run.
+        options: Those of `AggregatorOptions`, and the member's own.
+
+    Raises:
+        ValueError: where the aggregator has no factor a task, and `gradients` asks for one.
+        UsageError: where a package is missing that solves its problem.
+    """
+
+    options: AggregatorOptions
+    factors: ClassVar[bool] = True
+    """Whether what it makes is a sum of the gradients with a factor a task."""
+
+    def __init__(self, tasks: Sequence[str], **options: Any) -> None:
+        super().__init__(tasks, **options)
+        if not self.factors and self.options.gradients != "shared":
+            raise ValueError(
+                "`gradients` should be shared: this aggregator gives no factor a task; found "
+                f"{self.options.gradients}."
+            )
+        self._made: dict[tuple[str, ...], Aggregator] = {}
+        self._maps: list[Tensor] = []
+        self._weights = dict.fromkeys(self.tasks, 1.0) if self.factors else {}
+        try:
+            self.aggregator(max(2, len(self.tasks)))
+        except ImportError as error:
+            name = str(error).split(" requires")[0]
+            raise UsageError(
+                f"{name} should have a solver for its problem, which is not installed here. Run: "
+                "pip install 'mtpartial[solvers]' (which brings ecos, under the GPL)."
+            ) from error
+
+    @abstractmethod
+    def aggregator(self, count: int) -> "Aggregator":
+        """Make the aggregator of a number of tasks."""
+
+    def remembered(self, aggregator: "Aggregator") -> dict[str, Any]:
+        """What an aggregator knows of earlier steps, as tensors and plain values."""
+        return {}
+
+    def remember(self, aggregator: "Aggregator", memory: Mapping[str, Any]) -> None:
+        """Give back to an aggregator what `remembered` took down."""
+        return  # most know nothing
+
+    def watch(self, network: nn.Module, shared: Sequence[nn.Parameter]) -> None:
+        """Keep the maps that the last shared layer makes, where these are asked for."""
+        if self.options.gradients == "features":
+            wanted = {id(p) for p in shared}
+            for layer in network.modules():
+                if wanted & {id(p) for p in layer.parameters(recurse=False)}:
+                    layer.register_forward_hook(self._keep_map)
+
+    def backward(self, terms: Terms, shared: Sequence[nn.Parameter], backward: Backward) -> Tensor:
+        """Send what the aggregator made backwards; see `Weighting.backward`."""
+        # In the order of the run, so that a row of a memory is always the same task.
+        losses = {t: terms.tasks[t] for t in self.tasks if t in terms.tasks}
+        parts = [*losses.values(), *terms.auxiliary.values()]
+        if not parts:
+            return torch.zeros(())
+        if len(losses) < 2:
+            sent = parts
+        elif self.options.gradients == "shared":
+            sent = [self._aggregated(losses), *terms.auxiliary.values()]
+        else:
+            where = shared if self.options.gradients == "last" else self._maps
+            rows = [_gradients(loss, where) for loss in losses.values()]
+            factors = self._factors(tuple(losses), _gramian(rows, where))
+            scaled = [f * loss for f, loss in zip(factors, losses.values(), strict=True)]
+            sent = [*scaled, *terms.auxiliary.values()]
+        self._maps.clear()
+        backward(torch.stack(sent).sum())
+        return torch.stack(parts).sum().detach()
+
+    def weights(self) -> dict[str, float]:
+        """The factors that were last found for each task; none where the aggregator gives none."""
+        return dict(self._weights)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The last factors, and what the aggregators remember."""
+        return {
+            "weights": dict(self._weights),
+            "memory": [[list(t), self.remembered(made)] for t, made in self._made.items()],
+        }
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `get_extra_state` took down."""
+        self._weights, self._made = dict(state["weights"]), {}
+        for tasks, memory in state["memory"]:
+            self.remember(self._for(tuple(tasks)), memory)
+
+    def _aggregated(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """A scalar of value 0 whose gradient is what each parameter should get.
+
+        So gradients come into the parameters by the one backward pass that devices and precisions
+        know of.
+        """
+        reached = [_leaves(loss) for loss in losses.values()]
+        rows = [_gradients(loss, own) for loss, own in zip(losses.values(), reached, strict=True)]
+        count = Counter(p for own in reached for p in own)
+        shared = [p for p, tasks in count.items() if tasks > 1]
+        aim = _combined(rows, [p for p, tasks in count.items() if tasks == 1], [1.0] * len(rows))
+        if not shared:
+            pass  # each task has all of its parameters for itself
+        elif self.factors:
+            aim |= _combined(rows, shared, self._factors(tuple(losses), _gramian(rows, shared)))
+        else:
+            matrix = torch.stack([_flat(row, shared) for row in rows])
+            pieces = self._for(tuple(losses))(matrix).split([p.numel() for p in shared])
+            aim |= {p: piece.view_as(p) for p, piece in zip(shared, pieces, strict=True)}
+        total = torch.stack([(p * g).sum().float() for p, g in aim.items()]).sum()
+        return total - total.detach()
+
+    def _factors(self, tasks: tuple[str, ...], gramian: Tensor) -> list[float]:
+        """The factor of each task, from the products of their gradients."""
+        from torchjd.aggregation import GramianWeightedAggregator, WeightedAggregator
+
+        made = self._for(tasks)
+        assert isinstance(made, WeightedAggregator)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of solvers
+            if isinstance(made, GramianWeightedAggregator):
+                found = made.gramian_weighting(gramian)
+            else:
+                found = made.weighting(_root(gramian))
+        factors: list[float] = found.tolist()
+        self._weights.update(zip(tasks, factors, strict=True))
+        return factors
+
+    def _for(self, tasks: tuple[str, ...]) -> "Aggregator":
+        if tasks not in self._made:
+            self._made[tasks] = self.aggregator(len(tasks))
+        return self._made[tasks]
+
+    def _keep_map(self, layer: nn.Module, inputs: Any, output: Tensor) -> None:
+        if output.requires_grad:
+            self._maps.append(output)
+
+
+def _leaves(loss: Tensor) -> list[Tensor]:
+    """The parameters that a loss reaches."""
+    if loss.grad_fn is None:
+        return [loss]
+    found: list[Tensor] = []
+    seen: set[Node] = set()
+    ahead: list[Node | None] = [loss.grad_fn]
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)  # of the nodes that end in a parameter
+        if variable is not None:
+            found.append(variable)
+        ahead += [following for following, _ in node.next_functions]
+    return found
+
+
+def _gradients(loss: Tensor, where: Sequence[Tensor]) -> Gradients:
+    found = torch.autograd.grad(loss, list(where), retain_graph=True, allow_unused=True)
+    return {p: g for p, g in zip(where, found, strict=True) if g is not None}
+
+
+def _gramian(rows: Sequence[Gradients], where: Sequence[Tensor]) -> Tensor:
+    """Products of the gradients of each two tasks, in double precision [tasks, tasks]."""
+    products = torch.zeros(len(rows), len(rows), dtype=torch.float64)
+    for p in where:
+        own = [row[p].flatten().double() if p in row else None for row in rows]
+        for i, a in enumerate(own):
+            for j, b in enumerate(own[: i + 1]):
+                if a is not None and b is not None:
+                    products[i, j] += (a @ b).cpu()
+    return products.tril() + products.tril(-1).T
+
+
+def _root(gramian: Tensor) -> Tensor:
+    """A matrix whose rows have these products."""
+    values, vectors = torch.linalg.eigh(gramian)
+    root: Tensor = vectors * values.clamp(min=0).sqrt()
+    return root
+
+
+def _combined(
+    rows: Sequence[Gradients], where: Sequence[Tensor], factors: Sequence[float]
+) -> Gradients:
+    combined: Gradients = {}
+    for p in where:
+        parts = [f * row[p] for f, row in zip(factors, rows, strict=True) if p in row]
+        combined[p] = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+    return combined
+
+
+def _flat(row: Gradients, where: Sequence[Tensor]) -> Tensor:
+    zeros = (row.get(p, torch.zeros_like(p)) for p in where)
+    return torch.cat([g.flatten().float() for g in zeros])

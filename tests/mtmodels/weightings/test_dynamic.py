@@ -1,0 +1,224 @@
+"""Weightings that change as the losses do, each beside a slow reference."""
+
+import copy
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mtmodels.methods.terms import Terms
+from mtmodels.weightings import WEIGHTINGS
+from mtmodels.weightings.base import EpochStatistics, Weighting
+
+NAMES = ("semantic", "depth", "normals")
+MEANS = ([2.0, 0.9, 0.3], [1.5, 0.8, 0.29], [1.2, 0.75, 0.1])
+
+
+def losses(values: Sequence[float], names: Sequence[str] = NAMES) -> dict[str, Tensor]:
+    return {
+        name: torch.tensor(value, requires_grad=True)
+        for name, value in zip(names, values, strict=True)
+    }
+
+
+def run(
+    weighting: Weighting, terms: dict[str, Tensor], shared: Sequence[nn.Parameter] = ()
+) -> None:
+    weighting.backward(Terms(terms), list(shared), torch.Tensor.backward)
+
+
+def end(weighting: Weighting, values: Sequence[float], names: Sequence[str] = NAMES) -> None:
+    statistics = dict(zip(names, values, strict=True))
+    weighting.end_epoch(EpochStatistics(statistics, statistics))
+
+
+def test_dwa_weighs_by_how_slowly_losses_fell() -> None:
+    weighting = WEIGHTINGS["dwa"](NAMES, temperature=1.5)
+    assert weighting.weights() == dict.fromkeys(NAMES, 1.0)
+    end(weighting, MEANS[0])
+    assert weighting.weights() == dict.fromkeys(NAMES, 1.0)
+    for before, last in itertools.pairwise(MEANS):
+        end(weighting, last)
+        raised = [math.exp(b / a / 1.5) for a, b in zip(before, last, strict=True)]
+        expected = {n: 3 * e / sum(raised) for n, e in zip(NAMES, raised, strict=True)}
+        assert weighting.weights() == pytest.approx(expected)
+
+
+def test_an_epoch_without_labels_of_a_task_leaves_what_dwa_knows_of_it() -> None:
+    weighting = WEIGHTINGS["dwa"](NAMES)
+    end(weighting, MEANS[0])
+    end(weighting, MEANS[1])
+    before = weighting.weights()
+    end(weighting, MEANS[1][:2], NAMES[:2])  # semantic and depth stood still
+    history = weighting.get_buffer("history")
+    assert history[:, 2].tolist() == [MEANS[0][2], MEANS[1][2]]
+    assert history[:, 0].tolist() == [MEANS[1][0], MEANS[1][0]]
+    assert weighting.weights() != before
+
+
+def test_rlw_draws_weights_with_mean_one() -> None:
+    weighting = WEIGHTINGS["rlw"](NAMES)
+    drawn = []
+    for _ in range(200):
+        terms = losses(MEANS[0])
+        run(weighting, terms)
+        drawn.append([weighting.weights()[n] for n in NAMES])
+        gradients = [t.grad.item() for t in terms.values() if t.grad is not None]
+        assert gradients == pytest.approx(drawn[-1])
+        assert sum(drawn[-1]) == pytest.approx(3, rel=1e-5)
+    assert np.allclose(np.mean(drawn, axis=0), 1, atol=0.2)
+    assert len({tuple(row) for row in drawn}) == 200
+
+
+def test_adaptive_variance_as_printed() -> None:
+    weighting = WEIGHTINGS["adaptive-variance"](NAMES, epsilon=0.01)
+    assert weighting.weights() == pytest.approx(dict.fromkeys(NAMES, 1 / 3))
+    end(weighting, MEANS[0])
+    assert weighting.weights() == pytest.approx(dict.fromkeys(NAMES, 1 / 3))
+    end(weighting, MEANS[1])
+    with torch.no_grad():
+        for name, value in zip(NAMES, (0.1, -0.4, 1.3), strict=True):
+            weighting.get_parameter(f"raw.{name}").fill_(value)
+    learnt = [math.log1p(math.exp(value)) for value in (0.1, -0.4, 1.3)]
+    alpha = [(b + 0.01) / (a + 0.01) for a, b in zip(*MEANS[:2], strict=True)]
+    parts = [w * a for w, a in zip(learnt, alpha, strict=True)]
+    expected = [p / sum(parts) for p in parts]
+    assert list(weighting.weights().values()) == pytest.approx(expected)
+    terms = losses(MEANS[2])
+    run(weighting, terms)
+    gradients = [t.grad.item() for t in terms.values() if t.grad is not None]
+    assert gradients == pytest.approx(expected)
+
+    def total(raw: Sequence[float]) -> float:
+        parts = [math.log1p(math.exp(r)) * a for r, a in zip(raw, alpha, strict=True)]
+        return sum(p / sum(parts) * x for p, x in zip(parts, MEANS[2], strict=True))
+
+    for i, name in enumerate(NAMES):
+        parameter = weighting.get_parameter(f"raw.{name}")
+        moved = [[v + s * 1e-4 * (j == i) for j, v in enumerate((0.1, -0.4, 1.3))] for s in (1, -1)]
+        slope = (total(moved[0]) - total(moved[1])) / 2e-4
+        assert parameter.grad is not None
+        assert parameter.grad.item() == pytest.approx(slope, rel=1e-3)
+
+
+def test_adaptive_variance_averages_over_its_window() -> None:
+    weighting = WEIGHTINGS["adaptive-variance"](("depth",), window=2)
+    for value in (1.0, 3.0, 7.0):
+        end(weighting, [value], ["depth"])
+    other = WEIGHTINGS["adaptive-variance"](("depth", "normals"), window=2)
+    for value in (1.0, 3.0, 7.0):
+        end(other, [value, 1.0], ["depth", "normals"])
+    # (3 + 7) / 2 over (1 + 3) / 2 for depth, 1 for normals
+    assert other.weights() == pytest.approx({"depth": 2.5 / 3.5, "normals": 1 / 3.5})
+
+
+def test_adaptive_variance_stays_positive() -> None:
+    weighting = WEIGHTINGS["adaptive-variance"](NAMES)
+    optimizer = torch.optim.SGD(weighting.parameters(), lr=5.0)
+    for _ in range(200):
+        run(weighting, losses([100.0, 0.1, 0.01]))
+        optimizer.step()
+        optimizer.zero_grad()
+    assert min(weighting.weights().values()) > 0
+
+
+class Shared(nn.Module):
+    """One shared layer, three losses on it of very different size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.layer = nn.Parameter(torch.randn(5, generator=generator))
+        self.inputs = torch.randn(3, 5, generator=generator)
+
+    def losses(self) -> dict[str, Tensor]:
+        values = (self.inputs @ self.layer - 1) ** 2 * torch.tensor([10.0, 1.0, 0.1])
+        return dict(zip(NAMES, values, strict=True))
+
+
+def released_gradnorm(
+    network: Shared, first: Tensor, weights: Tensor, alpha: float
+) -> tuple[Tensor, Tensor]:
+    """Gradient of the weights, by differentiating the printed equations twice."""
+    w = weights.clone().requires_grad_()
+    values = torch.stack(list(network.losses().values()))
+    norms = torch.stack(
+        [
+            torch.autograd.grad(w[i] * values[i], network.layer, create_graph=True)[0].norm()
+            for i in range(3)
+        ]
+    )
+    ratio = values.detach() / first
+    target = (norms.mean() * (ratio / ratio.mean()) ** alpha).detach()
+    (gradient,) = torch.autograd.grad((norms - target).abs().sum(), w)
+    return gradient, values.detach()
+
+
+def test_gradnorm_follows_its_equations_step_by_step() -> None:
+    network = Shared()
+    weighting = WEIGHTINGS["gradnorm"](NAMES, alpha=0.7)
+    learnt = [weighting.get_parameter(f"learnt.{name}") for name in NAMES]
+    optimizer = torch.optim.SGD([*learnt, network.layer], lr=1e-3)
+    weights, first = torch.ones(3), torch.stack(list(network.losses().values())).detach()
+    for _ in range(6):
+        expected, _ = released_gradnorm(network, first, weights, 0.7)
+        (slope,) = torch.autograd.grad(
+            (weights * torch.stack(list(network.losses().values()))).sum(), network.layer
+        )
+        run(weighting, network.losses(), [network.layer])
+        found = torch.stack([p.grad for p in learnt if p.grad is not None])
+        assert torch.allclose(found, expected, rtol=1e-4)
+        assert network.layer.grad is not None
+        assert torch.allclose(network.layer.grad, slope, rtol=1e-4)
+        optimizer.step()
+        optimizer.zero_grad()
+        weights = weights - 1e-3 * expected
+        weights = 3 * weights / weights.sum()
+        assert list(weighting.weights().values()) == pytest.approx(weights.tolist(), rel=1e-4)
+    assert weighting.weights()["semantic"] < 1 < weighting.weights()["normals"]
+
+
+def test_gradnorm_leaves_absent_tasks_alone() -> None:
+    network = Shared()
+    weighting = WEIGHTINGS["gradnorm"](NAMES)
+    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.05)
+    for names in (NAMES, NAMES[:2], NAMES[:1], NAMES[:2]):
+        before = weighting.weights()
+        present = {name: network.losses()[name] for name in names}
+        run(weighting, present, [network.layer])
+        optimizer.step()
+        optimizer.zero_grad()
+        after = weighting.weights()
+        assert sum(after.values()) == pytest.approx(3, rel=1e-5)
+        if "normals" not in names:
+            assert after["normals"] == before["normals"]
+        if len(names) == 1:
+            assert after == pytest.approx(before)
+
+
+@pytest.mark.parametrize("name", ["dwa", "rlw", "adaptive-variance", "gradnorm"])
+def test_goes_on_as_if_it_had_never_stopped(name: str) -> None:
+    def steps(weighting: Weighting, network: Shared, count: int) -> list[dict[str, float]]:
+        groups = [{"params": [network.layer]}]
+        groups += [{"params": g.parameters} for g in weighting.parameter_groups()]
+        optimizer = torch.optim.SGD(groups, lr=1e-2)
+        seen = []
+        for i in range(count):
+            torch.manual_seed(i)
+            run(weighting, network.losses(), [network.layer])
+            optimizer.step()
+            optimizer.zero_grad()
+            end(weighting, [loss.item() for loss in network.losses().values()])
+            seen.append(weighting.weights())
+        return seen
+
+    network, weighting = Shared(), WEIGHTINGS[name](NAMES)
+    steps(weighting, network, 3)
+    resumed, moved = WEIGHTINGS[name](NAMES), copy.deepcopy(network)
+    resumed.load_state_dict(weighting.state_dict())
+    assert resumed.weights() == weighting.weights()
+    assert steps(resumed, moved, 3) == steps(weighting, network, 3)
