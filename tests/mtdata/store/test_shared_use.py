@@ -91,7 +91,8 @@ def test_reading_goes_on_while_another_process_adds_a_regime(tmp_path: Path) -> 
         while process.poll() is None and time.monotonic() < until:
             np.testing.assert_array_equal(split.read(0, ["depth"]).image, before)
             reads += 1
-        assert process.wait(10) == 0, process.communicate()[1]
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 0, told
         assert reads
     with open_store(path) as store:
         assert "late" in store.regimes
