@@ -1,6 +1,8 @@
-"""Every benchmark runs in its smoke mode; what it measures is for people, not for a test."""
+"""Every benchmark runs in its smoke mode and prints its figures; their size is for people."""
 
+import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.paths import ROOT
+
+NUMBER = r"(-?[\d,]+(?:\.\d+)?|nan|inf)"
 
 
 def run(name: str, *arguments: str) -> str:
@@ -23,41 +27,78 @@ def run(name: str, *arguments: str) -> str:
     return done.stdout
 
 
+def figures(text: str, *around: str) -> list[float]:
+    """The numbers that stand where `#` stands in these lines; each is finite and above zero."""
+    found = []
+    for each in around:
+        pattern = NUMBER.join(map(re.escape, each.split("#")))
+        matches = re.findall(pattern, text)
+        assert matches, f"{each!r} is not in:\n{text}"
+        for match in matches:
+            groups = [match] if isinstance(match, str) else match
+            numbers = [float(number.replace(",", "")) for number in groups]
+            assert all(math.isfinite(number) and number > 0 for number in numbers), (each, match)
+            found += numbers
+    return found
+
+
+def test_figures_are_refused_where_they_are_none() -> None:
+    assert figures("0.500 s, 1,024 MB", "# s", "# MB") == [0.5, 1024.0]
+    for broken in ("nan s", "inf s", "0.00 s", "-1 s", "some s"):
+        with pytest.raises(AssertionError):
+            figures(broken, "# s")
+
+
 def test_step() -> None:
-    assert "ratio" in run("step")
+    found = run("step")
+    first, second = figures(found, "# s a step (median of")
+    assert figures(found, "ratio #")[0] == pytest.approx(second / first, rel=0.05, abs=0.01)
 
 
 def test_layout() -> None:
-    assert "channels last" in run("layout")
+    found = run("layout")
+    contiguous, last, ratio = figures(found, "contiguous # s, channels last # s a step, ratio #")[
+        :3
+    ]
+    assert ratio == pytest.approx(contiguous / last, rel=0.05, abs=0.02)
 
 
 def test_help() -> None:
-    assert "mttrain --help" in run("help")
+    found = run("help")
+    alone, *programs = figures(found, "# s (median of 1)")
+    assert len(programs) == 3
+    assert all(alone < seconds < 30 for seconds in programs)
 
 
 def test_rooms() -> None:
-    assert "images/s" in run("rooms")
+    figures(run("rooms"), "processes: # images/s (median), # (best); # ms of processor an image")
 
 
 def test_pairs() -> None:
-    found = run("pairs", "--part", "memory")
-    assert "times the memory" in found
-    assert "one pass" in run("pairs", "--part", "step")
+    figures(run("pairs", "--part", "memory"), "# MB, # s a step", ": # times the memory, # times")
+    found = run("pairs", "--part", "step")
+    assert len(figures(found, "# TFLOP a step", "# s a step")) >= 4
 
 
 def test_read() -> None:
-    assert "two workers" in run("read")
+    found = run("read")
+    figures(found, "# ms a sample  ", "two workers: # times the samples of one")
+    read, shown = figures(found, "read # bytes; its images and labels have #")
+    assert read == pytest.approx(shown, rel=0.5)
 
 
 @pytest.mark.real
 def test_build(shared: Path) -> None:
-    assert "times the bare work" in run("build", "--source", str(shared / "data" / "nyuv2"))
+    figures(run("build", "--source", str(shared / "data" / "nyuv2")), "# times the bare work")
 
 
 def test_memory() -> None:
-    assert "bytes an image" in run("memory")
+    found = run("memory")
+    figures(found, "jobs: # MiB, a worker # MiB")
+    assert re.search(r"grows by -?\d+ bytes an image from \d+ to \d+", found)
 
 
 @pytest.mark.real
 def test_size(shared: Path) -> None:
-    assert "ratio 0." in run("size", "--source", str(shared / "data" / "nyuv2"))
+    found = figures(run("size", "--source", str(shared / "data" / "nyuv2")), "ratio #")
+    assert all(ratio < 1 for ratio in found)

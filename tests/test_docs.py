@@ -1,13 +1,19 @@
 """The examples of README and documentation run."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from cli.mttrain import mttrain
+from cli.shared.common import run
 from tests.paths import ROOT
+from tests.small_run import as_arguments, small_layer, small_store
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -19,8 +25,26 @@ EXAMPLES = [
 ]
 
 
+@pytest.fixture(scope="session")
+def run_and_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a user who reads on has: a run `runs/a`, and two images in `photos`."""
+    folder = tmp_path_factory.mktemp("user")
+    store = small_store(folder)
+    arguments = [*as_arguments(small_layer(store) | {"epochs": 1}), "--out", str(folder / "runs/a")]
+    assert run(mttrain, arguments) == 0
+    (folder / "photos").mkdir()
+    for seed in range(2):
+        pixels = np.random.default_rng(seed).integers(0, 256, (48, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"{seed}.jpg")
+    return folder
+
+
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_python_example_runs(code: str, tmp_path: Path) -> None:
+def test_python_example_runs(code: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if "runs/a" in code:
+        given = request.getfixturevalue("run_and_photos")
+        for name in ("runs", "photos"):
+            shutil.copytree(given / name, tmp_path / name)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -29,3 +53,11 @@ def test_python_example_runs(code: str, tmp_path: Path) -> None:
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 3
+
+
+def test_no_example_hides_behind_a_condition() -> None:
+    """What runs only where a file happens to be proves nothing."""
+    for example in EXAMPLES:
+        (code,) = example.values
+        assert ".is_dir()" not in str(code)
+        assert ".exists()" not in str(code)

@@ -71,9 +71,9 @@ def pick(
     """
     chosen = next(iter(store.splits.values())) if split is None else store.split(split)
     if random is None:
-        places = list(range(min(first or 0, len(chosen))))
+        places = list(range(min(first or 0, len(chosen.keys))))
     else:
-        drawn = np.random.default_rng(seed).permutation(len(chosen))[:random]
+        drawn = np.random.default_rng(seed).permutation(len(chosen.keys))[:random]
         places = sorted(drawn.tolist())
     return chosen.name, tuple(chosen.keys[place] for place in places)
 

@@ -1,6 +1,5 @@
 """The loader: what a batch holds is a function of (seed, epoch, step)."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,18 +97,23 @@ def test_global_generators_are_left_alone() -> None:
 
 @dataclass
 class Slow:
-    seconds: float
+    """A transform that takes a second by a clock that nothing else moves."""
+
+    now: float = 0.0
 
     def __call__(self, sample: Sample, rng: np.random.Generator, tasks: Sequence[Task]) -> Sample:
-        time.sleep(self.seconds)
+        self.now += 1.0
         return sample
 
 
-def test_waiting_is_counted_and_working_is_not() -> None:
-    loader = Loader(make(6, transform=Slow(0.02)), 3)
-    for _ in loader.epoch(0):
-        time.sleep(0.2)
-    assert 0.12 < loader.waited < 0.35
+def test_waiting_is_counted_and_working_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Slow()
+    monkeypatch.setattr("mtdata.reading.loader.perf_counter", lambda: clock.now)
+    loader = Loader(make(6, transform=clock), 3)
+    for epoch in range(2):
+        for _ in loader.epoch(epoch):
+            clock.now += 100.0
+    assert loader.waited == 12.0
 
 
 @dataclass

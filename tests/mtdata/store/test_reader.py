@@ -171,18 +171,23 @@ def test_pickle_drops_the_handle(path: Path) -> None:
     )
 
 
-def _sum(split: Split) -> int:
-    return int(split.read(2, ["depth"]).image.sum())
+def _read_elsewhere(split: Split) -> tuple[int, int, bytes]:
+    """The process, the one that opened the file that it reads, and an image."""
+    image = split.read(2, ["depth"]).image.tobytes()
+    return os.getpid(), split.handle._pid, image
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_other_processes_open_for_themselves(path: Path, method: str) -> None:
     split = open_store(path).split("train")
-    here = _sum(split)
+    here, opened_here, image = _read_elsewhere(split)
+    assert here == opened_here == os.getpid()
     with get_context(method).Pool(1) as pool:
-        assert pool.map(_sum, [split]) == [here]
-    assert _sum(split) == here
+        ((there, opened_there, same),) = pool.map(_read_elsewhere, [split])
+    assert there == opened_there != here
+    assert same == image
+    assert _read_elsewhere(split) == (here, here, image)
 
 
 def test_forked_process_does_not_use_the_inherited_handle(path: Path) -> None:
