@@ -31,6 +31,10 @@ def test_layout() -> None:
     assert "channels last" in run("layout")
 
 
+def test_source_bytes() -> None:
+    assert "times its bytes" in run("source_bytes")
+
+
 def test_help() -> None:
     assert "mttrain --help" in run("help")
 

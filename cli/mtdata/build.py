@@ -1,6 +1,5 @@
 """`mtdata build`."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,13 @@ if TYPE_CHECKING:
     from mtdata.building.regimes import RegimeSpec
     from mtdata.building.summary import BuildPlan, BuildSummary
     from mtdata.sources.base import Source
+
+
+def _cores() -> int:
+    from mtdata.reading.memory import cores
+
+    return cores()
+
 
 SOURCE_OPTIONS = (
     "classes", "depth", "normals", "crop", "layout", "edges", "images", "unlabelled"
@@ -103,8 +109,8 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     "--jobs",
     "-j",
     type=click.IntRange(min=1),
-    default=lambda: os.cpu_count() or 1,
-    help="Worker processes.  [default: one a core]",
+    default=_cores,
+    help="Worker processes.  [default: one a core that may be used]",
 )
 @seed_option
 @click.option(
