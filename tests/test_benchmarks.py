@@ -63,6 +63,10 @@ def test_layout() -> None:
     assert ratio == pytest.approx(contiguous / last, rel=0.05, abs=0.02)
 
 
+def test_source_bytes() -> None:
+    assert "times its bytes" in run("source_bytes")
+
+
 def test_help() -> None:
     found = run("help")
     alone, *programs = figures(found, "# s (median of 1)")

@@ -1,6 +1,5 @@
 """`mtdata build`."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,13 @@ if TYPE_CHECKING:
     from mtdata.building.regimes import RegimeSpec
     from mtdata.building.summary import BuildPlan, BuildSummary
     from mtdata.sources.base import Source
+
+
+def _cores() -> int:
+    from mtdata.reading.memory import cores
+
+    return cores()
+
 
 SOURCE_OPTIONS = (
     "classes", "depth", "normals", "crop", "layout", "edges", "images", "unlabelled"
@@ -128,8 +134,8 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     "-j",
     "--jobs",
     type=click.IntRange(min=1),
-    default=lambda: os.cpu_count() or 1,
-    help="Worker processes.  [default: one a core]",
+    default=_cores,
+    help="Worker processes.  [default: one a core that may be used]",
 )
 @seed_option
 @click.option(

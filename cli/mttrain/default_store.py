@@ -1,6 +1,5 @@
 """The store that `mttrain` takes where none is named."""
 
-import os
 from pathlib import Path
 
 from cli.shared.common import say
@@ -38,6 +37,7 @@ def build_rooms() -> Path:
     from mtdata import SOURCES
     from mtdata.building.build import build
     from mtdata.building.regimes import RegimeSpec
+    from mtdata.reading.memory import cores
 
     source = SOURCES["rooms"](None)
     say(f"No store in {FOLDER}/: building made-up rooms into {ROOMS}, which takes a moment.")
@@ -46,7 +46,7 @@ def build_rooms() -> Path:
         summary = build(
             source,
             ROOMS,
-            jobs=os.cpu_count() or 1,
+            jobs=cores(),
             regimes=[RegimeSpec("one"), RegimeSpec("random")],
             mode="resume",
             progress=report,

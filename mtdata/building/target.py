@@ -27,7 +27,9 @@ def check_target(out: Path, mode: Mode) -> None:
     Raises:
         UsageError: where a folder, or in mode "new" a store or a partial build is in the way.
     """
-    if out.is_dir():
+    with disk_errors(out):
+        is_folder = out.is_dir()
+    if is_folder:
         raise UsageError(f"`out` should be a file; {out} is a folder. Add the name of a file.")
     if mode != "new":
         return

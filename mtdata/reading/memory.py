@@ -1,13 +1,16 @@
-"""What the system gives a process that reads: memory that stays, and how much there is."""
+"""What the system gives a process: memory that stays, how much there is, and processors."""
 
 import ctypes
+import os
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 SAMPLES = 256 << 20
 STEPS = 2**31 - 1
 """Bytes that are kept between samples, and between training steps; more cannot be asked for."""
+PROC, GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 _kept = 0
 
 
@@ -38,8 +41,18 @@ def available() -> int | None:
     return min(found) if found else None
 
 
+def cores() -> int:
+    """Processors that this process may use: fewer than there are under an affinity or a quota."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    quotas = [share for group in _groups("cpu") if (share := _quota(group)) is not None]
+    return max(1, min([allowed, *(round(share) for share in quotas)]))
+
+
 def _of_machine() -> int | None:
-    path = Path("/proc/meminfo")
+    path = PROC / "meminfo"
     if not path.is_file():
         return None
     lines = (line.split() for line in path.read_text().splitlines())
@@ -47,10 +60,44 @@ def _of_machine() -> int | None:
 
 
 def _of_group() -> int | None:
-    """What a limit of the control group (a container, a batch job) leaves."""
-    folder = Path("/sys/fs/cgroup")
+    """What limits of the control groups (a container in a batch job in a slice) leave, at least."""
+    left = []
+    for group in _groups("memory"):
+        for names in (("memory.max", "memory.current"),
+                      ("memory.limit_in_bytes", "memory.usage_in_bytes")):  # fmt: skip
+            limit, used = (_word(group / name) for name in names)
+            if limit.isdigit() and used.isdigit():
+                left.append(max(0, int(limit) - int(used)))
+    return min(left) if left else None
+
+
+def _quota(group: Path) -> float | None:
+    """Processors that a group may use, where it says so."""
+    quota, _, period = _word(group / "cpu.max").partition(" ")
+    if not quota:
+        quota, period = _word(group / "cpu.cfs_quota_us"), _word(group / "cpu.cfs_period_us")
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """The folders of the control group of this process and of all above it.
+
+    A limit of any of them holds. In a container the path may be that of the host; what of it is
+    not there is passed over, and the root is what the container sees as its own.
+    """
+    for line in _word(PROC / "self" / "cgroup").splitlines():
+        _, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if names and controller not in names.split(","):
+            continue
+        base = GROUPS / controller if names else GROUPS
+        inner = PurePosixPath(path.lstrip("/"))
+        for place in (inner, *inner.parents):
+            yield base / place
+
+
+def _word(path: Path) -> str:
     try:
-        limit, used = ((folder / f"memory.{name}").read_text() for name in ("max", "current"))
+        return path.read_text().strip()
     except OSError:
-        return None
-    return int(limit) - int(used) if limit.strip().isdigit() else None
+        return ""

@@ -95,9 +95,12 @@ def list_root(root: Path, download: str) -> list[str]:
     Raises:
         SourceNotFoundError: where it is no folder.
     """
-    if root.is_dir():
-        return sorted(path.name for path in root.iterdir())
-    what = "it is a file" if root.exists() else "there is nothing of that name"
+    try:
+        if root.is_dir():
+            return sorted(path.name for path in root.iterdir())
+        what = "it is a file" if root.exists() else "there is nothing of that name"
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        what = f"it cannot be read ({error.strerror})"
     raise SourceNotFoundError(f"{root} should be a folder; {what}. {download}")
 
 

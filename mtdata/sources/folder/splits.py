@@ -64,6 +64,12 @@ def _by_list(keys: list[str], lists: Mapping[str, str], root: Path) -> Assigned:
         path = root / name
         check_links([path], root)
         listed = read_list(path, known)
+        if not listed:
+            raise SampleError(
+                path,
+                f"should name the images of `{split}`; it names none.",
+                "Add some, or remove it.",
+            )
         for key in listed:
             if key in owner:
                 raise SampleError(

@@ -1,12 +1,12 @@
 """`manifest.json`: what a result depends on besides its configuration."""
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from mtdata.reading.memory import cores
 from mtmodels.training.record.runfolder import FORMAT
 
 PACKAGES = ("mtpartial", "torch", "torchvision", "lightning-fabric", "numpy", "h5py",
@@ -75,7 +75,7 @@ def host() -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "processor": processor(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "cards": cards,
     }

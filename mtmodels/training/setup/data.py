@@ -1,7 +1,6 @@
 """What a run trains and is scored on: store, tasks, regime, hold-out."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -16,6 +15,7 @@ from mtdata.reading.augment import Augmentation
 from mtdata.reading.cache import Cache, share_memory
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.holdout import holdout
+from mtdata.reading.memory import cores
 from mtdata.reading.photometric import Photometric
 from mtmodels.methods import METHODS
 from mtmodels.training.config import AugmentationPart, Config
@@ -165,7 +165,7 @@ def augmentation(part: AugmentationPart) -> Augmentation:
 
 def default_workers() -> int:
     """Reading processes: one for two cores, at most four."""
-    return min(4, max(1, (os.cpu_count() or 1) // 2))
+    return min(4, max(1, cores() // 2))
 
 
 def default_out(config: Config, dataset: str, regime: str) -> Path:
