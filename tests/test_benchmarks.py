@@ -61,3 +61,13 @@ def test_memory() -> None:
 @pytest.mark.real
 def test_size(shared: Path) -> None:
     assert "ratio 0." in run("size", "--source", str(shared / "data" / "nyuv2"))
+
+
+def test_regimes() -> None:
+    lines = [line.split() for line in run("regimes").splitlines() if "bytes written" in line]
+    in_place, copied = (int(line[2].replace(",", "")) for line in lines)
+    assert in_place < copied / 2
+
+
+def test_million() -> None:
+    assert "bytes an image" in run("million")

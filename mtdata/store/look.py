@@ -27,7 +27,7 @@ SAMPLE_BYTES = 2**30
 """Bytes of a decoded image or label, at most; in a small file it is less."""
 CHUNKS = 30_000
 """Chunks whose size in the file is looked at; of larger stores `mtdata verify` looks at all."""
-SECONDS = 5.0
+SECONDS = 3
 """What reading the texts of a store of before may take. HDF5 reads some broken heaps for ever."""
 FLETCHER, DEFLATE, SHUFFLE, BLOSC = h5py.h5z.FILTER_FLETCHER32, 1, 2, 32001
 PIPELINES = ((FLETCHER,), (SHUFFLE, DEFLATE, FLETCHER), (BLOSC, FLETCHER))
@@ -258,6 +258,9 @@ def _check_end(heap: Texts) -> None:
         child = os.fork()
     if child == 0:
         try:
+            # It ends by itself too, should this process be gone before.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(2 * SECONDS)
             for found, name in heap:
                 h5py.AttributeManager(
                     h5py.Dataset(found)
