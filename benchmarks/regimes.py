@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -76,7 +77,7 @@ def main() -> None:
         print(describe())
         print(f"a store of {path.stat().st_size:,} bytes, a regime of {table.labels.size:,}")
         for name, add in (("in place", add_regime), ("by a copy", by_copy)):
-            written, seconds = cost(lambda name=name, add=add: add(path, name, table))
+            written, seconds = cost(partial(add, path, name, table))
             print(f"{name:10} {written:13,} bytes written in {1e3 * seconds:7.1f} ms")
 
 

@@ -2,12 +2,14 @@
 
 import ctypes
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.sharedctypes import RawValue
 from multiprocessing.util import Finalize
+from pathlib import Path
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -96,13 +98,22 @@ class Loader:
             MtdataError: what reading a sample raised, in whatever process.
         """
         self._order.epoch, self._order.start_step = epoch, start_step
+        batches = self._batches()
         since = perf_counter()
-        for batch in self._loader:
+        for batch in batches:
             self.waited += perf_counter() - since
             if isinstance(batch, MtdataError):
                 raise batch
             yield batch.unpack() if isinstance(batch, Parcel) else batch
             since = perf_counter()
+
+    def _batches(self) -> Iterator[Any]:
+        try:
+            yield from self._loader
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, MtdataError) or (why := _lacking(error)) is None:
+                raise
+            raise MtdataError(why) from error
 
 
 class _Order(Sampler[list[tuple[int, int]]]):
@@ -150,6 +161,28 @@ def _collate(samples: list[Sample] | MtdataError) -> Batch | Parcel | MtdataErro
         return samples
     batch = collate(samples)
     return batch if get_worker_info() is None else pack(batch)
+
+
+def _lacking(error: Exception) -> str | None:
+    """What workers had too little of, and the way out; None where it is something else.
+
+    torch tells of it in many words, of which few are about that.
+    """
+    text = str(error)
+    if "Bus error" in text or "shared memory" in text or "/torch_" in text:
+        free = ""
+        if Path("/dev/shm").is_dir():
+            free = f" ({shutil.disk_usage('/dev/shm').free / 1e6:.0f} MB are free)"
+        return (
+            f"the workers should have room in /dev/shm for the batches that they hand over; found "
+            f"too little{free}. Give it more (docker run --shm-size 2g), or read with --workers 0."
+        )
+    if "Too many open files" in text or "ancdata" in text:
+        return (
+            "the workers should be able to open more files; this process has as many as it may. "
+            "Allow more (ulimit -n 4096), or use fewer --workers."
+        )
+    return None
 
 
 def _close(closing: Any) -> None:

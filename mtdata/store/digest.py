@@ -26,7 +26,8 @@ def cell_digest(stored: NDArray[Any]) -> bytes:
     little = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
     digest = start_digest(little.dtype, stored.shape)
     digest.update(np.ascontiguousarray(little).data)
-    return digest.digest()
+    found: bytes = digest.digest()
+    return found
 
 
 def start_digest(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:

@@ -165,3 +165,36 @@ def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
 def test_an_empty_dataset_is_refused() -> None:
     with pytest.raises(MtdataError, match="of 0 images"):
         Loader(make().subset(np.zeros(10, np.bool_)), 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible", "/dev/shm"),
+        ("unable to mmap 9 bytes from file </torch_7_1>: Cannot allocate memory", "--workers 0"),
+        ("received 0 items of ancdata", "ulimit -n"),
+        ("[Errno 24] Too many open files", "ulimit -n"),
+    ],
+)
+def test_what_workers_lack_is_told_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, said: str, told: str
+) -> None:
+    def fail() -> Any:
+        raise RuntimeError(said)
+        yield
+
+    loader = Loader(make(), 4)
+    monkeypatch.setattr(loader, "_loader", fail())
+    with pytest.raises(MtdataError, match=told):
+        list(loader.epoch(0))
+
+
+def test_other_errors_of_workers_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Any:
+        raise RuntimeError("something else")
+        yield
+
+    loader = Loader(make(), 4)
+    monkeypatch.setattr(loader, "_loader", fail())
+    with pytest.raises(RuntimeError, match="something else"):
+        list(loader.epoch(0))

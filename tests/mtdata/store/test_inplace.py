@@ -190,7 +190,7 @@ def test_a_change_that_cannot_be_completed_is_told(
 ) -> None:
     inplace._note(path, {0: path.read_bytes()[: inplace.PAGE]})
     with monkeypatch.context() as patch:
-        patch.setattr(inplace.os, "access", lambda *_: False)
+        patch.setattr(os, "access", lambda *_: False)
         with pytest.raises(MtdataError, match="should be writable once"):
             open_store(path)
     assert open_store(path).default_regime == "one"
