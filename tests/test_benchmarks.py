@@ -106,3 +106,13 @@ def test_memory() -> None:
 def test_size(shared: Path) -> None:
     found = figures(run("size", "--source", str(shared / "data" / "nyuv2")), "ratio #")
     assert all(ratio < 1 for ratio in found)
+
+
+def test_regimes() -> None:
+    lines = [line.split() for line in run("regimes").splitlines() if "bytes written" in line]
+    in_place, copied = (int(line[2].replace(",", "")) for line in lines)
+    assert in_place < copied / 2
+
+
+def test_million() -> None:
+    assert all(found <= 40 for found in figures(run("million"), "# bytes an image"))

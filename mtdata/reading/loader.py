@@ -163,7 +163,7 @@ def _collate(samples: list[Sample] | MtdataError) -> Batch | Parcel | MtdataErro
 
 def _why_reading_ended(said: str) -> str | None:
     """What torch's words for a lack of memory or files mean, and the way out; None for others."""
-    if any(word in said for word in ("shared memory", "Bus error", "No space left", "shm")):
+    if any(word in said for word in ("shared memory", "Bus error", "No space left", "shm", "/torch_")):
         shared = Path("/dev/shm")
         usage = shutil.disk_usage(shared) if shared.is_dir() else None
         size = "" if usage is None else f"; it has {usage.total / 1e6:.0f} MB"
@@ -177,7 +177,7 @@ def _why_reading_ended(said: str) -> str | None:
             "reading processes should have memory; the system ended one for want of it. Give fewer "
             "--workers or a smaller --batch."
         )
-    if "Too many open files" in said:
+    if "Too many open files" in said or "ancdata" in said:
         return (
             "reading processes should be able to open files; the limit of this shell is reached. "
             "Raise it (ulimit -n 4096), or give fewer --workers."

@@ -40,7 +40,7 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
+def alone(path: Path, *, wait: bool = True, elsewhere: bool = True) -> Iterator[bool]:
     """Hold the lock of a file that is about to be replaced, and yield whether it is held.
 
     The lock is on a file beside it, since HDF5 locks the file itself for whoever reads it, and a
@@ -50,6 +50,7 @@ def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
     Args:
         path: The file.
         wait: Wait for whoever holds it; else yield False where somebody does.
+        elsewhere: Whether the command can write to another path, with --out.
 
     Raises:
         MtdataError: where the file system has no locks, or the folder cannot be written.
@@ -60,7 +61,7 @@ def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
 
     place = path.with_name(f".{path.name}.lock")
     lock = FileLock(place, timeout=-1 if wait else 0, fallback_to_soft=False)
-    if not _taken(lock, path):
+    if not _taken(lock, path, elsewhere=elsewhere):
         yield False
         return
     try:
@@ -70,11 +71,11 @@ def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
         lock.release()
 
 
-def _taken(lock: "BaseFileLock", path: Path) -> bool:
+def _taken(lock: "BaseFileLock", path: Path, *, elsewhere: bool) -> bool:
     from filelock import Timeout
 
     try:
-        with disk_errors(path):
+        with disk_errors(path, elsewhere=elsewhere):
             path.parent.stat()  # a folder that is not there would be made
             lock.acquire()
     except Timeout:

@@ -24,9 +24,15 @@ def cell_digest(stored: NDArray[Any]) -> bytes:
     tasks): no floating-point unit has a say in it. Padding is cut off before.
     """
     little = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
-    digest = hashlib.sha256(f"{little.dtype.str}{list(stored.shape)}".encode())
+    digest = start_digest(little.dtype, stored.shape)
     digest.update(np.ascontiguousarray(little).data)
-    return digest.digest()
+    found: bytes = digest.digest()
+    return found
+
+
+def start_digest(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+    """The digest of an array of which no values were taken in yet."""
+    return hashlib.sha256(f"{dtype.str}{list(shape)}".encode())
 
 
 def content_digest(

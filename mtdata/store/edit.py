@@ -158,7 +158,7 @@ def placed(name: str, table: RegimeTable, split: Split) -> RegimeInfo:
 def _alone_with(path: Path) -> Iterator[Store]:
     """A store that nobody else changes meanwhile."""
     Store(path).close()  # what is no store is told before anything is made beside it
-    with alone(path):
+    with alone(path, elsewhere=False):
         complete(path)
         with Store(path) as store:
             yield store

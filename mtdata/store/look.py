@@ -27,7 +27,8 @@ SAMPLE_BYTES = 2**30
 """Bytes of a decoded image or label, at most; in a small file it is less."""
 CHUNKS = 30_000
 """Chunks whose size in the file is looked at; of larger stores `mtdata verify` looks at all."""
-SECONDS = 5.0
+SHORT = "a chunk has"
+SECONDS = 3
 """What reading the texts of a store of before may take. HDF5 reads some broken heaps for ever."""
 FLETCHER, DEFLATE, SHUFFLE, BLOSC = h5py.h5z.FILTER_FLETCHER32, 1, 2, 32001
 PIPELINES = ((FLETCHER,), (SHUFFLE, DEFLATE, FLETCHER), (BLOSC, FLETCHER))
@@ -168,7 +169,8 @@ def _look_array(dataset: h5py.Dataset, size: int, heap: Texts, budget: int) -> i
         raise ValueError(f"{name} claims {n:,} x {expected:,} bytes in a file of {size:,}")
     if budget >= n:
         _look_chunks(dataset, size, expected)
-    return budget - min(n, budget)
+    left: int = budget - min(n, budget)
+    return left
 
 
 def _look_chunks(dataset: h5py.Dataset, size: int, expected: int) -> None:
@@ -197,7 +199,7 @@ def chunk_problems(dataset: h5py.Dataset, size: int, expected: int) -> Iterator[
 
     found = dataset.id.chunk_iter(wrong)
     if found is not None:
-        yield f"a chunk has {found.size} bytes, of which no {expected} can be made"
+        yield f"{SHORT} {found.size} bytes, of which no {expected} can be made"
 
 
 def _pipeline(dataset: h5py.Dataset) -> tuple[int, ...]:
@@ -267,6 +269,9 @@ def _check_end(heap: Texts) -> None:
         child = os.fork()
     if child == 0:
         try:
+            # It ends by itself too, should this process be gone before.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(2 * SECONDS)
             for found, name in heap:
                 h5py.AttributeManager(
                     h5py.Dataset(found)

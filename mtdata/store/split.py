@@ -17,7 +17,7 @@ from mtdata.store.handle import Handle
 from mtdata.store.look import array_problems
 from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
-from mtdata.store.tables import Keys, Runs, read_table
+from mtdata.store.tables import Keys, Runs, blocks, problems, read_table
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Camera, Extent, Sample
 from mtdata.tasks.stored import StoredSample
@@ -52,14 +52,16 @@ class Split:
     @cached_property
     def keys(self) -> Keys:
         """The official image ids, n of them."""
-        return Keys(self._table(layout.KEY))
+        table = self._table(layout.KEY)
+        # Whoever writes keys to lead elsewhere makes their digest match too.
+        for problem in () if self.believe else problems(layout.KEY, table):
+            raise broken(self.handle.path, f"split {self.name} {problem}")
+        return Keys(table)
 
     @cached_property
     def labelled(self) -> NDArray[np.bool_]:
         """Where the store has a label, bool [n, tasks]."""
-        shown: NDArray[np.bool_] = self._table(layout.VALID_PIXELS) > 0
-        shown.flags.writeable = False
-        return shown
+        return self._table(layout.VALID_PIXELS, of=lambda pixels: pixels > 0)
 
     @cached_property
     def valid_pixels(self) -> NDArray[np.int32]:
@@ -104,10 +106,10 @@ class Split:
         """Names of all regimes, "full" first."""
         return (layout.FULL, *self.stored)
 
-    def _table(self, name: str) -> NDArray[Any]:
+    def _table(self, name: str, **options: Any) -> NDArray[Any]:
         with reading(self.handle.path, f"split {self.name}"):
             dataset = self.handle.file[f"{self.name}/{name}"]
-            return read_table(dataset, believe=self.believe)
+            return read_table(dataset, believe=self.believe, **options)
 
     def visible(self, regime: str = layout.FULL) -> NDArray[np.bool_]:
         """Which labels may be seen, bool [n, tasks]: valid pixels, and shown by the regime.
@@ -210,7 +212,9 @@ class Split:
 
     @cached_property
     def _runs_of_cameras(self) -> Runs:
-        return Runs(self._table(layout.CAMERA))
+        with reading(self.handle.path, f"split {self.name}"):
+            dataset = self.handle.file[f"{self.name}/{layout.CAMERA}"]
+            return Runs(blocks(dataset, believe=self.believe))
 
     def extent(self, index: int) -> Extent | None:
         """Where the true image lies in the stored one, which is padded below and right of it."""

@@ -34,6 +34,11 @@ class Depth(Kind):
             raise ValueError(f"`unit` should be m, 1/m, px or disparity; found {self.unit!r}.")
         if self.dtype not in ("uint16", "float32"):
             raise ValueError(f"`dtype` should be uint16 or float32; found {self.dtype!r}.")
+        if not (0 < self.scale < float("inf") and abs(self.offset) < float("inf")):
+            raise ValueError(
+                f"`scale` should be above 0, and `offset` a number; found {self.scale} and "
+                f"{self.offset}."
+            )
 
     @property
     def inverse(self) -> bool:

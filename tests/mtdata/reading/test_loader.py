@@ -178,7 +178,9 @@ def test_an_empty_dataset_is_refused() -> None:
          "dataloader's workers are out of shared memory.", "/dev/shm.*--workers 0.*--shm-size"),
         ("unable to write to file </torch_7>: No space left on device (28)", "/dev/shm"),
         ("DataLoader worker (pid 7) is killed by signal: Killed. ", "fewer --workers"),
-        ("received 0 items of ancdata: Too many open files", "ulimit -n"),
+        ("unable to mmap 9 bytes from file </torch_7_1>: Cannot allocate memory", "--workers 0"),
+        ("received 0 items of ancdata", "ulimit -n"),
+        ("[Errno 24] Too many open files", "ulimit -n"),
     ],
 )  # fmt: skip
 def test_a_lack_of_memory_or_files_is_told_with_the_way_out(

@@ -126,7 +126,7 @@ def test_kills_at_random_moments(path: Path) -> None:
 
 
 def test_readers_see_the_old_or_the_new(path: Path) -> None:
-    """While regimes come and go, a thread opens the store and reads, and another goes on reading."""
+    """While regimes come and go, threads open the store, and go on reading what they opened."""
     done, failures = threading.Event(), list[BaseException]()
     image = open_store(path).split("train").read(0, []).image
 
@@ -190,7 +190,7 @@ def test_a_change_that_cannot_be_completed_is_told(
 ) -> None:
     inplace._note(path, {0: path.read_bytes()[: inplace.PAGE]})
     with monkeypatch.context() as patch:
-        patch.setattr(inplace.os, "access", lambda *_: False)
+        patch.setattr(os, "access", lambda *_: False)
         with pytest.raises(MtdataError, match="should be writable once"):
             open_store(path)
     assert open_store(path).default_regime == "one"
