@@ -18,7 +18,7 @@ from mtmodels.networks.base import Network
 from mtmodels.predicting.formats import value_at
 from mtmodels.predicting.sizes import How, Size, network_size
 from mtmodels.training.loop.layout import memory_format
-from mtmodels.training.loop.precision import resolve
+from mtmodels.training.loop.precision import fabric_on, resolve
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Predictor:
         card = device == "auto" and torch.cuda.is_available()
         place = torch.device("cuda" if card else "cpu")
         name = resolve("auto" if precision == "16" and not card else precision, place).name
-        fabric = Fabric(accelerator=place.type, devices=1, precision=name)
+        fabric = fabric_on(place, name)
         layout = memory_format(network, fabric)
         network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
         return cls(network.eval(), tuple(tasks), fabric, trained_size)

@@ -1,6 +1,7 @@
 """The dataset in a `DataLoader` of torch, and the loader as an iterable."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ def test_a_plain_data_loader_gives_batches(workers: int, *, named: bool) -> None
 def test_in_a_process_that_begins_from_nothing(tmp_path: Path) -> None:
     with mtdata.open_store(fake_store(tmp_path)) as store:
         data = store.dataset("train", regime="one")
-        loader = DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             data,  # type: ignore[arg-type]
             batch_size=2,
             num_workers=1,
