@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtdata.plugins import Plugin, load_plugin
+    from mtdata.reading.augment import Augmentation
+    from mtdata.reading.batch import Batch, collate
+    from mtdata.reading.dataset import Dataset
+    from mtdata.reading.loader import Loader
+    from mtdata.reading.photometric import Photometric
     from mtdata.regimes import REGIMES
     from mtdata.regimes.base import Regime
     from mtdata.sources import SOURCES
@@ -16,6 +21,12 @@ if TYPE_CHECKING:
 
 # Every command imports this package, and numpy alone costs 0.2 s: all of it waits until it is used.
 _HOME = {
+    "collate": "mtdata.reading.batch",
+    "Photometric": "mtdata.reading.photometric",
+    "Loader": "mtdata.reading.loader",
+    "Dataset": "mtdata.reading.dataset",
+    "Batch": "mtdata.reading.batch",
+    "Augmentation": "mtdata.reading.augment",
     "KINDS": "mtdata.tasks.kinds",
     "REGIMES": "mtdata.regimes",
     "SOURCES": "mtdata.sources",
@@ -48,18 +59,24 @@ __all__ = [
     "REGIMES",
     "SOURCES",
     "TASK_ORDER",
+    "Augmentation",
+    "Batch",
     "Binary",
     "Camera",
     "Classes",
+    "Dataset",
     "Depth",
     "Kind",
+    "Loader",
     "Normals",
+    "Photometric",
     "Plugin",
     "Regime",
     "Sample",
     "Source",
     "Store",
     "Task",
+    "collate",
     "load_plugin",
     "open_store",
 ]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mtmodels.networks import NETWORKS
     from mtmodels.networks.base import EncoderOptions, Network, NetworkOptions, Output
     from mtmodels.options import Factor, Options, Positive, Share, Weight
+    from mtmodels.predicting.opening import load
+    from mtmodels.predicting.predictor import Predictor
     from mtmodels.weightings import WEIGHTINGS
     from mtmodels.weightings.base import Weighting
 
@@ -35,6 +37,8 @@ _HOME = {
         "mtmodels.networks": ("NETWORKS",),
         "mtmodels.networks.base": ("EncoderOptions", "Network", "NetworkOptions", "Output"),
         "mtmodels.options": ("Factor", "Options", "Positive", "Share", "Weight"),
+        "mtmodels.predicting.opening": ("load",),
+        "mtmodels.predicting.predictor": ("Predictor",),
         "mtmodels.weightings": ("WEIGHTINGS",),
         "mtmodels.weightings.base": ("Weighting",),
     }.items()
@@ -63,6 +67,7 @@ __all__ = [
     "Output",
     "ParameterGroup",
     "Positive",
+    "Predictor",
     "Share",
     "Stage",
     "Supervision",
@@ -73,5 +78,6 @@ __all__ = [
     "Weight",
     "Weighting",
     "kind_model",
+    "load",
     "load_plugin",
 ]

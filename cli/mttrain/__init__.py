@@ -201,6 +201,8 @@ def mttrain(
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
+    if sys.stderr.isatty():
+        say("Loading libraries and looking at the data, which takes some seconds.")
     layers = _layers(recipe, assignments, flags, plugins, trust_plugins=trust_plugins)
     job = _prepare(layers, flags, out=out, mode=mode, dry_run=dry_run, trust_plugins=trust_plugins)
     if dry_run:

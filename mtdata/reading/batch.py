@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
+from torch.utils.data._utils.collate import default_collate_fn_map
 
 from mtdata.tasks.sample import Extent, Sample
 
@@ -150,3 +151,12 @@ def join(batches: Sequence[Batch]) -> Batch:
 def _extents(batch: Batch) -> tuple[Extent, ...]:
     whole = Extent(0, 0, *batch.image.shape[-2:])
     return (whole,) * len(batch) if batch.extents is None else batch.extents
+
+
+def known_to_torch() -> None:
+    """Let a `DataLoader` without a `collate_fn` of its own stack samples with `collate`."""
+
+    def stack(samples: Sequence[Sample], *, collate_fn_map: object) -> Batch:
+        return collate(samples)
+
+    default_collate_fn_map.setdefault(Sample, stack)

@@ -169,6 +169,13 @@ class Dataset:
         epoch, index = index if isinstance(index, tuple) else (0, index)
         return self.read(index, epoch)
 
+    def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> list[Sample]:
+        """Read several, which is what a `DataLoader` of torch asks for."""
+        from mtdata.reading.batch import known_to_torch
+
+        known_to_torch()
+        return [self[item] for item in items]
+
     def subset(self, mask: NDArray[np.bool_]) -> "Dataset":
         """Only the images where `mask` [n] holds."""
         return replace(self, indices=self.rows[mask])

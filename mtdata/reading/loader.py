@@ -34,12 +34,14 @@ class Loader:
 
     What a batch holds depends on (seed, epoch, step) and neither on the number of workers nor on
     what was loaded before; nor does loading touch the global state of any random generator.
+    Iterating over it gives the first epoch, then the next one, and so on; `epoch` gives any.
 
     Args:
         dataset: What to load.
         batch: Images a batch.
         seed: Of the order and of each sample's randomness.
-        shuffle: Whether each epoch has an order of its own; else that of the dataset.
+        shuffle: Whether each epoch has an order of its own, as training wants; else, and by
+            default, that of the dataset.
         drop_last: Whether to leave out the batch that would be smaller.
         workers: Processes that read ahead; 0 reads in this one.
         pin_memory: Whether batches come in page-locked memory, for a quick way to a GPU.
@@ -69,6 +71,7 @@ class Loader:
                 "images. Use a smaller batch or more images."
             )
         keep_freed()
+        self._next = 0
         self.waited = 0.0
         """Seconds in which whoever iterates had to wait for data, over all epochs."""
         self._closing = RawValue(ctypes.c_bool, False)
@@ -90,6 +93,11 @@ class Loader:
     def __len__(self) -> int:
         """Steps of an epoch."""
         return self._order.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches of the next epoch, from 0 on; errors as of `epoch`."""
+        self._next += 1
+        return self.epoch(self._next - 1)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from a step on.

@@ -54,8 +54,8 @@ class Parcel:
         found: dict[str, dict[str, Tensor]] = {field: {} for field in ("image", *FIELDS)}
         for entry in self.entries:
             found[entry.field][entry.name] = entry.of(self.block)
-        fields = (found[field] for field in FIELDS)
-        return Batch(self.keys, found["image"][""], *fields, extents=self.extents)
+        labels, valid, rows = (found[field] for field in FIELDS)
+        return Batch(self.keys, found["image"][""], labels, valid, rows, self.extents)
 
     def pin_memory(self) -> "Parcel":
         """The same in page-locked memory; the data loader calls this."""

@@ -15,6 +15,7 @@ from mtdata import Classes, Depth, Task
 from mtdata.errors import UnknownNameError
 from mtdata.inspecting.pictures import render
 from mtmodels.kinds import kind_model
+from mtmodels.predicting.sizes import Size, at_size
 
 RAW = "raw"
 """The folder of what the network gave."""
@@ -163,3 +164,9 @@ def as_array(value: Shaped[Tensor, "c h w"]) -> NDArray[Any]:
     """`[h, w]` of one channel, else `[h, w, c]`, as labels have it."""
     array = value.cpu().numpy()
     return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
+
+
+def value_at(task: Task, given: Float[Tensor, "c h w"], size: Size) -> NDArray[Any]:
+    """The value of a task at each pixel of an image of that size."""
+    value = format_of(task).value
+    return as_array(at_size(given, size, lambda band: value(task, band)))

@@ -6,8 +6,40 @@ from pathlib import Path
 from mtdata import Task
 from mtdata.errors import UnknownNameError
 from mtmodels.predicting.predictor import Predictor
-from mtmodels.training.setup.loading import TrainedRun, Which, load_network
+from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run
 from mtmodels.training.setup.making import make_network
+
+
+def load(
+    run: Path | str,
+    *,
+    tasks: Sequence[str] | None = None,
+    checkpoint: Which | None = None,
+    device: str = "auto",
+    data: Path | None = None,
+    trust_plugins: bool = False,
+) -> Predictor:
+    """Load the network of a run, ready to predict; the store need not be there.
+
+    `load(run)(image)` is what `mtmodels predict` writes for an image. `.tasks` are the tasks, with
+    names and colours of classes and units in their kinds, `.network` is the module, in evaluation
+    mode on its device, which normalises images itself.
+
+    Args:
+        run: The run folder.
+        tasks: What is wanted; None for all of the run.
+        checkpoint: "last" or "best"; None for the one that the run selected.
+        device: "auto" for a card where there is one, or "cpu".
+        data: A store that knows the tasks; only runs of version 0.1 need one.
+        trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
+
+    Raises:
+        RunFolderError: where there is no run or no such checkpoint.
+        DamagedCheckpointError: where its files are not as the run wrote them.
+        UsageError: for an unknown task, and where a store is needed that is not where it was.
+    """
+    opened = open_run(Path(run), trust_plugins=trust_plugins)
+    return open_predictor(opened, tasks=tasks, which=checkpoint, device=device, data=data)
 
 
 def open_predictor(

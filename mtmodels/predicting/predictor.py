@@ -15,9 +15,10 @@ from mtdata import Task
 from mtdata.building.resize import resize_image
 from mtmodels.errors import PredictionError
 from mtmodels.networks.base import Network
-from mtmodels.predicting.sizes import Size
+from mtmodels.predicting.formats import value_at
+from mtmodels.predicting.sizes import How, Size, network_size
 from mtmodels.training.loop.layout import memory_format
-from mtmodels.training.loop.precision import resolve
+from mtmodels.training.loop.precision import fabric_on, resolve
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,35 @@ class Predictor:
         card = device == "auto" and torch.cuda.is_available()
         place = torch.device("cuda" if card else "cpu")
         name = resolve("auto" if precision == "16" and not card else precision, place).name
-        fabric = Fabric(accelerator=place.type, devices=1, precision=name)
+        fabric = fabric_on(place, name)
         layout = memory_format(network, fabric)
         network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
         return cls(network.eval(), tuple(tasks), fabric, trained_size)
+
+    def __call__(self, image: NDArray[Any], *, size: How = "trained") -> dict[str, NDArray[Any]]:
+        """Predict one image, at each of its pixels.
+
+        Args:
+            image: RGB, uint8 `[h, w, 3]`.
+            size: At which size to predict; see `network_size`.
+
+        Returns:
+            For each task an array of the size of the image: class ids uint8 `[h, w]`; the
+            probability of 1 `[h, w]`; depth in the units of the task `[h, w]`; unit vectors
+            `[h, w, 3]`.
+
+        Raises:
+            PredictionError: where a value is not finite.
+            ValueError: where the image has another form.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(
+                "`image` should be uint8 [h, w, 3], red first; "
+                f"found {image.dtype} {list(image.shape)}."
+            )
+        own = image.shape[0], image.shape[1]
+        given = self.predict([image], ["image"], network_size(own, size, self.trained_size))[0]
+        return {task.name: value_at(task, given[task.name], own) for task in self.tasks}
 
     def predict(
         self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], size: Size

@@ -12,11 +12,10 @@ from torch import Tensor
 from mtdata import Classes, Task
 from mtdata.errors import UsageError
 from mtmodels.predicting.folder import Folder
-from mtmodels.predicting.formats import RAW, as_array, format_of, raw_form
+from mtmodels.predicting.formats import RAW, as_array, format_of, raw_form, value_at
 from mtmodels.predicting.mapped_picture import mapped_picture
 from mtmodels.predicting.mapper import Mapper
 from mtmodels.predicting.picture import picture
-from mtmodels.predicting.sizes import at_size
 
 PICTURES = "pictures"
 MAPPED = "mapped"
@@ -71,7 +70,7 @@ class Writer:
         files: dict[str, list[str]] = {}
         labels = {}
         for task in self.tasks:
-            value = _value(task, given[task.name], image.shape[:2])
+            value = value_at(task, given[task.name], (image.shape[0], image.shape[1]))
             contents = self._contents(task, name, value, given[task.name])
             files[task.name] = [self.folder.put(*item) for item in contents.items()]
             labels[task.name] = format_of(task).label(value)
@@ -106,9 +105,3 @@ class Writer:
             facts |= {"names": list(task.kind.names), "palette": [*map(list, task.kind.palette)]}
         forms = [*format_of(task).forms(task), *([raw_form(task)] if self.raw else [])]
         return facts | {"files": [form.to_json(task) for form in forms]}
-
-
-def _value(task: Task, given: Float[Tensor, "c h w"], size: tuple[int, ...]) -> NDArray[Any]:
-    """The value of a task at each pixel of its image."""
-    value = format_of(task).value
-    return as_array(at_size(given, (size[0], size[1]), lambda band: value(task, band)))

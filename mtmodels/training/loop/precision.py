@@ -1,9 +1,11 @@
 """Which floating-point format a run uses, and why."""
 
+import logging
 import platform
 from typing import Literal, NamedTuple
 
 import torch
+from lightning_fabric import Fabric
 
 from mtdata.errors import UsageError
 
@@ -45,6 +47,12 @@ def resolve(requested: str, device: torch.device = PROCESSOR) -> Precision:
     if has_bf16(device):
         return Precision("bf16-mixed", f"{where} has bf16 instructions")
     return Precision("32-true", f"{where} has no bf16 instructions")
+
+
+def fabric_on(device: torch.device, precision: FabricPrecision, *, devices: int = 1) -> Fabric:
+    """Device and precision for lightning-fabric, which is kept from telling in words of its own."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    return Fabric(accelerator=device.type, devices=devices, precision=precision)
 
 
 def has_bf16(device: torch.device) -> bool:

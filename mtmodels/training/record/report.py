@@ -99,10 +99,18 @@ def _arrow(name: str) -> str:
 
 def _facts(summary: Mapping[str, Any]) -> str:
     rows = [
-        f"<tr><td>{html.escape(key.replace('_', ' '))}</td><td>{html.escape(str(value))}</td></tr>"
+        f"<tr><td>{html.escape(key.replace('_', ' '))}</td>"
+        f"<td>{html.escape(_fact(value))}</td></tr>"
         for key, value in summary.items()
     ]
     return f"<table>{''.join(rows)}</table>"
+
+
+def _fact(value: Any) -> str:
+    """A fact for people: three significant digits or whole numbers, not all that a float has."""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _image(path: Path, text: str) -> str:

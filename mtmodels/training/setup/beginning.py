@@ -33,7 +33,8 @@ def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
         config: What was asked for.
         data: What it trains on.
     """
-    losses, told = {}, []
+    losses: dict[str, str] = {}
+    told: list[str] = []
     if "losses" in options_of(METHODS[config.method.name]):
         losses, told = _losses(config, data)
     options = merge(config.method.options, {"losses": losses}) if losses else config.method.options

@@ -12,7 +12,7 @@ from mtmodels.metrics.protocols import metric_for
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
-from mtmodels.training.loop.precision import Precision, resolve
+from mtmodels.training.loop.precision import Precision, fabric_on, resolve
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.setup.beginning import starts
@@ -93,8 +93,7 @@ def make_fabric(config: Config) -> tuple[Fabric, Precision]:
     """Choose device and precision."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = resolve(config.precision, device)
-    fabric = Fabric(accelerator=device.type, devices=config.devices, precision=precision.name)
-    return fabric, precision
+    return fabric_on(device, precision.name, devices=config.devices), precision
 
 
 def make_loader(config: Config, data: RunData) -> Loader:

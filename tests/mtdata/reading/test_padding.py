@@ -63,7 +63,7 @@ def padded_sample(extent: Extent, size: tuple[int, int] = (40, 48)) -> Sample:
 def true_size(sample: Sample) -> tuple[int, int]:
     """Height and width of the true image; all of it is bright, and what is far from it is black."""
     extent = sample.extent or Extent(0, 0, *sample.image.shape[:2])
-    bright = sample.image.any(-1)
+    bright = np.asarray(sample.image.any(-1))
     assert bright[extent.part].all()
     # Interpolation carries the outermost pixels of an image that is magnified into its padding.
     top, left = max(0, extent.top - 8), max(0, extent.left - 8)

@@ -32,7 +32,8 @@ def make(name: str, tasks: Any = THREE, **options: Any) -> Method:
 
 
 def step(method: Method, views: Views) -> Terms:
-    return method(views, progress=1.0, rng=torch.Generator().manual_seed(0))
+    terms: Terms = method(views, progress=1.0, rng=torch.Generator().manual_seed(0))
+    return terms
 
 
 def emptied(batch: Batch, task: str, image: int) -> Batch:
@@ -108,7 +109,7 @@ def test_consistency_has_the_weight_of_its_task_with_and_without_a_label(
     weighting: str, options: dict[str, Any]
 ) -> None:
     method = make("xtc", PAIR, consistency_weight=1.0)
-    transfer = next(method.transfers["depth_to_semantic"].parameters())  # type: ignore[index]
+    transfer = next(method.transfers["depth_to_semantic"].parameters())  # type: ignore[index, union-attr]
     gradients = []
     for rows in ({"depth": [0, 1]}, {"semantic": [0]}):
         weigh = build("weighting", WEIGHTINGS, weighting, ["semantic", "depth"], options=options)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from mtdata import Task, open_store
 from mtdata.errors import DataError
@@ -152,3 +153,12 @@ def test_what_is_no_run_is_refused(tmp_path: Path, done: tuple[Path, Finished]) 
     run = open_run(done[0])
     assert run.chosen() == RunFolder(done[0]).best
     assert run.chosen("last") == RunFolder(done[0]).last
+
+
+def test_the_report_has_numbers_for_people(tmp_path: Path) -> None:
+    Image.new("L", (1, 1)).save(tmp_path / "curves.png")
+    facts = {"seconds": 49.03725261599993, "parameters": 12345678, "rate": 1234.567, "select": None}
+    curves = tmp_path / "curves.png"
+    text = page(title="a", summary=facts, scores={}, config="", curves=curves, pictures=[])
+    for told in ("<td>49</td>", "<td>12,345,678</td>", "<td>1,235</td>", "<td>None</td>"):
+        assert told in text
