@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtdata.errors import UsageError
 from mtmodels.losses import at_least_single
-from mtmodels.methods.base import Method, ParameterGroup, learning
+from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, learning
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions, per_task
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
@@ -35,7 +35,7 @@ class KDOptions(SupervisionOptions):
     """What batch norm of the teachers takes: `running` statistics, as when they are scored, or
     those of the `batch`, as released."""
     adapter_rate: Weight = 0.1
-    """The learning rate of the adapters, their own; 0.1 as released."""
+    """The learning rate of the adapters, from the first step to the last; 0.1 as released."""
     adapter_weight_decay: Weight = 5e-4
     """Their weight decay; 5e-4 as released."""
 
@@ -137,6 +137,7 @@ class KD(Method):
         """The network; the adapters with a rate and a weight decay of their own."""
         adapters = ParameterGroup(
             learning(self.adapters),
+            schedule=ScheduleName(name="constant"),
             rate=self.options.adapter_rate,
             weight_decay=self.options.adapter_weight_decay,
         )

@@ -26,6 +26,7 @@ OfTask = dict[str, dict[str, Tensor]]
 """For each task that is seen, a scalar of every loss of its prediction: `direct`, and one for each
 task that it is mapped to."""
 DIRECT = "direct"
+SMALLEST = 1e-30
 
 
 class XTaskOptions(LabelMappingOptions):
@@ -205,11 +206,13 @@ def against_gradients(sizes: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
 
     Reference: the released code of Zamir et al. 2020.
     """
-    n, total = len(sizes), sizes.sum()
+    n = len(sizes)
     if n == 1:
         return torch.ones_like(sizes)
+    # The others are added up, as the sum less a size that is nearly all of it would be 0.
+    others = (sizes * (1 - torch.eye(n, device=sizes.device))).sum(1)
     even = torch.full_like(sizes, 1 / n)
-    return torch.where(total > 0, (total - sizes) / ((n - 1) * total.clamp(min=1e-30)), even)
+    return torch.where(sizes.sum() > 0, others / others.sum().clamp(min=SMALLEST), even)
 
 
 def shown_pairs(seen: Seen) -> list[Pair]:

@@ -209,9 +209,9 @@ def test_a_teacher_with_other_maps_is_refused(
 def test_adapters_have_a_rate_and_a_decay_of_their_own(
     run: Train, taught: Callable[..., Changes], tmp_path: Path
 ) -> None:
-    trainer = run(tmp_path / "run", **taught(), schedule={"name": "constant"})
+    trainer = run(tmp_path / "run", **taught(), schedule={"name": "step", "options": {"every": 1}})
     groups = trainer.engine.optimizer.param_groups
-    assert [(g["lr"], g["weight_decay"]) for g in groups[:2]] == [(1e-3, 0.0), (0.1, 5e-4)]
+    assert [(g["lr"], g["weight_decay"]) for g in groups[:2]] == [(5e-4, 0.0), (0.1, 5e-4)]
     weights = checkpoint.load_weights(RunFolder(tmp_path / "run").last)
     assert not [name for name in weights if "teacher" in name]
     assert sum(name.startswith("adapters.") for name in weights) == 4
