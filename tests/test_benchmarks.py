@@ -54,6 +54,11 @@ def test_build(shared: Path) -> None:
     assert "times the bare work" in run("build", "--source", str(shared / "data" / "nyuv2"))
 
 
+def test_edges() -> None:
+    assert "images/s" in run("edges", "--jobs", "2")
+    assert "a flow" in run("edges", "--matchers")
+
+
 def test_memory() -> None:
     assert "bytes an image" in run("memory")
 

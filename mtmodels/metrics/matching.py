@@ -41,10 +41,10 @@ def edge_counts(image: EdgeImage) -> NDArray[np.int64]:
     before, found = -1, (0, 0)
     for at, lowest in enumerate(image.lowest):
         edges = image.levels >= lowest
-        area = np.count_nonzero(edges)
+        area = int(np.count_nonzero(edges))
         if area != before:  # the pixels of a higher threshold lie within those of a lower one
             edges = thin(edges)
-            before, found = area, (partners.match(edges), np.count_nonzero(edges))
+            before, found = area, (partners.match(edges), int(np.count_nonzero(edges)))
         counts[:2, at] = found
     return counts
 
