@@ -96,6 +96,11 @@ def test_build(shared: Path) -> None:
     figures(run("build", "--source", str(shared / "data" / "nyuv2")), "# times the bare work")
 
 
+def test_edges() -> None:
+    assert "images/s" in run("edges", "--jobs", "2")
+    assert "a flow" in run("edges", "--matchers")
+
+
 def test_memory() -> None:
     found = run("memory")
     figures(found, "jobs: # MiB, a worker # MiB")

@@ -20,6 +20,7 @@ from mtmodels.metrics import METRICS
         "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0",
         "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0 --protocol xtasc --json",
         "mtmodels eval runs/nyu-xtc-unet-resnet18-full-s0 --data elsewhere/nyu.h5",
+        "mtmodels eval runs/pascal-sl-deeplab-resnet18-one-s0 --protocol pascal --jobs 8",
     ),
 )
 @click.argument("run", type=FILE)
@@ -41,6 +42,17 @@ from mtmodels.metrics import METRICS
     type=click.Choice(["auto", "32", "bf16", "16"]),
     help="[default: that of the run]",
 )
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Processes that match edges.  [default: the --workers of the run]",
+)
+@click.option(
+    "--thresholds",
+    type=click.IntRange(min=1, max=254),
+    help="Of edges under pascal; fewer are faster.  [default: 99, as published]",
+)
 @plugin_option
 @trust_option
 @json_option
@@ -52,12 +64,14 @@ def eval_(
     data: Path | None,
     which: Any,
     precision: str | None,
+    jobs: int | None,
+    thresholds: int | None,
     trust_plugins: bool,
     as_json: bool,
 ) -> None:
     """Score a run on a split; the scores are kept in RUN/scores/SPLIT-PROTOCOL.json.
 
-    With --data, --checkpoint or --precision they are shown only.
+    With --data, --checkpoint, --precision or --thresholds they are shown only.
 
     All labels of the split count, whatever the regime of the training was.
     """
@@ -75,6 +89,8 @@ def eval_(
             data=data,
             which=which,
             precision=precision,
+            jobs=jobs,
+            thresholds=thresholds,
             progress=report,
         )
     if found.get("selected_on") == split:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,10 @@ from cli.shared.groups import Command, examples
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UnknownNameError
 from mtdata.registry import Registry
+
+if TYPE_CHECKING:
+    from mtmodels.metrics.base import Metric
+    from mtmodels.metrics.protocols import Protocol
 
 FAMILIES = (
     "methods",
@@ -149,11 +153,16 @@ def _metrics() -> dict[str, dict[str, Any]]:
                     name: "higher is better" if better else "lower is better"
                     for name, better in metric.better.items()
                 }
-                for kind, metric in member.items()
+                for kind, metric in _by_name(member).items()
             },
         }
         for protocol, member in METRICS.items()
     }
+
+
+def _by_name(protocol: "Protocol") -> dict[str, "type[Metric]"]:
+    """The metric of each kind, and of each task that is scored otherwise than its kind."""
+    return {**protocol, **{task: metric for (_, task), metric in protocol.named.items()}}
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Thinning of binary pictures to lines one pixel wide, as `skimage.morphology.thin` does it.
 
-Only pixels that are on are looked at. On the edges of 20 made-up rooms that takes 0.70 ms a picture
-at 96x128 where scikit-image takes 5.3, and 1.9 ms at 384x512 where it takes 44: as much as the rest
+Only pixels that are on are looked at. On the edges of 20 made-up rooms that takes 0.8 ms a picture
+at 96x128 where scikit-image takes 2.5, and 2.4 ms at 384x512 where it takes 40: as much as the rest
 of a PASCAL image together (`python -m benchmarks.thinning`).
 
 Reference: Guo and Hall 1989, "Parallel thinning with two-subiteration algorithms"; the conditions
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 # Neighbours x1..x8 of the paper: east, then counter-clockwise; (row, column).
 _RING = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
+
+_INSIDE = 255
+"""The neighbourhood of a pixel whose eight neighbours are on."""
 
 
 def _removable(x: list[bool], *, second: bool) -> bool:
@@ -36,20 +39,41 @@ def _tables() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 
 def thin(picture: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Thin until nothing changes; `picture` is bool [h, w]."""
-    padded = np.pad(picture, 1).view(np.uint8)
-    row = padded.shape[1]
-    flat = padded.reshape(-1)
-    offsets = np.array([down * row + right for down, right in _RING])
+    """Thin until nothing changes; `picture` is bool [h, w].
+
+    Only the rim is asked at each step whether it goes: what it takes to thin a thick picture grows
+    with its pixels, and not with those times its thickness.
+    """
+    height, width = picture.shape
+    row = width + 2
+    padded = np.zeros((height + 2, row), bool)
+    padded[1:-1, 1:-1] = picture
+    flat = padded.reshape(-1).view(np.uint8)
+    offsets = np.array([down * row + right for down, right in _RING])[:, None]
     bits = (1 << np.arange(8)).astype(np.uint8)
-    alive = np.flatnonzero(flat)
-    before = -1
-    while before != alive.size:
-        before = alive.size
+    # The neighbour that lies in a direction sees the pixel in the opposite one.
+    kept = ~np.roll(bits, -4)
+    on = np.flatnonzero(padded)
+    around = np.zeros(flat.size, np.uint8)
+    around[on] = np.bitwise_or.reduce(flat[on + offsets] * bits[:, None], axis=0)
+    rim = on[around[on] != _INSIDE]
+    inside = on.size - rim.size
+    changed = True
+    while changed:
+        changed = False
         for table in _tables():
-            around = flat[alive + offsets[:, None]]
-            code = np.bitwise_or.reduce(around * bits[:, None], axis=0)
-            goes = table[code]
-            flat[alive[goes]] = 0
-            alive = alive[~goes]
-    return padded[1:-1, 1:-1].astype(bool)
+            goes = table[around[rim]]
+            gone = rim[goes]
+            if not gone.size:
+                continue
+            changed = True
+            flat[gone] = 0
+            rims = [rim[~goes]]
+            for near, keep in zip(gone + offsets, kept, strict=True):
+                before = around[near]
+                around[near] = before & keep
+                if inside:
+                    rims.append(near[before == _INSIDE])
+            rim = np.concatenate(rims)
+            inside -= rim.size - rims[0].size
+    return padded[1:-1, 1:-1].copy()

@@ -16,6 +16,8 @@ METRICS: "Registry[Protocol]" = Registry(
     members={
         "mtpsl": "mtmodels.metrics.protocols:MTPSL",
         "xtasc": "mtmodels.metrics.protocols:XTASC",
+        "pascal": "mtmodels.metrics.protocols:PASCAL",
+        "cityscapes": "mtmodels.metrics.protocols:CITYSCAPES",
     },
 )
 

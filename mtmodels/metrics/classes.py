@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from mtdata import Task
-from mtmodels.metrics.base import Metric
+from mtmodels.metrics.base import Metric, Size, nearest
 from mtmodels.metrics.confusion import accuracy, confusion, intersection_over_union
 from mtmodels.metrics.ratio import percent, ratio
 from mtmodels.metrics.scores import better
@@ -15,6 +15,13 @@ from mtmodels.metrics.scores import better
 
 class _Classes(Metric):
     better = better(("miou", "pixel_accuracy", "iou"))
+
+    @staticmethod
+    def resized(
+        prediction: Float[Tensor, "n c h w"], size: Size
+    ) -> Float[Tensor, "n c height width"]:
+        """The nearest pixel decides."""
+        return nearest(prediction, size)
 
     def _confusion(
         self,
@@ -106,3 +113,20 @@ class PerImageClasses(_Classes):
             "pixel_accuracy": percent(ratio(self.accuracy_sum, self.scored)),
             "iou": (100 * ratio(self.iou_sum, self.shown)).tolist(),
         }
+
+
+class ShownClasses(PooledClasses):
+    """Protocol `pascal`, parts of people: an image that shows none is left out.
+
+    Background is class 0. Otherwise as `PooledClasses`.
+    """
+
+    def update(
+        self,
+        prediction: Float[Tensor, "n c h w"],
+        label: Integer[Tensor, "n 1 h w"],
+        valid: Bool[Tensor, "n h w"],
+    ) -> None:
+        """Add the pixels of a batch of logits."""
+        shown = ((label[:, 0] > 0) & valid).any(2).any(1)
+        super().update(prediction, label, valid & shown[:, None, None])

@@ -18,6 +18,8 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "miou": True,
     "pixel_accuracy": True,
     "iou": True,
+    "category_miou": True,
+    "category_iou": True,
     "abs_err": False,
     "rel_err": False,
     "rmse": False,

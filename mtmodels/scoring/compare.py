@@ -77,8 +77,7 @@ def _table(runs: Sequence[RunScores], given: BaselineSource, with_published: boo
         baseline = _row_baseline(first, given, classes.get("semantic"))
     else:
         baseline = merge(beside) if beside else None
-    if baseline:
-        _check(baseline, first.protocol)
+    form = _form(baseline, first.protocol) if baseline else None
     entries = [_entry(group, baseline) for group in by_entry(runs)]
     if baseline and beside and baseline.name not in {entry.name for entry in entries}:
         entries.insert(0, _baseline_entry(beside, baseline))
@@ -86,7 +85,6 @@ def _table(runs: Sequence[RunScores], given: BaselineSource, with_published: boo
         rows = published(protocol=first.protocol, dataset=first.dataset)
         same = [row for row in rows if classes.get("semantic", row.classes) == row.classes]
         entries += [_published_entry(row, baseline) for row in same]
-    form = first.protocol if baseline else None
     return ScoreTable(
         first.protocol, first.dataset, first.split, tuple(entries), baseline=baseline, form=form
     )
@@ -120,11 +118,14 @@ def _row_baseline(run: RunScores, row: Row, classes: int | None) -> Baseline | N
     return Baseline(row.key, row.scores)
 
 
-def _check(baseline: Baseline, protocol: str) -> None:
-    """Refuse a baseline that lacks a score here, where it would be a dash in every line."""
+def _form(baseline: Baseline, protocol: str) -> str:
+    """The form of delta that goes with a protocol.
+
+    A baseline that lacks a score is refused here, where it would be a dash in every line.
+    """
     if protocol not in DELTAS:
         raise UnknownNameError("form of delta for protocol", protocol, DELTAS)
-    DELTAS[protocol](baseline.scores, baseline)
+    return DELTAS[protocol](baseline.scores, baseline).form
 
 
 def _classes(runs: Sequence[RunScores]) -> dict[str, int]:

@@ -86,7 +86,12 @@ def delta_mtpsl(
     return _delta("mtpsl", scores, baseline, tasks, _one)
 
 
-DELTAS: dict[str, Callable[..., Delta]] = {"xtasc": delta_xtasc, "mtpsl": delta_mtpsl}
+DELTAS: dict[str, Callable[..., Delta]] = {
+    "xtasc": delta_xtasc,
+    "mtpsl": delta_mtpsl,
+    "pascal": delta_mtpsl,
+    "cityscapes": delta_mtpsl,
+}
 """The published form of delta that goes with a protocol."""
 
 Choose = Callable[[Mapping[str, object]], Sequence[str]]

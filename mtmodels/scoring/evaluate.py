@@ -14,9 +14,12 @@ from torchmetrics import SumMetric
 from mtdata import Task
 from mtdata.reading.batch import Batch
 from mtmodels.errors import PredictionError
+from mtmodels.metrics import METRICS
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.protocols import metric_for
 from mtmodels.metrics.scores import Score, to_json
+from mtmodels.scoring.original import Frame
+from mtmodels.scoring.processes import spread
 
 Predict = Callable[[Float[Tensor, "b 3 h w"]], Mapping[str, Tensor]]
 
@@ -51,6 +54,9 @@ def evaluate(
     device: torch.device | str = "cpu",
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
     channels_last: bool = False,
+    frames: Mapping[str, Frame] | None = None,
+    jobs: int = 1,
+    thresholds: int | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:
     """Score under one protocol; arguments and errors are those of `evaluate_under`."""
@@ -62,6 +68,9 @@ def evaluate(
         device=device,
         precision=precision,
         channels_last=channels_last,
+        frames=frames,
+        jobs=jobs,
+        thresholds=thresholds,
         progress=progress,
     )[0]
 
@@ -75,9 +84,12 @@ def evaluate_under(
     device: torch.device | str = "cpu",
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
     channels_last: bool = False,
+    frames: Mapping[str, Frame] | None = None,
+    jobs: int = 1,
+    thresholds: int | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Evaluation]:
-    """Predict every batch once and score it against its labels, at the size they have.
+    """Predict every batch once and score it against its labels, at the size of the protocol.
 
     Gradients are off. The module that `predict` belongs to is put into evaluation mode, and each of
     its parts back into the mode in which it was. Memory does not grow with the number of batches;
@@ -92,25 +104,31 @@ def evaluate_under(
         precision: Makes the mixed-precision context to predict in (`fabric.autocast`); scores are
             always computed in full precision.
         channels_last: Memory layout of the images.
+        frames: The size that each image had, by its key, for protocols that score at that; an
+            image that is not in it is scored as it is.
+        jobs: Processes for scores that take long: edges under `pascal`.
+        thresholds: How many thresholds edges are scored at; None for as many as published.
         progress: Told (batches done, batches in all or 0, what).
 
     Raises:
         UnknownNameError: for a protocol that is unknown or does not score a kind of label.
         PredictionError: where a prediction is missing, or not finite.
     """
-    metrics = [
-        {task.name: metric_for(task, protocol).to(device) for task in tasks}
-        for protocol in protocols
-    ]
     images = SumMetric().to(device)
     total = len(batches) if isinstance(batches, Sized) else 0
-    with torch.no_grad(), evaluation_mode(predict):
+    with spread(jobs) as over, torch.no_grad(), evaluation_mode(predict):
+        options = {"spread": over} | ({} if thresholds is None else {"thresholds": thresholds})
+        metrics = [
+            {task.name: metric_for(task, protocol, **options).to(device) for task in tasks}
+            for protocol in protocols
+        ]
         for done, batch in enumerate(batches, start=1):
             moved = batch.to(device, channels_last=channels_last)
             with precision():
                 predictions = predict(moved.image)
-            for under in metrics:
-                _score(under, predictions, moved)
+            for protocol, under in zip(protocols, metrics, strict=True):
+                stored = frames is None or METRICS[protocol].at == "stored"
+                _score(under, predictions, moved, {} if stored else frames)
             images.update(len(batch))
             if progress is not None:
                 progress(done, total, "evaluate")
@@ -132,7 +150,12 @@ def evaluation_mode(predict: Predict) -> Iterator[None]:
             module.training = mode
 
 
-def _score(metrics: Mapping[str, Metric], predictions: Mapping[str, Tensor], batch: Batch) -> None:
+def _score(
+    metrics: Mapping[str, Metric],
+    predictions: Mapping[str, Tensor],
+    batch: Batch,
+    frames: Mapping[str, Frame],
+) -> None:
     for name, metric in metrics.items():
         if name not in batch.labels:
             continue
@@ -144,7 +167,21 @@ def _score(metrics: Mapping[str, Metric], predictions: Mapping[str, Tensor], bat
         prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
         if not prediction.isfinite().all():
             raise PredictionError(name, keys, "holds NaN or infinity")
-        metric.update(prediction, batch.labels[name], batch.valid[name])
+        given = prediction, batch.labels[name], batch.valid[name]
+        for one in _brought(metric, keys, given, frames):
+            metric.update(*one)
+
+
+def _brought(
+    metric: Metric, keys: Sequence[str], given: tuple[Tensor, ...], frames: Mapping[str, Frame]
+) -> Iterator[tuple[Tensor, ...]]:
+    """The images at the size that they are scored at: those of one size together."""
+    groups: dict[Frame | None, list[int]] = {}
+    for at, key in enumerate(keys):
+        groups.setdefault(frames.get(key), []).append(at)
+    for frame, rows in groups.items():
+        some = given if len(groups) == 1 else tuple(x[rows] for x in given)
+        yield some if frame is None else frame.bring(metric, *some)
 
 
 def _gather(metrics: Mapping[str, Metric], images: SumMetric, protocol: str) -> Evaluation:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN = (
     "miou",
+    "category_miou",
     "pixel_accuracy",
     "abs_err",
     "rel_err",

@@ -1,9 +1,13 @@
 """Scoring a run that is there, under any protocol, on any split of its store or another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mtdata import Task
+from mtdata.errors import UsageError
+from mtmodels.metrics.protocols import metric_for
+from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
 from mtmodels.training.finish import marks
 from mtmodels.training.loop.validation import Scorer
@@ -31,10 +35,15 @@ def rescore(
     data: Path | None = None,
     which: Which | None = None,
     precision: str | None = None,
+    jobs: int | None = None,
+    thresholds: int | None = None,
     trust_plugins: bool = False,
     progress: Report | None = None,
 ) -> dict[str, Any]:
-    """Score a run, and keep the scores beside it unless data, checkpoint or precision are given.
+    """Score a run, and keep the scores beside it.
+
+    With a store, checkpoint, precision or thresholds of their own they are not those of the run,
+    and are not kept.
 
     Args:
         path: The run folder.
@@ -43,16 +52,20 @@ def rescore(
         data: A store; None for the one that the run was trained on.
         which: The checkpoint; None for the one that the run selected.
         precision: As for training; None for that of the run.
+        jobs: Processes for scores that take long; None for as many as the run reads with.
+        thresholds: How many thresholds edges are scored at under `pascal`; None for 99, as
+            published.
         trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
         progress: Told (batches done, batches, what).
 
     Returns:
-        `run`, `split`, `protocol`, `images`, `scores`, and `selected_on` where the test split chose
-        the checkpoint.
+        `run`, `split`, `protocol`, `images`, `scores`, `selected_on` where the test split chose the
+        checkpoint, and `thresholds` where they were given.
 
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
-        UsageError: where the store is not where it was, or has no such split or task.
+        UsageError: where the store is not where it was, has no such split or task, or lacks what
+            the protocol scores against; for thresholds where nothing has any.
         DataError: where a task has another number of classes in the store.
     """
     run = open_run(path, trust_plugins=trust_plugins)
@@ -60,16 +73,23 @@ def rescore(
     with run.open_store(data) as store:
         tasks = run_tasks(run, store)
         dataset = store.dataset(split, [task.name for task in tasks], "full")
+        under = protocol or config.protocol
+        check_scorable(under, dataset, store)
+        if thresholds is not None:
+            _check_thresholds(under, tasks)
         network = make_network(config, tasks, pretrained=False)
         load_network(network, run.chosen(which))
         scorer = Scorer.of(network, make_fabric(config)[0], config)
-        result = scorer.score(dataset, protocol or config.protocol, progress=progress)[0]
+        result = scorer.score(dataset, under, jobs=jobs, thresholds=thresholds, progress=progress)[
+            0
+        ]
     found = {"run": str(path), "split": split, **result.to_json()}
+    if thresholds is not None:
+        found["thresholds"] = thresholds
     if which != "last":
         # Nobody chose the last checkpoint; where the run ends with it, nothing was marked anyway.
         found |= marks(config)
-    if data is None and which is None and precision is None:
-        # With another store, checkpoint or precision these are not the scores of the run.
+    if data is None and which is None and precision is None and thresholds is None:
         run.folder.scores.mkdir(exist_ok=True)
         write_json(run.folder.scores / f"{split}-{result.protocol}.json", found)
     return found
@@ -108,6 +128,16 @@ def _settings(config: Config) -> dict[str, Any]:
     for part in ("method", "network", "weighting"):
         values[f"{part}_options"] = {k: v for k, v in values.pop(part).items() if k != "name"}
     return {key: value for key, value in values.items() if key not in APART}
+
+
+def _check_thresholds(protocol: str, tasks: Sequence[Task]) -> None:
+    """Refuse an option that would change nothing."""
+    metrics = [metric_for(task, protocol) for task in tasks]
+    if not any("thresholds" in metric.takes for metric in metrics):
+        raise UsageError(
+            "`thresholds` should go with the protocol `pascal` and a run that has edges; found "
+            f"`{protocol}` and {', '.join(task.name for task in tasks)}. Leave --thresholds out."
+        )
 
 
 def _with(config: Config, precision: str | None) -> Config:

@@ -9,8 +9,10 @@ from lightning_fabric import Fabric
 from mtdata.reading.batch import Batch
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.loader import Loader
+from mtmodels.metrics import METRICS
 from mtmodels.networks.base import Network
 from mtmodels.scoring.evaluate import Evaluation, Predict, evaluate_under
+from mtmodels.scoring.original import frames
 from mtmodels.training.config import Config
 from mtmodels.training.loop.layout import memory_format
 
@@ -66,9 +68,23 @@ class Scorer:
         return cls(network.predict, fabric, config, layout == torch.channels_last)
 
     def score(
-        self, dataset: Dataset, *protocols: str, progress: Report | None = None
+        self,
+        dataset: Dataset,
+        *protocols: str,
+        jobs: int | None = None,
+        thresholds: int | None = None,
+        progress: Report | None = None,
     ) -> list[Evaluation]:
-        """Score a split, predicting once for all protocols."""
+        """Score a split, predicting once for all protocols.
+
+        Args:
+            dataset: What to score.
+            protocols: Keys of `METRICS`.
+            jobs: Processes for scores that take long; None for as many as read.
+            thresholds: How many thresholds edges are scored at; None for as many as published.
+            progress: Told (batches done, batches, what).
+        """
+        original = any(METRICS[protocol].at != "stored" for protocol in protocols)
         return evaluate_under(
             protocols,
             self.predict,
@@ -77,5 +93,8 @@ class Scorer:
             device=self.fabric.device,
             precision=self.fabric.autocast,
             channels_last=self.channels_last,
+            frames=frames(dataset) if original else None,
+            jobs=jobs or self.config.workers or 1,
+            thresholds=thresholds,
             progress=progress,
         )

@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from mtdata.reading.loader import Loader
 from mtmodels.methods.base import Method
 from mtmodels.metrics.protocols import metric_for
+from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
@@ -69,6 +70,7 @@ def assemble(config: Config, data: RunData) -> Parts:
     """
     for task in data.tasks:
         metric_for(task, config.protocol)
+    check_scorable(config.protocol, data.test, data.store)
     method = make_method(config, data.tasks, starts=starts(config, data))
     refusing("size of the images", lambda: method.check_size(*data.size))
     views = config.views.count or method.default_views

@@ -21,3 +21,11 @@ def test_like_scikit_image_on_noise(density: float) -> None:
 @given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_like_scikit_image_on_anything(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(thin(picture), reference(picture))
+
+
+def test_like_scikit_image_on_thick_shapes() -> None:
+    rows, columns = np.mgrid[:70, :90]
+    disc = (rows - 35) ** 2 + (columns - 40) ** 2 < 30**2
+    holes = (rows % 17 > 1) | (columns % 23 > 1)
+    for picture in (disc, disc & holes, np.ones((40, 61), bool), holes):
+        np.testing.assert_array_equal(thin(picture), reference(picture))

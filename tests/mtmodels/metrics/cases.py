@@ -8,15 +8,25 @@ import torch
 from torch import Tensor
 
 from mtdata import Binary, Classes, Depth, Normals, Task
+from mtdata.tasks.facts import CITYSCAPES19
 from mtmodels.metrics import METRICS
+from mtmodels.metrics.protocols import metric_for
 
 TASKS = {
     "classes": Task("semantic", Classes(tuple("abcd"), ((0, 0, 0),) * 4)),
     "binary": Task("saliency", Binary()),
     "depth": Task("depth", Depth()),
     "normals": Task("normals", Normals()),
+    "edges": Task("edges", Binary()),
+    "parts": Task("parts", Classes(tuple("abcd"), ((0, 0, 0),) * 4)),
+    "streets": Task("semantic", CITYSCAPES19),
 }
-MEMBERS = [(protocol, kind) for protocol, kinds in METRICS.items() for kind in kinds]
+"""By kind, or by what is scored otherwise than its kind."""
+MEMBERS = [
+    (protocol, "streets" if (protocol, kind) == ("cityscapes", "classes") else kind)
+    for protocol, kinds in METRICS.items()
+    for kind in (*kinds, *(task for _, task in kinds.named))
+]
 
 
 @dataclass(frozen=True)
@@ -38,10 +48,12 @@ def case(kind: str, n: int = 3, h: int = 4, w: int = 5, *, seed: int = 0) -> Cas
     valid = torch.rand(n, h, w, generator=rng) > 0.3
     if n > 2:
         valid[-1] = False
-    if kind == "classes":
+    if TASKS[kind].kind.name == "classes":
+        classes = TASKS[kind].channels
         draw[:, 3] = -9
-        return Case(draw, torch.randint(0, 3, (n, 1, h, w), generator=rng).byte(), valid)
-    if kind == "binary":
+        label = torch.randint(0, classes - 1, (n, 1, h, w), generator=rng).byte()
+        return Case(draw, label + (label >= 3), valid) if classes > 4 else Case(draw, label, valid)
+    if TASKS[kind].kind.name == "binary":
         return Case(draw, torch.randint(0, 2, (n, 1, h, w), generator=rng).byte(), valid)
     if kind == "depth":
         label = torch.rand(n, 1, h, w, generator=rng) * 5
@@ -55,15 +67,16 @@ def case(kind: str, n: int = 3, h: int = 4, w: int = 5, *, seed: int = 0) -> Cas
 
 def perfect(kind: str, label: Tensor) -> Tensor:
     """The prediction that is right everywhere."""
-    if kind == "classes":
+    name = TASKS[kind].kind.name
+    if name == "classes":
         hot = torch.nn.functional.one_hot(label[:, 0].long(), TASKS[kind].channels)
         return hot.movedim(-1, 1).float()
-    return label.float() * 2 - 1 if kind == "binary" else label
+    return label.float() * 2 - 1 if name == "binary" else label
 
 
 def score(protocol: str, kind: str, *cases: Case) -> dict[str, float | list[float]]:
     """The scores after adding the cases one by one."""
-    metric = METRICS[protocol][kind](TASKS[kind])
+    metric = metric_for(TASKS[kind], protocol)
     for one in cases:
         metric.update(one.prediction, one.label, one.valid)
     return metric.compute()

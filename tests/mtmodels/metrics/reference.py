@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.morphology import thin
 
 Array = NDArray[np.float64]
 Values = dict[str, float | list[float]]
@@ -122,6 +123,95 @@ def binary_xtasc(prediction: Array, label: Array, valid: Array) -> Values:
     }
 
 
+def _level(logit: float) -> int:
+    return math.floor(255 / (1 + math.exp(-logit)))
+
+
+def saliency_pascal(prediction: Array, label: Array, valid: Array) -> Values:
+    ious: list[float] = []
+    fs: list[float] = []
+    for step in range(4, 19):
+        images = []
+        for image, truth, counted in zip(prediction[:, 0], label[:, 0] > 0, valid, strict=True):
+            pairs = [
+                (20 * _level(image[at]) > 255 * step, truth[at])
+                for at in np.ndindex(*counted.shape)
+                if counted[at]
+            ]
+            if pairs:
+                both, one = sum(map(all, pairs)), sum(map(any, pairs))
+                predicted, true = (sum(column) for column in zip(*pairs, strict=True))
+                images.append(
+                    (
+                        both / one if one else 1.0,
+                        both / predicted if predicted else 0.0,
+                        both / true if true else 0.0,
+                    )
+                )
+        iou, p, r = (mean([image[k] for image in images]) for k in range(3))
+        ious.append(100 * iou)
+        fs.append(100 * 2 * p * r / (p + r) if p + r else p + r)
+    return {"miou": max(ious), "max_f": max(fs)}
+
+
+def matching(edges: list[tuple[int, int]], boundary: list[tuple[int, int]], radius: float) -> int:
+    """The size of a maximum matching, by one augmenting path after another."""
+    near = [[g for g, b in enumerate(boundary) if math.dist(e, b) <= radius] for e in edges]
+    owner: dict[int, int] = {}
+
+    def place(edge: int, seen: set[int]) -> bool:
+        for partner in near[edge]:
+            if partner not in seen:
+                seen.add(partner)
+                if partner not in owner or place(owner[partner], seen):
+                    owner[partner] = edge
+                    return True
+        return False
+
+    return sum(place(edge, set()) for edge in range(len(edges)))
+
+
+def edges_pascal(prediction: Array, label: Array, valid: Array, thresholds: int = 99) -> Values:
+    found = []
+    for k in range(1, thresholds + 1):
+        matched = predicted = true = 0
+        for image, truth, counted in zip(prediction[:, 0], label[:, 0] > 0, valid, strict=True):
+            on = np.zeros(counted.shape, bool)
+            for at in np.ndindex(*counted.shape):
+                # What is not valid may hold anything, and is no edge.
+                level = _level(image[at]) if counted[at] else 0
+                on[at] = level * (thresholds + 1) >= 255 * k
+            edges, boundary = (
+                [(int(i), int(j)) for i, j in np.argwhere(thin(picture))]
+                for picture in (on, truth & (counted > 0))
+            )
+            matched += matching(edges, boundary, 0.0075 * math.hypot(*counted.shape))
+            predicted, true = predicted + len(edges), true + len(boundary)
+        if predicted + true:
+            p, r = matched / max(predicted, 1), matched / max(true, 1)
+            found.append(100 * 2 * p * r / (p + r) if matched else 0.0)
+    return {"ods_f": max(found, default=math.nan)}
+
+
+def parts_pascal(prediction: Array, label: Array, valid: Array) -> Values:
+    shown = [n for n in range(len(label)) if (label[n, 0][valid[n] > 0] > 0).any()]
+    return classes_mtpsl(prediction[shown], label[shown], valid[shown])
+
+
+CATEGORY = dict(enumerate((0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 5, 6, 6, 6, 6, 6, 6)))
+
+
+def streets_cityscapes(prediction: Array, label: Array, valid: Array) -> Values:
+    pairs = [
+        p for image in zip(prediction, label, valid, strict=True) for p in _class_pairs(*image)
+    ]
+    iou = _ious(pairs, 19)
+    category = _ious([(CATEGORY[a], CATEGORY[b]) for a, b in pairs], 7)
+    return {
+        "miou": mean(iou), "iou": iou, "category_miou": mean(category), "category_iou": category
+    }  # fmt: skip
+
+
 REFERENCES: dict[tuple[str, str], Callable[[Array, Array, Array], Values]] = {
     ("mtpsl", "classes"): classes_mtpsl,
     ("mtpsl", "binary"): binary_mtpsl,
@@ -131,4 +221,12 @@ REFERENCES: dict[tuple[str, str], Callable[[Array, Array, Array], Values]] = {
     ("xtasc", "binary"): binary_xtasc,
     ("xtasc", "depth"): depth_xtasc,
     ("xtasc", "normals"): normals,
+    ("pascal", "classes"): classes_mtpsl,
+    ("pascal", "parts"): parts_pascal,
+    ("pascal", "binary"): saliency_pascal,
+    ("pascal", "edges"): edges_pascal,
+    ("pascal", "depth"): depth_xtasc,
+    ("pascal", "normals"): normals,
+    ("cityscapes", "streets"): streets_cityscapes,
+    ("cityscapes", "depth"): depth_xtasc,
 }

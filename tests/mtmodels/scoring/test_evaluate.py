@@ -113,7 +113,7 @@ def test_a_task_that_is_not_predicted_is_named(toy: Toy) -> None:
 
 def test_unknown_protocol_is_refused_before_any_work() -> None:
     with pytest.raises(UnknownNameError, match="protocol"):
-        evaluate(lambda image: {}, iter(BATCHES), tasks=TASKS, protocol="pascal")
+        evaluate(lambda image: {}, iter(BATCHES), tasks=TASKS, protocol="paskal")
 
 
 def test_is_told_the_precision_and_tells_its_progress(toy: Toy) -> None:

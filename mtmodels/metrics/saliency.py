@@ -1,0 +1,91 @@
+"""Scores of saliency at fifteen thresholds."""
+
+from fractions import Fraction
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int, Integer, UInt8
+from torch import Tensor
+
+from mtdata import Task
+from mtmodels.metrics.base import Metric, Size
+from mtmodels.metrics.levels import levels, lowest_above, resized_chance
+from mtmodels.metrics.ratio import percent, ratio
+from mtmodels.metrics.scores import better
+
+THRESHOLDS = tuple(Fraction(step, 20) for step in range(4, 19))
+"""0.2, 0.25, ... 0.9."""
+_ONE = 2**40
+"""Shares are added in steps of 2^-40: a sum of whole numbers does not hang on its order."""
+
+
+def on_above(
+    level: UInt8[Tensor, "n h w"],
+    label: Integer[Tensor, "n 1 h w"],
+    valid: Bool[Tensor, "n h w"],
+) -> Int[Tensor, "n 2 t"]:
+    """For each image and threshold, valid pixels above it where the label is off, and on."""
+    n = len(level)
+    image = torch.arange(n, device=level.device)[:, None, None]
+    cell = (2 * image + (label[:, 0] > 0)) * 256 + level
+    counts = torch.bincount(cell[valid], minlength=n * 512).reshape(n, 2, 256)
+    above = counts.flip(-1).cumsum(-1).flip(-1)
+    return above[..., lowest_above(THRESHOLDS)]
+
+
+class Saliency(Metric):
+    """Protocol `pascal`: IoU and F of what is on, the best of fifteen thresholds; percent.
+
+    `miou` is the mean IoU over images, where an image with nothing on in label and prediction has
+    1; `max_f` is F of the mean precision and the mean recall, which are 0 where they are 0 / 0.
+    Both are the largest over the thresholds, each at its own. An image without a valid pixel counts
+    nowhere.
+
+    Reference: Maninis et al. 2019, and the code of Vandenhende et al. 2021.
+    """
+
+    better = better(("miou", "max_f"))
+    shares: Tensor
+    scored: Tensor
+
+    def __init__(self, task: Task, **options: Any) -> None:
+        super().__init__(task, **options)
+        zeros = torch.zeros(3, len(THRESHOLDS), dtype=torch.long)
+        self.add_state("shares", zeros, dist_reduce_fx="sum")
+        self.add_state("scored", torch.tensor(0), dist_reduce_fx="sum")
+
+    @staticmethod
+    def resized(
+        prediction: Float[Tensor, "n 1 h w"], size: Size
+    ) -> Float[Tensor, "n 1 height width"]:
+        """The probability is interpolated."""
+        return resized_chance(prediction, size)
+
+    def update(
+        self,
+        prediction: Float[Tensor, "n 1 h w"],
+        label: Integer[Tensor, "n 1 h w"],
+        valid: Bool[Tensor, "n h w"],
+    ) -> None:
+        """Add a batch of logits."""
+        self.images += len(prediction)
+        false, hit = on_above(levels(prediction, valid), label, valid).unbind(1)
+        true = ((label[:, 0] > 0) & valid).sum((1, 2))[:, None].expand_as(hit)
+        shares = torch.stack(
+            [
+                ratio(hit, true + false).nan_to_num(1),
+                ratio(hit, hit + false).nan_to_num(0),
+                ratio(hit, true).nan_to_num(0),
+            ]
+        )
+        some = valid.any(2).any(1)
+        self.shares += (shares[:, some] * _ONE).round().long().sum(1)
+        self.scored += some.sum()
+
+    def compute(self) -> dict[str, float | list[float]]:
+        """The scores over the images that were added."""
+        iou, precision, recall = ratio(self.shares, (_ONE * self.scored).expand(self.shares.shape))
+        f = ratio(2 * precision * recall, precision + recall)
+        # Where nothing is found at any threshold, F is 0; where nothing was scored it is unknown.
+        f = torch.where(precision + recall == 0, 0.0, f)
+        return {"miou": percent(iou.max()), "max_f": percent(f.max())}
