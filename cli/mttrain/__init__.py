@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from mtmodels.training.setup.dryrun import Plan
 
 HEADINGS = {
-    "Data": ("data", "regime", "tasks", "keep_unlabelled", "holdout", "paper_geometry"),
+    "Data": (
+        "data",
+        "regime",
+        "tasks",
+        "keep_unlabelled",
+        "holdout",
+        "train_on",
+        "select_on",
+        "score_on",
+        "paper_geometry",
+    ),
     "Model": ("method", "network", "width", "encoder_weights", "weighting"),
     "Methods with task pairs": (
         "conditioning",
@@ -82,6 +92,15 @@ HEADINGS = {
     "--holdout", type=float, metavar="SHARE", help="Share of training images to select on."
 )
 @click.option(
+    "--train-on", type=names, metavar="A,B", help="Splits to learn from.  [default: of role train]"
+)
+@click.option(
+    "--select-on", type=names, metavar="A,B", help="Splits to select on.  [default: of role val]"
+)
+@click.option(
+    "--score-on", type=names, metavar="A,B", help="Splits to score.  [default: of role test]"
+)
+@click.option(
     "--paper-geometry",
     is_flag=True,
     default=None,
@@ -134,8 +153,9 @@ HEADINGS = {
 @click.option("--seed", type=int, help="Where all draws start.  [default: 0]")
 @click.option(
     "--select",
-    type=click.Choice(["last", "holdout", "paper"]),
-    help="Which epoch counts; paper asks the test split.",
+    type=click.Choice(["last", "holdout", "val", "paper"]),
+    help="Which epoch counts; paper asks the test split.  [default: val, holdout or last, by what "
+    "there is]",
 )
 @click.option(
     "--protocol", type=Member(METRICS, late=True), help="Of the scores.  [default: mtpsl]"
@@ -294,12 +314,13 @@ def _tell(finished: "Finished") -> None:
     from mtmodels.training.record.report import plain_scores
 
     summary = finished.summary
-    say(f"\nTest scores, protocol {summary['protocol']}:")
+    say(f"\nScores of {summary['split']} (role {summary['role']}), protocol {summary['protocol']}:")
     say(plain_scores(summary["scores"]))
-    if summary.get("selected_on") == "test":
+    if summary["split"] in summary.get("selected_on", "").split("+"):
         say(
             paragraph(
-                "The epoch was chosen on the test split: do not compare with runs that were not."
+                f"The epoch was chosen on {summary['split']}: do not compare these scores with "
+                "runs that were not."
             )
         )
     for what, path in finished.files.items():

@@ -14,7 +14,7 @@ from mtdata.store import format as layout
 from mtdata.store.handle import Handle
 from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
-from mtdata.tasks.role import Role
+from mtdata.tasks.role import ROLES, Role
 from mtdata.tasks.sample import Camera, Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task
@@ -163,10 +163,11 @@ def _regimes(
 
 
 def _role(group: h5py.Group) -> Role:
-    role = group.attrs["role"]
-    if role not in ("train", "test"):
-        raise ValueError(f"role should be train or test; found {role!r}")
-    return "train" if role == "train" else "test"
+    found = group.attrs["role"]
+    for role in ROLES:
+        if found == role:
+            return role
+    raise ValueError(f"role should be {', '.join(ROLES)}; found {found!r}")
 
 
 def _table(group: h5py.Group, name: str, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -1,16 +1,21 @@
 """Scoring a run that is there, under any protocol, on any split of its store or another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mtdata import Store
+from mtdata.errors import UsageError
+from mtdata.reading.dataset import Dataset
+from mtdata.reading.holdout import holdout
 from mtmodels.training.config import Config
-from mtmodels.training.finish import marks
+from mtmodels.training.finish import HOLDOUT, scored_split
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.runfolder import write_json
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.setup import make_fabric
+from mtmodels.training.setup.splits import Chosen, choose_splits
 
 Report = Callable[[int, int, str], None]
 
@@ -26,19 +31,20 @@ APART = frozenset(
 def rescore(
     path: Path,
     *,
-    split: str = "test",
+    split: str | None = None,
     protocol: str | None = None,
     data: Path | None = None,
     which: Which | None = None,
     precision: str | None = None,
     trust_plugins: bool = False,
     progress: Report | None = None,
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     """Score a run, and keep the scores beside it unless data, checkpoint or precision are given.
 
     Args:
         path: The run folder.
-        split: A split of the store; every label of it counts.
+        split: A split of the store, or `holdout`; None for what the run is scored on: each split
+            of role test, or where there is none what chose its epoch. Every label counts.
         protocol: How scores are made; None for the protocol of the run.
         data: A store; None for the one that the run was trained on.
         which: The checkpoint; None for the one that the run selected.
@@ -47,8 +53,8 @@ def rescore(
         progress: Told (batches done, batches, what).
 
     Returns:
-        `run`, `split`, `protocol`, `images`, `scores`, and `selected_on` where the test split chose
-        the checkpoint.
+        For each split `run`, `split`, `role`, `protocol`, `images`, `scores`, and `selected_on`
+        where splits chose the checkpoint.
 
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
@@ -59,31 +65,55 @@ def rescore(
     config = _with(run.config, precision)
     with run.open_store(data) as store:
         tasks = run_tasks(run, store)
-        dataset = store.dataset(split, [task.name for task in tasks], "full")
+        splits = choose_splits(config, store)
+        datasets = _datasets(config, store, splits, split)
         network = make_network(config, tasks, pretrained=False)
         load_network(network, run.chosen(which))
         scorer = Scorer.of(network, make_fabric(config)[0], config)
-        result = scorer.score(dataset, protocol or config.protocol, progress=progress)[0]
-    found = {"run": str(path), "split": split, **result.to_json()}
-    if which != "last":
-        # Nobody chose the last checkpoint; where the run ends with it, nothing was marked anyway.
-        found |= marks(config)
+        found = []
+        for dataset in datasets:
+            result = scorer.score(dataset, protocol or config.protocol, progress=progress)[0]
+            # Nobody chose the last checkpoint, but where the run ends with it.
+            where = scored_split(dataset, splits, config, chosen=which != "last")
+            found.append({"run": str(path), **where, **result.to_json()})
     if data is None and which is None and precision is None:
         # With another store, checkpoint or precision these are not the scores of the run.
         run.folder.scores.mkdir(exist_ok=True)
-        write_json(run.folder.scores / f"{split}-{result.protocol}.json", found)
+        for one in found:
+            write_json(run.folder.scores / f"{one['split']}-{one['protocol']}.json", one)
     return found
 
 
-def scores_of(run: TrainedRun, *, split: str = "test") -> list[dict[str, Any]]:
-    """What has been scored of a run, in the form that `mtmodels.scoring.compare` reads."""
+def _datasets(config: Config, store: Store, splits: Chosen, split: str | None) -> list[Dataset]:
+    """What to score: a split by name, the hold-out of the run, or what the run is scored on."""
+    names = list(config.tasks or ())
+    wanted = [split] if split is not None else list(splits.scored) or [HOLDOUT]
+    if wanted == [HOLDOUT] and HOLDOUT not in store.splits:
+        if not config.holdout:
+            raise UsageError(
+                "--split holdout is for a run that was trained with --holdout; this one kept "
+                f"nothing away. The store has {', '.join(store.splits)}."
+            )
+        whole = store.dataset(splits.train, names, config.regime)
+        return [whole.subset(holdout(whole.keys, config.holdout, seed=config.seed))]
+    return [store.dataset(one, names, "full") for one in wanted]
+
+
+def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, Any]]:
+    """What has been scored of a run, in the form that `mtmodels.scoring.compare` reads.
+
+    Args:
+        run: The run.
+        split: The split; None for all splits of role test.
+    """
     config = run.config
     return [
         {
             "name": run.folder.path.name,
             "protocol": scored["protocol"],
             "dataset": run.dataset,
-            "split": split,
+            "split": scored["split"],
+            "images": scored.get("images"),
             "scores": scored["scores"],
             "size": run.facts.get("size"),
             "units": run.facts["store"].get("units"),
@@ -94,12 +124,20 @@ def scores_of(run: TrainedRun, *, split: str = "test") -> list[dict[str, Any]]:
             "weighting": config.weighting.name,
             "regime": config.regime,
             "seed": config.seed,
-            "note": "chosen on the test split" if scored.get("selected_on") else "",
+            "note": _note(scored),
             **_settings(config),
             "plugins": [one.get("sha256", one["name"]) for one in run.facts.get("plugins", [])],
         }
         for scored in run.scored(split)
     ]
+
+
+def _note(scored: Mapping[str, Any]) -> str:
+    """What to know before a score is quoted: whether it chose the epoch that it is of."""
+    on = str(scored.get("selected_on", "")).split("+")
+    # Runs of version 0.1 say "test" whatever the split was called that chose.
+    chose = scored["split"] in on or ("role" not in scored and on == ["test"])
+    return f"chosen on the {scored['split']} split" if chose else ""
 
 
 def _settings(config: Config) -> dict[str, Any]:

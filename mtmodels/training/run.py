@@ -113,7 +113,7 @@ def fit(
         parts.loader,
         folder=job.folder,
         validate=_validation(job.data, parts, watcher),
-        selects=job.config.select in ("holdout", "paper"),
+        selects=job.config.select in ("holdout", "val", "paper"),
         watcher=watcher,
     )
     with closing(trainer):
@@ -266,7 +266,7 @@ def _check_same_runs(folder: RunFolder, runs: Mapping[str, Mapping[str, str]]) -
 
 
 def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | None:
-    """What scores an epoch: the held-out images, or, as the papers did, the test split."""
+    """What scores an epoch: a hold-out, the splits of role val, or, as the papers did, the test."""
     config = parts.config
     dataset = data.test if config.select == "paper" else data.held
     if dataset is None:
@@ -285,7 +285,7 @@ def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
     """Say what is about to happen, and why so."""
     data, config = job.data, job.config
     labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
-    held = f", {len(data.held)} held out" if data.held is not None else ""
+    held = f", {len(data.held)} held out" if data.splits.watched == "holdout" and data.held else ""
     left = (
         f"; {data.left_out} without a visible label of these tasks left the epoch"
         if data.left_out
@@ -293,6 +293,20 @@ def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
     )
     watcher.say(f"Images: {len(data.train)} to train on ({labels}){held}{left}.")
     watcher.say(f"Precision: {parts.precision.name}, as {parts.precision.reason}.")
+    if config.select == "val" and data.held is not None:
+        watcher.say(
+            f"Selection: by the {len(data.held)} images of {data.held.split.name}, of role val. "
+            "Give --select last for the last epoch."
+        )
+    elif data.splits.val and config.select != "paper":
+        watcher.say(f"Selection: {config.select}; {', '.join(data.splits.val)} chooses nothing.")
+    if not data.splits.test:
+        names = [dataset.split.name for dataset in data.scored]
+        what = "the hold-out" if data.splits.watched == "holdout" else " and ".join(names)
+        watcher.say(
+            f"Scores: on {what}, as the store has no split of role test: they say how well the run "
+            "did on what chose its epoch, not on new images."
+        )
     if config.select == "paper":
         watcher.say(
             "Selection: by the test split, as the papers did (--select paper). Every result of "

@@ -56,10 +56,18 @@ class TrainedRun:
         last = (which or self.selected) == "last"
         return checkpoint.find(self.folder.last if last else self.folder.best)
 
-    def scored(self, split: str) -> list[dict[str, Any]]:
-        """The scores of a split that were kept, one entry a protocol."""
-        files = sorted(self.folder.scores.glob(f"{split}-*.json"))
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    def scored(self, split: str | None = None) -> list[dict[str, Any]]:
+        """The scores that were kept, one entry a split and protocol.
+
+        Args:
+            split: The split; None for all of role test. Runs of version 0.1 wrote no role down:
+                what they scored was the test split, unless it was a training split by its name.
+        """
+        files = sorted(self.folder.scores.glob("*.json"))
+        found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        if split is not None:
+            return [one for one in found if one["split"] == split]
+        return [one for one in found if one.get("role", _old_role(one["split"])) == "test"]
 
     def known(self, data: Path | None = None) -> dict[str, Any]:
         """What `store_facts` says: from the manifest, or from a store.
@@ -100,6 +108,10 @@ class TrainedRun:
                 f"the run on this one, give --data {path}; the scores are shown and not kept."
             )
         return store
+
+
+def _old_role(split: str) -> str:
+    return "train" if split.startswith("train") else "test"
 
 
 def open_run(path: Path, *, plugins: bool = True, trust_plugins: bool = False) -> TrainedRun:
