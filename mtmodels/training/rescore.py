@@ -107,23 +107,27 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
         split: The split; None for all splits of role test.
     """
     config = run.config
+    facts = run.facts["store"]
     return [
         {
             "name": run.folder.path.name,
             "protocol": scored["protocol"],
             "dataset": run.dataset,
             "split": scored["split"],
+            "role": scored.get("role", ""),
             "images": scored.get("images"),
             "scores": scored["scores"],
             "size": run.facts.get("size"),
-            "units": run.facts["store"].get("units"),
-            "store": run.facts["store"]["content_digest"],
+            "units": facts.get("units"),
+            "origin": facts.get("origin"),
+            "store": facts["content_digest"],
             "labels": run.facts.get("labels"),
             "method": config.method.name,
             "network": config.network.name,
             "weighting": config.weighting.name,
             "regime": config.regime,
             "seed": config.seed,
+            "steps": run.steps,
             "note": _note(scored),
             **_settings(config),
             "plugins": [one.get("sha256", one["name"]) for one in run.facts.get("plugins", [])],

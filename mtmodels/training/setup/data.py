@@ -195,9 +195,21 @@ def store_facts(store: Store) -> dict[str, Any]:
         "source_digest": store.source_digest,
         "format_version": store.format_version,
         "units": {task.name: task.kind.units for task in store.tasks},
+        "origin": origin(store),
         "image_size": [int(side) for side in np.median(sizes, axis=0)],
         "tasks": [task.to_json() for task in store.tasks],
     }
+
+
+def origin(store: Store) -> dict[str, str]:
+    """Where the labels of a task come from, for sources that can have them from several places.
+
+    An option of a source that has the name of a task says it: `normals` of nyu is `given` or
+    `computed`.
+    """
+    options = store.options.get("source", {})
+    found = {task.name: options.get(task.name) for task in store.tasks}
+    return {task: how for task, how in found.items() if isinstance(how, str)}
 
 
 def _check(data: RunData, config: Config) -> None:

@@ -69,6 +69,19 @@ class TrainedRun:
             return [one for one in found if one["split"] == split]
         return [one for one in found if one.get("role", _old_role(one["split"])) == "test"]
 
+    def scored_splits(self) -> list[str]:
+        """The splits that scores of this run were kept of."""
+        files = sorted(self.folder.scores.glob("*.json"))
+        return list(dict.fromkeys(read_layer(file)["split"] for file in files))
+
+    @property
+    def steps(self) -> int | None:
+        """The steps of the training; None for a run that is not complete."""
+        if not self.folder.is_complete():
+            return None
+        steps = json.loads(self.folder.summary.read_text(encoding="utf-8")).get("steps")
+        return None if steps is None else int(steps)
+
     def known(self, data: Path | None = None) -> dict[str, Any]:
         """What `store_facts` says: from the manifest, or from a store.
 
