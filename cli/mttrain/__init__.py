@@ -60,7 +60,7 @@ HEADINGS = {
     ),
     "Machine": ("precision", "devices", "workers", "cache"),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
-    "Configuration": ("recipe", "assignments", "plugins", "trust_plugins"),
+    "Configuration": ("recipe", "anyway", "assignments", "plugins", "trust_plugins"),
 }
 
 
@@ -180,6 +180,9 @@ HEADINGS = {
     metavar="KEY=VALUE",
     help="Any key of the configuration; may be repeated.",
 )
+@click.option(
+    "--anyway", is_flag=True, help="Train on a store that is not what the recipe was made for."
+)
 @named_plugins_option
 @trust_option
 @click.option(
@@ -198,6 +201,7 @@ def mttrain(
     assignments: tuple[str, ...],
     plugins: tuple[str, ...],
     trust_plugins: bool,
+    anyway: bool,
     out: Path | None,
     resume: bool,
     overwrite: bool,
@@ -214,7 +218,15 @@ def mttrain(
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
     layers = _layers(recipe, assignments, flags, plugins, trust_plugins=trust_plugins)
-    job = _prepare(layers, flags, out=out, mode=mode, dry_run=dry_run, trust_plugins=trust_plugins)
+    job = _prepare(
+        layers,
+        flags,
+        out=out,
+        mode=mode,
+        dry_run=dry_run,
+        trust_plugins=trust_plugins,
+        recipe=None if anyway else recipe,
+    )
     if dry_run:
         from mtmodels.training.run import plan
 
@@ -266,6 +278,7 @@ def _prepare(
     mode: "Mode",
     dry_run: bool,
     trust_plugins: bool,
+    recipe: str | None,
 ) -> "Job":
     """Everything that can be refused before work begins is refused here."""
     from mtmodels.training.record.runfolder import RunFolder
@@ -283,10 +296,14 @@ def _prepare(
         tell_plugins(config.plugins)
         check_members()
         check_method(flags, config.method.name)
-        if config.data is None:
+        data = config.data
+        if data is None:
             from cli.mttrain.default_store import find_store
 
-            layers.append({"data": str(find_store(may_build=not dry_run))})
+            data = str(find_store(may_build=not dry_run))
+            layers.append({"data": data})
+        if recipe is not None:
+            _check_store(recipe, data)
     from mtmodels.training.run import prepare
 
     job = prepare(layers, out=out, mode=looks, trust_plugins=trust_plugins)
@@ -295,6 +312,15 @@ def _prepare(
         f"{'' if flags['regime'] else ', its default' if _is_default(job) else ''}."
     )
     return job
+
+
+def _check_store(recipe: str, data: str) -> None:
+    """Refuse a store that the recipe was not made for."""
+    from mtdata import open_store
+    from mtmodels.recipes import load_recipe
+
+    with open_store(data) as store:
+        load_recipe(recipe).check(store)
 
 
 def _is_default(job: "Job") -> bool:
