@@ -8,7 +8,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import examples
 from cli.shared.members import Member, check_members
-from cli.shared.options import FILE
+from cli.shared.options import FILE, device_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 from mtmodels.metrics import METRICS
 
@@ -44,6 +44,7 @@ from mtmodels.metrics import METRICS
     type=click.Choice(["auto", "32", "bf16", "16"]),
     help="[default: that of the run]",
 )
+@device_option
 @plugin_option
 @trust_option
 @json_option
@@ -55,6 +56,7 @@ def eval_(
     data: Path | None,
     which: Any,
     precision: str | None,
+    device: str | None,
     trust_plugins: bool,
     as_json: bool,
 ) -> None:
@@ -78,6 +80,7 @@ def eval_(
             data=data,
             which=which,
             precision=precision,
+            device=device or "auto",
             progress=report,
         )
     for one in found:

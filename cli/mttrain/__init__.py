@@ -11,7 +11,7 @@ from cli.mttrain.flags import check_method, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
-from cli.shared.options import FILE, names
+from cli.shared.options import FILE, device_option, names
 from cli.shared.plugins import named_plugins_option, tell_plugins, trust_option, use_copies
 from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
@@ -58,7 +58,7 @@ HEADINGS = {
         "seed",
         "select",
     ),
-    "Machine": ("precision", "devices", "workers", "cache"),
+    "Machine": ("precision", "device", "devices", "workers", "cache"),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
     "Configuration": ("recipe", "anyway", "assignments", "plugins", "trust_plugins"),
 }
@@ -165,6 +165,7 @@ HEADINGS = {
 )
 @click.option("--devices", type=int, help="[default: 1]")
 @click.option("--workers", type=int, help="Reading processes.  [default: by the cores]")
+@device_option
 @click.option(
     "--cache",
     type=click.Choice(["none", "memory"]),

@@ -20,7 +20,8 @@ KEYS = {
     "gradient_clip": "gradient_clip", "paper_geometry": "augmentation.paper_geometry",
     "seed": "seed", "holdout": "holdout", "train_on": "train_on",
     "select_on": "select_on", "score_on": "score_on", "select": "select", "protocol": "protocol",
-    "precision": "precision", "devices": "devices", "workers": "workers", "cache": "cache",
+    "precision": "precision", "device": "device", "devices": "devices",
+    "workers": "workers", "cache": "cache",
     "checkpoint_every": "checkpoint_every",
 }  # fmt: skip
 """For each flag, the key of the configuration that it sets."""

@@ -149,6 +149,7 @@ class Config(Part):
     score_on: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
     protocol: str = "mtpsl"
     precision: Literal["auto", "32", "bf16", "16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: Annotated[int, Field(ge=1, le=1)] = 1
     workers: Annotated[int, Field(ge=0)] | None = None
     cache: Literal["none", "memory"] = "none"

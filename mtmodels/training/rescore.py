@@ -12,6 +12,7 @@ from mtmodels.training.config import Config
 from mtmodels.training.finish import HOLDOUT, scored_split
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.runfolder import write_json
+from mtmodels.training.setup.data import visible_digest
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.setup import make_fabric
@@ -22,7 +23,13 @@ Report = Callable[[int, int, str], None]
 APART = frozenset(
     {
         *("data", "seed", "regime", "protocol"),  # a table names them
-        *("workers", "devices", "log_every", "checkpoint_every"),  # no score depends on them
+        *(
+            "workers",
+            "device",
+            "devices",
+            "log_every",
+            "checkpoint_every",
+        ),  # no score depends on them
         "plugins",  # what is in them counts, not where they were
     }
 )
@@ -36,6 +43,7 @@ def rescore(
     data: Path | None = None,
     which: Which | None = None,
     precision: str | None = None,
+    device: str = "auto",
     trust_plugins: bool = False,
     progress: Report | None = None,
 ) -> list[dict[str, Any]]:
@@ -49,6 +57,7 @@ def rescore(
         data: A store; None for the one that the run was trained on.
         which: The checkpoint; None for the one that the run selected.
         precision: As for training; None for that of the run.
+        device: Where to compute: "auto" for a card where there is one, "cpu" or "cuda".
         trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
         progress: Told (batches done, batches, what).
 
@@ -62,11 +71,11 @@ def rescore(
         DataError: where a task has another number of classes in the store.
     """
     run = open_run(path, trust_plugins=trust_plugins)
-    config = _with(run.config, precision)
+    config = _with(run.config, precision, device)
     with run.open_store(data) as store:
         tasks = run_tasks(run, store)
         splits = choose_splits(config, store)
-        datasets = _datasets(config, store, splits, split)
+        datasets = _datasets(run, store, splits, split)
         network = make_network(config, tasks, pretrained=False)
         load_network(network, run.chosen(which))
         scorer = Scorer.of(network, make_fabric(config)[0], config)
@@ -84,8 +93,9 @@ def rescore(
     return found
 
 
-def _datasets(config: Config, store: Store, splits: Chosen, split: str | None) -> list[Dataset]:
+def _datasets(run: TrainedRun, store: Store, splits: Chosen, split: str | None) -> list[Dataset]:
     """What to score: a split by name, the hold-out of the run, or what the run is scored on."""
+    config = run.config
     names = list(config.tasks or ())
     wanted = [split] if split is not None else list(splits.scored) or [HOLDOUT]
     if wanted == [HOLDOUT] and HOLDOUT not in store.splits:
@@ -95,6 +105,13 @@ def _datasets(config: Config, store: Store, splits: Chosen, split: str | None) -
                 f"nothing away. The store has {', '.join(store.splits)}."
             )
         whole = store.dataset(splits.train, names, config.regime)
+        seen = visible_digest(whole)
+        if run.facts.get("labels", seen) != seen:
+            raise UsageError(
+                f"the hold-out of {run.folder.path} should be scored on the labels that it had; "
+                f"the regime `{config.regime}` shows others now. Bring back that regime, or name a "
+                "split."
+            )
         return [whole.subset(holdout(whole.keys, config.holdout, seed=config.seed))]
     return [store.dataset(one, names, "full") for one in wanted]
 
@@ -152,5 +169,6 @@ def _settings(config: Config) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in APART}
 
 
-def _with(config: Config, precision: str | None) -> Config:
-    return config if precision is None else config.model_copy(update={"precision": precision})
+def _with(config: Config, precision: str | None, device: str) -> Config:
+    update = {"device": device, "precision": precision or config.precision}
+    return config.model_copy(update=update)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
 from mtmodels.errors import InterruptedRun, RunFolderError
@@ -18,10 +20,11 @@ from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint, plugin_copies
-from mtmodels.training.record.manifest import manifest
+from mtmodels.training.record.manifest import manifest, store_at
 from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
 from mtmodels.training.setup.data import RunData, default_out, open_data, store_facts
 from mtmodels.training.setup.dryrun import Plan, measure
+from mtmodels.training.setup.loading import TrainedRun
 from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
 from mtmodels.training.setup.settle import settle, settle_options
 from mtmodels.training.setup.setup import Parts, assemble
@@ -63,6 +66,8 @@ def prepare(
     """
     if out is not None and mode is not None and RunFolder(out).holds(mode):
         config = _continued(RunFolder(out), layers, trust_plugins=trust_plugins)
+        if not any("data" in layer for layer in layers):
+            config = _found(config, RunFolder(out))
         data = open_data(config)
         return Job(settle(config, data), data, RunFolder(out))
     config = resolve(*layers)
@@ -154,6 +159,13 @@ def _continued(
     return now
 
 
+def _found(config: Config, folder: RunFolder) -> Config:
+    """The configuration with the place where its store is, seen from here."""
+    run = TrainedRun(folder, config, read_layer(folder.manifest))
+    there = next((path for path in run.store_paths() if path.is_file()), None)
+    return config if there is None else config.model_copy(update={"data": str(there)})
+
+
 def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
     """Each key that differs, with both values; of a part with another name the name alone."""
     if old == new:
@@ -205,6 +217,7 @@ def _claim(
     if goes_on and folder.config.is_file():
         _check_same_data(folder, facts, job.data)
         _check_same_runs(folder, runs)
+        _note_store(folder, job)
         return True
     if mode == "overwrite":
         folder.clear()
@@ -217,6 +230,7 @@ def _claim(
         manifest(
             arguments=arguments,
             store=facts,
+            store_at=store_at(job.data.store.path, folder.path),
             size=job.data.size,
             regime=job.config.regime,
             labels=job.data.visible,
@@ -233,6 +247,17 @@ def _claim(
         )
     write_text(folder.config, job.config.to_yaml())
     return False
+
+
+def _note_store(folder: RunFolder, job: Job) -> None:
+    """Write down where the store is now: later commands look there."""
+    stored, told = read_layer(folder.config), read_layer(folder.manifest)
+    if stored.get("data") != job.config.data:
+        text = yaml.safe_dump({**stored, "data": job.config.data}, sort_keys=False)
+        write_text(folder.config, text)
+    at = store_at(job.data.store.path, folder.path)
+    if told.get("store_at") != at:
+        write_json(folder.manifest, {**told, "store_at": at})
 
 
 def _check_same_data(folder: RunFolder, facts: Mapping[str, Any], data: RunData) -> None:

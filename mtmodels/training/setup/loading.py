@@ -105,22 +105,36 @@ class TrainedRun:
             UsageError: where the store of the run is not where it was, or is another by now.
             StoreError: where it cannot be read.
         """
-        path = Path(data or self.config.data or "")
-        if data is None and not path.is_file():
+        if data is not None:
+            return open_store(data)
+        there = [path for path in self.store_paths() if path.is_file()]
+        if not there:
             raise UsageError(
-                f"the store of the run should be at {path}; found none. Say where with --data."
+                f"the store of the run should be at {self.config.data}; found none. Say where with "
+                "--data."
             )
-        store = open_store(path)
-        trained = self.facts["store"]["content_digest"]
-        if data is None and store.content_digest != trained:
-            found = store.content_digest
+        trained, others = self.facts["store"]["content_digest"], []
+        for path in there:
+            store = open_store(path)
+            if store.content_digest == trained:
+                return store
+            others.append((path, store.content_digest))
             store.close()
-            raise UsageError(
-                f"{path} should be the store that the run was trained on, {trained[:12]}; found "
-                f"another, {found[:12]}: it was built again, or another one lies there. To score "
-                f"the run on this one, give --data {path}; the scores are shown and not kept."
-            )
-        return store
+        path, found = others[0]
+        raise UsageError(
+            f"{path} should be the store that the run was trained on, {trained[:12]}; found "
+            f"another, {found[:12]}: it was built again, or another one lies there. To score "
+            f"the run on this one, give --data {path}; the scores are shown and not kept."
+        )
+
+    def store_paths(self) -> list[Path]:
+        """Where the store may lie: as it was named, and where that was, from anywhere and here."""
+        at = self.facts.get("store_at", {})
+        paths = [Path(self.config.data)] if self.config.data else []
+        if at:
+            absolute = Path(at["absolute"]).expanduser()
+            paths += [absolute, self.folder.path / at["relative"]]
+        return paths
 
 
 def _old_role(split: str) -> str:
