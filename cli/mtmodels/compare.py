@@ -13,6 +13,7 @@ from mtmodels.metrics import METRICS
 
 if TYPE_CHECKING:
     from mtmodels.scoring.compare import BaselineSource
+    from mtmodels.scoring.score_table import ScoreTable
 
 
 @click.command(
@@ -32,10 +33,17 @@ if TYPE_CHECKING:
     help="What delta is against: runs (one a task together make one baseline), or a published row.",
 )
 @click.option(
-    "--published", is_flag=True, help="Add the published rows that may stand beside them."
+    "--published", is_flag=True, help="Add the published rows of the same data and regime."
+)
+@click.option("--all-regimes", is_flag=True, help="With --published: those of other regimes, too.")
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Print numbers that mean little beside each other (another size, split, number of images, "
+    "origin of labels or protocol), with the reason.",
 )
 @click.option("--protocol", type=Member(METRICS, late=True), help="Only this.  [default: all]")
-@click.option("--split", default="test", show_default=True, help="Split of the scores.")
+@click.option("--split", metavar="NAME", help="Split of the scores.  [default: those of role test]")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @json_option
 def compare(
@@ -43,30 +51,39 @@ def compare(
     *,
     baselines: tuple[str, ...],
     published: bool,
+    all_regimes: bool,
+    anyway: bool,
     protocol: str | None,
-    split: str,
+    split: str | None,
     markdown: bool,
     as_json: bool,
 ) -> None:
-    """Put runs into tables, one a protocol, data set and split; seeds share a line."""
+    """Put runs whose scores are about the same thing into one table; seeds share a line.
+
+    The line above a table says what all its lines share, those below it what they differ in.
+    """
+    from mtmodels.scoring.compare import Request
     from mtmodels.scoring.compare import compare as put_together
 
-    tables = put_together(
-        _rows(runs, split, protocol),
+    request = Request(
         baseline=_baseline(baselines, split, protocol),
-        with_published=published,
+        published=published or all_regimes,
+        all_regimes=all_regimes,
+        anyway=anyway,
     )
+    tables = put_together(_rows(runs, split, protocol), request)
     if as_json:
         put_json({"tables": [table.to_json() for table in tables]})
         return
-    for table in tables:
+    for number, table in enumerate(tables):
         if markdown:
             click.echo(table.to_markdown())
         else:
+            click.echo("\n" if number else "", nl=False)
             _print(table)
 
 
-def _rows(runs: tuple[Path, ...], split: str, protocol: str | None) -> list[dict[str, Any]]:
+def _rows(runs: tuple[Path, ...], split: str | None, protocol: str | None) -> list[dict[str, Any]]:
     """What has been scored of the runs."""
     from mtdata.errors import UnknownNameError, UsageError
     from mtmodels.training.rescore import scores_of
@@ -75,22 +92,36 @@ def _rows(runs: tuple[Path, ...], split: str, protocol: str | None) -> list[dict
     rows = []
     for path in runs:
         # Scores are read from files: what a run brings along as plug-ins is not run.
-        found = scores_of(open_run(path, plugins=False), split=split)
+        run = open_run(path, plugins=False)
+        found = scores_of(run, split=split)
         scored = [row["protocol"] for row in found]
         if protocol and protocol not in {*scored, *METRICS}:
             raise UnknownNameError("protocol", protocol, {*METRICS, *scored})
         wanted = [row for row in found if protocol in (None, row["protocol"])]
         if not wanted:
-            under = f" under {protocol}" if protocol else ""
-            raise UsageError(
-                f"{path} should have scores of the split `{split}`{under}; found none. Score it: "
-                f"mtmodels eval {path} --split {split}"
-            )
+            raise UsageError(_unscored(path, run.scored_splits(), split, protocol))
         rows += wanted
     return rows
 
 
-def _baseline(baselines: tuple[str, ...], split: str, protocol: str | None) -> "BaselineSource":
+def _unscored(path: Path, there: list[str], split: str | None, protocol: str | None) -> str:
+    """What to do where a run has no such scores."""
+    what = "a split of role test" if split is None else f"the split `{split}`"
+    under = f" under {protocol}" if protocol else ""
+    options = (f" --split {split}" if split else "") + (
+        f" --protocol {protocol}" if protocol else ""
+    )
+    found = f"found those of {', '.join(there)}" if there else "found none"
+    other = f", or compare what there is with --split {there[0]}" if there and not split else ""
+    return (
+        f"{path} should have scores of {what}{under}; {found}. Score it: "
+        f"mtmodels eval {path}{options}{other}."
+    )
+
+
+def _baseline(
+    baselines: tuple[str, ...], split: str | None, protocol: str | None
+) -> "BaselineSource":
     """Runs, or one published row."""
     from mtdata.errors import UsageError
     from mtmodels.scoring.published import published_row
@@ -105,11 +136,10 @@ def _baseline(baselines: tuple[str, ...], split: str, protocol: str | None) -> "
     return _rows(tuple(map(Path, baselines)), split, protocol)
 
 
-def _print(table: Any) -> None:
+def _print(table: "ScoreTable") -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
-        # A pipe has no width; a table cut at 80 columns would lose numbers.
-        console = Console(highlight=False, markup=False, width=200)
-    console.print(table.to_rich())
+        console = Console(highlight=False, markup=False, width=200)  # a pipe has no width
+    console.print(table.to_rich(console.width))

@@ -8,7 +8,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member, check_members
-from cli.shared.options import FILE
+from cli.shared.options import FILE, device_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 from mtmodels.metrics import METRICS
 
@@ -24,7 +24,11 @@ from mtmodels.metrics import METRICS
     ),
 )
 @click.argument("run", type=FILE)
-@click.option("--split", default="test", show_default=True, help="Split of the store.")
+@click.option(
+    "--split",
+    metavar="NAME",
+    help="Split of the store, or `holdout`.  [default: those of role test]",
+)
 @click.option(
     "--protocol",
     type=Member(METRICS, late=True),
@@ -53,27 +57,29 @@ from mtmodels.metrics import METRICS
     type=click.IntRange(min=1, max=254),
     help="Of edges under pascal; fewer are faster.  [default: 99, as published]",
 )
+@device_option
 @plugin_option
 @trust_option
 @json_option
 def eval_(
     run: Path,
     *,
-    split: str,
+    split: str | None,
     protocol: str | None,
     data: Path | None,
     which: Any,
     precision: str | None,
     jobs: int | None,
     thresholds: int | None,
+    device: str | None,
     trust_plugins: bool,
     as_json: bool,
 ) -> None:
-    """Score a run on a split; the scores are kept in RUN/scores/SPLIT-PROTOCOL.json.
+    """Score a run on the splits of role test, and keep the scores in RUN/scores.
 
     With --data, --checkpoint, --precision or --thresholds they are shown only.
 
-    All labels of the split count, whatever the regime of the training was.
+    All labels of a split count, whatever the regime of the training was.
     """
     from cli.shared.progress import progress_bar
     from mtmodels.training.record.report import plain_scores
@@ -91,17 +97,23 @@ def eval_(
             precision=precision,
             jobs=jobs,
             thresholds=thresholds,
+            device=device or "auto",
             progress=report,
         )
-    if found.get("selected_on") == split:
-        say(
-            paragraph(
-                f"The epoch of this run was chosen on the {split} split (--select paper): do not "
-                "compare its scores with runs that were not."
+    for one in found:
+        if one["split"] in one.get("selected_on", "").split("+"):
+            say(
+                paragraph(
+                    f"The epoch of this run was chosen on the {one['split']} split: do not compare "
+                    "its scores there with runs that were not."
+                )
             )
-        )
     if as_json:
-        put_json(found)
+        put_json(found[0] if len(found) == 1 else {"run": found[0]["run"], "splits": found})
         return
-    click.echo(f"{found['run']}: {found['images']} images of {split}, protocol {found['protocol']}")
-    click.echo(plain_scores(found["scores"]))
+    for one in found:
+        click.echo(
+            f"{one['run']}: {one['images']} images of {one['split']} (role {one['role']}), "
+            f"protocol {one['protocol']}"
+        )
+        click.echo(plain_scores(one["scores"]))

@@ -25,6 +25,7 @@ FAMILIES = (
     "optimisers",
     "recipes",
     "metrics",
+    "published",
 )
 
 
@@ -36,16 +37,25 @@ FAMILIES = (
         "mtmodels list methods xtc",
         "mtmodels list recipes nyu-compact --json",
         "mtmodels list networks mine --plugin mine.py",
+        "mtmodels list published 'nyu one'",
+        "mtmodels list published 'xtasc-net/III/*'",
     ),
 )
 @click.argument("family", type=click.Choice(FAMILIES))
-@click.argument("name", required=False, shell_complete=of_family)
+@click.argument("name", required=False, metavar="[NAME|PATTERN]", shell_complete=of_family)
 @plugin_option
 @json_option
 def list_(family: str, name: str | None, *, as_json: bool) -> None:
-    """List what there is of a family, or explain one member with its options and their defaults."""
+    """List what there is of a family, or explain one member with its options and their defaults.
+
+    Of published rows, PATTERN holds words of key, data set, protocol, regime, method, network or
+    weighting; `*` stands for anything.
+    """
     from mtdata.plugins import load_installed
 
+    if family == "published":
+        _published(name or "", as_json=as_json)
+        return
     load_installed()
     known = _describe(family)
     if name is None:
@@ -165,6 +175,40 @@ def _by_name(protocol: "Protocol") -> dict[str, "type[Metric]"]:
     return {**protocol, **{task: metric for (_, task), metric in protocol.named.items()}}
 
 
+def _published(pattern: str, *, as_json: bool) -> None:
+    """The rows of the papers that a pattern finds, a line each; of one row all that is known."""
+    from mtmodels.scoring.facts import size_text
+    from mtmodels.scoring.published import all_rows, matching
+
+    rows = matching(pattern)
+    if not rows:
+        raise UnknownNameError("published row", pattern, [row.key for row in all_rows()])
+    if as_json:
+        put_json({"rows": [row.to_json() for row in rows]})
+        return
+    if len(rows) == 1:
+        known = {
+            k: v for k, v in rows[0].to_json().items() if k != "key" and v not in (None, "", {})
+        }
+        click.echo(f"{rows[0].key}\n")
+        click.echo(_yaml(known))
+        return
+    for row in rows:
+        facts = (
+            row.dataset,
+            f"regime {row.regime}",
+            size_text(row.size),
+            f"protocol {row.protocol}",
+        )
+        click.echo(f"{row.key}: {', '.join(facts)}")
+        scores = [
+            f"{task} {metric} {value:.{row.decimals[f'{task}.{metric}']}f}"
+            for task, metrics in row.scores.items()
+            for metric, value in metrics.items()
+        ]
+        click.echo(f"    {', '.join(scores)}")
+
+
 def _plain(value: Any) -> Any:
     """A default as JSON has it; an option without one is needed."""
     if value is inspect.Parameter.empty:
@@ -180,8 +224,6 @@ def _print_all(known: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _print_one(name: str, entry: Mapping[str, Any]) -> None:
-    import yaml
-
     click.echo(f"{name}: {entry['summary']}\n")
     if entry.get("about"):
         click.echo(entry["about"] + "\n")
@@ -190,7 +232,14 @@ def _print_one(name: str, entry: Mapping[str, Any]) -> None:
     told = ("summary", "about", "explained", *(["options"] if entry.get("explained") else []))
     rest = {k: v for k, v in entry.items() if k not in told and v not in (None, {})}
     if rest:
-        click.echo(yaml.safe_dump(rest, sort_keys=False, allow_unicode=True).rstrip())
+        click.echo(_yaml(rest))
+
+
+def _yaml(value: Mapping[str, Any]) -> str:
+    """Values for people."""
+    import yaml
+
+    return str(yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True)).rstrip()
 
 
 def _options(defaults: Mapping[str, Any], texts: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, size, tasks_option
+from cli.shared.options import FILE, device_option, size, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 
 
@@ -44,13 +44,7 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
     type=click.IntRange(min=1),
     help="Images at once.  [default: that of the run; 1 with --size native]",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu"]),
-    default="auto",
-    show_default=True,
-    help="auto takes a card where there is one.",
-)
+@device_option
 @click.option("--npy", is_flag=True, help="Write what the network gave, too, in DIR/raw.")
 @click.option("--no-pictures", is_flag=True, help="Draw nothing in DIR/pictures: faster.")
 @click.option(
@@ -78,7 +72,7 @@ def predict(
     how: Any,
     which: Any,
     batch: int | None,
-    device: str,
+    device: str | None,
     npy: bool,
     no_pictures: bool,
     mapped: bool,
@@ -109,7 +103,7 @@ def predict(
                 size=how or "trained",
                 which=which,
                 batch=batch,
-                device=device,
+                device=device or "auto",
                 raw=npy,
                 pictures=not no_pictures,
                 mapped=mapped,

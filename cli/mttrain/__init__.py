@@ -12,7 +12,7 @@ from cli.shared.common import entry_point, json_option, paragraph, put_json, say
 from cli.shared.completion import recipes
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
-from cli.shared.options import FILE, names
+from cli.shared.options import FILE, device_option, names
 from cli.shared.plugins import named_plugins_option, tell_plugins, trust_option, use_copies
 from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from mtmodels.training.setup.dryrun import Plan
 
 HEADINGS = {
-    "Data": ("data", "regime", "tasks", "keep_unlabelled", "holdout", "paper_geometry"),
+    "Data": (
+        "data",
+        "regime",
+        "tasks",
+        "keep_unlabelled",
+        "holdout",
+        "train_on",
+        "select_on",
+        "score_on",
+        "paper_geometry",
+    ),
     "Model": ("method", "network", "width", "encoder_weights", "weighting"),
     "Methods with task pairs": (
         "conditioning",
@@ -50,9 +60,9 @@ HEADINGS = {
         "seed",
         "select",
     ),
-    "Machine": ("precision", "devices", "workers", "cache"),
+    "Machine": ("precision", "device", "devices", "workers", "cache"),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
-    "Configuration": ("recipe", "assignments", "plugins", "trust_plugins"),
+    "Configuration": ("recipe", "anyway", "assignments", "plugins", "trust_plugins"),
 }
 
 
@@ -84,6 +94,15 @@ HEADINGS = {
 )
 @click.option(
     "--holdout", type=float, metavar="SHARE", help="Share of training images to select on."
+)
+@click.option(
+    "--train-on", type=names, metavar="A,B", help="Splits to learn from.  [default: of role train]"
+)
+@click.option(
+    "--select-on", type=names, metavar="A,B", help="Splits to select on.  [default: of role val]"
+)
+@click.option(
+    "--score-on", type=names, metavar="A,B", help="Splits to score.  [default: of role test]"
 )
 @click.option(
     "--paper-geometry",
@@ -139,8 +158,9 @@ HEADINGS = {
 @click.option("--seed", type=int, help="Where all draws start.  [default: 0]")
 @click.option(
     "--select",
-    type=click.Choice(["last", "holdout", "paper"]),
-    help="Which epoch counts; paper asks the test split.",
+    type=click.Choice(["last", "holdout", "val", "paper"]),
+    help="Which epoch counts; paper asks the test split.  [default: val, holdout or last, by what "
+    "there is]",
 )
 @click.option(
     "--protocol", type=Member(METRICS, late=True), help="Of the scores.  [default: mtpsl]"
@@ -150,6 +170,7 @@ HEADINGS = {
 )
 @click.option("--devices", type=int, help="[default: 1]")
 @click.option("--workers", type=int, help="Reading processes.  [default: by the cores]")
+@device_option
 @click.option(
     "--cache",
     type=click.Choice(["none", "memory"]),
@@ -167,6 +188,9 @@ HEADINGS = {
     multiple=True,
     metavar="KEY=VALUE",
     help="Any key of the configuration; may be repeated.",
+)
+@click.option(
+    "--anyway", is_flag=True, help="Train on a store that is not what the recipe was made for."
 )
 @named_plugins_option
 @trust_option
@@ -186,6 +210,7 @@ def mttrain(
     assignments: tuple[str, ...],
     plugins: tuple[str, ...],
     trust_plugins: bool,
+    anyway: bool,
     out: Path | None,
     resume: bool,
     overwrite: bool,
@@ -204,7 +229,15 @@ def mttrain(
     if sys.stderr.isatty():
         say("Loading libraries and looking at the data, which takes some seconds.")
     layers = _layers(recipe, assignments, flags, plugins, trust_plugins=trust_plugins)
-    job = _prepare(layers, flags, out=out, mode=mode, dry_run=dry_run, trust_plugins=trust_plugins)
+    job = _prepare(
+        layers,
+        flags,
+        out=out,
+        mode=mode,
+        dry_run=dry_run,
+        trust_plugins=trust_plugins,
+        recipe=None if anyway else recipe,
+    )
     if dry_run:
         from mtmodels.training.run import plan
 
@@ -256,6 +289,7 @@ def _prepare(
     mode: "Mode",
     dry_run: bool,
     trust_plugins: bool,
+    recipe: str | None,
 ) -> "Job":
     """Everything that can be refused before work begins is refused here."""
     from mtmodels.training.record.runfolder import RunFolder
@@ -273,10 +307,14 @@ def _prepare(
         tell_plugins(config.plugins)
         check_members()
         check_method(flags, config.method.name)
-        if config.data is None:
+        data = config.data
+        if data is None:
             from cli.mttrain.default_store import find_store
 
-            layers.append({"data": str(find_store(may_build=not dry_run))})
+            data = str(find_store(may_build=not dry_run))
+            layers.append({"data": data})
+        if recipe is not None:
+            _check_store(recipe, data)
     from mtmodels.training.run import prepare
 
     job = prepare(layers, out=out, mode=looks, trust_plugins=trust_plugins)
@@ -285,6 +323,15 @@ def _prepare(
         f"{'' if flags['regime'] else ', its default' if _is_default(job) else ''}."
     )
     return job
+
+
+def _check_store(recipe: str, data: str) -> None:
+    """Refuse a store that the recipe was not made for."""
+    from mtdata import open_store
+    from mtmodels.recipes import load_recipe
+
+    with open_store(data) as store:
+        load_recipe(recipe).check(store)
 
 
 def _is_default(job: "Job") -> bool:
@@ -304,12 +351,13 @@ def _tell(finished: "Finished") -> None:
     from mtmodels.training.record.report import plain_scores
 
     summary = finished.summary
-    say(f"\nTest scores, protocol {summary['protocol']}:")
+    say(f"\nScores of {summary['split']} (role {summary['role']}), protocol {summary['protocol']}:")
     say(plain_scores(summary["scores"]))
-    if summary.get("selected_on") == "test":
+    if summary["split"] in summary.get("selected_on", "").split("+"):
         say(
             paragraph(
-                "The epoch was chosen on the test split: do not compare with runs that were not."
+                f"The epoch was chosen on {summary['split']}: do not compare these scores with "
+                "runs that were not."
             )
         )
     for what, path in finished.files.items():

@@ -18,8 +18,10 @@ KEYS = {
     "mapping_norm": "method.options.mapping_norm", "mapping_width": "method.options.mapping_width",
     "checkpoint_mapping": "method.options.checkpoint_mapping",
     "gradient_clip": "gradient_clip", "paper_geometry": "augmentation.paper_geometry",
-    "seed": "seed", "holdout": "holdout", "select": "select", "protocol": "protocol",
-    "precision": "precision", "devices": "devices", "workers": "workers", "cache": "cache",
+    "seed": "seed", "holdout": "holdout", "train_on": "train_on",
+    "select_on": "select_on", "score_on": "score_on", "select": "select", "protocol": "protocol",
+    "precision": "precision", "device": "device", "devices": "devices",
+    "workers": "workers", "cache": "cache",
     "checkpoint_every": "checkpoint_every",
 }  # fmt: skip
 """For each flag, the key of the configuration that it sets."""

@@ -89,6 +89,11 @@ jobs_option = click.option(
 )
 store_argument = click.argument("store", metavar="FILE", type=FILE)
 seed_option = click.option("--seed", default=0, show_default=True, help="Where all draws start.")
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="Where to compute; auto takes a card where there is one.  [default: auto]",
+)
 tasks_option = click.option(
     "--tasks",
     type=names,

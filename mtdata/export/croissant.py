@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FILE = "croissant.json"
 SCHEMA, CROISSANT = "https://schema.org/", "http://mlcommons.org/croissant/"
 PNG, NPY = "image/png", "application/x-npy"
-USES = {"train": "cr:TrainingSplit", "test": "cr:TestSplit"}
+USES = {"train": "cr:TrainingSplit", "val": "cr:ValidationSplit", "test": "cr:TestSplit"}
 
 
 class CroissantExport(FolderExport):

@@ -13,6 +13,7 @@ from mtdata.export.view import Part, View
 from mtdata.progress import Progress
 from mtdata.regimes.table import RegimeTable, write_table
 from mtdata.store.format import FULL
+from mtdata.tasks.role import role_by_name
 
 HEADER = (
     "# Written by `mtdata export`. Build a store of it: mtdata build --dataset folder --source .\n"
@@ -33,12 +34,6 @@ class FolderExport(Exporter):
         check_folders([task.name for task in view.tasks], ["images", "regimes"])
         for part in view.parts:
             check_keys(part)
-            if part.split.name.startswith("train") != (part.split.role == "train"):
-                raise DataError(
-                    f"split {part.split.name} should be for training if, and only if, its name "
-                    f"begins with `train`: a folder tells it by that; its role is "
-                    f"{part.split.role}. Export it as npy."
-                )
         describe(view)
 
     def write(self, view: View, folder: Path, progress: Progress | None) -> tuple[str, ...]:
@@ -85,8 +80,12 @@ def describe(view: View) -> dict[str, Any]:
     content: dict[str, Any] = {"images": "images/{split}/{stem}.png"}
     if any(not part.shown.any(axis=1).all() for part in view.parts):
         content["unlabelled"] = "keep"
-    names = [part.split.name for part in view.parts]
-    content |= {"splits": {"folders": {name: name for name in names}}, "tasks": tasks}
+    splits = [part.split for part in view.parts]
+    content["splits"] = {"folders": {split.name: split.name for split in splits}}
+    roles = {s.name: s.role for s in splits if s.role != role_by_name(s.name)}
+    if roles:
+        content["splits"]["roles"] = roles
+    content["tasks"] = tasks
     try:
         TasksFile.model_validate(content)
     except ValidationError as error:

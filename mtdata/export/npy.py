@@ -24,7 +24,8 @@ from mtdata.regimes.importing.pth import COLUMNS
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.task import Task
 
-ROLES = {"train": "train", "test": "val"}
+FOLDER_OF = {"train": "train", "test": "val"}
+"""Released code trains on `train` and scores on `val`; other splits keep their names."""
 FOLDERS = {"semantic": "label", "normals": "normal"}
 """What MTAN calls the folder of a task, where that is another name."""
 VOID = -1.0
@@ -58,9 +59,13 @@ class NpyExport(Exporter):
 def folders_of(view: View) -> dict[str, str]:
     """The folder of each split: `train` and `val`, or its own name where two have one role."""
     count = Counter(part.split.role for part in view.parts)
+    names = {part.split.name for part in view.parts}
     return {
-        part.split.name: ROLES[part.split.role] if count[part.split.role] == 1 else part.split.name
-        for part in view.parts
+        split.name: FOLDER_OF[split.role]
+        if count[split.role] == 1
+        and FOLDER_OF.get(split.role, split.name) not in names - {split.name}
+        else split.name
+        for split in (part.split for part in view.parts)
     }
 
 

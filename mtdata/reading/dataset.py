@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.augment import sample_rng
+from mtdata.reading.joined import joined
 from mtdata.reading.memory import keep_freed
 from mtdata.regimes.table import RegimeTable, read_table
 from mtdata.tasks.sample import Sample
@@ -33,7 +34,7 @@ class Readable(Protocol):
 
     @property
     def role(self) -> str:
-        """What it is for: "train" or "test"."""
+        """What it is for: "train", "val" or "test"."""
 
     @property
     def keys(self) -> Sequence[str]:
@@ -188,7 +189,7 @@ class Dataset:
 
 def make_dataset(
     store: StoreLike,
-    split: str,
+    split: str | Sequence[str],
     *,
     tasks: Sequence[str] | None = None,
     regime: str | Path | RegimeTable | None = None,
@@ -199,7 +200,7 @@ def make_dataset(
 
     Args:
         store: The store.
-        split: The name of its split.
+        split: The name of its split; several of one role are read one after the other.
         tasks: The names of the tasks to read; None for all.
         regime: A regime of the split by name, a CSV file, or a table. None is the default regime
             of the store for a split with the role train, and every label for one to test on.
@@ -212,9 +213,11 @@ def make_dataset(
         DataError: where a file is broken, or a task that is to be trained has no visible label.
     """
     keep_freed()
-    if split not in store.splits:
-        raise UnknownNameError("split", split, list(store.splits))
-    source: Readable = store.splits[split]
+    wanted_splits = (split,) if isinstance(split, str) else tuple(split)
+    for one in wanted_splits:
+        if one not in store.splits:
+            raise UnknownNameError("split", one, list(store.splits))
+    source: Readable = joined([store.splits[one] for one in wanted_splits])
     names = [task.name for task in store.tasks]
     for name in tasks or ():
         if name not in names:

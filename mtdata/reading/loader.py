@@ -171,7 +171,9 @@ def _collate(samples: list[Sample] | MtdataError) -> Batch | Parcel | MtdataErro
 
 def _why_reading_ended(said: str) -> str | None:
     """What torch's words for a lack of memory or files mean, and the way out; None for others."""
-    if any(word in said for word in ("shared memory", "Bus error", "No space left", "shm", "/torch_")):
+    if any(
+        word in said for word in ("shared memory", "Bus error", "No space left", "shm", "/torch_")
+    ):
         shared = Path("/dev/shm")
         usage = shutil.disk_usage(shared) if shared.is_dir() else None
         size = "" if usage is None else f"; it has {usage.total / 1e6:.0f} MB"

@@ -68,7 +68,7 @@ class Source(ABC):
 
     @abstractmethod
     def roles(self) -> Mapping[str, Role]:
-        """What each split is for: "train" or "test"."""
+        """What each split is for."""
 
     @abstractmethod
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:

@@ -125,7 +125,7 @@ class Store:
 
     def dataset(
         self,
-        split: str,
+        split: str | Sequence[str],
         tasks: Sequence[str] | None = None,
         regime: "str | Path | RegimeTable | None" = None,
         transform: "Transform | None" = None,
@@ -134,7 +134,7 @@ class Store:
         """The samples of a split with the labels that a regime shows.
 
         Args:
-            split: Name of the split.
+            split: Name of the split; several of one role are read one after the other.
             tasks: Names of the tasks to read; None for all.
             regime: Name of a regime, a CSV file or a table; None for the default regime in a
                 training split, and every label in one to test on.

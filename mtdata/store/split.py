@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
-from typing import Any, cast, get_args
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,7 +18,7 @@ from mtdata.store.look import array_problems
 from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
 from mtdata.store.tables import Keys, Runs, blocks, problems, read_table
-from mtdata.tasks.role import Role
+from mtdata.tasks.role import ROLES, Role
 from mtdata.tasks.sample import Camera, Extent, Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task
@@ -269,10 +269,10 @@ def read_split(
 
 def _role(group: h5py.Group) -> Role:
     found = layout.plain(group.attrs["role"])
-    for role in get_args(Role):
+    for role in ROLES:
         if role == found:
-            return cast(Role, role)
-    raise ValueError(f"role should be {' or '.join(get_args(Role))}; found {found!r}")
+            return role
+    raise ValueError(f"role should be {', '.join(ROLES)}; found {found!r}")
 
 
 def why_unread(error: BaseException | None) -> str:

@@ -56,7 +56,7 @@ def open_predictor(
         run: The run.
         tasks: What is wanted; None for all of the run.
         which: The checkpoint; None for the one that the run selected.
-        device: "auto" for a card where there is one, or "cpu".
+        device: "auto" for a card where there is one, "cpu" or "cuda".
         data: A store that knows the tasks; None for what the run knows itself.
 
     Raises:

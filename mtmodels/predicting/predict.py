@@ -59,7 +59,7 @@ def predict(
         size: At which size to predict; see `network_size`.
         which: The checkpoint; None for the one that the run selected.
         batch: Images at once; None for the batch of the run, 1 where they keep their own size.
-        device: "auto" for a card where there is one, or "cpu".
+        device: "auto" for a card where there is one, "cpu" or "cuda".
         raw: Whether to write what the network gave, too.
         pictures: Whether to draw image and predictions side by side, which takes time.
         mapped: Whether to draw predictions beside their maps in the joint spaces of task pairs.

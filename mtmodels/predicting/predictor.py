@@ -18,7 +18,7 @@ from mtmodels.networks.base import Network
 from mtmodels.predicting.formats import value_at
 from mtmodels.predicting.sizes import How, Size, network_size
 from mtmodels.training.loop.layout import memory_format
-from mtmodels.training.loop.precision import fabric_on, resolve
+from mtmodels.training.loop.precision import device_of, fabric_on, resolve
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Predictor:
             network: A network with its weights.
             tasks: Those of its tasks that are wanted.
             trained_size: Height and width of the images that it was trained on.
-            device: "cpu", or "auto" for a card where there is one.
+            device: "cpu", "cuda", or "auto" for a card where there is one.
             precision: That of the run; a processor has no "16" and takes what "auto" is there.
         """
-        card = device == "auto" and torch.cuda.is_available()
-        place = torch.device("cuda" if card else "cpu")
-        name = resolve("auto" if precision == "16" and not card else precision, place).name
+        place = device_of(device)
+        processor = place.type == "cpu"
+        name = resolve("auto" if precision == "16" and processor else precision, place).name
         fabric = fabric_on(place, name)
         layout = memory_format(network, fabric)
         network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]

@@ -4,12 +4,13 @@ A file holds what its recipes share (`base`) and the recipes. Nothing here impor
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from mtdata import Store
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.yaml_text import load_yaml
 from mtmodels.training.setup.resolve import merge, read_layer
@@ -25,6 +26,8 @@ class Recipe:
         needs: What the store has to be.
         config: A part of a configuration.
         published: Key of the published row that it is about; None where there is none.
+        store: What of that can be looked up in a store: `dataset`, `classes` (of `semantic`),
+            `tasks`, `size` and `units`.
     """
 
     name: str
@@ -32,6 +35,38 @@ class Recipe:
     needs: str
     config: Mapping[str, Any]
     published: str | None = None
+    store: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, store: Store) -> None:
+        """Refuse a store that is not what the recipe was made for.
+
+        Raises:
+            UsageError: where it is another one.
+        """
+        found = {
+            "dataset": store.dataset_name,
+            "classes": next((t.channels for t in store.tasks if t.name == "semantic"), None),
+            "size": list(next(iter(store.splits.values())).size),
+        }
+        told = [
+            f"{key} {_text(found[key])} in place of {_text(self.store[key])}"
+            for key in found
+            if key in self.store and found[key] != self.store[key]
+        ]
+        units = {task.name: task.kind.units for task in store.tasks}
+        wanted = [*self.store.get("tasks", ()), *self.store.get("units", ())]
+        told += [f"no {task}" for task in dict.fromkeys(wanted) if task not in units]
+        told += [
+            f"{task} in {units[task]} in place of {unit}"
+            for task, unit in self.store.get("units", {}).items()
+            if units.get(task, unit) != unit
+        ]
+        if told:
+            raise UsageError(
+                f"recipe `{self.name}` needs {self.needs}; found in {store.path}: "
+                f"{'; '.join(told)}. Give another store with --data, or --anyway to train on this "
+                "one all the same."
+            )
 
 
 @cache
@@ -71,7 +106,12 @@ def _recipes(document: Mapping[str, Any]) -> Iterator[Recipe]:
             document["needs"],
             merge(document.get("base", {}), entry.get("config", {})),
             entry.get("published"),
+            document.get("store", {}),
         )
+
+
+def _text(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 __all__ = ["Recipe", "all_recipes", "load_recipe"]

@@ -1,53 +1,67 @@
-"""Put runs into tables: one a protocol, data set and split; seeds together; against a baseline."""
+"""Put runs into tables of what is about the same thing; seeds together; against a baseline."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from re import sub
 from typing import Any
 
 from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.metrics.scores import LooseScores
 from mtmodels.scoring.delta import DELTAS, Baseline
-from mtmodels.scoring.published import Row, published
+from mtmodels.scoring.published import Row, once, published
 from mtmodels.scoring.run_scores import RunScores, by_entry, common_name, over_seeds
 from mtmodels.scoring.score_table import Entry, ScoreTable
 from mtmodels.scoring.spread import Spread
 
 _FACTS = ("method", "network", "weighting", "regime")
-_PUBLISHED_UNITS = {"cityscapes": {"depth": "disparity"}}
-"""Units of the published tables, where a store of that data set may have others."""
 
 BaselineSource = Sequence[Mapping[str, Any]] | Row
 """Runs, as `RunScores.from_json` reads them, or a published row."""
 
 
-def compare(
-    runs: Iterable[Mapping[str, Any]],
-    *,
-    baseline: BaselineSource = (),
-    with_published: bool = False,
-) -> list[ScoreTable]:
-    """Make one table a protocol, data set, split, size and units of the store.
+@dataclass(frozen=True)
+class Request:
+    """What is asked for beside the runs.
+
+    Args:
+        baseline: A published row, or runs in the same form; several runs, one a task, are one
+            baseline, and seeds of one run are averaged.
+        published: Add the published rows of the same protocol, data set and regime.
+        all_regimes: Those of other regimes too.
+        anyway: Put numbers beside each other that mean nothing so, and say why they do not.
+    """
+
+    baseline: BaselineSource = ()
+    published: bool = False
+    all_regimes: bool = False
+    anyway: bool = False
+
+
+def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -> list[ScoreTable]:
+    """Make a table of all runs that share what their scores are of, and say why there are several.
 
     Args:
         runs: What `RunScores.from_json` reads.
-        baseline: A published row, or runs in the same form; several runs, one a task, are one
-            baseline, and seeds of one run are averaged.
-        with_published: Add the published rows of the same protocol, data set and classes.
+        request: What else is asked for.
 
     Raises:
-        UsageError: where runs or baseline differ in the number of classes, or the baseline fits no
-            table, has two different runs of a task, or lacks a score that delta counts.
+        UsageError: where runs of a table differ in the number of classes, or the baseline may
+            stand beside none of them, has two different runs of a task, or lacks a score that
+            delta counts.
     """
-    tables: dict[tuple[str, ...], list[RunScores]] = {}
+    request = request or Request()
+    groups: dict[str, list[RunScores]] = {}
     for run in map(RunScores.from_json, runs):
-        tables.setdefault(run.table, []).append(run)
-    found = [_table(group, baseline, with_published) for group in tables.values()]
-    if baseline and not any(table.baseline for table in found):
+        groups.setdefault(run.facts.key, []).append(run)
+    tables = [_table(group, request) for group in groups.values()]
+    if request.baseline and not any(table.baseline for table in tables):
         raise UsageError(
-            "the baseline should share protocol, data set, split, size and units with a run; found "
-            f"none that does among {', '.join(t.title() for t in found) or 'no runs'}. "
-            "Score both under one protocol with `mtmodels eval`."
+            "the baseline should be about the same thing as a run; "
+            + " ".join(remark for table in tables for remark in table.remarks)
+            + " Score both alike with `mtmodels eval`, or give --anyway to see it all the same."
         )
-    return found
+    tables = [tables[0], *(_apart(table, tables[0]) for table in tables[1:])] if tables else []
+    return [*tables, *_others(list(groups.values()), tables, request)]
 
 
 def merge(runs: Sequence[RunScores]) -> Baseline:
@@ -69,53 +83,127 @@ def merge(runs: Sequence[RunScores]) -> Baseline:
     return Baseline(" + ".join(common_name([r.name for r in g]) for g in by_entry(runs)), scores)
 
 
-def _table(runs: Sequence[RunScores], given: BaselineSource, with_published: bool) -> ScoreTable:
-    first = runs[0]
-    beside = _fitting(first, given)
-    classes = _classes([*runs, *beside])
-    if isinstance(given, Row):
-        baseline = _row_baseline(first, given, classes.get("semantic"))
-    else:
-        baseline = merge(beside) if beside else None
+def _table(runs: Sequence[RunScores], request: Request) -> ScoreTable:
+    first, classes = runs[0], _classes(runs)
+    baseline, beside, why = _baseline(runs, classes, request)
+    remarks: list[str] = []
+    if why and baseline and request.anyway:
+        remarks.append(f"delta means little here: {'; '.join(why)} in {baseline.name}.")
+    elif why and baseline:
+        remarks.append(f"No delta against {baseline.name}: {'; '.join(why)}.")
+        baseline, beside = None, []
     form = _form(baseline, first.protocol) if baseline else None
     entries = [_entry(group, baseline) for group in by_entry(runs)]
     if baseline and beside and baseline.name not in {entry.name for entry in entries}:
-        entries.insert(0, _baseline_entry(beside, baseline))
-    if with_published and first.split == "test" and _has_published_units(first):
-        rows = published(protocol=first.protocol, dataset=first.dataset)
-        same = [row for row in rows if classes.get("semantic", row.classes) == row.classes]
-        entries += [_published_entry(row, baseline) for row in same]
+        entries.insert(0, _baseline_entry(beside, baseline, why))
+    if request.published:
+        rows, left_out = _rows(runs, request)
+        for row, reasons in _against(rows, runs, classes):
+            if not reasons or request.anyway:
+                entries.append(_published_entry(row, baseline, reasons))
+        if left_out:
+            remarks.append(left_out)
     return ScoreTable(
-        first.protocol, first.dataset, first.split, tuple(entries), baseline=baseline, form=form
+        first.facts,
+        tuple(entries),
+        baseline=baseline,
+        form=form,
+        role=first.role,
+        remarks=tuple(remarks),
     )
 
 
-def _fitting(run: RunScores, given: BaselineSource) -> list[RunScores]:
-    """The runs of the baseline that may share a table with a run."""
+def _baseline(
+    runs: Sequence[RunScores], classes: Mapping[str, int], request: Request
+) -> tuple[Baseline | None, list[RunScores], tuple[str, ...]]:
+    """The baseline that is nearest to a table, its runs, and what speaks against it."""
+    first, given = runs[0], request.baseline
+    tasks = _tasks(runs)
     if isinstance(given, Row):
+        ((_, why),) = _against([given], runs, classes)
+        return Baseline(given.key, given.scores), [], why
+    groups: dict[str, list[RunScores]] = {}
+    for run in map(RunScores.from_json, given):
+        groups.setdefault(run.facts.key, []).append(run)
+    if not groups:
+        return None, [], ()
+    beside = min(groups.values(), key=lambda g: len(first.facts.differences(g[0].facts, tasks)))
+    why = first.facts.differences(beside[0].facts, tasks)
+    if first.facts.key == beside[0].facts.key:
+        _classes([*runs, *beside])
+    elif not why:  # one of them does not say what the other says
+        why = ("one of them does not say what its labels are",)
+    return merge(beside), beside, why
+
+
+def _rows(runs: Sequence[RunScores], request: Request) -> tuple[list[Row], str]:
+    """The published rows to look at, each once, and a word on those of other regimes."""
+    first = runs[0]
+    rows = once(published(protocol=first.protocol, dataset=first.dataset))
+    regimes = {_regime(run.regime) for run in runs}
+    same = [row for row in rows if _regime(row.regime) in regimes]
+    if request.all_regimes or len(same) == len(rows):
+        return rows, ""
+    others = dict.fromkeys(row.regime for row in rows if row not in same)
+    return same, (
+        f"{len(rows) - len(same)} published rows of other regimes ({', '.join(others)}) are "
+        "left out; --all-regimes adds them."
+    )
+
+
+def _regime(name: str) -> str:
+    """`imbalanced 1:9` of a paper is `imbalanced-1-9` of a store."""
+    return sub(r"\W+", "-", name)
+
+
+def _against(
+    rows: Sequence[Row], runs: Sequence[RunScores], classes: Mapping[str, int]
+) -> Iterator[tuple[Row, tuple[str, ...]]]:
+    """Published rows, and why a run of a table may not stand beside each."""
+    for row in rows:
+        why = runs[0].facts.differences(row.facts, [t for t in _tasks(runs) if t in row.scores])
+        if row.classes is not None and classes.get("semantic", row.classes) != row.classes:
+            why = (*why, f"{classes['semantic']} classes in place of {row.classes}")
+        yield row, why
+
+
+def _tasks(runs: Sequence[RunScores]) -> list[str]:
+    return list(dict.fromkeys(task for run in runs for task in run.scores))
+
+
+def _apart(table: ScoreTable, first: ScoreTable) -> ScoreTable:
+    """A table with a word on why its lines are not in the first one."""
+    tasks = dict.fromkeys(task for entry in table.entries for task in entry.scores)
+    why = table.facts.differences(first.facts, tasks) or ("other units or origins of labels",)
+    return replace(
+        table, remarks=(f"A table apart from the first: {'; '.join(why)}.", *table.remarks)
+    )
+
+
+def _others(
+    groups: Sequence[Sequence[RunScores]], tables: Sequence[ScoreTable], request: Request
+) -> list[ScoreTable]:
+    """The published rows that may stand beside no run, each kind in a table without delta."""
+    if not request.published or request.anyway:
         return []
-    return [one for one in map(RunScores.from_json, given) if one.table == run.table]
-
-
-def _has_published_units(run: RunScores) -> bool:
-    """Whether published scores of this data set may stand beside a run; unknown units may not."""
-    wanted = _PUBLISHED_UNITS.get(run.dataset, {})
-    units = run.units or {}
-    return all(units.get(task) == unit for task, unit in wanted.items() if task in run.scores)
-
-
-def _row_baseline(run: RunScores, row: Row, classes: int | None) -> Baseline | None:
-    """A published row as baseline of the table that a run is in."""
-    if (row.protocol, row.dataset, "test") != (run.protocol, run.dataset, run.split):
-        return None
-    if not _has_published_units(run):
-        return None
-    if classes is not None and row.classes != classes:
-        raise UsageError(
-            f"the baseline should have the classes of the runs, {classes}; found {row.classes} "
-            f"in {row.key}. Choose another row, or train on a store with {row.classes} classes."
+    shown = {entry.name for table in tables for entry in table.entries if entry.published}
+    kinds: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
+    for runs in groups:
+        for row, why in _against(_rows(runs, request)[0], runs, _classes(runs)):
+            if row.key not in shown:
+                shown.add(row.key)
+                kinds.setdefault((row.facts.key, why), []).append(row)
+    return [
+        ScoreTable(
+            rows[0].facts,
+            tuple(_published_entry(row, None) for row in rows),
+            remarks=(
+                f"Not beside the runs, whose scores are of something else: {'; '.join(why)}. "
+                "--anyway puts them there.",
+            ),
         )
-    return Baseline(row.key, row.scores)
+        for (_, why), rows in kinds.items()
+    ]
 
 
 def _form(baseline: Baseline, protocol: str) -> str:
@@ -144,7 +232,7 @@ def _classes(runs: Sequence[RunScores]) -> dict[str, int]:
     return {task: number for task, (number, _) in found.items()}
 
 
-def _baseline_entry(runs: Sequence[RunScores], baseline: Baseline) -> Entry:
+def _baseline_entry(runs: Sequence[RunScores], baseline: Baseline, why: Sequence[str]) -> Entry:
     """The line of a baseline that is not itself among the runs."""
     first = runs[0]
     return Entry(
@@ -154,7 +242,8 @@ def _baseline_entry(runs: Sequence[RunScores], baseline: Baseline) -> Entry:
         scores=baseline.scores,
         std={},
         delta=Spread(0.0),
-        note=first.note,
+        note="; ".join([*([first.note] if first.note else []), *_beside(why)]),
+        budget=first.budget,
     )
 
 
@@ -171,11 +260,14 @@ def _entry(runs: Sequence[RunScores], baseline: Baseline | None) -> Entry:
         std=std,
         delta=Spread.of(known) if len(known) == len(runs) else None,
         note=first.note,
+        budget=first.budget,
     )
 
 
-def _published_entry(row: Row, baseline: Baseline | None) -> Entry:
+def _published_entry(row: Row, baseline: Baseline | None, why: Sequence[str] = ()) -> Entry:
     value = _delta(row.protocol, row.scores, baseline)
+    # Networks of a paper are those that width 1 stands for.
+    budget = {"network.width": 1.0} | ({} if row.epochs is None else {"epochs": row.epochs})
     return Entry(
         name=row.key,
         facts={name: getattr(row, name) for name in _FACTS},
@@ -184,8 +276,13 @@ def _published_entry(row: Row, baseline: Baseline | None) -> Entry:
         std={},
         delta=None if value is None else Spread(value),
         published=True,
-        note=row.note,
+        note=" ".join([*_beside(why), *([row.note] if row.note else [])]),
+        budget=budget,
     )
+
+
+def _beside(why: Sequence[str]) -> list[str]:
+    return [f"not comparable: the runs have {'; '.join(why)}."] if why else []
 
 
 def _delta(protocol: str, scores: LooseScores, baseline: Baseline | None) -> float | None:

@@ -1,16 +1,19 @@
 """The tables of the papers, with the errors in them put right and named."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from mtdata.errors import UnknownNameError
 from mtdata.yaml_text import load_yaml
+from mtmodels.scoring.facts import Facts
 
 _FOLDER = "published_tables"
-_FIELDS = ("dataset", "protocol", "regime", "method", "network", "weighting", "classes")
+_FIELDS = ("dataset", "protocol", "regime", "method", "network", "weighting", "classes",
+           "split", "images", "size", "units", "origin", "epochs")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Row:
         paper: The paper ("xtasc-net").
         table: The table, as it is numbered there.
         name: The row; `paper/table/name` is its key.
-        dataset: The data set; scores are of its test split.
+        dataset: The data set.
         protocol: How the scores were made. Not every one is a key of `METRICS`.
         scores: The scores, corrected where `printed` says so; shares in percent.
         decimals: Digits after the point that are printed, for each `task.metric`.
@@ -31,6 +34,13 @@ class Row:
         network: The network, likewise; empty where it is not stated.
         weighting: The weighting, likewise; empty where it is not stated.
         classes: Classes of the semantic task.
+        split: What everybody tests on: `val` of Cityscapes and PASCAL.
+        images: How many images that are.
+        size: Height and width that the network saw, and was scored at unless the protocol says
+            otherwise; None where the paper does not say.
+        units: Units of depth.
+        origin: Where labels come from that can come from several places.
+        epochs: Of the training, where they are stated.
         parameters: Number of parameters, where it is printed.
         delta: The printed delta, in percent.
         baseline: Key of the row that the delta is against.
@@ -50,6 +60,12 @@ class Row:
     network: str = ""
     weighting: str = ""
     classes: int | None = None
+    split: str = "test"
+    images: int | None = None
+    size: tuple[int, int] | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
+    epochs: int | None = None
     parameters: int | None = None
     delta: float | None = None
     baseline: str | None = None
@@ -59,6 +75,25 @@ class Row:
     def key(self) -> str:
         """What the row is called on the command line."""
         return f"{self.paper}/{self.table}/{self.name}"
+
+    def to_json(self) -> dict[str, Any]:
+        """All that is known of it, as plain values."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        size = None if self.size is None else list(self.size)
+        return {"key": self.key, **values, "size": size}
+
+    @property
+    def facts(self) -> Facts:
+        """What its scores are of."""
+        return Facts(
+            self.protocol,
+            self.dataset,
+            self.split,
+            images=self.images,
+            size=self.size,
+            units=self.units,
+            origin=self.origin,
+        )
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -90,6 +125,40 @@ def published(**wanted: str | int) -> tuple[Row, ...]:
         for row in all_rows()
         if all(getattr(row, name) == value for name, value in wanted.items())
     )
+
+
+def matching(pattern: str) -> tuple[Row, ...]:
+    """The rows that hold every word of a pattern, in their key or in a field.
+
+    Args:
+        pattern: Words such as `nyu one`; `*` and `?` stand for what they do in names of files.
+    """
+    exact = tuple(row for row in all_rows() if row.key == pattern)
+    if exact:
+        return exact
+    words = [word.lower() for word in pattern.split()]
+
+    def holds(row: Row, word: str) -> bool:
+        fields = (row.dataset, row.protocol, row.regime, row.method, row.network, row.weighting)
+        places = [row.key.lower(), *map(str.lower, fields)]
+        return any(fnmatchcase(place, f"*{word}*" if at == 0 else word)
+                   for at, place in enumerate(places))  # fmt: skip
+
+    return tuple(row for row in all_rows() if all(holds(row, word) for word in words))
+
+
+def once(rows: Sequence[Row]) -> list[Row]:
+    """The rows, those that tables repeat only once; the note says where else they stand."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        same = (row.facts.key, row.regime, row.method, row.network, row.weighting)
+        groups.setdefault(repr((*same, row.classes, row.scores)), []).append(row)
+    found = []
+    for first, *others in groups.values():
+        also = f"Also {', '.join(row.key for row in others)}." if others else ""
+        note = " ".join(part for part in (first.note, also) if part)
+        found.append(replace(first, note=note))
+    return found
 
 
 def published_row(key: str) -> Row:
@@ -133,7 +202,10 @@ def _row(paper: Mapping[str, Any], table: Mapping[str, Any], row: Mapping[str, A
 
 def _common(level: Mapping[str, Any]) -> dict[str, Any]:
     """What a paper or a table may say for all its rows."""
-    return {name: level[name] for name in _FIELDS if name in level}
+    found = {name: level[name] for name in _FIELDS if name in level}
+    if "size" in found:
+        found["size"] = tuple(found["size"])
+    return found
 
 
 def _baseline(paper: str, table: Mapping[str, Any]) -> str:

@@ -1,12 +1,12 @@
 """The scores of runs, and which of them are seeds of one entry."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mtdata.errors import UsageError
 from mtmodels.metrics.scores import LooseScores, from_json
+from mtmodels.scoring.facts import Facts
 from mtmodels.scoring.spread import Spread
 
 _REQUIRED = ("name", "protocol", "dataset", "scores")
@@ -22,14 +22,18 @@ class RunScores:
         dataset: The data set.
         scores: The scores; None stands for NaN.
         split: The split.
+        role: What the split is for, where it is known.
+        images: How many images were scored, where it is known.
         size: Height and width of the images, where it is known.
         units: Units of the tasks of the store, where they are known.
+        origin: Where the labels of a task come from, likewise; see `Facts`.
         method: The method.
         network: The network.
         weighting: The weighting.
         regime: Which labels were seen.
         seed: The seed.
-        note: What to know before it is quoted (a selection on the test split).
+        note: What to know before it is quoted (a selection on the split that is scored).
+        steps: The steps of the training, where they are known.
         settings: All else that seeds of one entry share: the digest of the store, epochs, batch.
     """
 
@@ -38,14 +42,18 @@ class RunScores:
     dataset: str
     scores: LooseScores
     split: str = "test"
-    size: Any = None
+    role: str = ""
+    images: int | None = None
+    size: Sequence[int] | None = None
     units: Mapping[str, str] | None = None
+    origin: Mapping[str, str] | None = None
     method: str = ""
     network: str = ""
     weighting: str = ""
     regime: str = ""
     seed: int | None = None
     note: str = ""
+    steps: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -67,10 +75,26 @@ class RunScores:
         return cls(**known | {"scores": from_json(value["scores"])}, settings=rest)
 
     @property
-    def table(self) -> tuple[str, ...]:
+    def facts(self) -> Facts:
         """Runs that differ in this do not share a table."""
-        size, units = json.dumps(self.size, default=str), json.dumps(self.units, sort_keys=True)
-        return (self.protocol, self.dataset, self.split, size, units)
+        size = None if self.size is None else (int(self.size[0]), int(self.size[1]))
+        return Facts(
+            self.protocol,
+            self.dataset,
+            self.split,
+            images=self.images,
+            size=size,
+            units=self.units,
+            origin=self.origin,
+        )
+
+    @property
+    def budget(self) -> dict[str, Any]:
+        """The settings that may differ from line to line, by the names of the configuration."""
+        values = {} if self.steps is None else {"steps": self.steps}
+        for name, value in self.settings.items():
+            values |= _flat(name.removesuffix("_options"), value)
+        return values
 
     @property
     def entry(self) -> tuple[str, ...]:
@@ -118,3 +142,10 @@ def common_name(names: Sequence[str]) -> str:
         (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)
     )
     return f"{first[:same]}*"
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    """`{"network": {"width": 1}}` as `{"network.width": 1}`."""
+    if not isinstance(value, Mapping):
+        return {name: value}
+    return {k: v for key, inner in value.items() for k, v in _flat(f"{name}.{key}", inner).items()}

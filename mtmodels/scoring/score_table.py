@@ -1,17 +1,18 @@
-"""A table of scores under one protocol, for a terminal, for Markdown and as JSON."""
+"""A table of scores about the same thing, for a terminal, for Markdown and as JSON."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mtdata.tasks.task import TASK_ORDER
 from mtmodels.metrics.scores import HIGHER_IS_BETTER, LooseScores, to_json
 from mtmodels.scoring.delta import Baseline
+from mtmodels.scoring.facts import Facts
 from mtmodels.scoring.spread import Spread
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 SHOWN = (
     "miou",
@@ -29,6 +30,8 @@ SHOWN = (
 """Scores that have a column; JSON has all."""
 
 _FOUR_DECIMALS = ("abs_err", "rel_err", "rmse")
+_EDGE = 4
+"""Columns that the frame of a table takes at its edge, with the space beside it."""
 _FACTS = ("name", "method", "network", "weighting", "regime", "seeds")
 
 
@@ -45,6 +48,7 @@ class Entry:
         delta: Improvement on the baseline in percent, None where it cannot be computed.
         published: Whether the scores are printed in a paper.
         note: What to know before it is quoted.
+        budget: What it was trained with, by the names of the configuration.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Entry:
     delta: Spread | None = None
     published: bool = False
     note: str = ""
+    budget: Mapping[str, Any] = field(default_factory=dict)
 
     def spread(self, task: str, metric: str) -> Spread | None:
         """A score over the seeds; None where there is none that is one number."""
@@ -66,17 +71,24 @@ class Entry:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Entries that may be compared: one protocol, one data set, one split.
+    """Entries that may be compared.
 
-    `baseline` is what every delta is against, `form` the published form of delta.
+    Args:
+        facts: What their scores are of, and how they were made.
+        entries: The lines.
+        baseline: What every delta is against.
+        form: The published form of delta.
+        role: What the split is for, where that is known.
+        remarks: What a reader has to know: why the table stands apart from others, why there is no
+            delta, or why it means nothing; each one sentence.
     """
 
-    protocol: str
-    dataset: str
-    split: str
+    facts: Facts
     entries: tuple[Entry, ...]
     baseline: Baseline | None = None
     form: str | None = None
+    role: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -122,8 +134,8 @@ class ScoreTable:
         return cells
 
     def title(self) -> str:
-        """What the table holds."""
-        return f"{self.dataset}, {self.split} split, protocol {self.protocol}"
+        """What all lines share."""
+        return self.facts.text(self.role)
 
     def notes(self) -> list[str]:
         """What stands under the table; entries with the same note share a line."""
@@ -131,10 +143,32 @@ class ScoreTable:
         for entry in self.entries:
             if entry.note:
                 about.setdefault(entry.note, []).append(entry.name)
-        notes = [f"{', '.join(names)}: {note}" for note, names in about.items()]
+        notes = [*self.remarks]
         if self.baseline:
-            notes.insert(0, f"delta ({self.form}) is against {self.baseline.name}.")
-        return notes
+            notes.append(f"delta ({self.form}) is against {self.baseline.name}.")
+        if differs := self.differs():
+            told = [f"{key} ({_each(values)})" for key, values in differs.items()]
+            notes.append(f"The lines differ in {'; '.join(told)}.")
+        return [*notes, *(f"{', '.join(names)}: {note}" for note, names in about.items())]
+
+    def differs(self) -> dict[str, dict[str, list[str]]]:
+        """Settings in which the lines differ: for each its values, and the lines that have them.
+
+        Settings that a run lacks are options of another method or network, which has its column.
+        """
+        runs = [entry for entry in self.entries if not entry.published]
+        shared = [k for k in (runs[0].budget if runs else {}) if all(k in e.budget for e in runs)]
+        found: dict[str, dict[str, list[str]]] = {}
+        for key in shared:
+            values: dict[str, list[str]] = {}
+            for entry in self.entries:
+                if key in entry.budget:
+                    names = values.setdefault(_short(key, entry.budget[key]), [])
+                    name = "published" if entry.published else entry.name
+                    names += [name] if name not in names else []
+            if len(values) > 1:
+                found[key] = values
+        return found
 
     def to_markdown(self) -> str:
         """The table in Markdown, with its title above and its notes below."""
@@ -150,28 +184,52 @@ class ScoreTable:
             lines += ["", note]
         return "\n".join(lines) + "\n"
 
-    def to_rich(self) -> "Table":
-        """The table for a terminal."""
+    def to_rich(self, width: int) -> "RenderableType":
+        """The table for a terminal of some columns.
+
+        Facts that all lines share stand above it; where it is wider than the terminal, its columns
+        go on in a second table below: a number is never cut.
+        """
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(
-            title=self.title(), caption="\n".join(self.notes()) or None, caption_justify="left"
-        )
-        for number, name in enumerate(self.header()):
-            table.add_column(Text(name), justify="left" if number < len(_FACTS) else "right")
-        for entry in self.entries:
-            cells = self.cells(entry)
-            table.add_row(*(Text(text, style="bold" if bold else "") for text, bold in cells))
-        return table
+        header, lines = self.header(), [self.cells(entry) for entry in self.entries]
+        one = [i for i in range(1, len(_FACTS)) if len({line[i][0] for line in lines}) == 1]
+        shared = ", ".join(f"{header[i]} {lines[0][i][0]}" for i in one if lines[0][i][0] != "-")
+        parts: list[RenderableType] = [Text(self.title(), style="bold")]
+        if shared:
+            parts.append(Text(f"All lines: {shared}"))
+        columns = [i for i in range(1, len(header)) if i not in one]
+        wide = [_wide(header[i], [line[i][0] for line in lines]) for i in range(len(header))]
+        name = min(wide[0], max(12, width // 3))
+        for block in _blocks(columns, wide, width - name - _EDGE):
+            table = Table()
+            table.add_column("name", width=name, overflow="fold")
+            for i in block:
+                left = i < len(_FACTS)
+                title = Text(header[i].replace(" ", "\n", 1) if not left else header[i])
+                at_least = min(wide[i], width - name - 2 * _EDGE)
+                table.add_column(
+                    title,
+                    justify="left" if left else "right",
+                    min_width=at_least,
+                    overflow="fold",
+                )
+            for line in lines:
+                cells = [line[0], *(line[i] for i in block)]
+                table.add_row(*(Text(text, style="bold" if bold else "") for text, bold in cells))
+            parts.append(table)
+        return Group(*parts, *(Text(note) for note in self.notes()))
 
     def to_json(self) -> dict[str, Any]:
         """The table with all scores; NaN is None."""
         base = self.baseline
         value = {
-            "protocol": self.protocol,
-            "dataset": self.dataset,
-            "split": self.split,
+            **self.facts.to_json(),
+            "role": self.role,
+            "remarks": list(self.remarks),
+            "differs": self.differs(),
             "delta": self.form,
             "baseline": {"name": base.name, "scores": base.scores} if base else None,
             "entries": [self._entry_json(entry) for entry in self.entries],
@@ -212,3 +270,33 @@ def _seed_text(seeds: Sequence[int | None]) -> str:
 def _line(cells: Sequence[str]) -> str:
     escaped = [cell.replace("|", "\\|") for cell in cells]
     return f"| {' | '.join(escaped)} |"
+
+
+def _wide(title: str, cells: Sequence[str]) -> int:
+    """How wide a column is whose title may break behind its first word."""
+    first, _, rest = title.partition(" ")
+    return max(map(len, (first, rest, *cells)))
+
+
+def _blocks(columns: Sequence[int], wide: Sequence[int], room: int) -> list[list[int]]:
+    """Columns in their order, as many beside each other as there is room for; at least one."""
+    blocks: list[list[int]] = [[]]
+    used = 0
+    for i in columns:
+        if blocks[-1] and used + wide[i] + 3 > room:
+            blocks.append([])
+            used = 0
+        blocks[-1].append(i)
+        used += wide[i] + 3
+    return blocks
+
+
+def _each(values: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(f"{value}: {' and '.join(names)}" for value, names in values.items())
+
+
+def _short(key: str, value: Any) -> str:
+    """A setting; of digests the beginning."""
+    if key in ("store", "labels") and isinstance(value, str):
+        return value[:8]
+    return "none" if value is None else str(value)

@@ -145,9 +145,13 @@ class Config(Part):
     keep_unlabelled: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
     holdout: Annotated[Share, BeforeValidator(_float)] = 0.0
-    select: Literal["last", "holdout", "paper"] | None = None
+    select: Literal["last", "holdout", "val", "paper"] | None = None
+    train_on: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
+    select_on: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
+    score_on: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
     protocol: str = "mtpsl"
     precision: Literal["auto", "32", "bf16", "16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: Annotated[int, Field(ge=1, le=1)] = 1
     workers: Annotated[int, Field(ge=0)] | None = None
     cache: Literal["none", "memory"] = "none"

@@ -1,10 +1,11 @@
-"""The end of a run: scores on the test split, pictures, curves, report."""
+"""The end of a run: scores, pictures, curves, report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtdata.reading.dataset import Dataset
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.scores import to_json
 from mtmodels.scoring.evaluate import Evaluation
@@ -19,10 +20,16 @@ from mtmodels.training.record.runfolder import RunFolder, write_json, write_text
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.dryrun import count, peak_memory_mb
 from mtmodels.training.setup.setup import Parts
+from mtmodels.training.setup.splits import Chosen
 
+CHOSE = "are better than what the network does on new images"
 ON_TEST = (
     "The checkpoint was chosen by its scores on the test split (select: paper), as the papers did. "
-    "These scores are better than what the network does on new images."
+    f"These scores {CHOSE}."
+)
+ON_SELECTION = (
+    "There is no split of role test: these scores are of the images that chose the checkpoint, and "
+    f"{CHOSE}."
 )
 
 
@@ -46,8 +53,8 @@ def finish(
     folder, engine = trainer.folder, parts.engine
     place = folder.last if config.select == "last" else folder.best
     engine.method.load_state_dict(checkpoint.load_weights(place))
-    results = score(data, parts, watcher)
-    scores = [_write_scores(folder, config, data.test.split.name, result) for result in results]
+    results = [(of, one) for of in data.scored for one in score(of, parts, watcher)]
+    scores = [_write_scores(folder, config, data, of=of, result=one) for of, one in results]
     pictures = draw_predictions(
         engine.method.predict,
         data.test,
@@ -57,8 +64,8 @@ def finish(
         precision=engine.fabric.autocast,
     )
     draw_curves(folder.metrics, folder.curves, title=folder.path.name)
-    summary = _summary(config, parts, trainer, results)
-    write_text(folder.report, _report(config, folder, summary, results, pictures))
+    summary = _summary(config, data, parts, trainer, results)
+    write_text(folder.report, _report(config, data, folder, summary, results, pictures))
     write_json(folder.summary, summary)
     files = {
         "scores": scores[0],
@@ -69,35 +76,65 @@ def finish(
     return Finished(summary, files)
 
 
-def score(data: RunData, parts: Parts, watcher: Watcher) -> list[Evaluation]:
-    """Score the test split under every protocol that scores all tasks, the run's own first.
+def score(dataset: Dataset, parts: Parts, watcher: Watcher) -> list[Evaluation]:
+    """Score a split under every protocol that scores all tasks, the run's own first.
 
     What takes long, or is for one data set, is scored where it is the run's own alone.
     """
     own = parts.engine.config.protocol
     protocols = [own, *(p for p in METRICS if p != own and not METRICS[p].asked)]
-    able = [p for p in protocols if all(t.kind.name in METRICS[p] for t in data.tasks)]
+    able = [p for p in protocols if all(t.kind.name in METRICS[p] for t in dataset.tasks)]
 
     def report(done: int, total: int, _: str) -> None:
         watcher.evaluating("score", done, total)
 
-    return parts.scorer.score(data.test, *able, progress=report)
+    return parts.scorer.score(dataset, *able, progress=report)
 
 
-def _write_scores(folder: RunFolder, config: Config, split: str, result: Evaluation) -> Path:
-    path = folder.scores / f"{split}-{result.protocol}.json"
-    write_json(path, {"run": str(folder.path), "split": split, **result.to_json()} | marks(config))
+def _write_scores(
+    folder: RunFolder, config: Config, data: RunData, *, of: Dataset, result: Evaluation
+) -> Path:
+    where = scored_split(of, data.splits, config)
+    path = folder.scores / f"{where['split']}-{result.protocol}.json"
+    write_json(path, {"run": str(folder.path), **where, **result.to_json()})
     return path
 
 
-def marks(config: Config) -> dict[str, Any]:
-    """What has to stand beside every score of the checkpoint that a run chose."""
-    return {"selected_on": "test"} if config.select == "paper" else {}
+HOLDOUT = "holdout"
+"""What scores of a hold-out are called where others have the name of a split."""
+
+
+def scored_split(
+    dataset: Dataset, splits: Chosen, config: Config, *, chosen: bool = True
+) -> dict[str, Any]:
+    """What scores are of: `split`, `role`, and `selected_on` where splits chose the checkpoint.
+
+    Args:
+        dataset: What was scored.
+        splits: The splits of the run.
+        config: How the run selected.
+        chosen: Whether the checkpoint is the one that the run selected.
+    """
+    name, role = dataset.split.name, dataset.split.role
+    where = (
+        {"split": name, "role": role}
+        if role != "train" or dataset.indices is None
+        else {"split": HOLDOUT, "role": "val"}
+    )
+    selected_on = splits.selected_on(config.select)
+    if config.select == "holdout" and where["split"] == HOLDOUT:
+        selected_on = (HOLDOUT,)
+    return where | ({"selected_on": "+".join(selected_on)} if selected_on and chosen else {})
 
 
 def _summary(
-    config: Config, parts: Parts, trainer: Trainer, results: list[Evaluation]
+    config: Config,
+    data: RunData,
+    parts: Parts,
+    trainer: Trainer,
+    results: Sequence[tuple[Dataset, Evaluation]],
 ) -> dict[str, Any]:
+    of, first = results[0]
     seconds = trainer.clock.total()
     return {
         "run": str(trainer.folder.path),
@@ -115,25 +152,30 @@ def _summary(
         "parameters": count(parts.engine.method),
         "parameters_inference": count(parts.engine.method.network),
         "select": config.select,
-        "protocol": results[0].protocol,
-        "scores": to_json(results[0].scores),
-    } | marks(config)
+        "protocol": first.protocol,
+        "scores": to_json(first.scores),
+    } | scored_split(of, data.splits, config)
 
 
 def _report(
     config: Config,
+    data: RunData,
     folder: RunFolder,
     summary: dict[str, Any],
-    results: list[Evaluation],
+    results: Sequence[tuple[Dataset, Evaluation]],
     pictures: list[Path],
 ) -> str:
     facts = {key: value for key, value in summary.items() if key not in ("scores", "protocol")}
     return page(
         title=folder.path.name,
         summary=facts,
-        scores={result.protocol: result.scores for result in results},
+        scores={
+            "{split} (role {role})".format(**scored_split(of, data.splits, config))
+            + f", protocol {result.protocol}": result.scores
+            for of, result in results
+        },
         config=config.to_yaml(),
         curves=folder.curves,
         pictures=pictures,
-        warning=ON_TEST if config.select == "paper" else None,
+        warning=ON_TEST if config.select == "paper" else None if data.splits.test else ON_SELECTION,
     )

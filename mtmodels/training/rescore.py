@@ -1,27 +1,37 @@
 """Scoring a run that is there, under any protocol, on any split of its store or another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtdata import Task
+from mtdata import Store, Task
 from mtdata.errors import UsageError
+from mtdata.reading.dataset import Dataset
+from mtdata.reading.holdout import holdout
 from mtmodels.metrics.protocols import metric_for
 from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
-from mtmodels.training.finish import marks
+from mtmodels.training.finish import HOLDOUT, scored_split
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.runfolder import write_json
+from mtmodels.training.setup.data import visible_digest
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.setup import make_fabric
+from mtmodels.training.setup.splits import Chosen, choose_splits
 
 Report = Callable[[int, int, str], None]
 
 APART = frozenset(
     {
         *("data", "seed", "regime", "protocol"),  # a table names them
-        *("workers", "devices", "log_every", "checkpoint_every"),  # no score depends on them
+        *(
+            "workers",
+            "device",
+            "devices",
+            "log_every",
+            "checkpoint_every",
+        ),  # no score depends on them
         "plugins",  # what is in them counts, not where they were
     }
 )
@@ -30,16 +40,17 @@ APART = frozenset(
 def rescore(
     path: Path,
     *,
-    split: str = "test",
+    split: str | None = None,
     protocol: str | None = None,
     data: Path | None = None,
     which: Which | None = None,
     precision: str | None = None,
     jobs: int | None = None,
     thresholds: int | None = None,
+    device: str = "auto",
     trust_plugins: bool = False,
     progress: Report | None = None,
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     """Score a run, and keep the scores beside it.
 
     With a store, checkpoint, precision or thresholds of their own they are not those of the run,
@@ -47,7 +58,8 @@ def rescore(
 
     Args:
         path: The run folder.
-        split: A split of the store; every label of it counts.
+        split: A split of the store, or `holdout`; None for what the run is scored on: each split
+            of role test, or where there is none what chose its epoch. Every label counts.
         protocol: How scores are made; None for the protocol of the run.
         data: A store; None for the one that the run was trained on.
         which: The checkpoint; None for the one that the run selected.
@@ -55,12 +67,13 @@ def rescore(
         jobs: Processes for scores that take long; None for as many as the run reads with.
         thresholds: How many thresholds edges are scored at under `pascal`; None for 99, as
             published.
+        device: Where to compute: "auto" for a card where there is one, "cpu" or "cuda".
         trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
         progress: Told (batches done, batches, what).
 
     Returns:
-        `run`, `split`, `protocol`, `images`, `scores`, `selected_on` where the test split chose the
-        checkpoint, and `thresholds` where they were given.
+        For each split `run`, `split`, `role`, `protocol`, `images`, `scores`, `selected_on` where
+        splits chose the checkpoint, and `thresholds` where they were given.
 
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
@@ -69,57 +82,101 @@ def rescore(
         DataError: where a task has another number of classes in the store.
     """
     run = open_run(path, trust_plugins=trust_plugins)
-    config = _with(run.config, precision)
+    config = _with(run.config, precision, device)
     with run.open_store(data) as store:
         tasks = run_tasks(run, store)
-        dataset = store.dataset(split, [task.name for task in tasks], "full")
+        splits = choose_splits(config, store)
+        datasets = _datasets(run, store, splits, split)
         under = protocol or config.protocol
-        check_scorable(under, dataset, store)
+        for dataset in datasets:
+            check_scorable(under, dataset, store)
         if thresholds is not None:
             _check_thresholds(under, tasks)
         network = make_network(config, tasks, pretrained=False)
         load_network(network, run.chosen(which))
         scorer = Scorer.of(network, make_fabric(config)[0], config)
-        result = scorer.score(dataset, under, jobs=jobs, thresholds=thresholds, progress=progress)[
-            0
-        ]
-    found = {"run": str(path), "split": split, **result.to_json()}
-    if thresholds is not None:
-        found["thresholds"] = thresholds
-    if which != "last":
-        # Nobody chose the last checkpoint; where the run ends with it, nothing was marked anyway.
-        found |= marks(config)
+        found = []
+        for dataset in datasets:
+            result = scorer.score(
+                dataset, under, jobs=jobs, thresholds=thresholds, progress=progress
+            )[0]
+            # Nobody chose the last checkpoint, but where the run ends with it.
+            where = scored_split(dataset, splits, config, chosen=which != "last")
+            given = {} if thresholds is None else {"thresholds": thresholds}
+            found.append({"run": str(path), **where, **result.to_json(), **given})
     if data is None and which is None and precision is None and thresholds is None:
         run.folder.scores.mkdir(exist_ok=True)
-        write_json(run.folder.scores / f"{split}-{result.protocol}.json", found)
+        for one in found:
+            write_json(run.folder.scores / f"{one['split']}-{one['protocol']}.json", one)
     return found
 
 
-def scores_of(run: TrainedRun, *, split: str = "test") -> list[dict[str, Any]]:
-    """What has been scored of a run, in the form that `mtmodels.scoring.compare` reads."""
+def _datasets(run: TrainedRun, store: Store, splits: Chosen, split: str | None) -> list[Dataset]:
+    """What to score: a split by name, the hold-out of the run, or what the run is scored on."""
     config = run.config
+    names = list(config.tasks or ())
+    wanted = [split] if split is not None else list(splits.scored) or [HOLDOUT]
+    if wanted == [HOLDOUT] and HOLDOUT not in store.splits:
+        if not config.holdout:
+            raise UsageError(
+                "--split holdout is for a run that was trained with --holdout; this one kept "
+                f"nothing away. The store has {', '.join(store.splits)}."
+            )
+        whole = store.dataset(splits.train, names, config.regime)
+        seen = visible_digest(whole)
+        if run.facts.get("labels", seen) != seen:
+            raise UsageError(
+                f"the hold-out of {run.folder.path} should be scored on the labels that it had; "
+                f"the regime `{config.regime}` shows others now. Bring back that regime, or name a "
+                "split."
+            )
+        return [whole.subset(holdout(whole.keys, config.holdout, seed=config.seed))]
+    return [store.dataset(one, names, "full") for one in wanted]
+
+
+def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, Any]]:
+    """What has been scored of a run, in the form that `mtmodels.scoring.compare` reads.
+
+    Args:
+        run: The run.
+        split: The split; None for all splits of role test.
+    """
+    config = run.config
+    facts = run.facts["store"]
     return [
         {
             "name": run.folder.path.name,
             "protocol": scored["protocol"],
             "dataset": run.dataset,
-            "split": split,
+            "split": scored["split"],
+            "role": scored.get("role", ""),
+            "images": scored.get("images"),
             "scores": scored["scores"],
             "size": run.facts.get("size"),
-            "units": run.facts["store"].get("units"),
-            "store": run.facts["store"]["content_digest"],
+            "units": facts.get("units"),
+            "origin": facts.get("origin"),
+            "store": facts["content_digest"],
             "labels": run.facts.get("labels"),
             "method": config.method.name,
             "network": config.network.name,
             "weighting": config.weighting.name,
             "regime": config.regime,
             "seed": config.seed,
-            "note": "chosen on the test split" if scored.get("selected_on") else "",
+            "steps": run.steps,
+            "note": _note(scored),
             **_settings(config),
             "plugins": [one.get("sha256", one["name"]) for one in run.facts.get("plugins", [])],
         }
         for scored in run.scored(split)
     ]
+
+
+def _note(scored: Mapping[str, Any]) -> str:
+    """What to know before a score is quoted: whether it chose the epoch that it is of."""
+    on = str(scored.get("selected_on", "")).split("+")
+    # Runs of version 0.1 say "test" whatever the split was called that chose.
+    chose = scored["split"] in on or ("role" not in scored and on == ["test"])
+    return f"chosen on the {scored['split']} split" if chose else ""
 
 
 def _settings(config: Config) -> dict[str, Any]:
@@ -140,5 +197,6 @@ def _check_thresholds(protocol: str, tasks: Sequence[Task]) -> None:
         )
 
 
-def _with(config: Config, precision: str | None) -> Config:
-    return config if precision is None else config.model_copy(update={"precision": precision})
+def _with(config: Config, precision: str | None, device: str) -> Config:
+    update = {"device": device, "precision": precision or config.precision}
+    return config.model_copy(update=update)

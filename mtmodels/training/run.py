@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
 from mtmodels.errors import InterruptedRun, RunFolderError
@@ -19,11 +21,12 @@ from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint, plugin_copies
-from mtmodels.training.record.manifest import manifest
+from mtmodels.training.record.manifest import manifest, store_at
 from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_json, write_text
 from mtmodels.training.setup.beginning import begin
 from mtmodels.training.setup.data import RunData, default_out, open_data, store_facts
 from mtmodels.training.setup.dryrun import Plan, measure
+from mtmodels.training.setup.loading import TrainedRun
 from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
 from mtmodels.training.setup.settle import settle, settle_options
 from mtmodels.training.setup.setup import Parts, assemble
@@ -67,6 +70,8 @@ def prepare(
     """
     if out is not None and mode is not None and RunFolder(out).holds(mode):
         config = _continued(RunFolder(out), layers, trust_plugins=trust_plugins)
+        if not any("data" in layer for layer in layers):
+            config = _found(config, RunFolder(out))
         data = open_data(config)
         return Job(settle(config, data), data, RunFolder(out))
     config = resolve(*layers)
@@ -120,7 +125,7 @@ def fit(
         parts.loader,
         folder=job.folder,
         validate=_validation(job.data, parts, watcher),
-        selects=job.config.select in ("holdout", "paper"),
+        selects=job.config.select in ("holdout", "val", "paper"),
         watcher=watcher,
     )
     with closing(trainer):
@@ -159,6 +164,13 @@ def _continued(
             "the run with --overwrite, or give another --out."
         )
     return now
+
+
+def _found(config: Config, folder: RunFolder) -> Config:
+    """The configuration with the place where its store is, seen from here."""
+    run = TrainedRun(folder, config, read_layer(folder.manifest))
+    there = next((path for path in run.store_paths() if path.is_file()), None)
+    return config if there is None else config.model_copy(update={"data": str(there)})
 
 
 def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
@@ -212,6 +224,7 @@ def _claim(
     if goes_on and folder.config.is_file():
         _check_same_data(folder, facts, job.data)
         _check_same_runs(folder, runs)
+        _note_store(folder, job)
         return True
     if mode == "overwrite":
         folder.clear()
@@ -224,6 +237,7 @@ def _claim(
         manifest(
             arguments=arguments,
             store=facts,
+            store_at=store_at(job.data.store.path, folder.path),
             size=job.data.size,
             regime=job.config.regime,
             labels=job.data.visible,
@@ -240,6 +254,17 @@ def _claim(
         )
     write_text(folder.config, job.config.to_yaml())
     return False
+
+
+def _note_store(folder: RunFolder, job: Job) -> None:
+    """Write down where the store is now: later commands look there."""
+    stored, told = read_layer(folder.config), read_layer(folder.manifest)
+    if stored.get("data") != job.config.data:
+        text = yaml.safe_dump({**stored, "data": job.config.data}, sort_keys=False)
+        write_text(folder.config, text)
+    at = store_at(job.data.store.path, folder.path)
+    if told.get("store_at") != at:
+        write_json(folder.manifest, {**told, "store_at": at})
 
 
 def _check_same_data(folder: RunFolder, facts: Mapping[str, Any], data: RunData) -> None:
@@ -273,7 +298,7 @@ def _check_same_runs(folder: RunFolder, runs: Mapping[str, Mapping[str, str]]) -
 
 
 def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | None:
-    """What scores an epoch: the held-out images, or, as the papers did, the test split."""
+    """What scores an epoch: a hold-out, the splits of role val, or, as the papers did, the test."""
     config = parts.config
     dataset = data.test if config.select == "paper" else data.held
     if dataset is None:
@@ -292,11 +317,25 @@ def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
     """Say what is about to happen, and why so."""
     data, config = job.data, job.config
     labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
-    held = f", {len(data.held)} held out" if data.held is not None else ""
+    held = f", {len(data.held)} held out" if data.splits.watched == "holdout" and data.held else ""
     watcher.say(f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}.")
     if told := _misfit(data, parts.method):
         watcher.say(told)
     watcher.say(f"Precision: {parts.precision.name}, as {parts.precision.reason}.")
+    if config.select == "val" and data.held is not None:
+        watcher.say(
+            f"Selection: by the {len(data.held)} images of {data.held.split.name}, of role val. "
+            "Give --select last for the last epoch."
+        )
+    elif data.splits.val and config.select != "paper":
+        watcher.say(f"Selection: {config.select}; {', '.join(data.splits.val)} chooses nothing.")
+    if not data.splits.test:
+        names = [dataset.split.name for dataset in data.scored]
+        what = "the hold-out" if data.splits.watched == "holdout" else " and ".join(names)
+        watcher.say(
+            f"Scores: on {what}, as the store has no split of role test: they say how well the run "
+            "did on what chose its epoch, not on new images."
+        )
     if config.select == "paper":
         watcher.say(
             "Selection: by the test split, as the papers did (--select paper). Every result of "

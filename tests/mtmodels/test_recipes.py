@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from mtdata.errors import UnknownNameError
+from mtdata import open_store
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.tasks.kinds import Depth, Normals
 from mtdata.tasks.task import Task
 from mtmodels.options import filled
-from mtmodels.recipes import all_recipes, load_recipe
+from mtmodels.recipes import Recipe, all_recipes, load_recipe
 from mtmodels.scoring.published import published_row
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.setup.making import make_method, make_weighting
 from mtmodels.training.setup.resolve import resolve
 from tests.fakes import TASKS
+from tests.small_run import small_store
 
 TASK = {
     "semantic": TASKS[0],
@@ -78,3 +80,35 @@ def test_a_file_is_a_recipe_too_and_a_wrong_name_is_refused(tmp_path: Path) -> N
     assert load_recipe(str(tmp_path / "mine.yaml")).config == {"epochs": 3}
     with pytest.raises(UnknownNameError, match=r"no recipe `nyu-compac`. Did you mean"):
         load_recipe("nyu-compac")
+
+
+@pytest.mark.parametrize(
+    ("needed", "told"),
+    [
+        ({"dataset": "nyu"}, "dataset fake in place of nyu"),
+        ({"size": [288, 384]}, "size 32x64 in place of 288x384"),
+        ({"classes": 40}, "classes 5 in place of 40"),
+        ({"tasks": ["normals", "edgy"]}, "no edgy"),
+        ({"units": {"depth": "disparity"}}, "depth in metres in place of disparity"),
+    ],
+)
+def test_a_store_that_a_recipe_was_not_made_for_is_refused(
+    tmp_path: Path, needed: dict[str, object], told: str
+) -> None:
+    recipe = Recipe("r", "A recipe.", "a store", {}, store=needed)
+    with open_store(small_store(tmp_path)) as store:
+        with pytest.raises(UsageError, match=f"recipe `r` needs a store; .*{told}.*--anyway"):
+            recipe.check(store)
+        Recipe("r", "A recipe.", "a store", {}, store={"dataset": "fake", "size": [32, 64]}).check(
+            store
+        )
+
+
+@pytest.mark.parametrize("name", all_recipes())
+def test_what_is_checked_is_what_the_text_says(name: str) -> None:
+    recipe = all_recipes()[name]
+    assert set(recipe.store) <= {"dataset", "classes", "tasks", "size", "units"}
+    assert bool(recipe.store) == (" with " in recipe.needs)
+    if recipe.store:
+        assert "x".join(map(str, recipe.store["size"])) in recipe.needs
+        assert f"{recipe.store['classes']} classes" in recipe.needs

@@ -23,7 +23,7 @@ from mtdata.sources.files.imageheader import (
     parse_header,
 )
 from mtdata.sources.folder.matching import Pattern
-from mtdata.tasks.role import Role
+from mtdata.tasks.role import Role, role_by_name
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
 
@@ -89,8 +89,9 @@ class Folder(Source):
         return self.layout.splits
 
     def roles(self) -> Mapping[str, Role]:
-        """A split whose name begins with "train" is for training, every other one for testing."""
-        return {split: "train" if split.startswith("train") else "test" for split in self.splits()}
+        """As `splits: {roles: ...}` says; else by the name: train..., val... or dev, the rest."""
+        said = {} if self.file.splits is None else self.file.splits.roles
+        return {split: said.get(split) or role_by_name(split) for split in self.splits()}
 
     def remarks(self) -> tuple[str, ...]:
         """Images and labels that are left out, and what is converted."""

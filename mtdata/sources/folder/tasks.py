@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES, LABEL_SUFFIXES, Pattern
 from mtdata.tasks.kinds import Binary, Classes, Depth, Kind, Normals
 from mtdata.tasks.palette import distinct
+from mtdata.tasks.role import Role
 from mtdata.tasks.task import TASK_ORDER, Task
 
 AXES = {"right": (0, 1), "left": (0, -1), "up": (1, 1), "down": (1, -1), "towards": (2, 1),
@@ -212,12 +213,20 @@ class Splits(Part):
     fraction: Annotated[Number, Field(gt=0, lt=1)] | None = None
     folders: dict[Name, str] | None = None
     seed: int = 0
+    roles: dict[Name, Role] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one(self) -> "Splits":
         given = [self.lists, self.fraction, self.folders]
         if sum(way is not None for way in given) != 1 or {} in given:
             raise ValueError("`splits` should have one of `lists`, `fraction` and `folders`")
+        names = self.lists or self.folders or {"train": "", "test": ""}
+        for name in self.roles:
+            if name not in names:
+                raise ValueError(
+                    f"`splits.roles` should name splits that there are, {', '.join(names)}; found "
+                    f"{name}"
+                )
         return self
 
 

@@ -1,4 +1,4 @@
-"""Which floating-point format a run uses, and why."""
+"""Where a run computes, in which floating-point format, and why."""
 
 import logging
 import platform
@@ -19,6 +19,24 @@ class Precision(NamedTuple):
 
     name: FabricPrecision
     reason: str
+
+
+def device_of(requested: str) -> torch.device:
+    """Choose where to compute.
+
+    Args:
+        requested: "auto" for a card where there is one, "cpu" or "cuda".
+
+    Raises:
+        UsageError: for "cuda" where there is no card.
+    """
+    there = torch.cuda.is_available()
+    if requested == "cuda" and not there:
+        raise UsageError(
+            "`--device cuda` should find a card; torch sees none. Look whether the driver fits "
+            "(nvidia-smi) and torch is not a build for processors, or give --device cpu."
+        )
+    return torch.device("cuda" if there and requested != "cpu" else "cpu")
 
 
 def resolve(requested: str, device: torch.device = PROCESSOR) -> Precision:

@@ -1,5 +1,6 @@
 """`manifest.json`: what a result depends on besides its configuration."""
 
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +18,7 @@ def manifest(
     *,
     arguments: Sequence[str],
     store: dict[str, Any],
+    store_at: Mapping[str, str],
     size: tuple[int, int],
     regime: str,
     labels: str,
@@ -30,6 +32,7 @@ def manifest(
     Args:
         arguments: The command line; a home folder in it is written as `~`.
         store: Dataset, digests and format version of the store, units of its tasks.
+        store_at: Where the store lies: `absolute`, and `relative` to the run folder.
         size: Height and width of the images.
         regime: The regime that labels are seen under.
         labels: Digest of which labels those are.
@@ -44,6 +47,7 @@ def manifest(
         "created": created,
         "arguments": [without_home(argument) for argument in arguments],
         "store": store,
+        "store_at": dict(store_at),
         "size": list(size),
         "regime": regime,
         "labels": labels,
@@ -53,6 +57,13 @@ def manifest(
         "versions": versions(),
         "host": host(),
     }
+
+
+def store_at(store: Path, folder: Path) -> dict[str, str]:
+    """Where a store lies, seen from anywhere and from a run folder; a home folder is `~`."""
+    store = store.resolve()
+    relative = os.path.relpath(store, folder.resolve())
+    return {"absolute": without_home(str(store)), "relative": relative}
 
 
 def versions() -> dict[str, str]:

@@ -38,7 +38,7 @@ def page(
     Args:
         title: Name of the run.
         summary: Facts to list first.
-        scores: For each protocol, the scores.
+        scores: The scores, each under what they are of.
         config: The configuration as YAML.
         curves: A PNG.
         pictures: PNGs of predictions beside labels.
@@ -48,8 +48,8 @@ def page(
     if warning:
         parts.append(f'<p class="warn">{html.escape(warning)}</p>')
     parts.append(_facts(summary))
-    for protocol, rows in scores.items():
-        parts += [f"<h2>Scores, protocol {html.escape(protocol)}</h2>", score_table(rows)]
+    for what, rows in scores.items():
+        parts += [f"<h2>Scores of {html.escape(what)}</h2>", score_table(rows)]
     parts += ["<h2>Curves</h2>", _image(curves, "training curves")]
     if pictures:
         parts.append("<h2>Predictions beside labels</h2>")

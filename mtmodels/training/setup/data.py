@@ -17,8 +17,10 @@ from mtdata.reading.dataset import Dataset
 from mtdata.reading.holdout import holdout
 from mtdata.reading.memory import cores
 from mtdata.reading.photometric import Photometric
+from mtdata.store import Split
 from mtmodels.methods import METHODS
 from mtmodels.training.config import AugmentationPart, Config
+from mtmodels.training.setup.splits import Chosen, choose_splits
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,11 @@ class RunData:
         tasks: The tasks of the run, in the order of the store.
         regime: Name or file of the regime.
         train: Augmented, with the labels that the regime shows.
-        held: What is kept away from training, as it is; None without a hold-out.
-        test: The test split with all its labels, as it is.
+        held: What an epoch is selected on, as it is: a hold-out, or the splits of role val with all
+            their labels; None without either.
+        scored: What is scored at the end, with all its labels, as it is: each split of role test;
+            where there is none, what an epoch is selected on.
+        splits: Which splits of the store these are.
         left_out: Training images that show no label of these tasks, and so left the epoch.
         visible: A digest of which labels of these tasks may be seen, over the whole split.
         cache: What `train` and `held` are read through, still to be filled; None without one.
@@ -42,7 +47,8 @@ class RunData:
     regime: str
     train: Dataset
     held: Dataset | None
-    test: Dataset
+    scored: tuple[Dataset, ...]
+    splits: Chosen
     left_out: int
     visible: str
     cache: Cache | None = None
@@ -51,6 +57,11 @@ class RunData:
     def size(self) -> tuple[int, int]:
         """Height and width of the images."""
         return self.train.size
+
+    @property
+    def test(self) -> Dataset:
+        """What is scored first, and what --select paper asks."""
+        return self.scored[0]
 
     @property
     def labels(self) -> dict[str, int]:
@@ -73,19 +84,22 @@ def open_data(config: Config) -> RunData:
     tasks = choose_tasks(config, store)
     names = [task.name for task in tasks]
     regime = config.regime or store.default_regime
-    split = split_with_role(store, "train")
-    train = store.dataset(split, names, regime, transform=augmentation(config.augmentation))
+    splits = choose_splits(config, store)
+    train = store.dataset(splits.train, names, regime, transform=augmentation(config.augmentation))
     visible = visible_digest(train)
-    held = None
-    if config.holdout > 0:
+    held = store.dataset(splits.val, names) if splits.watched == "val" else None
+    if splits.watched == "holdout":
         mask = holdout(train.keys, config.holdout, seed=config.seed)
-        held = store.dataset(split, names, regime).subset(mask)
+        held = store.dataset(splits.train, names, regime).subset(mask)
         train = train.subset(~mask)
     left_out = 0
     if not config.keep_unlabelled:
         train, left_out = train.drop_unlabelled()
-    test = store.dataset(split_with_role(store, "test"), names)
-    data = RunData(store, tasks, regime, train, held, test, left_out, visible)
+    scored = tuple(store.dataset(split, names) for split in splits.scored)
+    if not scored:
+        assert held is not None  # `choose_splits` refuses a store with nothing to score
+        scored = (held,)
+    data = RunData(store, tasks, regime, train, held, scored, splits, left_out, visible)
     _check(data, config)
     return cached(data) if config.cache == "memory" else data
 
@@ -106,7 +120,12 @@ def cached(data: RunData) -> RunData:
     Raises:
         UsageError: where it does not fit.
     """
-    if data.held is None:
+    if not isinstance(data.train.split, Split):
+        raise UsageError(
+            f"--cache memory should be given one training split; found {data.train.split.name}. "
+            "Name one with --train-on, or leave --cache out."
+        )
+    if data.held is None or data.held.split is not data.train.split:
         cache, (train,) = share_memory(data.train)
         return replace(data, train=train, cache=cache)
     cache, (train, held) = share_memory(data.train, data.held)
@@ -140,18 +159,6 @@ def default_tasks(method: str, there: Sequence[str]) -> tuple[str, ...]:
     return tuple(task for task in there if task in wanted)
 
 
-def split_with_role(store: Store, role: str) -> str:
-    """The name of the first split with a role.
-
-    Raises:
-        DataError: where there is none.
-    """
-    for split in store.splits.values():
-        if split.role == role:
-            return split.name
-    raise DataError(f"{store.path} should have a {role} split; found {', '.join(store.splits)}.")
-
-
 def augmentation(part: AugmentationPart) -> Augmentation:
     """What is done to a training sample."""
     return Augmentation(
@@ -180,16 +187,29 @@ def store_facts(store: Store) -> dict[str, Any]:
 
     `image_size` is the median height and width of the training images, without their padding.
     """
-    sizes = store.split(split_with_role(store, "train")).sizes
+    trains = [split.sizes for split in store.splits.values() if split.role == "train"]
+    sizes = np.concatenate(trains)
     return {
         "dataset": store.dataset_name,
         "content_digest": store.content_digest,
         "source_digest": store.source_digest,
         "format_version": store.format_version,
         "units": {task.name: task.kind.units for task in store.tasks},
+        "origin": origin(store),
         "image_size": [int(side) for side in np.median(sizes, axis=0)],
         "tasks": [task.to_json() for task in store.tasks],
     }
+
+
+def origin(store: Store) -> dict[str, str]:
+    """Where the labels of a task come from, for sources that can have them from several places.
+
+    An option of a source that has the name of a task says it: `normals` of nyu is `given` or
+    `computed`.
+    """
+    options = store.options.get("source", {})
+    found = {task.name: options.get(task.name) for task in store.tasks}
+    return {task: how for task, how in found.items() if isinstance(how, str)}
 
 
 def _check(data: RunData, config: Config) -> None:

@@ -56,10 +56,31 @@ class TrainedRun:
         last = (which or self.selected) == "last"
         return checkpoint.find(self.folder.last if last else self.folder.best)
 
-    def scored(self, split: str) -> list[dict[str, Any]]:
-        """The scores of a split that were kept, one entry a protocol."""
-        files = sorted(self.folder.scores.glob(f"{split}-*.json"))
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    def scored(self, split: str | None = None) -> list[dict[str, Any]]:
+        """The scores that were kept, one entry a split and protocol.
+
+        Args:
+            split: The split; None for all of role test. Runs of version 0.1 wrote no role down:
+                what they scored was the test split, unless it was a training split by its name.
+        """
+        files = sorted(self.folder.scores.glob("*.json"))
+        found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        if split is not None:
+            return [one for one in found if one["split"] == split]
+        return [one for one in found if one.get("role", _old_role(one["split"])) == "test"]
+
+    def scored_splits(self) -> list[str]:
+        """The splits that scores of this run were kept of."""
+        files = sorted(self.folder.scores.glob("*.json"))
+        return list(dict.fromkeys(read_layer(file)["split"] for file in files))
+
+    @property
+    def steps(self) -> int | None:
+        """The steps of the training; None for a run that is not complete."""
+        if not self.folder.is_complete():
+            return None
+        steps = json.loads(self.folder.summary.read_text(encoding="utf-8")).get("steps")
+        return None if steps is None else int(steps)
 
     def known(self, data: Path | None = None) -> dict[str, Any]:
         """What `store_facts` says: from the manifest, or from a store.
@@ -84,22 +105,40 @@ class TrainedRun:
             UsageError: where the store of the run is not where it was, or is another by now.
             StoreError: where it cannot be read.
         """
-        path = Path(data or self.config.data or "")
-        if data is None and not path.is_file():
+        if data is not None:
+            return open_store(data)
+        there = [path for path in self.store_paths() if path.is_file()]
+        if not there:
             raise UsageError(
-                f"the store of the run should be at {path}; found none. Say where with --data."
+                f"the store of the run should be at {self.config.data}; found none. Say where with "
+                "--data."
             )
-        store = open_store(path)
-        trained = self.facts["store"]["content_digest"]
-        if data is None and store.content_digest != trained:
-            found = store.content_digest
+        trained, others = self.facts["store"]["content_digest"], []
+        for path in there:
+            store = open_store(path)
+            if store.content_digest == trained:
+                return store
+            others.append((path, store.content_digest))
             store.close()
-            raise UsageError(
-                f"{path} should be the store that the run was trained on, {trained[:12]}; found "
-                f"another, {found[:12]}: it was built again, or another one lies there. To score "
-                f"the run on this one, give --data {path}; the scores are shown and not kept."
-            )
-        return store
+        path, found = others[0]
+        raise UsageError(
+            f"{path} should be the store that the run was trained on, {trained[:12]}; found "
+            f"another, {found[:12]}: it was built again, or another one lies there. To score "
+            f"the run on this one, give --data {path}; the scores are shown and not kept."
+        )
+
+    def store_paths(self) -> list[Path]:
+        """Where the store may lie: as it was named, and where that was, from anywhere and here."""
+        at = self.facts.get("store_at", {})
+        paths = [Path(self.config.data)] if self.config.data else []
+        if at:
+            absolute = Path(at["absolute"]).expanduser()
+            paths += [absolute, self.folder.path / at["relative"]]
+        return paths
+
+
+def _old_role(split: str) -> str:
+    return "train" if split.startswith("train") else "test"
 
 
 def open_run(path: Path, *, plugins: bool = True, trust_plugins: bool = False) -> TrainedRun:

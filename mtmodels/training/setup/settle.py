@@ -27,7 +27,9 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
 
 def settle(config: Config, data: RunData) -> Config:
     """Write down what was left open, so that the configuration alone makes the run."""
-    select = config.select or ("holdout" if config.holdout > 0 else "last")
+    # A split of role val is there to select, and a hold-out is kept for it; nothing else is.
+    watched = data.splits.watched
+    select = config.select or (watched if watched in ("holdout", "val") else "last")
     tasks = tuple(task.name for task in data.tasks)
     workers = default_workers() if config.workers is None else config.workers
     epochs = config.epochs

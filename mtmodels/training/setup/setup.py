@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from lightning_fabric import Fabric
 
 from mtdata.reading.loader import Loader
@@ -13,7 +12,7 @@ from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
-from mtmodels.training.loop.precision import Precision, fabric_on, resolve
+from mtmodels.training.loop.precision import Precision, device_of, fabric_on, resolve
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.setup.beginning import starts
@@ -92,8 +91,12 @@ def assemble(config: Config, data: RunData) -> Parts:
 
 
 def make_fabric(config: Config) -> tuple[Fabric, Precision]:
-    """Choose device and precision."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Choose device and precision.
+
+    Raises:
+        UsageError: where there is no such device, or it lacks the precision.
+    """
+    device = device_of(config.device)
     precision = resolve(config.precision, device)
     return fabric_on(device, precision.name, devices=config.devices), precision
 
@@ -107,7 +110,7 @@ def make_loader(config: Config, data: RunData) -> Loader:
         shuffle=True,
         drop_last=True,
         workers=config.workers or 0,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=device_of(config.device).type == "cuda",
     )
 
 

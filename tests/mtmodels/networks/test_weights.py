@@ -192,7 +192,7 @@ def test_a_run_writes_down_the_normalisation_and_predicts_with_it(
     predictor = open_predictor(run)
     assert predictor.network.options.std == (0.229, 0.224, 0.225)
     kept = (tmp_path / "run" / "scores" / "test-mtpsl.json").read_text()
-    assert json.loads(kept)["scores"] == rescore(tmp_path / "run")["scores"]
+    assert json.loads(kept)["scores"] == rescore(tmp_path / "run")[0]["scores"]
 
 
 def test_a_run_of_before_keeps_what_it_had(state: dict[str, torch.Tensor], tmp_path: Path) -> None:

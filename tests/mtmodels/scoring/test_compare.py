@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtmodels.scoring.compare import compare
+from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.delta import Baseline, delta_xtasc
-from mtmodels.scoring.published import published, published_row
+from mtmodels.scoring.published import once, published, published_row
 from mtmodels.scoring.score_table import ScoreTable
 
 
@@ -31,6 +31,11 @@ def run(name: str, miou: float = 30.0, abs_err: float = 0.6, **changes: Any) -> 
         "regime": "full",
         "protocol": "xtasc",
         "dataset": "nyu",
+        "role": "test",
+        "images": 654,
+        "size": [288, 384],
+        "units": {"depth": "metres"},
+        "origin": {},
         "seed": 0,
         "scores": scores,
     } | changes
@@ -49,11 +54,21 @@ def single(task: str, name: str, **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "change",
-    [{"protocol": "mtpsl"}, {"dataset": "rooms"}, {"split": "train"}, {"size": [288, 384]}],
+    [
+        {"protocol": "mtpsl"},
+        {"dataset": "rooms"},
+        {"split": "train"},
+        {"size": [96, 128]},
+        {"images": 240},
+        {"origin": {"depth": "raw"}},
+    ],
 )
 def test_what_cannot_be_compared_shares_no_table(change: dict[str, Any]) -> None:
-    tables = compare([run("a", size=[96, 128]), run("b", **{"size": [96, 128]} | change)])
+    tables = compare([run("a", origin={"depth": "filled"}), run("b", **change)])
     assert [[e.name for e in table.entries] for table in tables] == [["a"], ["b"]]
+    first, second = tables
+    assert first.remarks == ()
+    assert "A table apart from the first: " in second.remarks[0]
 
 
 @pytest.mark.parametrize("other", [{"depth": "metres"}, None])
@@ -64,18 +79,117 @@ def test_other_units_of_depth_share_no_table(other: dict[str, str] | None) -> No
     assert [[e.name for e in table.entries] for table in tables] == [["a*"], ["b"]]
 
 
-def test_published_cityscapes_stands_beside_disparity_only() -> None:
-    def lines(units: dict[str, str] | None) -> list[bool]:
-        one = run("a", dataset="cityscapes", units=units)
-        one["scores"]["semantic"]["iou"] = [30.0] * 7
-        return [e.published for e in only(compare([one], with_published=True)).entries]
+def city(**changes: Any) -> dict[str, Any]:
+    """A run that may stand beside the rows of the papers on Cityscapes."""
+    facts = {"images": 500, "size": [128, 256], "split": "val", "units": {"depth": "disparity"}}
+    one = run("a", dataset="cityscapes", **facts | changes)
+    one["scores"]["semantic"]["iou"] = [30.0] * 7
+    return one
 
-    assert any(lines({"depth": "disparity"}))
-    assert not any(lines({"depth": "metres"}))
-    assert not any(lines(None))
-    row = next(r for r in published(dataset="cityscapes", protocol="xtasc") if "depth" in r.scores)
-    with pytest.raises(UsageError, match="units with a run"):
-        compare([run("a", dataset="cityscapes", units={"depth": "metres"})], baseline=row)
+
+def test_published_cityscapes_stands_beside_disparity_of_its_val_split_only() -> None:
+    def beside(units: dict[str, str] | None) -> list[bool]:
+        first, *_ = compare([city(units=units)], Request(published=True))
+        return [entry.published for entry in first.entries]
+
+    assert any(beside({"depth": "disparity"}))
+    assert not any(beside({"depth": "metres"}))
+    assert not any(beside(None))
+    row = published_row("xtasc-net/I/XTasC-Net")
+    with pytest.raises(UsageError, match="depth in metres in place of disparity"):
+        compare([city(units={"depth": "metres"})], Request(row))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"size": [96, 128]}, "images of 96x128 in place of 288x384"),
+        ({"images": 240}, "240 images in place of 654"),
+        ({"images": None}, "unknown images in place of 654"),
+        ({"split": "val"}, "split val in place of test"),
+        ({"origin": {"normals": "computed"}}, "normals labels computed in place of given"),
+        ({"origin": None}, "normals labels unknown in place of given"),
+    ],
+)
+def test_a_number_that_would_mean_nothing_is_refused_with_the_reason(
+    change: dict[str, Any], reason: str
+) -> None:
+    row = published_row("mtpsl/2/one SL")
+    one = run("a", regime="one", protocol="mtpsl", origin={"normals": "given"})
+    one["scores"]["normals"] = {"mean": 30.0}
+    beside = only(compare([one], Request(row, published=True)))
+    assert beside.entries[0].delta is not None
+    assert beside.remarks[0].endswith("--all-regimes adds them.")
+
+    with pytest.raises(UsageError, match=reason) as error:
+        compare([one | change], Request(row, published=True))
+    assert "--anyway" in str(error.value)
+
+    ours, papers = compare([one | change], Request(published=True))
+    assert [entry.published for entry in ours.entries] == [False]
+    assert all(entry.published and entry.delta is None for entry in papers.entries)
+    assert reason in papers.remarks[0]
+
+    table = only(compare([one | change], Request(row, published=True, anyway=True)))
+    assert table.entries[0].delta is not None
+    assert reason in table.remarks[0]
+    theirs = [entry for entry in table.entries if entry.published]
+    assert theirs
+    assert all(reason in entry.note for entry in theirs)
+
+
+def test_a_baseline_of_another_size_is_refused_with_the_reason() -> None:
+    small = run("small", size=[96, 128])
+    with pytest.raises(UsageError, match="288x384 in place of 96x128"):
+        compare([run("a")], Request([small]))
+    table, apart = compare([small, run("a")], Request([small]))
+    assert table.entries[0].delta is not None
+    assert apart.baseline is None
+    assert "No delta against small: images of 288x384 in place of 96x128." in apart.notes()
+    _, second = compare([small, run("a", 60.0)], Request([small], anyway=True))
+    assert second.baseline is not None
+    assert "delta means little here: images of 288x384" in second.notes()[1]
+
+
+def test_what_the_lines_differ_in_is_said() -> None:
+    wide = {"epochs": 5, "network_options": {"width": 1.0}, "labels": "a" * 64, "lr": 0.1}
+    narrow = wide | {"epochs": 2, "network_options": {"width": 0.25}, "labels": "b" * 64}
+    table = only(compare([run("a", **wide, steps=50), run("b", **narrow, steps=20)]))
+    assert table.differs() == {
+        "steps": {"50": ["a"], "20": ["b"]},
+        "epochs": {"5": ["a"], "2": ["b"]},
+        "network.width": {"1.0": ["a"], "0.25": ["b"]},
+        "labels": {"a" * 8: ["a"], "b" * 8: ["b"]},
+    }
+    assert "epochs (5: a, 2: b); network.width (1.0: a, 0.25: b)" in table.to_markdown()
+
+
+def test_published_rows_of_the_same_regime_stand_once() -> None:
+    one = run("a", regime="random", protocol="mtpsl")
+    names = [entry.name for entry in only(compare([one], Request(published=True))).entries]
+    assert names.count("jtr/NYU/SL") + names.count("mtpsl/2/random SL") == 1
+    assert not any("/one " in name or "/full " in name for name in names)
+    every = only(compare([one], Request(published=True, all_regimes=True)))
+    assert any("/one " in entry.name for entry in every.entries)
+    noted = next(entry for entry in every.entries if entry.name == "jtr/NYU/SL")
+    assert "Also mtpsl/2/random SL, mtpsl/6/random SL." in noted.note
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_no_number_is_cut(width: int) -> None:
+    runs = [run(f"a-rather-long-name-of-a-run-{i}", seed=0, epochs=i) for i in range(2)]
+    runs[1]["network"] = "segnet-cross-stitch"
+    table = only(compare([*runs, run("x", method="xtc")], Request([run("base")], published=True)))
+    console = Console(width=width, file=io.StringIO())
+    console.print(table.to_rich(width))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    words = text.split()
+    for entry in table.entries:
+        for (cell, _), header in zip(table.cells(entry), table.header(), strict=True):
+            if "↑" in header or "↓" in header:
+                assert cell in words
 
 
 def test_seeds_of_one_entry_are_one_line() -> None:
@@ -119,7 +233,7 @@ def test_the_best_is_bold() -> None:
 def test_delta_against_a_run_and_over_seeds() -> None:
     base = run("base")
     seeds = [run(f"x{i}", 30.0 + i, seed=i, method="xtc") for i in range(3)]
-    table = only(compare([base, *seeds], baseline=[base]))
+    table = only(compare([base, *seeds], Request([base])))
     parts = [delta_xtasc(s["scores"], Baseline("base", base["scores"])).value for s in seeds]
     found = table.entries[1].delta
     assert found is not None
@@ -136,7 +250,7 @@ def test_single_task_runs_together_are_one_baseline() -> None:
         single("semantic", "st-semantic-1", miou=32.0, seed=1),
         single("depth", "st-depth", abs_err=0.5),
     ]
-    table = only(compare([run("xtc", 33.0, 0.5, method="xtc"), *runs], baseline=runs))
+    table = only(compare([run("xtc", 33.0, 0.5, method="xtc"), *runs], Request(runs)))
     assert table.baseline is not None
     assert table.baseline.name == "st-semantic-* + st-depth"
     assert table.baseline.scores["semantic"]["miou"] == pytest.approx(30)
@@ -150,14 +264,14 @@ def test_single_task_runs_together_are_one_baseline() -> None:
 def test_two_different_baselines_of_a_task_are_refused() -> None:
     runs = [run("a"), single("semantic", "b", method="xtc")]
     with pytest.raises(UsageError, match=r"one run of `semantic`.*found two"):
-        compare(runs, baseline=runs)
+        compare(runs, Request(runs))
 
 
 def test_delta_against_a_published_row() -> None:
     row = published_row("xtasc-net/III/Base ST-Net")
     scores = {task: dict(metrics) for task, metrics in row.scores.items()}
-    table = only(compare([run("same", scores=scores)], baseline=row, with_published=True))
-    rows = published(protocol="xtasc", dataset="nyu")
+    table = only(compare([run("same", scores=scores)], Request(row, published=True)))
+    rows = once(published(protocol="xtasc", dataset="nyu"))
     assert len(table.entries) == 1 + len(rows)
     assert table.entries[0].delta is not None
     assert table.entries[0].delta.mean == pytest.approx(0)
@@ -172,27 +286,28 @@ def test_delta_against_a_published_row() -> None:
 def test_published_rows_of_other_classes_stay_out() -> None:
     forty = run("forty")
     forty["scores"]["semantic"]["iou"] = [30.0] * 40
-    assert len(only(compare([forty], with_published=True)).entries) == 1
-    with pytest.raises(UsageError, match="classes of the runs, 40; found 13"):
-        compare([forty], baseline=published_row("xtasc-net/III/Base ST-Net"))
+    ours, _ = compare([forty], Request(published=True))
+    assert len(ours.entries) == 1
+    with pytest.raises(UsageError, match="40 classes in place of 13"):
+        compare([forty], Request(published_row("xtasc-net/III/Base ST-Net")))
     with pytest.raises(UsageError, match="13 in thirteen and 40 in forty"):
         compare([run("thirteen"), forty])
 
 
 def test_a_baseline_that_fits_nothing_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"nyu, test split, protocol xtasc.*mtmodels eval"):
-        compare([run("a")], baseline=[run("b", protocol="mtpsl")])
-    with pytest.raises(UsageError, match="should share protocol"):
-        compare([run("a")], baseline=published_row("mtpsl/2/one SL"))
+    with pytest.raises(UsageError, match=r"protocol xtasc in place of mtpsl.*mtmodels eval"):
+        compare([run("a")], Request([run("b", protocol="mtpsl")]))
+    with pytest.raises(UsageError, match="protocol xtasc in place of mtpsl"):
+        compare([run("a")], Request(published_row("mtpsl/2/one SL")))
 
 
 def test_a_baseline_without_a_score_is_refused() -> None:
     broken = run("broken")
     broken["scores"]["depth"]["abs_err"] = None
     with pytest.raises(UsageError, match="`abs_err` of `depth` should be a finite number"):
-        compare([run("a")], baseline=[broken])
+        compare([run("a")], Request([broken]))
     with pytest.raises(UnknownNameError, match="pascal"):
-        compare([run("a", protocol="pascal")], baseline=[run("a", protocol="pascal")])
+        compare([run("a", protocol="pascal")], Request([run("a", protocol="pascal")]))
 
 
 def test_a_run_without_scores_is_refused() -> None:
@@ -203,7 +318,7 @@ def test_a_run_without_scores_is_refused() -> None:
 def test_nan_is_a_dash_and_none_in_json() -> None:
     bad = run("bad", seed=1)
     bad["scores"]["depth"]["abs_err"] = None
-    table = only(compare([run("good"), bad, run("other", 40.0, method="xtc")], baseline=[run("x")]))
+    table = only(compare([run("good"), bad, run("other", 40.0, method="xtc")], Request([run("x")])))
     entry = table.entries[1]
     assert math.isnan(float(entry.scores["depth"]["abs_err"]))
     assert entry.delta is None
@@ -216,11 +331,12 @@ def test_nan_is_a_dash_and_none_in_json() -> None:
 
 def test_renders_for_terminal_markdown_and_json() -> None:
     noted = run("xtc|1", 31.0, method="xtc", note="selected on the test split")
-    table = only(compare([run("sl"), noted], baseline=[run("sl")]))
+    table = only(compare([run("sl"), noted], Request([run("sl")])))
     console = Console(width=200, file=io.StringIO())
-    console.print(table.to_rich())
+    console.print(table.to_rich(200))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    for part in ("nyu, test split, protocol xtasc", "semantic miou ↑", "depth abs_err ↓", "0.6000"):
+    title = "nyu, test split (role test), 654 images of 288x384, protocol xtasc"
+    for part in (title, "miou ↑", "abs_err ↓", "0.6000"):
         assert part in text
         assert part in table.to_markdown()
     assert "xtc|1: selected on the test split" in text

@@ -8,7 +8,7 @@ from mtdata import TASK_ORDER
 from mtdata.errors import UnknownNameError
 from mtmodels.metrics.scores import HIGHER_IS_BETTER
 from mtmodels.scoring.delta import DELTAS, Baseline
-from mtmodels.scoring.published import Row, all_rows, published, published_row
+from mtmodels.scoring.published import Row, all_rows, matching, once, published, published_row
 
 WITH_DELTA = [pytest.param(row, id=row.key) for row in all_rows() if row.delta is not None]
 
@@ -126,3 +126,26 @@ def test_unknown_names() -> None:
         published_row("mtpsl/2/one sl")
     with pytest.raises(UnknownNameError, match="There is no field `datset` of a published row"):
         published(datset="nyu")
+
+
+def test_a_pattern_finds_rows_by_words() -> None:
+    found = {row.key for row in matching("nyu one")}
+    assert found == {row.key for row in published(dataset="nyu", regime="one")}
+    assert [row.key for row in matching("mtpsl/2/one SL")] == ["mtpsl/2/one SL"]
+    assert len(matching("xtasc-net/III/*")) == 4
+    assert matching("no-such-row") == ()
+    assert matching("") == all_rows()
+
+
+def test_repeated_rows_stand_once() -> None:
+    rows = once(published(dataset="nyu", protocol="mtpsl", regime="random", method="sl"))
+    assert [row.key for row in rows] == ["jtr/NYU/SL"]
+    assert rows[0].note == "Copied from MTPSL. Also mtpsl/2/random SL, mtpsl/6/random SL."
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.key) for row in all_rows()])
+def test_rows_say_what_they_are_of(row: Row) -> None:
+    images = {"nyu": ("test", 654), "cityscapes": ("val", 500), "pascal": ("val", 5105)}
+    assert (row.split, row.images) == images[row.dataset]
+    assert row.size is not None
+    assert ("normals" in row.origin) == (row.dataset == "nyu" and "normals" in row.tasks)

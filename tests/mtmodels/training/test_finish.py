@@ -67,10 +67,10 @@ def test_scoring_again_gives_the_same(done: tuple[Path, Finished]) -> None:
     out, finished = done
     for protocol in ("mtpsl", "xtasc"):
         before = json.loads((out / "scores" / f"test-{protocol}.json").read_text())
-        assert rescore(out, protocol=protocol) == before
-        assert set(before) == {"run", "split", "protocol", "images", "scores"}
+        assert rescore(out, protocol=protocol) == [before]
+        assert set(before) == {"run", "split", "role", "protocol", "images", "scores"}
         assert before["images"] == 3
-    assert rescore(out)["scores"] == finished.summary["scores"]
+    assert rescore(out)[0]["scores"] == finished.summary["scores"]
 
 
 def test_another_checkpoint_store_or_precision_is_not_kept_as_the_score(
@@ -82,7 +82,7 @@ def test_another_checkpoint_store_or_precision_is_not_kept_as_the_score(
     rescore(out, data=store)
     rescore(out, precision="bf16")
     assert (out / "scores" / "test-mtpsl.json").read_bytes() == kept
-    train_split = rescore(out, split="train")
+    train_split = rescore(out, split="train")[0]
     assert train_split["images"] == 14
     assert (out / "scores" / "train-mtpsl.json").is_file()
 
@@ -114,8 +114,8 @@ def test_a_selection_on_the_test_split_is_marked(layer: dict[str, Any], tmp_path
     assert finished.summary["selected_on"] == "test"
     kept = json.loads((tmp_path / "run" / "scores" / "test-mtpsl.json").read_text())
     assert kept["selected_on"] == "test"
-    assert rescore(tmp_path / "run", which="best")["selected_on"] == "test"
-    assert "selected_on" not in rescore(tmp_path / "run", which="last")
+    assert rescore(tmp_path / "run", which="best")[0]["selected_on"] == "test"
+    assert "selected_on" not in rescore(tmp_path / "run", which="last")[0]
     assert "chosen by its scores on the test split" in (tmp_path / "run/report.html").read_text()
     assert scores_of(open_run(tmp_path / "run"))[0]["note"] == "chosen on the test split"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mtdata import open_store
 from mtdata.building.build import build
@@ -97,7 +98,7 @@ def test_scores_of_a_store_that_was_built_again_are_no_scores_of_the_run(
     with pytest.raises(UsageError, match=r"store that the run was trained on.*built again") as no:
         rescore(tmp_path / "run")
     assert f"--data {path}" in str(no.value)
-    assert rescore(tmp_path / "run", data=path)["images"] == 5
+    assert rescore(tmp_path / "run", data=path)[0]["images"] == 5
     assert {f.name: f.read_bytes() for f in RunFolder(tmp_path / "run").scores.iterdir()} == kept
 
 
@@ -115,3 +116,29 @@ def test_seeds_that_saw_other_labels_are_no_seeds_of_one_entry(
         redrawn(mine, seed=5)
     settings = [scores_of(open_run(tmp_path / f"run-{seed}"))[0]["labels"] for seed in (0, 1)]
     assert settings[0] != settings[1]
+
+
+def test_a_run_finds_its_store_from_anywhere_and_says_where_it_went(
+    layer: dict[str, Any], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    shutil.copy(store, "mine.h5")
+    given = [layer, {"data": "mine.h5", "epochs": 1}]
+    train(prepare(given, out=Path("run"), mode="new"), mode="new")
+    before = rescore(Path("run"))[0]["scores"]
+
+    monkeypatch.chdir(tmp_path)  # absolute
+    assert rescore(tmp_path / "work" / "run")[0]["scores"] == before
+    prepare([{}], out=tmp_path / "work" / "run", mode="resume")
+    (tmp_path / "work").rename(tmp_path / "moved")  # relative to the run folder
+    folder = RunFolder(tmp_path / "moved" / "run")
+    assert rescore(folder.path)[0]["scores"] == before
+
+    (tmp_path / "moved" / "mine.h5").rename(tmp_path / "other.h5")
+    with pytest.raises(UsageError, match="--data"):
+        rescore(folder.path)
+    given = [{"data": str(tmp_path / "other.h5")}]
+    train(prepare(given, out=folder.path, mode="resume"), mode="resume")
+    assert yaml.safe_load(folder.config.read_text())["data"] == str(tmp_path / "other.h5")
+    assert rescore(folder.path)[0]["scores"] == before

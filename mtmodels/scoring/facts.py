@@ -1,0 +1,97 @@
+"""What rows have to share for their scores to be about the same thing."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What scores are of, and how they were made. None is what nobody wrote down.
+
+    Args:
+        protocol: The protocol of the scores.
+        dataset: The data set.
+        split: The split that was scored.
+        images: How many images that were.
+        size: Their height and width.
+        units: Units of the tasks.
+        origin: Where the labels of a task come from, for tasks that can have them from several
+            places: normals `given` or `computed`.
+    """
+
+    protocol: str
+    dataset: str
+    split: str
+    images: int | None = None
+    size: tuple[int, int] | None = None
+    units: Mapping[str, str] | None = None
+    origin: Mapping[str, str] | None = None
+
+    @property
+    def key(self) -> str:
+        """The same for the same facts."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def differences(self, other: "Facts", tasks: Iterable[str]) -> tuple[str, ...]:
+        """Why scores of these facts mean nothing beside scores of others; empty where they may.
+
+        Args:
+            other: The facts to stand beside.
+            tasks: The tasks that both have scores of.
+        """
+        found = [
+            f"{what} {ours} in place of {theirs}"
+            for what, ours, theirs in (
+                ("protocol", self.protocol, other.protocol),
+                ("data set", self.dataset, other.dataset),
+                ("split", self.split, other.split),
+            )
+            if ours != theirs
+        ]
+        if self.images != other.images:
+            found.append(f"{_text(self.images)} images in place of {_text(other.images)}")
+        if self.size != other.size:
+            found.append(f"images of {size_text(self.size)} in place of {size_text(other.size)}")
+        for what, ours, theirs in (
+            ("in", self.units, other.units),
+            ("labels", self.origin, other.origin),
+        ):
+            for task in tasks:
+                a, b = _of(ours, task), _of(theirs, task)
+                if a and b and a != b:
+                    found.append(f"{task} {what} {a} in place of {b}")
+        return tuple(found)
+
+    def text(self, role: str = "") -> str:
+        """A line that names them.
+
+        Args:
+            role: What the split is for, where that is known.
+        """
+        split = f"{self.split} split" + (f" (role {role})" if role else "")
+        images = f"{_text(self.images)} images of {size_text(self.size)}"
+        labels = [f"{task} {how}" for task, how in (self.origin or {}).items()]
+        where = f", labels: {', '.join(labels)}" if labels else ""
+        return f"{self.dataset}, {split}, {images}, protocol {self.protocol}{where}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+def size_text(size: tuple[int, int] | None) -> str:
+    """Height x width."""
+    return "unknown size" if size is None else f"{size[0]}x{size[1]}"
+
+
+def _of(values: Mapping[str, str] | None, task: str) -> str | None:
+    """A value of a task; None where there is nothing to tell of it."""
+    return UNKNOWN if values is None else values.get(task)
+
+
+def _text(number: int | None) -> str:
+    return UNKNOWN if number is None else str(number)
