@@ -81,6 +81,8 @@ class Folder(Source):
         """Images and labels that are left out, and what is converted."""
         layout = self.layout
         said = []
+        if layout.absent:
+            said.append(_left_out(layout.absent, "names in lists of splits are of no image"))
         if layout.unlisted:
             said.append(_left_out(layout.unlisted, "images are in no split"))
         if layout.unlabelled:

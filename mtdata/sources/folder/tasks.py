@@ -211,6 +211,7 @@ class Splits(Part):
     fraction: Annotated[Number, Field(gt=0, lt=1)] | None = None
     folders: dict[Name, str] | None = None
     seed: int = 0
+    absent: Literal["refuse", "skip"] = "refuse"
 
     @model_validator(mode="after")
     def _one(self) -> "Splits":
