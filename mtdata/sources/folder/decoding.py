@@ -37,13 +37,19 @@ def decode(task: TaskFile, path: Path) -> Decoded:
     Raises:
         SampleError: where the file is broken or holds what `tasks.yaml` does not account for.
     """
-    if not isinstance(task, NormalsFile) and getattr(task, "threshold", None) is None:
+    if not isinstance(task, NormalsFile) and not _told_otherwise(task):
         _check_lossless(path)
     if isinstance(task, ClassesFile):
         return _classes(task, path)
     if isinstance(task, BinaryFile):
         return _binary(task, path)
     return _depth(task, path) if isinstance(task, DepthFile) else _normals(task, path)
+
+
+def _told_otherwise(task: TaskFile) -> bool:
+    """Whether a JPEG is refused elsewhere (colours), or does no harm (a threshold)."""
+    coded = isinstance(task, ClassesFile) and task.encoding == "colours"
+    return coded or (isinstance(task, BinaryFile) and task.threshold is not None)
 
 
 def _check_lossless(path: Path) -> None:

@@ -12,9 +12,12 @@ from mtdata.sources.folder.proposing.guessing_ids import SOFT, is_soft
 from mtdata.sources.folder.proposing.seen import Number, Seen
 from mtdata.sources.folder.proposing.words import hints, is_mask, words
 
-WRITE = "`kind: depth` with `units`, `scale` (units a step) and `void`"
 INVERSE = ("inv", "inverse", "log", "logdepth", "normalized", "normalised", "rel", "relative")
 SCALES = {"mm": 0.001, "cm": 0.01, "256": 1 / 256, "5000": 1 / 5000}
+
+
+def _write(void: Sequence[Number] = (0,)) -> str:
+    return f"`kind: depth` with `units`, `scale` (units a step) and `void: {list(void)}`"
 
 
 def guess_numbers(form: str, seen: Seen, name: str) -> Guess:
@@ -28,24 +31,24 @@ def guess_numbers(form: str, seen: Seen, name: str) -> Guess:
     if regions and ("depth" not in hints(name) or seen.flat > 0.9):
         return RULES["instances"].ask(
             f"{why}: regions with values far apart, as numbers of objects have",
-            f"if it is depth, {WRITE}",
+            f"if it is depth, {_write()}",
         )
     if seen.below(0) > 0.02 or (seen.values[0] < 0 and disparity):
         negative = 100 * seen.below(0)
         if not (seen.values[0] in (-1, -100) and seen.share(seen.values[0]) >= negative / 100):
             return RULES["depth"].ask(
                 f"{why}, {negative:.2g} % below 0: standardised, or logarithms?",
-                f"what the values were before, {WRITE}",
+                f"what the values were before, {_write()}",
             )
     if any(word in INVERSE for word in words(name)):
-        return RULES["depth"].ask(f"{why}, by its name not in metres", WRITE)
+        return RULES["depth"].ask(f"{why}, by its name not in metres", _write())
     void = _void(seen)
     if disparity:
         return _disparity(why, seen, void)
     if seen.dtype.kind == "f":
         return _floats(why, seen, void, name)
     if seen.dtype.itemsize == 1:
-        return RULES["depth"].ask(f"{why}: 8 bits do not say a unit", WRITE)
+        return RULES["depth"].ask(f"{why}: 8 bits do not say a unit", _write(void))
     return _integers(why, seen, void, name)
 
 
@@ -69,12 +72,12 @@ def _soft(why: str, seen: Seen, name: str) -> Guess | None:
         if "depth" not in hints(name):
             return RULES["unclear"].ask(
                 f"{why}: between 0 and 1, a soft mask or normalised depth?",
-                "`kind: binary` with `threshold: 0.5`, or " + WRITE,
+                "`kind: binary` with `threshold: 0.5`, or " + _write(),
             )
     if seen.dtype == np.uint8 and not hints(name) & {"depth"}:
         return RULES["unclear"].ask(
             f"{why}, {seen.values.size} different values: depth? classes? a soft mask?",
-            "`kind: binary` with `threshold: 128`, or " + WRITE,
+            "`kind: binary` with `threshold: 128`, or " + _write(),
         )
     return None
 
@@ -132,7 +135,9 @@ def _disparity(why: str, seen: Seen, void: Sequence[Number]) -> Guess:
     elif seen.dtype.itemsize == 2 and 2 <= high / 256 <= 512:
         remark = f"1/256 pixel a step is usual, p99 {high / 256:.4g} px; check"
         return RULES["disparity"].take("depth", why, _lines("px", 1 / 256, remark, seen, void))
-    return RULES["depth"].ask(f"{why}, by its name disparity of a scale that cannot be told", WRITE)
+    return RULES["depth"].ask(
+        f"{why}, by its name disparity of a scale that cannot be told", _write(void)
+    )
 
 
 def _unit_named(name: str) -> str:
@@ -151,7 +156,7 @@ def _floats(why: str, seen: Seen, void: Sequence[Number], name: str) -> Guess:
     if unit in ("mm", "cm"):
         return _by_name(why, seen, void, unit, high)
     if high <= 1:
-        return RULES["depth"].ask(f"{why}: within 0 to 1, normalised?", WRITE)
+        return RULES["depth"].ask(f"{why}: within 0 to 1, normalised?", _write(void))
     if high <= 100 and 0.2 <= middle <= 60 and not (seen.whole and high > 20):
         remark = f"metres a step: p50 {middle:.4g}, p99 {high:.4g}; check"
         return RULES["metres"].take("depth", why, _lines("m", 1.0, remark, seen, void))
@@ -168,7 +173,7 @@ def _integers(why: str, seen: Seen, void: Sequence[Number], name: str) -> Guess:
             remark = f"1/256 m a step, as lasers are stored: p99 {high / 256:.4g} m; check"
             lines = _lines("m", 1 / 256, remark, seen, void)
             return RULES["metres x 256"].take("depth", why, lines)
-        return RULES["depth"].ask(f"{why}, mostly 0: in which unit?", WRITE)
+        return RULES["depth"].ask(f"{why}, mostly 0: in which unit?", _write(void))
     return _millimetres(why, seen, void)
 
 
@@ -176,7 +181,7 @@ def _by_name(why: str, seen: Seen, void: Sequence[Number], unit: str, high: floa
     scale = SCALES[unit]
     if not 0.3 <= high * scale <= 300:
         return RULES["depth"].ask(
-            f"{why}, by its name in {unit}: p99 would be {high * scale:.3g} m", WRITE
+            f"{why}, by its name in {unit}: p99 would be {high * scale:.3g} m", _write(void)
         )
     rule = "centimetres" if unit == "cm" else "millimetres" if unit == "mm" else "metres x 256"
     remark = f"metres a step, by the name: p99 {high * scale:.4g} m; check"
@@ -190,4 +195,4 @@ def _millimetres(why: str, seen: Seen, void: Sequence[Number]) -> Guess:
     if low >= 200 and 800 <= high <= 20000 and not fives and seen.share(*void) <= 0.6:
         remark = f"metres a step: max {seen.values[-1]:g}, looks like millimetres; check"
         return RULES["millimetres"].take("depth", why, _lines("m", 0.001, remark, seen, void))
-    return RULES["depth"].ask(f"{why}: in which unit? p99 is {readings}", WRITE)
+    return RULES["depth"].ask(f"{why}: in which unit? p99 is {readings}", _write(void))

@@ -105,7 +105,7 @@ def propose(root: Path) -> Proposal:
         )
     _check_rivals(root, choice)
     taken, unclear = _judge(root, choice.pairs)
-    left_out = {each.pair.pattern: each.guess.why for each in unclear}
+    left_out = {each.pair.pattern: _asked(each.guess) for each in unclear}
     matched = {each.group.pattern() for each in choice.pairs}
     for group in choice.others:
         if group.pattern() not in matched:
@@ -113,6 +113,11 @@ def propose(root: Path) -> Proposal:
     if not taken and not any(each.guess.write for each in unclear):
         raise SourceNotFoundError(_nothing(root, choice.images.pattern(*choice.around), left_out))
     return _finish(root, choice, taken, unclear, left_out)
+
+
+def _asked(guess: Guess) -> str:
+    """Why files are left out, and what to write."""
+    return f"{guess.why}. Write {guess.write}" if guess.write else guess.why
 
 
 def _check_rivals(root: Path, choice: Choice) -> None:
@@ -276,10 +281,9 @@ def _text(
         "# Proposed by `mtdata init` from what lies in this folder. Each remark says why; correct",
         "# what is wrong, name the classes, then build.",
     ]
-    asked = {each.pair.pattern: each.guess for each in unclear}
-    rest = []
-    for pattern, why in left_out.items():
-        rest.append(f"# left out: {pattern}: {' '.join(why.split())}")
-        if pattern in asked and asked[pattern].write:
-            rest.append(f"#   {sureness(asked[pattern].confidence)}; write {asked[pattern].write}.")
+    sure = {each.pair.pattern: f" {sureness(each.guess.confidence)}" for each in unclear}
+    rest = [
+        f"# left out{sure.get(pattern, '')}: {pattern}: {' '.join(why.split())}"
+        for pattern, why in left_out.items()
+    ]
     return "\n".join([*begin, *written(lines), *rest, ""])
