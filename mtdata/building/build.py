@@ -8,6 +8,7 @@ from typing import Literal
 
 from mtdata.building.assemble import assemble, draw_all
 from mtdata.building.journal import Journal
+from mtdata.building.plausible import Doubts, look, refusal
 from mtdata.building.prepare import prepare
 from mtdata.building.regimes import RegimeSpec, check_specs
 from mtdata.building.request import Request, make_request
@@ -16,6 +17,7 @@ from mtdata.building.space import free, peak
 from mtdata.building.summary import BuildPlan, BuildSummary, SplitSummary, count
 from mtdata.building.target import Mode, check_complete, check_target, make_folder, partial_path
 from mtdata.building.workers import Workers
+from mtdata.errors import DataError
 from mtdata.progress import Progress
 from mtdata.sources.base import Source
 from mtdata.store.atomic import disk_errors
@@ -62,7 +64,7 @@ def build(
         regimes: Regimes to draw on the training splits; the first becomes the default.
         seed: Seed of the regimes.
         compression: Codec of the chunks: blosc, gzip or none.
-        strict: Refuse an image that lacks a label.
+        strict: Refuse an image that lacks a label, and labels that are implausible.
         mode: "new" refuses a target that exists, "resume" continues or starts, "overwrite"
             replaces.
         progress: Told about every sample.
@@ -87,12 +89,14 @@ def build(
     make_folder(out)
     with Workers(request, jobs) as workers:
         if mode == "resume" and out.exists() and not partial_path(out).exists():
-            complete, lost = True, dict[str, int]()
+            complete, lost, doubts = True, dict[str, int](), Doubts((), {})
             filled = Filled(_confirm(request, out, regimes, seed=seed, workers=workers), 0)
         else:
             complete = False
-            filled, lost = _make(request, out, regimes, seed, mode, workers, progress)
-    return _summary(out, time.perf_counter() - started, filled, lost=lost, complete=complete)
+            filled, lost, doubts = _make(request, out, regimes, seed, mode, workers, progress)
+    return _summary(
+        out, time.perf_counter() - started, filled, lost=lost, complete=complete, doubts=doubts
+    )
 
 
 def plan(
@@ -156,11 +160,14 @@ def _make(
     mode: Mode,
     workers: Workers,
     progress: Progress | None,
-) -> tuple[Filled, dict[str, int]]:
+) -> tuple[Filled, dict[str, int], Doubts]:
     with disk_errors(out):
         journal = Journal(partial_path(out), request.identity(), fresh=mode == "overwrite")
     try:
         filled = fill(request, journal, out, workers=workers, progress=progress)
+        doubts = look(request, journal)
+        if request.strict and doubts.implausible:
+            raise DataError(refusal(doubts))
         drawn = draw_all(request, journal, regimes, seed=seed)
         default = regimes[0].label if regimes else FULL
         assemble(
@@ -177,7 +184,7 @@ def _make(
         raise
     lost = Counter(name for entry in journal.entries.values() for name in entry.lost)
     journal.remove()
-    return filled, {name: lost[name] for name in request.task_names if lost[name]}
+    return filled, {name: lost[name] for name in request.task_names if lost[name]}, doubts
 
 
 def _confirm(
@@ -200,7 +207,13 @@ def _confirm(
 
 
 def _summary(
-    out: Path, seconds: float, filled: Filled, *, lost: Mapping[str, int], complete: bool
+    out: Path,
+    seconds: float,
+    filled: Filled,
+    *,
+    lost: Mapping[str, int],
+    complete: bool,
+    doubts: Doubts,
 ) -> BuildSummary:
     with Store(out) as store:
         names = tuple(task.name for task in store.tasks)
@@ -217,6 +230,8 @@ def _summary(
             changed=filled.changed,
             lost=lost,
             complete=complete,
+            implausible=doubts.implausible,
+            void=doubts.void,
         )
 
 

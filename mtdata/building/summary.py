@@ -1,7 +1,7 @@
 """What a build tells when it is done, and what it would do."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ class BuildSummary:
     `resumed` samples were there already from an earlier one; the source of `changed` of those was
     another by now, and they were done again. `lost` counts, for each task, the labels that have
     valid pixels in the source and none at the size of the store: they count as missing. `complete`
-    says that the store was whole before; then nothing is known of `lost`.
+    says that the store was whole before; then nothing is known of `lost`, `implausible` and `void`.
+    `implausible` says of labels what is hardly meant, `void` is the share of the pixels of a task
+    that mean nothing, where it is a hundredth or more.
     """
 
     path: Path
@@ -40,10 +42,13 @@ class BuildSummary:
     changed: int
     lost: Mapping[str, int]
     complete: bool
+    implausible: tuple[str, ...] = ()
+    void: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON."""
-        return {**asdict(self), "path": str(self.path)}
+        lists = {"implausible": list(self.implausible)}
+        return {**asdict(self), "path": str(self.path), **lists}
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def _draw_task(
     if isinstance(task.kind, Depth) and values:
         flat = np.concatenate(values)
         limits = depth_limits(flat, np.ones(flat.shape, np.bool_))
-    head = f"{task.name}   {task.kind.name}{_units(task)}, {told}"
+    head = f"{task.name}:  {task.kind.name}{_units(task)}, {told}"
     figure.text(LEFT / width, (top - 0.22) / height, head, fontsize=11, weight="bold")
     tall = _tall(found)
     above, below = top - HEAD - TITLE / 2 - tall, top - HEAD - TITLE - GAP - 2 * tall
@@ -136,7 +136,7 @@ def _draw_task(
 
 
 def _units(task: Task) -> str:
-    return f" in {task.kind.units}" if task.kind.units else ""
+    return f", {task.kind.units}" if task.kind.units else ""
 
 
 def _wrapped(text: str, width: int) -> list[str]:

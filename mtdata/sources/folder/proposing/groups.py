@@ -40,10 +40,12 @@ class Group:
     @property
     def name(self) -> str:
         """What the files are called: their ending, else their folder."""
-        if self.ending:
-            return self.ending.strip(SEPARATORS)
         own = [name for name in self.folders if not name.startswith("{")]
-        return next((name for name in reversed(own) if known(name)), own[-1] if own else "")
+        folder = next((name for name in reversed(own) if known(name)), "")
+        ending = self.ending.strip(SEPARATORS)
+        if ending and (known(ending) or not folder):
+            return ending
+        return folder or (own[-1] if own else "")
 
     def pattern(self, start: str = "", end: str = "") -> str:
         """The pattern of the files; `start` and `end` are in their stems, but not in the keys."""
