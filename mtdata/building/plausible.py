@@ -1,8 +1,7 @@
 """What is implausible in the labels of a build that is done, so far as its journal tells.
 
 Void pixels and missing labels are counted over all images. Values are looked at in `LOOKED` labels
-of a task, evenly spread; a class that has not been seen in them is looked for in `SEARCHED`. It takes
-0.1 s for a task of 200 labels of 288x384 (2 cores), beside a build of 20 s.
+of a task, evenly spread; classes are looked for until all were seen, in `SEARCHED` at most.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,8 +30,10 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Doubts:
-    """`implausible` are sentences on what is hardly meant; `void` the share of each task's pixels
-    that mean nothing, where it is a hundredth or more."""
+    """Sentences on what is hardly meant, and the share of each task's pixels that mean nothing.
+
+    `void` has the tasks whose share is a hundredth or more.
+    """
 
     implausible: tuple[str, ...]
     void: dict[str, float]
