@@ -120,7 +120,7 @@ LAYOUTS = (
            {"masks": "classes"}, keys=tuple(f"plant_A{n}" for n in range(6))),
     Layout("words and suffix", {"{}.jpg": photo, "{}_mask.png": FOUR}, {"mask": "classes"},
            keys=WORDS, values={"mask": without(FOUR)}),
-    Layout("Unicode", {**{"rgb/{}.jpg": photo}, "semantic/{}.png": FOUR}, SEMANTIC, keys=ACCENTS),
+    Layout("Unicode", {**RGB, "semantic/{}.png": FOUR}, SEMANTIC, keys=ACCENTS),
     Layout("dots and blanks", {"rgb/{}.jpg": photo, "semantic/{}.png": FOUR}, SEMANTIC,
            keys=tuple(f"IMG 20.1{n}" for n in range(6))),
     Layout("some labels only", {**RGB, "depth/{}.png": MM, "semantic/{}.png": FOUR},

@@ -140,7 +140,7 @@ def _check_names(files: Mapping[str, Files], semantic: Places) -> None:
 
 
 def _look_like_training_ids(places: Sequence[Place]) -> list[str]:
-    """A note where some labels hold no id above 18: of 34 official ones, 15 are, sky and cars too."""
+    """A note where labels hold no id above 19: 14 official ones are, sky and cars among them."""
     highest = -1
     for place in places[:: max(1, len(places) // LOOKED)][:LOOKED]:
         with suppress(SampleError):  # whoever reads it says so

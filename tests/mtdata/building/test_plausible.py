@@ -51,7 +51,7 @@ CASES: dict[str, tuple[str, Callable[[int], NDArray[Any]], str, str]] = {
     "depth too far": (
         "kind: depth\n    scale: 0.1", depth, ".png", r"reaches 70[01](\.\d)? m, beyond 100 m"),
     "depth too near": (
-        "kind: depth\n    scale: 0.00001", depth, ".png", r"nowhere more than 0.0701? m"),
+        "kind: depth\n    scale: 0.00001", depth, ".png", r"nowhere more than 0.07 m"),
 }  # fmt: skip
 
 
