@@ -145,7 +145,11 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     show_default=True,
     help="blosc, or gzip or none for any reader.",
 )
-@click.option("--strict", is_flag=True, help="Refuse an image that lacks a label of any task.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse an image that lacks a label of any task, and implausible labels.",
+)
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
@@ -287,6 +291,11 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
             f"{sum(summary.lost.values())} labels have no valid pixel at this size ({each}): they "
             "count as missing."
         )
+    if summary.void:
+        each = ", ".join(f"{name} {100 * share:.1f} %" for name, share in summary.void.items())
+        say(f"Void pixels: {each}.")
+    if summary.implausible:
+        say(paragraph(f"Implausible: {'; '.join(summary.implausible)}. Is that meant?"))
 
 
 def _say_skipped(summary: "BuildSummary") -> None:

@@ -8,7 +8,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE
-from mtdata.errors import UsageError
+from mtdata.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from mtdata.sources.folder.proposing.proposal import Proposal
@@ -19,18 +19,30 @@ if TYPE_CHECKING:
     epilog=examples(
         "mtdata init photos",
         "mtdata init photos --stdout",
+        "mtdata init photos --look sheet.png",
         "mtdata build --dataset folder --source photos --out photos.h5",
     ),
 )
 @click.argument("folder", metavar="DIR", type=FILE)
 @click.option("--stdout", is_flag=True, help="Print the proposal, and write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace a tasks.yaml that exists.")
+@click.option(
+    "--look",
+    "look",
+    metavar="PNG",
+    type=FILE,
+    help="Draw six files of each task as they would be read.",
+)
 @json_option
-def init(folder: Path, *, stdout: bool, overwrite: bool, as_json: bool) -> None:
+def init(
+    folder: Path, *, stdout: bool, overwrite: bool, look: Path | None, as_json: bool
+) -> None:  # fmt: skip
     """Look at a folder of images and labels, and propose its tasks.yaml.
 
-    Each line of the proposal says what it was inferred from. Correct what is wrong, then build.
+    Each line of the proposal says what it was inferred from. What is not clear is left out, with
+    what to write. Correct what is wrong, then build.
     """
+    from mtdata.inspecting.pictures import check_path
     from mtdata.sources.folder.file import FILE as NAME
     from mtdata.sources.folder.proposing.proposal import propose
     from mtdata.store.atomic import disk_errors
@@ -41,6 +53,8 @@ def init(folder: Path, *, stdout: bool, overwrite: bool, as_json: bool) -> None:
             f"{path} exists already. Replace it with --overwrite, or look at a new proposal with "
             "--stdout."
         )
+    if look is not None:
+        check_path(look)
     found = propose(folder)
     if not stdout:
         with disk_errors(path):
@@ -51,16 +65,31 @@ def init(folder: Path, *, stdout: bool, overwrite: bool, as_json: bool) -> None:
         click.echo(found.text, nl=False)
     if not as_json:
         _tell(folder, None if stdout else path, found)
+    if look is not None and found.tasks:
+        from mtdata.inspecting.pictures import save
+        from mtdata.inspecting.proposed import proposed_sheet
+
+        save(proposed_sheet(folder, found.text), look)
+        say(f"Drew {look}: is this what the labels mean?")
+    if not found.confidence:
+        raise DataError(
+            f"no task of {folder} is clear enough to be proposed. Complete {NAME} by what is said "
+            "above, then build."
+        )
 
 
 def _tell(folder: Path, path: Path | None, found: "Proposal") -> None:
     for task, count in found.tasks.items():
-        say(f"{task}: {count} of {found.images} images have a label.")
+        sure = f"{found.confidence[task]:.2f}"
+        say(f"{task}: {count} of {found.images} images have a label (confidence {sure}).")
+    for text in found.unpaired:
+        say(paragraph(f"Note: {text}."))
     for pattern, why in found.left_out.items():
         say(paragraph(f"Left out: {pattern}: {why}."))
     if found.problem:
         say(paragraph(f"A build would refuse this folder as it is: {found.problem}"))
     if path is not None:
         say(f"Wrote {path}: read it, correct it, name the classes.")
-    size = "" if found.size is None else f" --size {found.size[0]}x{found.size[1]}"
-    say(f"Next: mtdata build --dataset folder --source {folder}{size}")
+    if found.confidence:
+        size = "" if found.size is None else f" --size {found.size[0]}x{found.size[1]}"
+        say(f"Next: mtdata build --dataset folder --source {folder}{size}")

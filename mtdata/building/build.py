@@ -9,6 +9,7 @@ from typing import Literal
 
 from mtdata.building.assemble import assemble, draw_all, read_skipped
 from mtdata.building.journal import Journal
+from mtdata.building.plausible import Doubts, look, refusal
 from mtdata.building.prepare import prepare
 from mtdata.building.regimes import RegimeSpec, check_specs
 from mtdata.building.request import Request, make_request
@@ -24,7 +25,7 @@ from mtdata.building.space import free, peak
 from mtdata.building.summary import BuildPlan, BuildSummary, Skipped, SplitSummary, count
 from mtdata.building.target import Mode, check_complete, check_target, make_folder, partial_path
 from mtdata.building.workers import Workers
-from mtdata.errors import SampleError
+from mtdata.errors import DataError, SampleError
 from mtdata.progress import Progress
 from mtdata.sources.base import Source
 from mtdata.store.atomic import disk_errors
@@ -75,7 +76,7 @@ def build(
         regimes: Regimes to draw on the training splits; the first becomes the default.
         seed: Seed of the regimes.
         compression: Codec of the chunks: blosc, gzip or none.
-        strict: Refuse an image that lacks a label.
+        strict: Refuse an image that lacks a label, and labels that are implausible.
         on_error: What images that cannot be used do when all others are done: "stop" ends the
             build and tells them all, "skip" leaves them out of the store, which keeps their keys.
         mode: "new" refuses a target that exists, "resume" continues or starts, "overwrite"
@@ -185,6 +186,7 @@ class _Made:
     notes: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     complete: bool = False
+    doubts: Doubts = Doubts((), {})
 
 
 def _make(
@@ -202,6 +204,9 @@ def _make(
     try:
         filled = fill(request, journal, out, workers=workers, progress=progress)
         request = without(request, filled, on_error)
+        doubts = look(request, journal)
+        if request.strict and doubts.implausible:
+            raise DataError(refusal(doubts))
         drawn = draw_all(request, journal, regimes, seed=seed)
         default = regimes[0].label if regimes else FULL
         assemble(
@@ -221,7 +226,7 @@ def _make(
     notes = Counter(note for entry in journal.entries.values() for note in entry.notes)
     journal.remove()
     counts = {name: lost[name] for name in request.task_names if lost[name]}
-    return _Made(filled, counts, dict(sorted(notes.items())), filled.skipped)
+    return _Made(filled, counts, dict(sorted(notes.items())), filled.skipped, doubts=doubts)
 
 
 def _confirm(
@@ -265,6 +270,8 @@ def _summary(out: Path, seconds: float, made: _Made) -> BuildSummary:
             complete=made.complete,
             notes=made.notes,
             skipped=made.skipped,
+            implausible=made.doubts.implausible,
+            void=made.doubts.void,
         )
 
 

@@ -35,9 +35,11 @@ class BuildSummary:
     `resumed` samples were there already from an earlier one; the source of `changed` of those was
     another by now, and they were done again. `lost` counts, for each task, the labels that have
     valid pixels in the source and none at the size of the store: they count as missing. `complete`
-    says that the store was whole before; then nothing is known of `lost`. `notes` counts what
-    reading changed in images (they have an alpha channel: it is dropped), `skipped` are the images
-    that could not be used and were left out.
+    says that the store was whole before; then nothing is known of `lost`, `implausible` and `void`.
+    `notes` counts what reading changed in images (they have an alpha channel: it is dropped),
+    `skipped` are the images that could not be used and were left out. `implausible` says of labels
+    what is hardly meant, `void` is the share of the pixels of a task that mean nothing, where it is
+    a hundredth or more.
     """
 
     path: Path
@@ -53,10 +55,13 @@ class BuildSummary:
     complete: bool
     notes: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    implausible: tuple[str, ...] = ()
+    void: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON."""
-        return {**asdict(self), "path": str(self.path)}
+        lists = {"implausible": list(self.implausible)}
+        return {**asdict(self), "path": str(self.path), **lists}
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Listing the official layout of Cityscapes: four folders, each unpacked or in its zip file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.sources.cityscapes.ids import IDS
 from mtdata.sources.cityscapes.tree import (
     CAMERA,
     DISPARITY,
@@ -16,6 +18,8 @@ from mtdata.sources.cityscapes.tree import (
 )
 from mtdata.sources.files.archive import Archive
 from mtdata.sources.files.files import Files, Tree, check_links, list_root, shown
+from mtdata.sources.files.imagefile import decode_ids
+from mtdata.tasks.facts import CITYSCAPES19
 
 SUFFIXES = {
     IMAGES: "_leftImg8bit.png",
@@ -26,6 +30,9 @@ SUFFIXES = {
 SPLITS = {"train": 2975, "val": 500}
 """Official images of the splits that have labels; those of the test split are not published."""
 KEY = re.compile(r"[A-Za-z-]+_\d{6}_\d{6}")
+
+LOOKED = 5
+"""Labels whose ids are looked at."""
 
 Places = Mapping[Id, Place]
 
@@ -53,6 +60,7 @@ def scan(
     files, notes = _open(root, download)
     found = {folder: _list(files, folder) for folder in SUFFIXES}
     images, semantic, disparity = found[IMAGES], found[SEMANTIC], found[DISPARITY]
+    _check_names(files, semantic)
     if not images:
         raise SourceNotFoundError(
             f"{files[IMAGES].path(IMAGES)} should hold images of train or val, such as "
@@ -72,6 +80,7 @@ def scan(
             f"{len(blind & images.keys())} images have a disparity but no camera, hence no depth "
             "in metres."
         )
+    notes += _look_like_training_ids([semantic[at] for at in sorted(semantic.keys() & images)])
     return CityscapesTree(found, keys, tuple(notes), classes=classes, depth=depth)
 
 
@@ -117,6 +126,38 @@ def _list(files: Mapping[str, Files], folder: str) -> dict[Id, Place]:
                 )
             found[split, key] = place
     return found
+
+
+def _check_names(files: Mapping[str, Files], semantic: Places) -> None:
+    """Refuse a gtFine that holds files of other names only: nothing of it would be read."""
+    if SEMANTIC not in files or semantic:
+        return
+    other = [
+        name for split in SPLITS for name in files[SEMANTIC].names(f"{SEMANTIC}/{split}/*/*.png")
+    ]
+    if other:
+        raise SourceNotFoundError(
+            f"{files[SEMANTIC].path(SEMANTIC)} should hold the official labelIds, such as "
+            f"train/aachen/aachen_000000_000019{SUFFIXES[SEMANTIC]}; found none, but "
+            f"{len(other)} other files such as {other[0].rpartition('/')[2]}. Training ids and "
+            "colours are not read: unpack gtFine_trainvaltest.zip again, or move gtFine away."
+        )
+
+
+def _look_like_training_ids(places: Sequence[Place]) -> list[str]:
+    """A note where labels hold no id above 19: 14 official ones are, sky and cars among them."""
+    highest = -1
+    for place in places[:: max(1, len(places) // LOOKED)][:LOOKED]:
+        with suppress(SampleError):  # whoever reads it says so
+            ids = decode_ids(place.read(), place.path)
+            known = ids[ids < len(IDS)]
+            highest = max(highest, int(known.max()) if known.size else -1)
+    if not 0 <= highest <= len(CITYSCAPES19.names):
+        return []
+    return [
+        f"labels look like training ids, not like the official labelIds: none that was looked at "
+        f"is above {highest}. Classes are wrong then: unpack gtFine_trainvaltest.zip again."
+    ]
 
 
 def _alone(places: Places, others: Places, problem: str) -> set[Id]:

@@ -42,7 +42,7 @@ def read_text(path: Path) -> str:
         SampleError: where it cannot be read, or is no such text.
     """
     try:
-        return read_file(path).decode("utf-8")
+        return read_file(path).decode("utf-8-sig")  # Windows begins with a mark
     except UnicodeDecodeError as error:
         raise SampleError(
             path, f"should be a text in UTF-8; {error}.", "Save it in that encoding."

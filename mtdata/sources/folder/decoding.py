@@ -1,6 +1,7 @@
 """Labels of one's own, decoded as `tasks.yaml` says, checked pixel by pixel."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.sources.files.files import read_file
-from mtdata.sources.files.imagefile import decode_rgb, read_indices, read_label
+from mtdata.sources.files.imagefile import JPEG_START, decode_rgb, read_indices, read_label
 from mtdata.sources.files.imageheader import PNG_START
 from mtdata.sources.files.normals_file import OFF_UNIT, read_vectors, unit
 from mtdata.sources.files.npyfile import ARRAYS, read_array
@@ -28,6 +29,8 @@ SHOWN = 8
 NUMBERS = "uint8|uint16|float32|float64"
 """What an image of depth or of a mask may hold."""
 VOID, UNKNOWN = -1, -2
+COLOURED = (2, 4, 6)
+"""Colour types of PNG with more than one channel, at byte 25: RGB, grey and RGB with alpha."""
 
 
 def decode(task: TaskFile, path: Path) -> Decoded:
@@ -36,11 +39,31 @@ def decode(task: TaskFile, path: Path) -> Decoded:
     Raises:
         SampleError: where the file is broken or holds what `tasks.yaml` does not account for.
     """
+    if not isinstance(task, NormalsFile) and not _told_otherwise(task):
+        _check_lossless(path)
     if isinstance(task, ClassesFile):
         return _classes(task, path)
     if isinstance(task, BinaryFile):
         return _binary(task, path)
     return _depth(task, path) if isinstance(task, DepthFile) else _normals(task, path)
+
+
+def _told_otherwise(task: TaskFile) -> bool:
+    """Whether a JPEG is refused elsewhere (colours), or does no harm (a threshold)."""
+    coded = isinstance(task, ClassesFile) and task.encoding == "colours"
+    return coded or (isinstance(task, BinaryFile) and task.threshold is not None)
+
+
+def _check_lossless(path: Path) -> None:
+    """Refuse a JPEG that was given the name of a PNG: its ids and depths are not what they were."""
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(len(JPEG_START)) == JPEG_START:
+            raise SampleError(
+                path,
+                f"should be a {path.suffix}; it is a JPEG of that name, and compression has "
+                "changed the values.",
+                "Save the label as a real PNG, from before it was compressed.",
+            )
 
 
 def _classes(task: ClassesFile, path: Path) -> Decoded:
@@ -98,14 +121,36 @@ def _code(colour: tuple[int, int, int]) -> int:
 
 
 def _integers(path: Path) -> NDArray[Any]:
+    """Whole numbers: of one channel, of three that are the same, or of floats without fractions."""
     if path.suffix.lower() not in ARRAYS:
-        return read_indices(path)
+        return _equal_channels(path) if _coloured(path) else read_indices(path)
     stored = _plane(path)
+    if stored.dtype.kind == "f":
+        whole = stored.astype(np.int64, copy=True) if np.isfinite(stored).all() else None
+        if whole is not None and (whole == stored).all():
+            return whole
     if stored.dtype.kind not in "bui":
         raise SampleError(
             path, f"should hold whole numbers; found {stored.dtype}.", "Save it as uint8."
         )
     return stored
+
+
+def _coloured(path: Path) -> bool:
+    head = read_file(path)[:26]
+    return head.startswith(PNG_START) and head[24] == 8 and head[25] in COLOURED
+
+
+def _equal_channels(path: Path) -> NDArray[Any]:
+    """Some tools write ids into red, green and blue alike."""
+    rgb = decode_rgb(read_file(path), path)
+    if (rgb != rgb[..., :1]).any():
+        raise SampleError(
+            path,
+            "should have one channel, or three that are the same; found colours.",
+            "If colours stand for classes, say `encoding: colours` in tasks.yaml.",
+        )
+    return rgb[..., 0]
 
 
 def _plane(path: Path) -> NDArray[Any]:

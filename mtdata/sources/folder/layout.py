@@ -22,7 +22,8 @@ class Layout:
 
     `images` and `labels[task]` are files by split and key, `splits` the keys, sorted. `unlisted`
     images are in no split, `unlabelled` ones have no label (in `splits` with `unlabelled: keep`),
-    `orphans[task]` are labels without an image.
+    `orphans[task]` are labels without an image, `absent` what the lists of splits name and is not
+    there.
     """
 
     splits: Mapping[str, tuple[str, ...]]
@@ -31,6 +32,7 @@ class Layout:
     unlisted: tuple[str, ...]
     unlabelled: tuple[str, ...]
     orphans: Mapping[str, tuple[Path, ...]]
+    absent: tuple[str, ...]
 
 
 def scan(root: Path, file: TasksFile) -> Layout:
@@ -52,7 +54,7 @@ def scan(root: Path, file: TasksFile) -> Layout:
     }
     _check_cases(files, found)
     folders = (file.splits and file.splits.folders) or {}
-    assigned = assign(files, file.splits, root)
+    assigned, absent = assign(files, file.splits, root)
     images = {
         (split, key): files[folders.get(split, ""), key]
         for split, keys in assigned.items()
@@ -71,6 +73,7 @@ def scan(root: Path, file: TasksFile) -> Layout:
         unlisted=tuple(key for (_, key), path in files.items() if path not in used),
         unlabelled=tuple(key for _, key in sorted(bare)),
         orphans={name: _orphans(each, files) for name, each in found.items()},
+        absent=tuple(absent),
     )
 
 

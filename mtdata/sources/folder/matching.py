@@ -1,6 +1,7 @@
 """Files by pattern: `rgb/{stem}.jpg` says where images lie, `depth/{stem}.png` a label of them."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from glob import escape
@@ -73,13 +74,13 @@ class Pattern:
             SampleError: where two files have one key, keys differ in case only, or a link leads
                 out of `root`.
         """
-        pieces = PLACE.split(self.text)
-        glob = "".join("*" if PLACE.fullmatch(piece) else escape(piece) for piece in pieces)
-        rule = re.compile("".join(map(_rule, pieces)))
+        pieces = PLACE.split(self.text.removesuffix(PurePosixPath(self.text).suffix))
+        ending = r"\.[^./]+" if self.suffix == ".*" else f"(?i:{re.escape(self.suffix)})"
+        rule = re.compile("".join(map(_rule, pieces)) + ending)
         found: dict[Place, Path] = {}
         folded: dict[Place, str] = {}
-        for name in Tree(root).names(glob):
-            match, path = rule.fullmatch(name), root / name
+        for name in Tree(root).names(_glob(pieces)):
+            match, path = rule.fullmatch(unicodedata.normalize("NFC", name)), root / name
             if match is None or path.name.startswith(".") or path.suffix.lower() not in suffixes:
                 continue
             place = _place(match.groupdict(), path)
@@ -89,13 +90,26 @@ class Pattern:
         return found
 
 
+def _glob(pieces: Iterable[str]) -> str:
+    """What finds all candidates: `*` stands for braces, and for what may be spelt in several ways.
+
+    That is the ending, in capital or small letters, and letters that Unicode composes or not.
+    """
+    plain = (unicodedata.normalize("NFC", piece) for piece in pieces)
+    known = ("*" if PLACE.fullmatch(piece) else escape(piece) for piece in plain)
+    return re.sub(r"\*+", "*", re.sub(r"[^\x00-\x7f]+", "*", "".join(known))) + ".*"
+
+
 def _rule(piece: str) -> str:
     if piece == "*":
         return "[^/]*"
-    return f"(?P<{piece[1:-1]}>[^/]+)" if PLACE.fullmatch(piece) else re.escape(piece)
+    if PLACE.fullmatch(piece):
+        return f"(?P<{piece[1:-1]}>[^/]+)"
+    return re.escape(unicodedata.normalize("NFC", piece))
 
 
 def _place(fields: Mapping[str, str], path: Path) -> Place:
+    """Split and key; names come in the composed form of Unicode, whatever the file system has."""
     key = f"{fields['scene']}_{fields['stem']}" if "scene" in fields else fields["stem"]
     if not key.isprintable():
         raise SampleError(

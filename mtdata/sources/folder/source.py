@@ -97,6 +97,8 @@ class Folder(Source):
         """Images and labels that are left out, and what is converted."""
         layout = self.layout
         said = []
+        if layout.absent:
+            said.append(_left_out(layout.absent, "names in lists of splits are of no image"))
         if layout.unlabelled and self.keeps_unlabelled:
             said.append(f"{len(layout.unlabelled)} images have no label and are kept.")
         if layout.unlisted:

@@ -1,6 +1,8 @@
 """Which split each image of one's own folder belongs to."""
 
-from collections.abc import Iterable, Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mtdata.errors import SampleError, SourceNotFoundError
@@ -13,28 +15,34 @@ SHOWN = 5
 TRAIN = "train"
 
 Assigned = Mapping[str, tuple[str, ...]]
+Entries = Mapping[str, str | None]
+"""The key that each name in a list stands for; None where it may stand for several."""
 
 
-def assign(places: Iterable[Place], splits: Splits | None, root: Path) -> Assigned:
-    """The keys of each split, sorted; an image may be in none.
+def assign(
+    places: Mapping[Place, Path], splits: Splits | None, root: Path
+) -> tuple[Assigned, Sequence[str]]:
+    """The keys of each split, sorted, and what lists name that is not there.
+
+    An image may be in no split.
 
     Raises:
         SampleError: where a list is wrong.
         SourceNotFoundError: where a folder of a split holds no image.
     """
     if splits is None:
-        return {TRAIN: tuple(sorted(key for _, key in places))}
+        return {TRAIN: tuple(sorted(key for _, key in places))}, ()
     if splits.folders is not None:
-        return _by_folder(places, splits.folders, root)
+        return _by_folder(places, splits.folders, root), ()
     keys = sorted(key for _, key in places)
     if splits.lists is not None:
-        return _by_list(keys, splits.lists, root)
+        return _by_list(places, splits, root)
     share = splits.fraction or 0.0
     chosen = {key: is_test(key, share, splits.seed) for key in keys}
     return {
         TRAIN: tuple(key for key in keys if not chosen[key]),
         "test": tuple(key for key in keys if chosen[key]),
-    }
+    }, ()
 
 
 def is_test(key: str, share: float, seed: int) -> bool:
@@ -57,13 +65,19 @@ def _by_folder(places: Iterable[Place], folders: Mapping[str, str], root: Path) 
     }
 
 
-def _by_list(keys: list[str], lists: Mapping[str, str], root: Path) -> Assigned:
-    known, owner = set(keys), dict[str, str]()
+def _by_list(
+    places: Mapping[Place, Path], splits: Splits, root: Path
+) -> tuple[Assigned, Sequence[str]]:
+    known, owner = entries_of(places), dict[str, str]()
     assigned: dict[str, tuple[str, ...]] = {}
-    for split, name in lists.items():
+    missing: list[str] = []
+    for split, name in (splits.lists or {}).items():
         path = root / name
         check_links([path], root)
-        listed = read_list(path, known)
+        listed, absent = find_entries(path, known)
+        if absent and splits.absent == "refuse":
+            raise _unknown(path, absent, len(listed) + len(absent))
+        missing += absent
         if not listed:
             raise SampleError(
                 path,
@@ -78,27 +92,62 @@ def _by_list(keys: list[str], lists: Mapping[str, str], root: Path) -> Assigned:
                 )  # fmt: skip
             owner[key] = name
         assigned[split] = tuple(sorted(listed))
-    return assigned
+    return assigned, missing
 
 
-def read_list(path: Path, known: set[str]) -> list[str]:
-    """The keys of a list: one a line, perhaps as a file name; `#` begins a remark."""
-    lines = read_text(path).splitlines()
-    entries = [text for line in lines if (text := line.partition("#")[0].strip())]
-    listed = [_key(entry, known) for entry in entries]
-    unknown = [key for key in listed if key not in known]
-    if unknown:
-        shown = ", ".join(unknown[:SHOWN]) + (", ..." if len(unknown) > SHOWN else "")
-        raise SampleError(
-            path,
-            f"should name images that are there; {len(unknown)} of {len(listed)} are not: {shown}.",
-            "An entry is the stem of a file that `images` in tasks.yaml matches.",
-        )
-    return listed
+def entries_of(places: Mapping[Place, Path]) -> Entries:
+    """What a list may call each image: its key, its file, its stem, each with folders before it."""
+    known: dict[str, str | None] = {}
+    for (_, key), path in places.items():
+        parts = path.parts
+        names = {"/".join(parts[-depth:]) for depth in range(1, 5)}
+        for name in {*names, *(name.removesuffix(path.suffix) for name in names)}:
+            # A name that two images go by says neither.
+            plain = unicodedata.normalize("NFC", name)
+            known[plain] = key if known.get(plain, key) == key else None
+    return known | {key: key for _, key in places}
 
 
-def _key(entry: str, known: set[str]) -> str:
-    if entry in known:
-        return entry
-    name = Path(entry).name
-    return Path(name).stem if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
+def find_entries(path: Path, known: Entries) -> tuple[list[str], list[str]]:
+    """The keys that a list names, one a line, and the entries that name no image.
+
+    A line may hold a key, or a file name with or without folders, and more behind it, such as the
+    name of a label; `#` begins a remark.
+
+    Raises:
+        SampleError: where it cannot be read.
+    """
+    text = read_text(path)
+    listed, absent = [], []
+    for line in text.splitlines():
+        entry = unicodedata.normalize("NFC", line.partition("#")[0].strip())
+        if entry:
+            key = _key(entry, known)
+            (absent.append(entry) if key is None else listed.append(key))
+    return listed, absent
+
+
+def _key(entry: str, known: Entries) -> str | None:
+    """The image that an entry names; a whole line before its first column."""
+    first = re.split(r"[\s,;]+", entry, maxsplit=1)[0]
+    for text in (entry, first):
+        name = text.replace("\\", "/").strip("/").removeprefix("./")
+        parts = name.split("/")
+        for start in range(len(parts)):
+            tail = "/".join(parts[start:])
+            stem = tail.rpartition(".")[0]
+            suffixed = "." + tail.rpartition(".")[2].lower() in IMAGE_SUFFIXES
+            found = known.get(tail) or (known.get(stem) if suffixed else None)
+            if found is not None:
+                return found
+    return None
+
+
+def _unknown(path: Path, absent: Sequence[str], count: int) -> SampleError:
+    shown = ", ".join(absent[:SHOWN]) + (", ..." if len(absent) > SHOWN else "")
+    return SampleError(
+        path,
+        f"should name images that are there; {len(absent)} of {count} are not: {shown}.",
+        "An entry is the stem of a file that `images` in tasks.yaml matches. Say `absent: skip` "
+        "under `splits` to go without them.",
+    )

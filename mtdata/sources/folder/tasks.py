@@ -214,6 +214,7 @@ class Splits(Part):
     folders: dict[Name, str] | None = None
     seed: int = 0
     roles: dict[Name, Role] = Field(default_factory=dict)
+    absent: Literal["refuse", "skip"] = "refuse"
 
     @model_validator(mode="after")
     def _one(self) -> "Splits":

@@ -2,16 +2,19 @@
 
 import os
 import re
+import stat
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtdata.errors import SampleError
 from mtdata.sources.files.files import check_links
+from mtdata.sources.files.imageheader import read_header
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES, LABEL_SUFFIXES
-from mtdata.sources.folder.proposing.words import known, split_of
+from mtdata.sources.folder.proposing.words import is_image, known, labels, plain, split_of
 
-SUFFIXES = (*IMAGE_SUFFIXES, *LABEL_SUFFIXES)
+SUFFIXES = {*IMAGE_SUFFIXES, *LABEL_SUFFIXES}
 SEPARATORS = "_-."
 
 Place = tuple[str, str, str]
@@ -37,10 +40,12 @@ class Group:
     @property
     def name(self) -> str:
         """What the files are called: their ending, else their folder."""
-        if self.ending:
-            return self.ending.strip(SEPARATORS)
         own = [name for name in self.folders if not name.startswith("{")]
-        return next((name for name in reversed(own) if known(name)), own[-1] if own else "")
+        folder = next((name for name in reversed(own) if known(name)), "")
+        ending = self.ending.strip(SEPARATORS)
+        if ending and (known(ending) or not folder):
+            return ending
+        return folder or (own[-1] if own else "")
 
     def pattern(self, start: str = "", end: str = "") -> str:
         """The pattern of the files; `start` and `end` are in their stems, but not in the keys."""
@@ -55,7 +60,7 @@ def find_groups(root: Path) -> list[Group]:
         SampleError: where a link leads out of it.
     """
     folders = dict(_walk(root))
-    scenes = _scenes(folders)
+    scenes = _scenes(root, folders)
     byform: dict[tuple[tuple[str, ...], str], dict[Place, Path]] = defaultdict(dict)
     for folder, names in folders.items():
         form, split, scene = _generalise(folder, scenes)
@@ -63,9 +68,10 @@ def find_groups(root: Path) -> list[Group]:
             path = Path(root, *folder, name)
             # Suffixes of one file type are one: a folder may hold .jpg beside .JPEG.
             kind = ".jpg" if path.suffix.lower() == ".jpeg" else path.suffix.lower()
-            byform[form, kind][split, scene, path.stem] = path
+            byform[form, kind][split, scene, plain(path.stem)] = path
+    keys = _keys_of_images(byform)
     groups = [
-        group for (form, _), files in byform.items() for group in _by_ending(form, files)
+        group for (form, _), files in byform.items() for group in _by_ending(form, files, keys)
     ]  # fmt: skip
     return sorted(groups, key=lambda group: group.pattern())
 
@@ -90,29 +96,55 @@ def _common(texts: list[str]) -> str:
 
 
 def _walk(root: Path) -> Iterable[tuple[tuple[str, ...], list[str]]]:
+    """Folders with their files; what is no file (a pipe) is none, links out are refused."""
     for at, inner, names in os.walk(root):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         check_links((path for name in inner if (path := Path(at, name)).is_symlink()), root)
-        own = sorted(
-            name for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        )  # fmt: skip
+        own = []
+        for name in sorted(names):
+            path = f"{at}/{name}"
+            if name.startswith(".") or Path(name).suffix.lower() not in SUFFIXES:
+                continue
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                check_links([Path(path)], root)
+                mode = os.stat(path).st_mode if os.path.exists(path) else 0
+            if stat.S_ISREG(mode):
+                own.append(name)
         if own:
             yield Path(at).relative_to(root).parts, own
 
 
-def _scenes(folders: Iterable[tuple[str, ...]]) -> set[str]:
-    """Names of folders that hold a scene: several beside each other, none with a known name."""
-    inside: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for folder in folders:
+def _scenes(root: Path, folders: Mapping[tuple[str, ...], list[str]]) -> set[str]:
+    """Names of folders that hold a scene: several beside each other, none with a known name.
+
+    What they hold must be alike: photographs in one and masks in another are no two scenes.
+    """
+    inside: dict[tuple[str, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for folder, names in folders.items():
+        first = {Path(name).suffix.lower(): Path(root, *folder, name) for name in reversed(names)}
+        held = {_form(path) for path in first.values()}
         for depth, name in enumerate(folder):
-            inside[folder[:depth]].add(name)
+            inside[folder[:depth]][name] |= held
     return {
         name
-        for names in inside.values()
-        if len(names) > 1 and not any(known(name) or split_of(name) for name in names)
-        for name in names
+        for siblings in inside.values()
+        if len(siblings) > 1
+        and not any(known(name) or split_of(name) for name in siblings)
+        and set.intersection(*siblings.values())
+        for name in siblings
     }
+
+
+def _form(path: Path) -> str:
+    """Suffix, and for a PNG whether it is in colour: enough to tell photographs from masks."""
+    suffix = path.suffix.lower()
+    if suffix != ".png":
+        return ".jpg" if suffix == ".jpeg" else suffix
+    try:
+        return f"{suffix} {read_header(path).mode}"
+    except SampleError:
+        return suffix
 
 
 def _generalise(folder: Sequence[str], scenes: set[str]) -> tuple[tuple[str, ...], str, str]:
@@ -126,26 +158,69 @@ def _generalise(folder: Sequence[str], scenes: set[str]) -> tuple[tuple[str, ...
     return tuple(form), split, scene
 
 
-def _by_ending(form: tuple[str, ...], files: dict[Place, Path]) -> list[Group]:
-    """One group, or one for each ending where several files of one folder share a key."""
-    cut = {place: _cut(place[2]) for place in files}
-    bases = {(*place[:2], base) for place, (base, _) in cut.items()}
-    several = len(bases) <= 0.75 * len(files)
-    if not several:
-        return [Group(form, "", _suffix(files.values()), files)]
+def _keys_of_images(byform: Mapping[tuple[tuple[str, ...], str], dict[Place, Path]]) -> set[str]:
+    """What the names of the images may be without what says that they are images.
+
+    A word after the last separator is a key (`img_apple`) or says what is in the file (`1_depth`):
+    names of images tell, since those of labels begin with them.
+    """
+    keys: set[str] = set()
+    for (form, kind), files in byform.items():
+        folder = next((name for name in reversed(form) if known(name)), "")
+        if kind in (".npy", ".npz", ".exr") or (folder and not is_image(folder)):
+            continue
+        endings = Counter(ending for _, _, stem in files for ending, _ in _endings(stem))
+        for _, _, stem in files:
+            named = [base for ending, base in _endings(stem) if _says_image(ending, base)]
+            several = any(count < len(files) for count in endings.values())
+            if named and (several or kind == ".png"):
+                keys.add(named[-1])
+            elif kind == ".jpg" or is_image(folder):
+                keys.add(stem)
+    return keys
+
+
+def _says_image(ending: str, base: str) -> bool:
+    last = _endings(base)
+    return is_image(ending.strip(SEPARATORS)) and not (last and labels(last[0][0]))
+
+
+def _endings(stem: str) -> list[tuple[str, str]]:
+    """Words that a stem ends in, one, two, and so on, each with what is before them."""
+    found = []
+    for place in range(len(stem) - 1, 0, -1):
+        if stem[place] in SEPARATORS:
+            if not stem[place + 1 : place + 2].isalpha():
+                break
+            found.append((stem[place:], stem[:place]))
+    return found
+
+
+def _by_ending(form: tuple[str, ...], files: dict[Place, Path], keys: set[str]) -> list[Group]:
+    """A group for each ending: none, what is left of a name after the key of an image, or words."""
+    count = Counter(ending for _, _, stem in files for ending, _ in _endings(stem))
     groups: dict[str, dict[Place, Path]] = defaultdict(dict)
-    for place, (base, ending) in cut.items():
-        groups[ending][*place[:2], base] = files[place]
+    for (split, scene, stem), path in files.items():
+        base, ending = _cut(stem, keys, count)
+        groups[ending][split, scene, base] = path
     return [Group(form, ending, _suffix(found.values()), found) for ending, found in groups.items()]
 
 
-def _cut(stem: str) -> tuple[str, str]:
-    """A stem without its last word, and that word with what separates it."""
-    place = max(stem.rfind(mark) for mark in SEPARATORS)
-    word = stem[place + 1 :]
-    return (stem[:place], stem[place:]) if place > 0 and word[:1].isalpha() else (stem, "")
+def _cut(stem: str, keys: set[str], count: Mapping[str, int]) -> tuple[str, str]:
+    if stem in keys:
+        return stem, ""
+    endings = _endings(stem)
+    for ending, base in endings:
+        if base in keys:
+            return base, ending
+    # No image tells: words that say what is in the file, if several files end in them.
+    for ending, base in reversed(endings):
+        if count[ending] > 1 and known(ending.strip(SEPARATORS)):
+            return base, ending
+    return stem, ""
 
 
 def _suffix(paths: Iterable[Path]) -> str:
-    count = Counter(path.suffix for path in paths)
+    """The suffix of all; patterns do not tell capital letters from small ones."""
+    count = Counter(path.suffix.lower() for path in paths)
     return next(iter(count)) if len(count) == 1 else ".*"

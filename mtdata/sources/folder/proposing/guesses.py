@@ -4,9 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-MANY = 64
-"""More different values than this are measurements, fewer are classes."""
-
 COLUMN = 44
 """Where remarks begin."""
 
@@ -21,11 +18,16 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Guess:
-    """What a group of files is taken for; without a `kind` it is none of ours, as `why` tells."""
+    """What a group of files is taken for; without a `kind` it is left out, as `why` tells.
+
+    `confidence` is between 0 and 1; `write` is what to write for files that were left out.
+    """
 
     kind: str
     why: str
     lines: tuple[Line, ...] = ()
+    confidence: float = 0.0
+    write: str = ""
 
 
 def written(lines: Iterable[Line], *, indent: int = 0) -> Iterator[str]:

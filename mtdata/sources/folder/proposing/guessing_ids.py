@@ -1,74 +1,161 @@
-"""Is it classes, or on and off? Integers of few values."""
+"""Is it classes, or on and off? Whole numbers of few values."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
 
 from mtdata.sources.files.imageheader import read_header
+from mtdata.sources.folder.proposing.evidence import FLAT, MANY, RULES
 from mtdata.sources.folder.proposing.guesses import Guess, Line
+from mtdata.sources.folder.proposing.listing import Listed
+from mtdata.sources.folder.proposing.seen import Seen
 from mtdata.sources.folder.proposing.words import hints
 
-VOID = 255
+VOIDS = (255, -1, -100, 65535)
+"""Values that mean nothing by custom."""
+MOST = 254
+SOFT = ("saliency", "edges")
 
 
-def guess_ids(
-    form: str, seen: NDArray[Any], name: str, class_names: Sequence[str], path: Path
-) -> Guess:
+def looks_like_ids(seen: Seen, name: str) -> bool:
+    """Whether the values are few whole numbers, rather than measurements."""
+    if not seen.whole or (is_soft(seen) and not hints(name) & {"semantic", "parts"}):
+        return False
+    hinted = hints(name)
+    if "depth" in hinted:
+        return seen.values.size <= 8
+    if seen.values.size <= MANY:
+        return bool(seen.values.size <= 24 or seen.flat >= FLAT or hinted)
+    classes = bool(hinted & {"semantic", "parts"})
+    return classes and seen.values.size <= MOST + 2 and seen.flat >= FLAT
+
+
+def is_soft(seen: Seen) -> bool:
+    """Whether it is a mask whose edges were blurred: two ends, and some of all between."""
+    top = 255 if seen.dtype == np.uint8 else 1
+    if not seen.whole or seen.values.size <= 8 or seen.values[0] != 0 or seen.values[-1] != top:
+        return False
+    between = seen.values[1:-1]
+    low, high = np.percentile(between, (10, 90))
+    return bool(seen.share(0, top) > 0.8 and low < 0.4 * top and high > 0.6 * top)
+
+
+def guess_ids(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Guess:
     """Classes, on and off, or neither, by the values that occur."""
-    values = [int(value) for value in seen]
-    rest = [value for value in values if value != VOID]
-    listed = ", ".join(map(str, values[:6])) + (", ..." if len(values) > 6 else "")
-    why = f"{form}, {len(values)} different values ({listed})"
-    hinted = hints(name) & {"semantic", "parts"}
-    if values in ([0, VOID], [0, 1], [0], [1], [VOID]) and not (hinted and values == [0, 1]):
-        return Guess("binary", f"{why} -> binary", ())
-    if rest == [0, 1] and not hinted:
-        lines = (
-            Line("ones", [1], "of 0, 1 and 255"),
-            Line("void", [VOID], "255 means nothing there"),
+    values = seen.integers
+    shown = ", ".join(map(str, values[:6])) + (", ..." if len(values) > 6 else "")
+    why = f"{form}, {len(values)} different values ({shown})"
+    hinted = hints(name)
+    if "depth" in hinted:
+        return RULES["depth"].ask(f"{why}: too few for depth, by its name no classes")
+    classes = bool(hinted & {"semantic", "parts"})
+    binary = _binary(why, values, classes, listed)
+    if binary is not None:
+        return binary
+    void = [value for value in values if value in VOIDS or value < 0]
+    if sum(value < 0 for value in void) > 1:
+        return RULES["unclear"].ask(f"{why}: several values below 0", _CLASSES)
+    if _is_scale(values):
+        return RULES["unclear"].ask(
+            f"{why}: greys in equal steps up to 255, which may be a class or nothing", _CLASSES
         )
-        return Guess("binary", f"{why} -> binary", lines)
-    high = max(rest, default=0)
-    if min(values) < 0 or len(rest) < 2:
-        return Guess("", f"{why}: classes would count from 0")
-    if high > 253 or high >= 2 * len(rest) + 8:
-        return Guess("classes", f"{why} -> classes", _mapped(rest))
-    return Guess(
-        "classes", f"{why} -> classes", _named(high + 1, class_names, path, VOID in values)
-    )
+    if seen.dtype.itemsize > 1 and seen.dtype.kind in "ui" and _numbered(values):
+        return RULES["instances"].ask(f"{why}: numbers of objects, as class x 1000 + number", _IDS)
+    rest = [value for value in values if value not in void]
+    if len(rest) < 2:
+        return RULES["constant"].ask(f"{why}: one class and nothing", _CLASSES)
+    if len(rest) > MOST:
+        return RULES["unclear"].ask(f"{why}: a store holds {MOST} classes", _CLASSES)
+    void = sorted(void) or ([255] if 255 not in rest else [])
+    return _classes(why, rest, void, listed, path)
 
 
-def _mapped(ids: Sequence[int]) -> tuple[Line, ...]:
-    names = [f"id{value}" for value in ids]
+_CLASSES = "`kind: classes` with `classes`, `ids` and `void`"
+_IDS = "`kind: classes` with `ids`, if they are classes after all"
+
+
+def _binary(why: str, values: list[int], classes: bool, listed: Listed) -> Guess | None:
+    named = classes or len(listed.names) > 1
+    if values == [0, 1]:
+        return None if named else RULES["mask"].take("binary", why)
+    if values == [0, 255]:
+        return RULES["mask"].take("binary", why)
+    if values in ([0, 1, 255], [-1, 0, 1], [-100, 0, 1]) and not named:
+        void = values[-1] if values[-1] == 255 else values[0]
+        lines = (
+            Line("ones", [1], "of 0 and 1"),
+            Line("void", [void], f"{void} means nothing there"),
+        )
+        return RULES["mask"].take("binary", why, lines)
+    if len(values) == 2 and values[0] == 0 and not named and 1 < values[1] <= 65535:
+        lines = (Line("ones", [values[1]], f"{values[1]} is on, 0 is off"),)
+        return RULES["mask"].take("binary", why, lines)
+    return None
+
+
+def _is_scale(values: Sequence[int]) -> bool:
+    """Whether the values are greys in equal steps, so that people see them: 255 is one of them."""
+    gaps = set(np.diff(values).tolist())
+    return len(values) > 2 and values[-1] == 255 and len(gaps) <= 2 and min(gaps) >= 16 \
+        and max(gaps) - min(gaps) <= 1  # fmt: skip
+
+
+def _numbered(values: Sequence[int]) -> bool:
+    """Whether the values are class x 1000 + number, or class x 256 + number."""
+    high = [value for value in values if value >= 1000 and value not in VOIDS]
+    return any(
+        len(high) > 1 and len({value // unit for value in high}) < len(high)
+        for unit in (1000, 256)
+    )  # fmt: skip
+
+
+def _classes(
+    why: str, rest: Sequence[int], void: list[int], listed: Listed, path: Path
+) -> Guess:  # fmt: skip
+    high, names = max(rest), dict(listed.names)
+    remark = f"from {listed.where}" if names else ""
+    last = Line("void", void, _void_remark(void, listed))
+    if names and set(rest) <= names.keys():
+        if list(names) == list(range(len(names))):
+            return RULES["classes"].take("classes", why, (_named(names, path, remark), last))
+        return RULES["classes apart"].take("classes", why, (*_mapped(names, remark), last))
+    if names and 0 in rest and sorted(names) == list(range(high)) and rest[0] == 0:
+        # One name for each id but 0, which has none: it is nothing.
+        ids = {value: names[value - 1] for value in range(1, high + 1)}
+        last = Line("void", sorted({0, *void}), f"0 has no name in {listed.where}: nothing")
+        return RULES["classes apart"].take("classes", why, (*_mapped(ids, remark), last))
+    remark = f"name them ({listed.where} does not fit)" if names else "name them"
+    if high > 253 or high >= 2 * len(rest) + 8 or rest[0] > 0:
+        ids = {value: f"id{value}" for value in rest}
+        return RULES["classes apart"].take("classes", why, (*_mapped(ids, remark), last))
+    ids = {value: f"class{value}" for value in range(high + 1)}
+    remark += f": ids 0 to {high} occur; if 0 means nothing, put it into `void` and use `ids`"
+    return RULES["classes"].take("classes", why, (_named(ids, path, remark), last))
+
+
+def _void_remark(void: Sequence[int], listed: Listed) -> str:
+    return f"{', '.join(map(str, void))}: nothing by custom"
+
+
+def _mapped(ids: dict[int, str], remark: str) -> tuple[Line, ...]:
+    names = list(dict.fromkeys(ids.values()))
+    table = tuple(Line(value, name) for value, name in ids.items())
     return (
-        Line("classes", names, "name them, in the order of the class ids to train on"),
-        Line(
-            "ids",
-            tuple(
-                Line(value, name, f"{value} occurs in the files")
-                for value, name in zip(ids, names, strict=True)
-            ),
-            "which value of the file is which class; several may be one",
-        ),
-        Line("void", [VOID], "values that mean nothing"),
-        Line("unlisted", "refuse", "void to leave out values that are not listed"),
+        Line("classes", names, remark),
+        Line("ids", table, "which value of the file is which class; several may be one"),
     )
 
 
-def _named(count: int, given: Sequence[str], path: Path, void: bool) -> tuple[Line, ...]:
-    fits = len(given) >= count
-    names = list(given) if fits else [f"class{number}" for number in range(count)]
-    remark = "from the list beside the data" if fits else f"name them: ids 0 to {count - 1} occur"
-    last = Line("void", [VOID], "255 occurs and is no class" if void else "255 would mean nothing")
+def _named(ids: dict[int, str], path: Path, remark: str) -> Line:
+    names = list(ids.values())
     palette = _palette(path, len(names))
-    if not palette:
-        return (Line("classes", names, remark), last)
+    if not palette or len(set(palette)) < len(palette):
+        return Line("classes", names, remark)
     colours = tuple(
         Line(name, colour, "its colour there") for name, colour in zip(names, palette, strict=True)
     )
-    return (Line("classes", colours, f"{remark}; colours of the palette"), last)
+    return Line("classes", colours, f"{remark}; colours of the palette")
 
 
 def _palette(path: Path, count: int) -> list[str]:

@@ -1,6 +1,7 @@
 """What a group of label files is, judged by some of them: kind and encoding, and why."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,61 +9,104 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.sources.files.files import read_file
-from mtdata.sources.files.imagefile import decode_rgb, read_indices, read_label
+from mtdata.sources.files.imagefile import JPEG_START, decode_rgb, read_indices, read_label
 from mtdata.sources.files.imageheader import read_header
 from mtdata.sources.files.npyfile import read_npy
-from mtdata.sources.folder.proposing.guesses import MANY, Guess
-from mtdata.sources.folder.proposing.guessing_ids import guess_ids
-from mtdata.sources.folder.proposing.guessing_numbers import guess_floats, guess_integers
+from mtdata.sources.folder.proposing.evidence import RULES
+from mtdata.sources.folder.proposing.guesses import Guess
+from mtdata.sources.folder.proposing.guessing_ids import guess_ids, looks_like_ids
+from mtdata.sources.folder.proposing.guessing_numbers import guess_numbers
 from mtdata.sources.folder.proposing.guessing_vectors import guess_colours, guess_vectors
-from mtdata.sources.folder.proposing.words import hints
+from mtdata.sources.folder.proposing.listing import NOTHING_LISTED, Listed
+from mtdata.sources.folder.proposing.seen import Seen, look
+from mtdata.sources.folder.proposing.words import is_instances
+
+ARRAYS = (".npy", ".npz")
 
 
-def guess(paths: Sequence[Path], name: str, class_names: Sequence[str] = ()) -> Guess:
+@dataclass(frozen=True)
+class _Read:
+    """A file as it is; `form` is that in words that tell forms apart."""
+
+    form: str
+    array: NDArray[Any]
+
+
+def guess(paths: Sequence[Path], name: str, listed: Listed = NOTHING_LISTED) -> Guess:
     """Judge some files of a group.
 
     Args:
         paths: The files to look at.
         name: Of the group: it decides where the values alone do not.
-        class_names: Names of classes that lie beside the data, perhaps.
+        listed: Names and colours of classes that lie beside the data, perhaps.
 
     Raises:
         SampleError: where a file cannot be read.
     """
-    forms, arrays = zip(*(_read(path) for path in paths), strict=True)
-    form = forms[0]
-    other = next((found for found in forms if found != form), None)
-    if other is not None:
-        return Guess("", f"some files are {form}, others {other}")
-    if arrays[0].ndim == 3:
-        return (
-            guess_vectors(form, arrays) if form.startswith("float") else guess_colours(form, arrays)
+    jpeg = next((path for path in paths if _is_jpeg(path)), None)
+    if jpeg is not None:
+        return RULES["jpeg"].ask(
+            f"{jpeg.name} is a JPEG, which changes values",
+            "save labels as real PNG files, from before they were compressed",
         )
-    if arrays[0].ndim != 2:
-        return Guess("", f"{form} of {arrays[0].ndim} axes")
-    values = np.concatenate([array.ravel() for array in arrays])
-    if values.dtype.kind == "f":
-        return guess_floats(form, values)
-    seen, count = np.unique(values, return_counts=True)
-    measured = seen.size > MANY or (seen.size > 8 and bool(hints(name) & {"depth"}))
-    if measured:
-        return guess_integers(form, seen, count, name)
-    return guess_ids(form, seen, name, class_names, paths[0])
+    found = _grey([_read(path) for path in paths])
+    forms = dict.fromkeys(each.form for each in found)
+    if len(forms) > 1:
+        first, other = list(forms)[:2]
+        return RULES["unclear"].ask(f"some files are {first}, others {other}")
+    form, arrays = found[0].form, [each.array for each in found]
+    if arrays[0].ndim == 3 and arrays[0].shape[2] == 3:
+        vectors = arrays[0].dtype.kind == "f"
+        return guess_vectors(form, arrays) if vectors else guess_colours(form, arrays, name, listed)
+    if any(array.ndim != 2 for array in arrays):
+        return RULES["unclear"].ask(f"{form} of the shape {list(arrays[0].shape)}")
+    return _plane(form, look(arrays), name, listed, paths[0])
 
 
-def _read(path: Path) -> tuple[str, NDArray[Any]]:
-    """A file and what it is, in words that tell forms apart."""
-    if path.suffix.lower() == ".npy":
+def _plane(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Guess:
+    if not seen.values.size:
+        return RULES["unclear"].ask(f"{form} without any finite value")
+    if is_instances(name):
+        return RULES["instances"].ask(
+            f"{form}, {seen.values.size} different values, by its name numbers of objects",
+            "if they are classes after all, `kind: classes` with `ids`",
+        )
+    if seen.values.size == 1:
+        return RULES["constant"].ask(
+            f"{form}, {seen.values[0]:g} everywhere in {seen.files} files", "add labels with more"
+        )
+    if looks_like_ids(seen, name):
+        return guess_ids(form, seen, name, listed, path)
+    return guess_numbers(form, seen, name)
+
+
+def _is_jpeg(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == JPEG_START
+
+
+def _read(path: Path) -> _Read:
+    if path.suffix.lower() in ARRAYS:
         array = read_npy(path)
         if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
             array = array.reshape([size for size in array.shape if size != 1])
-        return f"{array.dtype} npy", array
+        return _Read(f"{array.dtype} {path.suffix.lower()[1:]}", array)
     header = read_header(path)
     if header.mode == "P":
-        return "PNG with a palette", read_indices(path)
+        return _Read("PNG with a palette", read_indices(path))
     if header.mode in ("L", "1") or header.mode.startswith("I"):
         label = read_indices(path)
-        return f"single-channel {label.dtype} PNG", label
+        return _Read(f"single-channel {label.dtype} PNG", label)
     if header.bits > 8:
-        return "3-channel 16-bit PNG", read_label(path, "uint16", channels=3)
-    return "3-channel 8-bit PNG", decode_rgb(read_file(path), path)
+        return _Read("3-channel 16-bit PNG", read_label(path, "uint16", channels=3))
+    return _Read("3-channel 8-bit PNG", decode_rgb(read_file(path), path))
+
+
+def _grey(found: list[_Read]) -> list[_Read]:
+    """Colour files as planes where all three channels of all of them are the same."""
+    if any(each.array.ndim != 3 or each.array.dtype != np.uint8 for each in found):
+        return found
+    if any((each.array != each.array[..., :1]).any() for each in found):
+        return found
+    form = "8-bit PNG with three equal channels"
+    return [replace(each, form=form, array=each.array[..., 0]) for each in found]

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from mtdata.errors import SampleError
+from mtdata.sources.files.imagefile import read_rgb
 from mtdata.sources.files.imageheader import read_header
+from mtdata.sources.folder.proposing.evidence import MANY
 from mtdata.sources.folder.proposing.groups import Group, Place, affixes
-from mtdata.sources.folder.proposing.words import hints, is_image
+from mtdata.sources.folder.proposing.words import is_image, is_weak, labels, pictured
 
 Affixes = tuple[str, str]
 NOTHING: Affixes = ("", "")
+ARRAYS = (".npy", ".npz", ".exr")
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,44 @@ class Pair:
         return self.group.pattern(*self.affixes)
 
 
-def choose_images(groups: Sequence[Group]) -> Group | None:
-    """The group that holds the images: by its name, then by what its files are, then by count."""
+@dataclass(frozen=True)
+class Choice:
+    """The images, what their stems have around the keys, and the labels that match them.
+
+    `rivals` might be the images as well as these.
+    """
+
+    images: Group
+    around: Affixes
+    pairs: Sequence[Pair]
+    others: Sequence[Group]
+    rivals: Sequence[Group]
+
+
+def choose(groups: Sequence[Group]) -> Choice | None:
+    """The group that holds the images: by its name, what its files are, and the labels it has."""
     merged = [_with_other_suffixes(group, groups) for group in groups]
-    able = [group for group in merged if _score(group) > 0]
-    return max(able, key=lambda group: (_score(group), len(group.files)), default=None)
+    scores = [(group, _score(group)) for group in merged]
+    best = max((score for _, score in scores), default=0)
+    if best <= 0:
+        return None
+    able = [_choice(group, groups) for group, score in scores if score == best]
+    able = list({frozenset(each.images.files.values()): each for each in able}.values())
+    able.sort(key=_rank, reverse=True)
+    first = able[0]
+    rivals = [each.images for each in able[1:] if _rank(each)[0] == _rank(first)[0]]
+    return replace(first, rivals=rivals)
+
+
+def _rank(choice: Choice) -> tuple[int, int]:
+    return sum(each.images for each in choice.pairs), len(choice.images.files)
+
+
+def _choice(images: Group, groups: Sequence[Group]) -> Choice:
+    taken = set(images.files.values())
+    others = [group for group in groups if not taken.issuperset(group.files.values())]
+    around, pairs = pair(images, others)
+    return Choice(images, around, pairs, others, ())
 
 
 def pair(images: Group, labels: Sequence[Group]) -> tuple[Affixes, list[Pair]]:
@@ -40,7 +79,7 @@ def pair(images: Group, labels: Sequence[Group]) -> tuple[Affixes, list[Pair]]:
         keys = _keys(images, around)
         pairs = [made for group in labels if (made := _pair(images, keys, group))]
         found.append((around, pairs))
-    return max(found, key=lambda each: len(each[1]))
+    return max(found, key=lambda each: (len(each[1]), sum(one.images for one in each[1])))
 
 
 def _with_other_suffixes(group: Group, groups: Sequence[Group]) -> Group:
@@ -55,16 +94,30 @@ def _with_other_suffixes(group: Group, groups: Sequence[Group]) -> Group:
 
 def _score(group: Group) -> int:
     """How much a group looks like images; 0 where it cannot be."""
-    first = next(iter(group.files.values()))
-    if first.suffix.lower() == ".npy":
-        return 0
-    named = 8 * is_image(group.name)
-    if first.suffix.lower() != ".png":
+    paths = list(group.files.values())
+    suffix = paths[0].suffix.lower()
+    if suffix in ARRAYS or (
+        (labels(group.name) or pictured(group.name)) and not is_image(group.name)
+    ):
+        return int(suffix in (".jpg", ".jpeg"))
+    named = (4 if is_weak(group.name) else 8) if is_image(group.name) else 0
+    if suffix in (".jpg", ".jpeg"):
         return named + 4
-    if hints(group.name) and not named:
-        return 0
-    header = read_header(first)
-    return named + (2 if header.mode in ("RGB", "RGBA") else 0)
+    try:
+        photos = sum(_is_photo(path) for path in sample(paths, 3))
+    except SampleError:
+        return named if named > 4 else 0
+    if 2 * photos > min(3, len(paths)):
+        return named + 3
+    return named if named > 4 else 0
+
+
+def _is_photo(path: Path) -> bool:
+    """Whether the file has more colours than labels have."""
+    if read_header(path).mode not in ("RGB", "RGBA"):
+        return False
+    pixels = read_rgb(path).reshape(-1, 3)
+    return len(np.unique(pixels[:: max(1, len(pixels) // 20000)], axis=0)) > MANY
 
 
 def _arounds(group: Group) -> list[Affixes]:
@@ -98,6 +151,7 @@ def _pair(images: Group, keys: set[Place], group: Group) -> Pair | None:
 
 
 def sample(paths: Sequence[Path], count: int) -> list[Path]:
-    """So many of these files, evenly spaced."""
-    step = max(1, len(paths) // count)
-    return list(paths[::step][:count])
+    """So many of these files, spread over the whole list, the first and the last among them."""
+    if len(paths) <= count:
+        return list(paths)
+    return [paths[round(at * (len(paths) - 1) / (count - 1))] for at in range(count)]

@@ -1,7 +1,8 @@
 """A proposal for the `tasks.yaml` of a folder: what was found in it, and why it is taken so."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import numpy as np
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
 from mtdata.sources.files.files import list_root
 from mtdata.sources.files.imageheader import read_header
+from mtdata.sources.folder.proposing.evidence import CLEAR, LOOKED, RULES, sureness
 from mtdata.sources.folder.proposing.groups import Group, find_groups
 from mtdata.sources.folder.proposing.guesses import Guess, Line, written
+from mtdata.sources.folder.proposing.listing import NOTHING_LISTED, Listed, find_lists
 from mtdata.sources.folder.proposing.looks import guess
-from mtdata.sources.folder.proposing.pairing import Affixes, Pair, choose_images, pair, sample
-from mtdata.sources.folder.proposing.splitting import class_names, split_lines
-from mtdata.sources.folder.proposing.words import own_name, task_of
+from mtdata.sources.folder.proposing.pairing import Choice, Pair, choose, sample
+from mtdata.sources.folder.proposing.splitting import split_lines
+from mtdata.sources.folder.proposing.words import own_name, pictured, task_of
+from mtdata.sources.folder.splits import entries_of
 
-LOOKED = 48
-"""Label files of a group that are looked at."""
 WHAT = "Give a folder with images and labels of them, in PNG, JPEG or .npy files."
 
 
@@ -57,9 +59,11 @@ def look_at_sizes(paths: Sequence[Path]) -> Sizes:
 class Proposal:
     """A proposed `tasks.yaml`.
 
-    `tasks` counts the images that have a label of each; `left_out` says which files are taken for
-    none, and why; `size` is one for all images where theirs differ too much to be padded, else
-    None; `problem` is what a build would refuse as things are, empty for nothing.
+    `tasks` counts the images that have a label of each, `confidence` is how sure each is, from 0
+    to 1; `left_out` says which files are taken for none, and why; `unpaired` tells what stays
+    without a partner, and which lists are not used; `size` is one for all images where theirs
+    differ too much to be padded, else None; `problem` is what a build would refuse as things are,
+    empty for nothing. Without any task the text is one to be completed.
     """
 
     text: str
@@ -68,67 +72,116 @@ class Proposal:
     left_out: Mapping[str, str]
     size: tuple[int, int] | None
     problem: str
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    unpaired: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The proposal as JSON."""
-        return {**asdict(self), "size": None if self.size is None else list(self.size)}
+        found = {**asdict(self), "size": None if self.size is None else list(self.size)}
+        return {**found, "unpaired": list(self.unpaired)}
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A group that matches the images, and what it is taken for."""
+
+    pair: Pair
+    guess: Guess
 
 
 def propose(root: Path) -> Proposal:
     """Look at a folder.
 
     Raises:
-        SourceNotFoundError: where it is none, or holds no images, or no labels of them.
+        SourceNotFoundError: where it is none, or holds no images, or no labels of them, or several
+            groups of files that may be the images.
         SampleError: where a link leads out of it, or an image cannot be read.
     """
     list_root(root, WHAT)
-    groups = find_groups(root)
-    images = choose_images(groups)
-    if images is None:
+    choice = choose(find_groups(root))
+    if choice is None:
         raise SourceNotFoundError(
             f"{root} should hold images: JPEG files, or colour PNG files; found none. {WHAT}"
         )
-    taken = set(images.files.values())
-    others = [group for group in groups if not taken.issuperset(group.files.values())]
-    around, pairs = pair(images, others)
-    judged, left_out = _judge(root, pairs)
-    matched = {each.group.pattern() for each in pairs}
-    for group in others:
+    _check_rivals(root, choice)
+    taken, unclear = _judge(root, choice.pairs)
+    left_out = {each.pair.pattern: _asked(each.guess) for each in unclear}
+    matched = {each.group.pattern() for each in choice.pairs}
+    for group in choice.others:
         if group.pattern() not in matched:
             left_out[group.pattern()] = "its names match none of the images"
-    if not judged:
-        raise SourceNotFoundError(_nothing(root, images.pattern(*around), left_out))
-    sizes = look_at_sizes(sample(list(images.files.values()), 200))
-    head = _head(root, images, around, sizes)
-    return _finish(root, head, _tasks(judged, len(images.files)), images, left_out, sizes)
+    if not taken and not any(each.guess.write for each in unclear):
+        raise SourceNotFoundError(_nothing(root, choice.images.pattern(*choice.around), left_out))
+    return _finish(root, choice, taken, unclear, left_out)
 
 
-def _judge(
-    root: Path, pairs: Sequence[Pair]
-) -> tuple[dict[str, tuple[Pair, Guess]], dict[str, str]]:
-    """The pairs that are labels by name of the task, and why the others are not."""
-    judged: dict[str, tuple[Pair, Guess]] = {}
-    left_out: dict[str, str] = {}
-    names = class_names(root)
+def _asked(guess: Guess) -> str:
+    """Why files are left out, and what to write."""
+    return f"{guess.why}. Write {guess.write}" if guess.write else guess.why
+
+
+def _check_rivals(root: Path, choice: Choice) -> None:
+    if choice.rivals:
+        names = [group.pattern() for group in (choice.images, *choice.rivals)]
+        raise SourceNotFoundError(
+            f"{root} should hold one kind of images; {' and '.join(names)} may be them alike. "
+            "Call the folder of the images `images`, or write `images` into a tasks.yaml yourself."
+        )
+
+
+def _judge(root: Path, pairs: Sequence[Pair]) -> tuple[dict[str, _Judged], list[_Judged]]:
+    """The pairs that are labels by name of the task, and those that are left out."""
+    found = []
     for each in pairs:
         paths = list(each.group.files.values())
+        lists = find_lists(root, (paths[0].parent, paths[0].parent.parent))
         try:
-            found = guess(sample(paths, LOOKED), each.group.name, names)
+            best = _best(sample(paths, LOOKED), each.group.name, lists)
         except SampleError as error:
-            found = Guess("", str(error))
+            best = RULES["unclear"].ask(str(error))
         if each.group.suffix == ".*":
-            found = Guess("", "its files end in capital and small letters: rename them")
-        if found.kind:
-            judged[_name(each.group, judged)] = each, found
+            best = RULES["unclear"].ask("its files end in several ways: save all as one type")
+        found.append(_Judged(each, best))
+    found = [_unless_picture(each, found) for each in found]
+    taken: dict[str, _Judged] = {}
+    unclear = []
+    for each in found:
+        if each.guess.kind and each.guess.confidence >= CLEAR:
+            taken[_name(each.pair.group, taken)] = each
         else:
-            left_out[each.pattern] = found.why
-    return judged, left_out
+            unclear.append(each)
+    return taken, unclear
+
+
+def _best(paths: Sequence[Path], name: str, lists: Sequence[Listed]) -> Guess:
+    """The guess with that list beside the data which fits, or else without one."""
+    fitting = [found for listed in lists if (found := guess(paths, name, listed)).kind]
+    with_names = [found for found in fitting if any("from " in line.why for line in found.lines)]
+    if with_names:
+        return with_names[0]
+    return fitting[0] if fitting else guess(paths, name, next(iter(lists), NOTHING_LISTED))
+
+
+def _unless_picture(each: _Judged, all_found: Sequence[_Judged]) -> _Judged:
+    """Nothing, for files that by their name picture classes which are there themselves."""
+    name = each.pair.group.name
+    others = [
+        other.pair.group.name for other in all_found
+        if other is not each and other.guess.kind in ("classes", "binary")
+        and not pictured(other.pair.group.name)
+    ]  # fmt: skip
+    if each.guess.kind not in ("classes", "binary") or not pictured(name) or not others:
+        return each
+    return _Judged(
+        each.pair, RULES["picture"].ask(f"by its name it pictures the labels of {others[0]}")
+    )
 
 
 def _name(group: Group, taken: Mapping[str, object]) -> str:
     """A name for a task: ours if the folder has one of ours, else that of the folder."""
     own = own_name(group.name or "label")
-    for name in (task_of(group.name) or own, own):
+    parts = (task_of(part) for part in re.split(r"[_.-]", group.name))
+    for name in (task_of(group.name) or next(filter(None, parts), own), own):
         if name not in taken:
             return name
     return next(f"{own}_{n}" for n in range(2, len(taken) + 3) if f"{own}_{n}" not in taken)
@@ -139,69 +192,98 @@ def _nothing(root: Path, images: str, left_out: Mapping[str, str]) -> str:
     return f"{root} should hold labels of the images at {images}; found none ({reasons}). {WHAT}"
 
 
-def _head(root: Path, images: Group, around: Affixes, sizes: Sizes) -> list[Line]:
-    keys = {f"{place[1]}_{place[2]}" if place[1] else place[2] for place in images.files}
-    name = f"named {images.name}" if images.name else "of this folder"
-    pattern = images.pattern(*around)
-    return [
-        Line("images", pattern, f"{len(images.files)} images {name}, {sizes.text}"),
-        Line(
-            "splits",
-            split_lines(root, images, keys),
-            "which images to train and which to test on",
-        ),
-    ]
-
-
-def _tasks(judged: Mapping[str, tuple[Pair, Guess]], count: int) -> Line:
+def _tasks(taken: Mapping[str, _Judged], count: int) -> Line:
     tasks = []
-    for name, (found, taken) in judged.items():
+    for name, (each) in taken.items():
         lines = (
-            Line("kind", taken.kind, taken.why),
-            Line("files", found.pattern, f"{found.images} of {count} images have one"),
-            *taken.lines,
+            Line("kind", each.guess.kind, each.guess.why),
+            Line("files", each.pair.pattern, f"{each.pair.images} of {count} images have one"),
+            *each.guess.lines,
         )
-        tasks.append(Line(name, lines, f"by the name {found.group.name or 'label'}"))
+        tasks.append(Line(name, lines, f"by the name {each.pair.group.name or 'label'}"))
     return Line("tasks", tuple(tasks), "what matches the images by its names")
 
 
 def _finish(
     root: Path,
-    head: list[Line],
-    tasks: Line,
-    images: Group,
+    choice: Choice,
+    taken: Mapping[str, _Judged],
+    unclear: Sequence[_Judged],
     left_out: dict[str, str],
-    sizes: Sizes,
 ) -> Proposal:
     """Read the proposal as a build would, and count."""
     from mtdata.sources.folder.file import parse
     from mtdata.sources.folder.layout import scan
+    from mtdata.sources.folder.matching import IMAGE_SUFFIXES, Pattern
 
-    text = _text([*head, Line("unlabelled", "skip"), tasks], left_out)
+    images = choice.images
+    count = len(images.files)
+    pattern = images.pattern(*choice.around)
+    sizes = look_at_sizes(sample(list(images.files.values()), 200))
+    named = f"named {images.name}" if images.name else "of this folder"
+    problem = ""
     try:
-        layout = scan(root, parse(text, "the proposal"))
+        entries = entries_of(Pattern(pattern).find(root, IMAGE_SUFFIXES))
     except DataError as error:
-        counts: dict[str, int] = {}
-        problem, bare = str(error), 0
-    else:
-        counts = {name: len(found) for name, found in layout.labels.items()}
-        problem, bare = "", len(layout.unlabelled)
-    why = f"{bare} of {len(images.files)} images have no label: leave them out"
+        problem, entries = str(error), {}
+    splits = split_lines(root, images, entries)
+    head = [
+        Line("images", pattern, f"{count} images {named}, {sizes.text}"),
+        Line("splits", splits.lines, "which images to train and which to test on"),
+    ]
+    tasks = [_tasks(taken, count)] if taken else []
+    told = list(splits.told)
+    counts: dict[str, int] = {}
+    bare = 0
+    if taken and not problem:
+        try:
+            layout = scan(root, parse(_text([*head, Line("unlabelled", "skip"), *tasks], [], {}),
+                                      "the proposal"))  # fmt: skip
+        except DataError as error:
+            problem = str(error)
+        else:
+            counts = {name: len(found) for name, found in layout.labels.items()}
+            bare = len(layout.unlabelled)
+            told += _unpaired(layout.orphans, layout.unlisted, count, bare)
+    why = f"{bare} of {count} images have no label: leave them out"
     middle = [Line("unlabelled", "skip", why)] if bare else []
     return Proposal(
-        text=_text([*head, *middle, tasks], left_out),
-        images=len(images.files),
+        text=_text([*head, *middle, *tasks], unclear, left_out),
+        images=count,
         tasks=counts,
         left_out=left_out,
         size=sizes.common,
         problem=problem,
+        confidence={name: each.guess.confidence for name, each in taken.items()},
+        unpaired=tuple(told),
     )
 
 
-def _text(lines: Sequence[Line], left_out: Mapping[str, str]) -> str:
+def _unpaired(
+    orphans: Mapping[str, Sequence[Path]], unlisted: Sequence[str], count: int, bare: int
+) -> list[str]:
+    told = [
+        f"{len(paths)} labels of {task} have no image, such as {paths[0].name}"
+        for task, paths in orphans.items()
+        if paths
+    ]
+    if bare:
+        told.append(f"{bare} of {count} images have no label")
+    if unlisted:
+        told.append(f"{len(unlisted)} of {count} images are in no list, such as {unlisted[0]}")
+    return told
+
+
+def _text(
+    lines: Sequence[Line], unclear: Sequence[_Judged], left_out: Mapping[str, str]
+) -> str:  # fmt: skip
     begin = [
         "# Proposed by `mtdata init` from what lies in this folder. Each remark says why; correct",
         "# what is wrong, name the classes, then build.",
     ]
-    rest = [f"# left out: {pattern}: {why}" for pattern, why in left_out.items()]
+    sure = {each.pair.pattern: f" {sureness(each.guess.confidence)}" for each in unclear}
+    rest = [
+        f"# left out{sure.get(pattern, '')}: {pattern}: {' '.join(why.split())}"
+        for pattern, why in left_out.items()
+    ]
     return "\n".join([*begin, *written(lines), *rest, ""])

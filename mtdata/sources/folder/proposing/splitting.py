@@ -1,18 +1,32 @@
 """What a folder says of its splits: folders, lists, or nothing."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtdata.errors import MtdataError
+from mtdata.errors import SampleError
+from mtdata.sources.files.files import check_links
 from mtdata.sources.folder.proposing.groups import Group
 from mtdata.sources.folder.proposing.guesses import Line
-from mtdata.sources.folder.proposing.words import split_of
-from mtdata.sources.folder.splits import read_list
+from mtdata.sources.folder.proposing.words import split_of, words
+from mtdata.sources.folder.splits import Entries, find_entries
 
-LIST_FOLDERS = ("", "splits", "lists", "ImageSets")
+SUFFIXES = (".txt", ".lst", ".csv")
+DEPTH = 3
+"""Folders below the root in which lists are looked for."""
+LARGEST = 50_000_000
 
 
-def split_lines(root: Path, images: Group, keys: set[str]) -> tuple[Line, ...]:
+@dataclass(frozen=True)
+class Splitting:
+    """The lines under `splits`, and what was told of lists that are not used."""
+
+    lines: tuple[Line, ...]
+    told: list[str] = field(default_factory=list)
+
+
+def split_lines(root: Path, images: Group, entries: Entries) -> Splitting:
     """The lines under `splits`, with what they come from."""
     if "{split}" in images.folders:
         names = sorted({split for split, _, _ in images.files if split})
@@ -20,46 +34,97 @@ def split_lines(root: Path, images: Group, keys: set[str]) -> tuple[Line, ...]:
         folders = tuple(
             Line(split_of(name) or name, name, f"{count} images") for name, count in counts.items()
         )
-        return (Line("folders", folders, "the folder that stands for {split}"),)
-    lists = _lists(root, keys)
-    if lists:
-        files = tuple(
-            Line(split, path.relative_to(root).as_posix(), f"{count} images")
-            for split, (path, count) in lists.items()
-        )
-        return (Line("lists", files, "files that list images of this folder"),)
-    return (
-        Line("fraction", 0.2, "no folders or lists of train and test here: one in five to test"),
-        Line(
-            "seed", 0, "by a hash of the key: images that are added change nothing for the others"
+        return Splitting((Line("folders", folders, "the folder that stands for {split}"),))
+    found = [_Lists(root, paths, entries) for paths in _by_folder(root).values()]
+    usable = [each for each in found if each.problem == ""]
+    told = [each.problem for each in found if each.problem]
+    if usable:
+        best = max(usable, key=lambda each: (each.images, -each.absent))
+        return Splitting(best.lines(), told)
+    why = "no folders or lists of train and test here"
+    if told:
+        why = "lists are here, and cannot be used: " + "; ".join(told)
+    return Splitting(
+        (
+            Line("fraction", 0.2, f"{why}: one in five to test"),
+            Line("seed", 0, "by a hash of the key: images that are added change no others"),
         ),
+        told,
     )
 
 
-def _lists(root: Path, keys: set[str]) -> dict[str, tuple[Path, int]]:
-    found: dict[str, tuple[Path, int]] = {}
-    for folder in LIST_FOLDERS:
-        for path in sorted((root / folder).glob("*.txt")):
-            split = split_of(path.stem)
-            if split is None or split in found:
-                continue
+def _by_folder(root: Path) -> dict[Path, dict[str, Path]]:
+    """Lists named for a split, by folder: an exact name before one that has more words."""
+    found: dict[Path, dict[str, Path]] = defaultdict(dict)
+    paths = [
+        path
+        for depth in range(DEPTH + 1)
+        for path in sorted(root.glob("*/" * depth + "*"))
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    ]
+    check_links((path for path in paths if path.is_symlink()), root)
+    for exact in (True, False):
+        for path in paths:
+            split = split_of(path.stem) if exact else _split_in(path.stem)
+            if split is not None and path.is_file() and path.stat().st_size < LARGEST:
+                found[path.parent].setdefault(split, path)
+    for lists in found.values():
+        both = lists.pop("trainval", None)
+        if both is not None and not lists.keys() & {"train", "val"}:
+            lists["train"] = both
+    return {folder: lists for folder, lists in found.items() if lists}
+
+
+def _split_in(stem: str) -> str | None:
+    """The split that one of the words of a name is: `train_list`, `split-val`, `trainval`."""
+    found = words(stem)
+    if "trainval" in found:
+        return "trainval"
+    splits = {split for word in found if (split := split_of(word))}
+    others = [word for word in found if not split_of(word)]
+    plain = {"list", "lists", "split", "files", "images", "names", "set", "aug", "ids", "pair",
+             "pairs", "filenames", "image", "file"}  # fmt: skip
+    return splits.pop() if len(splits) == 1 and set(others) <= plain else None
+
+
+class _Lists:
+    """The lists of one folder, read."""
+
+    def __init__(self, root: Path, paths: dict[str, Path], entries: Entries) -> None:
+        self.root, self.problem = root, ""
+        self.found: dict[str, tuple[Path, int]] = {}
+        self.absent = 0
+        owner: dict[str, str] = {}
+        for split, path in sorted(paths.items(), key=lambda item: item[0] != "train"):
+            name = path.relative_to(root).as_posix()
             try:
-                listed = read_list(path, keys)
-            except MtdataError:
-                continue  # a list of something else
-            if listed:
-                found[split] = path, len(listed)
-    return found if "train" in found else {}
+                listed, absent = find_entries(path, entries)
+            except SampleError as error:
+                self.problem = f"{name}: {error}"
+                return
+            if not listed or len(absent) > len(listed):
+                continue  # of something else, or of images that are not here
+            twice = next((key for key in listed if key in owner), None)
+            if twice is not None:
+                self.problem = f"`{twice}` is in {name} and in {owner[twice]}"
+                return
+            owner |= dict.fromkeys(listed, name)
+            self.found[split] = path, len(listed)
+            self.absent += len(absent)
+        if "train" not in self.found:
+            names = ", ".join(path.relative_to(root).as_posix() for path in paths.values())
+            self.problem = f"{names}: no list named train that names images of this folder"
+        self.images = len(owner)
 
+    images = 0
 
-def class_names(root: Path) -> Sequence[str]:
-    """Names of classes that lie beside the data, one a line."""
-    for name in ("classes.txt", "class_names.txt", "labels.txt", "names.txt"):
-        try:
-            text = (root / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-        if len(set(names)) == len(names):
-            return names
-    return ()
+    def lines(self) -> tuple[Line, ...]:
+        files = tuple(
+            Line(split, path.relative_to(self.root).as_posix(), f"{count} images")
+            for split, (path, count) in self.found.items()
+        )
+        made: Sequence[Line] = (Line("lists", files, "files that list images of this folder"),)
+        if self.absent:
+            why = f"{self.absent} names in them are of no image here"
+            made = (*made, Line("absent", "skip", why))
+        return tuple(made)

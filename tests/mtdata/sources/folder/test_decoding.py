@@ -204,7 +204,7 @@ def test_normals_that_are_not_unit(tmp_path: Path, value: float) -> None:
     ("kind", "array", "text"),
     [
         ("depth", np.zeros((4, 5, 2)), r"\[height, width\]; found \[4, 5, 2\]"),
-        ("binary", np.zeros((4, 5)), "whole numbers; found float64"),
+        ("binary", np.full((4, 5), 0.5), "whole numbers; found float64"),
         ("normals", np.zeros((3, 4, 5)), r"\[height, width, 3\]"),
         ("depth", np.array([[{}]]), "never loaded"),
     ],

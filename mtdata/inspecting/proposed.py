@@ -1,0 +1,193 @@
+"""A picture of a proposed `tasks.yaml`: some files of each task as a build would read them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import SampleError
+from mtdata.inspecting.pictures import BLANK, HATCH, Picture, Swatch, depth_limits, render, swatches
+from mtdata.sources.folder.file import parse
+from mtdata.sources.folder.source import Folder
+from mtdata.tasks.kinds import Depth
+from mtdata.tasks.task import Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FILES = 6
+WIDE = 1.9
+"""Inches that a picture is wide."""
+LEFT, RIGHT, HEAD, TITLE, GAP, LINE = 0.15, 1.0, 0.42, 0.22, 0.1, 0.2
+SWATCHES = 8
+"""Entries in a line of a legend."""
+MOST_SWATCHES = 48
+
+
+class _Read(NamedTuple):
+    """An image, and its label with where it is valid; `refused` says why there is none."""
+
+    key: str
+    image: Picture
+    label: NDArray[Any] | None
+    valid: NDArray[np.bool_]
+    refused: str
+
+
+def proposed_sheet(root: Path, text: str) -> "Figure":
+    """Two rows for each task: six images, spread over all, and their labels below.
+
+    Labels have the colours of their classes, depth one range for all six with a bar, what means
+    nothing is hatched; a file that a build would refuse says why.
+
+    Args:
+        root: The folder.
+        text: The content of its `tasks.yaml`.
+
+    Raises:
+        MtdataError: where the text is none, or does not fit the folder.
+    """
+    from matplotlib.figure import Figure
+
+    file = parse(text)
+    source = Folder(root, description=file.model_dump(mode="json"))
+    rows = [(task, _read(source, task)) for task in file.to_tasks()]
+    legends = [swatches(task, _valid(found))[:MOST_SWATCHES] for task, found in rows]
+    heights = [
+        HEAD + 2 * (_tall(found) + GAP) + TITLE + LINE * -(-(len(legend) + 1) // SWATCHES)
+        for (_, found), legend in zip(rows, legends, strict=True)
+    ]
+    width, height = LEFT + FILES * (WIDE + GAP) + RIGHT, sum(heights) + GAP
+    figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
+    top = height - GAP
+    for (task, found), legend, tall in zip(rows, legends, heights, strict=True):
+        labelled = len(source.layout.labels[task.name])
+        _draw_task(figure, task, found, legend, top, f"{labelled} images have a label")
+        top -= tall
+    return figure
+
+
+def _read(source: Folder, task: Task) -> list[_Read]:
+    places = [
+        at for at in sorted(source.layout.labels[task.name]) if at[1] in source.splits()[at[0]]
+    ]
+    chosen = [places[round(n)] for n in np.linspace(0, len(places) - 1, min(FILES, len(places)))]
+    found = []
+    for split, key in chosen:
+        image = source.read(split, key, ()).image
+        nowhere = np.zeros(image.shape[:2], np.bool_)
+        try:
+            sample = source.read(split, key, (task.name,))
+            found.append(_Read(key, image, sample.labels[task.name], sample.valid[task.name], ""))
+        except SampleError as error:
+            found.append(_Read(key, image, None, nowhere, str(error)))
+    return found
+
+
+def _valid(found: Sequence[_Read]) -> list[NDArray[Any]]:
+    return [each.label[each.valid] for each in found if each.label is not None]
+
+
+def _tall(found: Sequence[_Read]) -> float:
+    """Inches of the highest picture, up to twice its width."""
+    return WIDE * min(2.0, max(each.image.shape[0] / each.image.shape[1] for each in found))
+
+
+def _draw_task(
+    figure: "Figure",
+    task: Task,
+    found: Sequence[_Read],
+    legend: Sequence[Swatch],
+    top: float,
+    told: str,
+) -> None:
+    width, height = figure.get_size_inches()
+    values = _valid(found)
+    limits = None
+    if isinstance(task.kind, Depth) and values:
+        flat = np.concatenate(values)
+        limits = depth_limits(flat, np.ones(flat.shape, np.bool_))
+    head = f"{task.name}:  {task.kind.name}{_units(task)}, {told}"
+    figure.text(LEFT / width, (top - 0.22) / height, head, fontsize=11, weight="bold")
+    tall = _tall(found)
+    above, below = top - HEAD - TITLE / 2 - tall, top - HEAD - TITLE - GAP - 2 * tall
+    for column, each in enumerate(found):
+        left = LEFT + column * (WIDE + GAP)
+        picture = _axes(figure, left, above, WIDE, tall)
+        picture.imshow(each.image, interpolation="nearest")
+        picture.set_title(shorten(each.key, 30, placeholder="..."), fontsize=7, pad=2)
+        label = _axes(figure, left, below, WIDE, tall)
+        if each.label is None:
+            label.imshow(np.full((*each.valid.shape, 3), BLANK, np.uint8))
+            why = "\n".join(_wrapped(each.refused, 34))
+            label.text(0.5, 0.5, why, transform=label.transAxes, ha="center", va="center",
+                       fontsize=6, color="#803030")  # fmt: skip
+        else:
+            label.imshow(render(task, each.label, each.valid, limits=limits),
+                         interpolation="nearest")  # fmt: skip
+    if limits is not None:
+        right = LEFT + FILES * (WIDE + GAP) + 0.05
+        _bar(figure, (right, below, 0.16, tall), limits, task)
+    _legend(figure, legend, below - GAP / 2, void=any(not each.valid.all() for each in found))
+
+
+def _units(task: Task) -> str:
+    return f", {task.kind.units}" if task.kind.units else ""
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(f"would be refused: {text}", width)[:9]
+
+
+def _axes(figure: "Figure", left: float, bottom: float, wide: float, tall: float) -> "Axes":
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((left / width, bottom / height, wide / width, tall / height))
+    axes.set_axis_off()
+    return axes
+
+
+def _bar(
+    figure: "Figure", box: tuple[float, float, float, float], limits: tuple[float, float],
+    task: Task,
+) -> None:  # fmt: skip
+    from matplotlib import colormaps
+
+    axes = _axes(figure, *box)
+    axes.set_axis_on()
+    ramp = np.linspace(*limits, 256)[:, None]
+    # As `render` has it: near is bright, which is little depth and much inverse depth.
+    colours = "viridis" if isinstance(task.kind, Depth) and task.kind.inverse else "viridis_r"
+    low, high = limits if limits[0] < limits[1] else (limits[0], limits[0] + 1)
+    axes.imshow(ramp, aspect="auto", origin="lower", cmap=colormaps[colours],
+                extent=(0, 1, low, high))  # fmt: skip
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    axes.set_yticks(np.linspace(low, high, 3))
+    axes.set_yticklabels([f"{value:.3g}" for value in np.linspace(low, high, 3)], fontsize=7)
+    axes.set_title(f"{task.kind.units}", fontsize=7, pad=3)
+
+
+def _legend(figure: "Figure", legend: Sequence[Swatch], top: float, *, void: bool) -> None:
+    from matplotlib.patches import Patch
+
+    width, height = figure.get_size_inches()
+    handles = [
+        Patch(facecolor=[part / 255 for part in entry.colour], edgecolor="#808080",
+              label=shorten(entry.name, 22, placeholder="..."))
+        for entry in legend
+    ]  # fmt: skip
+    if void:
+        dark, light = ([part / 255 for part in colour] for colour in HATCH)
+        handles.append(Patch(facecolor=dark, edgecolor=light, hatch="////", label="void"))
+    if handles:
+        figure.legend(
+            handles=handles, loc="upper left", bbox_to_anchor=(LEFT / width, top / height),
+            ncols=min(SWATCHES, len(handles)), fontsize=7, frameon=False, handlelength=1.2,
+            handleheight=1.0, columnspacing=1.2, borderaxespad=0.0, borderpad=0.0,
+        )  # fmt: skip

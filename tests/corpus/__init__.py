@@ -1,0 +1,1 @@
+"""Small folders in the layouts that people really use, each with its right reading."""

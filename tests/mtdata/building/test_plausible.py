@@ -1,0 +1,74 @@
+"""A build tells in one summary what is implausible, and a strict one refuses it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mtdata.building.build import build
+from mtdata.errors import DataError
+from mtdata.sources.folder.source import Folder
+from tests.folder_tree import depth, mask, picture, save, semantic, write_folder
+
+DEPTH = "kind: depth\n    scale: 0.001"
+CLASSES = "kind: classes\n    classes: [floor, wall, chair, lamp]"
+NORMALS = "kind: normals\n    invalid: void"
+
+
+def _folder(root: Path, kind: str, make: Callable[[int], NDArray[Any]], suffix: str) -> Folder:
+    for number in range(4):
+        save(root / "rgb" / f"{number}.jpg", picture(number))
+        save(root / "it" / f"{number}{suffix}", make(number))
+    text = f"images: rgb/{{stem}}.jpg\ntasks:\n  it:\n    {kind}\n    files: it/{{stem}}{suffix}\n"
+    (root / "tasks.yaml").write_text(text)
+    return Folder(root)
+
+
+def _short(number: int) -> NDArray[np.float32]:
+    vector = np.zeros((24, 36, 3), np.float32)
+    vector[..., 2] = 1
+    vector[:15] *= 0.4
+    return vector
+
+
+CASES: dict[str, tuple[str, Callable[[int], NDArray[Any]], str, str]] = {
+    "255 of an object is void": (
+        "kind: classes\n    classes: [background, object]", mask, ".png",
+        "1 never occur: object",
+    ),
+    "a class is never there": (
+        CLASSES, lambda n: np.minimum(semantic(n), 2), ".png", "1 never occur: lamp"),
+    "most is void": (
+        CLASSES, lambda n: np.where(np.arange(36) < 20, 255, semantic(n)).astype(np.uint8), ".png",
+        r"5\d(\.\d)? % of the pixels of `it` are void"),
+    "normals that are too short": (NORMALS, _short, ".npy", r"62.5 % of the pixels of `it` are"),
+    "empty masks": (
+        "kind: binary", lambda n: mask(n) * (n == 0), ".png", "3 of 4 masks of `it` are empty"),
+    "depth too far": (
+        "kind: depth\n    scale: 0.1", depth, ".png", r"reaches 70[01](\.\d)? m, beyond 100 m"),
+    "depth too near": (
+        "kind: depth\n    scale: 0.00001", depth, ".png", r"nowhere more than 0.07 m"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_implausible_is_told_and_refused(case: str, tmp_path: Path) -> None:
+    kind, make, suffix, text = CASES[case]
+    source = _folder(tmp_path / "mine", kind, make, suffix)
+    found = build(source, tmp_path / "a.h5")
+    assert re.search(text, "; ".join(found.implausible))
+    assert found.to_json()["implausible"] == list(found.implausible)
+    with pytest.raises(DataError, match=text):
+        build(source, tmp_path / "b.h5", strict=True)
+    assert not (tmp_path / "b.h5").exists()
+
+
+def test_what_is_plausible_is_not_doubted(tmp_path: Path) -> None:
+    found = build(Folder(write_folder(tmp_path / "mine")), tmp_path / "a.h5")
+    assert found.implausible == ()
+    assert set(found.void) == {"semantic", "depth"}
+    assert found.void["semantic"] == pytest.approx(1 / 24)
