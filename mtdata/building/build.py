@@ -186,7 +186,7 @@ class _Made:
     notes: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     complete: bool = False
-    doubts: Doubts = Doubts((), {})
+    doubts: Doubts = field(default_factory=lambda: Doubts((), {}))
 
 
 def _make(
