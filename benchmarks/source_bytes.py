@@ -3,8 +3,8 @@
 A folder of one's own with made-up images and two labels each; the notes before the build and the
 build itself, in one process. Every opening of a file counts with all its bytes.
 
-Measured with 150 images, on two cores that others used: each file was opened 3.33 times before files
-were read once, and 1.17 times since, where 0.17 are the headers of 75 images, looked at for the notes.
+Measured with 150 images, on two cores that others used: each file was opened 3.33 times before
+files were read once, and 1.17 times since; 0.17 are the headers of 75 images, for the notes.
 A build of 300 frames of NYUv2 with one job took 10.2 s of the processor in place of 10.5 s.
 
 python -m benchmarks.source_bytes [--images 300] [--code ../before] [--smoke]

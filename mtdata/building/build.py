@@ -247,8 +247,8 @@ def _confirm(
             prints.append((job.split, job.key, found))
             if progress:
                 progress(len(prints), len(jobs), "comparing with the source")
-        found = source_digest(request.source.name, prints)
-        check_complete(store, request, regimes, seed=seed, source_digest=found)
+        digest = source_digest(request.source.name, prints)
+        check_complete(store, request, regimes, seed=seed, source_digest=digest)
     return _Made(Filled(len(jobs), 0), skipped=left_out, complete=True)
 
 

@@ -75,7 +75,7 @@ def parse_header(file: BufferedReader | BytesIO, path: Path) -> Header:
 
 
 @contextmanager
-def open_image(file: BufferedReader | BytesIO, path: Path, forms: Sequence[str]) -> Iterator[Any]:
+def open_image(file: BufferedReader | BytesIO, path: Path, forms: tuple[str, ...]) -> Iterator[Any]:
     """Open an image with Pillow; whatever goes wrong with it inside is one kind of error.
 
     Raises:

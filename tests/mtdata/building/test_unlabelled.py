@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,7 +46,10 @@ def test_a_store_holds_and_counts_them(tmp_path: Path) -> None:
     assert "3 images have no label and are kept." in source.remarks()
     kinds = ("one", "random", "fraction", "imbalanced")
     ratio = dict.fromkeys(("semantic", "depth", "normals", "mask"), 0.25)
-    options = {"fraction": {"share": 0.5}, "imbalanced": {"ratio": ratio}}
+    options: dict[str, dict[str, Any]] = {
+        "fraction": {"share": 0.5},
+        "imbalanced": {"ratio": ratio},
+    }
     specs = [RegimeSpec(kind, options=options.get(kind, {})) for kind in kinds]
     summary = build(source, tmp_path / "a.h5", regimes=specs)
     assert (summary.splits["train"].images, summary.splits["train"].unlabelled) == (13, 3)
@@ -134,5 +138,5 @@ def test_a_kept_image_is_the_same_pixels(tmp_path: Path) -> None:
     with open_store(tmp_path / "a.h5") as store:
         split = store.splits["train"]
         stored = split.read(split.index("x1"), []).image
-    decoded = cv2.imread(str(root / "rgb" / "x1.jpg"))[..., ::-1]
+    decoded = np.asarray(cv2.imread(str(root / "rgb" / "x1.jpg")))[..., ::-1]
     assert (stored == decoded).all()

@@ -46,7 +46,7 @@ def test_webp_is_read_and_lossless_ids_too(tmp_path: Path) -> None:
 
 def test_16_bits_of_a_tiff_are_scaled_in_photos_and_kept_in_labels(tmp_path: Path) -> None:
     photo = write(tmp_path / "a.tif", RNG.integers(0, 65535, (*SIZE, 3), np.uint16))
-    stored = cv2.imread(str(photo), cv2.IMREAD_UNCHANGED)[..., ::-1].astype(float)
+    stored = np.asarray(cv2.imread(str(photo), cv2.IMREAD_UNCHANGED))[..., ::-1].astype(float)
     assert (read_rgb(photo) == np.rint(stored * 255 / 65535)).all()
     assert "have 16 bits" in image_remarks([read_header(photo)])[0]
     assert (read_label(write(tmp_path / "b.tif", WIDE), "uint16") == WIDE).all()
