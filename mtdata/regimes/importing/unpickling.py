@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from mtdata.errors import DataError
 
 OPERATIONS, NESTED = 3_000_000, 100
-"""Steps of a pickle, and tuples in tuples, at most; released files have 40,000 and 2."""
+"""Steps of a pickle, and tuples in tuples, at most; released files have 300,000 and 1."""
 Names = Mapping[tuple[str, str], Any]
 """What stands for each (module, name) that may occur."""
 
