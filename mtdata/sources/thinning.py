@@ -58,6 +58,7 @@ def thin(picture: NDArray[np.bool_]) -> NDArray[np.bool_]:
     around[on] = np.bitwise_or.reduce(flat[on + offsets] * bits[:, None], axis=0)
     rim = on[around[on] != _INSIDE]
     inside = on.size - rim.size
+    place = np.empty(flat.size if inside else 0, np.intp)
     changed = True
     while changed:
         changed = False
@@ -68,12 +69,16 @@ def thin(picture: NDArray[np.bool_]) -> NDArray[np.bool_]:
                 continue
             changed = True
             flat[gone] = 0
-            rims = [rim[~goes]]
-            for near, keep in zip(gone + offsets, kept, strict=True):
-                before = around[near]
-                around[near] = before & keep
-                if inside:
-                    rims.append(near[before == _INSIDE])
-            rim = np.concatenate(rims)
-            inside -= rim.size - rims[0].size
+            rim = rim[~goes]
+            near = gone + offsets
+            bared = near[around[near] == _INSIDE] if inside else near[:0, 0]
+            for pixels, keep in zip(near, kept, strict=True):
+                around[pixels] &= keep
+            if bared.size:
+                # Each once: of equal ones, the last that was written down.
+                order = np.arange(bared.size)
+                place[bared] = order
+                bared = bared[place[bared] == order]
+                inside -= bared.size
+                rim = np.concatenate([rim, bared])
     return padded[1:-1, 1:-1].copy()

@@ -1,6 +1,7 @@
 """Predicted edges against true boundaries, one to one. Needs no torch: other processes run it."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,14 +60,16 @@ class Partners:
 
     def __init__(self, boundary: NDArray[np.bool_], radius: float) -> None:
         height, width = boundary.shape
-        steps = np.arange(-int(radius), int(radius) + 1)
-        down, right = (part.ravel() for part in np.meshgrid(steps, steps, indexing="ij"))
-        near = down**2 + right**2 <= radius**2
-        rows, columns = np.nonzero(boundary)
-        row, column = rows[:, None] + down[near], columns[:, None] + right[near]
-        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        partner = np.broadcast_to(np.arange(len(rows))[:, None], inside.shape)[inside]
-        pixel = (row * width + column)[inside]
+        rows, columns = (part.astype(np.int32) for part in np.nonzero(boundary))
+        partners = np.arange(len(rows), dtype=np.int32)
+        near: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
+        reach = range(-int(radius), int(radius) + 1)
+        for down, right in product(reach, reach):
+            if down**2 + right**2 <= radius**2:
+                row, column = rows + down, columns + right
+                inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+                near.append(((row * width + column)[inside], partners[inside]))
+        pixel, partner = (np.concatenate(part) for part in zip(*near, strict=True))
         shape = boundary.size, len(rows)
         pairs = csr_array((np.ones(len(pixel), np.int32), (pixel, partner)), shape=shape)
         self._partners, self._first = pairs.indices, pairs.indptr
@@ -81,7 +84,7 @@ class Partners:
         first = self._first[pixels]
         many = self._first[pixels + 1] - first
         first, many = first[many > 0], many[many > 0]
-        # Row by row what indexing a sparse array gives, in an eighth of the time.
+        # Row by row what indexing a sparse array gives, without what it takes besides.
         begin = np.concatenate([[0], np.cumsum(many)])
         partner = self._partners[np.arange(begin[-1]) + np.repeat(first - begin[:-1], many)]
         ones = np.ones(len(partner), np.int32)

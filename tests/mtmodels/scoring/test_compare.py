@@ -306,8 +306,8 @@ def test_a_baseline_without_a_score_is_refused() -> None:
     broken["scores"]["depth"]["abs_err"] = None
     with pytest.raises(UsageError, match="`abs_err` of `depth` should be a finite number"):
         compare([run("a")], Request([broken]))
-    with pytest.raises(UnknownNameError, match="pascal"):
-        compare([run("a", protocol="pascal")], Request([run("a", protocol="pascal")]))
+    with pytest.raises(UnknownNameError, match="mt-unet"):
+        compare([run("a", protocol="mt-unet")], Request([run("a", protocol="mt-unet")]))
 
 
 def test_a_run_without_scores_is_refused() -> None:

@@ -182,7 +182,7 @@ def test_two_processes_get_the_scores_of_the_whole(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     code = (
-        "import sys; from tests.mtmodels import test_evaluate as t; "
+        "import sys; from tests.mtmodels.scoring import test_evaluate as t; "
         f"t._rank(int(sys.argv[1]), {port}, {str(tmp_path)!r})"
     )
     ranks = [subprocess.Popen([sys.executable, "-c", code, str(r)]) for r in range(2)]
