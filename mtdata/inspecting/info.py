@@ -28,6 +28,7 @@ def info(store: Store) -> dict[str, Any]:
 def _split(split: Split) -> dict[str, Any]:
     labels = (split.valid_pixels > 0).sum(0)
     return {
+        "role": split.role,
         "images": len(split),
         "size": list(split.size),
         "labels": {t.name: int(n) for t, n in zip(split.tasks, labels, strict=True)},
