@@ -52,8 +52,8 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
         for regime, drawn in split["regimes"].items():
             several = " ".join(f"{k}:{n}" for k, n in drawn["images_with"].items() if n)
             counts = drawn["labels"].values()
-            rows.append([name, regime, size, split["images"], *counts, several])
-    header = ["split", "regime", "size", "images", *tasks, "images with k labels"]
+            rows.append([name, split["role"], regime, size, split["images"], *counts, several])
+    header = ["split", "role", "regime", "size", "images", *tasks, "images with k labels"]
     put_table(header, rows, left=3)
     for name, split in found["splits"].items():
         for regime, drawn in split["regimes"].items():

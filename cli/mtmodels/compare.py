@@ -111,11 +111,12 @@ def _unscored(path: Path, there: list[str], split: str | None, protocol: str | N
     options = (f" --split {split}" if split else "") + (
         f" --protocol {protocol}" if protocol else ""
     )
-    found = f"found those of {', '.join(there)}" if there else "found none"
-    other = f", or compare what there is with --split {there[0]}" if there and not split else ""
+    score = f"mtmodels eval {path}{options}"
+    if not there:
+        return f"{path} should have scores of {what}{under}; found none. Score it: {score}"
     return (
-        f"{path} should have scores of {what}{under}; {found}. Score it: "
-        f"mtmodels eval {path}{options}{other}."
+        f"{path} should have scores of {what}{under}; found those of {', '.join(there)}. Compare "
+        f"what there is with --split {there[0]}, or score it: {score}"
     )
 
 

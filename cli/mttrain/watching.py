@@ -49,7 +49,7 @@ class LineWatcher(Watcher):
     ) -> None:
         """Say what an epoch brought."""
         self._said = time.monotonic()
-        held = f"  held out: {headlines(scores)}" if scores else ""
+        held = f"  to select: {headlines(scores)}" if scores else ""
         say(
             f"{_stage(progress)}epoch {progress.done}/{progress.epochs}  "
             f"{losses(means, auxiliary)}{held}  {clock(progress.left)} left"
@@ -91,7 +91,7 @@ class BarWatcher(Watcher):
         auxiliary: Mapping[str, float],
     ) -> None:
         """Print a line that stays."""
-        held = f"  held out: {headlines(scores)}" if scores else ""
+        held = f"  to select: {headlines(scores)}" if scores else ""
         told = losses(means, auxiliary)
         self.say(f"{_stage(progress)}epoch {progress.done}/{progress.epochs}  {told}{held}")
 

@@ -28,6 +28,7 @@ def info(store: Store) -> dict[str, Any]:
 def _split(split: Split) -> dict[str, Any]:
     labels = split.labelled.sum(0)
     return {
+        "role": split.role,
         "images": len(split),
         "unlabelled": int((split.valid_pixels == 0).all(1).sum()),
         "size": list(split.size),

@@ -22,6 +22,11 @@ pre { background: #f5f5f3; padding: .8rem; overflow-x: auto; font-size: 13px }
   pre { background: #262626 } th, td { border-color: #444 } .warn { background: #443a1e } }
 """
 
+WHY_SEVERAL = (
+    "The same predictions have a table for each split and protocol: a protocol says how pixels and "
+    "images are pooled, so compare numbers of one protocol and one split alone."
+)
+
 
 def page(
     *,
@@ -48,6 +53,8 @@ def page(
     if warning:
         parts.append(f'<p class="warn">{html.escape(warning)}</p>')
     parts.append(_facts(summary))
+    if len(scores) > 1:
+        parts.append(f"<p>{WHY_SEVERAL}</p>")
     for what, rows in scores.items():
         parts += [f"<h2>Scores of {html.escape(what)}</h2>", score_table(rows)]
     parts += ["<h2>Curves</h2>", _image(curves, "training curves")]

@@ -43,7 +43,7 @@ def test_bars_on_a_terminal() -> None:
         "3/6",
         "1:05",
         "depth 0.512  semantic 2  crops 0.75",
-        "held out: depth",
+        "to select: depth",
     ):
         assert word in text
     assert "abs_err 0.4  semantic miou 20" in text
@@ -55,7 +55,7 @@ def test_lines_elsewhere(
     go_through(LineWatcher())
     lines = capsys.readouterr().err.splitlines()
     assert lines[1] == "step 1/6  epoch 1  depth 0.5123  semantic 2  crops 0.75  1:05 left"
-    assert lines[2].startswith("epoch 1/2  depth 0.6  crops 0.75  held out: depth abs_err 0.4")
+    assert lines[2].startswith("epoch 1/2  depth 0.6  crops 0.75  to select: depth abs_err 0.4")
     assert len(lines) == 4
     monkeypatch.setattr(watching, "EVERY", 0.0)
     go_through(LineWatcher())

@@ -33,6 +33,8 @@ def test_fields(path: Path) -> None:
             "bytes": path.stat().st_size,
         }  # fmt: skip
     train = found["splits"]["train"]
+    assert train["role"] == "train"
+    assert found["splits"]["test"]["role"] == "test"
     assert train["images"] == 5
     assert train["size"] == [40, 56]
     assert train["labels"] == {"semantic": 4, "depth": 5, "normals": 5}
