@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 import pytest
 
+from mtdata import Store
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtmodels.training.config import Config
 from mtmodels.training.record.runfolder import RunFolder
@@ -19,8 +20,9 @@ from tests.small_run import small_layer, small_store
 
 
 def choose(roles: dict[str, str], **config: Any) -> Chosen:
-    splits = {name: SimpleNamespace(name=name, role=role) for name, role in roles.items()}
-    store: Any = SimpleNamespace(path="mine.h5", splits=splits)
+    splits: Any = {name: SimpleNamespace(name=name, role=role) for name, role in roles.items()}
+    store = object.__new__(Store)  # the roles are all that is looked at, so there is no file
+    store.path, store.splits = Path("mine.h5"), splits
     return choose_splits(resolve(config) if config else Config(), store)
 
 
