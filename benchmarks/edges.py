@@ -45,7 +45,7 @@ def main() -> None:
     with spread(given.jobs) as over:
         list(over(edge_counts, images[:1] * given.jobs))  # the processes are there
         started = clock()
-        counts = sum(over(edge_counts, images))
+        counts = np.sum(list(over(edge_counts, images)), axis=0)
         taken = clock() - started
     matched, predicted, true = counts
     print(

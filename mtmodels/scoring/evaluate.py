@@ -127,8 +127,8 @@ def evaluate_under(
             with precision():
                 predictions = predict(moved.image)
             for protocol, under in zip(protocols, metrics, strict=True):
-                stored = frames is None or METRICS[protocol].at == "stored"
-                _score(under, predictions, moved, {} if stored else frames)
+                stored = METRICS[protocol].at == "stored"
+                _score(under, predictions, moved, {} if stored else frames or {})
             images.update(len(batch))
             if progress is not None:
                 progress(done, total, "evaluate")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from skimage.morphology import thin
 from torch import Tensor
 
 from mtdata import SOURCES, open_store
@@ -76,14 +77,14 @@ def brought(prediction: Tensor, task: str, stored: tuple[int, int], size: tuple[
 def test_scores_are_those_of_the_labels_of_the_source(source: Source, store: Path) -> None:
     with open_store(store) as opened:
         dataset = opened.dataset("val", list(TASKS))
-        split = opened.splits["val"]
         check_scorable("pascal", dataset, opened)
         found = evaluate(
             predict, Loader(dataset, 2).epoch(0), tasks=dataset.tasks, protocol="pascal",
             frames=frames(dataset), thresholds=5,
         )  # fmt: skip
         images = {key: dataset.read(i).image for i, key in enumerate(dataset.keys)}
-        sizes = {key: tuple(map(int, split.sizes[i])) for i, key in enumerate(dataset.keys)}
+        stored = opened.splits["val"].sizes.tolist()
+        sizes = {key: (h, w) for key, (h, w) in zip(dataset.keys, stored, strict=True)}
     assert found.images == len(VAL)
     for task in TASKS:
         cases: list[tuple[NDArray[Any], ...]] = []
@@ -135,7 +136,7 @@ def edge_scores(cases: list[tuple[NDArray[Any], ...]], thresholds: int = 5) -> d
         for prediction, label, _ in cases:
             level = np.floor(255 / (1 + np.exp(-prediction[0])))
             on, truth = (
-                [(int(i), int(j)) for i, j in np.argwhere(reference.thin(picture))]
+                [(int(i), int(j)) for i, j in np.argwhere(thin(picture))]
                 for picture in (level * (thresholds + 1) >= 255 * k, label[0] > 0)
             )
             matched += reference.matching(on, truth, 0.0075 * float(np.hypot(*level.shape)))
