@@ -94,7 +94,7 @@ def _valid(found: Sequence[_Read]) -> list[NDArray[Any]]:
 
 def _tall(found: Sequence[_Read]) -> float:
     """Inches of the highest picture, up to twice its width."""
-    return WIDE * min(2.0, max(each.image.shape[0] / each.image.shape[1] for each in found))
+    return WIDE * min(2.0, max(float(np.divide(*each.image.shape[:2])) for each in found))
 
 
 def _draw_task(
@@ -178,12 +178,12 @@ def _legend(figure: "Figure", legend: Sequence[Swatch], top: float, *, void: boo
 
     width, height = figure.get_size_inches()
     handles = [
-        Patch(facecolor=[part / 255 for part in entry.colour], edgecolor="#808080",
+        Patch(facecolor=_web(entry.colour), edgecolor="#808080",
               label=shorten(entry.name, 22, placeholder="..."))
         for entry in legend
     ]  # fmt: skip
     if void:
-        dark, light = ([part / 255 for part in colour] for colour in HATCH)
+        dark, light = map(_web, HATCH)
         handles.append(Patch(facecolor=dark, edgecolor=light, hatch="////", label="void"))
     if handles:
         figure.legend(
@@ -191,3 +191,7 @@ def _legend(figure: "Figure", legend: Sequence[Swatch], top: float, *, void: boo
             ncols=min(SWATCHES, len(handles)), fontsize=7, frameon=False, handlelength=1.2,
             handleheight=1.0, columnspacing=1.2, borderaxespad=0.0, borderpad=0.0,
         )  # fmt: skip
+
+
+def _web(colour: tuple[int, int, int]) -> str:
+    return f"#{bytes(colour).hex()}"

@@ -60,17 +60,13 @@ class Layout:
 
 
 def save(path: Path, array: Array) -> None:
-    """Write by the suffix; a PNG of the name `.jpg.png` is a JPEG in truth."""
+    """Write by the suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix.lower()
     if suffix == ".npy":
         np.save(path, array)
         return
-    if suffix == ".png":
-        form = ".png"
-    else:
-        form = suffix
-    ok, content = cv2.imencode(form, array[..., ::-1] if array.ndim == 3 else array)
+    ok, content = cv2.imencode(suffix, array[..., ::-1] if array.ndim == 3 else array)
     assert ok
     path.write_bytes(content.tobytes())
 

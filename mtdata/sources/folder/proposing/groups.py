@@ -102,13 +102,13 @@ def _walk(root: Path) -> Iterable[tuple[tuple[str, ...], list[str]]]:
         check_links((path for name in inner if (path := Path(at, name)).is_symlink()), root)
         own = []
         for name in sorted(names):
-            path = f"{at}/{name}"
+            whole = f"{at}/{name}"
             if name.startswith(".") or Path(name).suffix.lower() not in SUFFIXES:
                 continue
-            mode = os.lstat(path).st_mode
+            mode = os.lstat(whole).st_mode
             if stat.S_ISLNK(mode):
-                check_links([Path(path)], root)
-                mode = os.stat(path).st_mode if os.path.exists(path) else 0
+                check_links([Path(whole)], root)
+                mode = Path(whole).stat().st_mode if Path(whole).exists() else 0
             if stat.S_ISREG(mode):
                 own.append(name)
         if own:

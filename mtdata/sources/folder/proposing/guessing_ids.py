@@ -89,8 +89,8 @@ def _binary(why: str, values: list[int], classes: bool, listed: Listed) -> Guess
         )
         return RULES["mask"].take("binary", why, lines)
     if len(values) == 2 and values[0] == 0 and not named and 1 < values[1] <= 65535:
-        lines = (Line("ones", [values[1]], f"{values[1]} is on, 0 is off"),)
-        return RULES["mask"].take("binary", why, lines)
+        on = Line("ones", [values[1]], f"{values[1]} is on, 0 is off")
+        return RULES["mask"].take("binary", why, (on,))
     return None
 
 

@@ -33,7 +33,8 @@ def guess_colours(
     """Normals, or colours that stand for classes; else pictures."""
     top = np.iinfo(arrays[0].dtype).max
     vectors = [
-        np.where(array.any(-1)[..., None], array * (2 / top) - 1, np.nan) for array in arrays
+        np.where(np.any(array, axis=-1, keepdims=True), array * (2 / top) - 1, np.nan)
+        for array in arrays
     ]
     found = _unit(form, vectors, f" after 2v/{top}-1")
     if found is not None:
@@ -125,7 +126,11 @@ def _axis(
         plane = array[..., channel] if channel else array[..., channel].T
         third = max(1, len(plane) // 3)
         ends = plane[:third], plane[-third:]
-        low.append(np.nanmean(ends[0]) if np.isfinite(ends[0]).any() else 0)
-        high.append(np.nanmean(ends[1]) if np.isfinite(ends[1]).any() else 0)
+        low.append(_mean(ends[0]))
+        high.append(_mean(ends[1]))
     lean = float(np.mean(high) - np.mean(low)) * (1 if channel else -1)
     return (minus if lean < -LEANS else plus), abs(lean) > LEANS
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0

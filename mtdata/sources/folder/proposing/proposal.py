@@ -132,16 +132,17 @@ def _check_rivals(root: Path, choice: Choice) -> None:
 def _judge(root: Path, pairs: Sequence[Pair]) -> tuple[dict[str, _Judged], list[_Judged]]:
     """The pairs that are labels by name of the task, and those that are left out."""
     found = []
-    for each in pairs:
-        paths = list(each.group.files.values())
-        lists = find_lists(root, (paths[0].parent, paths[0].parent.parent))
+    for one in pairs:
+        paths = list(one.group.files.values())
+        around = [at for at in list(paths[0].parents)[:2] if at.is_relative_to(root)]
+        lists = find_lists(root, around)
         try:
-            best = _best(sample(paths, LOOKED), each.group.name, lists)
+            best = _best(sample(paths, LOOKED), one.group.name, lists)
         except SampleError as error:
             best = RULES["unclear"].ask(str(error))
-        if each.group.suffix == ".*":
+        if one.group.suffix == ".*":
             best = RULES["unclear"].ask("its files end in several ways: save all as one type")
-        found.append(_Judged(each, best))
+        found.append(_Judged(one, best))
     found = [_unless_picture(each, found) for each in found]
     taken: dict[str, _Judged] = {}
     unclear = []

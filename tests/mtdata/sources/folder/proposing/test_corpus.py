@@ -7,6 +7,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ PAGE = ROOT / "docs" / "sources" / "folder.md"
 
 
 def outcome(layout: Layout, root: Path) -> str:
-    """ "right", "asked" where nothing is proposed and it is told why, else what is wrong."""
+    """`right`, `asked` where nothing is proposed and it is told why, else what is wrong."""
     layout.write(root / "mine")
     if layout.name == "Unicode":
         for old, new in renamed().items():
@@ -98,4 +99,4 @@ if __name__ == "__main__":
             found = outcome(each, Path(folder))
         if found != ("right" if each.tasks else "asked"):
             bad.append(f"{each.name}: {found}")
-    print("\n".join(bad) or f"{figure()}.")
+    click.echo("\n".join(bad) or f"{figure()}.")
