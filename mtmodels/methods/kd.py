@@ -120,7 +120,8 @@ class KD(Method):
         """One term a task that an image shows, and the distillation of every task."""
         outputs = views.predict(self.network)
         own = {level: torch.cat(maps) for level, maps in _levels(outputs).items()}
-        auxiliary, parts = {}, {}
+        auxiliary: dict[str, Tensor] = {}
+        parts: dict[str, Tensor] = {}
         for task, teacher in self.teachers.items():
             with torch.no_grad():
                 taught = _levels([teacher(views.all.image)])

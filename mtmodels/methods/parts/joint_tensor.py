@@ -90,6 +90,7 @@ class JointTensor(nn.Module):
         """Take note of where the values of the labels of a batch lie."""
         for name, spread in self.spreads.items():
             if name in batch.labels:
+                assert isinstance(spread, Spread)
                 spread.note(batch.labels[name][:, 0][batch.valid[name]])
 
     def forward(
@@ -123,11 +124,11 @@ class JointTensor(nn.Module):
             predicted.append(one)
             shown.append(put_labels(one, self.read_label(task, batch), batch, task.name, seen))
         here = valid[images]
-        both = [
+        stacked, labelled = (
             torch.where(here[:, None], torch.cat(parts, dim=1)[images], 0)
             for parts in (predicted, shown)
-        ]
-        return Joint(*both, here, *(joint.detach() for joint in both))
+        )
+        return Joint(stacked, labelled, here, stacked.detach(), labelled.detach())
 
     def reconstruction(
         self,

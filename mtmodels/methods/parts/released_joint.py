@@ -68,9 +68,9 @@ class ReleasedJointTensor(JointTensor):
             raw = self._masked(task, free, mask, rng) if drawn else at_least_single(free)
             label = own if drawn else self._raw_label(task, batch)
             shown_target.append(put_labels(raw, label, batch, task.name, seen))
-        joined = [torch.cat(p, dim=1)[images] for p in (predicted, shown)]
-        targets = [torch.cat(p, dim=1)[images].detach() for p in (predicted_target, shown_target)]
-        return Joint(*joined, valid[images], *targets)
+        stacks = (predicted, shown, predicted_target, shown_target)
+        one, other, target, other_target = (torch.cat(parts, dim=1)[images] for parts in stacks)
+        return Joint(one, other, valid[images], target.detach(), other_target.detach())
 
     def squeeze(self, task: Task, value: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The place of a depth among those of NYUv2, whatever the data."""

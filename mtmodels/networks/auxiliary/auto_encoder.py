@@ -1,7 +1,5 @@
 """An auto-encoder of all tasks at once: a SegNet that reads and gives a joint tensor."""
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -54,7 +52,7 @@ class AutoEncoder(nn.Module):
 
     def still_code(self, joint: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d hs ws"]:
         """The code alone, with gradients for what is read and none for the encoder."""
-        still: Mapping[str, Tensor] = {n: p.detach() for n, p in self.encoder.named_parameters()}
+        still = {name: p.detach() for name, p in self.encoder.named_parameters()}
         passes = self._passes(joint)
         return torch.cat([functional_call(self.encoder, still, (images,))[0] for images in passes])
 
@@ -63,4 +61,5 @@ class AutoEncoder(nn.Module):
         height, width = joint.shape[-2:]
         pad = (0, -width % STRIDE, 0, -height % STRIDE)
         padded = F.pad(joint, pad, mode="replicate") if any(pad) else joint
-        return padded.split(1 if self.over == "sample" else len(padded))
+        passes: tuple[Tensor, ...] = padded.split(1 if self.over == "sample" else len(padded))
+        return passes

@@ -362,7 +362,7 @@ def test_a_network_with_a_finer_stride_is_padded() -> None:
 def test_the_auto_encoder_has_the_width_of_its_network() -> None:
     for name, first in {"segnet": 32, "unet-resnet18": 16}.items():
         method = JTR(NETWORKS[name](PAIR, width=0.5))
-        assert method.auto_encoder.head[0].in_channels == first  # type: ignore[index]
+        assert method.auto_encoder.head[0].in_channels == first
     groups = make(auto_encoder_rate=0.25).parameter_groups()
     assert [group.scale for group in groups] == [1.0, 0.25]
 
