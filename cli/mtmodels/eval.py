@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.common import json_option, put_json, warn
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, device_option
@@ -102,11 +102,9 @@ def eval_(
         )
     for one in found:
         if one["split"] in one.get("selected_on", "").split("+"):
-            say(
-                paragraph(
-                    f"The epoch of this run was chosen on the {one['split']} split: do not compare "
-                    "its scores there with runs that were not."
-                )
+            warn(
+                f"the epoch of this run was chosen on the {one['split']} split: do not compare its "
+                "scores there with runs that were not."
             )
     if as_json:
         put_json(found[0] if len(found) == 1 else {"run": found[0]["run"], "splits": found})

@@ -354,11 +354,9 @@ def _tell(finished: "Finished") -> None:
     say(f"\nScores of {summary['split']} (role {summary['role']}), protocol {summary['protocol']}:")
     say(plain_scores(summary["scores"]))
     if summary["split"] in summary.get("selected_on", "").split("+"):
-        say(
-            paragraph(
-                f"The epoch was chosen on {summary['split']}: do not compare these scores with "
-                "runs that were not."
-            )
+        warn(
+            f"the epoch was chosen on {summary['split']}: do not compare these scores with runs "
+            "that were not."
         )
     for what, path in finished.files.items():
         say(f"{what:<12}{path}")

@@ -12,7 +12,7 @@ from cli.shared.common import run
 from mtdata import SOURCES
 from mtdata.building.build import build
 from mtdata.errors import UsageError
-from mtmodels.scoring.compare import compare
+from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.published import published_row
 from mtmodels.training.rescore import rescore, scores_of
 from mtmodels.training.run import prepare, train
@@ -86,13 +86,13 @@ def test_edges_to_learn_from_are_refused(pascal: Path) -> None:
 
 def test_tables_keep_protocols_apart_and_take_published_rows(pascal: Path) -> None:
     rows = scores_of(open_run(pascal), split="val")
-    tables = compare([{**row, "split": "test"} for row in rows], with_published=True)
-    assert {table.protocol for table in tables} == {"pascal", "mtpsl", "xtasc"}
+    tables = compare(rows, Request(published=True, all_regimes=True, anyway=True))
+    assert {table.facts.protocol for table in tables} == {"pascal", "mtpsl", "xtasc"}
     for table in tables:
         papers = {entry.name for entry in table.entries if entry.published}
-        assert ("mtpsl/3/one SL" in papers) == (table.protocol == "pascal")
+        assert ("mtpsl/3/one SL" in papers) == (table.facts.protocol == "pascal")
     ours = [row for row in rows if row["protocol"] == "pascal"]
-    against = compare([{**ours[0], "split": "test"}], baseline=published_row("mtpsl/3/one SL"))
+    against = compare(ours, Request(published_row("mtpsl/3/one SL"), anyway=True))
     assert against[0].form == "mtpsl"
     terms = published_row("mtpsl/3/one SL").scores
     delta = against[0].entries[0].delta
@@ -128,7 +128,7 @@ def test_a_folder_of_somebodys_own(tmp_path: Path) -> None:
     build(source, tmp_path / "folder.h5")
     layer = {**SMALL, "data": str(tmp_path / "folder.h5")}
     train(prepare([layer], out=tmp_path / "run", mode="new"), mode="new")
-    assert set(rescore(tmp_path / "run", protocol="pascal")["scores"]["mask"]) == {"miou", "max_f"}
+    assert set(rescore(tmp_path / "run", protocol="pascal")[0]["scores"]["mask"]) == {"miou", "max_f"}
 
 
 def test_cityscapes_wants_full_size(tmp_path: Path, capsys: Captured) -> None:

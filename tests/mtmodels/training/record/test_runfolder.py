@@ -69,6 +69,7 @@ def test_the_manifest_says_what_a_result_depends_on(tmp_path: Path) -> None:
         labels="cd",
         seed=3,
         created="2024-01-01T00:00:00+00:00",
+        store_at={"absolute": "~/data/a.h5", "relative": "../a.h5"},
     )
     text = json.dumps(value)
     assert value["format"] == FORMAT
