@@ -76,7 +76,7 @@ def place(
     labels = wanted & available
     if not labels.any():
         raise DataError(
-            f"{path} should show labels that the split has; found none: it names "
+            f"{path} shows no label that the split has: it names "
             f"{given.labels.sum()} labels of {', '.join(names) or 'no task'}, of "
             f"{len(given.labels)} images. Give the file of this data set."
         )

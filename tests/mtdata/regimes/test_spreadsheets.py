@@ -71,7 +71,7 @@ def test_files_without_a_header(tmp_path: Path, text: str) -> None:
 
 
 def test_nothing_is_left_when_all_is_skipped(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="should show labels that the split has; found none"):
+    with pytest.raises(DataError, match="shows no label that the split has"):
         load(write(tmp_path, "key,task\nx,depth\n"), skip=True)
 
 
