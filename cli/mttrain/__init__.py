@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.mttrain.flags import check_method, layer_of
-from cli.shared.common import entry_point, json_option, paragraph, put_json, say
+from cli.shared.common import entry_point, json_option, paragraph, put_json, say, warn
 from cli.shared.completion import recipes
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members

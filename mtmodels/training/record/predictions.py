@@ -11,7 +11,9 @@ from torch import Tensor
 
 from mtdata import Depth, Sample, Task
 from mtdata.inspecting.pictures import (
+    MISSING,
     Panel,
+    absent_panel,
     blank,
     depth_limits,
     labelled_panel,
@@ -84,7 +86,7 @@ def _sheet(
         valid = sample.valid[task.name] if shown else everywhere
         limits = depth_limits(label, valid) if isinstance(task.kind, Depth) else None
         panel = labelled_panel(task, label, valid, limits=limits)
-        above.append(panel if shown else Panel(task.name, blank(*size), "no label"))
+        above.append(panel if shown else absent_panel(task.name, *size, MISSING))
         name = f"{task.name}, predicted"
         below.append(labelled_panel(task, prediction, limits=limits, name=name))
         seen[task.name] = [label[valid], prediction]

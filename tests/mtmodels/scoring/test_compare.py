@@ -81,7 +81,12 @@ def test_other_units_of_depth_share_no_table(other: dict[str, str] | None) -> No
 
 def city(**changes: Any) -> dict[str, Any]:
     """A run that may stand beside the rows of the papers on Cityscapes."""
-    facts: dict[str, Any] = {"images": 500, "size": [128, 256], "split": "val", "units": {"depth": "disparity"}}
+    facts: dict[str, Any] = {
+        "images": 500,
+        "size": [128, 256],
+        "split": "val",
+        "units": {"depth": "disparity"},
+    }
     one = run("a", dataset="cityscapes", **facts | changes)
     one["scores"]["semantic"]["iou"] = [30.0] * 7
     return one
@@ -152,7 +157,12 @@ def test_a_baseline_of_another_size_is_refused_with_the_reason() -> None:
 
 
 def test_what_the_lines_differ_in_is_said() -> None:
-    wide: dict[str, Any] = {"epochs": 5, "network_options": {"width": 1.0}, "labels": "a" * 64, "lr": 0.1}
+    wide: dict[str, Any] = {
+        "epochs": 5,
+        "network_options": {"width": 1.0},
+        "labels": "a" * 64,
+        "lr": 0.1,
+    }
     narrow = wide | {"epochs": 2, "network_options": {"width": 0.25}, "labels": "b" * 64}
     table = only(compare([run("a", **wide, steps=50), run("b", **narrow, steps=20)]))
     assert table.differs() == {

@@ -128,7 +128,10 @@ def test_a_folder_of_somebodys_own(tmp_path: Path) -> None:
     build(source, tmp_path / "folder.h5")
     layer = {**SMALL, "data": str(tmp_path / "folder.h5")}
     train(prepare([layer], out=tmp_path / "run", mode="new"), mode="new")
-    assert set(rescore(tmp_path / "run", protocol="pascal")[0]["scores"]["mask"]) == {"miou", "max_f"}
+    assert set(rescore(tmp_path / "run", protocol="pascal")[0]["scores"]["mask"]) == {
+        "miou",
+        "max_f",
+    }
 
 
 def test_cityscapes_wants_full_size(tmp_path: Path, capsys: Captured) -> None:
