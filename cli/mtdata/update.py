@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
-from cli.shared.groups import examples
+from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 from cli.shared.plugins import plugin_option
 
@@ -19,6 +19,7 @@ ON_CHANGE = ("refuse", "keep", "follow")
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         "mtdata update photos.h5 --source photos",
         "mtdata update photos.h5 --source photos --on-change follow --on-error skip",
@@ -52,7 +53,7 @@ ON_CHANGE = ("refuse", "keep", "follow")
     type=click.FloatRange(0, 1073, min_open=True),
     help="Millions of pixels that an image may have.  [default: 67]",
 )
-@click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True)
 @plugin_option
 @json_option
 def update(store: Path, *, root: Path | None, as_json: bool, **options: Any) -> None:

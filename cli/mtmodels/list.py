@@ -49,7 +49,7 @@ def list_(family: str, name: str | None, *, as_json: bool) -> None:
     """List what there is of a family, or explain one member with its options and their defaults.
 
     Of published rows, PATTERN holds words of key, data set, protocol, regime, method, network or
-    weighting; `*` stands for anything.
+    weighting; a star stands for anything.
     """
     from mtdata.plugins import load_installed
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,6 @@ class Joined:
         return self.splits[place], index - (int(self._ends[place - 1]) if place else 0)
 
 
-def joined(splits: Sequence[Split]) -> Split | Joined:
-    """One split as it is, several as one."""
+def joined(splits: Sequence[Any]) -> Any:
+    """One split as it is, whatever can be read as one; several of a store as one."""
     return splits[0] if len(splits) == 1 else Joined(tuple(splits))

@@ -203,7 +203,8 @@ def test_the_end_of_a_file_is_no_interruption(capsys: Captured) -> None:
 
 OPEN = {
     "assignments", "baselines", "crop", "encoder_weights", "images", "name", "pattern", "plugins",
-    "ratio", "regime", "size", "split", "tasks", "how", "keys", "plugin", "recipe",
+    "ratio", "regime", "size", "split", "tasks", "how", "keys", "plugin", "recipe", "train_on",
+    "select_on", "score_on",
 }  # fmt: skip
 """Parameters whose values nobody can list: sizes, names of one's own, keys of images."""
 

@@ -140,7 +140,7 @@ def test_runs_are_compared_without_their_code(elsewhere: Path, capsys: Captured)
     assert "| depth novelty |" in capsys.readouterr().out
     assert loaded_plugins() == ()
     assert run(mtmodels, ["compare", str(elsewhere), "--protocol", "mien"]) == 2
-    assert "There is no protocol `mien`. Did you mean `mine`? Known: mine, mtpsl" in said(capsys)
+    assert "There is no protocol `mien`. Did you mean `mine`? Known: cityscapes, mine, mtpsl" in said(capsys)
 
 
 def test_what_a_run_from_elsewhere_brings_is_run_where_it_is_trusted_alone(
@@ -353,10 +353,10 @@ def test_help_and_the_shell_know_its_names(tmp_path: Path) -> None:
     asked = words | {"_MTTRAIN_COMPLETE": "bash_complete"}
     found = CliRunner().invoke(mttrain, [], prog_name="mttrain", env=asked)
     assert found.output == "plain,tiny\n"
-    words = {"COMP_WORDS": "mttrain --plugin none.py --network se", "COMP_CWORD": "4"}
+    words = {"COMP_WORDS": "mttrain --plugin none.py --network deep", "COMP_CWORD": "4"}
     asked = words | {"_MTTRAIN_COMPLETE": "bash_complete"}
     found = CliRunner().invoke(mttrain, [], prog_name="mttrain", env=asked)
-    assert found.output == "plain,segnet\n"
+    assert found.output == "plain,deeplab-resnet18\n"
 
 
 def test_a_data_set_of_ones_own(

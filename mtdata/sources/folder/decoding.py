@@ -29,8 +29,8 @@ SHOWN = 8
 NUMBERS = "uint8|uint16|float32|float64"
 """What an image of depth or of a mask may hold."""
 VOID, UNKNOWN = -1, -2
-COLOURED = (2, 4, 6)
-"""Colour types of PNG with more than one channel, at byte 25: RGB, grey and RGB with alpha."""
+RGB = 2
+"""The colour type of PNG, at byte 25, whose three channels may all hold the ids."""
 
 
 def decode(task: TaskFile, path: Path) -> Decoded:
@@ -138,7 +138,7 @@ def _integers(path: Path) -> NDArray[Any]:
 
 def _coloured(path: Path) -> bool:
     head = read_file(path)[:26]
-    return head.startswith(PNG_START) and head[24] == 8 and head[25] in COLOURED
+    return head.startswith(PNG_START) and head[24] == 8 and head[25] == RGB
 
 
 def _equal_channels(path: Path) -> NDArray[Any]:

@@ -86,7 +86,7 @@ def _sheet(
         valid = sample.valid[task.name] if shown else everywhere
         limits = depth_limits(label, valid) if isinstance(task.kind, Depth) else None
         panel = labelled_panel(task, label, valid, limits=limits)
-        above.append(panel if shown else absent_panel(task.name, *size, MISSING))
+        above.append(panel if shown else absent_panel(task.name, size[0], size[1], MISSING))
         name = f"{task.name}, predicted"
         below.append(labelled_panel(task, prediction, limits=limits, name=name))
         seen[task.name] = [label[valid], prediction]

@@ -93,7 +93,7 @@ def test_exit_codes(trained: str, image: Path, tmp_path: Path, capsys: Captured)
     for arguments, code, words in (
         (["nothing-here", photo, *out], 2, "should be a run folder"),
         ([trained, "none.jpg", *out], 2, "none.jpg should be an image"),
-        ([trained, str(tmp_path / "text.png"), *out], 3, "should be a JPEG or PNG"),
+        ([trained, str(tmp_path / "text.png"), *out], 3, "should be an image (JPEG, PNG"),
         ([trained, photo, str(other), *out], 2, "should differ in name"),
         ([trained, photo, *out, "--tasks", "normals"], 2, "no task `normals`"),
         ([trained, photo, *out, "--size", "big"], 2, "or native"),

@@ -60,15 +60,17 @@ def test_every_flag_sets_a_key_that_there_is() -> None:
         "tasks": ("a",), "epochs": 2, "batch": 2, "width": 2.0, "lr": 0.1, "seed": 1, "devices": 1,
         "holdout": 0.1, "keep_unlabelled": True, "paper_geometry": True, "schedule": "cosine",
         "precision": "32", "workers": 1, "checkpoint_every": 5, "gradient_clip": 1.0,
-        "select": "last", "cache": "memory", "views": 2,
+        "select": "last", "cache": "memory", "views": 2, "device": "cpu",
+        "train_on": ("a",), "select_on": ("b",), "score_on": ("c",),
     }  # fmt: skip
-    flags = {name: given.get(name, "x") for name in KEYS}
+    flags = {name: given.get(name, "x") for name in KEYS if name != "steps"}
     config = resolve(layer_of(flags)).to_dict()
-    for flag, key in KEYS.items():
+    assert resolve(layer_of({"steps": 3})).steps == 3  # not beside epochs
+    for flag, wanted in flags.items():
         value: Any = config
-        for part in key.split("."):
+        for part in KEYS[flag].split("."):
             value = value[part]
-        assert value in (flags[flag], list(given.get(flag, ())) if flag == "tasks" else None), flag
+        assert value == (list(wanted) if isinstance(wanted, tuple) else wanted), flag
 
 
 def test_trains_and_tells(arguments: list[str], tmp_path: Path, capsys: Captured) -> None:
@@ -137,7 +139,7 @@ def test_a_plan_writes_nothing(
         (["--data", "missing.h5"], 3, "missing.h5"),
         (["--no-condition"], 2, "`--no-condition` should go with one of the methods contrastive,"),
         (["--no-regulariser"], 2, "`--no-regulariser` should go with one of the methods mtpsl; f"),
-        (["--mapping-width", "0.5"], 2, "perceptual-map; found `xtc`. Leave it out, or give an"),
+        (["--mapping-width", "0.5"], 2, "x-task; found `xtc`. Leave it out, or give an"),
         (["--mapping-norm", "pass"], 2, "`--mapping-norm` should go with"),
         (["--checkpoint-mapping"], 2, "`--checkpoint-mapping` should go with"),
         (["--with-ssl"], 2, "`--with-ssl` should go with"),

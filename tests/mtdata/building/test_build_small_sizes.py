@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtdata.building.build import RegimeSpec, build
-from mtdata.errors import SampleError
+from mtdata.errors import DataError, SampleError
 from mtdata.inspecting.verify import verify
 from mtdata.store import open_store
 from mtdata.tasks.sample import Sample
@@ -59,4 +59,7 @@ def test_strict_holds_after_resizing(tmp_path: Path) -> None:
     said = r"label `saliency` of train/0002 should have a valid pixel at 12x16.*--size"
     with pytest.raises(SampleError, match=said):
         build(SOURCE, tmp_path / "a.h5", strict=True)
-    build(SOURCE, tmp_path / "b.h5", strict=True, size=(24, 32))
+    # At twice the size all labels have valid pixels; that few are valid is refused by itself.
+    with pytest.raises(DataError, match="pixels of `saliency` are void"):
+        build(SOURCE, tmp_path / "b.h5", strict=True, size=(24, 32))
+    assert not (tmp_path / "b.h5").exists()

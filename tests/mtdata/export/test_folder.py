@@ -142,7 +142,6 @@ def test_tasks_without_labels_are_left_out(tmp_path: Path) -> None:
         ({"train": ("a/b",), "test": ("c",)}, "'a/b'.*as npy"),
         ({"train": (".a",), "test": ("c",)}, "no dot"),
         ({"train": ("A", "a"), "test": ("c",)}, "capital letters"),
-        ({"learn": ("a",), "test": ("c",)}, "begins with `train`"),
     ],
 )
 def test_what_a_folder_cannot_hold(

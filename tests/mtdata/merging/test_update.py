@@ -21,6 +21,7 @@ from mtdata.sources.folder.source import Folder
 from tests import damage
 from tests.fakes import Interrupted
 from tests.folder_tree import depth, mask, picture, save, semantic, write_folder
+from tests.store_files import reseal
 
 SPECS = [RegimeSpec("one"), RegimeSpec("random")]
 
@@ -210,6 +211,7 @@ def test_a_store_without_prints_is_read_as_a_whole(root: Path, store: Path) -> N
 
     with h5py.File(store, "r+") as file:
         del file["train/source"]
+        reseal(file)
     grow(root)
     source = Counting(root)
     assert update(store, source).images == 2

@@ -54,7 +54,7 @@ def test_files_that_are_no_store(
         (lambda f: f.attrs.__delitem__("content_digest"), "description cannot be read"),
         (lambda f: f.__delitem__("train/image"), "split train cannot be read"),
         (lambda f: f.__delitem__("test/valid_pixels"), "split test cannot be read"),
-        (lambda f: f["train"].attrs.__setitem__("role", "val"), "role should be train or test"),
+        (lambda f: f["train"].attrs.__setitem__("role", "all"), "role should be train, val, test"),
         (lambda f: f.__delitem__("train/crop"), "split train cannot be read"),
         (lambda f: [f.__delitem__(name) for name in ("train", "test")], "it has no split"),
     ],

@@ -199,6 +199,7 @@ def test_a_run_that_does_not_know_its_tasks_asks_for_a_store(
     facts = json.loads(folder.manifest.read_text())
     for key in ("tasks", "image_size"):
         del facts["store"][key]
+    del facts["store_at"]
     folder.manifest.write_text(json.dumps(facts))
     config = folder.config.read_text()
     folder.config.write_text(config.replace(str(store), "/nowhere/store.h5"))

@@ -141,7 +141,7 @@ def test_lists(root: Path) -> None:
     (root / "lists/b.txt").write_text("0005\r\n0002\r\n")
     source = _with(root, "{lists: {train: lists/a.txt, val: lists/b.txt}}")
     assert source.splits() == {"train": ("0000", "0001", "0007"), "val": ("0002", "0005")}
-    assert source.roles() == {"train": "train", "val": "test"}
+    assert source.roles() == {"train": "train", "val": "val"}
     assert source.remarks() == (
         "5 images are in no split and are left out: 0003, 0004, 0006, ....",
     )

@@ -76,7 +76,7 @@ LAYOUT: dict[str, tuple[Damage, type[DataError], str]] = {
     "a path": (lambda h: _list(h, "../secret"), SampleError, "one image on each line.*secret"),
     "binary": (
         lambda h: (h / "ImageSets/Context/val.txt").write_bytes(b"\xff\xfe\x00"),
-        SampleError, "val.txt: .*cannot be read",
+        SampleError, "val.txt: should be a text in UTF-8",
     ),
     "two files": (
         lambda h: shutil.copy(h / f"JPEGImages/{KEY}.jpg", h / f"JPEGImages/{KEY}.JPEG"),
