@@ -73,7 +73,7 @@ FRAME: dict[str, tuple[Damage, str]] = {
     "cut PNG": (lambda r: cut(r / "depth/0004.png"), "depth/0004.png: .*truncated"),
     "cut label": (lambda r: cut(r / "semantic13/0004.png"), "semantic13/0004.png: .*truncated"),
     "empty": (lambda r: (r / "rgb/0004.jpg").write_bytes(b""), "the file is empty"),
-    "text": (lambda r: (r / "rgb/0004.jpg").write_text("hello"), r"an image \(JPEG, PNG"),
+    "text": (lambda r: (r / "rgb/0004.jpg").write_text("hello"), "should be a JPEG, PNG"),
     "range": (
         lambda r: _write(r, "semantic13/0004.png", np.full((40, 56), 13, np.uint8)),
         r"0\.\.12, or 255 for void; found 13",
