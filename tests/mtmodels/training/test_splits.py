@@ -4,7 +4,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import h5py
 import pytest
 
 from mtdata import Store
@@ -17,6 +16,7 @@ from mtmodels.training.setup.loading import open_run
 from mtmodels.training.setup.resolve import resolve
 from mtmodels.training.setup.splits import Chosen, choose_splits
 from tests.small_run import small_layer, small_store
+from tests.store_files import editing
 
 
 def choose(roles: dict[str, str], **config: Any) -> Chosen:
@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_refused(
 
 def test_a_run_on_train_and_val_is_marked_as_chosen_on_what_it_is_scored_on(tmp_path: Path) -> None:
     store = small_store(tmp_path)
-    with h5py.File(store, "r+") as file:
+    with editing(store) as file:
         file.move("test", "val")
         file["val"].attrs["role"] = "val"
     layer = small_layer(store) | {"holdout": 0.0, "epochs": 1}
