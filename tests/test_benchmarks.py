@@ -49,12 +49,14 @@ def test_figures_are_refused_where_they_are_none() -> None:
             figures(broken, "# s")
 
 
+@pytest.mark.slow
 def test_step() -> None:
     found = run("step")
     first, second = figures(found, "# s a step (median of")
     assert figures(found, "ratio #")[0] == pytest.approx(second / first, rel=0.05, abs=0.01)
 
 
+@pytest.mark.slow
 def test_layout() -> None:
     found = run("layout")
     contiguous, last, ratio = figures(found, "contiguous # s, channels last # s a step, ratio #")[
@@ -78,6 +80,7 @@ def test_rooms() -> None:
     figures(run("rooms"), "processes: # images/s (median), # (best); # ms of processor an image")
 
 
+@pytest.mark.slow
 def test_pairs() -> None:
     figures(run("pairs", "--part", "memory"), "# MB, # s a step", ": # times the memory, # times")
     found = run("pairs", "--part", "step")
@@ -92,10 +95,13 @@ def test_read() -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_build(shared: Path) -> None:
-    figures(run("build", "--source", str(shared / "data" / "nyuv2")), "one job takes # (median of rounds")
+    found = run("build", "--source", str(shared / "data" / "nyuv2"))
+    figures(found, "one job takes # (median of rounds")
 
 
+@pytest.mark.slow
 def test_edges() -> None:
     assert "images/s" in run("edges", "--jobs", "2")
     assert "a flow" in run("edges", "--matchers")

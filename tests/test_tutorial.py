@@ -12,7 +12,7 @@ from PIL import Image
 from tests.paths import ROOT
 
 COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
-SHORT = {"--steps 400": "--steps 3 --batch 4 --width 0.0625 --workers 0"}
+SHORT = {"--steps 400": "--steps 3 --batch 2 --width 0.0625 --workers 0"}
 """What is shortened here: how long it trains, and how large a network."""
 
 
@@ -21,10 +21,10 @@ def make_folder(folder: Path) -> None:
     for name in ("photos", "semantic", "depth"):
         (folder / "mine" / name).mkdir(parents=True)
     (folder / "new").mkdir()
-    for i in range(12):
+    for i in range(24):
         blocks = rng.integers(0, 3, (8, 8))
         ids = np.kron(blocks, np.ones((8, 8))).astype(np.uint8)
-        near = np.linspace(800, 4200, 64)[:, None] + 300 * ids
+        near = np.linspace(800, 4200, 64)[:, None] + 20.0 * ids
         photo = Image.fromarray((ids[..., None] * (60, 40, 20) + 50).astype(np.uint8))
         photo.save(folder / f"mine/photos/a{i:02}.jpg")
         photo.resize((90, 70)).save(folder / f"new/n{i:02}.jpg")
@@ -52,6 +52,6 @@ def test_every_command_of_the_tutorial_does_what_it_says(tmp_path: Path) -> None
     description = (tmp_path / "mine/tasks.yaml").read_text("utf8")
     assert "thing" in description
     assert (tmp_path / "sheet.png").stat().st_size > 1000
-    assert len(list((tmp_path / "predicted/semantic").iterdir())) == 12
+    assert len(list((tmp_path / "predicted/semantic").iterdir())) == 24
     depth = np.asarray(Image.open(next((tmp_path / "predicted/depth").glob("*.png"))))
     assert depth.shape == (70, 90)

@@ -107,6 +107,7 @@ for number in itertools.count():
 """
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments(path: Path) -> None:
     """A process adds and removes for ever; it is killed, and what it leaves is whole."""
     rng = random.Random(0)
@@ -125,6 +126,7 @@ def test_kills_at_random_moments(path: Path) -> None:
         assert verify(path).ok
 
 
+@pytest.mark.slow
 def test_readers_see_the_old_or_the_new(path: Path) -> None:
     """While regimes come and go, threads open the store, and go on reading what they opened."""
     done, failures = threading.Event(), list[BaseException]()

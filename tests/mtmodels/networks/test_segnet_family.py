@@ -24,7 +24,7 @@ RELEASED = [
     ("segnet-mtan", "mtan", NYU),
     ("segnet-stan", "stan", NYU[:1]),
     ("segnet-cross-stitch", "cross_stitch", NYU),
-    ("segnet-dense", "dense", NYU),
+    pytest.param("segnet-dense", "dense", NYU, marks=pytest.mark.slow),
 ]
 
 

@@ -86,7 +86,14 @@ def mapped(run: Train, some: Changes, tmp_path_factory: pytest.TempPathFactory) 
     return out
 
 
-@pytest.mark.parametrize(("stage", "step"), [("mappings", 1), ("mappings", 3), ("", 3)])
+@pytest.mark.parametrize(
+    ("stage", "step"),
+    [
+        pytest.param("mappings", 1, marks=pytest.mark.slow),
+        ("mappings", 3),
+        pytest.param("", 3, marks=pytest.mark.slow),
+    ],
+)
 def test_x_task_is_killed_in_its_stage_or_behind_it(
     run: Train, some: Changes, mapped: Path, tmp_path: Path, stage: str, step: int
 ) -> None:

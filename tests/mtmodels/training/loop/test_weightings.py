@@ -13,7 +13,18 @@ from tests.mtmodels.training.test_resume import KillAt, Killed
 SOLVERS = {"cagrad": "cvxpy", "nash-mtl": "ecos"}
 
 
-@pytest.mark.parametrize("name", [n for n in WEIGHTINGS if n != "fixed"])
+QUICK = ("dwa", "gradnorm", "adaptive-variance", "rlw", "uncertainty", "pcgrad", "gradvac")
+"""Of the aggregators one without a memory and one with; their own tests have all of them."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        n if n in QUICK else pytest.param(n, marks=pytest.mark.slow)
+        for n in WEIGHTINGS
+        if n not in ("fixed", "equal")
+    ],
+)
 def test_a_kill_changes_nothing(name: str, run: Train, tmp_path: Path) -> None:
     if name in SOLVERS:
         pytest.importorskip(SOLVERS[name], reason="the extra `solvers` is not installed")
