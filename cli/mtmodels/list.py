@@ -38,7 +38,7 @@ FAMILIES = (
         "mtmodels list recipes nyu-compact --json",
         "mtmodels list networks mine --plugin mine.py",
         "mtmodels list published 'nyu one'",
-        "mtmodels list published 'xtasc-net/III/*'",
+        "mtmodels list published 'nyu one'",
     ),
 )
 @click.argument("family", type=click.Choice(FAMILIES))
