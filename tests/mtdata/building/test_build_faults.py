@@ -141,7 +141,9 @@ def test_system_that_writes_no_more(out: Path, when: str) -> None:
     size = out.with_name("a.h5.partial").stat().st_size
     out.with_name("a.h5.partial").unlink()
     done = limited(out, size // 2, when)
-    assert done.returncode == 1, done.stderr
+    # Where the space could not be reserved beforehand, HDF5 tries again to write what it holds when
+    # the process ends, and may end it by a signal: after all is said, and with nothing lost.
+    assert done.returncode == 1 or (when == "late" and done.returncode < 0), done.stderr
     assert "is full" in done.stdout
     assert done.stdout.count("\n") == 1
     left = {file.name for file in out.parent.iterdir()}
