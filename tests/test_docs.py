@@ -17,8 +17,14 @@ from tests.small_run import as_arguments, small_layer, small_store
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ALIKE = ("contrastive", "discriminator", "direct-map", "perceptual-map", "align")
+"""Pages of methods whose examples do what those of their kin do; each takes its seconds."""
 EXAMPLES = [
-    pytest.param(code, id=f"{page.relative_to(ROOT)}:{number}")
+    pytest.param(
+        code,
+        id=f"{page.relative_to(ROOT)}:{number}",
+        marks=[pytest.mark.slow] if page.stem in ALIKE else [],
+    )
     for page in PAGES
     if "_build" not in page.parts
     for number, code in enumerate(EXAMPLE.findall(page.read_text()))

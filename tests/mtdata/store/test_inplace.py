@@ -55,7 +55,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("regimes", [0, 8])
+@pytest.mark.parametrize("regimes", [0, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_kill_between_any_two_writes(
     path: Path, monkeypatch: pytest.MonkeyPatch, change: str, regimes: int
 ) -> None:

@@ -125,6 +125,7 @@ def test_kd_is_killed(
     assert_resumes(run, tmp_path, KillIn("", 3), **taught(teacher_norm=norm))
 
 
+@pytest.mark.slow
 def test_labels_that_random_hides_change_nothing(
     run: Train, some: Changes, mapped: Path, tmp_path: Path
 ) -> None:
