@@ -105,3 +105,4 @@ def write_regime(group: h5py.Group, regime: RegimeInfo) -> None:
         },
     )
     layout.put(dataset.attrs, {layout.SHA256: regime_digest(dataset, labels)})
+    dataset.flush()  # as in `write_table`

@@ -74,6 +74,7 @@ def write_table(group: h5py.Group, name: str, table: NDArray[Any]) -> h5py.Datas
         name, data=table, chunks=table.shape, fletcher32=True, track_times=False
     )
     layout.put(dataset.attrs, {layout.SHA256: cell_digest(table).hex()})
+    dataset.flush()  # a disk that is full is told here, and not where the table is let go
     return dataset
 
 

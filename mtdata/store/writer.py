@@ -1,7 +1,8 @@
 """Putting finished chunks into one HDF5 file."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,28 @@ def write_store(
     return digest
 
 
-def _new_file(path: Path) -> h5py.File:
+@contextmanager
+def _new_file(path: Path) -> Iterator[h5py.File]:
+    """A file to write; where that fails, nothing more is written.
+
+    HDF5 cannot let go of what it cannot write: each object that is closed tries again, and on a
+    disk that stays full the process ends by a signal. So the rest goes where everything fits.
+    """
+    file = _created(path)
+    try:
+        yield file
+        file.flush()
+    except BaseException:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, file.id.get_vfd_handle())
+        os.close(nowhere)
+        with suppress(Exception):
+            file.close()
+        raise
+    file.close()
+
+
+def _created(path: Path) -> h5py.File:
     """A file whose attributes lie beside what they describe, under its checksum."""
     creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
     creation.set_attr_phase_change(ATTRIBUTES, 0)
