@@ -22,6 +22,7 @@ from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.weightings import WEIGHTINGS
 
 if TYPE_CHECKING:
+    from mtdata import Store
     from mtmodels.training.finish import Finished
     from mtmodels.training.record.runfolder import Mode
     from mtmodels.training.run import Job
@@ -313,29 +314,36 @@ def _prepare(
 
             data = str(find_store(may_build=not dry_run))
             layers.append({"data": data})
-        if recipe is not None:
-            _check_store(recipe, data)
+        _look_at_store(data, config.regime, recipe)
     from mtmodels.training.run import prepare
 
     job = prepare(layers, out=out, mode=looks, trust_plugins=trust_plugins)
-    say(
-        f"Store: {job.config.data} ({job.data.store.dataset_name}), regime `{job.data.regime}`"
-        f"{'' if flags['regime'] else ', its default' if _is_default(job) else ''}."
-    )
+    if begun:
+        _tell_store(str(job.config.data), job.data.store, job.data.regime)
     return job
 
 
-def _check_store(recipe: str, data: str) -> None:
-    """Refuse a store that the recipe was not made for."""
+def _look_at_store(data: str, regime: str | None, recipe: str | None) -> None:
+    """Refuse a store that cannot be read, or that the recipe was not made for, and name it.
+
+    At once: what trains takes seconds to import.
+    """
     from mtdata import open_store
-    from mtmodels.recipes import load_recipe
 
     with open_store(data) as store:
-        load_recipe(recipe).check(store)
+        if recipe is not None:
+            from mtmodels.recipes import load_recipe
+
+            load_recipe(recipe).check(store)
+        _tell_store(data, store, regime)
 
 
-def _is_default(job: "Job") -> bool:
-    return job.data.regime == job.data.store.default_regime
+def _tell_store(data: str, store: "Store", regime: str | None) -> None:
+    """The first line: where the labels come from, and which of them are seen."""
+    default = ", its default" if regime in (None, store.default_regime) else ""
+    say(
+        f"Store: {data} ({store.dataset_name}), regime `{regime or store.default_regime}`{default}."
+    )
 
 
 def _train(job: "Job", mode: "Mode") -> "Finished":
