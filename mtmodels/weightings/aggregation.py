@@ -1,7 +1,6 @@
 """What the aggregators share: one gradient from those of all tasks, on what the tasks share."""
 
 import warnings
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -48,6 +47,8 @@ class AggregatorWeighting(Weighting):
     """
 
     options: AggregatorOptions
+    theirs: ClassVar[str]
+    """The name of the class in `torchjd.aggregation`."""
     factors: ClassVar[bool] = True
     """Whether what it makes is a sum of the gradients with a factor a task."""
 
@@ -70,9 +71,16 @@ class AggregatorWeighting(Weighting):
                 "pip install 'mtpartial[solvers]' (which brings ecos, under the GPL)."
             ) from error
 
-    @abstractmethod
     def aggregator(self, count: int) -> "Aggregator":
         """Make the aggregator of a number of tasks."""
+        from torchjd import aggregation
+
+        made: Aggregator = getattr(aggregation, self.theirs)(**self.arguments(count))
+        return made
+
+    def arguments(self, count: int) -> dict[str, Any]:
+        """What torchjd's class is made with, for a number of tasks."""
+        return {}
 
     def remembered(self, aggregator: "Aggregator") -> dict[str, Any]:
         """What an aggregator knows of earlier steps, as tensors and plain values."""

@@ -16,7 +16,6 @@ from mtmodels.options import Factor, Positive, Share, Weight
 from mtmodels.weightings.aggregation import AggregatorOptions, AggregatorWeighting
 
 if TYPE_CHECKING:
-    from torchjd.aggregation import Aggregator
     from torchjd.linalg import DualConeProjector
 
 
@@ -25,12 +24,7 @@ class PCGrad(AggregatorWeighting):
 
     summary: ClassVar[str] = "gradients lose what goes against another's"
     reference: ClassVar[str] = "Yu et al. 2020; compared with in XTasC-Net"
-
-    def aggregator(self, count: int) -> "Aggregator":
-        """Algorithm 1."""
-        from torchjd import aggregation
-
-        return aggregation.PCGrad()
+    theirs: ClassVar[str] = "PCGrad"
 
 
 class MGDAOptions(AggregatorOptions):
@@ -51,12 +45,11 @@ class MGDA(AggregatorWeighting):
     options: MGDAOptions
     summary: ClassVar[str] = "the shortest average of the gradients"
     reference: ClassVar[str] = "Desideri 2012; Sener and Koltun 2018; compared with in MTPSL"
+    theirs: ClassVar[str] = "MGDA"
 
-    def aggregator(self, count: int) -> "Aggregator":
+    def arguments(self, count: int) -> dict[str, Any]:
         """Algorithm 2 of Sener and Koltun."""
-        from torchjd import aggregation
-
-        return aggregation.MGDA(epsilon=self.options.epsilon, max_iters=self.options.iterations)
+        return {"epsilon": self.options.epsilon, "max_iters": self.options.iterations}
 
 
 class CAGradOptions(AggregatorOptions):
@@ -72,12 +65,11 @@ class CAGrad(AggregatorWeighting):
     options: CAGradOptions
     summary: ClassVar[str] = "near the mean gradient, best for the task that gains least"
     reference: ClassVar[str] = "Liu et al. 2021"
+    theirs: ClassVar[str] = "CAGrad"
 
-    def aggregator(self, count: int) -> "Aggregator":
+    def arguments(self, count: int) -> dict[str, Any]:
         """Algorithm 1."""
-        from torchjd import aggregation
-
-        return aggregation.CAGrad(c=self.options.c)
+        return {"c": self.options.c}
 
 
 class IMTLG(AggregatorWeighting):
@@ -85,12 +77,7 @@ class IMTLG(AggregatorWeighting):
 
     summary: ClassVar[str] = "equal projections on every task's gradient"
     reference: ClassVar[str] = "Liu et al. 2021 (IMTL)"
-
-    def aggregator(self, count: int) -> "Aggregator":
-        """IMTL-G."""
-        from torchjd import aggregation
-
-        return aggregation.IMTLG()
+    theirs: ClassVar[str] = "IMTLG"
 
 
 class AlignedMTL(AggregatorWeighting):
@@ -98,12 +85,7 @@ class AlignedMTL(AggregatorWeighting):
 
     summary: ClassVar[str] = "gradients turned until none goes against another"
     reference: ClassVar[str] = "Senushkin et al. 2023"
-
-    def aggregator(self, count: int) -> "Aggregator":
-        """Algorithm 1."""
-        from torchjd import aggregation
-
-        return aggregation.AlignedMTL()
+    theirs: ClassVar[str] = "AlignedMTL"
 
 
 class NashMTLOptions(AggregatorOptions):
@@ -121,14 +103,15 @@ class NashMTL(AggregatorWeighting):
     options: NashMTLOptions
     summary: ClassVar[str] = "what tasks would agree on if they bargained"
     reference: ClassVar[str] = "Navon et al. 2022"
+    theirs: ClassVar[str] = "NashMTL"
 
-    def aggregator(self, count: int) -> "Aggregator":
+    def arguments(self, count: int) -> dict[str, Any]:
         """Algorithm 1, solved anew at every step."""
-        from torchjd import aggregation
-
-        return aggregation.NashMTL(
-            count, max_norm=self.options.longest, optim_niter=self.options.iterations
-        )
+        return {
+            "n_tasks": count,
+            "max_norm": self.options.longest,
+            "optim_niter": self.options.iterations,
+        }
 
     def remembered(self, aggregator: Any) -> dict[str, Any]:
         """Where its solver begins."""
@@ -144,12 +127,11 @@ class UPGrad(AggregatorWeighting):
 
     summary: ClassVar[str] = "gradients projected to where they go against none"
     reference: ClassVar[str] = "Quinton and Rey 2024"
+    theirs: ClassVar[str] = "UPGrad"
 
-    def aggregator(self, count: int) -> "Aggregator":
+    def arguments(self, count: int) -> dict[str, Any]:
         """Equation 4, projected by `scipy`."""
-        from torchjd import aggregation
-
-        return aggregation.UPGrad(projector=_projector())
+        return {"projector": _projector()}
 
 
 class DualProj(AggregatorWeighting):
@@ -157,12 +139,11 @@ class DualProj(AggregatorWeighting):
 
     summary: ClassVar[str] = "the mean gradient projected to where it goes against none"
     reference: ClassVar[str] = "Lopez-Paz and Ranzato 2017 (GEM)"
+    theirs: ClassVar[str] = "DualProj"
 
-    def aggregator(self, count: int) -> "Aggregator":
+    def arguments(self, count: int) -> dict[str, Any]:
         """Equation 11 of GEM, projected by `scipy`."""
-        from torchjd import aggregation
-
-        return aggregation.DualProj(projector=_projector())
+        return {"projector": _projector()}
 
 
 class GradDrop(AggregatorWeighting):
@@ -170,13 +151,8 @@ class GradDrop(AggregatorWeighting):
 
     summary: ClassVar[str] = "one sign of gradient a place, drawn by chance"
     reference: ClassVar[str] = "Chen et al. 2020"
+    theirs: ClassVar[str] = "GradDrop"
     factors: ClassVar[bool] = False
-
-    def aggregator(self, count: int) -> "Aggregator":
-        """Equation 1."""
-        from torchjd import aggregation
-
-        return aggregation.GradDrop()
 
 
 class ConFIG(AggregatorWeighting):
@@ -184,13 +160,8 @@ class ConFIG(AggregatorWeighting):
 
     summary: ClassVar[str] = "the direction at one angle from every gradient"
     reference: ClassVar[str] = "Liu, Chu and Thuerey 2024"
+    theirs: ClassVar[str] = "ConFIG"
     factors: ClassVar[bool] = False
-
-    def aggregator(self, count: int) -> "Aggregator":
-        """Equation 2."""
-        from torchjd import aggregation
-
-        return aggregation.ConFIG()
 
 
 class FairGradOptions(AggregatorOptions):
@@ -206,12 +177,11 @@ class FairGrad(AggregatorWeighting):
     options: FairGradOptions
     summary: ClassVar[str] = "gains that are fair among the tasks"
     reference: ClassVar[str] = "Ban and Ji 2024"
+    theirs: ClassVar[str] = "FairGrad"
 
-    def aggregator(self, count: int) -> "Aggregator":
+    def arguments(self, count: int) -> dict[str, Any]:
         """Equation 4."""
-        from torchjd import aggregation
-
-        return aggregation.FairGrad(alpha=self.options.alpha)
+        return {"alpha": self.options.alpha}
 
 
 class GradVacOptions(AggregatorOptions):
@@ -227,12 +197,11 @@ class GradVac(AggregatorWeighting):
     options: GradVacOptions
     summary: ClassVar[str] = "gradients keep the cosines they had in earlier steps"
     reference: ClassVar[str] = "Wang et al. 2021"
+    theirs: ClassVar[str] = "GradVac"
 
-    def aggregator(self, count: int) -> "Aggregator":
+    def arguments(self, count: int) -> dict[str, Any]:
         """Algorithm 1."""
-        from torchjd import aggregation
-
-        return aggregation.GradVac(beta=self.options.beta)
+        return {"beta": self.options.beta}
 
     def remembered(self, aggregator: Any) -> dict[str, Any]:
         """The cosines of earlier steps."""
