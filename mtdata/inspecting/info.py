@@ -30,7 +30,7 @@ def _split(split: Split) -> dict[str, Any]:
     return {
         "role": split.role,
         "images": len(split),
-        "unlabelled": int((split.valid_pixels == 0).all(1).sum()),
+        "unlabelled": int((~split.labelled.any(1)).sum()),
         "size": list(split.size),
         "labels": {t.name: int(n) for t, n in zip(split.tasks, labels, strict=True)},
         "regimes": {

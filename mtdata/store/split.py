@@ -218,6 +218,8 @@ class Split:
 
     def extent(self, index: int) -> Extent | None:
         """Where the true image lies in the stored one, which is padded below and right of it."""
+        if not self.padded:
+            return None
         height, width = self.sizes[index].tolist()
         return None if (height, width) == self.size else Extent(0, 0, height, width)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, SupportsIndex, overload
 
 import h5py
@@ -101,7 +102,7 @@ def blocks(dataset: h5py.Dataset, *, believe: bool = False) -> Iterator[NDArray[
         return
     digest = start_digest(dataset.dtype, dataset.shape)
     for block in _past_hdf5(dataset) if dataset.file.driver == "sec2" else [dataset[()]]:
-        digest.update(block.tobytes())
+        digest.update(np.ascontiguousarray(block))
         yield block
     if digest.hexdigest() != wanted:
         raise ValueError(f"the table {name} does not match its digest")
@@ -139,7 +140,13 @@ def read_table(
     Raises:
         ValueError: as `blocks`.
     """
-    table = np.concatenate([of(block) for block in blocks(dataset, believe=believe)])
+    table, done = np.empty(0), 0
+    for block in blocks(dataset, believe=believe):
+        made = of(block)
+        if not done:  # filled as it comes: blocks that are joined at the end take the space twice
+            table = np.empty((len(dataset), *made.shape[1:]), made.dtype)
+        table[done : done + len(made)] = made
+        done += len(made)
     table.flags.writeable = False
     return table
 
@@ -159,7 +166,12 @@ def problems(name: str, table: NDArray[Any]) -> Iterator[str]:
 
 
 def _wrong_keys(table: NDArray[Any]) -> Iterator[str]:
-    """Keys become names of files: none may lead elsewhere."""
+    """Keys become names of files: none may lead elsewhere. The first that is wrong is told."""
+    parts = (table[start : start + ROWS] for start in range(0, len(table), ROWS))
+    yield from islice(chain.from_iterable(map(_wrong_in, parts)), 1)
+
+
+def _wrong_in(table: NDArray[Any]) -> Iterator[str]:
     if (table == b"").any():
         yield "has a key that is empty"
     data = np.ascontiguousarray(table).view(np.uint8)
