@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
@@ -40,6 +41,8 @@ from mtmodels.losses import (
     squeezed_l1,
 )
 
+SMALLEST_CHANCE = 1e-6
+"""Below which a probability counts as this: its logit stays finite."""
 PerPixel = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
 
 
@@ -56,6 +59,7 @@ class KindModel:
         encode_label: How a label enters the same network.
         as_value: The form in which predictions of two views are compared: probabilities, depth,
             unit normals.
+        from_value: Such a value as a prediction again: logits, depth, unit normals.
         label_as_value: A label in that form: one-hot, depth, unit normals; zero where void.
         as_label: What a prediction says, in the form that labels have: the class it decides for.
         soft: Loss against another, detached prediction as it is.
@@ -67,6 +71,7 @@ class KindModel:
         blind: Losses that are 0 on a label of one value.
         one_sided_loss: The one that is taken in place of these where labels are so.
         reconstruction: Loss of what an auto-encoder makes of an encoded label or prediction.
+        certainty: How probable what a value decides for is, where values are probabilities.
         unbounded: Whether its values have a unit and no upper bound, so that a joint tensor takes
             their place in a normal distribution.
     """
@@ -78,6 +83,7 @@ class KindModel:
     encode_prediction: EncodePrediction
     encode_label: EncodeLabel
     as_value: PerPixel
+    from_value: PerPixel
     label_as_value: EncodeLabel
     as_label: Callable[[Float[Tensor, "n c h w"]], Shaped[Tensor, "n d h w"]]
     soft: PixelLoss
@@ -87,6 +93,7 @@ class KindModel:
     starts_at_mean: bool = False
     blind: tuple[str, ...] = ()
     one_sided_loss: str = ""
+    certainty: PerPixel | None = None
     unbounded: bool = False
 
     def loss(self, task: str, name: str = "") -> PixelLoss:
@@ -116,6 +123,26 @@ def chance(logit: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
     return at_least_single(logit).sigmoid()
 
 
+def log_of(probability: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Logits whose softmax these probabilities are."""
+    return probability.clamp(min=SMALLEST_CHANCE).log()
+
+
+def odds(chance: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """The logit whose sigmoid this probability is."""
+    return chance.logit(eps=SMALLEST_CHANCE)
+
+
+def largest(probability: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 1 h w"]:
+    """The probability of the likeliest class."""
+    return probability.amax(1, keepdim=True)
+
+
+def larger(chance: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """The probability of the likelier side."""
+    return torch.maximum(chance, 1 - chance)
+
+
 def unit(vector: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """The vector made unit; one too short to have a direction stays finite."""
     return F.normalize(at_least_single(vector), dim=1, eps=1e-6)
@@ -140,6 +167,7 @@ KINDS: dict[str, KindModel] = {
         encode_prediction=sampled_classes,
         encode_label=one_hot,
         as_value=probability,
+        from_value=log_of,
         label_as_value=one_hot,
         as_label=likeliest,
         soft=soft_cross_entropy,
@@ -148,6 +176,7 @@ KINDS: dict[str, KindModel] = {
         # which then add 0 but count in the mean; here they add their full cross-entropy.
         untrained_outside_valid=False,
         reconstruction=channel_bce,
+        certainty=largest,
     ),
     "binary": KindModel(
         activation=at_least_single,
@@ -157,6 +186,7 @@ KINDS: dict[str, KindModel] = {
         encode_prediction=sampled_binary,
         encode_label=zero_or_one,
         as_value=chance,
+        from_value=odds,
         label_as_value=zero_or_one,
         as_label=likely,
         soft=soft_bce,
@@ -164,6 +194,7 @@ KINDS: dict[str, KindModel] = {
         untrained_outside_valid=False,
         blind=("balanced_bce",),
         one_sided_loss="bce",
+        certainty=larger,
         reconstruction=channel_bce,
     ),
     "depth": KindModel(
@@ -174,6 +205,7 @@ KINDS: dict[str, KindModel] = {
         encode_prediction=relative_depth,
         encode_label=relative_depth_label,
         as_value=at_least_single,
+        from_value=at_least_single,
         label_as_value=value_label,
         as_label=at_least_single,
         soft=l1,
@@ -191,6 +223,7 @@ KINDS: dict[str, KindModel] = {
         encode_prediction=shifted_normals,
         encode_label=shifted_normals_label,
         as_value=at_least_single,
+        from_value=at_least_single,
         label_as_value=value_label,
         as_label=at_least_single,
         soft=cosine,

@@ -13,6 +13,7 @@ METHODS: "Registry[type[Method]]" = Registry(
     members={
         "sl": "mtmodels.methods.sl:SL",
         "ssl": "mtmodels.methods.ssl:SSL",
+        "teacher": "mtmodels.methods.teacher:Teacher",
         "xtc": "mtmodels.methods.xtc:XTC",
         "align": "mtmodels.methods.align:Align",
         "mtpsl": "mtmodels.methods.mtpsl:MTPSL",

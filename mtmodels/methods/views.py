@@ -94,7 +94,12 @@ class Views:
         ]
 
     def moved(
-        self, task: Task, prediction: Float[Tensor, "b c h w"], *, to: int = -1
+        self,
+        task: Task,
+        prediction: Float[Tensor, "b c h w"],
+        *,
+        to: int = -1,
+        valid: Bool[Tensor, "b h w"] | None = None,
     ) -> tuple[Float[Tensor, "b c h w"], Bool[Tensor, "b h w"]]:
         """A prediction of the first view as another view should have it, and where it does.
 
@@ -102,8 +107,9 @@ class Views:
             task: What is predicted: depth is divided by a zoom, normals turn in a flip.
             prediction: Probabilities, depth or normals; gradients pass.
             to: Which view.
+            valid: Where the prediction counts; None for all of the true image.
         """
-        valid = self.main.inside()
+        valid = self.main.inside() if valid is None else valid
         for step in self.steps[to]:
             prediction, valid = apply(
                 prediction, step, kind=task.kind, valid=valid, prediction=True, paper=self.paper

@@ -24,6 +24,7 @@ MTPSL: dict[str, Any] = {
 RESUMED: dict[str, dict[str, Any]] = {
     "mtpsl": {"method": MTPSL},
     "ssl": {"method": {"name": "ssl"}},
+    "teacher": {"method": {"name": "teacher", "options": {"begin": 0.0, "mix": "classes"}}},
     "sl": {"method": {"name": "sl"}},
     "direct-map": {"method": {"name": "direct-map", "options": {"mapping_width": 0.03125}}},
     "perceptual-map": {"method": {"name": "perceptual-map", "options": {"mapping_width": 0.03125}}},
