@@ -20,6 +20,10 @@ NETWORKS: "Registry[type[Network]]" = Registry(
         "segnet-stan": "mtmodels.networks.segnet_mtan:SegNetSTAN",
         "segnet-cross-stitch": "mtmodels.networks.segnet_cross_stitch:SegNetCrossStitch",
         "segnet-dense": "mtmodels.networks.segnet_dense:SegNetDense",
+        "mt-unet": "mtmodels.networks.mt_unet:MTUNet",
+        "st-unet": "mtmodels.networks.mt_unet:STUNet",
+        "adamt-net": "mtmodels.networks.adamt_net:AdaMTNet",
+        "resnet18-mtan": "mtmodels.networks.resnet_mtan:ResNet18MTAN",
         "deeplab-resnet18": "mtmodels.networks.deeplab:DeepLabResNet18",
     },
 )

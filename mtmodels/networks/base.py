@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from mtdata import Task
 from mtmodels.options import Colour, Factor, Options, options_class
 
+Attention = Mapping[str, Mapping[str, Float[Tensor, "b c hm wm"]]]
+"""For each task its masks, by the names of the layers that they pick from, in order."""
+
 
 @dataclass(frozen=True)
 class Output:
@@ -134,17 +137,40 @@ class Network(nn.Module, ABC):
         Returns:
             Whether there is such a bias: the decoders of XTasC-Net have none.
         """
-        layers = [
-            layer
-            for name, layer in self.named_modules()
-            if task in name.split(".") and isinstance(layer, nn.Conv2d)
-        ]
+        layers = self._layers_of(task)
         bias = layers[-1].bias if layers else None
         if bias is None or len(bias) != len(values):
             return False
         with torch.no_grad():
             bias.copy_(bias.new_tensor(values))
         return True
+
+    def first_layer(self, task: str) -> nn.Conv2d | None:
+        """The first convolution that a task has for itself; None where it has none.
+
+        Args:
+            task: Its name, which the names of its parameters have as a part.
+        """
+        return next(iter(self._layers_of(task)), None)
+
+    def attention(self, image: Float[Tensor, "b 3 h w"]) -> Attention:
+        """The masks by which each task picks from the maps of a layer; a network may have none.
+
+        Returns:
+            For each task its masks, values in [0, 1], without gradients; nothing where there are
+            none. Strides of a network divide its `stride`.
+        """
+        return {}
+
+    @classmethod
+    def has_attention(cls) -> bool:
+        """Whether `attention` gives anything."""
+        return cls.attention is not Network.attention
+
+    def _layers_of(self, task: str) -> list[nn.Conv2d]:
+        """The convolutions that a task has for itself, in the order in which they were added."""
+        named = self.named_modules()
+        return [m for name, m in named if task in name.split(".") and isinstance(m, nn.Conv2d)]
 
     @classmethod
     def check_size(cls, height: int, width: int) -> None:

@@ -3,7 +3,6 @@
 import itertools
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import torch
@@ -13,44 +12,14 @@ from torch import Tensor, nn
 
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.networks.base import EncoderOptions, Network, Output
-from mtmodels.networks.blocks import convolution, last_convolution, normalised_block, upsample
+from mtmodels.networks.attention import Mask, Stage
+from mtmodels.networks.base import Attention, EncoderOptions, Network, Output
+from mtmodels.networks.blocks import last_convolution, normalised_block, upsample
 from mtmodels.networks.encoders.segnet_encoder import SegNetEncoder
 from mtmodels.networks.segnet import SegNetDecoder, head, scaled_stages
 
 FIRST = 3
 """Layers of a stage up to the first ReLU: what an attention mask is made from."""
-
-
-class Mask(nn.Sequential):
-    """Which values of a shared map a path takes: two 1x1 convolutions, then a sigmoid.
-
-    Args:
-        channels_in: Channels of what it looks at.
-        channels: Channels of the shared map.
-    """
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        super().__init__(
-            convolution(channels_in, channels, size=1, bias=True),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-            convolution(channels, channels, size=1, bias=True),
-            nn.BatchNorm2d(channels),
-            nn.Sigmoid(),
-        )
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What the attention of a stage works on.
-
-    `seen` is what masks are made from: the first convolution's output on the way down, the
-    unpooled map on the way up. `offered` is the last convolution's output, from which they pick.
-    """
-
-    seen: Tensor
-    offered: Tensor
 
 
 class AttentionSegNet(Network):
@@ -102,16 +71,16 @@ class AttentionSegNet(Network):
         return Output(predictions, features)
 
     @torch.no_grad()
-    def attention(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, list[Tensor]]:
+    def attention(self, image: Float[Tensor, "b 3 h w"]) -> Attention:
         """The masks of each task, from the first stage of the encoder to the last of the decoder.
 
         Returns:
-            For each task ten maps in [0, 1], float [b, c, h / s, w / s], at strides s of 1 to 16
-            and back.
+            For each task ten maps in [0, 1], at strides of 1 to 16 and back.
         """
         stages, _ = self._shared(image)
+        names = [f"{half} {i + 1}" for half in ("encoder", "decoder") for i in range(len(self.up))]
         masks = {path: self._attend(path, stages)[1] for path in self.masks}
-        return {task: masks[path] for task, path in self.paths().items()}
+        return {t: dict(zip(names, masks[p], strict=True)) for t, p in self.paths().items()}
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The last convolution of the shared decoder."""

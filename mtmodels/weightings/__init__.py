@@ -18,6 +18,7 @@ WEIGHTINGS: "Registry[type[Weighting]]" = Registry(
         "rlw": "mtmodels.weightings.rlw:RLW",
         "gradnorm": "mtmodels.weightings.gradnorm:GradNorm",
         "adaptive-variance": "mtmodels.weightings.adaptive_variance:AdaptiveVariance",
+        "adamt": "mtmodels.weightings.adamt:AdaMT",
         "pcgrad": "mtmodels.weightings.aggregators:PCGrad",
         "mgda": "mtmodels.weightings.aggregators:MGDA",
         "cagrad": "mtmodels.weightings.aggregators:CAGrad",

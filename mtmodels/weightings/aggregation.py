@@ -137,26 +137,17 @@ class AggregatorWeighting(Weighting):
             self.remember(self._for(tuple(tasks)), memory)
 
     def _aggregated(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """A scalar of value 0 whose gradient is what each parameter should get.
-
-        So gradients come into the parameters by the one backward pass that devices and precisions
-        know of.
-        """
-        reached = [_leaves(loss) for loss in losses.values()]
-        rows = [_gradients(loss, own) for loss, own in zip(losses.values(), reached, strict=True)]
-        count = Counter(p for own in reached for p in own)
-        shared = [p for p, tasks in count.items() if tasks > 1]
-        aim = _combined(rows, [p for p, tasks in count.items() if tasks == 1], [1.0] * len(rows))
+        """A scalar of value 0 whose gradient is what each parameter should get."""
+        rows, shared, aim = task_gradients(list(losses.values()))
         if not shared:
             pass  # each task has all of its parameters for itself
         elif self.factors:
-            aim |= _combined(rows, shared, self._factors(tuple(losses), _gramian(rows, shared)))
+            aim |= combined(rows, shared, self._factors(tuple(losses), _gramian(rows, shared)))
         else:
             matrix = torch.stack([_flat(row, shared) for row in rows])
             pieces = self._for(tuple(losses))(matrix).split([p.numel() for p in shared])
             aim |= {p: piece.view_as(p) for p, piece in zip(shared, pieces, strict=True)}
-        total = torch.stack([(p * g).sum().float() for p, g in aim.items()]).sum()
-        return total - total.detach()
+        return as_scalar(aim)
 
     def _factors(self, tasks: tuple[str, ...], gramian: Tensor) -> list[float]:
         """The factor of each task, from the products of their gradients."""
@@ -181,6 +172,30 @@ class AggregatorWeighting(Weighting):
     def _keep_map(self, layer: nn.Module, inputs: Any, output: Tensor) -> None:
         if output.requires_grad:
             self._maps.append(output)
+
+
+def task_gradients(losses: Sequence[Tensor]) -> tuple[list[Gradients], list[Tensor], Gradients]:
+    """Gradients of tasks, each on all parameters that it reaches.
+
+    Returns:
+        For each task its gradients; the parameters that two tasks or more reach; and for each of
+        the others the gradient of the one task that reaches it.
+    """
+    reached = [_leaves(loss) for loss in losses]
+    rows = [_gradients(loss, own) for loss, own in zip(losses, reached, strict=True)]
+    count = Counter(p for own in reached for p in own)
+    shared = [p for p, tasks in count.items() if tasks > 1]
+    own = combined(rows, [p for p, tasks in count.items() if tasks == 1], [1.0] * len(rows))
+    return rows, shared, own
+
+
+def as_scalar(gradients: Gradients) -> Tensor:
+    """A scalar of value 0 that has these gradients.
+
+    So they come into the parameters by the one backward pass that devices and precisions know of.
+    """
+    total = torch.stack([(p * g).sum().float() for p, g in gradients.items()]).sum()
+    return total - total.detach()
 
 
 def _leaves(loss: Tensor) -> list[Tensor]:
@@ -226,9 +241,10 @@ def _root(gramian: Tensor) -> Tensor:
     return root
 
 
-def _combined(
+def combined(
     rows: Sequence[Gradients], where: Sequence[Tensor], factors: Sequence[float]
 ) -> Gradients:
+    """The sum of the gradients of tasks on some parameters, with a factor a task."""
     combined: Gradients = {}
     for p in where:
         parts = [f * row[p] for f, row in zip(factors, rows, strict=True) if p in row]

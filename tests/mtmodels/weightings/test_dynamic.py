@@ -4,15 +4,21 @@ import copy
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from mtdata.errors import UsageError
+from mtdata.tasks.task import Task
 from mtmodels.methods.terms import Terms
+from mtmodels.networks import NETWORKS
+from mtmodels.networks.base import Network, Output
 from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.base import EpochStatistics, Weighting
+from tests.batches import SIX
 
 NAMES = ("semantic", "depth", "normals")
 MEANS = ([2.0, 0.9, 0.3], [1.5, 0.8, 0.29], [1.2, 0.75, 0.1])
@@ -198,6 +204,128 @@ def test_gradnorm_leaves_absent_tasks_alone() -> None:
             assert after["normals"] == before["normals"]
         if len(names) == 1:
             assert after == pytest.approx(before)
+
+
+class Forked(Network):
+    """Two shared convolutions, a decoder of two for each task."""
+
+    summary, reference = "two shared convolutions", "nobody's"
+
+    def __init__(self, tasks: Sequence[Task], **options: Any) -> None:
+        super().__init__(tasks, **options)
+        self.shared = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Conv2d(4, 4, 3), nn.Tanh())
+        self.decoders = nn.ModuleDict(
+            {
+                t.name: nn.Sequential(nn.Conv2d(4, 5, 1), nn.Tanh(), nn.Conv2d(5, 1, 1))
+                for t in tasks
+            }
+        )
+
+    def forward(self, image: Tensor) -> Output:
+        features = self.shared(image)
+        return Output({t.name: self.decoders[t.name](features) for t in self.tasks}, features)
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        return list(self.shared[2].parameters())
+
+    def losses(self) -> dict[str, Tensor]:
+        image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)).double()
+        predictions = self(image).predictions
+        return {n: ((p - 3 * i) ** 2).mean() for i, (n, p) in enumerate(predictions.items())}
+
+
+def forked() -> Forked:
+    torch.manual_seed(0)
+    return Forked(SIX[:3]).double()
+
+
+def adamt(network: Forked) -> Weighting:
+    weighting = WEIGHTINGS["adamt"](NAMES)
+    weighting.watch(network, network.shared_parameters())
+    return weighting
+
+
+def gradients(module: nn.Module) -> list[Tensor]:
+    return [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in module.parameters()]
+
+
+@pytest.mark.parametrize("shown", [NAMES, NAMES[:2], NAMES[1:2]])
+def test_adamt_weighs_what_is_shared_by_the_first_layer_of_each_decoder(
+    shown: tuple[str, ...],
+) -> None:
+    network = forked()
+    weighting = adamt(network)
+    sizes, shared, own = {}, {}, {}
+    for name in shown:
+        network.zero_grad()
+        network.losses()[name].backward()
+        decoder = network.get_submodule(f"decoders.{name}")
+        total, number = 0.0, 0
+        for value in gradients(decoder)[0].flatten().tolist():
+            total, number = total + abs(value), number + 1
+        sizes[name], shared[name], own[name] = (
+            total / number,
+            gradients(network.shared),
+            gradients(decoder),
+        )
+    network.zero_grad()
+    losses = network.losses()
+    extra = {"depth/extra": network.get_parameter("shared.0.weight").square().sum()}
+    weighting.backward(
+        Terms({n: losses[n] for n in shown}, extra), network.shared_parameters(), Tensor.backward
+    )
+    factors = {n: sizes[n] / sum(sizes.values()) for n in shown}
+    for i, found in enumerate(gradients(network.shared)):
+        expected = sum(factors[n] * shared[n][i] for n in shown)
+        if i == 0:
+            expected = expected + 2 * network.get_parameter("shared.0.weight")
+        assert torch.allclose(found, torch.as_tensor(expected), rtol=1e-6, atol=1e-12)
+    for name in shown:
+        found_own = gradients(network.get_submodule(f"decoders.{name}"))
+        assert all(torch.allclose(a, b) for a, b in zip(found_own, own[name], strict=True))
+    if len(shown) > 1:
+        assert {n: weighting.weights()[n] for n in shown} == pytest.approx(factors)
+
+
+def test_adamt_goes_on_as_if_it_had_never_stopped() -> None:
+    def steps(weighting: Weighting, network: Forked, first: int, last: int) -> list[Tensor]:
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        for i in range(first, last):
+            optimizer.zero_grad()
+            losses = network.losses()
+            present = {n: losses[n] for n in (NAMES, NAMES[:2], NAMES[:1])[i % 3]}
+            run(weighting, present, network.shared_parameters())
+            optimizer.step()
+        return [p.detach().clone() for p in network.parameters()]
+
+    network = forked()
+    weighting = adamt(network)
+    steps(weighting, network, 0, 3)
+    moved = copy.deepcopy(network)
+    resumed = adamt(moved)
+    resumed.load_state_dict(weighting.state_dict())
+    assert resumed.weights() == weighting.weights()
+    assert sum(resumed.weights().values()) != 3
+    both = zip(steps(resumed, moved, 3, 7), steps(weighting, network, 3, 7), strict=True)
+    assert all(torch.equal(a, b) for a, b in both)
+    assert resumed.weights() == weighting.weights()
+
+
+def test_adamt_wants_a_layer_of_its_own_for_each_task() -> None:
+    network = forked()
+    network.get_parameter("decoders.depth.0.weight").requires_grad_(False)
+    with pytest.raises(UsageError, match=r"found none for `depth`\. Take another --weighting"):
+        adamt(network)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_adamt_finds_its_layers_in_every_network(name: str) -> None:
+    network = NETWORKS[name](SIX[:3], width=0.0625)
+    WEIGHTINGS["adamt"](NAMES).watch(network, network.shared_parameters())
+    for task in NAMES:
+        layer = network.first_layer(task)
+        assert layer is not None
+        assert task in next(n for n, m in network.named_modules() if m is layer).split(".")
 
 
 @pytest.mark.parametrize("name", ["dwa", "rlw", "adaptive-variance", "gradnorm"])
