@@ -19,6 +19,7 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photos/ -o predicted --tasks depth",
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photos/ -o predicted --size 288x384",
         "mtmodels predict runs/nyu-mtpsl-segnet-one-s0 photo.jpg -o predicted --mapped",
+        "mtmodels predict runs/nyu-sl-mt-unet-full-s0 photo.jpg -o predicted --attention",
     ),
 )
 @click.argument("run", type=FILE)
@@ -54,6 +55,12 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
     "runs of mtpsl, contrastive and discriminator.",
 )
 @click.option(
+    "--attention",
+    is_flag=True,
+    help="Draw the masks by which each task picks from the maps of the network in DIR/attention; "
+    "of runs of networks with attention, segnet-mtan and mt-unet among them.",
+)
+@click.option(
     "--data",
     type=FILE,
     help="Store that knows the tasks; only runs of older versions need one.  [default: the one "
@@ -76,6 +83,7 @@ def predict(
     npy: bool,
     no_pictures: bool,
     mapped: bool,
+    attention: bool,
     data: Path | None,
     overwrite: bool,
     trust_plugins: bool,
@@ -107,6 +115,7 @@ def predict(
                 raw=npy,
                 pictures=not no_pictures,
                 mapped=mapped,
+                attention=attention,
                 data=data,
                 overwrite=overwrite,
                 progress=report,

@@ -157,8 +157,8 @@ class Network(nn.Module, ABC):
         """The masks by which each task picks from the maps of a layer; a network may have none.
 
         Returns:
-            For each task its masks, values in [0, 1], without gradients; nothing where there are
-            none. Strides of a network divide its `stride`.
+            For each task its masks, values in [0, 1], without gradients, at the size of the image
+            over a whole number; nothing where there are none.
         """
         return {}
 
@@ -219,7 +219,11 @@ class Network(nn.Module, ABC):
         Call `eval()` first: batch normalisation follows the mode that the network is in.
         """
         height, width = image.shape[-2:]
-        pad = (-width % self.stride, -height % self.stride)
-        padded = nn.functional.pad(image, (0, pad[0], 0, pad[1]), mode="replicate")
-        predictions = self(padded).predictions
+        predictions = self(self.padded(image)).predictions
         return {name: p[..., :height, :width] for name, p in predictions.items()}
+
+    def padded(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 hp wp"]:
+        """The image at a size that the network takes: its edges go on to the right and below."""
+        height, width = image.shape[-2:]
+        pad = (0, -width % self.stride, 0, -height % self.stride)
+        return nn.functional.pad(image, pad, mode="replicate")

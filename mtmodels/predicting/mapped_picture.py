@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mtdata import Task
 from mtdata.building.resize import nearest
-from mtdata.inspecting.pictures import Panel, Picture, depth_limits
+from mtdata.inspecting.pictures import Panel
 from mtmodels.predicting.mapper import MappedPair, Mapper
-from mtmodels.predicting.picture import as_png, shown, side_by_side
+from mtmodels.predicting.picture import as_png, heat, shown, side_by_side
 
 
 def mapped_picture(
@@ -52,12 +52,3 @@ def _panels(pair: MappedPair, size: tuple[int, int]) -> list[Panel]:
         panel(pair.source, pair.source_map, pair.source_change),
         panel(pair.target, pair.target_map, pair.target_change),
     ]
-
-
-def heat(values: Float[np.ndarray, "h w"]) -> Picture:
-    """Colours from dark (the 1st percentile, and below) to bright (the 99th, and above)."""
-    from matplotlib import colormaps
-
-    low, high = depth_limits(values, np.ones(values.shape, np.bool_))
-    place = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
-    return np.asarray(colormaps["viridis"](place, bytes=True)[..., :3], np.uint8)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mtdata.errors import SampleError
 from mtdata.sources.files.imagefile import read_rgb
 from mtmodels.errors import UnreadImagesError
+from mtmodels.predicting.attention import check_attention
 from mtmodels.predicting.folder import INDEX, Folder
 from mtmodels.predicting.images import Image, readable_images
 from mtmodels.predicting.mapper import check_maps, open_mapper
@@ -44,6 +45,7 @@ def predict(
     raw: bool = False,
     pictures: bool = True,
     mapped: bool = False,
+    attention: bool = False,
     data: Path | None = None,
     trust_plugins: bool = False,
     overwrite: bool = False,
@@ -63,6 +65,8 @@ def predict(
         raw: Whether to write what the network gave, too.
         pictures: Whether to draw image and predictions side by side, which takes time.
         mapped: Whether to draw predictions beside their maps in the joint spaces of task pairs.
+        attention: Whether to draw the masks by which each task picks from the maps of the network,
+            and with `raw` to write them.
         data: A store that knows the tasks; None for what the run knows itself.
         trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
         overwrite: Whether `out` may hold files.
@@ -74,7 +78,7 @@ def predict(
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
         UsageError: for images, tasks or a folder that cannot be, and where `mapped` is wanted of a
-            method without joint spaces.
+            method without joint spaces, or `attention` of a network without.
         SampleError: where the only file is no whole JPEG or PNG.
         UnreadImagesError: where some files are none, after all others are predicted and written;
             it holds what would have been returned.
@@ -84,6 +88,8 @@ def predict(
     run, folder = open_run(path, trust_plugins=trust_plugins), Folder(out)
     if mapped:
         check_maps(run, tasks)
+    if attention:
+        check_attention(run)
     folder.check(overwrite=overwrite)
     found, bad = readable_images(images, out)
     if not found:
@@ -96,7 +102,7 @@ def predict(
     for group in _groups(found, bad, size, predictor.trained_size, at_once=at_once):
         if not rows:
             folder.begin()
-        for row in _write(group, predictor, writer):
+        for row in _write(group, predictor, writer, attention=attention):
             rows.append(row)
             if progress is not None:
                 progress(len(rows), len(found), "predict")
@@ -142,15 +148,19 @@ def _groups(
         yield group
 
 
-def _write(group: Group, predictor: Predictor, writer: Writer) -> Iterator[dict[str, Any]]:
+def _write(
+    group: Group, predictor: Predictor, writer: Writer, *, attention: bool
+) -> Iterator[dict[str, Any]]:
     """Predict a group and write it; yields what there is to know of each image."""
     names = [image.name for image in group.images]
     given = predictor.predict(group.pixels, names, group.size)
-    for image, pixels, predictions in zip(group.images, group.pixels, given, strict=True):
+    masks = predictor.attention(group.pixels, group.size) if attention else [None] * len(given)
+    rows = zip(group.images, group.pixels, given, masks, strict=True)
+    for image, pixels, predictions, own in rows:
         yield {
             "name": image.name,
             "source": str(image.path),
             "size": list(pixels.shape[:2]),
             "predicted_at": list(group.size),
-            **writer.write(image.name, pixels, predictions),
+            **writer.write(image.name, pixels, predictions, masks=own),
         }

@@ -15,6 +15,7 @@ from mtdata import Task
 from mtdata.building.resize import resize_image
 from mtmodels.errors import PredictionError
 from mtmodels.networks.base import Network
+from mtmodels.predicting.attention import Mask, masks_of
 from mtmodels.predicting.formats import value_at
 from mtmodels.predicting.sizes import How, Size, network_size
 from mtmodels.training.loop.layout import memory_format
@@ -112,6 +113,21 @@ class Predictor:
             if not values.isfinite().all():
                 raise PredictionError(task, tuple(names), "holds NaN or infinity")
         return [{task: values[i] for task, values in found.items()} for i in range(len(images))]
+
+    def attention(
+        self, images: Sequence[NDArray[np.uint8]], size: Size
+    ) -> list[dict[str, list[Mask]]]:
+        """For each image and task the masks by which it picks from the maps of the network.
+
+        Args:
+            images: The images, `[h, w, 3]` of any size.
+            size: Height and width to predict at.
+        """
+        with torch.no_grad(), self.fabric.autocast():
+            seen = self.network.padded(self._batch(images, size))
+            found = self.network.attention(seen)
+        padded = seen.shape[2], seen.shape[3]
+        return masks_of(found, self.tasks, padded=padded, size=size)
 
     def _batch(self, images: Sequence[NDArray[Any]], size: Size) -> Float[Tensor, "b 3 h w"]:
         stack = np.stack(

@@ -11,14 +11,16 @@ from torch import Tensor
 
 from mtdata import Classes, Task
 from mtdata.errors import UsageError
+from mtmodels.predicting.attention import Mask, Masks, attention_picture
 from mtmodels.predicting.folder import Folder
-from mtmodels.predicting.formats import RAW, as_array, format_of, raw_form, value_at
+from mtmodels.predicting.formats import RAW, as_array, format_of, npy, raw_form, value_at
 from mtmodels.predicting.mapped_picture import mapped_picture
 from mtmodels.predicting.mapper import Mapper
 from mtmodels.predicting.picture import picture
 
 PICTURES = "pictures"
 MAPPED = "mapped"
+ATTENTION = "attention"
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,19 @@ class Writer:
 
     def __post_init__(self) -> None:
         for task in self.tasks:
-            if task.name in (PICTURES, MAPPED, RAW):
+            if task.name in (PICTURES, MAPPED, ATTENTION, RAW):
                 raise UsageError(
                     f"a task should not be called `{task.name}`, as a folder of predictions is. "
                     "Leave it out with --tasks."
                 )
 
     def write(
-        self, name: str, image: NDArray[np.uint8], given: Mapping[str, Float[Tensor, "c h w"]]
+        self,
+        name: str,
+        image: NDArray[np.uint8],
+        given: Mapping[str, Float[Tensor, "c h w"]],
+        *,
+        masks: Masks | None = None,
     ) -> dict[str, Any]:
         """Write all files of an image.
 
@@ -59,10 +66,12 @@ class Writer:
             name: Its name.
             image: The image, `[h, w, 3]`; predictions are brought to its size.
             given: What the network gave for each task, at the size that it predicted at.
+            masks: The masks of each task, to draw them, too; None for none.
 
         Returns:
-            The `files` of each task and, where they are drawn, the `picture` and the `mapped` one,
-            as paths below the folder.
+            The `files` of each task and, where they are drawn, the `picture`, the `mapped` one and
+            that of `attention`, as paths below the folder; where they are written, the `masks` of
+            each task by their layers.
 
         Raises:
             MtdataError: where the disk is full or the folder cannot be written.
@@ -81,7 +90,23 @@ class Writer:
         if self.mapper is not None:
             drawn = mapped_picture(name, image, mapper=self.mapper, given=given, labels=labels)
             found["mapped"] = self.folder.put(f"{MAPPED}/{name}.png", drawn)
+        if masks is not None:
+            size = given[self.tasks[0].name].shape[-2:]
+            drawn = attention_picture(
+                name, image, self.tasks, masks=masks, size=(size[0], size[1]), labels=labels
+            )
+            found["attention"] = self.folder.put(f"{ATTENTION}/{name}.png", drawn)
+        if masks is not None and self.raw:
+            found["masks"] = {
+                task.name: {mask.layer: self._put(task, name, mask) for mask in masks[task.name]}
+                for task in self.tasks
+            }
         return found
+
+    def _put(self, task: Task, name: str, mask: Mask) -> str:
+        """Write a mask as it is, at its own size."""
+        place = f"{RAW}/{ATTENTION}/{task.name}/{mask.layer.replace(' ', '-')}/{name}.npy"
+        return self.folder.put(place, npy(task, mask.values.numpy()))
 
     def _contents(
         self, task: Task, name: str, value: NDArray[Any], given: Float[Tensor, "c h w"]

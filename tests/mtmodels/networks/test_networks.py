@@ -86,6 +86,28 @@ def test_memory_layout_does_not_matter(name: str) -> None:
 
 
 @each_network
+def test_attention_is_what_each_task_has_or_nothing(name: str) -> None:
+    network = NETWORKS[name](SIX[:3], width=WIDTH).eval()
+    image = torch.rand(2, 3, 32, 64)
+    attention = network.attention(image)
+    assert network.has_attention() == bool(attention)
+    if not attention:
+        return
+    assert list(attention) == [task.name for task in SIX[:3]]
+    named = [list(masks) for masks in attention.values()]
+    assert named[0]
+    assert all(names == named[0] for names in named)
+    for mask in (mask for masks in attention.values() for mask in masks.values()):
+        stride = 32 // mask.shape[2]
+        assert mask.shape[0] == 2
+        assert mask.shape[2:] == (32 // stride, 64 // stride)
+        assert not mask.requires_grad
+        assert mask.min() >= 0
+        assert mask.max() <= 1
+        assert mask.min() < mask.max()
+
+
+@each_network
 def test_normals_are_unit_vectors(name: str) -> None:
     network = NETWORKS[name](SIX[2:3], width=WIDTH)
     length = network(torch.rand(2, 3, 32, 32)).predictions["normals"].norm(dim=1)

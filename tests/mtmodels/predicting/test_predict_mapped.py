@@ -22,9 +22,9 @@ from mtmodels.methods.parts.pairs import pair_code
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.mapping import MappingNetwork
 from mtmodels.predicting import picture, predict
-from mtmodels.predicting.mapped_picture import heat
 from mtmodels.predicting.mapper import SEED, MappedPair, Mapper, open_mapper
 from mtmodels.predicting.opening import open_predictor
+from mtmodels.predicting.picture import heat
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.checkpoint import load_weights
 from mtmodels.training.run import fit, prepare
