@@ -42,8 +42,8 @@ def layers(module: nn.Module) -> list[nn.Module]:
 
 
 def test_parameters() -> None:
-    # The estimates for within, block and global: 56, 66 and 83 million. A block between is 1.4
-    # million apart, whichever reading of the text gives the others.
+    # Estimated from the text: 56, 66 and 83 million. The estimate of `block` does not say what it
+    # counts, and is met to 1.4 million only.
     found = [parameters("mt-unet", dense=dense) for dense in ("within", "block", "global")]
     assert [round(number / 1e6) for number in found] == [56, 65, 83]
     assert parameters("adamt-net") == 17_678_784
