@@ -53,6 +53,7 @@ HEADINGS = {
         "epochs",
         "steps",
         "batch",
+        "accumulate",
         "views",
         "optimizer",
         "lr",
@@ -149,6 +150,12 @@ HEADINGS = {
 @click.option("--epochs", type=int, help="[default: 15, or 600 steps where these are fewer]")
 @click.option("--steps", type=int, help="Length in steps, in place of --epochs.")
 @click.option("--batch", type=int, help="Images a step.  [default: 8]")
+@click.option(
+    "--accumulate",
+    type=int,
+    metavar="PARTS",
+    help="Compute a batch in so many parts, for less memory.  [default: 1]",
+)
 @click.option(
     "--views", type=click.IntRange(min=1), help="Views of an image a step.  [default: the method's]"
 )

@@ -11,7 +11,7 @@ KEYS = {
     "data": "data", "regime": "regime", "tasks": "tasks", "keep_unlabelled": "keep_unlabelled",
     "method": "method.name", "network": "network.name", "width": "network.width",
     "encoder_weights": "network.encoder_weights", "weighting": "weighting.name",
-    "epochs": "epochs", "steps": "steps", "batch": "batch", "lr": "lr",
+    "epochs": "epochs", "steps": "steps", "batch": "batch", "accumulate": "accumulate", "lr": "lr",
     "optimizer": "optimizer.name", "schedule": "schedule.name",
     "views": "views.count", "conditioning": "method.options.conditioning",
     "regulariser": "method.options.regulariser", "with_ssl": "method.options.with_ssl",

@@ -99,6 +99,7 @@ class AugmentationPart(Part):
         1.2,
         1.5,
     )
+    continuous: bool = False
     rotate: Annotated[Number, Field(ge=0, le=180)] = 0.0
     photometric: bool = False
     paper_geometry: bool = False
@@ -136,6 +137,7 @@ class Config(Part):
     steps: Positive | None = None
     start: Literal["mean", "random"] = "random"
     batch: Positive = 8
+    accumulate: Positive = 1
     lr: Annotated[Number, Field(gt=0)] = 1e-4
     optimizer: OptimizerPart = OptimizerPart()
     schedule: SchedulePart = SchedulePart()
@@ -174,6 +176,15 @@ class Config(Part):
     def _one_length(self) -> "Config":
         if self.steps is not None and "epochs" in self.model_fields_set:
             raise ValueError("a length should be given in `epochs` or in `steps`; found both")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_of_one_size(self) -> "Config":
+        if self.batch % self.accumulate:
+            raise ValueError(
+                f"`batch` should be divisible by `accumulate`, the parts that a step is computed "
+                f"in; found {self.batch} and {self.accumulate}"
+            )
         return self
 
     @model_validator(mode="after")

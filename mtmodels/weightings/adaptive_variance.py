@@ -46,6 +46,7 @@ class AdaptiveVariance(TotalWeighting):
     options: AdaptiveVarianceOptions
     summary: ClassVar[str] = "learnt weights, scaled by how the variance of each loss changed"
     reference: ClassVar[str] = "MT-UNet, equation 5"
+    adds_up: ClassVar[bool] = True
     variances: Tensor
 
     def __init__(self, tasks: Sequence[str], **options: Any) -> None:

@@ -43,6 +43,9 @@ class Weighting(nn.Module, ABC):
 
     summary: ClassVar[str]
     reference: ClassVar[str]
+    adds_up: ClassVar[bool] = False
+    """Whether gradients of the parts of a batch may be added: it weighs by nothing that only the
+    whole batch shows, such as the gradients of tasks."""
 
     def __init__(self, tasks: Sequence[str], **options: Any) -> None:
         super().__init__()

@@ -35,6 +35,7 @@ class DWA(TotalWeighting):
     options: DWAOptions
     summary: ClassVar[str] = "more weight where the loss fell least from epoch to epoch"
     reference: ClassVar[str] = "MTAN, equation 7"
+    adds_up: ClassVar[bool] = True
     history: Tensor
 
     def __init__(self, tasks: Sequence[str], **options: Any) -> None:

@@ -15,6 +15,7 @@ class Equal(TotalWeighting):
 
     summary: ClassVar[str] = "the sum of the losses"
     reference: ClassVar[str] = "all papers' baseline"
+    adds_up: ClassVar[bool] = True
 
     def scale(self, losses: Mapping[str, Tensor]) -> list[Tensor]:
         """The losses."""
@@ -46,6 +47,7 @@ class Fixed(TotalWeighting):
     options: FixedOptions
     summary: ClassVar[str] = "a given weight for every task"
     reference: ClassVar[str] = "PASCAL survey: 1, 2, 5, 50, 10"
+    adds_up: ClassVar[bool] = True
 
     def __init__(self, tasks: Sequence[str], **options: Any) -> None:
         super().__init__(tasks, **options)

@@ -42,6 +42,7 @@ class Uncertainty(TotalWeighting):
     options: UncertaintyOptions
     summary: ClassVar[str] = "weights learnt as the uncertainty of each task"
     reference: ClassVar[str] = "Kendall et al. 2018; forms of XTasC-Net and MTAN"
+    adds_up: ClassVar[bool] = True
 
     def __init__(self, tasks: Sequence[str], **options: Any) -> None:
         super().__init__(tasks, **options)

@@ -14,6 +14,7 @@ SCHEDULES: "Registry[type[Schedule]]" = Registry(
     members={
         "constant": "mtmodels.training.loop.schedules:Constant",
         "step": "mtmodels.training.loop.schedules:Step",
+        "poly": "mtmodels.training.loop.schedules:Poly",
         "cosine": "mtmodels.training.loop.schedules:Cosine",
         "onecycle": "mtmodels.training.loop.schedules:OneCycle",
     },

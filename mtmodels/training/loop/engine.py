@@ -1,8 +1,8 @@
 """One training step: terms, weighting, gradients, optimiser."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from mtdata.reading.batch import Batch
 from mtdata.reading.memory import STEPS, keep_freed
 from mtmodels.errors import DivergedError
-from mtmodels.methods.base import Method, ScheduleName, Stage
+from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, Stage
 from mtmodels.methods.terms import Terms
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
@@ -79,7 +79,7 @@ class Engine:
         self.weighting = weighting.to(fabric.device)
         self.weighting.watch(method.network, method.network.shared_parameters())
         own = method.parameter_groups() if stage is None else stage.groups()
-        self.groups = [*own, *weighting.parameter_groups()]
+        self.groups = self._decaying([*own, *weighting.parameter_groups()])
         run = ScheduleName(name=config.schedule.name, options=config.schedule.options)
         self.schedules = [scheduled(group.schedule or run) for group in self.groups]
         self.schedule = scheduled(run)
@@ -88,13 +88,30 @@ class Engine:
         self.optimizer = optimizer
         self.rng = torch.Generator(fabric.device).manual_seed(config.seed)
 
-    def step(self, batch: Batch, position: Position) -> StepResult:
-        """Train on one batch.
+    def step(self, batches: Sequence[Batch], position: Position) -> StepResult:
+        """Train on one batch, given in one part or in several whose gradients are added.
 
         Raises:
             DivergedError: where a term or the gradient is not finite; nothing has changed then.
         """
         lr = self._set_rates(position)
+        try:
+            parts = [self._part(batch, position, 1 / len(batches)) for batch in batches]
+        except DivergedError:
+            self._forget()
+            raise
+        result = parts[0] if len(parts) == 1 else together(parts)
+        if result.loss is None:
+            return replace(result, lr=lr)
+        norm = self._clip(position.step, tuple(key for batch in batches for key in batch.keys))
+        self.optimizer.step()
+        self._forget()
+        if self.stage is None:
+            self.method.after_step(progress=position.progress)
+        return replace(result, lr=lr, gradient_norm=norm)
+
+    def _part(self, batch: Batch, position: Position, share: float) -> StepResult:
+        """Send the gradients of a part of a step backwards, as a share of the whole."""
         batch = batch.to(self.fabric.device, channels_last=self.channels_last)
         views = self.views(batch, position.epoch)
         forward = self.method if self.stage is None else self.stage.forward
@@ -102,17 +119,19 @@ class Engine:
             terms = forward(views, progress=position.progress, rng=self.rng)
         values, images = _read(terms, position.step, keys=batch.keys)
         if not terms.tasks and not terms.auxiliary:
-            return StepResult(lr, None, {}, {}, values["parts"], 0.0, images)
+            return StepResult(0.0, None, {}, {}, values["parts"], 0.0, images)
         shared = self.method.network.shared_parameters()
-        total = self.weighting.backward(terms, shared, self.fabric.backward)
-        norm = self._clip(position.step, batch.keys)
-        self.optimizer.step()
+
+        def backward(total: Tensor) -> None:
+            self.fabric.backward(total if share == 1 else share * total)
+
+        total = self.weighting.backward(terms, shared, backward)
+        return StepResult(0.0, float(total), **values, gradient_norm=0.0, images=images)
+
+    def _forget(self) -> None:
+        """Clear the gradients; a stage that trains a part of the method leaves some in the rest."""
         self.optimizer.zero_grad()
-        # A stage that trains a part of the method leaves gradients in the rest.
         self.method.zero_grad()
-        if self.stage is None:
-            self.method.after_step(progress=position.progress)
-        return StepResult(lr, float(total), **values, gradient_norm=norm, images=images)
 
     def end_epoch(self, statistics: EpochStatistics, *, progress: float) -> None:
         """Tell weighting and method that an epoch ended."""
@@ -141,6 +160,20 @@ class Engine:
         self.optimizer.load_state_dict(state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         randomness.restore(state["random"], self.rng)
+
+    def _decaying(self, groups: Sequence[ParameterGroup]) -> list[ParameterGroup]:
+        """The groups, each in two where weight decay is for weights alone."""
+        part = self.config.optimizer
+        if OPTIMISERS[part.name](**part.options).decays == "all":
+            return list(groups)
+        found = []
+        for group in groups:
+            # Biases, and the factors of norms, are vectors; no weight is.
+            vectors = [p for p in group.parameters if p.ndim < 2]
+            weights = [p for p in group.parameters if p.ndim > 1]
+            found += [replace(group, parameters=weights)] if weights else []
+            found += [replace(group, parameters=vectors, weight_decay=0.0)] if vectors else []
+        return found
 
     def _optimizer(self) -> torch.optim.Optimizer:
         """The optimiser over the groups of the method, and what the weighting learns."""
@@ -171,9 +204,35 @@ class Engine:
         norm = float(clipped)
         # Under fp16 an overflow is part of the search for the scale: the scaler skips that step.
         if not math.isfinite(norm) and self.config.precision != "16":
-            self.optimizer.zero_grad()
+            self._forget()
             raise DivergedError(step, "gradient", keys)
         return norm
+
+
+def together(parts: Sequence[StepResult]) -> StepResult:
+    """What a step tells that was done in parts of equal size: terms are those of all its images."""
+    share = 1 / len(parts)
+
+    def summed(field: str) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for part in parts:
+            for name, value in getattr(part, field).items():
+                found[name] = found.get(name, 0.0) + share * value
+        return found
+
+    images: dict[str, int] = {}
+    for part in parts:
+        for task, count in part.images.items():
+            images[task] = images.get(task, 0) + count
+    labelled = {
+        task: sum(p.labelled[task] * p.images[task] for p in parts if task in p.labelled) / count
+        for task, count in images.items()
+        if any(task in part.labelled for part in parts)
+    }
+    losses = [part.loss for part in parts if part.loss is not None]
+    loss = share * sum(losses) if losses else None
+    terms = {name: summed(name) for name in ("tasks", "auxiliary", "parts")}
+    return StepResult(0.0, loss, **terms, gradient_norm=0.0, images=images, labelled=labelled)
 
 
 def scheduled(chosen: ScheduleName) -> Schedule:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import BeforeValidator, Field
@@ -20,6 +20,10 @@ class Optimiser(Options, ABC):
     """
 
     summary: ClassVar[str]
+
+    decays: Literal["all", "weights"] = "all"
+    """What weight decay holds for: `all` parameters, as released with the papers, or `weights`
+    alone, and neither biases nor the factors of norms."""
 
     @abstractmethod
     def make(

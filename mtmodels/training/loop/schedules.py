@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -47,6 +47,10 @@ class Position:
         last = self.total - 1
         return min(1.0, self.step / last) if last > 0 else 0.0
 
+    def rise(self, warmup: float) -> float:
+        """How far a linear rise over a share of the training is, in [0, 1]: 0 at the first step."""
+        return min(1.0, self.progress / warmup) if warmup else 1.0
+
 
 Part = Annotated[float, Field(ge=0, lt=1)]
 Inner = Annotated[float, Field(gt=0, lt=1)]
@@ -67,9 +71,12 @@ class Constant(Schedule):
 
     summary: ClassVar[str] = "the rate as it is, all along"
 
+    warmup: Part = 0.0
+    """The share of the training over which the rate rises from 0."""
+
     def __call__(self, position: Position) -> float:
-        """1."""
-        return 1.0
+        """1, but for the rise."""
+        return position.rise(self.warmup)
 
 
 class Step(Schedule):
@@ -81,10 +88,36 @@ class Step(Schedule):
     """Epochs between two steps."""
     factor: Annotated[float, Field(gt=0, le=1)] = 0.5
     """What the rate is multiplied with at each."""
+    warmup: Part = 0.0
+    """The share of the training over which the rate rises from 0."""
 
     def __call__(self, position: Position) -> float:
-        """Factor ^ (epochs done / every)."""
-        return float(self.factor ** (position.epoch // self.every))
+        """Factor ^ (epochs done / every), but for the rise."""
+        return float(self.factor ** (position.epoch // self.every)) * position.rise(self.warmup)
+
+
+class Poly(Schedule):
+    """Fall as (1 - done / all) ^ `power`, to 0 behind the last step.
+
+    Reference: the released code of Vandenhende et al. 2021, which MTPSL takes for PASCAL.
+    """
+
+    summary: ClassVar[str] = "down as a power of what is left of the training"
+
+    power: Annotated[float, Field(gt=0, lt=math.inf)] = 0.9
+    """The power; 0.9 as released, and 1 for a straight line."""
+    per: Literal["epoch", "step"] = "epoch"
+    """How often the rate changes: with every `epoch`, as released, or every `step`."""
+    warmup: Part = 0.0
+    """The share of the training over which the rate rises from 0."""
+
+    def __call__(self, position: Position) -> float:
+        """The factor at a step, above 0."""
+        done = position.step
+        if self.per == "epoch":
+            done = position.epoch * position.steps_per_epoch
+        left = max(0.0, 1 - done / position.total)
+        return float(left**self.power) * position.rise(self.warmup)
 
 
 class Cosine(Schedule):

@@ -63,9 +63,9 @@ class Trainer:
         self.engine.train()
         with listening() as stop:
             while self.epoch < self.config.epochs:
-                for batch in self.clock.watch(self._left()):
-                    result = self.engine.step(batch, self.position())
-                    self._after_step(result, len(batch))
+                for batches in self.clock.watch(self._left()):
+                    result = self.engine.step(batches, self.position())
+                    self._after_step(result, sum(map(len, batches)))
                     if stop.asked or self._is_due():
                         self.save()
                     if stop.asked:
@@ -80,17 +80,24 @@ class Trainer:
 
     def position(self) -> Position:
         """Where the next step is."""
-        config, per_epoch = self.config, len(self.batches)
+        config, per_epoch = self.config, self._steps
         done = self.epoch * per_epoch + self.offset
         if config.steps is not None:
             done = min(done, config.steps)  # the last epoch may have ended early
         return Position(done, per_epoch, config.epochs, config.steps)
 
-    def _left(self) -> Iterator[Batch]:
-        """The batches of the epoch that are left."""
-        position = self.position()
-        batches = self.batches.epoch(self.epoch, self.offset)
-        return islice(batches, position.total - position.step)
+    @property
+    def _steps(self) -> int:
+        """Steps of an epoch; batches at its end that do not fill one are left out."""
+        return len(self.batches) // self.config.accumulate
+
+    def _left(self) -> Iterator[tuple[Batch, ...]]:
+        """The steps of the epoch that are left, each the batches that it takes."""
+        position, parts = self.position(), self.config.accumulate
+        batches = self.batches.epoch(self.epoch, self.offset * parts)
+        steps = min(self._steps - self.offset, position.total - position.step)
+        left = iter(islice(batches, steps * parts))
+        return zip(*[left] * parts, strict=False)
 
     def save(self) -> None:
         """Write the checkpoint `last`."""
@@ -144,7 +151,7 @@ class Trainer:
         self.clock.count(images)
         self.means.add(result)
         position = self.position()
-        last = self.offset == len(self.batches) or position.done
+        last = self.offset == self._steps or position.done
         if position.step % self.config.log_every == 0 or last:
             self.runlog.write("step", self._row(result))
         self.watcher.step(self._progress(), result)

@@ -164,6 +164,7 @@ def augmentation(part: AugmentationPart) -> Augmentation:
     return Augmentation(
         flip=part.flip,
         scales=part.scales,
+        continuous=part.continuous,
         rotate=part.rotate,
         photometric=Photometric() if part.photometric else None,
         paper_geometry=part.paper_geometry,

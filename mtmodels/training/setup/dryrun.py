@@ -49,12 +49,14 @@ class Plan:
 
 def measure(config: Config, data: RunData, parts: Parts, *, notes: tuple[str, ...] = ()) -> Plan:
     """Do a few steps and reckon; `notes` are what the run would say before it begins."""
-    engine, per_epoch = parts.engine, len(parts.loader)
+    engine, accumulate = parts.engine, config.accumulate
+    per_epoch = len(parts.loader) // accumulate
     position = Position(0, per_epoch, config.epochs, config.steps)
-    batches, times = parts.loader.epoch(0), []
-    for batch, _ in zip(batches, range(1 + MEASURED), strict=False):
+    batches, times = iter(parts.loader.epoch(0)), []
+    # A step takes several batches where gradients are added.
+    for *step, _ in zip(*[batches] * accumulate, range(1 + MEASURED), strict=False):
         started = time.perf_counter()
-        engine.step(batch, position)
+        engine.step(step, position)
         times.append(time.perf_counter() - started)
     a_step = sum(times[1:] or times) / len(times[1:] or times)
     steps = position.total

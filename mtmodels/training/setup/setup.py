@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from lightning_fabric import Fabric
 
+from mtdata.errors import UsageError
 from mtdata.reading.loader import Loader
 from mtmodels.methods.base import Method
 from mtmodels.metrics.protocols import metric_for
@@ -19,6 +20,7 @@ from mtmodels.training.setup.beginning import starts
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.loading import load_runs
 from mtmodels.training.setup.making import make, make_method, make_weighting, refusing
+from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.base import Weighting
 
 
@@ -75,7 +77,7 @@ def assemble(config: Config, data: RunData) -> Parts:
     views = config.views.count or method.default_views
     refusing(
         f"method `{config.method.name}` with network `{config.network.name}`",
-        lambda: method.check_batch(config.batch, views, data.size),
+        lambda: method.check_batch(config.batch // config.accumulate, views, data.size),
     )
     refusing(f"method `{config.method.name}`", lambda: view_maker(config, method))
     refusing(
@@ -84,6 +86,7 @@ def assemble(config: Config, data: RunData) -> Parts:
     )
     fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)
+    _check_parts(config, weighting)
     make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)
     _check_schedules(config, method, weighting)
     runs = load_runs(method)
@@ -105,13 +108,24 @@ def make_loader(config: Config, data: RunData) -> Loader:
     """Make the loader of the training images."""
     return Loader(
         data.train,
-        config.batch,
+        config.batch // config.accumulate,
         seed=config.seed,
         shuffle=True,
         drop_last=True,
         workers=config.workers or 0,
         pin_memory=device_of(config.device).type == "cuda",
     )
+
+
+def _check_parts(config: Config, weighting: Weighting) -> None:
+    """Refuse to add gradients that are not those of the whole batch."""
+    if config.accumulate > 1 and not weighting.adds_up:
+        able = [name for name, member in WEIGHTINGS.items() if member.adds_up]
+        raise UsageError(
+            f"`accumulate` should be 1 with the weighting `{config.weighting.name}`, which looks "
+            f"at the gradients or the losses of a whole batch at once; found {config.accumulate}. "
+            f"Leave it out, or choose one of {', '.join(able)}."
+        )
 
 
 def _check_schedules(config: Config, method: Method, weighting: Weighting) -> None:

@@ -1,6 +1,7 @@
 """Augmentation: a function of (seed, epoch, key)."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 
 from mtdata.errors import UsageError
 from mtdata.reading.augment import Augmentation, sample_rng
-from mtdata.reading.geometry import PAPER_SCALES, Crop, Flip, Rotate
+from mtdata.reading.geometry import PAPER_SCALES, Crop, Flip, Paste, Rotate
+from mtdata.tasks.sample import Extent, Sample
 from mtdata.reading.photometric import Photometric
 from tests.fake_split import INVERSE, TASKS, make_sample
 
@@ -64,8 +66,8 @@ def test_paper_geometry_divides_inverse_depth() -> None:
     ("options", "message"),
     [
         ({"flip": 1.5}, "`flip` should be 0 to 1; found 1.5"),
-        ({"scales": (0.5, 1.0)}, "`scales` should be numbers of 1 or more"),
-        ({"scales": ()}, "`scales` should be numbers of 1 or more"),
+        ({"scales": (0.0, 1.0)}, "`scales` should be numbers above 0"),
+        ({"scales": ()}, "`scales` should be numbers above 0"),
         ({"rotate": -3.0}, "`rotate` should be 0 to 180 degrees"),
     ],
 )
@@ -151,3 +153,71 @@ def test_pipelines_that_would_spoil_labels_or_images_are_refused(tmp_path: Path)
         Photometric(pipeline=tmp_path / "gone.yaml")
     with pytest.raises(UsageError, match=r"`hue` should be 0 to 0\.5; found 0\.7"):
         Photometric(hue=0.7)
+
+
+def test_zooms_between_two_are_uniform_and_take_the_same_randomness() -> None:
+    wide = Augmentation(scales=(0.75, 1.25), continuous=True)
+    rngs = [sample_rng(0, 0, f"{i}") for i in range(2000)]
+    zooms = [wide.changes(rng)[0] for rng in rngs]
+    scales = [1 / z.scale if isinstance(z, Paste) else z.scale for z in zooms if hasattr(z, "scale")]
+    assert len(scales) == 2000
+    assert min(scales) < 0.751
+    assert max(scales) > 1.249
+    assert np.mean(scales) == pytest.approx(1.0, abs=0.01)
+    assert 450 < sum(scale < 0.875 for scale in scales) < 550
+    # What is drawn behind the zoom is what it is without one.
+    again = [sample_rng(0, 0, f"{i}") for i in range(2000)]
+    for rng in again:
+        Augmentation().changes(rng)
+    assert all(a.random() == b.random() for a, b in zip(rngs, again, strict=True))
+
+
+def _reference(sample: Sample, scale: float, top: float, left: float) -> np.ndarray:  # type: ignore[type-arg]
+    """Where each class of a label goes that shrinks, pixel by pixel."""
+    height, width = sample.labels["semantic"].shape
+    h, w = int(height * scale), int(width * scale)
+    y, x = int(top * (height - h + 1)), int(left * (width - w + 1))
+    out = np.zeros((height, width), np.uint8)
+    for i in range(h):
+        for j in range(w):
+            row, column = (2 * i + 1) * height // (2 * h), (2 * j + 1) * width // (2 * w)
+            out[y + i, x + j] = sample.labels["semantic"][row, column]
+    return out
+
+
+def test_zooming_out_keeps_the_true_size_and_leaves_padding_without_a_label() -> None:
+    sample = make_sample(size=(24, 32))
+    augment = Augmentation(flip=0.0, scales=(0.75,))
+    _, top, left = sample_rng(0, 0, "k").random(3)
+    out = augment(sample, sample_rng(0, 0, "k"), TASKS)
+    assert out.image.shape == sample.image.shape
+    assert out.extent == Extent(int(top * 7), int(left * 9), 18, 24)
+    outside = np.ones((24, 32), bool)
+    outside[out.extent.part] = False
+    for task in out.valid:
+        assert not out.valid[task][outside].any(), task
+        assert out.valid[task].any(), task
+    np.testing.assert_array_equal(out.labels["semantic"], _reference(sample, 0.75, top, left))
+    seen = out.valid["depth"]
+    # It is further away: 3 metres become 4.
+    assert out.labels["depth"][seen].mean() == pytest.approx(
+        sample.labels["depth"][sample.valid["depth"]].mean() / 0.75, rel=0.02
+    )
+    lengths = np.linalg.norm(out.labels["normals"][out.valid["normals"]], axis=-1)
+    np.testing.assert_allclose(lengths, 1, atol=1e-5)
+
+
+def test_a_padded_image_that_shrinks_and_turns_keeps_its_padding_outside() -> None:
+    padded = make_sample(size=(24, 32))
+    inside = Extent(2, 4, 12, 16)
+    mask = np.zeros((24, 32), bool)
+    mask[inside.part] = True
+    sample = replace(padded, valid={t: v & mask for t, v in padded.valid.items()}, extent=inside)
+    for number in range(20):
+        augment = Augmentation(scales=(0.75, 1.25), continuous=True, rotate=20.0)
+        out = augment(sample, sample_rng(0, number, "k"), TASKS)
+        assert out.extent is not None
+        outside = np.ones((24, 32), bool)
+        outside[out.extent.part] = False
+        for task in out.valid:
+            assert not out.valid[task][outside].any()

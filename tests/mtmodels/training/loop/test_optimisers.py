@@ -51,3 +51,33 @@ def test_the_decay_of_a_group_stands_above_that_of_the_optimiser() -> None:
     made.step()
     torch.testing.assert_close(one.detach(), torch.full((2,), 0.95))
     assert torch.equal(other.detach(), torch.ones(2))
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_decay_may_leave_norms_and_biases_alone(name: str, run: Train, tmp_path: Path) -> None:
+    # What has no gradient moves by its decay alone; fused optimisers skip it, so the groups tell.
+    options = {"weight_decay": 0.1, "decays": "weights"}
+    trainer = run(
+        tmp_path / "run", optimizer={"name": name, "options": options}, weighting={"name": "equal"}
+    )
+    groups = trainer.engine.optimizer.param_groups
+    decays = {group["weight_decay"] for group in groups}
+    assert decays == {0.0, 0.1}
+    for group in groups:
+        assert all((p.ndim < 2) == (group["weight_decay"] == 0) for p in group["params"])
+    everything = [p for group in groups for p in group["params"]]
+    assert len(everything) == len(list(trainer.engine.method.parameters()))
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_groups_of_decay_resume_to_the_last_bit(name: str, run: Train, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "optimizer": {"name": name, "options": {"weight_decay": 0.1, "decays": "weights"}},
+        "schedule": {"name": "poly", "options": {"warmup": 0.2, "per": "step"}},
+        "epochs": 2,
+    }
+    run(tmp_path / "whole", **changes)
+    with pytest.raises(Killed):
+        run(tmp_path / "run", watcher=KillAt(4), checkpoint_every=2, **changes)
+    run(tmp_path / "run", mode="resume", checkpoint_every=2, **changes)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mtmodels.training.loop import SCHEDULES
-from mtmodels.training.loop.schedules import Cosine, Position, Step
+from mtmodels.training.loop.schedules import Constant, Cosine, Poly, Position, Step
 
 
 def at(step: int, steps_per_epoch: int = 10, epochs: int = 20) -> Position:
@@ -72,3 +72,24 @@ def test_progress_goes_from_zero_to_one() -> None:
     assert at(0).progress == 0
     assert at(199).progress == 1
     assert at(199).epoch == 19
+
+
+@pytest.mark.parametrize("per", ["epoch", "step"])
+def test_poly_equals_the_released_formula(per: str) -> None:
+    schedule = Poly.read({"per": per})
+    for step in (0, 7, 10, 99, 100, 199):
+        share = step // 10 / 20 if per == "epoch" else step / 200
+        assert schedule(at(step)) == pytest.approx((1 - share) ** 0.9)
+    assert Poly.read({"power": 1.0, "per": per})(at(100)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("name", [n for n in SCHEDULES if n != "onecycle"])
+def test_a_warm_up_rises_on_a_straight_line_to_the_schedule(name: str) -> None:
+    plain, warm = SCHEDULES[name](), SCHEDULES[name].read({"warmup": 0.1})
+    assert [warm(at(step)) for step in (0,)] == [0.0]
+    rising = [warm(at(step)) for step in range(20)]
+    assert rising == sorted(rising)
+    if name != "cosine":  # whose fall begins behind the rise
+        assert rising[10] == pytest.approx(plain(at(10)) * 10 / 19.9)
+        assert [warm(at(s)) for s in range(20, 200)] == [plain(at(s)) for s in range(20, 200)]
+    assert Constant.read({"warmup": 0.1})(at(199)) == 1.0

@@ -1,0 +1,98 @@
+"""A batch computed in parts: the gradient of the whole, the same steps, the same end."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mtdata.errors import UsageError
+from mtmodels.training.loop.engine import Engine, StepResult, together
+from mtmodels.training.loop.schedules import Position
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runlog import read_rows
+from mtmodels.training.run import prepare
+from mtmodels.training.setup.resolve import resolve
+from mtmodels.training.setup.setup import assemble
+from mtmodels.weightings import WEIGHTINGS
+from tests.mtmodels.training.comparing import assert_same_run
+from tests.mtmodels.training.conftest import Train
+from tests.mtmodels.training.test_resume import KillAt, Killed
+
+IN_PARTS: dict[str, Any] = {"batch": 4, "accumulate": 2, "method": {"name": "sl", "options": {}}}
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_killed_and_resumed(run: Train, tmp_path: Path, step: int) -> None:
+    changes = IN_PARTS | {"steps": 4}
+    run(tmp_path / "whole", **changes)
+    with pytest.raises(Killed):
+        run(tmp_path / "run", watcher=KillAt(step), checkpoint_every=1, **changes)
+    run(tmp_path / "run", mode="resume", checkpoint_every=1, **changes)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_there_are_as_many_steps_as_of_whole_batches(run: Train, tmp_path: Path) -> None:
+    rows = {}
+    for parts in (1, 2):
+        run(tmp_path / str(parts), **IN_PARTS | {"accumulate": parts})
+        rows[parts] = read_rows(RunFolder(tmp_path / str(parts)).metrics, "step")
+    assert [row["step"] for row in rows[1]] == [row["step"] for row in rows[2]]
+    # The first step sees the same images at the same rate.
+    assert rows[1][0]["images"] == rows[2][0]["images"]
+    assert rows[1][0]["lr"] == rows[2][0]["lr"]
+
+
+@pytest.mark.parametrize("weighting", [n for n in WEIGHTINGS if WEIGHTINGS[n].adds_up])
+def test_the_gradient_is_that_of_the_whole_batch(
+    layer: dict[str, Any], tmp_path: Path, weighting: str
+) -> None:
+    """Without batch norm, whose statistics are those of a part, which is what it costs."""
+    options = {"values": {"semantic": 2.0, "depth": 0.5}} if weighting == "fixed" else {}
+    found = {}
+    for parts in (1, 2):
+        changes = IN_PARTS | {
+            "accumulate": parts,
+            "weighting": {"name": weighting, "options": options},
+            "optimizer": {"name": "sgd", "options": {"momentum": 0.0}},
+            "schedule": {"name": "constant"},
+        }
+        job = prepare([layer, changes], out=tmp_path / str(parts), mode="new")
+        made = assemble(job.config, job.data)
+        engine: Engine = made.engine
+        engine.method.eval()
+        batches = [b for b, _ in zip(made.loader.epoch(0), range(parts), strict=False)]
+        result = engine.step(batches, Position(0, 1, 1))
+        found[parts] = (result, [p.detach().clone() for p in engine.method.parameters()])
+    (one, before), (two, after) = found[1], found[2]
+    for a, b in zip(before, after, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    assert one.loss == pytest.approx(two.loss, rel=1e-4)
+    assert one.tasks == pytest.approx(two.tasks, rel=1e-4)
+    assert one.labelled == pytest.approx(two.labelled, rel=1e-4)
+    assert one.images == two.images
+
+
+def test_a_task_that_one_part_lacks_counts_for_all_images() -> None:
+    parts = [
+        StepResult(0.0, 1.0, {"a": 2.0}, {}, {}, 0.0, {"a": 2, "b": 0}, {"a": 3.0}),
+        StepResult(0.0, 3.0, {"a": 4.0, "b": 1.0}, {}, {}, 0.0, {"a": 1, "b": 1}, {"a": 6.0, "b": 5.0}),
+    ]
+    told = together(parts)
+    assert told.loss == 2.0
+    assert told.tasks == {"a": 3.0, "b": 0.5}
+    assert told.images == {"a": 3, "b": 1}
+    assert told.labelled == {"a": 4.0, "b": 5.0}
+    empty = StepResult(0.0, None, {}, {}, {}, 0.0)
+    assert together([empty, empty]).loss is None
+
+
+def test_what_cannot_be_added_is_refused(layer: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="`batch` should be divisible by `accumulate`"):
+        resolve({"batch": 3, "accumulate": 2})
+    for name in ("gradnorm", "pcgrad", "rlw"):
+        job = prepare(
+            [layer, IN_PARTS, {"weighting": {"name": name}}], out=tmp_path / "run", mode="new"
+        )
+        with pytest.raises(UsageError, match=f"`{name}`, which looks at .* choose one of equal"):
+            assemble(job.config, job.data)
