@@ -9,10 +9,10 @@ from mtdata.building.regimes import RegimeSpec
 from tests.fakes import FakeSource
 
 
-def small_store(folder: Path) -> Path:
+def small_store(folder: Path, **options: Any) -> Path:
     """Fourteen images to train on and three to test on, 32x64, all labelled, regime `one`."""
-    path = folder / "fake.h5"
-    build(FakeSource(images=(14, 3), missing=0), path, size=(32, 64), regimes=[RegimeSpec("one")])
+    path, source = folder / "fake.h5", FakeSource(images=(14, 3), missing=0, **options)
+    build(source, path, size=(32, 64), regimes=[RegimeSpec("one")])
     return path
 
 

@@ -106,6 +106,8 @@ def eval_(
                 f"the epoch of this run was chosen on the {one['split']} split: do not compare its "
                 "scores there with runs that were not."
             )
+    for apart in {(one["recipe"], *one["apart"]) for one in found if one.get("apart")}:
+        warn(f"these are no scores of the recipe `{apart[0]}`: {'; '.join(apart[1:])}.")
     if as_json:
         put_json(found[0] if len(found) == 1 else {"run": found[0]["run"], "splits": found})
         return

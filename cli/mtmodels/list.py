@@ -37,7 +37,7 @@ FAMILIES = (
         "mtmodels list methods xtc",
         "mtmodels list recipes nyu-compact --json",
         "mtmodels list networks mine --plugin mine.py",
-        "mtmodels list published 'nyu one'",
+        "mtmodels list recipes mtpsl/table5",
         "mtmodels list published 'nyu one'",
     ),
 )
@@ -48,8 +48,8 @@ FAMILIES = (
 def list_(family: str, name: str | None, *, as_json: bool) -> None:
     """List what there is of a family, or explain one member with its options and their defaults.
 
-    Of published rows, PATTERN holds words of key, data set, protocol, regime, method, network or
-    weighting; a star stands for anything.
+    Of recipes and published rows, PATTERN holds words of the name, data set, protocol, regime,
+    method, network or weighting; a star stands for anything.
     """
     from mtdata.plugins import load_installed
 
@@ -57,6 +57,9 @@ def list_(family: str, name: str | None, *, as_json: bool) -> None:
         _published(name or "", as_json=as_json)
         return
     load_installed()
+    if family == "recipes":
+        _list_recipes(name, as_json=as_json)
+        return
     known = _describe(family)
     if name is None:
         if as_json:
@@ -76,7 +79,6 @@ def _describe(family: str) -> dict[str, dict[str, Any]]:
         "weightings": _weightings,
         "schedules": _schedules,
         "optimisers": _optimisers,
-        "recipes": _recipes,
         "metrics": _metrics,
     }[family]()
 
@@ -134,21 +136,41 @@ def _members(members: Registry[Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _recipes() -> dict[str, dict[str, Any]]:
-    from mtmodels.recipes import all_recipes
+def _list_recipes(pattern: str | None, *, as_json: bool) -> None:
+    """The recipes that a pattern finds, by table; of one name all that is known."""
+    from mtmodels.recipes import by_any_name, matching, table_of
     from mtmodels.scoring.published import published_row
 
-    described: dict[str, dict[str, Any]] = {}
-    for name, recipe in all_recipes().items():
-        row = published_row(recipe.published) if recipe.published else None
-        described[name] = {
+    known = by_any_name()
+    if pattern in known:
+        recipe = known[pattern]
+        row = recipe.rows.get(pattern, recipe.published)
+        entry = {
             "summary": recipe.summary,
             "needs": recipe.needs,
-            "published": recipe.published,
-            "published_scores": None if row is None else row.scores,
+            "names": [one for one in recipe.names if one != pattern] or None,
+            "teachers": dict(recipe.teachers) or None,
+            "published": row,
+            "published_scores": None if row is None else published_row(row).scores,
             "config": dict(recipe.config),
         }
-    return described
+        put_json({"name": pattern, **entry}) if as_json else _print_one(pattern, entry)
+        return
+    found = matching(pattern or "")
+    if not found:
+        raise UnknownNameError("recipe", str(pattern), list(known))
+    if as_json:
+        put_json({name: recipe.summary for name, recipe in found.items()})
+        return
+    wide = max(map(len, found))
+    tables: dict[str, list[str]] = {}
+    for name, recipe in found.items():
+        same = "" if name == recipe.name else f" (as {recipe.name})"
+        tables.setdefault(table_of(name), []).append(f"{name:<{wide}}  {recipe.summary}{same}")
+    for number, (table, lines) in enumerate(tables.items()):
+        click.echo("\n" * (number > 0) + table)
+        for line in lines:
+            click.echo(f"  {line}")
 
 
 def _metrics() -> dict[str, dict[str, Any]]:
@@ -194,19 +216,27 @@ def _published(pattern: str, *, as_json: bool) -> None:
         click.echo(_yaml(known))
         return
     for row in rows:
-        facts = (
+        images = "" if row.images is None else f"{row.images} images of "
+        facts = [
             row.dataset,
             f"regime {row.regime}",
-            size_text(row.size),
+            f"{images}{size_text(row.size)}",
             f"protocol {row.protocol}",
-        )
+            *(f"{task} {how}" for task, how in row.origin.items()),
+            *([f"{row.epochs} epochs"] if row.epochs else []),
+            f"epoch: {row.selection or 'which is not stated'}",
+        ]
         click.echo(f"{row.key}: {', '.join(facts)}")
         scores = [
             f"{task} {metric} {value:.{row.decimals[f'{task}.{metric}']}f}"
             for task, metrics in row.scores.items()
             for metric, value in metrics.items()
         ]
-        click.echo(f"    {', '.join(scores)}")
+        delta = [] if row.delta is None else [f"delta {row.delta:g} %"]
+        click.echo(f"    {', '.join([*scores, *delta])}")
+        for what, text in (("marks", row.marks), ("note", row.note)):
+            if text:
+                click.echo(f"    {what}: {text}")
 
 
 def _plain(value: Any) -> Any:

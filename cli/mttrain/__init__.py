@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from cli.shared.common import entry_point, json_option, paragraph, put_json, say
 from cli.shared.completion import recipes
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
-from cli.shared.options import FILE, device_option, names
+from cli.shared.options import FILE, device_option, names, size
 from cli.shared.plugins import named_plugins_option, tell_plugins, trust_option, use_copies
 from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 HEADINGS = {
     "Data": (
         "data",
+        "size",
         "regime",
         "tasks",
         "keep_unlabelled",
@@ -64,8 +66,62 @@ HEADINGS = {
     ),
     "Machine": ("precision", "device", "devices", "workers", "cache"),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
-    "Configuration": ("recipe", "anyway", "assignments", "plugins", "trust_plugins"),
+    "Configuration": ("recipe", "scale", "anyway", "assignments", "plugins", "trust_plugins"),
 }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a recipe was asked for.
+
+    Args:
+        given: Its name, or a file.
+        scale: What to shrink it by.
+        anyway: Whether to train on a store that it was not made for.
+    """
+
+    given: str
+    scale: float | None
+    anyway: bool
+
+    def scaled(self, size: tuple[int, int] | None = None) -> list[Mapping[str, Any]]:
+        """What lies over the recipe to make it smaller; nothing where it stays."""
+        if self.scale in (None, 1):
+            return []
+        from mtmodels.recipes import load_recipe
+        from mtmodels.recipes.scaling import scaled
+
+        assert self.scale is not None
+        return [scaled(load_recipe(self.given), self.scale, size)]
+
+    def misfits(
+        self, store: "Store", regime: str | None, layers: list[Mapping[str, Any]]
+    ) -> list[str]:
+        """In what the store is not what the recipe was made for; refused unless that is meant."""
+        from mtmodels.recipes import load_recipe
+        from mtmodels.training.setup.resolve import resolve
+
+        recipe, size = load_recipe(self.given), resolve(*layers).size
+        if not self.anyway:
+            recipe.check(store, regime, size=size)
+        return list(recipe.misfits(store, regime, size=size))
+
+    def tell(self, layers: list[Mapping[str, Any]]) -> None:
+        """Say at once that the scores will be no scores of the recipe."""
+        from mtmodels.training.setup.resolve import resolve
+
+        config = resolve(*layers)
+        if not config.recipe.apart:
+            return
+        size = f"images of {config.size[0]}x{config.size[1]}, " if config.size else ""
+        length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
+        say(
+            paragraph(
+                f"Apart from `{config.recipe.name}`: {'; '.join(config.recipe.apart)}. This run "
+                f"has {size}width {config.network.width:g}, {length}; its scores are kept apart "
+                "from the published row."
+            )
+        )
 
 
 @click.command(
@@ -86,6 +142,12 @@ HEADINGS = {
     type=click.Path(),
     metavar="FILE",
     help="Store.  [default: the one in data/, or made-up rooms]",
+)
+@click.option(
+    "--size",
+    type=size(),
+    metavar="HxW",
+    help="Read images smaller than the store has them.  [default: as stored]",
 )
 @click.option(
     "--regime", metavar="NAME|FILE.csv", help="Labels that may be seen.  [default: the store's]"
@@ -191,6 +253,12 @@ HEADINGS = {
     help="Start from a recipe; see `mtmodels list recipes`.",
 )
 @click.option(
+    "--scale",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    metavar="FACTOR",
+    help="Shrink size, width and length of the recipe; scores are then kept apart.",
+)
+@click.option(
     "--set",
     "assignments",
     multiple=True,
@@ -215,6 +283,7 @@ HEADINGS = {
 def mttrain(
     *,
     recipe: str | None,
+    scale: float | None,
     assignments: tuple[str, ...],
     plugins: tuple[str, ...],
     trust_plugins: bool,
@@ -233,6 +302,8 @@ def mttrain(
     """
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
+    if scale is not None and recipe is None:
+        raise UsageError("--scale shrinks a recipe and should come with --recipe; found none.")
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
     if sys.stderr.isatty():
         say("Loading libraries and looking at the data, which takes some seconds.")
@@ -244,7 +315,7 @@ def mttrain(
         mode=mode,
         dry_run=dry_run,
         trust_plugins=trust_plugins,
-        recipe=None if anyway else recipe,
+        asked=Asked(recipe, scale, anyway=anyway) if recipe else None,
     )
     if dry_run:
         from mtmodels.training.run import plan
@@ -281,7 +352,9 @@ def _recipe(given: str, *, trust_plugins: bool) -> Mapping[str, Any]:
     from mtmodels.training.record.plugin_copies import names_of_copies
     from mtmodels.training.record.runfolder import RunFolder
 
-    layer = load_recipe(given).config
+    recipe = load_recipe(given)
+    named = {"recipe": {"name": recipe.name}} if recipe.needs else {}
+    layer = {**recipe.config, **named}
     folder = RunFolder(Path(given).parent)
     if Path(given).name != folder.config.name or not folder.is_run():
         return layer
@@ -297,7 +370,7 @@ def _prepare(
     mode: "Mode",
     dry_run: bool,
     trust_plugins: bool,
-    recipe: str | None,
+    asked: Asked | None,
 ) -> "Job":
     """Everything that can be refused before work begins is refused here."""
     from mtmodels.training.record.runfolder import RunFolder
@@ -310,6 +383,8 @@ def _prepare(
         assert out is not None
         use_copies(out, trust=trust_plugins, named=named_plugins(layers))
         check_members()
+        if asked is not None:
+            layers[1:1] = asked.scaled()
     else:
         config = resolve(*layers)
         tell_plugins(config.plugins)
@@ -321,7 +396,7 @@ def _prepare(
 
             data = str(find_store(may_build=not dry_run))
             layers.append({"data": data})
-        _look_at_store(data, config.regime, recipe)
+        _look_at_store(data, config.regime, layers, asked)
     from mtmodels.training.run import prepare
 
     job = prepare(layers, out=out, mode=looks, trust_plugins=trust_plugins)
@@ -330,19 +405,24 @@ def _prepare(
     return job
 
 
-def _look_at_store(data: str, regime: str | None, recipe: str | None) -> None:
+def _look_at_store(
+    data: str, regime: str | None, layers: list[Mapping[str, Any]], asked: Asked | None
+) -> None:
     """Refuse a store that cannot be read, or that the recipe was not made for, and name it.
 
-    At once: what trains takes seconds to import.
+    At once: what trains takes seconds to import. What keeps the run apart from the recipe's row is
+    said, and goes into the layers.
     """
     from mtdata import open_store
 
     with open_store(data) as store:
-        if recipe is not None:
-            from mtmodels.recipes import load_recipe
-
-            load_recipe(recipe).check(store)
+        if asked is not None:
+            layers[1:1] = asked.scaled(next(iter(store.splits.values())).size)
+            if misfits := asked.misfits(store, regime, layers):
+                layers.append({"recipe": {"misfits": misfits}})
         _tell_store(data, store, regime)
+    if asked is not None:
+        asked.tell(layers)
 
 
 def _tell_store(data: str, store: "Store", regime: str | None) -> None:
@@ -372,6 +452,11 @@ def _tell(finished: "Finished") -> None:
         warn(
             f"the epoch was chosen on {summary['split']}: do not compare these scores with runs "
             "that were not."
+        )
+    if summary.get("apart"):
+        warn(
+            f"these are no scores of the recipe `{summary['recipe']}`: "
+            f"{'; '.join(summary['apart'])}."
         )
     for what, path in finished.files.items():
         say(f"{what:<12}{path}")

@@ -8,7 +8,8 @@ import click
 from mtdata.errors import UsageError
 
 KEYS = {
-    "data": "data", "regime": "regime", "tasks": "tasks", "keep_unlabelled": "keep_unlabelled",
+    "data": "data", "size": "size", "regime": "regime", "tasks": "tasks",
+    "keep_unlabelled": "keep_unlabelled",
     "method": "method.name", "network": "network.name", "width": "network.width",
     "encoder_weights": "network.encoder_weights", "weighting": "weighting.name",
     "epochs": "epochs", "steps": "steps", "batch": "batch", "accumulate": "accumulate", "lr": "lr",

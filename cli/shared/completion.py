@@ -103,4 +103,9 @@ def _recipes() -> list[str]:
     found = sorted(files("mtmodels").joinpath("recipes").iterdir(), key=lambda file: file.name)
     texts = [file.read_text(encoding="utf-8") for file in found if file.name.endswith(".yaml")]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [name for text in texts for name in yaml.load(text, loader)["recipes"]]
+    recipes = [item for text in texts for item in yaml.load(text, loader)["recipes"].items()]
+    return [
+        one
+        for name, entry in recipes
+        for one in (name, *entry.get("also", ()), *entry.get("aliases", ()))
+    ]

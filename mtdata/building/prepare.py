@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.building.request import Request
-from mtdata.building.resize import resize_sample
 from mtdata.errors import MtdataError, SampleError
 from mtdata.sources.base import UNLABELLED_REMEDY
 from mtdata.store.codec import filters
 from mtdata.store.digest import cell_digest
 from mtdata.store.encoder import encode
 from mtdata.store.row import NO_CAMERA, Cell, Row
+from mtdata.tasks.resize import resize_sample
 from mtdata.tasks.sample import Camera, Sample
 from mtdata.tasks.task import Task
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Task
-from mtdata.building.resize import nearest
 from mtdata.inspecting.pictures import Panel
+from mtdata.tasks.resize import nearest
 from mtmodels.predicting.mapper import MappedPair, Mapper
 from mtmodels.predicting.picture import as_png, heat, shown, side_by_side
 

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from mtdata import Task
-from mtdata.building.resize import nearest, resize_image
 from mtdata.inspecting.pictures import (
     Panel,
     Picture,
@@ -19,6 +18,7 @@ from mtdata.inspecting.pictures import (
     swatches,
     title,
 )
+from mtdata.tasks.resize import nearest, resize_image
 
 SIDE = 480
 """Pixels of the longer side of what is drawn; a panel is not larger."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Task
-from mtdata.building.resize import resize_image
+from mtdata.tasks.resize import resize_image
 from mtmodels.errors import PredictionError
 from mtmodels.networks.base import Network
 from mtmodels.predicting.attention import Mask, masks_of

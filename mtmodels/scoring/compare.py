@@ -164,7 +164,8 @@ def _against(
         why = runs[0].facts.differences(row.facts, [t for t in _tasks(runs) if t in row.scores])
         if row.classes is not None and classes.get("semantic", row.classes) != row.classes:
             why = (*why, f"{classes['semantic']} classes in place of {row.classes}")
-        yield row, why
+        told = [f"{reason} ({run.name})" for run in runs for reason in run.apart]
+        yield row, (*why, *dict.fromkeys(told))
 
 
 def _tasks(runs: Sequence[RunScores]) -> list[str]:
@@ -242,7 +243,7 @@ def _baseline_entry(runs: Sequence[RunScores], baseline: Baseline, why: Sequence
         scores=baseline.scores,
         std={},
         delta=Spread(0.0),
-        note="; ".join([*([first.note] if first.note else []), *_beside(why)]),
+        note="; ".join([*_note(first), *_beside(why)]),
         budget=first.budget,
     )
 
@@ -259,7 +260,7 @@ def _entry(runs: Sequence[RunScores], baseline: Baseline | None) -> Entry:
         scores=means,
         std=std,
         delta=Spread.of(known) if len(known) == len(runs) else None,
-        note=first.note,
+        note="; ".join(_note(first)),
         budget=first.budget,
     )
 
@@ -279,6 +280,12 @@ def _published_entry(row: Row, baseline: Baseline | None, why: Sequence[str] = (
         note=" ".join([*_beside(why), *([row.note] if row.note else [])]),
         budget=budget,
     )
+
+
+def _note(run: RunScores) -> list[str]:
+    """What to know before a run is quoted."""
+    apart = [f"apart from published rows: {', '.join(run.apart)}"] if run.apart else []
+    return [*([run.note] if run.note else []), *apart]
 
 
 def _beside(why: Sequence[str]) -> list[str]:

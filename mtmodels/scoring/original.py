@@ -78,6 +78,12 @@ def check_scorable(protocol: str, dataset: Dataset, store: Store) -> None:
     if at == "stored":
         return
     split = store.splits[dataset.split.name]
+    if dataset.size != split.size:
+        raise UsageError(
+            f"the protocol `{protocol}` should score {_WANTED[at]}; found {store.path} read at "
+            f"{dataset.size[0]}x{dataset.size[1]} of {split.size[0]}x{split.size[1]}. Leave --size "
+            "out, or choose another --protocol."
+        )
     rows = dataset.rows
     stored, crops, sources = split.sizes[rows], split.crops[rows], split.source_sizes[rows]
     lost = (stored < crops[:, 2:]).any(1)

@@ -13,7 +13,8 @@ from mtmodels.scoring.facts import Facts
 
 _FOLDER = "published_tables"
 _FIELDS = ("dataset", "protocol", "regime", "method", "network", "weighting", "classes",
-           "split", "images", "size", "units", "origin", "epochs")  # fmt: skip
+           "split", "images", "size", "units", "origin", "epochs", "selection", "marks",
+           "trained")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,12 @@ class Row:
         units: Units of depth.
         origin: Where labels come from that can come from several places.
         epochs: Of the training, where they are stated.
+        selection: Which epoch is scored; empty where the paper does not say.
+        marks: What the caption says of the row, and what of that is unclear.
+        trained: Whether the paper trained it itself; false where it quotes another one.
         parameters: Number of parameters, where it is printed.
-        delta: The printed delta, in percent.
-        baseline: Key of the row that the delta is against.
+        delta: The printed delta, in percent; of a row without scores all that is printed.
+        baseline: Key of the row that the delta is against; None where no table has it.
         note: What to know before it is quoted.
     """
 
@@ -66,6 +70,9 @@ class Row:
     units: Mapping[str, str] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
     epochs: int | None = None
+    selection: str = ""
+    marks: str = ""
+    trained: bool = True
     parameters: int | None = None
     delta: float | None = None
     baseline: str | None = None
@@ -194,7 +201,9 @@ def _row(paper: Mapping[str, Any], table: Mapping[str, Any], row: Mapping[str, A
         printed=row.get("printed", {}),
         parameters=row.get("parameters"),
         delta=row.get("delta"),
-        baseline=_baseline(paper["paper"], table) if "delta" in row else None,
+        baseline=_baseline(paper["paper"], table)
+        if "delta" in row and "baseline" in table
+        else None,
         note=" ".join(x for x in (row.get("note"), table.get("note")) if x),
         **given,
     )

@@ -34,6 +34,7 @@ class RunScores:
         seed: The seed.
         note: What to know before it is quoted (a selection on the split that is scored).
         steps: The steps of the training, where they are known.
+        apart: Why the scores do not stand for the published row that the run was about.
         settings: All else that seeds of one entry share: the digest of the store, epochs, batch.
     """
 
@@ -54,6 +55,7 @@ class RunScores:
     seed: int | None = None
     note: str = ""
     steps: int | None = None
+    apart: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -100,7 +102,12 @@ class RunScores:
     def entry(self) -> tuple[str, ...]:
         """Runs of a table that agree in this are seeds of one entry."""
         facts = (self.method, self.network, self.weighting, self.regime, self.note)
-        return (*facts, repr(sorted(self.scores)), repr(sorted(self.settings.items())))
+        return (
+            *facts,
+            repr(list(self.apart)),
+            repr(sorted(self.scores)),
+            repr(sorted(self.settings.items())),
+        )
 
 
 def by_entry(runs: Sequence[RunScores]) -> list[list[RunScores]]:

@@ -120,6 +120,20 @@ class ViewsPart(Part):
     flip: Annotated[Number, Field(ge=0, le=1)] = 0.0
 
 
+class RecipePart(Part):
+    """The recipe that a run began with, and what keeps its scores apart from the published ones."""
+
+    name: str | None = None
+    scale: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    misfits: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """Why scores of the run do not stand for the row of the recipe; empty where they may."""
+        scaled = () if self.scale == 1 else (f"--scale {self.scale:g} of the recipe",)
+        return (*scaled, *self.misfits)
+
+
 class Config(Part):
     """All that decides how a run goes.
 
@@ -128,6 +142,7 @@ class Config(Part):
     """
 
     data: str | None = None
+    size: Annotated[tuple[Positive, Positive] | None, BeforeValidator(_tuple)] = None
     regime: str | None = None
     tasks: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
     network: NetworkPart = NetworkPart()
@@ -160,6 +175,7 @@ class Config(Part):
     log_every: Positive = 10
     checkpoint_every: Positive | None = None
     plugins: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    recipe: RecipePart = RecipePart()
 
     @model_validator(mode="before")
     @classmethod

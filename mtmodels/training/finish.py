@@ -9,7 +9,7 @@ from mtdata.reading.dataset import Dataset
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.scores import to_json
 from mtmodels.scoring.evaluate import Evaluation
-from mtmodels.training.config import Config
+from mtmodels.training.config import Config, RecipePart
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint
@@ -100,6 +100,14 @@ def _write_scores(
     return path
 
 
+def apart_text(recipe: RecipePart) -> str:
+    """Why scores do not stand for the row of a recipe; empty where they may."""
+    if not recipe.apart:
+        return ""
+    name = f"`{recipe.name}`" if recipe.name else "its recipe"
+    return f"Scores apart from those of {name}: {'; '.join(recipe.apart)}."
+
+
 HOLDOUT = "holdout"
 """What scores of a hold-out are called where others have the name of a split."""
 
@@ -108,6 +116,8 @@ def scored_split(
     dataset: Dataset, splits: Chosen, config: Config, *, chosen: bool = True
 ) -> dict[str, Any]:
     """What scores are of: `split`, `role`, and `selected_on` where splits chose the checkpoint.
+
+    Where they do not stand for the row of a recipe, `recipe` and, `apart`, why not.
 
     Args:
         dataset: What was scored.
@@ -124,7 +134,12 @@ def scored_split(
     selected_on = splits.selected_on(config.select)
     if config.select == "holdout" and where["split"] == HOLDOUT:
         selected_on = (HOLDOUT,)
-    return where | ({"selected_on": "+".join(selected_on)} if selected_on and chosen else {})
+    apart = config.recipe.apart
+    return (
+        where
+        | ({"selected_on": "+".join(selected_on)} if selected_on and chosen else {})
+        | ({"recipe": config.recipe.name, "apart": list(apart)} if apart else {})
+    )
 
 
 def _summary(
@@ -157,6 +172,13 @@ def _summary(
     } | scored_split(of, data.splits, config)
 
 
+def _warning(config: Config, data: RunData) -> str | None:
+    """What a reader has to know before believing a number; None where there is nothing."""
+    chose = ON_TEST if config.select == "paper" else None if data.splits.test else ON_SELECTION
+    told = [part for part in (apart_text(config.recipe), chose) if part]
+    return " ".join(told) or None
+
+
 def _report(
     config: Config,
     data: RunData,
@@ -177,5 +199,5 @@ def _report(
         config=config.to_yaml(),
         curves=folder.curves,
         pictures=pictures,
-        warning=ON_TEST if config.select == "paper" else None if data.splits.test else ON_SELECTION,
+        warning=_warning(config, data),
     )

@@ -14,7 +14,7 @@ from mtmodels.training.config import Config
 from mtmodels.training.finish import HOLDOUT, scored_split
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.runfolder import write_json
-from mtmodels.training.setup.data import visible_digest
+from mtmodels.training.setup.data import at_size, visible_digest
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.setup import make_fabric
@@ -33,6 +33,7 @@ APART = frozenset(
             "checkpoint_every",
         ),  # no score depends on them
         "plugins",  # what is in them counts, not where they were
+        *("size", "recipe"),  # a table names them, or says why a run stands apart
     }
 )
 
@@ -86,7 +87,8 @@ def rescore(
     with run.open_store(data) as store:
         tasks = run_tasks(run, store)
         splits = choose_splits(config, store)
-        datasets = _datasets(run, store, splits, split)
+        whole = _datasets(run, store, splits, split)
+        datasets = [at_size(dataset, config.size) for dataset in whole]
         under = protocol or config.protocol
         for dataset in datasets:
             check_scorable(under, dataset, store)
@@ -164,6 +166,7 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
             "seed": config.seed,
             "steps": run.steps,
             "note": _note(scored),
+            "apart": config.recipe.apart,
             **_settings(config),
             "plugins": [one.get("sha256", one["name"]) for one in run.facts.get("plugins", [])],
         }

@@ -219,7 +219,7 @@ def _claim(
     runs: Mapping[str, Mapping[str, str]],
 ) -> bool:
     """Take the folder; returns whether there is a run in it to continue."""
-    folder, facts = job.folder, store_facts(job.data.store)
+    folder, facts = job.folder, store_facts(job.data.store, job.config.size)
     goes_on = folder.check(mode)
     if goes_on and folder.config.is_file():
         _check_same_data(folder, facts, job.data)

@@ -164,7 +164,7 @@ class Engine:
     def _decaying(self, groups: Sequence[ParameterGroup]) -> list[ParameterGroup]:
         """The groups, each in two where weight decay is for weights alone."""
         part = self.config.optimizer
-        if OPTIMISERS[part.name](**part.options).decays == "all":
+        if OPTIMISERS[part.name].read(part.options).decays == "all":
             return list(groups)
         found = []
         for group in groups:
@@ -183,7 +183,7 @@ class Engine:
             for group in self.groups
         ]
         part = self.config.optimizer
-        chosen = OPTIMISERS[part.name](**part.options)
+        chosen = OPTIMISERS[part.name].read(part.options)
         fused = can_fuse(self.fabric.device, self.config.precision)
         return chosen.make(groups, lr=self.config.lr, fused=fused)
 

@@ -17,6 +17,7 @@ from mtdata.reading.dataset import Dataset
 from mtdata.reading.holdout import holdout
 from mtdata.reading.memory import cores
 from mtdata.reading.photometric import Photometric
+from mtdata.reading.smaller import Smaller
 from mtdata.store import Split
 from mtmodels.methods import METHODS
 from mtmodels.training.config import AugmentationPart, Config
@@ -99,9 +100,23 @@ def open_data(config: Config) -> RunData:
     if not scored:
         assert held is not None  # `choose_splits` refuses a store with nothing to score
         scored = (held,)
+    train, scored = at_size(train, config.size), tuple(at_size(d, config.size) for d in scored)
+    held = None if held is None else at_size(held, config.size)
     data = RunData(store, tasks, regime, train, held, scored, splits, left_out, visible)
     _check(data, config)
     return cached(data) if config.cache == "memory" else data
+
+
+def at_size(dataset: Dataset, size: tuple[int, int] | None) -> Dataset:
+    """A dataset that is read at a smaller size; as it is where that is its own, or None.
+
+    Raises:
+        UsageError: where the size is larger.
+    """
+    if size in (None, dataset.size):
+        return dataset
+    assert size is not None
+    return replace(dataset, split=Smaller(dataset.split, size, dataset.tasks))
 
 
 def visible_digest(dataset: Dataset) -> str:
@@ -122,8 +137,9 @@ def cached(data: RunData) -> RunData:
     """
     if not isinstance(data.train.split, Split):
         raise UsageError(
-            f"--cache memory should be given one training split; found {data.train.split.name}. "
-            "Name one with --train-on, or leave --cache out."
+            f"--cache memory should be given one training split at the size of the store; found "
+            f"{data.train.split.name} at {data.size[0]}x{data.size[1]}. Name one with --train-on, "
+            "build a smaller store in place of --size and --scale, or leave --cache out."
         )
     if data.held is None or data.held.split is not data.train.split:
         cache, (train,) = share_memory(data.train)
@@ -183,13 +199,19 @@ def default_out(config: Config, dataset: str, regime: str) -> Path:
     return Path("runs") / name
 
 
-def store_facts(store: Store) -> dict[str, Any]:
+def store_facts(store: Store, size: tuple[int, int] | None = None) -> dict[str, Any]:
     """Name, digests and tasks of a store, with names and colours of classes, and `image_size`.
 
     `image_size` is the median height and width of the training images, without their padding.
+
+    Args:
+        store: The store.
+        size: What it is read at; None for its own.
     """
-    trains = [split.sizes for split in store.splits.values() if split.role == "train"]
-    sizes = np.concatenate(trains)
+    trains = [split for split in store.splits.values() if split.role == "train"]
+    sizes = np.concatenate([split.sizes for split in trains])
+    if size is not None:
+        sizes = sizes * np.array(size) / np.array(trains[0].size)
     return {
         "dataset": store.dataset_name,
         "content_digest": store.content_digest,

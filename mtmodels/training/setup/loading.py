@@ -96,7 +96,7 @@ class TrainedRun:
         if data is None and "tasks" in facts:
             return facts
         with self.open_store(data) as store:
-            return store_facts(store)
+            return store_facts(store, self.config.size)
 
     def open_store(self, data: Path | None = None) -> Store:
         """The store of the run, or another one.

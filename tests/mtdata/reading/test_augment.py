@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
 from mtdata.reading.augment import Augmentation, sample_rng
 from mtdata.reading.geometry import PAPER_SCALES, Crop, Flip, Paste, Rotate
-from mtdata.tasks.sample import Extent, Sample
 from mtdata.reading.photometric import Photometric
+from mtdata.tasks.sample import Extent, Sample
 from tests.fake_split import INVERSE, TASKS, make_sample
 
 
@@ -159,7 +160,9 @@ def test_zooms_between_two_are_uniform_and_take_the_same_randomness() -> None:
     wide = Augmentation(scales=(0.75, 1.25), continuous=True)
     rngs = [sample_rng(0, 0, f"{i}") for i in range(2000)]
     zooms = [wide.changes(rng)[0] for rng in rngs]
-    scales = [1 / z.scale if isinstance(z, Paste) else z.scale for z in zooms if hasattr(z, "scale")]
+    scales = [
+        1 / z.scale if isinstance(z, Paste) else z.scale for z in zooms if hasattr(z, "scale")
+    ]
     assert len(scales) == 2000
     assert min(scales) < 0.751
     assert max(scales) > 1.249
@@ -172,7 +175,7 @@ def test_zooms_between_two_are_uniform_and_take_the_same_randomness() -> None:
     assert all(a.random() == b.random() for a, b in zip(rngs, again, strict=True))
 
 
-def _reference(sample: Sample, scale: float, top: float, left: float) -> np.ndarray:  # type: ignore[type-arg]
+def _reference(sample: Sample, scale: float, top: float, left: float) -> NDArray[np.uint8]:
     """Where each class of a label goes that shrinks, pixel by pixel."""
     height, width = sample.labels["semantic"].shape
     h, w = int(height * scale), int(width * scale)

@@ -76,7 +76,9 @@ def test_the_gradient_is_that_of_the_whole_batch(
 def test_a_task_that_one_part_lacks_counts_for_all_images() -> None:
     parts = [
         StepResult(0.0, 1.0, {"a": 2.0}, {}, {}, 0.0, {"a": 2, "b": 0}, {"a": 3.0}),
-        StepResult(0.0, 3.0, {"a": 4.0, "b": 1.0}, {}, {}, 0.0, {"a": 1, "b": 1}, {"a": 6.0, "b": 5.0}),
+        StepResult(
+            0.0, 3.0, {"a": 4.0, "b": 1.0}, {}, {}, 0.0, {"a": 1, "b": 1}, {"a": 6.0, "b": 5.0}
+        ),
     ]
     told = together(parts)
     assert told.loss == 2.0

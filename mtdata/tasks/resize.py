@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.tasks.kinds import Kind
-from mtdata.tasks.sample import Sample
+from mtdata.tasks.sample import Extent, Sample
 
 
 def resize_sample(sample: Sample, size: tuple[int, int], kinds: Mapping[str, Kind]) -> Sample:
@@ -27,7 +27,16 @@ def resize_sample(sample: Sample, size: tuple[int, int], kinds: Mapping[str, Kin
     }
     camera = sample.camera and sample.camera.scale(size[1] / before[1], size[0] / before[0])
     image = resize_image(sample.image, size)
-    return replace(sample, image=image, labels=labels, valid=valid, camera=camera)
+    extent = sample.extent and _resize_extent(sample.extent, before, size)
+    return replace(sample, image=image, labels=labels, valid=valid, camera=camera, extent=extent)
+
+
+def _resize_extent(extent: Extent, before: tuple[int, int], size: tuple[int, int]) -> Extent:
+    """The smallest box of whole pixels that holds the true image."""
+    top, left = (extent.top * size[0] // before[0], extent.left * size[1] // before[1])
+    bottom = -(-(extent.top + extent.height) * size[0] // before[0])
+    right = -(-(extent.left + extent.width) * size[1] // before[1])
+    return Extent(top, left, bottom - top, right - left)
 
 
 def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mtdata.building.resize import nearest, resize_image, resize_sample
 from mtdata.tasks.kinds import Depth, Normals
+from mtdata.tasks.resize import nearest, resize_image, resize_sample
 from mtdata.tasks.sample import Camera, Sample
 
 KINDS = {"depth": Depth(), "normals": Normals()}
