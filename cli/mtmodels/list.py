@@ -142,7 +142,7 @@ def _list_recipes(pattern: str | None, *, as_json: bool) -> None:
     from mtmodels.scoring.published import published_row
 
     known = by_any_name()
-    if pattern in known:
+    if pattern is not None and pattern in known:
         recipe = known[pattern]
         row = recipe.rows.get(pattern, recipe.published)
         entry = {

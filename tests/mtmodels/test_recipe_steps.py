@@ -51,6 +51,7 @@ def small(recipe: Recipe, folder: Path) -> dict[str, Any]:
         "data": str(store_of(recipe, folder)),
         "network": {"width": NARROW, "encoder_weights": None},
         "method": {"name": config.method.name, "options": options},
+        "regime": config.regime or "full",
         "batch": 2,
         "steps": 2,
         "workers": 0,

@@ -361,3 +361,31 @@ def test_renders_for_terminal_markdown_and_json() -> None:
 def test_needs_no_torch() -> None:
     code = "import sys, mtmodels.scoring.compare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("apart", [("--scale 0.25 of the recipe",), ("images 30 in place of 795",)])
+def test_a_run_apart_from_its_recipe_stands_beside_no_published_row(apart: tuple[str, ...]) -> None:
+    """Even where size, split and protocol are those of the row."""
+    request = Request(published=True)
+    beside, *_ = compare([run("a")], request)
+    assert any(entry.published for entry in beside.entries)
+    table, *others = compare([run("a", apart=apart), run("b")], request)
+    assert [entry.name for entry in table.entries] == ["a", "b"]
+    assert table.entries[0].note == f"apart from published rows: {apart[0]}"
+    assert others
+    for other in others:
+        assert all(entry.published for entry in other.entries)
+        assert f"{apart[0]} (a)" in other.remarks[0]
+    row = published_row("xtasc-net/III/Base ST-Net")
+    with pytest.raises(UsageError, match=r"a baseline|the baseline") as caught:
+        compare([run("a", apart=apart)], Request(baseline=row))
+    assert apart[0] in str(caught.value)
+    anyway = only(compare([run("a", apart=apart)], Request(published=True, anyway=True)))
+    notes = [entry.note for entry in anyway.entries if entry.published]
+    assert notes
+    assert all(apart[0] in note for note in notes)
+
+
+def test_runs_that_are_apart_are_no_seeds_of_those_that_are_not() -> None:
+    table = only(compare([run("a"), run("b", seed=1, apart=("--scale 0.5 of the recipe",))]))
+    assert [entry.name for entry in table.entries] == ["a", "b"]

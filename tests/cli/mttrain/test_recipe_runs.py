@@ -1,0 +1,162 @@
+"""Recipes through the command: what is checked, what is said, what is kept apart."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from cli.mtmodels import mtmodels
+from cli.mttrain import mttrain
+from cli.shared.common import run
+from tests.paper_stores import paper_store
+
+Captured = pytest.CaptureFixture[str]
+NARROW = ["--width", "0.0625", "--steps", "2", "--batch", "2", "--workers", "0"]
+
+
+@pytest.fixture(scope="module")
+def nyu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return paper_store(tmp_path_factory.mktemp("nyu"), "nyu", classes=13)
+
+
+def told(capsys: Captured) -> str:
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_a_store_that_does_not_fit_is_refused_before_anything_is_written(
+    nyu: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    arguments = [
+        "--recipe",
+        "mtpsl/table2/one/sl",
+        "--data",
+        str(nyu),
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    assert run(mttrain, [*arguments, *NARROW]) == 2
+    message = told(capsys)
+    for part in (
+        "images 8 in place of 795",
+        "size 32x64 in place of 288x384",
+        "regime `one` (drawn) in place of nyuv2_onelabel.pth",
+        "mtdata regime add STORE --kind import --from nyuv2_onelabel.pth --name one",
+        "--anyway",
+    ):
+        assert part in message
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_run_that_was_let_through_is_kept_apart_everywhere(
+    nyu: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    out = tmp_path / "r"
+    arguments = ["--recipe", "mtpsl/table2/one/sl", "--data", str(nyu), "--out", str(out)]
+    assert run(mttrain, [*arguments, *NARROW, "--anyway", "--json"]) == 0
+    printed = capsys.readouterr()
+    reason = "regime `one` (drawn) in place of nyuv2_onelabel.pth"
+    first = " ".join(printed.err.split())
+    assert "Apart from `mtpsl/table2/one/sl`" in first
+    assert first.index("Apart from") < first.index("Images: 8")
+    summary = json.loads(printed.out)
+    assert reason in summary["apart"]
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert config["recipe"]["name"] == "mtpsl/table2/one/sl"
+    assert reason in config["recipe"]["misfits"]
+    assert reason in json.loads((out / "scores" / "val-mtpsl.json").read_text())["apart"]
+    assert "Scores apart from those of" in (out / "report.html").read_text()
+    assert run(mtmodels, ["eval", str(out)]) == 0
+    assert "no scores of the recipe `mtpsl/table2/one/sl`" in told(capsys)
+    assert run(mtmodels, ["compare", str(out), "--protocol", "mtpsl", "--published", "--json"]) == 0
+    table, *others = json.loads(capsys.readouterr().out)["tables"]
+    assert [entry["published"] for entry in table["entries"]] == [False]
+    assert reason in table["entries"][0]["note"]
+    assert all(entry["published"] for other in others for entry in other["entries"])
+    # It goes on as it is, without the word and with it.
+    assert run(mttrain, [*arguments, *NARROW, "--resume"]) == 0
+    assert run(mttrain, ["--out", str(out), "--resume"]) == 0
+
+
+@pytest.mark.parametrize("recipe", ["xtasc/table3/xtasc-net", "mtpsl/table6/random/ours"])
+def test_scale_shrinks_all_together_and_says_so(
+    nyu: Path, tmp_path: Path, recipe: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "r"
+    arguments = ["--recipe", recipe, "--scale", "0.0625", "--data", str(nyu), "--out", str(out)]
+    few = ["--epochs", "1", "--workers", "0", "--anyway"]
+    assert run(mttrain, [*arguments, *few]) == 0
+    first = told(capsys)
+    assert "--scale 0.0625 of the recipe" in first
+    assert "images of 32x32" in first
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert config["size"] == [32, 32]
+    assert config["network"]["width"] == 0.0625
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["size"] == [32, 32]
+    assert manifest["store"]["image_size"] == [32, 32]
+    score: dict[str, Any] = json.loads(next((out / "scores").glob("*.json")).read_text())
+    assert "--scale 0.0625 of the recipe" in score["apart"]
+    assert run(mtmodels, ["eval", str(out), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (
+        again["scores"]
+        == json.loads((out / "scores" / f"val-{again['protocol']}.json").read_text())["scores"]
+    )
+    assert run(mtmodels, ["compare", str(out)]) == 0
+    assert "--scale 0.0625 of the recipe" in " ".join(capsys.readouterr().out.split())
+    assert run(mttrain, [*arguments, *few, "--resume"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scale", "0.5", "--method", "sl"], "--scale shrinks a recipe"),
+        (["--recipe", "nyu-compact", "--scale", "1.5"], "1.5 is not in the range"),
+        (["--recipe", "mtpsl/table2/one/our"], "Did you mean `mtpsl/table2/one/ours`?"),
+        (["--size", "64x64"], "`size` should be at most that of the store, 32x64"),
+        (["--size", "32x32", "--cache", "memory"], "build a smaller store in place of --size"),
+        (["--recipe", "xtasc/table4/kd4mtl", "--anyway"], "`teachers` should"),
+    ],
+)
+def test_what_cannot_be_is_one_paragraph(
+    nyu: Path, tmp_path: Path, arguments: list[str], words: str, capsys: Captured
+) -> None:
+    out = ["--data", str(nyu), "--out", str(tmp_path / "r"), "--workers", "0"]
+    assert run(mttrain, [*arguments, *out]) == 2
+    assert words in told(capsys)
+    assert not (tmp_path / "r").exists()
+
+
+def test_recipes_are_listed_by_table_and_by_words(capsys: Captured) -> None:
+    assert run(mtmodels, ["list", "recipes", "mtpsl/table6"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("mtpsl/table6\n  mtpsl/table6/one/sl")
+    assert "(as mtpsl/table2/one/ours)" in text
+    assert run(mtmodels, ["list", "recipes", "mtpsl-nyu-one-mtpsl"]) == 0
+    text = capsys.readouterr().out
+    assert "mtpsl/table6/one/ours" in text
+    assert "30.36" in text
+    assert run(mtmodels, ["list", "recipes", "gradnorm nyu", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {
+        "mtpsl/table5/gradnorm",
+        "xtasc/table8/xtasc-net/gradnorm",
+    }
+    assert run(mtmodels, ["list", "recipes", "no-such-thing"]) == 2
+
+
+def test_published_rows_are_told_whole(capsys: Captured) -> None:
+    assert run(mtmodels, ["list", "published", "xtasc-net/IV/*"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) > 100
+    text = "\n".join(lines)
+    for part in (
+        "654 images of 288x384",
+        "epoch: lowest loss on the split that is scored",
+        "marks: star, which the caption explains twice",
+        "semantic miou 17.01",
+    ):
+        assert part in text
