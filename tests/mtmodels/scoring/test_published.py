@@ -141,7 +141,7 @@ def test_a_pattern_finds_rows_by_words() -> None:
 
 def test_repeated_rows_stand_once() -> None:
     rows = once(published(dataset="nyu", protocol="mtpsl", regime="random", method="sl"))
-    assert [row.key for row in rows] == ["jtr/NYU/SL"]
+    assert [row.key for row in rows] == ["jtr/NYU/SL", "mtpsl/scripts NYU/random STL"]
     assert rows[0].note == "Copied from MTPSL. Also mtpsl/2/random SL, mtpsl/6/random SL."
 
 
