@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from mtmodels.methods import METHODS
-from mtmodels.networks import NETWORKS
 from mtmodels.options import options_of
 from mtmodels.recipes import Recipe, all_recipes
 from mtmodels.training.loop.schedules import Position
@@ -89,8 +88,6 @@ def steps(recipe: Recipe, folder: Path) -> list[dict[str, float]]:
 @pytest.mark.parametrize("name", ALL)
 def test_two_steps(name: str, folder: Path) -> None:
     config = resolve(ALL[name].config)
-    if config.network.name not in NETWORKS:
-        pytest.skip(f"needs the network {config.network.name}")
     found = steps(ALL[name], folder)
     assert len(found) == 2
     assert all(np.isfinite(value) for terms in found for value in terms.values())
