@@ -10,9 +10,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtdata.building.resize import nearest
 from mtdata.errors import UsageError
 from mtdata.inspecting.pictures import Panel, depth_limits
+from mtdata.tasks.resize import nearest
 from mtdata.tasks.task import Task
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Attention
