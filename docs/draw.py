@@ -48,7 +48,7 @@ BUILD_STEPS: Mapping[str, str] = {
 }
 """Which functions are drawn, and what a reader may be looking for at each."""
 
-TRAIN = "mttrain --method ssl --network unet-resnet18 --regime one --epochs 1"
+TRAIN = "mttrain --method ssl --network unet --regime one --epochs 1"
 TRAIN_STEPS: Mapping[str, str] = {
     "cli/shared/common.py:run": "an error becomes an exit code here",
     "cli/mttrain/__init__.py:mttrain": "",
@@ -72,7 +72,7 @@ TRAIN_STEPS: Mapping[str, str] = {
     "mtmodels/training/loop/viewing.py:ViewMaker.__call__": "",
     "mtmodels/methods/ssl.py:SSL.forward": "a new method goes here",
     "mtmodels/methods/views.py:Views.predict": "",
-    "mtmodels/networks/unet.py:UNetResNet18.forward": "a new network goes here",
+    "mtmodels/networks/unet.py:UNet.forward": "a new network goes here",
     "mtmodels/methods/parts/crop_consistency.py:crop_terms": "",
     "mtmodels/methods/parts/supervision.py:Supervision.terms": "",
     "mtmodels/methods/parts/supervision.py:Supervision.loss": "no label, no loss",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mtmodels.metrics.base import Metric
     from mtmodels.networks import NETWORKS
     from mtmodels.networks.base import EncoderOptions, Network, NetworkOptions, Output
+    from mtmodels.networks.encoders import ENCODERS
+    from mtmodels.networks.encoders.base import Encoder
     from mtmodels.options import Factor, Options, Positive, Share, Weight
     from mtmodels.predicting.opening import load
     from mtmodels.predicting.predictor import Predictor
@@ -36,6 +38,8 @@ _HOME = {
         "mtmodels.metrics.base": ("Metric",),
         "mtmodels.networks": ("NETWORKS",),
         "mtmodels.networks.base": ("EncoderOptions", "Network", "NetworkOptions", "Output"),
+        "mtmodels.networks.encoders": ("ENCODERS",),
+        "mtmodels.networks.encoders.base": ("Encoder",),
         "mtmodels.options": ("Factor", "Options", "Positive", "Share", "Weight"),
         "mtmodels.predicting.opening": ("load",),
         "mtmodels.predicting.predictor": ("Predictor",),
@@ -53,10 +57,12 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "ENCODERS",
     "METHODS",
     "METRICS",
     "NETWORKS",
     "WEIGHTINGS",
+    "Encoder",
     "EncoderOptions",
     "Factor",
     "Method",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FAMILIES = (
     "methods",
     "networks",
+    "encoders",
     "weightings",
     "schedules",
     "optimisers",
@@ -76,6 +77,7 @@ def _describe(family: str) -> dict[str, dict[str, Any]]:
     return {
         "methods": _methods,
         "networks": _networks,
+        "encoders": _encoders,
         "weightings": _weightings,
         "schedules": _schedules,
         "optimisers": _optimisers,
@@ -99,6 +101,12 @@ def _networks() -> dict[str, dict[str, Any]]:
     for name, entry in described.items():
         entry["sizes"] = f"height and width divisible by {NETWORKS[name].stride}"
     return described
+
+
+def _encoders() -> dict[str, dict[str, Any]]:
+    from mtmodels.networks.encoders import ENCODERS
+
+    return _members(ENCODERS)
 
 
 def _weightings() -> dict[str, dict[str, Any]]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.mttrain.flags import check_method, layer_of
+from cli.mttrain.flags import check_options, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say, warn
-from cli.shared.completion import recipes
+from cli.shared.completion import encoders, recipes
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, device_option, names, size
@@ -42,7 +42,7 @@ HEADINGS = {
         "score_on",
         "paper_geometry",
     ),
-    "Model": ("method", "network", "width", "encoder_weights", "weighting"),
+    "Model": ("method", "network", "encoder", "width", "encoder_weights", "weighting"),
     "Methods with task pairs": (
         "conditioning",
         "regulariser",
@@ -175,7 +175,13 @@ class Asked:
     help="Divide disparity by the zoom, as released.",
 )
 @click.option("--method", type=Member(METHODS, late=True), help="How to learn.  [default: sl]")
-@click.option("--network", type=Member(NETWORKS, late=True), help="[default: unet-resnet18]")
+@click.option("--network", type=Member(NETWORKS, late=True), help="[default: unet]")
+@click.option(
+    "--encoder",
+    metavar="NAME",
+    shell_complete=encoders,
+    help="Of unet or deeplab.  [default: resnet18]",
+)
 @click.option("--width", type=float, help="Factor on the channels.  [default: 1]")
 @click.option(
     "--encoder-weights", metavar="imagenet|FILE", help="Pre-trained encoder.  [default: none]"
@@ -389,7 +395,8 @@ def _prepare(
         config = resolve(*layers)
         tell_plugins(config.plugins)
         check_members()
-        check_method(flags, config.method.name)
+        check_options(flags, METHODS, config.method.name)
+        check_options(flags, NETWORKS, config.network.name)
         data = config.data
         if data is None:
             from cli.mttrain.default_store import find_store

@@ -6,11 +6,13 @@ from typing import Any
 import click
 
 from mtdata.errors import UsageError
+from mtdata.registry import Registry
 
 KEYS = {
     "data": "data", "size": "size", "regime": "regime", "tasks": "tasks",
     "keep_unlabelled": "keep_unlabelled",
     "method": "method.name", "network": "network.name", "width": "network.width",
+    "encoder": "network.options.encoder",
     "encoder_weights": "network.encoder_weights", "weighting": "weighting.name",
     "epochs": "epochs", "steps": "steps", "batch": "batch", "accumulate": "accumulate", "lr": "lr",
     "optimizer": "optimizer.name", "schedule": "schedule.name",
@@ -27,8 +29,8 @@ KEYS = {
 }  # fmt: skip
 """For each flag, the key of the configuration that it sets."""
 
-OPTIONS = "method.options."
-"""Where the keys begin that not every method has."""
+OPTIONS = "{}.options."
+"""Where the keys begin that not every method, or not every network, has."""
 
 
 def layer_of(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,25 +47,26 @@ def layer_of(flags: Mapping[str, Any]) -> dict[str, Any]:
     return layer
 
 
-def check_method(flags: Mapping[str, Any], method: str) -> None:
-    """Refuse a flag that sets an option that the method lacks.
+def check_options(flags: Mapping[str, Any], family: Registry[Any], name: str) -> None:
+    """Refuse a flag that sets an option that the method or the network lacks.
 
     Raises:
-        UsageError: naming the flag, and the methods that it is for.
+        UsageError: naming the flag, and the members that it is for.
     """
-    given = [f for f, value in flags.items() if value is not None and KEYS[f].startswith(OPTIONS)]
+    what = family.family
+    begin = OPTIONS.format(what)
+    given = [f for f, value in flags.items() if value is not None and KEYS[f].startswith(begin)]
     if not given:
         return
-    from mtmodels.methods import METHODS
     from mtmodels.options import options_of
 
-    for flag in given if method in METHODS else []:  # an unknown method is refused elsewhere
-        option = KEYS[flag].removeprefix(OPTIONS)
-        fits = sorted(n for n, member in METHODS.items() if option in options_of(member))
-        if method not in fits:
+    for flag in given if name in family else []:  # an unknown name is refused elsewhere
+        option = KEYS[flag].removeprefix(begin)
+        fits = sorted(n for n, member in family.items() if option in options_of(member))
+        if name not in fits:
             raise UsageError(
-                f"`{_written(flag)}` should go with one of the methods {', '.join(fits)}; found "
-                f"`{method}`. Leave it out, or give another --method."
+                f"`{_written(flag)}` should go with one of the {what}s {', '.join(fits)}; found "
+                f"`{name}`. Leave it out, or give another --{what}."
             )
 
 

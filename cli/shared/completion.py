@@ -74,16 +74,27 @@ def recipes(
     return [*beginning(incomplete, _recipes()), CompletionItem(incomplete, type="file")]
 
 
+def encoders(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The encoders of this package; those of timm are too many, and take torch to know."""
+    from mtmodels.networks.encoders import ENCODERS
+
+    return beginning(incomplete, ENCODERS)
+
+
 def of_family(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The members of the family that stands before."""
     from mtmodels import methods, metrics, networks, weightings
+    from mtmodels.networks import encoders
     from mtmodels.training import loop
 
     families: dict[str, Callable[[], Iterable[str]]] = {
         "methods": lambda: methods.METHODS,
         "networks": lambda: networks.NETWORKS,
+        "encoders": lambda: encoders.ENCODERS,
         "weightings": lambda: weightings.WEIGHTINGS,
         "schedules": lambda: loop.SCHEDULES,
         "optimisers": lambda: loop.OPTIMISERS,

@@ -30,6 +30,7 @@ FAMILIES: Mapping[str, Family] = {
     "SOURCES": Family("mtdata.sources:SOURCES"),
     "REGIMES": Family("mtdata.regimes:REGIMES"),
     "NETWORKS": Family("mtmodels.networks:NETWORKS"),
+    "ENCODERS": Family("mtmodels.networks.encoders:ENCODERS"),
     "METHODS": Family("mtmodels.methods:METHODS"),
     "WEIGHTINGS": Family("mtmodels.weightings:WEIGHTINGS"),
     "METRICS": Family("mtmodels.metrics:METRICS", classes=False),

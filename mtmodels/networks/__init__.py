@@ -11,6 +11,7 @@ NETWORKS: "Registry[type[Network]]" = Registry(
     "network",
     base="mtmodels.networks.base:Network",
     members={
+        "unet": "mtmodels.networks.unet:UNet",
         "unet-resnet18": "mtmodels.networks.unet:UNetResNet18",
         "xtasc-resnet18": "mtmodels.networks.xtasc:XTasCResNet18",
         "xtasc-resnet34": "mtmodels.networks.xtasc:XTasCResNet34",
@@ -24,6 +25,7 @@ NETWORKS: "Registry[type[Network]]" = Registry(
         "st-unet": "mtmodels.networks.mt_unet:STUNet",
         "adamt-net": "mtmodels.networks.adamt_net:AdaMTNet",
         "resnet18-mtan": "mtmodels.networks.resnet_mtan:ResNet18MTAN",
+        "deeplab": "mtmodels.networks.deeplab:DeepLab",
         "deeplab-resnet18": "mtmodels.networks.deeplab:DeepLabResNet18",
     },
 )

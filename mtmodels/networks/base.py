@@ -53,7 +53,7 @@ IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 class EncoderOptions(NetworkOptions):
-    """What every network with an encoder can be told."""
+    """What every network with an encoder can be told; one with a choice of them has `encoder`."""
 
     encoder_weights: str | Path | None = None
     """Null, `imagenet`, or a file with the state of the network of torchvision that the encoder

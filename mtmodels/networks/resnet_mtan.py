@@ -15,7 +15,7 @@ from mtmodels.networks.attention import Mask, Stage
 from mtmodels.networks.base import Attention, EncoderOptions, Network, Output
 from mtmodels.networks.blocks import magnify, normalised_block, scaled
 from mtmodels.networks.deeplab import HEAD_CHANNELS, DeepLabHead
-from mtmodels.networks.encoders.resnet import ResNetEncoder
+from mtmodels.networks.encoders.resnet import ResNet18
 
 
 class ResNet18MTAN(Network):
@@ -45,7 +45,7 @@ class ResNet18MTAN(Network):
     def __init__(self, tasks: Sequence[Task], **options: Any) -> None:
         super().__init__(tasks, **options)
         width, weights = self.options.width, self.options.encoder_weights
-        self.encoder = ResNetEncoder(18, width=width, weights=weights, dilated=True)
+        self.encoder = ResNet18(width=width, weights=weights, dilated=True)
         _, *channels = self.encoder.channels
         ways = itertools.pairwise(channels)
         self.ways = nn.ModuleList(normalised_block(i, o, count=1) for i, o in ways)
@@ -85,7 +85,7 @@ class ResNet18MTAN(Network):
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The last convolution of the encoder."""
-        return list(self.encoder.last_convolution().parameters())
+        return list(self.encoder.last_layer().parameters())
 
     def _shared(self, image: Tensor) -> list[Stage]:
         """What the last residual block of each layer reads and gives."""

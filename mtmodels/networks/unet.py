@@ -1,4 +1,4 @@
-"""A compact network: ResNet-18 encoder, one light decoder for all tasks, heads at quarter size."""
+"""A compact network: any encoder, one light decoder for all tasks, heads at quarter size."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.base import EncoderOptions, Network, Output
 from mtmodels.networks.blocks import last_convolution, magnify, normalised_block, scaled
-from mtmodels.networks.encoders.resnet import ResNetEncoder
+from mtmodels.networks.encoders import make_encoder
 
 DECODER_CHANNELS = (256, 128, 64)
 HEAD_CHANNELS = 64
@@ -30,13 +30,16 @@ class Head(nn.Sequential):
 class UNetOptions(EncoderOptions):
     """What the compact network can be told."""
 
+    encoder: str = "resnet18"
+    """Which encoder; `mtmodels list encoders` shows them. `width` is a factor on its channels as
+    well, where it has a width."""
     feature_stride: int = 32
     """Where the feature map comes from that consistency methods regularise with: 32 for the
     encoder, as in SegNet; 16, 8 or 4 for the stage of the decoder with that share of the size of
     the image."""
 
 
-class UNetResNet18(Network):
+class UNet(Network):
     """Made to learn real data on two processor cores; not from a paper.
 
     All tasks share the encoder and a decoder of one convolution a scale, up to a quarter of the
@@ -52,9 +55,9 @@ class UNetResNet18(Network):
     """
 
     summary: ClassVar[str] = (
-        "ResNet-18, shared light decoder, heads at quarter size: fast on a CPU."
+        "Any encoder, shared light decoder, heads at quarter size: fast on a CPU."
     )
-    reference: ClassVar[str] = "none; a U-Net (Ronneberger et al. 2015) on ResNet-18"
+    reference: ClassVar[str] = "none; a U-Net (Ronneberger et al. 2015)"
 
     options: UNetOptions
     compact: ClassVar[bool] = True
@@ -71,12 +74,13 @@ class UNetResNet18(Network):
             raise ValueError(
                 f"`feature_stride` should be one of {FEATURE_STRIDES}; found {feature_stride}."
             )
-        self.encoder = ResNetEncoder(18, width=width, weights=self.options.encoder_weights)
-        _, *skips, deepest = self.encoder.channels
+        self.encoder = make_encoder(
+            self.options.encoder, width=width, weights=self.options.encoder_weights
+        )
+        self._places = [self.encoder.place(stride) for stride in FEATURE_STRIDES]
+        deepest, *skips = (self.encoder.channels[place] for place in self._places)
         channels = [scaled(c, width) for c in DECODER_CHANNELS]
-        inputs = [
-            below + skip for below, skip in zip([deepest, *channels], reversed(skips), strict=False)
-        ]
+        inputs = [below + skip for below, skip in zip([deepest, *channels], skips, strict=False)]
         self.decoder = nn.ModuleList(
             normalised_block(i, o, count=1) for i, o in zip(inputs, channels, strict=True)
         )
@@ -89,10 +93,11 @@ class UNetResNet18(Network):
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Output:
         """Predict all tasks at the size of the image."""
         self.check_size(*image.shape[-2:])
-        _, *skips, deepest = self.encoder(self.normalised(image))
+        read = self.encoder(self.normalised(image))
+        deepest, *skips = (read[place] for place in self._places)
         x = deepest
         maps = [deepest]
-        for block, skip in zip(self.decoder, reversed(skips), strict=True):
+        for block, skip in zip(self.decoder, skips, strict=True):
             x = block(torch.cat([magnify(x, skip.shape[-2:]), skip], dim=1))
             maps.append(x)
         predictions = {
@@ -106,3 +111,16 @@ class UNetResNet18(Network):
     def shared_parameters(self) -> list[nn.Parameter]:
         """The last convolution of the shared decoder."""
         return list(last_convolution(self.decoder[-1]).parameters())
+
+
+class UNetResNet18Options(UNetOptions):
+    """What it can be told: all but another encoder."""
+
+    encoder: ClassVar[str] = "resnet18"  # type: ignore[misc]  # no field, so no option
+
+
+class UNetResNet18(UNet):
+    """`unet` with its first encoder, under its name in version 0.1."""
+
+    summary: ClassVar[str] = "`unet` with ResNet-18, under its first name."
+    options: UNetResNet18Options

@@ -11,7 +11,7 @@ from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.base import EncoderOptions, Network, Output
 from mtmodels.networks.blocks import convolution, normalised_block, scaled, upsample
-from mtmodels.networks.encoders.resnet import ResNetEncoder
+from mtmodels.networks.encoders import make_encoder
 
 
 class Decoder(nn.Module):
@@ -61,7 +61,7 @@ class XTasCNet(Network):
     def __init__(self, tasks: Sequence[Task], **options: Any) -> None:
         super().__init__(tasks, **options)
         width, weights = self.options.width, self.options.encoder_weights
-        self.encoder = ResNetEncoder(self.depth, width=width, weights=weights)
+        self.encoder = make_encoder(f"resnet{self.depth}", width=width, weights=weights)
         # The published decoder takes 512 channels from ResNet-18 and 34, 2048 from ResNet-50.
         self.decoders = nn.ModuleDict(
             {
@@ -86,7 +86,7 @@ class XTasCNet(Network):
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The weight of the last convolution of the encoder, as GradNorm uses it in the paper."""
-        return list(self.encoder.last_convolution().parameters())
+        return list(self.encoder.last_layer().parameters())
 
 
 class XTasCResNet18(XTasCNet):

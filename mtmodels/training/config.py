@@ -56,10 +56,20 @@ class Part(BaseModel):
 class NetworkPart(Part):
     """Which network, and how wide."""
 
-    name: str = "unet-resnet18"
+    name: str = "unet"
     width: Annotated[Number, Field(gt=0)] = 1.0
     encoder_weights: str | None = None
     options: Options = {}
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables and folders: its name, with its encoder if it has a choice.
+
+        So `unet` on ResNet-18 is `unet-resnet18`, as it was called in version 0.1.
+        """
+        encoder = self.options.get("encoder")
+        whole = encoder is None or self.name.endswith(f"-{encoder}")
+        return self.name if whole else f"{self.name}-{encoder}"
 
 
 class MethodPart(Part):

@@ -154,7 +154,7 @@ def _summary(
     return {
         "run": str(trainer.folder.path),
         "method": config.method.name,
-        "network": config.network.name,
+        "network": config.network.label,
         "weighting": config.weighting.name,
         "regime": config.regime,
         "epochs": config.epochs,

@@ -160,7 +160,7 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
             "store": facts["content_digest"],
             "labels": run.facts.get("labels"),
             "method": config.method.name,
-            "network": config.network.name,
+            "network": config.network.label,
             "weighting": config.weighting.name,
             "regime": config.regime,
             "seed": config.seed,

@@ -79,7 +79,7 @@ def prepare(
         load_plugin(plugin)
     data = open_data(config)
     if out is None:
-        out = default_out(config, data.store.dataset_name, data.regime)
+        out = default_out(settle_options(config), data.store.dataset_name, data.regime)
         return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     config, notes = begin(config, data)
     return Job(settle(config, data), data, RunFolder(out), tuple(notes))

@@ -11,10 +11,20 @@ from mtdata.regimes.base import Regime
 from mtdata.regimes.one import One
 from mtdata.registry import Registry
 from mtdata.sources import SOURCES
-from mtmodels import METHODS, METRICS, NETWORKS, WEIGHTINGS
+from mtmodels import ENCODERS, METHODS, METRICS, NETWORKS, WEIGHTINGS
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 
-FAMILIES = (SOURCES, REGIMES, NETWORKS, METHODS, WEIGHTINGS, METRICS, SCHEDULES, OPTIMISERS)
+FAMILIES = (
+    SOURCES,
+    REGIMES,
+    NETWORKS,
+    ENCODERS,
+    METHODS,
+    WEIGHTINGS,
+    METRICS,
+    SCHEDULES,
+    OPTIMISERS,
+)
 
 
 @pytest.mark.parametrize("registry", FAMILIES, ids=lambda registry: registry.family)

@@ -1,12 +1,14 @@
 """The ResNet encoder that several networks share, with the feature maps of all its scales."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from mtmodels.networks.blocks import scaled
+from mtmodels.networks.encoders.base import Encoder
 from mtmodels.networks.encoders.weights import RESNET, load_encoder_weights
 
 LAYOUTS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
@@ -16,11 +18,10 @@ LAYOUTS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, in
 }
 
 
-class ResNetEncoder(nn.Module):
+class ResNetEncoder(Encoder):
     """ResNet (He et al. 2016) without its classifier; its parts are named as in torchvision.
 
     Args:
-        depth: 18, 34 or 50 layers.
         width: A factor on all channels.
         weights: None, "imagenet", or a file with the state of a torchvision ResNet.
         dilated: Whether the maps stay at an eighth of the size of the image: the strides of the
@@ -31,16 +32,15 @@ class ResNetEncoder(nn.Module):
         UsageError, DataError: where the weights do not fit or cannot be had.
     """
 
+    reference: ClassVar[str] = "He et al. 2016"
+    depth: ClassVar[int]
+    """How many layers it has, with the classifier."""
+
     def __init__(
-        self,
-        depth: int,
-        *,
-        width: float = 1.0,
-        weights: str | Path | None = None,
-        dilated: bool = False,
+        self, *, width: float = 1.0, weights: str | Path | None = None, dilated: bool = False
     ) -> None:
         super().__init__()
-        block, counts = LAYOUTS[depth]
+        block, counts = LAYOUTS[self.depth]
         planes = [scaled(c, width) for c in (64, 128, 256, 512)]
         self.conv1 = nn.Conv2d(3, planes[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(planes[0])
@@ -52,15 +52,13 @@ class ResNetEncoder(nn.Module):
         self.layer3 = _stage(block, outputs[1], planes[2], counts[2], stride=2)
         self.layer4 = _stage(block, outputs[2], planes[3], counts[3], stride=2)
         self.channels = (planes[0], *outputs)
-        """Channels of the five maps, from half the size of the image to the last."""
         self.strides = (2, 4, 8, 8, 8) if dilated else (2, 4, 8, 16, 32)
-        """The size of the image over that of each map."""
         if dilated:
             _dilate(self.layer3, 2)
             _dilate(self.layer4, 4)
         _initialise(self)
         if weights is not None:
-            load_encoder_weights(self, weights, RESNET[depth])
+            load_encoder_weights(self, weights, RESNET[self.depth])
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """The five maps; at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size of the image, or `strides`."""
@@ -70,9 +68,26 @@ class ResNetEncoder(nn.Module):
         fourth = self.layer3(third)
         return first, second, third, fourth, self.layer4(fourth)
 
-    def last_convolution(self) -> nn.Conv2d:
-        """The last convolution on the main path."""
-        return [m for m in self.layer4[-1].modules() if isinstance(m, nn.Conv2d)][-1]
+
+class ResNet18(ResNetEncoder):
+    """With 18 layers."""
+
+    summary: ClassVar[str] = "ResNet-18, as in torchvision."
+    depth: ClassVar[int] = 18
+
+
+class ResNet34(ResNetEncoder):
+    """With 34 layers."""
+
+    summary: ClassVar[str] = "ResNet-34, as in torchvision."
+    depth: ClassVar[int] = 34
+
+
+class ResNet50(ResNetEncoder):
+    """With 50 layers, three in a block."""
+
+    summary: ClassVar[str] = "ResNet-50, as in torchvision."
+    depth: ClassVar[int] = 50
 
 
 def _stage(

@@ -195,7 +195,7 @@ def default_workers() -> int:
 def default_out(config: Config, dataset: str, regime: str) -> Path:
     """The run folder of a configuration that names none."""
     regime = Path(regime).stem if regime.endswith(".csv") else regime
-    name = f"{dataset}-{config.method.name}-{config.network.name}-{regime}-s{config.seed}"
+    name = f"{dataset}-{config.method.name}-{config.network.label}-{regime}-s{config.seed}"
     return Path("runs") / name
 
 

@@ -62,7 +62,7 @@ def measure(config: Config, data: RunData, parts: Parts, *, notes: tuple[str, ..
     steps = position.total
     return Plan(
         method=config.method.name,
-        network=config.network.name,
+        network=config.network.label,
         weighting=config.weighting.name,
         regime=data.regime,
         tasks=tuple(task.name for task in data.tasks),

@@ -144,6 +144,16 @@ def test_a_plan_writes_nothing(
         (["--checkpoint-mapping"], 2, "`--checkpoint-mapping` should go with"),
         (["--with-ssl"], 2, "`--with-ssl` should go with"),
         (
+            ["--encoder", "resnet34"],
+            2,
+            "`--encoder` should go with one of the networks deeplab, unet; found `unet-resnet18`",
+        ),
+        (
+            ["--set", "network.name=unet", "--encoder", "resnet81"],
+            2,
+            "no encoder `resnet81`. Did you mean `resnet",
+        ),
+        (
             ["--set", "network.name=deeplab-resnet18", "--set", "batch=1"],
             2,
             "network `deeplab-resnet18`: a training step should hold 2 images or more",
@@ -245,3 +255,19 @@ def test_the_run_folder_is_named_after_what_is_run(
     assert run(mttrain, [*arguments, "--seed", "3", "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["run"] == "runs/fake-xtc-unet-resnet18-one-s3"
+
+
+@pytest.mark.parametrize(
+    ("network", "encoder", "label"),
+    [
+        ("unet", [], "unet-resnet18"),
+        ("deeplab", ["--encoder", "resnet34"], "deeplab-resnet34"),
+    ],
+)
+def test_the_encoder_is_part_of_the_name_of_a_run(
+    store: Path, network: str, encoder: list[str], label: str, capsys: Captured
+) -> None:
+    layer = small_layer(store) | {"network": {"name": network, "width": 0.0625}}
+    given = [*as_arguments(layer), *encoder, "--dry-run", "--json"]
+    assert run(mttrain, given) == 0
+    assert json.loads(capsys.readouterr().out)["network"] == label

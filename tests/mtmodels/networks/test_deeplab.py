@@ -6,7 +6,7 @@ import torchvision.models
 from torch import nn
 
 from mtmodels.networks.deeplab import DeepLabResNet18
-from mtmodels.networks.encoders.resnet import ResNetEncoder
+from mtmodels.networks.encoders.resnet import ResNet18, ResNet50
 from tests.batches import PAIR, SIX, generator
 
 
@@ -15,7 +15,7 @@ def test_dilated_encoder_computes_what_torchvision_does() -> None:
     theirs = torchvision.models.resnet50(
         weights=None, replace_stride_with_dilation=[False, True, True]
     ).eval()
-    ours = ResNetEncoder(50, dilated=True).eval()
+    ours = ResNet50(dilated=True).eval()
     ours.load_state_dict({k: v for k, v in theirs.state_dict().items() if not k.startswith("fc.")})
     image = torch.rand(1, 3, 64, 32, generator=generator(0))
     with torch.no_grad():
@@ -23,8 +23,8 @@ def test_dilated_encoder_computes_what_torchvision_does() -> None:
 
 
 def test_dilation_fills_in_between_the_values_of_the_strided_encoder() -> None:
-    strided = ResNetEncoder(18, width=0.25).double().eval()
-    dilated = ResNetEncoder(18, width=0.25, dilated=True).double().eval()
+    strided = ResNet18(width=0.25).double().eval()
+    dilated = ResNet18(width=0.25, dilated=True).double().eval()
     dilated.load_state_dict(strided.state_dict())
     image = torch.rand(1, 3, 128, 96, dtype=torch.float64, generator=generator(0))
     coarse, fine = strided(image), dilated(image)
@@ -35,7 +35,7 @@ def test_dilation_fills_in_between_the_values_of_the_strided_encoder() -> None:
 
 
 def test_layers_of_the_dilated_stages() -> None:
-    encoder = ResNetEncoder(18, width=0.125, dilated=True)
+    encoder = ResNet18(width=0.125, dilated=True)
     for stage, first, rest in ((encoder.layer3, 1, 2), (encoder.layer4, 2, 4)):
         layers = [m for m in stage.modules() if isinstance(m, nn.Conv2d)]
         assert {layer.stride for layer in layers} == {(1, 1)}

@@ -12,7 +12,7 @@ from mtdata.tasks.task import Task
 from mtmodels.methods.xtc import XTC
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
-from mtmodels.networks.encoders.resnet import ResNetEncoder
+from mtmodels.networks.encoders import ENCODERS
 from mtmodels.networks.xtasc import Decoder
 from tests.batches import PAIR, classes, generator
 from tests.golden import XTasCGolden
@@ -58,7 +58,7 @@ def test_parameters_of_the_parts() -> None:
 @pytest.mark.parametrize("depth", [18, 34, 50])
 def test_encoder_computes_what_torchvision_does(depth: int) -> None:
     theirs = getattr(torchvision.models, f"resnet{depth}")(weights=None).eval()
-    ours = ResNetEncoder(depth).eval()
+    ours = ENCODERS[f"resnet{depth}"]().eval()
     state = {k: v for k, v in theirs.state_dict().items() if not k.startswith("fc.")}
     ours.load_state_dict(state)
     image = torch.rand(1, 3, 64, 96, generator=generator(0))
