@@ -29,6 +29,9 @@ FAMILIES = (
     "published",
 )
 
+COUNTED = 20
+"""Encoders of timm that are counted: each takes up to a second."""
+
 
 @click.command(
     "list",
@@ -39,6 +42,7 @@ FAMILIES = (
         "mtmodels list recipes nyu-compact --json",
         "mtmodels list networks mine --plugin mine.py",
         "mtmodels list recipes mtpsl/table5",
+        "mtmodels list encoders 'mobilenetv3*'",
         "mtmodels list published 'nyu one'",
     ),
 )
@@ -50,7 +54,7 @@ def list_(family: str, name: str | None, *, as_json: bool) -> None:
     """List what there is of a family, or explain one member with its options and their defaults.
 
     Of recipes and published rows, PATTERN holds words of the name, data set, protocol, regime,
-    method, network or weighting; a star stands for anything.
+    method, network or weighting; a star stands for anything. Of encoders, it finds those of timm.
     """
     from mtdata.plugins import load_installed
 
@@ -62,6 +66,9 @@ def list_(family: str, name: str | None, *, as_json: bool) -> None:
         _list_recipes(name, as_json=as_json)
         return
     known = _describe(family)
+    if family == "encoders" and name is not None and name not in known:
+        _timm(name, as_json=as_json)
+        return
     if name is None:
         if as_json:
             put_json({member: entry["summary"] for member, entry in known.items()})
@@ -203,6 +210,23 @@ def _metrics() -> dict[str, dict[str, Any]]:
 def _by_name(protocol: "Protocol") -> dict[str, "type[Metric]"]:
     """The metric of each kind, and of each task that is scored otherwise than its kind."""
     return {**protocol, **{task: metric for (_, task), metric in protocol.named.items()}}
+
+
+def _timm(pattern: str, *, as_json: bool) -> None:
+    """The encoders of timm that a pattern finds; of a few, how many parameters they have."""
+    from mtmodels.networks.encoders import ENCODERS
+    from mtmodels.networks.encoders.timm_encoder import matching, parameters_of
+
+    names = matching(pattern)
+    if not names:
+        raise UnknownNameError("encoder", pattern, [*ENCODERS, *matching("*")])
+    counts = {name: parameters_of(name) if len(names) <= COUNTED else None for name in names}
+    if as_json:
+        put_json({"encoders": counts})
+        return
+    wide = max(map(len, names))
+    for name, count in counts.items():
+        click.echo(name if count is None else f"{name:<{wide}}  {count:>13,} parameters")
 
 
 def _published(pattern: str, *, as_json: bool) -> None:

@@ -42,7 +42,15 @@ HEADINGS = {
         "score_on",
         "paper_geometry",
     ),
-    "Model": ("method", "network", "encoder", "width", "encoder_weights", "weighting"),
+    "Model": (
+        "method",
+        "network",
+        "encoder",
+        "width",
+        "encoder_weights",
+        "freeze_norm",
+        "weighting",
+    ),
     "Methods with task pairs": (
         "conditioning",
         "regulariser",
@@ -184,7 +192,15 @@ class Asked:
 )
 @click.option("--width", type=float, help="Factor on the channels.  [default: 1]")
 @click.option(
-    "--encoder-weights", metavar="imagenet|FILE", help="Pre-trained encoder.  [default: none]"
+    "--encoder-weights",
+    metavar="imagenet|package|FILE|none",
+    help="Pre-trained encoder.  [default: none]",
+)
+@click.option(
+    "--freeze-norm",
+    is_flag=True,
+    default=None,
+    help="Batch norm of the encoder keeps its statistics.",
 )
 @click.option(
     "--weighting", type=Member(WEIGHTINGS, late=True), help="Of the tasks.  [default: equal]"

@@ -13,6 +13,7 @@ KEYS = {
     "keep_unlabelled": "keep_unlabelled",
     "method": "method.name", "network": "network.name", "width": "network.width",
     "encoder": "network.options.encoder",
+    "freeze_norm": "network.options.freeze_norm",
     "encoder_weights": "network.encoder_weights", "weighting": "weighting.name",
     "epochs": "epochs", "steps": "steps", "batch": "batch", "accumulate": "accumulate", "lr": "lr",
     "optimizer": "optimizer.name", "schedule": "schedule.name",

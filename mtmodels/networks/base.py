@@ -4,13 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from mtdata import Task
+from mtmodels.networks.encoders import normalisation
 from mtmodels.options import Colour, Factor, Options, options_class
 
 Attention = Mapping[str, Mapping[str, Float[Tensor, "b c hm wm"]]]
@@ -48,23 +50,28 @@ class NetworkOptions(Options):
     """What an image is then divided by, one value a colour, each above 0."""
 
 
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-"""What the images had that torchvision's encoders were trained on."""
-
-
 class EncoderOptions(NetworkOptions):
     """What every network with an encoder can be told; one with a choice of them has `encoder`."""
 
     encoder_weights: str | Path | None = None
-    """Null, `imagenet`, or a file with the state of the network of torchvision that the encoder
-    repeats. They bring their normalisation: `mean` and `std` are those of ImageNet unless given."""
+    """Null, `imagenet`, `package` (of `tf_efficientnet_lite0`), or a file with the state of the
+    network of torchvision that the encoder repeats, or of the model of timm. They bring their
+    normalisation: `mean` and `std` are those of the images they come from unless given."""
+    encoder_rate: Factor = 1.0
+    """A factor on the learning rate of the encoder."""
+    freeze_encoder: Annotated[int, Field(ge=0)] = 0
+    """Steps, from the first, in which the weights of the encoder stay as they are. Batch norm in it
+    goes on counting, but for `freeze_norm`."""
+    freeze_norm: bool = False
+    """Whether batch norm in the encoder keeps its running statistics, and normalises by them in
+    training as well."""
 
 
 def normalised(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a network, with the normalisation that its pre-trained weights want."""
     if options.get("encoder_weights") is None or "mean" in options or "std" in options:
         return dict(options)
-    return {**options, **IMAGENET}
+    return {**options, **normalisation(options.get("encoder"), options["encoder_weights"])}
 
 
 class Network(nn.Module, ABC):
@@ -114,6 +121,24 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Output:
         """Predict all tasks."""
+
+    def pretrained(self) -> list[nn.Module]:
+        """What pre-trained weights go to: one encoder, or one for each task.
+
+        They are the parts `encoder` or `encoders` of a network with `EncoderOptions`.
+        """
+        names = ("encoder", "encoders") if isinstance(self.options, EncoderOptions) else ()
+        return [getattr(self, name) for name in names if hasattr(self, name)]
+
+    def train(self, mode: bool = True) -> "Network":
+        """Go to training mode, all but the norms that `freeze_norm` keeps as they are."""
+        super().train(mode)
+        if isinstance(self.options, EncoderOptions) and self.options.freeze_norm:
+            for encoder in self.pretrained():
+                for module in encoder.modules():
+                    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                        module.eval()
+        return self
 
     def normalised(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """The image as the first layer wants it."""

@@ -23,6 +23,11 @@ def _names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else _tuple(value)
 
 
+def _no_none(value: Any) -> Any:
+    """The word `none` is null, which a flag has no other way to say."""
+    return None if value == "none" else value
+
+
 def _scientific(value: Any) -> Any:
     """YAML reads `1e-4`, for want of a point, as text; in options it is meant as a number."""
     if isinstance(value, str) and _EXPONENT.fullmatch(value):
@@ -58,7 +63,7 @@ class NetworkPart(Part):
 
     name: str = "unet"
     width: Annotated[Number, Field(gt=0)] = 1.0
-    encoder_weights: str | None = None
+    encoder_weights: Annotated[str | None, BeforeValidator(_no_none)] = None
     options: Options = {}
 
     @property

@@ -1,5 +1,6 @@
 """Encoders by name, and the weights that they may start from."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtdata.registry import Registry
@@ -17,19 +18,43 @@ ENCODERS: "Registry[type[Encoder]]" = Registry(
     },
 )
 
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+"""What the images had that torchvision's encoders were trained on."""
+
 
 def make_encoder(name: str, **arguments: Any) -> "Encoder":
     """Make the encoder of a name.
 
     Args:
-        name: A member of `ENCODERS`.
+        name: A member of `ENCODERS`, or a model of timm.
         arguments: Those of `Encoder`.
 
     Raises:
         UnknownNameError: where there is no such encoder, naming the nearest.
         UsageError, DataError: where it cannot be what was asked for, or have those weights.
     """
-    return ENCODERS[name](**arguments)
+    if name in ENCODERS:
+        return ENCODERS[name](**arguments)
+    from mtmodels.networks.encoders.timm_encoder import TimmEncoder
+
+    return TimmEncoder(name, **arguments)
 
 
-__all__ = ["ENCODERS", "make_encoder"]
+def normalisation(name: str | None, weights: str | Path) -> dict[str, Any]:
+    """The `mean` and `std` of the images that pre-trained weights come from.
+
+    Args:
+        name: The encoder; None for a network that has one of its own.
+        weights: As `Encoder` takes them.
+
+    Raises:
+        UnknownNameError: where there is no such encoder.
+    """
+    if name is None or name in ENCODERS:
+        return dict(IMAGENET)
+    from mtmodels.networks.encoders.timm_encoder import normalisation_of
+
+    return normalisation_of(name, weights)
+
+
+__all__ = ["ENCODERS", "make_encoder", "normalisation"]

@@ -1,7 +1,7 @@
 """Pre-trained weights for encoders: from torchvision, or from a file."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -68,25 +68,29 @@ def load_encoder_weights(
         UsageError: where the file is missing, no state of tensors, or of another network.
         WeightsUnavailableError: where "imagenet" is neither cached nor can be downloaded.
     """
-    state = _imagenet(published) if weights == "imagenet" else _read(Path(weights))
+    state = _imagenet(published) if weights == "imagenet" else read_state(Path(weights))
     state = {key: value for key, value in state.items() if not key.startswith(published.classifier)}
     own = encoder.state_dict()
     wanted = {published.part + rename(key): value for key, value in own.items()}
     # Files from before PyTorch 0.4.1, torchvision's own among them, count no batches.
     counts = {key: torch.zeros_like(value) for key, value in wanted.items() if key.endswith(COUNT)}
     state = counts | state
-    wrong = sorted(
-        key
-        for key in wanted.keys() | state.keys()
-        if key not in wanted or key not in state or state[key].shape != wanted[key].shape
-    )
-    if wrong:
+    if wrong := differing(wanted, state):
         raise UsageError(
             f"`encoder_weights` should be those of a torchvision {published.title} at width "
             f"1; found {weights}, which differs in {len(wrong)} entries, the first `{wrong[0]}`. "
             "Take the file of that network, and leave out --width and what else changes a layer."
         )
     encoder.load_state_dict({key: state[published.part + rename(key)] for key in own})
+
+
+def differing(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """The entries that one of two states lacks, or that have another shape there."""
+    return sorted(
+        key
+        for key in wanted.keys() | found.keys()
+        if key not in wanted or key not in found or found[key].shape != wanted[key].shape
+    )
 
 
 def _imagenet(published: Published) -> dict[str, Tensor]:
@@ -105,8 +109,12 @@ def _imagenet(published: Published) -> dict[str, Tensor]:
     return state
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, read without running code from it."""
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, read without running code from it.
+
+    Raises:
+        UsageError: where it is missing, or holds no named tensors.
+    """
     if not path.is_file():
         raise UsageError(
             f"`encoder_weights` should be `imagenet` or a file; found {path}, which is no file."

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtdata.reading.batch import Batch
 from mtdata.reading.memory import STEPS, keep_freed
 from mtmodels.errors import DivergedError
 from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, Stage
 from mtmodels.methods.terms import Terms
+from mtmodels.networks.base import EncoderOptions
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
 from mtmodels.training.loop.layout import memory_format
@@ -79,6 +80,11 @@ class Engine:
         self.weighting = weighting.to(fabric.device)
         self.weighting.watch(method.network, method.network.shared_parameters())
         own = method.parameter_groups() if stage is None else stage.groups()
+        self.encoder = [p for part in method.network.pretrained() for p in part.parameters()]
+        options = method.network.options
+        self.frozen = options.freeze_encoder if isinstance(options, EncoderOptions) else 0
+        if isinstance(options, EncoderOptions):
+            own = apart(own, self.encoder, options.encoder_rate)
         self.groups = self._decaying([*own, *weighting.parameter_groups()])
         run = ScheduleName(name=config.schedule.name, options=config.schedule.options)
         self.schedules = [scheduled(group.schedule or run) for group in self.groups]
@@ -103,6 +109,10 @@ class Engine:
         result = parts[0] if len(parts) == 1 else together(parts)
         if result.loss is None:
             return replace(result, lr=lr)
+        if position.step < self.frozen and self.stage is None:
+            # Behind the weighting, which may want the gradients of a layer that all tasks share.
+            for parameter in self.encoder:
+                parameter.grad = None
         norm = self._clip(position.step, tuple(key for batch in batches for key in batch.keys))
         self.optimizer.step()
         self._forget()
@@ -233,6 +243,28 @@ def together(parts: Sequence[StepResult]) -> StepResult:
     loss = share * sum(losses) if losses else None
     terms = {name: summed(name) for name in ("tasks", "auxiliary", "parts")}
     return StepResult(0.0, loss, **terms, gradient_norm=0.0, images=images, labelled=labelled)
+
+
+def apart(
+    groups: Sequence[ParameterGroup], encoder: Sequence[nn.Parameter], factor: float
+) -> list[ParameterGroup]:
+    """Give the encoder its own rate in every group that holds parameters of it.
+
+    Args:
+        groups: As a method has them.
+        encoder: The parameters of the encoder.
+        factor: On their rate; 1 leaves the groups, and so the state of an optimiser, as they are.
+    """
+    if factor == 1:
+        return list(groups)
+    inside, found = {id(p) for p in encoder}, []
+    for group in groups:
+        parts = {False: list[nn.Parameter](), True: list[nn.Parameter]()}
+        for parameter in group.parameters:
+            parts[id(parameter) in inside].append(parameter)
+        scales = {False: group.scale, True: group.scale * factor}
+        found += [replace(group, parameters=p, scale=scales[key]) for key, p in parts.items() if p]
+    return found
 
 
 def scheduled(chosen: ScheduleName) -> Schedule:

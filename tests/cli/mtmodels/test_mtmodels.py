@@ -45,6 +45,21 @@ def test_lists_a_family_and_explains_each_member(family: str, capsys: Captured) 
         assert (found["rows"][0]["key"] if family == "published" else found["name"]) == name
 
 
+def test_lists_encoders_of_timm_by_a_pattern(capsys: Captured) -> None:
+    assert run(mtmodels, ["list", "encoders", "mobilenetv3_small_0*", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["encoders"]
+    assert found["mobilenetv3_small_050"] == 272_288
+    assert all(name.startswith("mobilenetv3_small_0") for name in found)
+    assert run(mtmodels, ["list", "encoders", "test_efficientnet_ln"]) == 0
+    assert "test_efficientnet_ln" in capsys.readouterr().out
+    assert run(mtmodels, ["list", "encoders", "vit"]) == 0
+    many = capsys.readouterr().out
+    assert "vit_tiny_patch16_224" in many
+    assert "parameters" not in many
+    assert run(mtmodels, ["list", "encoders", "resnet81"]) == 2
+    assert "no encoder `resnet81`. Did you mean" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_options_are_shown_with_their_defaults(capsys: Captured) -> None:
     assert run(mtmodels, ["list", "methods", "xtc", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -152,7 +152,7 @@ def test_what_should_change_a_run_changes_it(
     [
         ({"batch": 40}, r"`batch` should be at most.*found 40"),
         ({"method": {"name": "xtcc"}}, r"no method `xtcc`. Did you mean `xtc`"),
-        ({"network": {"name": "unet"}}, r"no network `unet`"),
+        ({"network": {"name": "unett"}}, r"no network `unett`"),
         ({"weighting": {"name": "equals"}}, r"Did you mean `equal`"),
         ({"tasks": ["semantic", "dept"]}, r"no task.*`dept`. Did you mean `depth`"),
         ({"regime": "two"}, r"regime.*`two`"),

@@ -41,7 +41,10 @@ def test_every_option_is_written_down(whole: Path) -> None:
     stored = read_layer(RunFolder(whole).config)
     assert stored["method"]["options"] == options_of(METHODS["xtc"]) | {"lambda": 0.1}
     assert stored["network"]["options"] == {
+        "encoder_rate": 1.0,
         "feature_stride": 32,
+        "freeze_encoder": 0,
+        "freeze_norm": False,
         "mean": [0.0, 0.0, 0.0],
         "std": [1.0, 1.0, 1.0],
     }
