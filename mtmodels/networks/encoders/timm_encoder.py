@@ -161,7 +161,7 @@ def parameters_of(name: str) -> int | None:
     """How many parameters an encoder has, without making it; None where that cannot be told."""
     try:
         with torch.device("meta"), quiet("timm"):
-            return sum(p.numel() for p in _features(name, None, {}).parameters())
+            return int(sum(p.numel() for p in _features(name, None, {}).parameters()))
     except Exception:  # of the model, in whatever words
         return None
 

@@ -89,7 +89,9 @@ def test_deeplab_takes_one_that_can_be_dilated() -> None:
     made = network("deeplab", encoder="test_efficientnet")
     assert made(picture(64, 64)).features.shape == (2, 64, 8, 8)
     shared = made.shared_parameters()
-    assert {id(p) for p in shared} <= {id(p) for p in made.encoder.parameters()}
+    assert {id(p) for p in shared} <= {
+        id(p) for part in made.pretrained() for p in part.parameters()
+    }
 
 
 def test_a_vision_transformer_reads_what_timm_reads() -> None:
@@ -107,13 +109,14 @@ def test_a_vision_transformer_reads_what_timm_reads() -> None:
 
 
 def test_the_pyramid() -> None:
-    pyramid: Any = Pyramid(8, 16)
+    pyramid = Pyramid(8, 16)
     x = torch.rand(1, 8, 4, 6)
     maps = pyramid(x)
     assert [tuple(m.shape[1:]) for m in maps] == [(2, 16, 24), (4, 8, 12), (8, 4, 6), (8, 2, 3)]
     assert torch.equal(maps[2], x)
     assert torch.equal(maps[3], F.max_pool2d(x, 2))
-    bias, weight = sorted(pyramid.scales[1].parameters(), key=lambda p: p.ndim)
+    up = pyramid.get_submodule("scales.1")
+    bias, weight = sorted(up.parameters(), key=lambda p: p.ndim)
     slow = torch.zeros(1, 4, 8, 12)
     for i in range(8):
         for j in range(12):
