@@ -49,7 +49,7 @@ def steps(store: Path, tmp_path: Path) -> Callable[..., list[State]]:
 
         keep()
         for number, batch in enumerate(parts.loader.epoch(0)):
-            engine.step(batch, Position(number, len(parts.loader), 1, None))
+            engine.step([batch], Position(number, len(parts.loader), 1, None))
             keep()
         return states
 
