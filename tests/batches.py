@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mtdata.reading.batch import Batch
 from mtdata.tasks.kinds import Binary, Classes, Depth, Normals
+from mtdata.tasks.sample import Camera
 from mtdata.tasks.task import Task
 
 
@@ -64,6 +65,7 @@ def random_batch(
         labels,
         valid,
         {task.name: torch.tensor(list(rows[task.name])) for task in shown},
+        cameras=tuple(Camera(40.0, 42.0, size[1] / 2 + i, size[0] / 2) for i in range(images)),
     )
 
 

@@ -38,8 +38,9 @@ class Tiny(Network):
 NETWORKS = {"tiny": Tiny}
 '''
 
-REST = '''"""A method, a weighting, a protocol, a schedule and an optimiser."""
+REST = '''"""A method, a relation, a weighting, a protocol, a schedule and an optimiser."""
 
+from mtmodels.methods.parts.relations.base import Relation
 from mtmodels.methods.sl import SL
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.classes import PooledClasses
@@ -89,7 +90,23 @@ class Again(SGD):
     summary = "sgd by another name"
 
 
+class EqualDepth(Relation):
+    """Two depths in one unit are one."""
+
+    summary = "two depths are one"
+    needs = "two tasks of depth"
+
+    @classmethod
+    def holds(cls, given, learns):
+        return given.kind.name == learns.kind.name == "depth"
+
+    def loss(self, scene):
+        loss = (scene.prediction - scene.given).abs()[:, 0]
+        return loss.where(scene.sure, 0), scene.sure
+
+
 METHODS = {"plain": Plain}
+RELATIONS = {"equal": EqualDepth}
 SCHEDULES = {"part": Part}
 OPTIMISERS = {"again": Again}
 WEIGHTINGS = {"same": Same}

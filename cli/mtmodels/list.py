@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAMILIES = (
     "methods",
+    "relations",
     "networks",
     "encoders",
     "weightings",
@@ -83,6 +84,7 @@ def list_(family: str, name: str | None, *, as_json: bool) -> None:
 def _describe(family: str) -> dict[str, dict[str, Any]]:
     return {
         "methods": _methods,
+        "relations": _relations,
         "networks": _networks,
         "encoders": _encoders,
         "weightings": _weightings,
@@ -98,6 +100,16 @@ def _methods() -> dict[str, dict[str, Any]]:
     described = _members(METHODS)
     for name, entry in described.items():
         entry["tasks"] = list(METHODS[name].default_tasks) or "all of the store"
+    return described
+
+
+def _relations() -> dict[str, dict[str, Any]]:
+    from mtmodels.methods.parts.relations import RELATIONS
+
+    described = _members(RELATIONS)
+    for name, entry in described.items():
+        entry["needs"] = RELATIONS[name].needs
+        entry["unless named"] = "taken" if RELATIONS[name].usual else "left out"
     return described
 
 

@@ -55,6 +55,7 @@ HEADINGS = {
         "conditioning",
         "regulariser",
         "with_ssl",
+        "with_geometry",
         "mapping_norm",
         "mapping_width",
         "checkpoint_mapping",
@@ -219,6 +220,9 @@ class Asked:
     help="Leave the distances to the features out.",
 )
 @click.option("--with-ssl", is_flag=True, default=None, help="Add the crop consistency of `ssl`.")
+@click.option(
+    "--with-geometry", is_flag=True, default=None, help="Add the known relations of `geometry`."
+)
 @click.option(
     "--mapping-norm",
     type=click.Choice(["sample", "pass"]),

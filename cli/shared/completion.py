@@ -88,11 +88,13 @@ def of_family(
 ) -> list[CompletionItem]:
     """The members of the family that stands before."""
     from mtmodels import methods, metrics, networks, weightings
+    from mtmodels.methods.parts import relations
     from mtmodels.networks import encoders
     from mtmodels.training import loop
 
     families: dict[str, Callable[[], Iterable[str]]] = {
         "methods": lambda: methods.METHODS,
+        "relations": lambda: relations.RELATIONS,
         "networks": lambda: networks.NETWORKS,
         "encoders": lambda: encoders.ENCODERS,
         "weightings": lambda: weightings.WEIGHTINGS,

@@ -32,6 +32,7 @@ FAMILIES: Mapping[str, Family] = {
     "NETWORKS": Family("mtmodels.networks:NETWORKS"),
     "ENCODERS": Family("mtmodels.networks.encoders:ENCODERS"),
     "METHODS": Family("mtmodels.methods:METHODS"),
+    "RELATIONS": Family("mtmodels.methods.parts.relations:RELATIONS"),
     "WEIGHTINGS": Family("mtmodels.weightings:WEIGHTINGS"),
     "METRICS": Family("mtmodels.metrics:METRICS", classes=False),
     "SCHEDULES": Family("mtmodels.training.loop:SCHEDULES"),

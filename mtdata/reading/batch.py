@@ -1,6 +1,6 @@
 """A batch as the reader yields it: absent labels are absent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from mtdata.tasks.sample import Extent, Sample
+from mtdata.tasks.sample import Camera, Extent, Sample
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Batch:
     `image` is float in [0, 1]. `labels[task]` has the raw type of the kind (uint8 for classes and
     binary, float32 for depth and normals) and `rows[task]` says to which images they belong.
     A task that no image of the batch shows has no entry. `extents` says where in each image the
-    true one lies; None where no image is padded.
+    true one lies; None where no image is padded. `cameras` are those of the images as they are,
+    each None where it is not known; None where none is known.
     """
 
     keys: tuple[str, ...]
@@ -28,6 +29,7 @@ class Batch:
     valid: Mapping[str, Bool[Tensor, "n h w"]]
     rows: Mapping[str, Int[Tensor, " n"]]
     extents: tuple[Extent, ...] | None = None
+    cameras: tuple[Camera | None, ...] | None = None
 
     def __post_init__(self) -> None:
         # A shape checker looks at one entry of a mapping only; here all of them are compared.
@@ -114,7 +116,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
         whole = Extent(0, 0, *samples[0].image.shape[:2])
         extents = tuple(sample.extent or whole for sample in samples)
     keys = tuple(sample.key for sample in samples)
-    return Batch(keys, image.float() / 255, labels, valid, rows, extents)
+    cameras = _some(sample.camera for sample in samples)
+    return Batch(keys, image.float() / 255, labels, valid, rows, extents, cameras)
 
 
 def join(batches: Sequence[Batch]) -> Batch:
@@ -145,12 +148,18 @@ def join(batches: Sequence[Batch]) -> Batch:
     extents = None
     if any(batch.extents is not None for batch in batches):
         extents = tuple(extent for batch in batches for extent in _extents(batch))
-    return Batch(keys, image, gather("labels"), gather("valid"), rows, extents)
+    cameras = _some(c for batch in batches for c in batch.cameras or (None,) * len(batch))
+    return Batch(keys, image, gather("labels"), gather("valid"), rows, extents, cameras)
 
 
 def _extents(batch: Batch) -> tuple[Extent, ...]:
     whole = Extent(0, 0, *batch.image.shape[-2:])
     return (whole,) * len(batch) if batch.extents is None else batch.extents
+
+
+def _some(cameras: Iterable[Camera | None]) -> tuple[Camera | None, ...] | None:
+    found = tuple(cameras)
+    return None if all(camera is None for camera in found) else found
 
 
 def known_to_torch() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
-from mtdata.tasks.sample import Extent
+from mtdata.tasks.sample import Camera, Extent
 
 ALIGNED = 64
 """Every tensor begins at a multiple of this, in bytes."""
@@ -48,6 +48,7 @@ class Parcel:
     entries: tuple[Entry, ...]
     block: Tensor
     extents: tuple[Extent, ...] | None = None
+    cameras: tuple[Camera | None, ...] | None = None
 
     def unpack(self) -> Batch:
         """The batch; its tensors share the block."""
@@ -55,7 +56,8 @@ class Parcel:
         for entry in self.entries:
             found[entry.field][entry.name] = entry.of(self.block)
         labels, valid, rows = (found[field] for field in FIELDS)
-        return Batch(self.keys, found["image"][""], labels, valid, rows, self.extents)
+        image = found["image"][""]
+        return Batch(self.keys, image, labels, valid, rows, self.extents, self.cameras)
 
     def pin_memory(self) -> "Parcel":
         """The same in page-locked memory; the data loader calls this."""
@@ -78,4 +80,4 @@ def pack(batch: Batch) -> Parcel:
     block = torch.empty(0, dtype=torch.uint8).set_(storage)
     for entry, (_, _, tensor) in zip(entries, tensors, strict=True):
         entry.of(block).copy_(tensor)
-    return Parcel(batch.keys, tuple(entries), block, batch.extents)
+    return Parcel(batch.keys, tuple(entries), block, batch.extents, batch.cameras)

@@ -99,6 +99,8 @@ class Method(nn.Module, ABC):
     minimum_images: ClassVar[int] = 1
     """Images of a batch that it compares with each other."""
     minimum_views: int = 1
+    cameras_for: Sequence[str] = ()
+    """What it has to know the cameras of images for; a store that has none is refused."""
     default_views: ClassVar[int] = 1
     """How many views of a batch are made unless told otherwise."""
 

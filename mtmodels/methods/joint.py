@@ -16,6 +16,7 @@ from mtmodels.methods.parts.crop_consistency import crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.joint_space import JointSpace
 from mtmodels.methods.parts.pairs import Pair, PairOptions, present_pairs, source_shares
+from mtmodels.methods.parts.relation_terms import Relations, WithGeometryOptions
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
@@ -23,7 +24,7 @@ from mtmodels.networks.base import Network, Output
 from mtmodels.options import Weight
 
 
-class JointOptions(SupervisionOptions, FurtherViewOptions, PairOptions):
+class JointOptions(SupervisionOptions, FurtherViewOptions, PairOptions, WithGeometryOptions):
     """How pairs of tasks meet in joint spaces."""
 
     consistency_weight: Weight = 2.0
@@ -74,6 +75,8 @@ class JointMethod(Method):
         self.supervision = Supervision(network.tasks, chosen)
         if chosen.with_ssl:
             self.minimum_views = 2
+        self.relations = Relations(network.tasks, chosen, wanted=chosen.with_geometry)
+        self.cameras_for = self.relations.cameras_for
         self.joint = JointSpace(
             network,
             conditioning=chosen.conditioning,
@@ -104,6 +107,7 @@ class JointMethod(Method):
         """One term a task that an image shows, and the consistency."""
         outputs = views.predict(self.network)
         own = self.consistency(views, outputs, progress=progress, rng=rng)
+        own += self.relations.terms(views, outputs, progress=progress)
         return self.supervision.terms(views, outputs) + own
 
     def consistency(

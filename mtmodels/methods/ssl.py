@@ -8,6 +8,7 @@ import torch
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.crop_consistency import crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
+from mtmodels.methods.parts.relation_terms import Relations, WithGeometryOptions
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
@@ -15,7 +16,7 @@ from mtmodels.networks.base import Network
 from mtmodels.options import Weight
 
 
-class SSLOptions(SupervisionOptions, FurtherViewOptions):
+class SSLOptions(SupervisionOptions, FurtherViewOptions, WithGeometryOptions):
     """What crop consistency can be told."""
 
     ssl_weight: Weight = 1.0
@@ -45,6 +46,8 @@ class SSL(Method):
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
         self.supervision = Supervision(network.tasks, self.options)
+        self.relations = Relations(network.tasks, self.options, wanted=self.options.with_geometry)
+        self.cameras_for = self.relations.cameras_for
 
     def views(self, count: int) -> Sequence[View]:
         """The labels of the first supervise, unless `supervise` says otherwise."""
@@ -56,4 +59,5 @@ class SSL(Method):
         weight = self.options.ssl_weight * self.options.ramp(progress)
         seen = self.supervision.seen(views.main)
         crops = crop_terms(self.network.tasks, views, outputs, seen, weight=weight)
-        return self.supervision.terms(views, outputs) + crops
+        known = self.relations.terms(views, outputs, progress=progress)
+        return self.supervision.terms(views, outputs) + crops + known

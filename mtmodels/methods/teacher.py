@@ -16,6 +16,7 @@ from mtmodels.losses import over_images
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.mixing import Taught, has_classes, mixed
+from mtmodels.methods.parts.relation_terms import Relations, WithGeometryOptions
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions, per_task
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
@@ -26,7 +27,7 @@ FIRST_STEPS = 10
 """The average begins as the network itself: after n steps it keeps (1 + n) / (10 + n) at most."""
 
 
-class TeacherOptions(SupervisionOptions, FurtherViewOptions):
+class TeacherOptions(SupervisionOptions, FurtherViewOptions, WithGeometryOptions):
     """What a moving teacher can be told."""
 
     teacher_weight: Weight | Mapping[str, float] = 1.0
@@ -105,6 +106,8 @@ class Teacher(Method):
             raise ValueError(
                 "`mix` should be `none` or `boxes` for tasks without classes; found `classes`."
             )
+        self.relations = Relations(network.tasks, self.options, wanted=self.options.with_geometry)
+        self.cameras_for = self.relations.cameras_for
         self.teacher = deepcopy(network).requires_grad_(False)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
@@ -142,6 +145,8 @@ class Teacher(Method):
             auxiliary={f"{n}/taught": weight * self.weights[n] * m for n, m in means.items()},
             parts={f"{name}/taught": mean.detach() for name, mean in means.items()},
         )
+        # Further views may be pasted together, of parts that nothing is known to relate.
+        own += self.relations.terms(Views(views.main), outputs[:1], progress=progress)
         return self.supervision.terms(views, outputs) + own
 
     @torch.no_grad()

@@ -10,7 +10,7 @@ from torch import Tensor
 from mtdata.reading.batch import Batch, join
 from mtdata.reading.geometry import Change
 from mtdata.reading.geometry.device import apply
-from mtdata.tasks.sample import Extent
+from mtdata.tasks.sample import Camera, Extent
 from mtdata.tasks.task import Task
 from mtmodels.networks.base import Network, Output
 
@@ -139,7 +139,7 @@ def changed(
     kinds = {task.name: task.kind for task in tasks}
     image, labels, valid = batch.image, dict(batch.labels), dict(batch.valid)
     for step in steps:
-        batch = replace(batch, extents=extents(batch, step))
+        batch = replace(batch, extents=extents(batch, step), cameras=cameras(batch, step))
         image, _ = apply(image, step)
         for name in kinds.keys() & labels.keys():
             labels[name], valid[name] = apply(
@@ -159,6 +159,17 @@ def extents(batch: Batch, step: Step) -> tuple[Extent, ...] | None:
     size = batch.image.shape[-2:]
     return tuple(
         change.moved(extent, *size) for change, extent in zip(step, batch.extents, strict=True)
+    )
+
+
+def cameras(batch: Batch, step: Step) -> tuple[Camera | None, ...] | None:
+    """The cameras that see the images after a change; None where none is known."""
+    if batch.cameras is None:
+        return None
+    size = batch.image.shape[-2:]
+    return tuple(
+        camera and change.camera(camera, *size)
+        for change, camera in zip(step, batch.cameras, strict=True)
     )
 
 

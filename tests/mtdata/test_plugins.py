@@ -49,6 +49,7 @@ def test_every_family_of_models_takes_members(tmp_path: Path) -> None:
         "REGIMES": [],
         "NETWORKS": ["tiny"],
         "METHODS": ["plain"],
+        "RELATIONS": ["equal"],
         "WEIGHTINGS": ["same"],
         "METRICS": ["mine"],
         "SCHEDULES": ["part"],

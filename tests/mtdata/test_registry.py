@@ -12,6 +12,7 @@ from mtdata.regimes.one import One
 from mtdata.registry import Registry
 from mtdata.sources import SOURCES
 from mtmodels import ENCODERS, METHODS, METRICS, NETWORKS, WEIGHTINGS
+from mtmodels.methods.parts.relations import RELATIONS
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 
 FAMILIES = (
@@ -20,6 +21,7 @@ FAMILIES = (
     NETWORKS,
     ENCODERS,
     METHODS,
+    RELATIONS,
     WEIGHTINGS,
     METRICS,
     SCHEDULES,

@@ -36,7 +36,8 @@ class Change(ABC):
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
         """The camera that sees the changed scene, for an image of this size.
 
-        Focal lengths stay: a zoom is told by the depth, which `correct` divides.
+        A pixel keeps its ray: a zoom magnifies the focal lengths. The depth, which `correct`
+        divides, makes the whole scene smaller by the zoom, so that normals stay as they are.
         """
 
     @abstractmethod

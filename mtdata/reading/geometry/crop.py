@@ -89,10 +89,9 @@ class Crop(_Window):
         return Extent(first, before, rows, columns)
 
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
-        """The principal point moves with the pixels."""
+        """That of the box, whose pixels are smaller now."""
         top, left, h, w = self.box(height, width)
-        x, y = (camera.cx - left) * width / w, (camera.cy - top) * height / h
-        return Camera(camera.fx, camera.fy, x, y)
+        return camera.crop(float(left), float(top)).scale(width / w, height / h)
 
 
 @dataclass(frozen=True)
@@ -115,11 +114,9 @@ class Paste(_Window):
         return Extent(first + top, before + left, rows, columns)
 
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
-        """The principal point moves with the pixels."""
+        """Pixels are larger, and lie in the box."""
         top, left, h, w = self.box(height, width)
-        return Camera(
-            camera.fx, camera.fy, camera.cx * w / width + left, camera.cy * h / height + top
-        )
+        return camera.scale(w / width, h / height).crop(-float(left), -float(top))
 
 
 def _place(share: float, start: int, length: int, *, box: int, image: int) -> float:

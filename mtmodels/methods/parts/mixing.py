@@ -144,4 +144,7 @@ def _pasted(batch: Batch, donor: Int[Tensor, " b"], part: Bool[Tensor, "b h w"])
         valid[name] = torch.where(part, shown[donor], shown)[own]
         rows[name] = own.to(batch.device)
     image = torch.where(part[:, None], batch.image[donor], batch.image)
-    return replace(batch, image=image, labels=labels, valid=valid, rows=rows, extents=None)
+    # Pixels of two images: neither one box of true pixels nor one camera.
+    return replace(
+        batch, image=image, labels=labels, valid=valid, rows=rows, extents=None, cameras=None
+    )

@@ -249,7 +249,8 @@ def _version(module: str) -> str | None:
 
 def _words(value: Any) -> list[str]:
     if isinstance(value, dict):
-        return [word for item in value.values() for word in _words(item)]
+        # Relations are named by keys.
+        return [word for item in (*value, *value.values()) for word in _words(item)]
     if isinstance(value, list | tuple):
         return [word for item in value for word in _words(item)]
     return [value] if isinstance(value, str) else []

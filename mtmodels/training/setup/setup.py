@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 from lightning_fabric import Fabric
 
 from mtdata.errors import UsageError
@@ -84,6 +85,7 @@ def assemble(config: Config, data: RunData) -> Parts:
         f"method `{config.method.name}` under the regime `{data.regime}`",
         lambda: method.check_labels(data.train.labelled),
     )
+    _check_cameras(method, config, data)
     fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)
     _check_parts(config, weighting)
@@ -125,6 +127,20 @@ def _check_parts(config: Config, weighting: Weighting) -> None:
             f"`accumulate` should be 1 with the weighting `{config.weighting.name}`, which looks "
             f"at the gradients or the losses of a whole batch at once; found {config.accumulate}. "
             f"Leave it out, or choose one of {', '.join(able)}."
+        )
+
+
+def _check_cameras(method: Method, config: Config, data: RunData) -> None:
+    if not method.cameras_for:
+        return
+    splits = [data.store.splits[name] for name in data.splits.train]
+    if all(np.isnan(split.cameras).any(1).all() for split in splits):
+        raise UsageError(
+            f"method `{config.method.name}`: images should have a camera, which "
+            f"{' and '.join(f'`{name}`' for name in method.cameras_for)} need; "
+            f"{data.store.dataset_name} has none in {' and '.join(data.splits.train)}. Name "
+            "relations that need none with --set method.options.relations={NAME: 1}, or choose "
+            "another method."
         )
 
 

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ from cli.mttrain import default_store, mttrain
 from cli.mttrain.flags import KEYS, layer_of
 from cli.shared.common import run
 from mtdata import sources
+from mtdata.building.build import build
+from mtdata.building.regimes import RegimeSpec
 from mtdata.store import open_store
+from mtdata.tasks.sample import Sample
 from mtmodels.training.setup.resolve import resolve
 from tests.fakes import FakeSource
 from tests.small_run import as_arguments, small_layer, small_store
@@ -154,6 +159,16 @@ def test_a_plan_writes_nothing(
             "no encoder `resnet81`. Did you mean `resnet",
         ),
         (
+            ["--with-geometry"],
+            2,
+            "`--with-geometry` should go with one of the methods contrastive,",
+        ),
+        (
+            ["--set", "method={name: geometry}"],
+            2,
+            "method `geometry`: the tasks should have a relation that is known: depth in any unit,",
+        ),
+        (
             ["--set", "network.name=deeplab-resnet18", "--set", "batch=1"],
             2,
             "network `deeplab-resnet18`: a training step should hold 2 images or more",
@@ -187,6 +202,37 @@ def test_flags_of_a_method_go_with_it(store: Path, tmp_path: Path, capsys: Captu
     assert run(mttrain, [*small, *out, "--resume", "--dry-run"]) == 0
     assert run(mttrain, ["--with-ssl", *out, "--resume"]) == 2
     assert "should be resumed as it was begun" in capsys.readouterr().err.replace("\n", " ")
+
+
+class Blind(FakeSource):
+    """Images of which no camera is known."""
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        return replace(super().read(split, key, tasks), camera=None)
+
+
+@pytest.mark.parametrize(
+    "method", [["--method", "geometry"], ["--method", "teacher", "--with-geometry"]], ids=str
+)
+def test_relations_with_and_without_a_camera(
+    store: Path, tmp_path: Path, capsys: Captured, method: list[str]
+) -> None:
+    blind = tmp_path / "blind.h5"
+    build(Blind(images=(8, 2), missing=0), blind, size=(32, 64), regimes=[RegimeSpec("one")])
+    layer = small_layer(store) | {"epochs": 1, "tasks": ["depth", "normals"]}
+    del layer["method"], layer["data"]
+    given = [*as_arguments(layer), *method, "--out", str(tmp_path / "run")]
+    assert run(mttrain, [*given, "--data", str(blind)]) == 2
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert (
+        f"method `{method[1]}`: images should have a camera, which `normals-of-depth` and "
+        "`depth-along-normals` need; fake has none in train." in told
+    )
+    assert "Traceback" not in told
+    assert not (tmp_path / "run").exists()
+    assert run(mttrain, [*given, "--data", str(store)]) == 0
+    rows = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert any("normals/normals-of-depth" in json.loads(row).get("parts", {}) for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,13 @@ from mtmodels.networks import NETWORKS
 from mtmodels.options import options_of
 from mtmodels.weightings.fixed import Equal
 from tests.asserts import assert_every_parameter_learns, same_terms
-from tests.batches import PAIR, SIX, random_batch, spoilt
+from tests.batches import SIX, random_batch, spoilt
 from tests.mtmodels.methods.making import make_method
 
 each_method = pytest.mark.parametrize("name", METHODS)
 THREE = SIX[:3]
+SURFACE = SIX[1:3]
+"""Two tasks between which a relation is known."""
 
 
 def make(name: str, tasks: Sequence[Task] = THREE, **options: Any) -> Method:
@@ -127,17 +129,17 @@ def test_leaves_the_batch(name: str) -> None:
 
 @each_method
 def test_labels_of_other_tasks_do_not_matter(name: str) -> None:
-    method = make(name, PAIR).eval()
-    assert same_terms(step(method, random_batch(PAIR)), step(method, _with_normals()))
+    method = make(name, SURFACE).eval()
+    assert same_terms(step(method, random_batch(SURFACE)), step(method, _with_classes()))
 
 
-def _with_normals() -> Batch:
-    pair, three = random_batch(PAIR), random_batch(THREE)
+def _with_classes() -> Batch:
+    pair, three = random_batch(SURFACE), random_batch(THREE)
     return replace(
         pair,
-        labels={"normals": three.labels["normals"], **pair.labels},
-        valid={"normals": three.valid["normals"], **pair.valid},
-        rows={"normals": three.rows["normals"], **pair.rows},
+        labels={"semantic": three.labels["semantic"], **pair.labels},
+        valid={"semantic": three.valid["semantic"], **pair.valid},
+        rows={"semantic": three.rows["semantic"], **pair.rows},
     )
 
 
@@ -192,6 +194,7 @@ def _image(batch: Batch, i: int) -> Batch:
         {k: batch.labels[k][index] for k, index in here.items()},
         {k: batch.valid[k][index] for k, index in here.items()},
         {k: torch.zeros(1, dtype=torch.long) for k in here},
+        cameras=batch.cameras and (batch.cameras[i],),
     )
 
 

@@ -25,6 +25,7 @@ RESUMED: dict[str, dict[str, Any]] = {
     "mtpsl": {"method": MTPSL},
     "ssl": {"method": {"name": "ssl"}},
     "teacher": {"method": {"name": "teacher", "options": {"begin": 0.0, "mix": "classes"}}},
+    "geometry": {"method": {"name": "geometry"}, "tasks": ["depth", "normals"]},
     "sl": {"method": {"name": "sl"}},
     "direct-map": {"method": {"name": "direct-map", "options": {"mapping_width": 0.03125}}},
     "perceptual-map": {"method": {"name": "perceptual-map", "options": {"mapping_width": 0.03125}}},

@@ -73,8 +73,23 @@ def test_cameras_come_back(change: Change) -> None:
     camera = Camera(50.0, 50.0, 13.0, 11.0)
     there = change.camera(camera, 24, 32)
     back = change.inverse().camera(there, 24, 32)
-    assert (back.cx, back.cy) == pytest.approx((13, 11))
-    assert (there.fx, there.fy) == (50, 50)
+    for name in ("fx", "fy", "cx", "cy"):
+        assert getattr(back, name) == pytest.approx(getattr(camera, name)), name
+
+
+@pytest.mark.parametrize("change", [Crop(1.5, 0.9, 0.2), Crop(2.0), Paste(1.3, 0.1, 0.6)], ids=str)
+def test_a_pixel_keeps_its_ray(change: Crop | Paste) -> None:
+    """Whoever looks along a ray sees the same thing after a zoom: normals do not change."""
+    before, size = Camera(50.0, 45.0, 13.0, 11.0), (24, 32)
+    after, (top, left, h, w) = change.camera(before, *size), change.box(*size)
+    corners = [(0.0, 0.0, left, top), (size[1], size[0], left + w, top + h)]
+    for x, y, inner_x, inner_y in corners:
+        one, other = ((x, y), (inner_x, inner_y))
+        if isinstance(change, Paste):
+            one, other = other, one
+        u, v = (one[0] - after.cx) / after.fx, (one[1] - after.cy) / after.fy
+        assert u == pytest.approx((other[0] - before.cx) / before.fx)
+        assert v == pytest.approx((other[1] - before.cy) / before.fy)
 
 
 def test_where_the_principal_point_goes() -> None:
