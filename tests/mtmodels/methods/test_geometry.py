@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from mtdata import load_plugin
 from mtdata.reading.batch import join
 from mtdata.reading.geometry import Crop, Flip
-from mtdata.tasks.kinds import Classes
+from mtdata.tasks.kinds import Classes, Depth
 from mtdata.tasks.sample import Camera, Extent
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
@@ -27,6 +29,7 @@ from mtmodels.options import options_of
 from tests.batches import PAIR, SIX, generator, random_batch
 from tests.mtmodels.methods.looks import second_view
 from tests.mtmodels.methods.making import make_method
+from tests.plugin_files import REST, write
 
 TASKS = (
     Task("semantic", Classes(("background", "person", "dog"), ((0, 0, 0),) * 3)),
@@ -257,6 +260,29 @@ def test_the_usual_relations_are_those_that_the_tasks_have() -> None:
     assert names == [name for name in USUAL if name != "depth-of-depth"]
     assert make(relations={"depth-by-fit": 1.0}).cameras_for == ("depth-by-fit",)
     assert make(relations={"edges-at-classes": 1.0}).cameras_for == ()
+
+
+def test_two_depths_tell_each_other() -> None:
+    tasks = (SIX[1], Task("disparity", Depth(unit="px")))
+    method = Geometry(NETWORKS["unet-resnet18"](tasks, width=0.125), relations={NAME: NOW})
+    terms = step(method.eval(), Views(random_batch(tasks, 2, rows={"depth": [0]})))
+    # The other image has neither: each is given to the other there.
+    assert list(terms.auxiliary) == [f"disparity/{NAME}", f"depth/{NAME}"]
+    with pytest.raises(ValueError, match=f"`{NAME}` is known of two tasks of depth in different"):
+        make(relations={NAME: NOW})
+
+
+NAME = "depth-of-depth"
+
+
+def test_a_relation_of_a_plug_in_is_used_where_it_is_named(tmp_path: Path) -> None:
+    load_plugin(write(tmp_path, REST, name="rest.py"))
+    tasks = (*SIX[1:3], Task("distance", Depth()))
+    network = NETWORKS["unet-resnet18"](tasks, width=0.125)
+    assert "equal" not in [known.name for known in Geometry(network).relations.known]
+    method = Geometry(network, relations={"equal": NOW}).eval()
+    terms = step(method, Views(random_batch(tasks, 2, rows={"depth": [0, 1]})))
+    assert list(terms.auxiliary) == ["distance/equal"]
 
 
 def test_rays_are_those_of_the_camera() -> None:
