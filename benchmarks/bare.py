@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.sources.nyu.frame import camera_of
-from mtdata.sources.nyu.normals_from_depth import normals_from_depth
 from mtdata.store.codec import filters
 from mtdata.tasks.kinds import Normals
+from mtdata.tasks.normals_from_depth import normals_from_depth
 
 STAGES = ("decoding", "normals", "resizing", "compressing")
 Arrays = dict[str, NDArray[Any]]

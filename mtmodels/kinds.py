@@ -43,6 +43,7 @@ from mtmodels.losses import (
 
 SMALLEST_CHANCE = 1e-6
 """Below which a probability counts as this: its logit stays finite."""
+Value = Float[Tensor, "n c h w"]
 PerPixel = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
 
 
@@ -74,6 +75,8 @@ class KindModel:
         certainty: How probable what a value decides for is, where values are probabilities.
         unbounded: Whether its values have a unit and no upper bound, so that a joint tensor takes
             their place in a normal distribution.
+        agreement: How far two values of one pixel are alike, [0, 1], where nothing says how
+            probable either is.
     """
 
     activation: PerPixel
@@ -95,6 +98,7 @@ class KindModel:
     one_sided_loss: str = ""
     certainty: PerPixel | None = None
     unbounded: bool = False
+    agreement: Callable[[Value, Value], Float[Tensor, "n 1 h w"]] | None = None
 
     def loss(self, task: str, name: str = "") -> PixelLoss:
         """The loss of that name, or the default one where there is none.
@@ -146,6 +150,21 @@ def larger(chance: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
 def unit(vector: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """The vector made unit; one too short to have a direction stays finite."""
     return F.normalize(at_least_single(vector), dim=1, eps=1e-6)
+
+
+def ratio(
+    one: Float[Tensor, "n 1 h w"], other: Float[Tensor, "n 1 h w"]
+) -> Float[Tensor, "n 1 h w"]:
+    """The smaller over the larger; 0 where one of them is not above 0."""
+    low, high = torch.minimum(one, other), torch.maximum(one, other)
+    return torch.where(low > 0, low / torch.where(low > 0, high, 1), 0)
+
+
+def alignment(
+    one: Float[Tensor, "n 3 h w"], other: Float[Tensor, "n 3 h w"]
+) -> Float[Tensor, "n 1 h w"]:
+    """The cosine of the angle between unit vectors; 0 from a right angle on."""
+    return (one * other).sum(1, keepdim=True).clamp(0, 1)
 
 
 def likeliest(logits: Float[Tensor, "n c h w"]) -> Int[Tensor, "n 1 h w"]:
@@ -214,6 +233,7 @@ KINDS: dict[str, KindModel] = {
         starts_at_mean=True,
         reconstruction=squeezed_l1,
         unbounded=True,
+        agreement=ratio,
     ),
     "normals": KindModel(
         activation=unit,
@@ -231,6 +251,7 @@ KINDS: dict[str, KindModel] = {
         untrained_outside_valid=True,
         starts_at_mean=True,
         reconstruction=direction,
+        agreement=alignment,
     ),
 }
 

@@ -9,6 +9,7 @@ COMMANDS = {
     "list": Lazy("cli.mtmodels.list:list_", "Methods, networks, weightings, recipes, metrics."),
     "eval": Lazy("cli.mtmodels.eval:eval_", "Score a run on a split."),
     "predict": Lazy("cli.mtmodels.predict:predict", "Predict images of your own."),
+    "fill": Lazy("cli.mtmodels.fill:fill", "Predict labels that a store lacks."),
     "compare": Lazy("cli.mtmodels.compare:compare", "Put runs into one table."),
 }
 

@@ -34,6 +34,7 @@ HEADINGS = {
         "data",
         "size",
         "regime",
+        "filled_anyway",
         "tasks",
         "keep_unlabelled",
         "holdout",
@@ -159,7 +160,16 @@ class Asked:
     help="Read images smaller than the store has them.  [default: as stored]",
 )
 @click.option(
-    "--regime", metavar="NAME|FILE.csv", help="Labels that may be seen.  [default: the store's]"
+    "--regime",
+    metavar="NAME|FILE.csv",
+    help="Labels that may be seen; +derived, +filled:0.8 behind it: added ones, too.  [default: "
+    "the store's]",
+)
+@click.option(
+    "--filled-anyway",
+    is_flag=True,
+    default=None,
+    help="Take filled labels of a run that may have seen what the regime hides.",
 )
 @click.option("--tasks", type=names, metavar="A,B", help="Tasks.  [default: the method's, or all]")
 @click.option(

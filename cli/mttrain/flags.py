@@ -9,8 +9,8 @@ from mtdata.errors import UsageError
 from mtdata.registry import Registry
 
 KEYS = {
-    "data": "data", "size": "size", "regime": "regime", "tasks": "tasks",
-    "keep_unlabelled": "keep_unlabelled",
+    "data": "data", "size": "size", "regime": "regime",
+    "filled_anyway": "filled_anyway", "tasks": "tasks", "keep_unlabelled": "keep_unlabelled",
     "method": "method.name", "network": "network.name", "width": "network.width",
     "encoder": "network.options.encoder",
     "freeze_norm": "network.options.freeze_norm",

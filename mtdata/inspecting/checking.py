@@ -10,10 +10,10 @@ from mtdata.errors import BrokenStoreError, StoreError
 from mtdata.store import Split
 from mtdata.store import format as layout
 from mtdata.store.digest import ABSENT, cell_digest
+from mtdata.store.handle import LOST, why_unread
 from mtdata.store.look import array_problems, chunk_problems
 from mtdata.store.opening import view
 from mtdata.store.regime import regime_problems
-from mtdata.store.split import LOST, why_unread
 from mtdata.store.tables import problems as table_problems
 from mtdata.tasks.task import Task
 

@@ -1,8 +1,10 @@
 """The training reader: samples with the labels that may be seen, and no other."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from os import sep
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -10,11 +12,15 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.errors import DataError, MtdataError, UnknownNameError, UsageError
 from mtdata.reading.augment import sample_rng
+from mtdata.reading.completed import Completed, Composed, complete, composed, names_added
 from mtdata.reading.joined import joined
 from mtdata.reading.memory import keep_freed
 from mtdata.regimes.table import RegimeTable, read_table
+from mtdata.store import Split
+from mtdata.store import format as layout
+from mtdata.store.added import Added
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task
@@ -87,6 +93,34 @@ class StoreLike(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class AddedLabels:
+    """What a dataset shows beside the labels of its source.
+
+    Args:
+        regime: The regime in one form, such as `one+filled:0.8`.
+        base: The regime that shows the labels of the source.
+        base_labels: `visible_digest` of that regime alone.
+        codes: Where each label comes from, int8 [images of the split, tasks]: 0 nowhere, 1 the
+            source, the others are added.
+        labels: What was added, an entry a split, task and origin.
+        anyway: Whether filled labels of a run that may have seen what the base hides were allowed.
+    """
+
+    regime: str
+    base: str
+    base_labels: str
+    codes: NDArray[np.int8] = field(repr=False)
+    labels: tuple[Mapping[str, Any], ...]
+    anyway: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """For the manifest of a run."""
+        labels = [dict(one) for one in self.labels]
+        about = {"base": self.base, "base_labels": self.base_labels, "anyway": self.anyway}
+        return {**about, "labels": labels}
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Images of a split with those labels that may be seen. It can be pickled.
 
@@ -98,6 +132,7 @@ class Dataset:
         visible: Which labels of the split may be seen, bool [images of the split, t].
         transform: What is done to a sample, given the randomness of that sample and the tasks.
         indices: Which images of the split, in order, `n` of them; None for all.
+        added: What labels were added to those of the source; None where none may be seen.
 
     Raises:
         ValueError: where `visible` has another shape.
@@ -108,6 +143,7 @@ class Dataset:
     visible: NDArray[np.bool_]
     transform: Transform | None = None
     indices: NDArray[np.int64] | None = None
+    added: "AddedLabels | None" = None
 
     def __post_init__(self) -> None:
         shape = len(self.split.keys), len(self.tasks)
@@ -195,6 +231,8 @@ def make_dataset(
     regime: str | Path | RegimeTable | None = None,
     transform: Transform | None = None,
     keys: Sequence[str] | None = None,
+    anyway: bool = False,
+    bare: bool = False,
 ) -> Dataset:
     """Make the dataset of a split; `Store.dataset` is this.
 
@@ -202,14 +240,18 @@ def make_dataset(
         store: The store.
         split: The name of its split; several of one role are read one after the other.
         tasks: The names of the tasks to read; None for all.
-        regime: A regime of the split by name, a CSV file, or a table. None is the default regime
-            of the store for a split with the role train, and every label for one to test on.
+        regime: A regime of the split by name, a CSV file, or a table; with `+derived` or
+            `+filled:0.8` behind it, labels that were added too. None is the default regime of the
+            store for a split with the role train, and every label for one to test on.
         transform: What is done to each sample.
         keys: Only these images, in this order; None for all.
+        anyway: Take filled labels of a run that may have seen what the base regime hides.
+        bare: Let a task to be trained have no visible label.
 
     Raises:
         UnknownNameError: where there is no such split, task or regime.
-        UsageError: where a key is not in the split, or a CSV file is missing.
+        UsageError: where a key is not in the split, a CSV file is missing, the store lacks the
+            added labels, or their run may have seen what the base regime hides.
         DataError: where a file is broken, or a task that is to be trained has no visible label.
     """
     keep_freed()
@@ -217,7 +259,8 @@ def make_dataset(
     for one in wanted_splits:
         if one not in store.splits:
             raise UnknownNameError("split", one, list(store.splits))
-    source: Readable = joined([store.splits[one] for one in wanted_splits])
+    splits = [store.splits[one] for one in wanted_splits]
+    source: Readable = joined(splits)
     names = [task.name for task in store.tasks]
     for name in tasks or ():
         if name not in names:
@@ -225,12 +268,113 @@ def make_dataset(
     columns = [names.index(name) for name in (names if tasks is None else tasks)]
     if regime is None:
         regime = store.default_regime if source.role == "train" else "full"
-    visible = _visible(source, names, regime)[:, columns]
     wanted = tuple(store.tasks[t] for t in columns)
-    if source.role == "train":
+    what = _composed(store, source, regime)
+    if what is None:
+        visible, added = _visible(source, names, regime)[:, columns], None
+    else:
+        base = make_dataset(store, split, regime=what.base, bare=True)
+        seen = _complete(splits, base.visible, what)
+        source, codes = joined(seen), np.concatenate([one.codes for one in seen])[:, columns]
+        visible, added = codes > 0, _added(store, base, seen, what, wanted, codes, anyway=anyway)
+    if source.role == "train" and not bare:
         _refuse_bare(wanted, visible, regime)
     indices = None if keys is None else _indices(source, keys)
-    return Dataset(source, wanted, visible, transform, indices)
+    return Dataset(source, wanted, visible, transform, indices, added)
+
+
+def visible_digest(dataset: Dataset) -> str:
+    """SHA-256 over the keys and which of their labels may be seen, in the order of the keys.
+
+    A regime that was drawn again under its old name, or a file that was edited, has another, and
+    so have other labels that were added.
+    """
+    codes = dataset.labelled if dataset.added is None else dataset.added.codes[dataset.rows]
+    seen = sorted(zip(dataset.keys, codes.tolist(), strict=True))
+    told: list[Any] = [[task.name for task in dataset.tasks], seen]
+    if dataset.added is not None:
+        told.append([[one["sha256"], one.get("threshold", 0)] for one in dataset.added.labels])
+    return sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _composed(
+    store: StoreLike, split: Readable, regime: str | Path | RegimeTable
+) -> Composed | None:
+    """The regime with its added labels, where it has any.
+
+    Raises:
+        UsageError: for a split to test on, which is scored against the labels of the source alone.
+    """
+    if isinstance(regime, RegimeTable) or not names_added(str(regime)):
+        return None
+    known = [layout.FULL, *(name for one in store.splits.values() for name in one.regime_names)]
+    what = composed(str(regime), known, store.default_regime)
+    if what is not None and split.role != "train":
+        raise UsageError(
+            f"the regime `{regime}` should be of a training split: what is scored is compared with "
+            f"the labels of the source alone. Give {split.name} another regime."
+        )
+    return what
+
+
+def _complete(splits: Sequence[Split], shown: NDArray[np.bool_], what: Composed) -> list[Completed]:
+    ends = np.cumsum([len(one) for one in splits])
+    found = [
+        complete(one, shown[end - len(one) : end], what)
+        for one, end in zip(splits, ends, strict=True)
+    ]
+    for origin, _ in what.origins:
+        if not any(piece.origin == origin for one in found for piece, _ in one.pieces):
+            how = "mtmodels fill RUN FILE" if origin == layout.FILLED else "mtdata derive FILE"
+            raise UsageError(
+                f"the regime `{what}` should find {origin} labels in {splits[0].name}; the store "
+                f"has none. Make them with `{how}`, or give another regime."
+            )
+    return found
+
+
+def _added(
+    store: StoreLike,
+    base: Dataset,
+    seen: Sequence[Completed],
+    what: Composed,
+    wanted: Sequence[Task],
+    codes: NDArray[np.int8],
+    *,
+    anyway: bool,
+) -> AddedLabels:
+    for one in seen:
+        for piece, _ in one.pieces:
+            if piece.origin == layout.FILLED and piece.task in wanted and not anyway:
+                _check_run(store, piece, what)
+    names = [task.name for task in wanted]
+    facts = tuple(f for one in seen for f in one.facts() if f["task"] in names)
+    columns = [base.tasks.index(task) for task in wanted]
+    digest = visible_digest(replace(base, tasks=tuple(wanted), visible=base.visible[:, columns]))
+    return AddedLabels(str(what), what.base, digest, codes, facts, anyway)
+
+
+def _check_run(store: StoreLike, piece: Added, what: Composed) -> None:
+    """Refuse labels of a run that may have seen what the base regime hides.
+
+    Raises:
+        UsageError: saying why.
+    """
+    about = piece.about
+    try:
+        shown = make_dataset(
+            store, about["splits"], tasks=about["tasks"], regime=what.base, bare=True
+        )
+        same = visible_digest(shown) == about["labels"]
+    except MtdataError:  # of another store, with other splits or tasks
+        same = False
+    if not same:
+        raise UsageError(
+            f"the filled labels of {piece.task.name} come from the run {about['run']}, trained on "
+            f"other labels than the regime `{what.base}` shows: what it hides may have been seen "
+            "there. Fill with a run that was trained under this regime, or take them "
+            "all the same with --filled-anyway."
+        )
 
 
 def _visible(

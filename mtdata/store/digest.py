@@ -64,11 +64,30 @@ def seal(file: h5py.File) -> str:
     for name in sorted(file):
         group = file[name]
         _update_attributes(digest, name, group.attrs)
-        arrays = [group[each] for each in sorted({*group} - {layout.LABEL, layout.REGIME})]
+        grouped = {layout.LABEL, layout.REGIME, *layout.ORIGINS}
+        arrays = [group[each] for each in sorted({*group} - grouped)]
         arrays += [group[layout.LABEL][each] for each in sorted(group[layout.LABEL])]
+        for added in added_groups(group):
+            _update_attributes(digest, added.name, added.attrs)
+            arrays += [added[each] for each in sorted(added)]
         for array in arrays:
             _update(digest, array.name, array.dtype.str, str(array.shape))
             _update_attributes(digest, array.name, array.attrs)
+    return digest.hexdigest()
+
+
+def added_groups(group: h5py.Group) -> list[h5py.Group]:
+    """What was added to the labels of a split: a group for each origin and task."""
+    there = [origin for origin in layout.ORIGINS if origin in group]
+    return [group[origin][task] for origin in there for task in sorted(group[origin])]
+
+
+def added_digest(group: h5py.Group) -> str:
+    """Digest over what is said of added labels and, by their tables, over each, as 64 digits."""
+    digest = hashlib.sha256()
+    _update(digest, str(layout.plain(group.attrs[layout.ABOUT])))
+    for name in sorted({*group} & {*layout.added_tables(layout.FILLED)}):
+        _update(digest, name, str(layout.plain(group[name].attrs[layout.SHA256])))
     return digest.hexdigest()
 
 

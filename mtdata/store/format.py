@@ -1,4 +1,4 @@
-"""The names and types that a store of version 1 is made of, and nothing else.
+"""The names and types that a store is made of, and nothing else.
 
 /                          attrs: format, format_version, dataset, created, tool, options (JSON),
                                   tasks (JSON), default_regime, source_digest, content_digest,
@@ -17,6 +17,16 @@
                                   of their names, sizes and times (zeros where that is unknown)
 /<split>/skipped           utf-8 [m]  images that were left out: key and why, as JSON
 /<split>/regime/<name>     bool [n, tasks]  attrs: kind, parameters (JSON), seed, counts, origin
+
+Labels that were added to those of the source, in stores of version 2 alone; ORIGIN is `filled`
+(predicted by a run) or `derived` (from another label by a rule):
+
+/<split>/ORIGIN/<task>               attrs: about (JSON), sha256
+/<split>/ORIGIN/<task>/label         as /<split>/label/<task>
+/<split>/ORIGIN/<task>/valid_pixels  int32 [n]         0: none was added
+/<split>/ORIGIN/<task>/digest        uint8 [n, 2, 32]  of label and confidence
+/<split>/filled/<task>/confidence    uint8 [n, h, w]   in 255ths; 0 where the label is void
+/<split>/filled/<task>/most          uint8 [n]         the highest confidence of a pixel
 
 Texts are of fixed length: those of any length lie in a heap of the file that has no checksum. Every
 table and regime has the attribute `sha256`, and `seal` is over these and all other attributes.
@@ -37,6 +47,9 @@ from mtdata.tasks.task import Task
 
 FORMAT = "mtdata"
 VERSION = 1
+"""What programs of before read too: the labels of a source, and nothing added to them."""
+ADDED_VERSION = 2
+"""A store to which labels were added; programs of before refuse it by its number."""
 FULL = "full"
 """The regime that every split has without storing it: all labels there are."""
 
@@ -51,6 +64,12 @@ KEY, IMAGE, SIZE, SOURCE_SIZE, CROP, CAMERA = (
 SOURCE, SKIPPED = "source", "skipped"
 LABEL, VALID_PIXELS, DIGEST, REGIME = "label", "valid_pixels", "digest", "regime"
 SHA256, SEAL, DEFAULT_REGIME = "sha256", "seal", "default_regime"
+FILLED, DERIVED = "filled", "derived"
+ORIGINS = (FILLED, DERIVED)
+"""Where labels come from that were added to those of the source."""
+ABOUT, CONFIDENCE, MOST = "about", "confidence", "most"
+CERTAIN = 255
+"""The highest confidence of a pixel; that of a derived label."""
 NAME_BYTES = 255
 """Bytes that a name of a split, task or regime may have: those of a file's."""
 
@@ -68,6 +87,15 @@ def tables(tasks: int) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
         VALID_PIXELS: (np.dtype(np.int32), (tasks,)),
         DIGEST: (np.dtype(np.uint8), (1 + tasks, 32)),
     }
+
+
+def added_tables(origin: str) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """Type and shape of a row of each table beside labels that were added."""
+    found: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
+        VALID_PIXELS: (np.dtype(np.int32), ()),
+        DIGEST: (np.dtype(np.uint8), (2, 32)),
+    }
+    return found | ({MOST: (np.dtype(np.uint8), ())} if origin == FILLED else {})
 
 
 FACTS: dict[str, np.dtype[Any] | None] = {SOURCE: np.dtype(np.uint8), SKIPPED: None}

@@ -12,6 +12,9 @@ from mtdata.lazy_file import LazyFile
 from mtdata.store import format as layout
 from mtdata.store.opening import Identity, identity, open_file, steadily, view
 
+SPARSE = 4093
+LOST = "is zeros in the file: its data was lost, as by a power failure or a copy of holes"
+
 
 class Handle(LazyFile[h5py.File]):
     """Opens a store on first use in each process.
@@ -33,11 +36,17 @@ class Handle(LazyFile[h5py.File]):
         self._rows: dict[str, Rows] = {}
         self._opened: h5py.File | None = None
 
-    def rows(self, place: str) -> "Rows":
+    def rows(self, place: str, *, added: str | None = None) -> "Rows":
         """An array of the file, for reading row by row.
+
+        Args:
+            place: Where it is.
+            added: The digest of the added labels that it is part of; None for other arrays, which
+                are what they were while the content is.
 
         Raises:
             KeyError: where there is none.
+            StoreError: where others were added in the place of these.
         """
         file = self.file
         if self._opened is not file:
@@ -45,6 +54,11 @@ class Handle(LazyFile[h5py.File]):
         # The file may be closed, and what is known of it dropped, by another thread.
         known = self._rows
         if place not in known:
+            if added is not None and _digest_of(file[place].parent) != added:
+                raise StoreError(
+                    f"{self.path} was replaced while it was in use, and {place} are other labels "
+                    "than when it was opened first. Start again."
+                )
             known[place] = Rows(file[place])
         return known[place]
 
@@ -79,6 +93,10 @@ class Handle(LazyFile[h5py.File]):
             pass
 
 
+def _digest_of(group: h5py.Group) -> str:
+    return str(layout.plain(group.attrs.get(layout.SHA256)))
+
+
 class Rows:
     """Reads rows of an array by the calls of HDF5 itself.
 
@@ -105,6 +123,16 @@ class Rows:
         except (OSError, RuntimeError):
             return False
 
+    def look(self, index: int) -> tuple[NDArray[Any], bool]:
+        """One row, and whether it has to be compared with its digest; raises as `read` does.
+
+        Zeros have the checksum 0: a chunk of which nothing is left passes for a black image. Few
+        samples are looked at first, as an image is seldom black at all of them.
+        """
+        array = self.read(index)
+        zeros = not array.ravel()[::SPARSE].any() and not array.any()
+        return array, zeros and (not self.compressed or not self.has_data(index))
+
     def read(self, index: int) -> NDArray[Any]:
         """One row; raises what HDF5 raises where it cannot be read."""
         array = np.empty(self._shape, self._dtype)
@@ -113,3 +141,13 @@ class Rows:
         chosen.select_hyperslab((index, *self._rest), self._count)
         self._id.read(self._row, chosen, array)
         return array
+
+
+def why_unread(error: BaseException | None) -> str:
+    """What reading a chunk failed at: HDF5 has one kind of error for all of it."""
+    if isinstance(error, KeyError):
+        return "is missing"
+    text = str(error)
+    if "checksum" in text or "filter returned failure" in text:
+        return "does not match its checksum: a bit of it has changed"
+    return f"cannot be read ({text.strip().rstrip('.')})"

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,14 @@ def look(path: Path, file: h5py.File) -> None:
     heap: Texts = []
     budget = CHUNKS
     where = "the list of splits"
+    version = int(file.attrs["format_version"])
     try:
         for name in members(file.id, h5py.h5g.GroupID):
             where = f"split {name}"
             split = h5py.h5o.open(file.id, name.encode())
             _attributes(split, heap)
-            budget = _look_split(split, size, heap, budget)
+            origins = layout.ORIGINS if version >= layout.ADDED_VERSION else ()
+            budget = _look_split(split, size, heap, budget, origins)
         where = "the description"
         if heap:
             _check_end(heap)
@@ -94,17 +96,20 @@ def members(group: h5py.h5g.GroupID, *kinds: type) -> list[str]:
     return found
 
 
-def _look_split(split: h5py.h5g.GroupID, size: int, heap: Texts, budget: int) -> int:
+def _look_split(
+    split: h5py.h5g.GroupID, size: int, heap: Texts, budget: int, origins: Sequence[str]
+) -> int:
     """Look at one split; returns how many more chunks may be looked at."""
     known = {
         layout.KEY,
         layout.IMAGE,
         layout.LABEL,
         layout.REGIME,
+        *origins,
         *layout.tables(0),
         *layout.FACTS,
     }
-    needed = known - {layout.REGIME, *layout.OPTIONAL}
+    needed = known - {layout.REGIME, *origins, *layout.OPTIONAL}
     found = members(split, h5py.h5g.GroupID, h5py.h5d.DatasetID)
     for name in sorted(known.symmetric_difference(found) - (known - needed)):
         raise ValueError(f"{name} {'is missing' if name in known else 'should not be there'}")
@@ -113,21 +118,49 @@ def _look_split(split: h5py.h5g.GroupID, size: int, heap: Texts, budget: int) ->
         if name == layout.IMAGE:
             budget = _look_array(_dataset(split, name, n), size, heap, budget)
         elif name in (layout.LABEL, layout.REGIME):
-            group = h5py.h5o.open(split, name.encode())
-            if not isinstance(group, h5py.h5g.GroupID):
-                raise ValueError(f"{name} should be a group")
-            _attributes(group, heap)
+            group = _group(split, name, heap)
             for member in members(group, h5py.h5d.DatasetID):
                 dataset = _dataset(group, member, n)
                 if name == layout.LABEL:
                     budget = _look_array(dataset, size, heap, budget)
                 else:
                     _look_table(dataset, size, heap, np.dtype(np.bool_))
+        elif name in origins:
+            budget = _look_added(_group(split, name, heap), name, n, size, heap, budget)
         else:
             types = {layout.KEY: None, **layout.FACTS}
             dtype = types[name] if name in types else layout.tables(0)[name][0]
             rows = None if name == layout.SKIPPED else n
             _look_table(_dataset(split, name, rows), size, heap, dtype)
+    return budget
+
+
+def _group(parent: h5py.h5g.GroupID, name: str, heap: Texts) -> h5py.h5g.GroupID:
+    found = h5py.h5o.open(parent, name.encode())
+    if not isinstance(found, h5py.h5g.GroupID):
+        raise ValueError(f"{name} should be a group")
+    _attributes(found, heap)
+    return found
+
+
+def _look_added(
+    group: h5py.h5g.GroupID, origin: str, n: int, size: int, heap: Texts, budget: int
+) -> int:
+    """Look at the labels of one origin that were added; returns how many chunks are left."""
+    tables = layout.added_tables(origin)
+    arrays = {layout.LABEL} | ({layout.CONFIDENCE} if origin == layout.FILLED else set())
+    for task in members(group, h5py.h5g.GroupID):
+        added = _group(group, task, heap)
+        found = members(added, h5py.h5d.DatasetID)
+        for name in sorted({*tables, *arrays}.symmetric_difference(found)):
+            missing = name in tables or name in arrays
+            raise ValueError(
+                f"{origin}/{task}/{name} {'is missing' if missing else 'should not be there'}"
+            )
+        for name in sorted(arrays):
+            budget = _look_array(_dataset(added, name, n), size, heap, budget)
+        for name, (dtype, _) in tables.items():
+            _look_table(_dataset(added, name, n), size, heap, dtype)
     return budget
 
 
@@ -233,6 +266,18 @@ def array_problems(
     dtype = np.dtype(np.uint8)
     if task is not None:
         shape, dtype = layout.stored_form(task.kind, size)
+    yield from form_problems(dataset, n, shape, dtype)
+    if task is not None:
+        for name, value in layout.label_attributes(task).items():
+            found = layout.plain(dataset.attrs.get(name))
+            if not _same(found, value):
+                yield f"attribute {name} should be {value}; found {found}"
+
+
+def form_problems(
+    dataset: h5py.Dataset, n: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[str]:
+    """In what an array of `n` samples differs from that shape and type of each."""
     if dataset.shape != (n, *shape) or dataset.dtype != dtype:
         yield f"should be {dtype} {[n, *shape]}; found {dataset.dtype} {list(dataset.shape)}"
     if dataset.chunks != (1, *dataset.shape[1:]):
@@ -241,11 +286,6 @@ def array_problems(
         yield "chunks should have a checksum; they have none"
     elif _pipeline(dataset) not in PIPELINES:
         yield "chunks should be compressed by Blosc or gzip, or not at all"
-    if task is not None:
-        for name, value in layout.label_attributes(task).items():
-            found = layout.plain(dataset.attrs.get(name))
-            if not _same(found, value):
-                yield f"attribute {name} should be {value}; found {found}"
 
 
 def _same(found: Any, wanted: Any) -> bool:

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from mtdata.errors import UnknownNameError
+from mtdata.store import format as layout
 from mtdata.store.digest import content_digest, seal
 from mtdata.store.handle import Handle
 from mtdata.store.opening import broken, identity, read_header, reading, steadily, view
@@ -85,6 +86,8 @@ class Store:
         with reading(self.path, "the description"):
             if self.sealed and seal(file) != self.seal:
                 raise ValueError("it does not match its seal")
+            if not self.sealed and self.format_version >= layout.ADDED_VERSION:
+                raise ValueError("it has no seal, as a store with added labels has")
         if self.default_regime not in self.regimes:
             raise broken(
                 self.path, f"its default regime {self.default_regime!r} is no regime of it"
@@ -130,20 +133,26 @@ class Store:
         regime: "str | Path | RegimeTable | None" = None,
         transform: "Transform | None" = None,
         keys: Sequence[str] | None = None,
+        *,
+        anyway: bool = False,
     ) -> "Dataset":
         """The samples of a split with the labels that a regime shows.
 
         Args:
             split: Name of the split; several of one role are read one after the other.
             tasks: Names of the tasks to read; None for all.
-            regime: Name of a regime, a CSV file or a table; None for the default regime in a
-                training split, and every label in one to test on.
+            regime: Name of a regime, a CSV file or a table, with `+derived` or `+filled:0.8` for
+                labels that were added; None for the default regime in a training split, and every
+                label in one to test on.
             transform: What is done to each sample.
             keys: Only these images, in this order; None for all.
+            anyway: Take filled labels of a run that may have seen what the regime hides.
         """
         from mtdata.reading.dataset import make_dataset
 
-        return make_dataset(self, split, tasks=tasks, regime=regime, transform=transform, keys=keys)
+        return make_dataset(
+            self, split, tasks=tasks, regime=regime, transform=transform, keys=keys, anyway=anyway
+        )
 
     def close(self) -> None:
         """Close the file; it opens again when it is needed."""

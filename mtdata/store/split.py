@@ -1,6 +1,6 @@
 """One split of a store: what is known of its samples, and reading one of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from mtdata.errors import StoreError, UnknownNameError
 from mtdata.store import format as layout
+from mtdata.store.added import Added, read_added
 from mtdata.store.digest import cell_digest
-from mtdata.store.handle import Handle
+from mtdata.store.handle import LOST, Handle, why_unread
 from mtdata.store.look import array_problems
 from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
@@ -23,9 +24,6 @@ from mtdata.tasks.sample import Camera, Extent, Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task
 
-SPARSE = 4093
-LOST = "is zeros in the file: its data was lost, as by a power failure or a copy of holes"
-
 
 @dataclass(frozen=True)
 class Split:
@@ -33,7 +31,8 @@ class Split:
 
     Tables are read when they are first asked for. `size` is the stored height and width, `count`
     the number of samples, `stored` the regimes that the file has; `padded` where images have sizes
-    of their own, `believe` where tables are not compared with their digests.
+    of their own, `believe` where tables are not compared with their digests; `added` are labels
+    beside those of the source, by origin and task, which no regime of the file shows.
     """
 
     name: str
@@ -45,6 +44,7 @@ class Split:
     stored: Mapping[str, RegimeInfo] = field(repr=False)
     handle: Handle = field(repr=False)
     believe: bool = field(default=False, repr=False)
+    added: Mapping[tuple[str, str], Added] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return self.count
@@ -164,28 +164,42 @@ class Split:
         Raises:
             StoreError: where its checksum is wrong.
         """
+        column = 0 if task is None else 1 + [each.name for each in self.tasks].index(task)
+        what = "image" if task is None else f"label `{task}`"
+        return self._row(self._place(task), index, what, lambda: self.digests[index, column])
+
+    def read_added(self, added: Added, index: int, part: str = layout.LABEL) -> NDArray[Any]:
+        """One chunk of what was added, as the file holds it: the label, or its confidence.
+
+        Raises:
+            StoreError: where its checksum is wrong.
+        """
+        what = f"{part} `{added.origin}/{added.task.name}`"
+        column = int(part == layout.CONFIDENCE)
+        return self._row(
+            f"{added.place}/{part}", index, what, lambda: added.digests[index, column], added.sha256
+        )
+
+    def _row(
+        self,
+        place: str,
+        index: int,
+        what: str,
+        digest: Callable[[], NDArray[np.uint8]],
+        added: str | None = None,
+    ) -> NDArray[Any]:
         try:
-            rows = self.handle.rows(self._place(task))
-            array = rows.read(index)
-            # Zeros have the checksum 0: a chunk of which nothing is left passes for a black image.
-            # Few samples are looked at first, as an image is seldom black at all of them.
-            doubtful = not array.ravel()[::SPARSE].any() and not array.any()
-            if (doubtful and not rows.compressed) or (doubtful and not rows.has_data(index)):
-                self._check_digest(index, task, array)
+            array, doubtful = self.handle.rows(place, added=added).look(index)
+            height, width = self.sizes[index] if doubtful else self.size
+            if doubtful and cell_digest(array[:height, :width]) != digest().tobytes():
+                raise self._unread(index, what, LOST)
         except StoreError:
             raise
         except (OSError, KeyError, RuntimeError) as error:
-            raise self._unread(index, task, why_unread(error)) from error
+            raise self._unread(index, what, why_unread(error)) from error
         return array
 
-    def _check_digest(self, index: int, task: str | None, array: NDArray[Any]) -> None:
-        column = 0 if task is None else 1 + [each.name for each in self.tasks].index(task)
-        height, width = self.sizes[index]
-        if cell_digest(array[:height, :width]) != self.digests[index, column].tobytes():
-            raise self._unread(index, task, LOST)
-
-    def _unread(self, index: int, task: str | None, why: str) -> StoreError:
-        what = "image" if task is None else f"label `{task}`"
+    def _unread(self, index: int, what: str, why: str) -> StoreError:
         return broken(self.handle.path, f"the {what} of {self.name}/{self.keys[index]} {why}")
 
     def dataset(self, task: str | None) -> h5py.Dataset:
@@ -266,6 +280,9 @@ def read_split(
             },
             handle=handle,
             believe=believe,
+            added=read_added(
+                handle, group, {task.name: task for task in tasks}, n, (h, w), believe=believe
+            ),
         )
 
 
@@ -275,13 +292,3 @@ def _role(group: h5py.Group) -> Role:
         if role == found:
             return role
     raise ValueError(f"role should be {', '.join(ROLES)}; found {found!r}")
-
-
-def why_unread(error: BaseException | None) -> str:
-    """What reading a chunk failed at: HDF5 has one kind of error for all of it."""
-    if isinstance(error, KeyError):
-        return "is missing"
-    text = str(error)
-    if "checksum" in text or "filter returned failure" in text:
-        return "does not match its checksum: a bit of it has changed"
-    return f"cannot be read ({text.strip().rstrip('.')})"

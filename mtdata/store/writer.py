@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from mtdata.store import format as layout
 from mtdata.store.codec import Compression, filters
-from mtdata.store.digest import content_digest, seal
+from mtdata.store.digest import added_digest, content_digest, seal
 from mtdata.store.look import ATTRIBUTES
 from mtdata.store.opening import Header
 from mtdata.store.regime import RegimeInfo, write_regime
-from mtdata.store.row import Row
+from mtdata.store.row import Cell, Row
 from mtdata.store.tables import write_table
 from mtdata.tasks.role import Role
 from mtdata.tasks.task import Task
@@ -71,12 +71,18 @@ def write_store(
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[h5py.File]:
-    """A file to write; where that fails, nothing more is written.
+    """A new file to write."""
+    with written(_created(path)) as file:
+        yield file
+
+
+@contextmanager
+def written(file: h5py.File) -> Iterator[h5py.File]:
+    """A file to write, closed at the end; where writing fails, nothing more is written.
 
     HDF5 cannot let go of what it cannot write: each object that is closed tries again, and on a
     disk that stays full the process ends by a signal. So the rest goes where everything fits.
     """
-    file = _created(path)
     try:
         yield file
         file.flush()
@@ -150,15 +156,98 @@ def _image_array(group: h5py.Group, split: SplitRows, compression: Compression) 
 
 
 def _label_array(
-    group: h5py.Group, split: SplitRows, task: Task, compression: Compression
+    group: h5py.Group,
+    split: SplitRows,
+    task: Task,
+    compression: Compression,
+    *,
+    place: str | None = None,
 ) -> h5py.Dataset:
     shape, dtype = layout.stored_form(task.kind, split.size)
     options = filters(compression, dtype, image=False)
     void = task.kind.storage()["void"]
-    place = f"{layout.LABEL}/{task.name}"
+    place = place or f"{layout.LABEL}/{task.name}"
     array = _array(group, place, len(split.keys), shape, dtype, options, void)
     layout.put(array.attrs, layout.label_attributes(task))
     return array
+
+
+@dataclass(frozen=True)
+class AddedRows:
+    """Labels to be added to a split.
+
+    `about` says of each task where its labels come from; `rows` yields the place of an image and
+    two cells for each task of `about`: the label, and its confidence where `origin` is "filled",
+    whose `valid_pixels` is the highest of it.
+    """
+
+    origin: str
+    about: Mapping[Task, Mapping[str, Any]]
+    created: str
+    rows: Iterable[tuple[int, Sequence[Cell]]]
+
+
+def write_added(
+    group: h5py.Group, added: AddedRows, split: SplitRows, *, compression: Compression
+) -> None:
+    """Write labels beside those of the split of a file that is whole, in place of earlier ones.
+
+    Args:
+        group: The split in the file.
+        added: The labels.
+        split: What the split is; its rows are not asked for.
+        compression: How chunks are compressed.
+    """
+    n, filled = len(split.keys), added.origin == layout.FILLED
+    parts, arrays, tables = [], [], []
+    for task in added.about:
+        place = f"{added.origin}/{task.name}"
+        if place in group:
+            del group[place]
+        part = group.create_group(place)
+        parts.append(part)
+        arrays.append(_label_array(part, split, task, compression, place=layout.LABEL))
+        if filled:
+            options = filters(compression, IMAGE_TYPE, image=False)
+            place = layout.CONFIDENCE
+            arrays.append(_array(part, place, n, split.size, IMAGE_TYPE, options, 0))
+        forms = layout.added_tables(added.origin)
+        tables.append({name: np.zeros((n, *row), kind) for name, (kind, row) in forms.items()})
+    for index, cells in added.rows:
+        _write_chunks(arrays, index, cells)
+        for number, table in enumerate(tables):
+            label, *confidence = cells[number * (1 + filled) : (number + 1) * (1 + filled)]
+            table[layout.VALID_PIXELS][index] = label.valid_pixels
+            for column, cell in enumerate((label, *confidence)):
+                table[layout.DIGEST][index, column] = np.frombuffer(cell.digest, np.uint8)
+                if column:
+                    table[layout.MOST][index] = cell.valid_pixels
+    for part, table, about in zip(parts, tables, added.about.values(), strict=True):
+        for name, values in table.items():
+            write_table(part, name, values)
+        layout.put(
+            part.attrs,
+            {
+                layout.ABOUT: layout.canonical(about),
+                "created": added.created,
+                "tool": layout.tool(),
+            },
+        )
+        layout.put(part.attrs, {layout.SHA256: added_digest(part)})
+
+
+def _write_chunks(arrays: Sequence[h5py.Dataset], index: int, cells: Sequence[Cell]) -> None:
+    for array, cell in zip(arrays, cells, strict=True):
+        if cell.chunk is not None:
+            at = (index,) + (0,) * (array.ndim - 1)
+            array.id.write_direct_chunk(at, cell.chunk.data, filter_mask=cell.chunk.mask)
+
+
+def seal_added(file: h5py.File) -> None:
+    """Note that a store has added labels now, so that programs of before refuse it."""
+    # In their places: what lies in the first page stays there (see `mtdata.store.inplace`).
+    file.attrs.modify("format_version", layout.ADDED_VERSION)
+    file.attrs.modify(layout.SEAL, layout.texts([seal(file)])[0])
 
 
 def _array(

@@ -159,6 +159,7 @@ class Config(Part):
     data: str | None = None
     size: Annotated[tuple[Positive, Positive] | None, BeforeValidator(_tuple)] = None
     regime: str | None = None
+    filled_anyway: bool = False
     tasks: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
     network: NetworkPart = NetworkPart()
     method: MethodPart = MethodPart()

@@ -6,7 +6,7 @@ from typing import Any
 
 from mtdata import Store, Task
 from mtdata.errors import UsageError
-from mtdata.reading.dataset import Dataset
+from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
 from mtdata.reading.holdout import holdout
 from mtmodels.metrics.protocols import metric_for
 from mtmodels.scoring.original import check_scorable
@@ -14,7 +14,7 @@ from mtmodels.training.config import Config
 from mtmodels.training.finish import HOLDOUT, scored_split
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.runfolder import write_json
-from mtmodels.training.setup.data import at_size, visible_digest
+from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.setup import make_fabric
@@ -124,13 +124,17 @@ def _datasets(run: TrainedRun, store: Store, splits: Chosen, split: str | None) 
                 "--split holdout is for a run that was trained with --holdout; this one kept "
                 f"nothing away. The store has {', '.join(store.splits)}."
             )
-        whole = store.dataset(splits.train, names, config.regime)
+        whole = store.dataset(splits.train, names, config.regime, anyway=config.filled_anyway)
         seen = visible_digest(whole)
         if run.facts.get("labels", seen) != seen:
             raise UsageError(
                 f"the hold-out of {run.folder.path} should be scored on the labels that it had; "
                 f"the regime `{config.regime}` shows others now. Bring back that regime, or name a "
                 "split."
+            )
+        if whole.added is not None:
+            whole = make_dataset(
+                store, splits.train, tasks=names, regime=whole.added.base, bare=True
             )
         return [whole.subset(holdout(whole.keys, config.holdout, seed=config.seed))]
     return [store.dataset(one, names, "full") for one in wanted]

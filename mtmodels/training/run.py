@@ -244,6 +244,7 @@ def _claim(
             seed=job.config.seed,
             created=created,
             runs=runs,
+            added=job.data.added,
             plugins=plugin_copies.entries(plugins),
         ),
     )
@@ -313,12 +314,25 @@ def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | Non
     return validate
 
 
+def _added(one: Mapping[str, Any]) -> str:
+    """Which labels were added to those of the source, and where they come from."""
+    sure = f", pixels of confidence {one['threshold']:.3g} or more" if "threshold" in one else ""
+    whence = (
+        f"by the run {one['run']} ({one['weights'][:12]})"
+        if "run" in one
+        else f"from {one['parent']} by {one['rule']}"
+    )
+    return f"{one['task']} of {one['images']} images, {one['origin']} {whence}{sure}"
+
+
 def _tell(job: Job, parts: Parts, watcher: Watcher) -> None:
     """Say what is about to happen, and why so."""
     data, config = job.data, job.config
     labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
     held = f", {len(data.held)} held out" if data.splits.watched == "holdout" and data.held else ""
     watcher.say(f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}.")
+    for one in (data.added or {}).get("labels", ()):
+        watcher.say(f"Added labels: {_added(one)}.")
     if told := _misfit(data, parts.method):
         watcher.say(told)
     watcher.say(f"Precision: {parts.precision.name}, as {parts.precision.reason}.")

@@ -12,9 +12,9 @@ from mtdata.sources.files.imageheader import look
 from mtdata.sources.nyu.frame import FRAME, Decoded, camera_of, read_depth, read_semantic
 from mtdata.sources.nyu.layout import Layout, scan
 from mtdata.sources.nyu.normals import FOLDER, GivenNormals
-from mtdata.sources.nyu.normals_from_depth import normals_from_depth
 from mtdata.sources.nyu.options import NyuOptions
 from mtdata.sources.reader import Box, Reader
+from mtdata.tasks.normals_from_depth import normals_from_depth
 from mtdata.tasks.sample import Sample
 
 

@@ -19,9 +19,9 @@ from mtdata.sources.nyu.frame import FRAME, Decoded, camera_of
 from mtdata.sources.nyu.layout import SPLITS_FILE, official_splits
 from mtdata.sources.nyu.matfile import AGAIN, FILE, MatFile
 from mtdata.sources.nyu.normals import GivenNormals
-from mtdata.sources.nyu.normals_from_depth import normals_from_depth
 from mtdata.sources.nyu.options import NyuOptions
 from mtdata.sources.reader import Box, Reader
+from mtdata.tasks.normals_from_depth import normals_from_depth
 from mtdata.tasks.sample import Sample
 
 WINDOW = 13

@@ -37,6 +37,10 @@ class Kind(ABC):
             ValueError: where a valid value is out of the range of the kind.
         """
 
+    def storable(self, label: NDArray[Any]) -> NDArray[np.bool_]:
+        """Where a value lies in the range that the file can hold, bool `[h, w]`."""
+        return np.ones(label.shape[:2], np.bool_)
+
     @abstractmethod
     def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Turn what the file holds into a label and its validity; inverse of `encode`."""

@@ -75,6 +75,14 @@ class Depth(Kind):
             )
         return steps.astype(np.uint16)
 
+    def storable(self, label: NDArray[Any]) -> NDArray[np.bool_]:
+        """Where depth is finite, above 0 in metres, and among the steps of the file."""
+        found: NDArray[np.bool_] = np.isfinite(label)
+        if self.dtype == "float32":
+            return found if self.inverse else found & (label > 0)
+        steps = np.rint((np.where(found, label, 0).astype(np.float64) - self.offset) / self.scale)
+        return found & (steps >= 1) & (steps <= 65535)
+
     def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Depth as float32, zero where void."""
         if self.dtype == "float32":

@@ -25,6 +25,7 @@ def manifest(
     seed: int,
     created: str,
     runs: Mapping[str, Mapping[str, str]] | None = None,
+    added: Mapping[str, Any] | None = None,
     plugins: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Put together the manifest of a run.
@@ -39,6 +40,7 @@ def manifest(
         seed: The seed of the run.
         created: When the run began, ISO 8601.
         runs: Trained runs that the method reads: folder and digest of the weights.
+        added: What labels were added to those of the source: from where, of how many images.
         plugins: The plug-ins of the run: names, digests, where their copies are.
     """
     return {
@@ -53,6 +55,7 @@ def manifest(
         "labels": labels,
         "seed": seed,
         **({"runs": {name: dict(run) for name, run in runs.items()}} if runs else {}),
+        **({"added": dict(added)} if added else {}),
         "plugins": [dict(plugin) for plugin in plugins],
         "versions": versions(),
         "host": host(),

@@ -1,9 +1,7 @@
 """What a run trains and is scored on: store, tasks, regime, hold-out."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.augment import Augmentation
 from mtdata.reading.cache import Cache, share_memory
-from mtdata.reading.dataset import Dataset
+from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
 from mtdata.reading.holdout import holdout
 from mtdata.reading.memory import cores
 from mtdata.reading.photometric import Photometric
@@ -60,6 +58,11 @@ class RunData:
         return self.train.size
 
     @property
+    def added(self) -> dict[str, Any] | None:
+        """What labels were added to those of the source, for the manifest; None where none."""
+        return None if self.train.added is None else self.train.added.to_json()
+
+    @property
     def test(self) -> Dataset:
         """What is scored first, and what --select paper asks."""
         return self.scored[0]
@@ -86,12 +89,22 @@ def open_data(config: Config) -> RunData:
     names = [task.name for task in tasks]
     regime = config.regime or store.default_regime
     splits = choose_splits(config, store)
-    train = store.dataset(splits.train, names, regime, transform=augmentation(config.augmentation))
+    train = store.dataset(
+        splits.train,
+        names,
+        regime,
+        transform=augmentation(config.augmentation),
+        anyway=config.filled_anyway,
+    )
+    base = regime
+    if train.added is not None:
+        regime, base = train.added.regime, train.added.base
     visible = visible_digest(train)
     held = store.dataset(splits.val, names) if splits.watched == "val" else None
     if splits.watched == "holdout":
         mask = holdout(train.keys, config.holdout, seed=config.seed)
-        held = store.dataset(splits.train, names, regime).subset(mask)
+        # What is scored, here too, is compared with labels of the source alone.
+        held = make_dataset(store, splits.train, tasks=names, regime=base, bare=True).subset(mask)
         train = train.subset(~mask)
     left_out = 0
     if not config.keep_unlabelled:
@@ -117,16 +130,6 @@ def at_size(dataset: Dataset, size: tuple[int, int] | None) -> Dataset:
         return dataset
     assert size is not None
     return replace(dataset, split=Smaller(dataset.split, size, dataset.tasks))
-
-
-def visible_digest(dataset: Dataset) -> str:
-    """SHA-256 over the keys and which of their labels may be seen, in the order of the keys.
-
-    A regime that was drawn again under its old name, or a file that was edited, has another.
-    """
-    seen = sorted(zip(dataset.keys, dataset.labelled.tolist(), strict=True))
-    names = [task.name for task in dataset.tasks]
-    return sha256(json.dumps([names, seen]).encode()).hexdigest()
 
 
 def cached(data: RunData) -> RunData:
@@ -194,7 +197,10 @@ def default_workers() -> int:
 
 def default_out(config: Config, dataset: str, regime: str) -> Path:
     """The run folder of a configuration that names none."""
-    regime = Path(regime).stem if regime.endswith(".csv") else regime
+    file, csv, added = regime.partition(".csv")
+    if csv and added[:1] in ("", "+"):
+        regime = Path(file).name + added
+    regime = regime.replace(":", "-")
     name = f"{dataset}-{config.method.name}-{config.network.label}-{regime}-s{config.seed}"
     return Path("runs") / name
 

@@ -66,7 +66,8 @@ def test_every_flag_sets_a_key_that_there_is() -> None:
         "holdout": 0.1, "keep_unlabelled": True, "paper_geometry": True, "schedule": "cosine",
         "precision": "32", "workers": 1, "checkpoint_every": 5, "gradient_clip": 1.0,
         "select": "last", "cache": "memory", "views": 2, "device": "cpu",
-        "size": (32, 64), "accumulate": 2, "train_on": ("a",), "select_on": ("b",), "score_on": ("c",),
+        "size": (32, 64), "accumulate": 2,
+        "train_on": ("a",), "select_on": ("b",), "score_on": ("c",),
     }  # fmt: skip
     flags = {name: given.get(name, "x") for name in KEYS if name != "steps"}
     config = resolve(layer_of(flags)).to_dict()

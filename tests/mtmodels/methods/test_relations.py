@@ -10,9 +10,9 @@ import torch.nn.functional as F
 
 from mtdata.reading.batch import Batch, collate
 from mtdata.reading.geometry import Change, Crop, Flip, apply
-from mtdata.sources.nyu.normals_from_depth import normals_from_depth
 from mtdata.sources.rooms.source import Rooms
 from mtdata.tasks.kinds import Binary, Classes, Depth, Normals
+from mtdata.tasks.normals_from_depth import normals_from_depth
 from mtdata.tasks.sample import Camera, Sample
 from mtdata.tasks.task import Task
 from mtmodels.methods.parts.relations import RELATIONS

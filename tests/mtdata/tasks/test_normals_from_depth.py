@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mtdata.sources.nyu.normals_from_depth import MIN_SHARE, normals_from_depth
+from mtdata.tasks.normals_from_depth import MIN_SHARE, normals_from_depth
 from mtdata.tasks.sample import Camera
 
 CAMERA = Camera(60.0, 55.0, 31.0, 22.5)

@@ -1,0 +1,247 @@
+"""Labels that follow from others exactly, by a rule, added to a store."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtdata.errors import DataError, UsageError
+from mtdata.merging.adding import Addition, AddSummary, Made, NewLabel, add_labels
+from mtdata.progress import Progress
+from mtdata.sources.thinning import thin
+from mtdata.store import Split, Store
+from mtdata.store import format as layout
+from mtdata.tasks.kinds import Binary, Classes, Depth, Kind, Normals
+from mtdata.tasks.normals_from_depth import WINDOW, normals_from_depth
+from mtdata.tasks.sample import Camera
+from mtdata.tasks.task import Task
+
+Label = NDArray[Any]
+Mask = NDArray[np.bool_]
+Apply = Callable[[Label, Mask, Camera | None], tuple[Label, Mask]]
+PERSON = "person"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one label follows from another.
+
+    Args:
+        name: What it is called.
+        says: What it does, for people.
+        fits: Whether it makes the kind of a task from the kind of another.
+        apply: From a label, its validity and the camera to those of the new one.
+        parameters: What it depends on.
+        camera: Whether it needs the camera of the image.
+    """
+
+    name: str
+    says: str
+    fits: Callable[[Kind, Kind], bool]
+    apply: Callable[[Kind], Apply]
+    parameters: Mapping[str, Any]
+    camera: bool = False
+
+
+def _normals(kind: Kind) -> Apply:
+    def apply(depth: Label, valid: Mask, camera: Camera | None) -> tuple[Label, Mask]:
+        assert camera is not None
+        return normals_from_depth(depth, valid, camera)
+
+    return apply
+
+
+def _inverse(kind: Kind) -> Apply:
+    def apply(depth: Label, valid: Mask, camera: Camera | None) -> tuple[Label, Mask]:
+        seen = valid & (depth > 0)
+        return np.divide(1.0, depth, out=np.zeros(depth.shape), where=seen), seen
+
+    return apply
+
+
+def _boundaries(kind: Kind) -> Apply:
+    def apply(ids: Label, valid: Mask, camera: Camera | None) -> tuple[Label, Mask]:
+        border, known = np.zeros(ids.shape, np.bool_), valid.copy()
+        for axis in (0, 1):
+            one, other = _neighbours(axis)
+            differs = ids[one] != ids[other]
+            both = valid[one] & valid[other]
+            border[one] |= differs & both
+            border[other] |= differs & both
+            # Beside what is void nobody can say whether there is a boundary.
+            known[one] &= valid[other]
+            known[other] &= valid[one]
+        return thin(border).astype(np.uint8), known
+
+    return apply
+
+
+def _neighbours(axis: int) -> tuple[Any, Any]:
+    before, after = slice(None, -1), slice(1, None)
+    return ((before, ...), (after, ...)) if axis == 0 else ((..., before), (..., after))
+
+
+def _person(kind: Kind) -> Apply:
+    assert isinstance(kind, Classes)
+    person = kind.names.index(PERSON)
+
+    def apply(ids: Label, valid: Mask, camera: Camera | None) -> tuple[Label, Mask]:
+        # What is no part may still be a person that nobody took apart: that stays void.
+        return np.full(ids.shape, person, np.uint8), valid & (ids > 0)
+
+    return apply
+
+
+RULES = (
+    Rule(
+        "normals-from-depth",
+        "normals from depth in metres and the camera: a plane through the points around each pixel",
+        lambda new, old: isinstance(new, Normals) and isinstance(old, Depth) and not old.inverse,
+        _normals,
+        {"window": WINDOW},
+        camera=True,
+    ),
+    Rule(
+        "inverse",
+        "depth in metres from disparity in 1/metres, or the other way",
+        lambda new, old: (
+            isinstance(new, Depth)
+            and isinstance(old, Depth)
+            and {new.unit, old.unit} == {"m", "1/m"}
+        ),
+        _inverse,
+        {},
+    ),
+    Rule(
+        "class-boundaries",
+        "edges where one of the four neighbours is of another class, thinned to one pixel",
+        lambda new, old: isinstance(new, Binary) and isinstance(old, Classes),
+        _boundaries,
+        {"neighbours": 4, "thinned": True},
+    ),
+    Rule(
+        "person-from-parts",
+        "the class `person` wherever a part of one is; all else is void",
+        lambda new, old: (
+            isinstance(new, Classes) and PERSON in new.names and isinstance(old, Classes)
+            and PERSON not in old.names and old.names[0] == "background"
+        ),
+        _person,
+        {},
+    ),
+)  # fmt: skip
+"""In this order: the first that fits both kinds of label is taken."""
+
+
+def derive(
+    path: Path,
+    task: str,
+    parent: str,
+    *,
+    out: Path | None = None,
+    split: Sequence[str] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> AddSummary:
+    """Add labels that follow from others, to images of training splits that lack them.
+
+    Labels that the store has, or that a regime hides, are made too: which of them is shown is
+    decided by the regime, and it never is where the label that it follows from is hidden.
+
+    Args:
+        path: The store.
+        task: Of which labels are made.
+        parent: From which label.
+        out: A copy to write; None to change the store itself.
+        split: Which training splits; None for all.
+        overwrite: As in `add_labels`.
+        progress: Told about images.
+
+    Raises:
+        UnknownNameError: for a task or split that there is not.
+        UsageError: where no rule leads from one task to the other.
+        DataError: where no image has what the rule needs.
+        MtdataError: as `add_labels`.
+    """
+    summary = add_labels(
+        path,
+        lambda store: plan(store, task, parent, split),
+        out=out,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    if not summary.written:
+        raise DataError(
+            f"{path} should have images with a label of {parent} that {task} follows from; found "
+            f"none with a pixel that tells. `mtdata stats {path}` says what there is."
+        )
+    return summary
+
+
+def plan(store: Store, task: str, parent: str, split: Sequence[str] | None = None) -> Addition:
+    """What is to be derived; see `derive`."""
+    new, old = store.task(task), store.task(parent)
+    rule = _rule(new, old)
+    splits = training_splits(store, split)
+    column = store.tasks.index(old)
+    wanted = {}
+    for each in splits:
+        there = each.labelled[:, column].copy()
+        if rule.camera:
+            there &= ~np.isnan(each.cameras).any(1)
+        wanted[each.name] = there[:, None]
+    if not any(table.any() for table in wanted.values()):
+        needs = " and a camera" if rule.camera else ""
+        raise DataError(
+            f"{store.path} should have images with a label of {parent}{needs}, which {task} "
+            "follows from; found none. Give a camera when the store is built, or derive another "
+            "task."
+        )
+    apply = rule.apply(new.kind)
+
+    def make(
+        source: Split, indices: Sequence[int], tasks: Sequence[Sequence[str]]
+    ) -> Iterator[Made]:
+        for index in indices:
+            sample = source.read(index, [parent])
+            height, width = map(int, source.sizes[index])
+            label, valid = (
+                a[:height, :width] for a in (sample.labels[parent], sample.valid[parent])
+            )
+            yield {task: NewLabel(*apply(label, valid, sample.camera))}
+
+    about = {"rule": rule.name, "parent": parent, "parameters": dict(rule.parameters)}
+    return Addition(layout.DERIVED, {new: about}, wanted, make)
+
+
+def training_splits(store: Store, names: Sequence[str] | None) -> list[Split]:
+    """The splits that labels may be added to: those that are learnt from.
+
+    Raises:
+        UnknownNameError: for a split that there is not.
+        UsageError: for one that is scored.
+    """
+    found = [store.split(name) for name in dict.fromkeys(names or ())]
+    for split in found:
+        if split.role != "train":
+            raise UsageError(
+                f"`split` should have the role train; {split.name} has the role {split.role}, and "
+                "scores compare with labels of the source alone. Name another split."
+            )
+    found = found or [split for split in store.splits.values() if split.role == "train"]
+    if not found:
+        raise UsageError(f"{store.path} should have a split with the role train; it has none.")
+    return found
+
+
+def _rule(new: Task, old: Task) -> Rule:
+    for rule in RULES:
+        if new.name != old.name and rule.fits(new.kind, old.kind):
+            return rule
+    raise UsageError(
+        f"`{new.name}` should follow from `{old.name}` exactly; no rule says how. There are: "
+        f"{'; '.join(rule.says for rule in RULES)}."
+    )

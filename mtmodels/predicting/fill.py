@@ -1,0 +1,203 @@
+"""Predictions of a run for labels that a store lacks, kept in the store beside its own."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtdata import Store, Task
+from mtdata.errors import DataError, UnknownNameError
+from mtdata.merging.adding import Addition, AddSummary, Made, NewLabel, add_labels
+from mtdata.merging.derive import training_splits
+from mtdata.progress import Progress
+from mtdata.reading.geometry import Flip
+from mtdata.reading.geometry.device import invert
+from mtdata.store import Split
+from mtdata.store import format as layout
+from mtmodels.errors import PredictionError
+from mtmodels.kinds import kind_model
+from mtmodels.predicting.formats import as_array, format_of, value_at
+from mtmodels.predicting.opening import open_predictor
+from mtmodels.predicting.predictor import Predictor
+from mtmodels.predicting.sizes import Size, at_size, network_size
+from mtmodels.training.record import checkpoint
+from mtmodels.training.setup.loading import TrainedRun, Which, open_run
+from mtmodels.training.setup.splits import choose_splits
+
+Given = dict[str, Float[Tensor, "c h w"]]
+
+
+def fill(
+    path: Path,
+    store: Path,
+    *,
+    out: Path | None = None,
+    split: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
+    hidden_by: str | None = None,
+    which: Which | None = None,
+    batch: int | None = None,
+    device: str = "auto",
+    trust_plugins: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> AddSummary:
+    """Predict what is missing in training splits, and add it to the store as filled labels.
+
+    Each pixel has a confidence in [0, 1]: of classes and binary labels the probability of what the
+    network decides for; of depth and normals how far the prediction of the mirrored image agrees.
+
+    Args:
+        path: The run folder.
+        store: The store.
+        out: A copy to write; None to change the store itself.
+        split: Which training splits; None for all.
+        tasks: Which tasks of the run; None for all.
+        hidden_by: A regime: what it hides is predicted too. None for what the source lacks.
+        which: The checkpoint; None for the one that the run selected.
+        batch: Images at once; None for the batch of the run.
+        device: "auto" for a card where there is one, "cpu" or "cuda".
+        trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
+        overwrite: Replace filled labels of these tasks, what `out` is, and what a killed command
+            with another plan left.
+        progress: Told about images.
+
+    Raises:
+        RunFolderError: where there is no run or no such checkpoint.
+        UnknownNameError: for a task, split or regime that there is not.
+        UsageError: as `add_labels`, and for a split that is scored.
+        DataError: where a task of the store is another than that of the run.
+        PredictionError: where a prediction is not finite.
+    """
+    run = open_run(path, trust_plugins=trust_plugins)
+    predictor = open_predictor(run, tasks=tasks, which=which, device=device)
+    weights = checkpoint.digest(run.chosen(which))
+
+    def plan(opened: Store) -> Addition:
+        wanted = _wanted(opened, predictor.tasks, split, hidden_by)
+        about = {
+            "run": run.folder.path.name,
+            "method": run.config.method.name,
+            "weights": weights,
+            **seen_by(run, opened),
+        }
+        return Addition(
+            layout.FILLED,
+            dict.fromkeys(predictor.tasks, about),
+            wanted,
+            _Maker(predictor),
+            at_once=batch or run.config.batch,
+        )
+
+    return add_labels(store, plan, out=out, overwrite=overwrite, progress=progress)
+
+
+def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
+    """What a run saw: a digest of the labels of the source, of which tasks and splits.
+
+    The digest is empty where that is not known: a run of before, one that other runs taught, and
+    one whose own filled labels came from a run that may have seen more.
+    """
+    added = run.facts.get("added") or {}
+    labels = added.get("base_labels", run.facts.get("labels", ""))
+    if run.facts.get("runs") or added.get("anyway"):
+        labels = ""
+    splits = choose_splits(run.config, store).train
+    return {"labels": labels, "tasks": list(run.config.tasks or ()), "splits": list(splits)}
+
+
+def _wanted(
+    store: Store, tasks: Sequence[Task], split: Sequence[str] | None, hidden_by: str | None
+) -> dict[str, NDArray[np.bool_]]:
+    columns = []
+    for task in tasks:
+        if store.task(task.name) != task:
+            raise DataError(
+                f"the task `{task.name}` should be in {store.path} as the run was trained on it; "
+                "classes, units or storage differ. Leave it out with --tasks, or fill another "
+                "store."
+            )
+        columns.append(store.tasks.index(task))
+    if hidden_by is not None and hidden_by not in store.regimes:
+        raise UnknownNameError("regime", hidden_by, list(store.regimes))
+    return {
+        each.name: ~each.visible(hidden_by or layout.FULL)[:, columns]
+        for each in training_splits(store, split)
+    }
+
+
+class _Maker:
+    """Predicts the images of a split, those of one size at once."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+
+    def __call__(
+        self, split: Split, indices: Sequence[int], tasks: Sequence[Sequence[str]]
+    ) -> Iterator[Made]:
+        images = []
+        for index in indices:
+            height, width = split.sizes[index]
+            images.append(split.read_stored(index, None)[:height, :width])
+        rows = list(zip(indices, images, tasks, strict=True))
+        for size, group in groupby(rows, lambda row: self._size(row[1])):
+            yield from self._predict(split, list(group), size)
+
+    def _size(self, image: NDArray[np.uint8]) -> Size:
+        height, width = image.shape[:2]
+        return network_size((height, width), "trained", self.predictor.trained_size)
+
+    def _predict(self, split: Split, rows: Sequence[Any], size: Size) -> Iterator[Made]:
+        names = [f"{split.name}/{split.keys[index]}" for index, _, _ in rows]
+        images = [image for _, image, _ in rows]
+        given = self.predictor.predict(images, names, size)
+        asked = {name for _, _, wanted in rows for name in wanted}
+        mirrored: list[Given] = [{} for _ in rows]
+        if any(kind_model(t).agreement for t in self.predictor.tasks if t.name in asked):
+            flipped = [np.ascontiguousarray(image[:, ::-1]) for image in images]
+            mirrored = self.predictor.predict(flipped, names, size)
+        for (_, image, wanted), one, other in zip(rows, given, mirrored, strict=True):
+            own = image.shape[0], image.shape[1]
+            yield {
+                task.name: _label(task, one[task.name], other.get(task.name), own)
+                for task in self.predictor.tasks
+                if task.name in wanted
+            }
+
+
+def _label(
+    task: Task, given: Float[Tensor, "c h w"], mirrored: Float[Tensor, "c h w"] | None, own: Size
+) -> NewLabel:
+    """What a network says of an image, at its size, with its confidence."""
+    label = format_of(task).label(value_at(task, given, own))
+    sure = as_array(confidence(task, given, mirrored, own))
+    if not np.isfinite(sure).all():
+        raise PredictionError(task.name, (), "has a confidence of NaN")
+    return NewLabel(label, np.ones(own, np.bool_), sure)
+
+
+def confidence(
+    task: Task, given: Float[Tensor, "c h w"], mirrored: Float[Tensor, "c h w"] | None, own: Size
+) -> Float[Tensor, "1 height width"]:
+    """How sure a prediction is at each pixel of an image, [0, 1].
+
+    Args:
+        task: What it is of.
+        given: What the network gave.
+        mirrored: What it gave for the mirrored image; kinds with probabilities do not ask for it.
+        own: Height and width of the image.
+    """
+    model = kind_model(task)
+    if (certainty := model.certainty) is not None:
+        return at_size(given, own, lambda band: certainty(model.as_value(band)))
+    assert model.agreement is not None
+    assert mirrored is not None
+    back, _ = invert(mirrored[None], [Flip()], kind=task.kind, prediction=True)
+    values = (at_size(one, own, model.activation)[None] for one in (given, back[0]))
+    found: Float[Tensor, "1 height width"] = model.agreement(*values)[0]
+    return found
