@@ -8,7 +8,7 @@ import h5py
 import hdf5plugin  # noqa: F401
 
 from mtdata.store import format as layout
-from mtdata.store.digest import cell_digest, regime_digest, seal
+from mtdata.store.digest import added_digest, added_groups, cell_digest, regime_digest, seal
 
 
 def reseal(file: h5py.File) -> None:
@@ -18,6 +18,10 @@ def reseal(file: h5py.File) -> None:
             layout.put(split[name].attrs, {layout.SHA256: cell_digest(split[name][()]).hex()})
         for dataset in split[layout.REGIME].values():
             layout.put(dataset.attrs, {layout.SHA256: regime_digest(dataset, dataset[()])})
+        for added in added_groups(split):
+            for name in {*layout.added_tables(layout.FILLED)} & {*added}:
+                layout.put(added[name].attrs, {layout.SHA256: cell_digest(added[name][()]).hex()})
+            layout.put(added.attrs, {layout.SHA256: added_digest(added)})
     layout.put(file.attrs, {layout.SEAL: seal(file)})
 
 

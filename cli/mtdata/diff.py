@@ -95,6 +95,9 @@ def _print_split(name: str, change: "SplitChange") -> None:
     for regime, one in change.changed_regimes.items():
         drawn = f", drawn differently ({', '.join(one.about)})" if one.about else ""
         click.echo(f"{name}: regime {regime}: {one.labels} labels shown by one alone{drawn}")
+    _print_only("added label", change.added, where=f"{name}: ")
+    for added in change.changed_added:
+        click.echo(f"{name}: the labels of {added} that were added are others")
 
 
 def _print_cells(cells: "list[CellChange]") -> None:

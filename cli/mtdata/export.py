@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 )
 @click.option("-o", "--out", type=FILE, required=True, help="Folder to make.")
 @regime_name(
-    help="Only labels that it shows; npy: all labels, and MTPSL's file of which it shows.",
+    help="Only labels that it shows, +derived or +filled:0.8 behind it: added ones too; npy: all "
+    "labels, and MTPSL's file of which it shows.  [default: all of the source]",
 )
 @tasks_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")

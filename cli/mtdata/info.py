@@ -62,5 +62,16 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
                     f"{drawn['uncovered']} images of {name} came after the regime `{regime}` was "
                     "drawn, which shows nothing of them."
                 )
+        for origin, tasks_added in split["added"].items():
+            for task, added in tasks_added.items():
+                whence = (
+                    f"from {added['parent']} by {added['rule']}"
+                    if origin == "derived"
+                    else f"by the run {added['run']}, weights {added['weights'][:12]}"
+                )
+                click.echo(
+                    f"{name}: {added['images']} labels of {task} are {origin} {whence}; a regime "
+                    f"shows them with +{origin} behind its name."
+                )
         if split["unlabelled"]:
             click.echo(f"{split['unlabelled']} images of {name} have no label at all.")

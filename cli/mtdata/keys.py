@@ -27,9 +27,20 @@ from cli.shared.options import regime_name, split_name, store_argument
     shell_complete=of_store("tasks"),
     help="Only images with a label of this task, that the regime shows.",
 )
+@click.option(
+    "--added",
+    type=click.Choice(["filled", "derived"]),
+    help="Only images to which such labels were added.",
+)
 @json_option
 def keys(
-    store: Path, *, split: str | None, regime: str | None, task: str | None, as_json: bool
+    store: Path,
+    *,
+    split: str | None,
+    regime: str | None,
+    task: str | None,
+    added: str | None,
+    as_json: bool,
 ) -> None:
     """List the keys of images, one a line, in the order of the store.
 
@@ -39,7 +50,7 @@ def keys(
     from mtdata.store import open_store
 
     with open_store(store) as opened:
-        found = list_keys(opened, split=split, regime=regime, task=task)
+        found = list_keys(opened, split=split, regime=regime, task=task, added=added)
         if as_json:
             put_json({"path": str(store), "regime": regime, "task": task, "splits": found})
             return

@@ -66,4 +66,10 @@ def _print(summary: "MergeSummary") -> None:
             f"Regimes left out, for the stores show different labels by them: "
             f"{', '.join(summary.dropped)}. Draw them again with `mtdata regime add`."
         )
+    if summary.left_out:
+        names = ", ".join(summary.left_out)
+        say(
+            f"Left out, as they may no more follow from what is there: {names}. Make them again "
+            "with `mtmodels fill` or `mtdata derive`."
+        )
     say(f"Next: mtdata info {summary.path}, or mttrain --data {summary.path}")

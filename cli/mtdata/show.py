@@ -27,7 +27,10 @@ ROWS = click.IntRange(1, 100)
 @click.option("--random", type=ROWS, metavar="N", help="N images of a split, drawn by --seed.")
 @seed_option
 @click.option("-o", "--out", type=FILE, required=True, help="Picture to write, such as sheet.png.")
-@regime_name(help="Mark what it hides as hidden.  [default: show all]")
+@regime_name(
+    help="Mark what it hides as hidden; +derived or +filled:0.8 behind it shows added labels.  "
+    "[default: show all]"
+)
 @split_name(
     help="Where to look.  [default: for KEY all, train first; else the first]",
 )

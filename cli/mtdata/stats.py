@@ -67,13 +67,21 @@ def _print(found: dict[str, Any]) -> None:
     from cli.shared.tables import put_table
 
     rows = [
-        [split, each["regime"], name, one["images"], _percent(one["valid_fraction"]), *numbers]
+        [split, regime, name, one["images"], _percent(one["valid_fraction"]), *numbers]
         for split, each in found["splits"].items()
-        for task, one in each["tasks"].items()
+        for regime, tasks in ((each["regime"], each["tasks"]), *each["added"].items())
+        for task, one in tasks.items()
         for name, numbers in _ranges(task, one)
     ]
     put_table(["split", "regime", "task", "images", "valid", *RANGE], rows, left=3)
     for split, each in found["splits"].items():
+        for task, one in each["added"].get("filled", {}).items():
+            if "confidence" in one:
+                mean, median = one["confidence"]["mean"], one["confidence"]["median"]
+                click.echo(
+                    f"{split}: filled {task} has a confidence of {mean:.3f} in the mean, "
+                    f"{median:.3f} in the median."
+                )
         if each["unlabelled"]:
             click.echo(f"{each['unlabelled']} of {each['images']} images of {split} show no label.")
     _print_classes(found)

@@ -106,6 +106,12 @@ def _print(summary: "UpdateSummary") -> None:
         say(f"Changed in the source: {len(summary.altered)}, gone from it: {len(summary.gone)}.")
     for each in summary.skipped[:LISTED]:
         say(paragraph(f"Skipped {each.split}/{each.key}: {each.what}"))
+    if summary.left_out:
+        names = ", ".join(summary.left_out)
+        say(
+            f"Left out, as they may no more follow from what is there: {names}. Make them again "
+            "with `mtmodels fill` or `mtdata derive`."
+        )
     for name, number in summary.uncovered.items():
         if number:
             say(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.building.summary import SplitSummary
-from mtdata.errors import UnknownNameError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.export.base import Exporter
 from mtdata.export.croissant import CroissantExport
 from mtdata.export.folder import FolderExport
@@ -68,7 +68,8 @@ def export(
         path: The store.
         form: A name of `EXPORTS`.
         out: The folder to make.
-        regime: Only the labels that it shows of training splits; None for all. The form `npy`
+        regime: Only the labels that it shows of training splits, with `+derived` or `+filled:0.8`
+            those that were added too; None for all of the source. The form `npy`
             writes all labels, and beside them which the regime shows.
         tasks: Names of the tasks to write; None for all.
         overwrite: Replace an earlier export.
@@ -88,6 +89,11 @@ def export(
     with Store(path) as store:
         view = make_view(store, tasks, regime)
         exporter.check(view)
+        if view.added and form == "npy":
+            raise UsageError(
+                f"`regime` should be one of the source alone for npy, which holds all labels and a "
+                f"file of which are shown; found {regime}. Export a folder, or leave +... away."
+            )
         with replacing_folder(out) as folder:
             notes = exporter.write(view, folder, progress)
             _write_mark(view, form, folder / MARK)
@@ -102,8 +108,17 @@ def export(
             bytes=sum(files),
             seconds=time.perf_counter() - started,
             licences=licences_of(store.dataset_name),
-            notes=notes,
+            notes=(*notes, *_notes(view)),
         )
+
+
+def _notes(view: View) -> list[str]:
+    """Which labels are not those of the source; as files, nothing tells them from others."""
+    return [
+        f"{one['images']} labels of {one['task']} in {one['split']} are {one['origin']}, not those "
+        f"of the source; {MARK} says from where."
+        for one in view.added
+    ]
 
 
 def _count(part: Part) -> SplitSummary:
@@ -122,6 +137,7 @@ def _write_mark(view: View, form: str, path: Path) -> None:
         "dataset": view.store.dataset_name,
         "content_digest": view.store.content_digest,
         "regime": view.regime,
+        "added": view.added,
         "tasks": [task.to_json() for task in view.tasks],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "tool": tool(),

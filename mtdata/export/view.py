@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
+from mtdata.store.completed import Completed, complete, composed
 from mtdata.store.format import FULL
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
@@ -55,6 +56,13 @@ class View:
     regime: str | None
     parts: tuple[Part, ...]
 
+    @property
+    def added(self) -> list[dict[str, Any]]:
+        """What of it was added to the labels of the source; nothing unless the regime asks."""
+        found = [part.split.facts() for part in self.parts if isinstance(part.split, Completed)]
+        names = [task.name for task in self.tasks]
+        return [one for facts in found for one in facts if one["task"] in names and one["images"]]
+
     def samples(self, progress: Progress | None) -> Iterator[tuple[Part, int]]:
         """Every image: its split and its place there."""
         total = sum(len(part.split) for part in self.parts)
@@ -80,13 +88,19 @@ def make_view(store: Store, tasks: Sequence[str] | None, regime: str | None) -> 
             raise UnknownNameError("task", name, names)
     if tasks is not None and not tasks:
         raise UsageError(f"`tasks` should name at least one of {', '.join(names)}; found none.")
-    if regime is not None and regime not in store.regimes:
-        raise UnknownNameError("regime", regime, list(store.regimes))
+    what = None if regime is None else composed(regime, store.regimes, store.default_regime)
+    base = regime if what is None else what.base
+    if base is not None and base not in store.regimes:
+        raise UnknownNameError("regime", base, list(store.regimes))
     chosen = tuple(task for task in store.tasks if tasks is None or task.name in tasks)
     columns = [names.index(task.name) for task in chosen]
     parts = []
-    for split in store.splits.values():
+    for each in store.splits.values():
+        split = each
         # A regime is about training: what is tested on shows all there is.
-        shown = split.visible(regime if regime and split.role == "train" else FULL)
+        shown = split.visible(base if base and split.role == "train" else FULL)
+        if what is not None and split.role == "train":
+            split = complete(split, shown, what)
+            shown = split.labelled
         parts.append(Part(split, chosen, shown[:, columns]))
     return View(store, chosen, regime, tuple(parts))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mtdata.errors import BrokenStoreError, StoreError
 from mtdata.store import Split
 from mtdata.store import format as layout
+from mtdata.store.added import Added, added_problems
 from mtdata.store.digest import ABSENT, cell_digest
 from mtdata.store.handle import LOST, why_unread
 from mtdata.store.look import array_problems, chunk_problems
@@ -38,6 +39,26 @@ def check_structure(split: Split) -> Found:
             missing = isinstance(error, KeyError)
             yield where, f"cannot be read: {'it is missing' if missing else error}"
     yield from _check_tables(split)
+    for added in split.added.values():
+        yield from _check_added(split, added, size)
+
+
+def _check_added(split: Split, added: Added, size: int) -> Found:
+    """As `check_structure`, of labels that were added."""
+    try:
+        group = split.handle.file[added.place]
+        for what in added_problems(group, added.task, len(split), split.size):
+            yield added.place, what
+        for name in {layout.LABEL, layout.CONFIDENCE} & {*group}:
+            expected = int(np.prod(group[name].shape[1:])) * group[name].dtype.itemsize
+            for what in chunk_problems(group[name], size, expected):
+                yield f"{added.place}/{name}", what
+        for name in layout.added_tables(added.origin):
+            table = group[name][()]
+            if cell_digest(table).hex() != layout.plain(group[name].attrs.get(layout.SHA256)):
+                yield f"{added.place}/{name}", "does not match its digest"
+    except (KeyError, ValueError, OSError, RuntimeError) as error:
+        yield added.place, f"cannot be read: {error}"
 
 
 def readable(split: Split) -> Iterator[str]:
@@ -110,7 +131,39 @@ class Samples:
             except BrokenStoreError as error:
                 yield where, why_unread(error.__cause__) if error.__cause__ else LOST
                 continue
-            yield from ((where, what) for what in _check_cell(split, index, column, stored, task))
+            found = _check_cell(split, index, stored, split.digests[index, column])
+            yield from ((where, what) for what in found)
+            if task is not None:
+                pixels = int(split.valid_pixels[index, column - 1])
+                found = _check_label(split, index, stored, task, pixels)
+                yield from ((where, what) for what in found)
+            elif _outside(split, index, stored).any():
+                yield where, "should be zero outside of its true size"
+        for added in split.added.values():
+            where = f"{split.name}/{split.keys[index]}/{added.origin}/{added.task.name}"
+            yield from ((where, what) for what in self._check_added(index, added))
+
+    def _check_added(self, index: int, added: Added) -> Iterator[str]:
+        split, pixels = self.split, int(added.valid_pixels[index])
+        if not pixels:
+            if added.digests[index].any():
+                yield "has a digest, but no valid pixels are noted for it"
+            return
+        try:
+            stored = split.read_added(added, index)
+            yield from _check_cell(split, index, stored, added.digests[index, 0])
+            yield from _check_label(split, index, stored, added.task, pixels)
+            if added.origin != layout.FILLED:
+                return
+            sure = split.read_added(added, index, layout.CONFIDENCE)
+        except BrokenStoreError as error:
+            yield why_unread(error.__cause__) if error.__cause__ else LOST
+            return
+        yield from _check_cell(split, index, sure, added.digests[index, 1])
+        if sure[~added.task.kind.decode(stored)[1]].any():
+            yield "has a confidence where it is void"
+        if sure.max() != added.most[index]:
+            yield f"has a highest confidence of {sure.max()}; {added.most[index]} is noted"
 
     def _rows_with_data(self, task: Task) -> NDArray[np.bool_]:
         stored = np.zeros(len(self.split), np.bool_)
@@ -130,21 +183,27 @@ class Samples:
 
 
 def _check_cell(
-    split: Split, index: int, column: int, stored: NDArray[Any], task: Task | None
+    split: Split, index: int, stored: NDArray[Any], digest: NDArray[np.uint8]
 ) -> Iterator[str]:
     height, width = split.sizes[index]
-    true = stored[:height, :width]
-    if cell_digest(true) != split.digests[index, column].tobytes():
+    if cell_digest(stored[:height, :width]) != digest.tobytes():
         yield "does not match its digest"
-    if task is None:
-        if stored[height:].any() or stored[:, width:].any():
-            yield "should be zero outside of its true size"
-        return
+
+
+def _outside(split: Split, index: int, array: NDArray[Any]) -> NDArray[Any]:
+    """What lies in the padding."""
+    height, width = split.sizes[index]
+    return np.concatenate([array[height:].ravel(), array[:height, width:].ravel()])
+
+
+def _check_label(
+    split: Split, index: int, stored: NDArray[Any], task: Task, pixels: int
+) -> Iterator[str]:
     label, valid = task.kind.decode(stored)
     count = int(np.count_nonzero(valid))
-    if count != split.valid_pixels[index, column - 1]:
-        yield f"has {count} valid pixels; {split.valid_pixels[index, column - 1]} are noted"
-    if valid[height:].any() or valid[:, width:].any():
+    if count != pixels:
+        yield f"has {count} valid pixels; {pixels} are noted"
+    if _outside(split, index, valid).any():
         yield "has valid pixels outside of the true size of its image"
     try:
         task.kind.encode(label, valid)

@@ -77,6 +77,10 @@ def _split(pair: Pair, cells: Iterable[CellChange]) -> SplitChange:
     a, b = pair.a.regimes, pair.b.regimes
     shared = [name for name in a if name in b and name != FULL]
     regimes = {name: _regime(pair, a[name], b[name]) for name in shared}
+    added = [
+        {f"{origin}/{task}": one.sha256 for (origin, task), one in split.added.items()}
+        for split in (pair.a, pair.b)
+    ]
     return SplitChange(
         attributes=_values(pair.a, pair.b, ("role", "size")),
         keys=only(pair.a.keys, pair.b.keys),
@@ -85,6 +89,8 @@ def _split(pair: Pair, cells: Iterable[CellChange]) -> SplitChange:
         cells=tuple(cells),
         regimes=only(a, b),
         changed_regimes={name: change for name, change in regimes.items() if change},
+        added=only(*added),
+        changed_added=tuple(n for n, one in added[0].items() if added[1].get(n, one) != one),
     )
 
 

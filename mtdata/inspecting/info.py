@@ -3,6 +3,7 @@
 from typing import Any
 
 from mtdata.store import Split, Store
+from mtdata.store.format import ORIGINS
 
 
 def info(store: Store) -> dict[str, Any]:
@@ -25,6 +26,15 @@ def info(store: Store) -> dict[str, Any]:
     }
 
 
+def _added(split: Split, origin: str) -> dict[str, Any]:
+    """Labels beside those of the source, by task: of how many images, and where they are from."""
+    return {
+        task: {"images": int(added.there().sum()), **added.about, "sha256": added.sha256}
+        for (of, task), added in split.added.items()
+        if of == origin
+    }
+
+
 def _split(split: Split) -> dict[str, Any]:
     labels = split.labelled.sum(0)
     return {
@@ -33,6 +43,7 @@ def _split(split: Split) -> dict[str, Any]:
         "unlabelled": int((~split.labelled.any(1)).sum()),
         "size": list(split.size),
         "labels": {t.name: int(n) for t, n in zip(split.tasks, labels, strict=True)},
+        "added": {origin: _added(split, origin) for origin in ORIGINS if _added(split, origin)},
         "regimes": {
             name: {
                 "kind": regime.kind,

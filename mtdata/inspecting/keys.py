@@ -2,12 +2,17 @@
 
 import numpy as np
 
-from mtdata.errors import UnknownNameError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.store import Store
 
 
 def keys(
-    store: Store, *, split: str | None = None, regime: str | None = None, task: str | None = None
+    store: Store,
+    *,
+    split: str | None = None,
+    regime: str | None = None,
+    task: str | None = None,
+    added: str | None = None,
 ) -> dict[str, list[str]]:
     """The keys of each split, in the order of the store.
 
@@ -16,15 +21,22 @@ def keys(
         split: Name of the one split; None for all, or for all that have the regime.
         regime: Only images of which this regime shows a label; None for all images.
         task: Only images with a label of this task that may be seen; None for any task.
+        added: Only images to which labels of this origin were added; of `task`, where it is given.
 
     Raises:
         UnknownNameError: for a split, a regime or a task that there is not.
+        UsageError: for a regime and an origin at once: no regime shows what was added.
     """
     names = [each.name for each in store.tasks]
     if task is not None and task not in names:
         raise UnknownNameError("task", task, names)
     if regime is not None and regime not in store.regimes:
         raise UnknownNameError("regime", regime, list(store.regimes))
+    if added is not None and regime is not None:
+        raise UsageError(
+            "`added` should go without a regime, which shows labels of the source alone. Give one "
+            "of --regime and --added."
+        )
     if split is not None:
         chosen = [store.split(split)]
     else:
@@ -32,6 +44,15 @@ def keys(
     columns = slice(None) if task is None else [names.index(task)]
     found = {}
     for each in chosen:
+        if added is not None:
+            there = [
+                one.there()
+                for (origin, name), one in each.added.items()
+                if origin == added and task in (None, name)
+            ]
+            places = np.flatnonzero(np.any(there, axis=0)) if there else []
+            found[each.name] = [each.keys[int(place)] for place in places]
+            continue
         if regime is None and task is None:
             found[each.name] = list(each.keys)
             continue

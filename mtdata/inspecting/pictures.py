@@ -26,13 +26,19 @@ ABSENT = {
     MISSING: ("no label", ((178, 180, 190), (238, 239, 242)), "\\\\\\\\"),
 }
 """Why a label is not shown -> a note, two colours of stripes, and their direction in a legend."""
+ADDED = {
+    "filled": ("filled: predicted by a run", (214, 60, 150)),
+    "derived": ("derived from another label", (30, 120, 200)),
+}
+"""Where a label comes from that no source had -> what a legend says, the colour of its frame."""
 BLANK = (226, 226, 230)
 
 
 class Panel(NamedTuple):
     """One picture of a sheet; `note` is written across it, `void` says whether some is hatched.
 
-    `absent` says why there is no label, as in `ABSENT`.
+    `absent` says why there is no label, as in `ABSENT`, `added` where a label comes from that no
+    source had, as in `ADDED`.
     """
 
     title: str
@@ -40,6 +46,7 @@ class Panel(NamedTuple):
     note: str = ""
     void: bool = False
     absent: str = ""
+    added: str = ""
 
 
 class Swatch(NamedTuple):
@@ -202,11 +209,23 @@ def _draw(axes: "Axes", panel: Panel) -> None:
     axes.imshow(panel.picture, interpolation="nearest")
     axes.set_title(panel.title, fontsize=8, pad=3)
     axes.set_axis_off()
+    if panel.added:
+        axes.add_patch(_frame(panel.added, transform=axes.transAxes))
     if panel.note:
         axes.text(
             0.5, 0.5, panel.note, transform=axes.transAxes, ha="center", va="center", fontsize=9,
             color="#33333c", bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         )  # fmt: skip
+
+
+def _frame(added: str, **options: Any) -> "Patch":
+    """What tells a label that was added from those of the source."""
+    from matplotlib.patches import Rectangle
+
+    colour = _web(ADDED[added][1])
+    return Rectangle(
+        (0, 0), 1, 1, fill=False, edgecolor=colour, linewidth=5, hatch="..", clip_on=True, **options
+    )
 
 
 def _handles(legend: Sequence[Swatch], panels: Sequence[Panel]) -> list["Patch"]:
@@ -222,6 +241,12 @@ def _handles(legend: Sequence[Swatch], panels: Sequence[Panel]) -> list["Patch"]
     handles += [
         Patch(facecolor=_web(back), edgecolor=_web(front), hatch=hatch, label=name)
         for name, (front, back), hatch in striped
+    ]
+    of = {panel.added for panel in panels}
+    handles += [
+        Patch(facecolor="white", edgecolor=_web(colour), linewidth=2, hatch="..", label=text)
+        for name, (text, colour) in ADDED.items()
+        if name in of
     ]
     return handles
 

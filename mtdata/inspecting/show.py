@@ -17,6 +17,8 @@ from mtdata.inspecting.pictures import (
     swatches,
 )
 from mtdata.store import Split, Store
+from mtdata.store.completed import Composed, complete, composed
+from mtdata.store.format import DERIVED, FILLED, FULL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,8 +32,9 @@ def show(
     Args:
         store: Where the images are.
         keys: Official image ids.
-        regime: Name of a regime; None shows every label. A split that does not have it (a test
-            split) shows every label too.
+        regime: Name of a regime, with `+derived` or `+filled:0.8` for labels that were added; None
+            shows every label and all that was added. A split that does not have it (a test split)
+            shows every label too.
         split: Where to look for the keys; None for the first split that has a key.
 
     Raises:
@@ -40,11 +43,15 @@ def show(
     """
     if not keys:
         raise UsageError("`keys` should name one image at least; found none.")
-    if regime is not None and regime not in store.regimes:
-        raise UnknownNameError("regime", regime, list(store.regimes))
+    what = Composed(FULL, tuple((origin, 0.0) for origin in (DERIVED, FILLED)))
+    if regime is not None:
+        base = Composed(regime, ())
+        what = composed(regime, store.regimes, store.default_regime) or base
+    if what.base not in store.regimes:
+        raise UnknownNameError("regime", what.base, list(store.regimes))
     splits = list(store.splits.values()) if split is None else [store.split(split)]
     seen: dict[str, list[NDArray[Any]]] = {task.name: [] for task in store.tasks}
-    rows = [_row(store, _find(splits, key), regime, seen) for key in keys]
+    rows = [_row(store, _find(splits, key), what, seen) for key in keys]
     entries = [e for task in store.tasks for e in swatches(task, seen[task.name])]
     return sheet(rows, legend=entries)
 
@@ -81,15 +88,16 @@ def pick(
 def _row(
     store: Store,
     place: tuple[Split, int],
-    regime: str | None,
+    what: Composed,
     seen: dict[str, list[NDArray[Any]]],
 ) -> list[Panel]:
     split, index = place
-    name = regime if regime in split.regimes else None
-    shown = split.visible(name or "full")[index]
+    name = what.base if what.base in split.regimes else FULL
+    seen_of = complete(split, split.visible(name), what)
     height, width = map(int, split.sizes[index])
-    sample = split.read(
-        index, [task.name for task, yes in zip(store.tasks, shown, strict=True) if yes]
+    sample = seen_of.read(
+        index,
+        [t.name for t, yes in zip(store.tasks, seen_of.labelled[index], strict=True) if yes],
     )
     panels = [Panel(f"{split.keys[index]}  ({split.name})", sample.image[:height, :width])]
     for column, task in enumerate(store.tasks):
@@ -100,7 +108,10 @@ def _row(
         label = sample.labels[task.name][:height, :width]
         valid = sample.valid[task.name][:height, :width]
         seen[task.name].append(label[valid])
-        panels.append(labelled_panel(task, label, valid))
+        panel = labelled_panel(task, label, valid)
+        if origin := seen_of.origin(index, column):
+            panel = panel._replace(title=f"{panel.title}  ({origin})", added=origin)
+        panels.append(panel)
     return panels
 
 

@@ -17,6 +17,7 @@ from mtdata.inspecting.distribution import Distribution
 from mtdata.progress import Progress
 from mtdata.regimes.counting import count_pairs
 from mtdata.store import Split, Store
+from mtdata.store.format import CERTAIN, CONFIDENCE, FILLED
 from mtdata.tasks.kinds import Classes
 from mtdata.tasks.task import Task
 
@@ -41,6 +42,8 @@ class TaskStats:
         self.classes = np.zeros(kind.channels, np.int64) if isinstance(kind, Classes) else None
         parts = 0 if isinstance(kind, Classes) else kind.channels
         self.distributions = [Distribution() for _ in range(parts)]
+        self.confidence: Distribution | None = None
+        """That of filled labels."""
 
     def add(self, label: NDArray[Any], valid: NDArray[np.bool_], pixels: int) -> None:
         """Take one label in; `pixels` is the true size of its image, without padding."""
@@ -65,11 +68,20 @@ class TaskStats:
             self.classes += other.classes
         for mine, theirs in zip(self.distributions, other.distributions, strict=True):
             mine.merge(theirs)
+        if other.confidence is not None:
+            self.sure().merge(other.confidence)
+
+    def sure(self) -> Distribution:
+        """The confidence of filled labels, to add to."""
+        self.confidence = self.confidence or Distribution()
+        return self.confidence
 
     def to_json(self) -> dict[str, Any]:
         """Counts, and pixels a class or extremes, mean and quantiles (for normals of x, y, z)."""
         share = self.valid / self.pixels if self.pixels else None
-        head = {"images": self.images, "valid_fraction": share}
+        head: dict[str, Any] = {"images": self.images, "valid_fraction": share}
+        if self.confidence is not None:
+            head["confidence"] = self.confidence.to_json()
         kind = self.task.kind
         if isinstance(kind, Classes) and self.classes is not None:
             return {**head, "pixels": dict(zip(kind.names, self.classes.tolist(), strict=True))}
@@ -88,6 +100,8 @@ class SplitStats:
     regime: str
     tasks: dict[str, TaskStats]
     pairs: dict[str, int]
+    added: dict[str, dict[str, TaskStats]]
+    """Labels that were added to those of the source, by origin and task, whatever the regime."""
 
     def to_json(self) -> dict[str, Any]:
         """The part of `mtdata stats --json` on one split."""
@@ -97,6 +111,10 @@ class SplitStats:
             "regime": self.regime,
             "tasks": {name: stats.to_json() for name, stats in self.tasks.items()},
             "pairs": self.pairs,
+            "added": {
+                origin: {name: stats.to_json() for name, stats in of.items()}
+                for origin, of in self.added.items()
+            },
         }
 
 
@@ -152,9 +170,15 @@ def stats(
     }
     shown = {name: each.visible(chosen[name])[:limit] for name, each in splits.items()}
     sums = {name: {task.name: TaskStats(task) for task in store.tasks} for name in splits}
-    total, done = int(sum(table.sum() for table in shown.values())), 0
-    for part, found in _read_all(splits, _parts(store, shown), jobs):
-        sums[part.split][part.task.name].merge(found)
+    beside: dict[str, dict[str, dict[str, TaskStats]]] = {name: {} for name in splits}
+    for name, each in splits.items():
+        for origin, task in each.added:
+            beside[name].setdefault(origin, {})[task] = TaskStats(store.task(task))
+    parts = list(_parts(store, shown)) + list(_added_parts(splits, limit))
+    total, done = sum(len(part.indices) for part in parts), 0
+    for part, found in _read_all(splits, iter(parts), jobs):
+        kept = beside[part.split][part.origin] if part.origin else sums[part.split]
+        kept[part.task.name].merge(found)
         done += found.images
         if progress:
             progress(done, total, f"labels of {part.split}")
@@ -163,7 +187,12 @@ def stats(
         store,
         {
             name: SplitStats(
-                splits[name], len(table), chosen[name], sums[name], count_pairs(names, table)
+                splits[name],
+                len(table),
+                chosen[name],
+                sums[name],
+                count_pairs(names, table),
+                beside[name],
             )
             for name, table in shown.items()
         },
@@ -176,6 +205,8 @@ class Part(NamedTuple):
     split: str
     task: Task
     indices: tuple[int, ...]
+    origin: str = ""
+    """Of labels that were added; empty for those of the source."""
 
 
 def _parts(store: Store, shown: Mapping[str, NDArray[np.bool_]]) -> Iterator[Part]:
@@ -184,6 +215,14 @@ def _parts(store: Store, shown: Mapping[str, NDArray[np.bool_]]) -> Iterator[Par
             places = np.flatnonzero(table[:, column]).tolist()
             for start in range(0, len(places), PART):
                 yield Part(name, task, tuple(places[start : start + PART]))
+
+
+def _added_parts(splits: Mapping[str, Split], limit: int | None) -> Iterator[Part]:
+    for name, split in splits.items():
+        for (origin, _), added in split.added.items():
+            places = np.flatnonzero(added.there()[:limit]).tolist()
+            for start in range(0, len(places), PART):
+                yield Part(name, added.task, tuple(places[start : start + PART]), origin)
 
 
 def _read_all(
@@ -220,7 +259,15 @@ def _start() -> None:
 
 def _read(split: Split, part: Part) -> TaskStats:
     sums = TaskStats(part.task)
+    added = split.added[part.origin, part.task.name] if part.origin else None
     for index in part.indices:
-        label, valid = part.task.kind.decode(split.read_stored(index, part.task.name))
+        if added is None:
+            stored = split.read_stored(index, part.task.name)
+        else:
+            stored = split.read_added(added, index)
+        label, valid = part.task.kind.decode(stored)
         sums.add(label, valid, int(split.sizes[index].prod()))
+        if part.origin == FILLED and added is not None:
+            sure = split.read_added(added, index, CONFIDENCE)[valid]
+            sums.sure().add(sure.astype(np.float32) / CERTAIN)
     return sums

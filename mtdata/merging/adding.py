@@ -164,6 +164,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.names = [task.name for task in self.addition.about]
+        self._created = datetime.now(UTC).isoformat(timespec="seconds")
         if not self.overwrite:
             for split in self.addition.wanted:
                 for name in self.names:
@@ -194,7 +195,7 @@ class _Work:
                 labels = self._count(journal)
                 needed = any(any(found.values()) for found in labels.values())
                 if needed:
-                    self._write(journal)
+                    self._write(journal, labels)
                 journal.remove()
         return AddSummary(
             path=self.target,
@@ -292,29 +293,38 @@ class _Work:
                 found[split][name] += pixels > 0
         return found
 
-    def _write(self, journal: Journal) -> None:
+    def _write(self, journal: Journal, labels: Mapping[str, Mapping[str, int]]) -> None:
         """Write them into a copy of the store, which takes its name."""
         path = self.store.path
-        created = datetime.now(UTC).isoformat(timespec="seconds")
         size = path.stat().st_size + journal.length
         with swapping(self.target, needed=size) as temporary:
             shutil.copyfile(path, temporary)
             file = h5py.File(temporary, "r+", libver=layout.LIBRARY)
             with written(file):
                 for name in self.addition.wanted:
-                    split = self.store.splits[name]
-                    rows = (
-                        (index, journal.read(name, key).cells[1:])
-                        for index, key in enumerate(split.keys)
-                        if (name, key) in journal.entries
-                    )
-                    added = AddedRows(self.addition.origin, self.addition.about, created, rows)
-                    form = SplitRows(
-                        name, split.role, tuple(split.keys), split.size, split.padded, ()
-                    )
-                    compression = compression_of(split) or "blosc"
-                    write_added(file[name], added, form, compression=compression)
+                    self._write_split(file[name], self.store.splits[name], journal, labels[name])
                 seal_added(file)
+
+    def _write_split(
+        self, group: h5py.Group, split: Split, journal: Journal, labels: Mapping[str, int]
+    ) -> None:
+        """Those tasks of which any label was made."""
+        each = self._each()
+        about = {task: said for task, said in self.addition.about.items() if labels[task.name]}
+        places = [
+            1 + each * self.names.index(task.name) + part for task in about for part in range(each)
+        ]
+
+        def rows() -> Iterator[tuple[int, Sequence[Cell]]]:
+            for index, key in enumerate(split.keys):
+                if (split.name, key) in journal.entries:
+                    cells = journal.read(split.name, key).cells
+                    yield index, [cells[place] for place in places]
+
+        added = AddedRows(self.addition.origin, about, self._created, rows())
+        keys = tuple(split.keys)
+        form = SplitRows(split.name, split.role, keys, split.size, split.padded, ())
+        write_added(group, added, form, compression=compression_of(split) or "blosc")
 
 
 _NONE = Prints(bytes(32))

@@ -12,7 +12,7 @@ from mtdata.building.target import make_folder
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.merging.chunks import compression_of
 from mtdata.merging.join import JoinedSplit, Prefer, join_split, join_tasks
-from mtdata.merging.regimes import JoinedRegimes, join_regimes
+from mtdata.merging.regimes import JoinedRegimes, added_labels, join_regimes
 from mtdata.merging.rows import Counts, Rows, split_rows
 from mtdata.merging.splits import check_leaks, check_roles
 from mtdata.merging.summary import MergeSummary
@@ -73,7 +73,8 @@ def merge(
         written = _written(splits, regimes, tasks, codec, counts, progress)
         with replacing(out, needed=_space(stores, splits, tasks)) as temporary:
             write_store(temporary, header, written, compression=codec)
-    return _summary(out, time.perf_counter() - started, splits, regimes, counts)
+        left_out = added_labels(stores)
+    return _summary(out, time.perf_counter() - started, splits, regimes, counts, left_out)
 
 
 def _check(paths: Sequence[Path], out: Path, *, overwrite: bool) -> None:
@@ -166,6 +167,7 @@ def _summary(
     splits: Sequence[JoinedSplit],
     regimes: JoinedRegimes,
     counts: Counts,
+    left_out: tuple[str, ...],
 ) -> MergeSummary:
     kept = dict.fromkeys(info.name for infos in regimes.kept.values() for info in infos)
     with Store(out) as store:
@@ -177,6 +179,7 @@ def _summary(
             splits={name: count(names, s.valid_pixels) for name, s in store.splits.items()},
             kept=tuple(kept),
             dropped=regimes.dropped,
+            left_out=left_out,
             default_regime=store.default_regime,
             settled=sum(split.settled for split in splits),
             copied=counts.copied,

@@ -21,6 +21,20 @@ class JoinedRegimes:
     default: str
 
 
+def added_labels(stores: Sequence[Store]) -> tuple[str, ...]:
+    """Labels that were added to stores, as SPLIT/ORIGIN/TASK: they are not taken along.
+
+    What a run or a rule made of labels that are others now would be wrong in silence.
+    """
+    found = [
+        f"{split.name}/{origin}/{task}"
+        for store in stores
+        for split in store.splits.values()
+        for origin, task in split.added
+    ]
+    return tuple(dict.fromkeys(found))
+
+
 def join_regimes(
     stores: Sequence[Store], splits: Sequence[JoinedSplit], tasks: Sequence[Task]
 ) -> JoinedRegimes:

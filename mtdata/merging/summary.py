@@ -12,8 +12,9 @@ from mtdata.building.summary import SplitSummary
 class MergeSummary:
     """A joined store.
 
-    `kept` and `dropped` are regimes; `settled` counts contradictions that a preference settled,
-    `copied` and `recoded` the chunks that were taken as they are and those compressed anew.
+    `kept` and `dropped` are regimes, `left_out` filled and derived labels; `settled` counts
+    contradictions that a preference settled, `copied` and `recoded` the chunks that were taken as
+    they are and those compressed anew.
     """
 
     path: Path
@@ -22,6 +23,7 @@ class MergeSummary:
     splits: Mapping[str, SplitSummary]
     kept: tuple[str, ...]
     dropped: tuple[str, ...]
+    left_out: tuple[str, ...]
     default_regime: str
     settled: int
     copied: int
@@ -33,4 +35,5 @@ class MergeSummary:
     def to_json(self) -> dict[str, Any]:
         """The fields of `mtdata merge --json`."""
         lists = {"tasks": list(self.tasks), "kept": list(self.kept), "dropped": list(self.dropped)}
+        lists["left_out"] = list(self.left_out)
         return {**asdict(self), "path": str(self.path), **lists}

@@ -21,6 +21,7 @@ from mtdata.building.workers import Workers
 from mtdata.errors import DataError, UsageError
 from mtdata.merging.changes import Changes, Looked, compare, joined, look, places_of
 from mtdata.merging.chunks import Chunks
+from mtdata.merging.regimes import added_labels
 from mtdata.progress import Progress
 from mtdata.sources.base import Source
 from mtdata.store import Store
@@ -45,6 +46,7 @@ class UpdateSummary:
     another in the source now, or no more there. `read` samples were read, all others are as they
     were by name, size and time of their files. `uncovered` are images that no regime but full shows
     anything of, as they were added after it was drawn: for each regime of the training splits.
+    `left_out` are filled and derived labels of before: the new store has none.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class UpdateSummary:
     skipped: tuple[Skipped, ...]
     splits: Mapping[str, SplitSummary]
     uncovered: Mapping[str, int]
+    left_out: tuple[str, ...]
     content_digest: str
     written: bool
     seconds: float
@@ -77,7 +80,7 @@ def update(
     """Add new images and new labels of a source to a store that was built from it.
 
     Only what is new or changed, by the names, sizes and times of files, is read. Regimes stay as
-    they were drawn: they show nothing of what is added.
+    they were drawn: they show nothing of what is added. Filled and derived labels are left out.
 
     Args:
         path: The store.
@@ -121,10 +124,11 @@ def update(
                 changes = compare(store, looked, journal)
                 _refuse(path, changes, on_change)
                 new = _Update(store, request, looked, journal, changes, filled.skipped)
+                left_out = added_labels([store]) if new.needed else ()
                 uncovered = new.write(on_change, progress) if new.needed else {}
             finally:
                 journal.remove()
-    return _summary(path, new, uncovered, time.perf_counter() - started)
+    return _summary(path, new, uncovered, left_out, time.perf_counter() - started)
 
 
 def source_name(store: Store) -> str:
@@ -390,7 +394,11 @@ def _pair(values: NDArray[np.int32]) -> tuple[int, int]:
 
 
 def _summary(
-    path: Path, made: _Update, uncovered: Mapping[str, int], seconds: float
+    path: Path,
+    made: _Update,
+    uncovered: Mapping[str, int],
+    left_out: tuple[str, ...],
+    seconds: float,
 ) -> UpdateSummary:
     labels = [task for _, _, task in made.changes.labels]
     with Store(path) as store:
@@ -405,6 +413,7 @@ def _summary(
             skipped=made.skipped,
             splits={n: count(names, split.valid_pixels) for n, split in store.splits.items()},
             uncovered=dict(uncovered),
+            left_out=left_out,
             content_digest=store.content_digest,
             written=made.needed,
             seconds=seconds,

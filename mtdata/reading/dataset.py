@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from mtdata.errors import DataError, MtdataError, UnknownNameError, UsageError
 from mtdata.reading.augment import sample_rng
-from mtdata.reading.completed import Completed, Composed, complete, composed, names_added
 from mtdata.reading.joined import joined
 from mtdata.reading.memory import keep_freed
 from mtdata.regimes.table import RegimeTable, read_table
 from mtdata.store import Split
 from mtdata.store import format as layout
 from mtdata.store.added import Added
+from mtdata.store.completed import Completed, Composed, complete, composed, names_added
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task

@@ -57,7 +57,8 @@ class SplitChange:
     """What differs in a split that both have.
 
     `tables` names the images of which the size, the size in the source, the crop or the camera
-    differs; `reordered` tells whether the common images stand in another order.
+    differs; `reordered` tells whether the common images stand in another order. `added` are labels
+    beside those of the source, `changed_added` those that both have and that differ.
     """
 
     attributes: Values = field(default_factory=dict)
@@ -67,6 +68,8 @@ class SplitChange:
     cells: tuple[CellChange, ...] = ()
     regimes: Only = Only()
     changed_regimes: Mapping[str, RegimeChange] = field(default_factory=dict)
+    added: Only = Only()
+    changed_added: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -83,6 +86,7 @@ class SplitChange:
                 **self.regimes.to_json(),
                 "changed": {name: one.to_json() for name, one in self.changed_regimes.items()},
             },
+            "added": {**self.added.to_json(), "changed": list(self.changed_added)},
         }
 
 

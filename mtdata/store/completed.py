@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
-from mtdata.store import Split
 from mtdata.store import format as layout
 from mtdata.store.added import Added, least
+from mtdata.store.split import Split
 
 OWN = 1
 """The code of a label that the base regime shows; 0 is none, those above are added."""
@@ -123,6 +123,11 @@ class Completed(Split):
             sure.reshape(sure.shape + (1,) * (stored.ndim - 2)), stored, stored.dtype.type(void)
         )
         return shown
+
+    def origin(self, index: int, column: int) -> str:
+        """Where a label comes from; empty for one of the source, and where there is none."""
+        code = int(self.codes[index, column])
+        return self.pieces[code - OWN - 1][0].origin if code > OWN else ""
 
     def facts(self) -> list[dict[str, Any]]:
         """What was added, for whoever writes down what a run saw."""
