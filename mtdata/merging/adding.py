@@ -4,10 +4,11 @@ Each finished image is kept in a journal beside the store, so that a killed comm
 was; then the store is copied, the labels are written into the copy, and it takes the name.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,7 +129,8 @@ def add_labels(
         _check_out(path, out, overwrite=overwrite)
         make_folder(out)
     with alone(target, elsewhere=out is None):
-        complete(path)
+        if out is None:
+            complete(path)
         with Store(path) as store:
             _check_sealed(store)
             work = _Work(store, plan(store), target, overwrite=overwrite)
@@ -298,12 +300,21 @@ class _Work:
         path = self.store.path
         size = path.stat().st_size + journal.length
         with swapping(self.target, needed=size) as temporary:
-            shutil.copyfile(path, temporary)
+            self._copy(temporary)
             file = h5py.File(temporary, "r+", libver=layout.LIBRARY)
             with written(file):
                 for name in self.addition.wanted:
                     self._write_split(file[name], self.store.splits[name], journal, labels[name])
                 seal_added(file)
+
+    def _copy(self, to: Path) -> None:
+        """Copy the store while nobody changes its regimes; where nobody can, there is no lock."""
+        path = self.store.path
+        others = path.resolve() != self.target.resolve() and os.access(path.parent, os.W_OK)
+        with alone(path, elsewhere=False) if others else nullcontext():
+            if others:
+                complete(path)
+            shutil.copyfile(path, to)
 
     def _write_split(
         self, group: h5py.Group, split: Split, journal: Journal, labels: Mapping[str, int]
