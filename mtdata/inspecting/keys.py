@@ -50,8 +50,8 @@ def keys(
                 for (origin, name), one in each.added.items()
                 if origin == added and task in (None, name)
             ]
-            places = np.flatnonzero(np.any(there, axis=0)) if there else []
-            found[each.name] = [each.keys[int(place)] for place in places]
+            places = np.flatnonzero(np.any(there, axis=0)).tolist() if there else []
+            found[each.name] = [each.keys[place] for place in places]
             continue
         if regime is None and task is None:
             found[each.name] = list(each.keys)

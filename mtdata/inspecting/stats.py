@@ -269,5 +269,5 @@ def _read(split: Split, part: Part) -> TaskStats:
         sums.add(label, valid, int(split.sizes[index].prod()))
         if part.origin == FILLED and added is not None:
             sure = split.read_added(added, index, CONFIDENCE)[valid]
-            sums.sure().add(sure.astype(np.float32) / CERTAIN)
+            sums.sure().add(np.divide(sure, CERTAIN, dtype=np.float32))
     return sums

@@ -2,6 +2,9 @@
 
 import json
 import math
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +29,10 @@ from mtdata.merging.merge import merge
 from mtdata.sources.thinning import thin
 from mtdata.store import Store, open_store
 from mtdata.store.added import least
+from mtdata.tasks.normals_from_depth import normals_from_depth
 from tests.added import added_store, filled
 from tests.fakes import FakeSource, Interrupted, fake_store, stop_after
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +55,19 @@ def derived(path: Path, task: str) -> Iterator[tuple[Any, np.ndarray, np.ndarray
                 yield sample, *added.task.kind.decode(split.read_added(added, index))
 
 
-def test_normals_from_depth_are_those_of_the_planes(rooms: Path, tmp_path: Path) -> None:
+def test_normals_follow_from_depth_and_the_camera(rooms: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.h5"
     summary = derive(rooms, "normals", "depth", out=out)
     assert summary.labels == {"train": {"normals": 3}}
     for sample, label, valid in derived(out, "normals"):
-        exact, seen = sample.labels["normals"], sample.valid["normals"] & valid
-        cosine = (label * exact).sum(-1)[seen].clip(-1, 1)
-        # Nine pixels are a third of such a picture: on planes they are exact, beside edges not.
-        assert np.median(np.degrees(np.arccos(cosine))) < 10
-        assert seen.mean() > 0.9
+        assert sample.camera is not None
+        depth, seen = sample.labels["depth"], sample.valid["depth"]
+        wanted, there = normals_from_depth(depth, seen, sample.camera)
+        assert np.array_equal(valid, there)
+        assert np.abs(label - wanted)[valid].max() < 1e-3
+        # A window is a third of such a picture: on large planes the fit is exact, else it is not.
+        cosine = (label * sample.labels["normals"]).sum(-1)[valid].clip(-1, 1)
+        assert np.percentile(np.degrees(np.arccos(cosine)), 10) < 3
 
 
 def test_edges_are_where_classes_change(rooms: Path, tmp_path: Path) -> None:
@@ -122,6 +130,36 @@ def test_a_kill_leaves_the_store_as_it_was_and_is_gone_on_from(tmp_path: Path) -
     add_labels(path, filled, out=other, overwrite=True)
     assert diff(path, other).same
     assert verify(path).ok
+
+
+KILLED = {
+    "while they are made": "progress=lambda done, *_: done == 2 and kill()",
+    "while they are written": "",
+}
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from mtdata.merging import adding
+from tests.added import filled
+kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+if not "{how}":
+    adding.seal_added = kill
+adding.add_labels(Path(sys.argv[1]), filled, {how})
+"""
+
+
+@pytest.mark.parametrize("when", KILLED)
+def test_a_process_that_is_killed(tmp_path: Path, when: str) -> None:
+    path = fake_store(tmp_path, missing=0)
+    before = path.read_bytes()
+    code = PROGRAM.format(how=KILLED[when])
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_bytes() == before
+    summary = add_labels(path, filled)
+    assert summary.resumed == (2 if KILLED[when] else 6)
+    assert verify(path).ok
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_full_disk_leaves_the_store_as_it_was(

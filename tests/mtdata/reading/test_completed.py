@@ -16,7 +16,7 @@ from mtdata.reading.cache import share_memory
 from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
 from mtdata.store import Store, add_regime, open_store
 from mtdata.store import format as layout
-from mtdata.store.completed import Composed, composed
+from mtdata.store.completed import Completed, Composed, composed
 from mtdata.store.regime_add import draw_regime
 from mtdata.store.regime_summary import regime_table
 from mtdata.tasks.sample import Sample
@@ -125,7 +125,10 @@ def test_an_image_without_a_pixel_that_is_sure_shows_nothing(tmp_path: Path) -> 
 
         def make(*given: Any) -> Any:
             for made in addition.make(*given):
-                yield {n: one._replace(confidence=one.confidence * 0.5) for n, one in made.items()}
+                yield {
+                    name: one._replace(confidence=np.full(one.valid.shape, 0.5))
+                    for name, one in made.items()
+                }
 
         return replace(addition, make=make)
 
@@ -148,6 +151,7 @@ def test_hidden_labels_alter_no_bit(path: Path, tmp_path: Path, regime: str) -> 
         places = [f"label/{name}" for name in names]
         hidden = {(place, i) for place, column in zip(places, codes.T, strict=True)
                   for i in np.flatnonzero(column != 1).tolist()}  # fmt: skip
+        assert isinstance(seen.split, Completed)
         for code, (added, _) in enumerate(seen.split.pieces, start=2):
             column = names.index(added.task.name)
             place = f"{added.origin}/{added.task.name}/label"
