@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cli.shared.common import json_option, put_json, say
+from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, device_option, names, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
@@ -23,12 +24,17 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
 @click.argument("store", type=FILE)
 @click.option("-o", "--out", type=FILE, help="Write a copy.  [default: the store is changed]")
 @click.option(
-    "--split", type=names, metavar="A,B", help="Only these training splits.  [default: all]"
+    "--split",
+    type=names,
+    metavar="A,B",
+    shell_complete=of_store("splits"),
+    help="Only these training splits.  [default: all]",
 )
 @tasks_option
 @click.option(
     "--hidden-by",
     metavar="REGIME",
+    shell_complete=of_store("regimes"),
     help="Predict what this regime hides, too.  [default: only what the source lacks]",
 )
 @click.option(
