@@ -16,6 +16,7 @@ from mtdata.building.build import RegimeSpec, build
 from mtdata.errors import DataError, SampleError, UsageError
 from mtdata.inspecting.info import info
 from mtdata.inspecting.verify import verify
+from mtdata.merging.derive import derive
 from mtdata.merging.update import update
 from mtdata.sources.folder.source import Folder
 from tests import damage
@@ -251,3 +252,20 @@ def test_the_command(root: Path, store: Path, capsys: pytest.CaptureFixture[str]
     (root / "tasks.yaml").write_text((root / "tasks.yaml").read_text().replace("lamp", "light"))
     assert run(mtdata, arguments) == 2
     assert "tasks.yaml has changed" in capsys.readouterr().err
+
+
+def test_labels_that_were_added_are_left_out_and_named(
+    root: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(store) as opened:
+        kinds = {task.kind.name: task.name for task in opened.tasks}
+    derive(store, kinds["binary"], kinds["classes"])
+    before = store.read_bytes()
+    assert update(store, Folder(root)).left_out == ()  # there is nothing to do
+    assert store.read_bytes() == before
+    grow(root)
+    assert run(mtdata, ["update", str(store), "--source", str(root)]) == 0
+    assert f"train/derived/{kinds['binary']}" in " ".join(capsys.readouterr().err.split())
+    with open_store(store) as opened:
+        assert opened.format_version == 1
+        assert not any(split.added for split in opened.splits.values())
