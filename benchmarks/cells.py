@@ -1,10 +1,12 @@
 """Cells of a study: `mttrain` commands that are run once, resumed where they were interrupted."""
 
 import json
+import math
 import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -77,6 +79,8 @@ def run_all(
     runs: Path,
     jobs: int,
     done: Callable[[list[Path]], None],
+    threads: int | None = None,
+    limit: float = math.inf,
 ) -> None:
     """Train all cells, some at a time, in order.
 
@@ -86,15 +90,36 @@ def run_all(
         runs: Where the run folders go.
         jobs: Cells at a time; they share the cores.
         done: Told all finished run folders, in the order of `cells`, whenever one finishes.
+        threads: Of each cell; None to share the cores out.
+        limit: Seconds after which no other cell is begun.
+
+    Raises:
+        SystemExit: at the end, naming the cells whose command failed; the others are trained.
     """
     runs.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = threads or max(1, (os.cpu_count() or 1) // jobs)
+    last = time.monotonic() + limit
+
+    def in_time(cell: Cell) -> Path | None:
+        begun = runs / cell.folder in finished(runs, cell.name) or time.monotonic() < last
+        return train(cell, data, runs, threads) if begun else None
+
     whole: set[Path] = set()
+    failed: list[str] = []
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(train, cell, data, runs, threads) for cell in cells]
+        futures = {pool.submit(in_time, cell): cell for cell in cells}
         for future in as_completed(futures):
-            whole.add(future.result())
+            try:
+                folder = future.result()
+            except subprocess.CalledProcessError:
+                failed.append(str(runs / f"{futures[future].folder}.log"))
+                continue
+            if folder is None:
+                continue
+            whole.add(folder)
             done([runs / cell.folder for cell in cells if runs / cell.folder in whole])
+    if failed:
+        raise SystemExit(f"Failed, as these say at their end: {', '.join(failed)}.")
 
 
 def write_results(out: Path, result: dict[str, object]) -> None:
