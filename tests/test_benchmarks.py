@@ -128,3 +128,12 @@ def test_million() -> None:
     # Of few images what is there once counts most: the larger store takes less an image.
     few, more = figures(run("million"), "# bytes an image")
     assert more < few
+
+
+def test_networks(tmp_path: Path) -> None:
+    names = ["segnet", "unet-resnet18"]
+    plot = tmp_path / "networks.png"
+    found = run("networks", "--networks", *names, "--plot", str(plot))
+    for name in names:
+        figures(found, f"| `{name}` | # | # | # | # |")
+    assert plot.stat().st_size > 5000

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import deltas, gradients, study_mtpsl
-from benchmarks.cells import finished
+from benchmarks import deltas, gradients, study_mtpsl, study_systems
+from benchmarks.cells import Cell, finished, run_all
 from mtdata.reading.geometry import Crop
 from mtmodels.methods.base import Method
 from mtmodels.methods.mtpsl import MTPSL
@@ -16,6 +16,7 @@ from mtmodels.methods.sl import SL
 from mtmodels.methods.ssl import SSL
 from mtmodels.networks import NETWORKS
 from mtmodels.recipes import all_recipes
+from mtmodels.weightings import WEIGHTINGS
 from tests.batches import SIX, random_batch
 from tests.mtmodels.methods.looks import second_view
 from tests.paths import ROOT
@@ -40,6 +41,40 @@ def test_every_cell_is_a_command_on_a_recipe(name: str) -> None:
     words = shlex.split(cell.command(Path("store.h5"), Path("runs")))
     assert words[words.index("--recipe") + 1] in all_recipes()
     assert words[words.index("--seed") + 1] == "3"
+
+
+def test_every_network_and_weighting_has_a_cell_that_says_its_width() -> None:
+    networks, weightings = study_systems.network_names(), study_systems.weighting_names()
+    assert sorted(networks) == sorted(NETWORKS)
+    assert {*weightings, "equal", "fixed"} == set(WEIGHTINGS)
+    assert networks[:3] == ["unet-resnet18", "segnet", "segnet-stan"]
+    cells = [study_systems.network_cell(name, 0) for name in networks]
+    cells += [study_systems.weighting_cell(name, 0) for name in weightings]
+    for name, cell in zip((*networks, *weightings), cells, strict=True):
+        words = shlex.split(cell.options)
+        assert name in (words[words.index("--network") + 1], words[words.index("--weighting") + 1])
+        assert name not in networks or cell.name == f"{name}-width-{_width(words)}-full"
+    assert len({cell.folder for cell in cells}) == len(cells)
+
+
+def _width(words: list[str]) -> str:
+    return words[words.index("--width") + 1]
+
+
+def test_no_cell_is_begun_after_the_limit_and_one_that_fails_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "done-s0").mkdir()
+    (tmp_path / "done-s0" / "report.html").touch()
+    done: list[list[str]] = []
+
+    def note(folders: list[Path]) -> None:
+        done.append([folder.name for folder in folders])
+
+    cells = [Cell("broken", "--no-such-option", 0), Cell("done", "", 0)]
+    run_all(cells, data=tmp_path, runs=tmp_path, jobs=1, done=note, limit=-1)
+    assert not (tmp_path / "broken-s0.log").exists()
+    with pytest.raises(SystemExit, match=r"broken-s0\.log"):
+        run_all(cells, data=tmp_path, runs=tmp_path, jobs=1, done=note)
+    assert done == [["done-s0"], ["done-s0"]]
 
 
 def test_results_become_tables_and_a_picture(tmp_path: Path) -> None:

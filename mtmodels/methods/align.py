@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
@@ -14,8 +16,8 @@ from mtmodels.methods.transfer import TransferMethod, TransferOptions
 class Align(TransferMethod):
     """l_{t->s} compares with the label of s, over the images that show both t and s.
 
-    Where no image shows both (under the regime `one`, never), L_t is (1 - lambda_t) l_t. For the
-    arguments see `TransferMethod`.
+    Where no image of a batch shows both, L_t is (1 - lambda_t) l_t. A regime under which none ever
+    does, as `one`, is refused. For the arguments see `TransferMethod`.
 
     Reference: XTasC-Net eq. 8 and 11 ("Align-Net").
     """
@@ -23,6 +25,15 @@ class Align(TransferMethod):
     options: TransferOptions
     summary: ClassVar[str] = "transferred predictions agree with the labels (Align-Net)"
     reference: ClassVar[str] = "XTasC-Net eq. 8 and 11"
+
+    def check_labels(self, shown: NDArray[np.bool_]) -> None:
+        """Refuse labels of which no image shows two tasks: nothing could be aligned."""
+        if not (shown.sum(1) > 1).any():
+            raise ValueError(
+                "alignment compares the prediction of one task with the label of another, over "
+                "images that show both; found none that shows two. Choose another --regime, or "
+                "--method xtc, which needs no label for it."
+            )
 
     def transfer_loss(
         self,

@@ -101,6 +101,8 @@ class Method(nn.Module, ABC):
     minimum_views: int = 1
     cameras_for: Sequence[str] = ()
     """What it has to know the cameras of images for; a store that has none is refused."""
+    needs_shared: bool = False
+    """Whether it measures gradients on the last layer that all tasks share."""
     default_views: ClassVar[int] = 1
     """How many views of a batch are made unless told otherwise."""
 

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from mtdata.errors import UsageError
 from mtmodels.methods.terms import Terms
 from mtmodels.networks.base import Network
 from mtmodels.weightings.aggregation import Gradients, as_scalar, combined, task_gradients
@@ -27,6 +26,7 @@ class AdaMT(Weighting):
     the first task scales all decoders.
     """
 
+    needs_own: ClassVar[bool] = True
     summary: ClassVar[str] = "shared gradients weighed by those on the first layer of each decoder"
     reference: ClassVar[str] = "Jha et al. 2020 (AdaMT-Net); compared with in XTasC-Net"
 
@@ -36,19 +36,11 @@ class AdaMT(Weighting):
         self._weights = dict.fromkeys(self.tasks, 1.0)
 
     def watch(self, network: nn.Module, shared: Sequence[nn.Parameter]) -> None:
-        """Find the first convolution of each task.
-
-        Raises:
-            UsageError: where a task has none that learns.
-        """
+        """Find the first convolution of each task."""
+        assert isinstance(network, Network)
         for task in self.tasks:
-            layer = network.first_layer(task) if isinstance(network, Network) else None
-            if layer is None or not layer.weight.requires_grad:
-                raise UsageError(
-                    "the network should have a convolution for each task alone that learns, and "
-                    "whose name has the task as a part, for the weighting `adamt`; found none for "
-                    f"`{task}`. Take another --weighting or --network."
-                )
+            layer = network.first_layer(task)
+            assert layer is not None  # refused before, by what `needs_own` declares
             self._first[task] = layer.weight
 
     def backward(self, terms: Terms, shared: Sequence[nn.Parameter], backward: Backward) -> Tensor:

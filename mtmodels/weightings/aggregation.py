@@ -59,6 +59,7 @@ class AggregatorWeighting(Weighting):
                 "`gradients` should be shared: this aggregator gives no factor a task; found "
                 f"{self.options.gradients}."
             )
+        self.needs_shared = self.options.gradients != "shared"
         self._made: dict[tuple[str, ...], Aggregator] = {}
         self._maps: list[Tensor] = []
         self._weights = dict.fromkeys(self.tasks, 1.0) if self.factors else {}

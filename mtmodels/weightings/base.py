@@ -46,6 +46,10 @@ class Weighting(nn.Module, ABC):
     adds_up: ClassVar[bool] = False
     """Whether gradients of the parts of a batch may be added: it weighs by nothing that only the
     whole batch shows, such as the gradients of tasks."""
+    needs_shared: bool = False
+    """Whether it measures gradients on the last layer that all tasks share."""
+    needs_own: ClassVar[bool] = False
+    """Whether it measures gradients on the first layer that each task has for itself."""
 
     def __init__(self, tasks: Sequence[str], **options: Any) -> None:
         super().__init__()

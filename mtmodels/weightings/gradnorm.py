@@ -43,6 +43,7 @@ class GradNorm(Weighting):
     options: GradNormOptions
     summary: ClassVar[str] = "weights by which all tasks pull alike at the last shared layer"
     reference: ClassVar[str] = "Chen et al. 2018; compared with in XTasC-Net and MTPSL"
+    needs_shared: bool = True
     first: Tensor
     moved: Tensor
     kept: Tensor

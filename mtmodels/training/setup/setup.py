@@ -3,25 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 from lightning_fabric import Fabric
 
-from mtdata.errors import UsageError
 from mtdata.reading.loader import Loader
 from mtmodels.methods.base import Method
-from mtmodels.metrics.protocols import metric_for
-from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.precision import Precision, device_of, fabric_on, resolve
 from mtmodels.training.loop.validation import Scorer
-from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.setup.beginning import starts
 from mtmodels.training.setup.data import RunData
+from mtmodels.training.setup.fitting import check_fit, check_scores
 from mtmodels.training.setup.loading import load_runs
-from mtmodels.training.setup.making import make, make_method, make_weighting, refusing
-from mtmodels.weightings import WEIGHTINGS
+from mtmodels.training.setup.making import make, make_method, make_weighting
 from mtmodels.weightings.base import Weighting
 
 
@@ -70,25 +65,11 @@ def assemble(config: Config, data: RunData) -> Parts:
     Raises:
         UsageError: for names, options and sizes that cannot be.
     """
-    for task in data.tasks:
-        metric_for(task, config.protocol)
-    check_scorable(config.protocol, data.test, data.store)
+    check_scores(config, data)
     method = make_method(config, data.tasks, starts=starts(config, data))
-    refusing("size of the images", lambda: method.check_size(*data.size))
-    views = config.views.count or method.default_views
-    refusing(
-        f"method `{config.method.name}` with network `{config.network.name}`",
-        lambda: method.check_batch(config.batch // config.accumulate, views, data.size),
-    )
-    refusing(f"method `{config.method.name}`", lambda: view_maker(config, method))
-    refusing(
-        f"method `{config.method.name}` under the regime `{data.regime}`",
-        lambda: method.check_labels(data.train.labelled),
-    )
-    _check_cameras(method, config, data)
-    fabric, precision = make_fabric(config)
     weighting = make_weighting(config, data.tasks)
-    _check_parts(config, weighting)
+    check_fit(config, data, method, weighting)
+    fabric, precision = make_fabric(config)
     make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)
     _check_schedules(config, method, weighting)
     runs = load_runs(method)
@@ -117,31 +98,6 @@ def make_loader(config: Config, data: RunData) -> Loader:
         workers=config.workers or 0,
         pin_memory=device_of(config.device).type == "cuda",
     )
-
-
-def _check_parts(config: Config, weighting: Weighting) -> None:
-    """Refuse to add gradients that are not those of the whole batch."""
-    if config.accumulate > 1 and not weighting.adds_up:
-        able = [name for name, member in WEIGHTINGS.items() if member.adds_up]
-        raise UsageError(
-            f"`accumulate` should be 1 with the weighting `{config.weighting.name}`, which looks "
-            f"at the gradients or the losses of a whole batch at once; found {config.accumulate}. "
-            f"Leave it out, or choose one of {', '.join(able)}."
-        )
-
-
-def _check_cameras(method: Method, config: Config, data: RunData) -> None:
-    if not method.cameras_for:
-        return
-    splits = [data.store.splits[name] for name in data.splits.train]
-    if all(np.isnan(split.cameras).any(1).all() for split in splits):
-        raise UsageError(
-            f"method `{config.method.name}`: images should have a camera, which "
-            f"{' and '.join(f'`{name}`' for name in method.cameras_for)} need; "
-            f"{data.store.dataset_name} has none in {' and '.join(data.splits.train)}. Name "
-            "relations that need none with --set method.options.relations={NAME: 1}, or choose "
-            "another method."
-        )
 
 
 def _check_schedules(config: Config, method: Method, weighting: Weighting) -> None:

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mtdata.errors import UsageError
 from mtdata.tasks.task import Task
 from mtmodels.methods.terms import Terms
 from mtmodels.networks import NETWORKS
@@ -309,13 +308,6 @@ def test_adamt_goes_on_as_if_it_had_never_stopped() -> None:
     both = zip(steps(resumed, moved, 3, 7), steps(weighting, network, 3, 7), strict=True)
     assert all(torch.equal(a, b) for a, b in both)
     assert resumed.weights() == weighting.weights()
-
-
-def test_adamt_wants_a_layer_of_its_own_for_each_task() -> None:
-    network = forked()
-    network.get_parameter("decoders.depth.0.weight").requires_grad_(False)
-    with pytest.raises(UsageError, match=r"found none for `depth`\. Take another --weighting"):
-        adamt(network)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -1,0 +1,117 @@
+"""What fits together: a method, a network, a weighting and the data of a run; or why not.
+
+All that members ask of each other is compared here, before anything is written. Members declare
+facts (`minimum_tasks`, `needs_shared`, `stride`, ...) and are asked for them; none is known by
+name. What a member refuses of its own options, its constructor does.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from mtmodels.methods.base import Method
+from mtmodels.metrics.protocols import metric_for
+from mtmodels.scoring.original import check_scorable
+from mtmodels.training.config import Config
+from mtmodels.training.loop.viewing import view_maker
+from mtmodels.training.setup.data import RunData
+from mtmodels.training.setup.making import refusing
+from mtmodels.weightings import WEIGHTINGS
+from mtmodels.weightings.base import Weighting
+
+Check = Callable[[], object]
+
+
+def check_scores(config: Config, data: RunData) -> None:
+    """Refuse a protocol that has no metric for a task, or cannot score the data.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    for task in data.tasks:
+        metric_for(task, config.protocol)
+    check_scorable(config.protocol, data.test, data.store)
+
+
+def check_fit(config: Config, data: RunData, method: Method, weighting: Weighting) -> None:
+    """Refuse what cannot train together, or would train something other than what it is named.
+
+    Raises:
+        UsageError: naming the two that do not fit, and what to do.
+    """
+    for what, check in _checks(config, data, method, weighting):
+        refusing(what, check)
+
+
+def _checks(
+    config: Config, data: RunData, method: Method, weighting: Weighting
+) -> Iterator[tuple[str, Check]]:
+    """What is compared, in order: who speaks, and the question."""
+    named = f"method `{config.method.name}`"
+    network = f"network `{config.network.name}`"
+    views = config.views.count or method.default_views
+    images = config.batch // config.accumulate
+    yield "size of the images", lambda: method.check_size(*data.size)
+    yield f"{named} with {network}", lambda: method.check_batch(images, views, data.size)
+    yield named, lambda: view_maker(config, method)
+    yield (
+        f"{named} under the regime `{data.regime}`",
+        lambda: method.check_labels(data.train.labelled),
+    )
+    if method.cameras_for:
+        yield named, lambda: _check_cameras(method, data)
+    weighs = f"weighting `{config.weighting.name}`"
+    if config.accumulate > 1:
+        yield weighs, lambda: _check_parts(config.accumulate, weighting)
+    for who, needs in ((named, method.needs_shared), (weighs, weighting.needs_shared)):
+        if needs:
+            yield f"{who} with {network}", lambda: _check_shared(method)
+    if weighting.needs_own:
+        yield f"{weighs} with {network}", lambda: _check_own(method)
+
+
+def _check_cameras(method: Method, data: RunData) -> None:
+    """Refuse images without a camera where the method needs to know it."""
+    splits = [data.store.splits[name] for name in data.splits.train]
+    if all(np.isnan(split.cameras).any(1).all() for split in splits):
+        raise ValueError(
+            "images should have a camera, which "
+            f"{' and '.join(f'`{name}`' for name in method.cameras_for)} need; "
+            f"{data.store.dataset_name} has none in {' and '.join(data.splits.train)}. Name "
+            "relations that need none with --set method.options.relations={NAME: 1}, or choose "
+            "another method."
+        )
+
+
+def _check_shared(method: Method) -> None:
+    """Refuse to measure the gradients of several tasks on a layer that there is not."""
+    network = method.network
+    if len(network.tasks) > 1 and not network.shared_parameters():
+        raise ValueError(
+            "gradients of tasks are compared on the last layer that all tasks share; found none, "
+            "as each task has a network of its own. Choose another --network or --weighting."
+        )
+
+
+def _check_own(method: Method) -> None:
+    """Refuse to measure the gradient of a task on a layer of its own that there is not."""
+    network = method.network
+    for task in network.tasks:
+        layer = network.first_layer(task.name)
+        if layer is None or not layer.weight.requires_grad:
+            raise ValueError(
+                "gradients are compared on the first convolution that each task has for itself, "
+                "whose name has the task as a part, and which learns; found none for "
+                f"`{task.name}`. Choose another --weighting or --network."
+            )
+
+
+def _check_parts(parts: int, weighting: Weighting) -> None:
+    """Refuse to add gradients that are not those of the whole batch."""
+    if not weighting.adds_up:
+        able = [name for name, member in WEIGHTINGS.items() if member.adds_up]
+        raise ValueError(
+            "`accumulate` should be 1 with a weighting that looks at the gradients or the losses "
+            f"of a whole batch at once; found {parts}. Leave it out, or choose one of "
+            f"{', '.join(able)}."
+        )
