@@ -156,7 +156,7 @@ def train(each: Combination, store: Path, out: Path) -> str | None:
     batches = list(parts.loader.epoch(0))
     for number, batch in enumerate((batches[0], without(batches[1], TASKS[number_of(each)]))):
         factors, kept = weighting.weights(), of_tasks(weighting)
-        result = engine.step(batch, Position(number, position.steps_per_epoch, 1, 2))
+        result = engine.step([batch], Position(number, position.steps_per_epoch, 1, 2))
         check_terms(result, shown=set(batch.labels))
         shown |= set(result.tasks)
         for task in set(kept) - set(result.tasks):
@@ -313,16 +313,3 @@ def test_what_compares_on_layers_of_a_task_is_refused_where_none_learns(
     assert reason is not None
     assert "weighting `adamt` with network `segnet`" in reason
     assert "found none for `semantic`" in reason
-
-
-def test_gradients_of_parts_are_added_where_weightings_allow_it(
-    store: Path, tmp_path: Path
-) -> None:
-    for name in WEIGHTINGS:
-        layer = layer_of(Combination("sl", "unet-resnet18", name, "shared"), store)
-        job = prepare([layer, {"accumulate": 2}], out=tmp_path / "run", mode="new")
-        if WEIGHTINGS[name].adds_up:
-            setup.assemble(job.config, job.data)
-        else:
-            with pytest.raises(UsageError, match=f"weighting `{name}`: `accumulate` should be 1"):
-                setup.assemble(job.config, job.data)

@@ -96,5 +96,5 @@ def test_what_cannot_be_added_is_refused(layer: dict[str, Any], tmp_path: Path) 
         job = prepare(
             [layer, IN_PARTS, {"weighting": {"name": name}}], out=tmp_path / "run", mode="new"
         )
-        with pytest.raises(UsageError, match=f"`{name}`, which looks at .* choose one of equal"):
+        with pytest.raises(UsageError, match=f"`{name}`: .* looks at .* choose one of equal"):
             assemble(job.config, job.data)
