@@ -27,6 +27,7 @@ from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Network
+from mtmodels.training.loop import randomness
 from mtmodels.training.loop.engine import StepResult
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.run import prepare
@@ -61,7 +62,7 @@ def covering(factors: Sequence[Sequence[str]], seed: int = 0) -> list[Combinatio
     indices = list(itertools.combinations(range(len(factors)), 2))
     missing = {(i, a, j, b) for i, j in indices for a in factors[i] for b in factors[j]}
     rows = []
-    for pair in sorted(missing, key=lambda _: rng.random()):
+    for pair in rng.sample(sorted(missing), len(missing)):  # in one order, whatever hashes are
         if pair not in missing:
             continue
         row: dict[int, str] = {pair[0]: pair[1], pair[2]: pair[3]}
@@ -148,6 +149,7 @@ def train(each: Combination, store: Path, out: Path) -> str | None:
     position = Position(0, len(parts.loader), 1, 2)
     engine = parts.engine
     engine.train()
+    randomness.seed_global(job.config.seed)  # as a training does: layers drop maps by chance
     for stage in method.stages():
         stage.done()
     before = {name: p.detach().clone() for name, p in method.named_parameters()}
