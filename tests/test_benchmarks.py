@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mtdata import SOURCES
+from mtdata.building.build import build
 from tests.paths import ROOT
 
 NUMBER = r"(-?[\d,]+(?:\.\d+)?|nan|inf)"
@@ -92,6 +94,18 @@ def test_read() -> None:
     figures(found, "# ms a sample  ", "two workers: # times the samples of one")
     read, shown = figures(found, "read # bytes; its images and labels have #")
     assert read == pytest.approx(shown, rel=0.5)
+
+
+def test_checking(tmp_path: Path) -> None:
+    """Where every row is compared with its digest, that is seen."""
+    path = tmp_path / "a.h5"
+    build(SOURCES["rooms"](None, images=(8, 1)), path, jobs=1, compression="none")
+    found = run("checking", "--source", str(path))
+    assert len(figures(found, "# ms a sample without")) == 2
+    intervals = re.findall(rf"add {NUMBER} % \(95 %: {NUMBER} to {NUMBER}\)", found)
+    for added, low, high in intervals:
+        assert float(low) <= float(added) <= float(high)
+    assert float(intervals[0][0]) > 10
 
 
 @pytest.mark.real
