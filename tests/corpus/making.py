@@ -1,5 +1,6 @@
 """Files of the corpus: pictures, regions, slopes, directions, written as people write them."""
 
+import struct
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,9 +67,42 @@ def save(path: Path, array: Array) -> None:
     if suffix == ".npy":
         np.save(path, array)
         return
+    if suffix == ".npz":
+        np.savez_compressed(path, label=array)
+        return
+    if suffix == ".exr":
+        path.write_bytes(exr(array))
+        return
     ok, content = cv2.imencode(suffix, array[..., ::-1] if array.ndim == 3 else array)
     assert ok
     path.write_bytes(content.tobytes())
+
+
+def exr(plane: Array, claims: tuple[int, int] | None = None) -> bytes:
+    """The bytes of an EXR of one channel of floats, row by row, without compression."""
+    height, width = claims or plane.shape
+    box = struct.pack("<4i", 0, 0, width - 1, height - 1)
+    attributes = {
+        b"channels\0chlist": b"Y\0" + struct.pack("<iiii", 2, 0, 1, 1) + b"\0",
+        b"compression\0compression": b"\0",
+        b"dataWindow\0box2i": box,
+        b"displayWindow\0box2i": box,
+        b"lineOrder\0lineOrder": b"\0",
+        b"pixelAspectRatio\0float": struct.pack("<f", 1),
+        b"screenWindowCenter\0v2f": bytes(8),
+        b"screenWindowWidth\0float": struct.pack("<f", 1),
+    }
+    head = (
+        b"\x76\x2f\x31\x01\2\0\0\0"
+        + b"".join(
+            name + b"\0" + struct.pack("<i", len(value)) + value
+            for name, value in attributes.items()
+        )
+        + b"\0"
+    )
+    rows = [struct.pack("<ii", y, row.nbytes) + row.tobytes() for y, row in enumerate(plane)]
+    starts = len(head) + 8 * len(rows) + np.cumsum([0, *map(len, rows[:-1])])
+    return head + starts.astype("<u8").tobytes() + b"".join(rows)
 
 
 def photo(number: int) -> Array:

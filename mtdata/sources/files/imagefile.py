@@ -110,6 +110,18 @@ def decode_label(
     return turned(label, orientation(content)) if turn else label
 
 
+def read_floats(path: Path) -> NDArray[Any]:
+    """Floats as they lie in a TIFF or EXR: `[h, w]`, or `[h, w, 3]` red first.
+
+    Raises:
+        SampleError: where the file is no whole image of these.
+    """
+    import cv2
+
+    values = _decode(read_file(path), path, cv2.IMREAD_UNCHANGED)
+    return values[..., ::-1] if values.ndim == 3 else values
+
+
 def read_indices(path: Path, *, turn: bool = True) -> NDArray[Any]:
     """Class ids of an image `[h, w]`: the indices of a palette, else the grey values.
 

@@ -25,8 +25,12 @@ STARTS = {
 """How files begin that are neither JPEG nor PNG."""
 ORIENTATION = 0x0112
 UPRIGHT = 1
-BITS = 258
-"""The tag of a TIFF for the bits of each channel."""
+WIDTH, HEIGHT, BITS, TURN, FORMAT = 256, 257, 258, 274, 339
+"""Tags of a TIFF: its size, the bits of each channel, how it is turned, and
+whether they hold whole numbers or floats (3)."""
+FLOATS, BIG_TIFF = 3, 43
+EXR_HEAD = 2**16
+"""Bytes of an EXR in which its size is looked for."""
 EXIF_MARKS = (b"Exif\0\0", b"eXIf", b"Raw profile type", b"xap/1.0")
 LOOKED_AT = 100
 """Images whose headers are read before a build, where all of them would take long."""
@@ -40,7 +44,8 @@ class Header:
     """The header of an image file.
 
     `size` is height and width as the pixels lie in the file, before `orientation` (1 to 8, as EXIF
-    numbers them; 1 is upright) turns them. `mode` is Pillow's: RGB, RGBA, L, LA, P, CMYK, ...
+    numbers them; 1 is upright) turns them. `mode` is Pillow's: RGB, RGBA, L, LA, P, CMYK, ...; "F"
+    for floats, whatever the number of channels.
     """
 
     size: tuple[int, int]
@@ -63,6 +68,13 @@ def read_header(path: Path) -> Header:
 def parse_header(file: BufferedReader | BytesIO, path: Path) -> Header:
     """As `read_header`, from an open file that `path` names in messages."""
     start = file.read(26)
+    file.seek(0)
+    floats = _exr(file, path) if form_of(start) == "EXR" else None
+    if form_of(start) == "TIFF":
+        floats = _float_tiff(file, path)
+    if floats is not None:
+        return floats
+    file.seek(0)
     with open_image(file, path, ("JPEG", "PNG", "TIFF", "BMP", "WEBP")) as image:
         if image.height * image.width > allowed().pixels:
             raise too_large(path, (image.height, image.width))
@@ -72,6 +84,49 @@ def parse_header(file: BufferedReader | BytesIO, path: Path) -> Header:
         alpha = "A" in image.getbands() or "transparency" in image.info
         turn = _orientation(image)
         return Header((image.height, image.width), image.mode, bits, alpha, turn)
+
+
+def _float_tiff(file: BufferedReader | BytesIO, path: Path) -> Header | None:
+    """The header of a TIFF of floats: Pillow has no mode for most of these. None for all others."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    start = file.read(8)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tags = ImageFileDirectory_v2(start + file.read(8) if start[2] == BIG_TIFF else start)
+            file.seek(tags.next)
+            tags.load(file)
+        if FLOATS not in tags.get(FORMAT, ()):
+            return None
+        size = int(tags[HEIGHT]), int(tags[WIDTH])
+        header = Header(size, "F", max(tags[BITS]), False, int(tags.get(TURN, UPRIGHT)))
+    except (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, struct.error):
+        return None  # whoever opens it as an image tells what is wrong
+    return _checked(header, path)
+
+
+def _exr(file: BufferedReader | BytesIO, path: Path) -> Header:
+    """The header of an EXR: what its window of data claims is looked at before any pixel."""
+    content = file.read(EXR_HEAD)
+    at, window = 8, (0, 0, 0, 0)
+    try:
+        while content[at]:
+            name, kind, rest = content[at:].split(b"\0", 2)
+            if (name, kind) == (b"dataWindow", b"box2i"):
+                window = struct.unpack_from("<4i", rest, 4)
+            at += len(name) + len(kind) + 6 + int.from_bytes(rest[:4], "little")
+    except (ValueError, IndexError, struct.error):
+        raise _unreadable(path) from None
+    left, top, right, bottom = window
+    if right <= left or bottom <= top:
+        raise _unreadable(path)
+    return _checked(Header((bottom - top + 1, right - left + 1), "F", 32, False, UPRIGHT), path)
+
+
+def _checked(header: Header, path: Path) -> Header:
+    if header.size[0] * header.size[1] > allowed().pixels:
+        raise too_large(path, header.size)
+    return header
 
 
 @contextmanager
@@ -121,7 +176,7 @@ def too_large(path: Path, size: tuple[int, int] | None) -> SampleError:
 def _unreadable(path: Path) -> SampleError:
     return SampleError(
         path,
-        "should be an image (JPEG, PNG, TIFF, BMP, WebP); its header cannot be read.",
+        "should be an image (JPEG, PNG, TIFF, BMP, WebP, EXR); its header cannot be read.",
         "Copy or download the file again.",
     )
 

@@ -16,17 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
-from mtdata.sources.files.allowed import allowed
 from mtdata.sources.files.complaints import heard
 from mtdata.sources.files.files import REMEDY
-from mtdata.sources.files.imageheader import BITS, form_of, open_image, too_large
+from mtdata.sources.files.imageheader import BITS, UPRIGHT, form_of, open_image, parse_header
 
 FORMS = ("TIFF", "BMP", "WEBP")
 """As Pillow names them."""
 LOSSY = b"VP8 "
 """The chunk of a WebP whose colours are not those that were saved."""
-TURN = 274
-"""The tag of a TIFF that says how it is turned."""
 
 
 def decode_other(content: bytes, path: Path, flags: int) -> NDArray[Any]:
@@ -39,10 +36,8 @@ def decode_other(content: bytes, path: Path, flags: int) -> NDArray[Any]:
     import cv2
 
     form = form_of(content)
-    if form == "EXR":
-        os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
-    else:
-        check_other(content, path)
+    os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
+    check_other(content, path)
     try:
         with heard(), _silent():
             image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
@@ -64,16 +59,14 @@ def decode_other(content: bytes, path: Path, flags: int) -> NDArray[Any]:
 
 def check_other(content: bytes, path: Path) -> None:
     """Look at the header before anything is decoded."""
-    with open_image(BytesIO(content), path, FORMS) as image:
-        if image.height * image.width > allowed().pixels:
-            raise too_large(path, (image.height, image.width))
-        if image.format == "TIFF" and image.tag_v2.get(TURN, 1) != 1:
-            # OpenCV turns it, and whoever drew the labels perhaps did not.
-            raise SampleError(
-                path,
-                f"a TIFF should be upright; its tag of orientation is {image.tag_v2[TURN]}.",
-                "Save it upright, without the tag.",
-            )
+    turn = parse_header(BytesIO(content), path).orientation
+    if form_of(content) == "TIFF" and turn != UPRIGHT:
+        # OpenCV turns it, and whoever drew the labels perhaps did not.
+        raise SampleError(
+            path,
+            f"a TIFF should be upright; its tag of orientation is {turn}.",
+            "Save it upright, without the tag.",
+        )
 
 
 def palette_indices(content: bytes, path: Path) -> NDArray[np.uint8] | None:
@@ -84,6 +77,8 @@ def palette_indices(content: bytes, path: Path) -> NDArray[np.uint8] | None:
             spread over 0..255.
     """
     check_other(content, path)
+    if parse_header(BytesIO(content), path).mode == "F":
+        return None
     with open_image(BytesIO(content), path, FORMS) as image:
         if image.mode in ("P", "1"):
             return np.array(image).astype(np.uint8)
@@ -101,12 +96,7 @@ def check_photo(content: bytes, path: Path) -> None:
     Raises:
         SampleError: as nobody says which value is white.
     """
-    if form_of(content) == "EXR":
-        mode = "F"
-    else:
-        with open_image(BytesIO(content), path, FORMS) as image:
-            mode = image.mode
-    if mode in ("F", "I"):
+    if parse_header(BytesIO(content), path).mode in ("F", "I"):
         raise SampleError(
             path,
             "an image should have 8 or 16 bits a channel; it has 32.",
@@ -126,7 +116,8 @@ def check_lossless(content: bytes, path: Path) -> None:
     if lossy:
         raise SampleError(
             path,
-            f"ids should be in a form that keeps them; this is a {lossy}, whatever it is called.",
+            f"ids and colours of classes should be in a form that keeps them; this is a {lossy}, "
+            "whatever it is called.",
             "Save the label as PNG again, from where it was made.",
         )
 

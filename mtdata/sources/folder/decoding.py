@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from mtdata.errors import SampleError
 from mtdata.sources.files.files import read_file
 from mtdata.sources.files.imagefile import JPEG_START, decode_rgb, read_indices, read_label
-from mtdata.sources.files.imageheader import PNG_START
+from mtdata.sources.files.imageheader import PNG_START, form_of, read_header
 from mtdata.sources.files.normals_file import OFF_UNIT, read_vectors, unit
 from mtdata.sources.files.npyfile import ARRAYS, read_array
+from mtdata.sources.files.otherforms import check_lossless
 from mtdata.sources.folder.tasks import (
     AXES,
     BinaryFile,
@@ -29,6 +30,7 @@ SHOWN = 8
 NUMBERS = "uint8|uint16|float32|float64"
 """What an image of depth or of a mask may hold."""
 VOID, UNKNOWN = -1, -2
+FLOATING = ("TIFF", "EXR")
 RGB = 2
 """The colour type of PNG, at byte 25, whose three channels may all hold the ids."""
 
@@ -104,10 +106,7 @@ def _remedy(task: ClassesFile) -> str:
 
 def _colours(path: Path) -> NDArray[np.int64]:
     content = read_file(path)
-    if content and not content.startswith(PNG_START):
-        raise SampleError(
-            path, "colours that stand for classes should be in a PNG.", "JPEG changes colours."
-        )
+    check_lossless(content, path)
     return _codes(decode_rgb(content, path))
 
 
@@ -122,9 +121,13 @@ def _code(colour: tuple[int, int, int]) -> int:
 
 def _integers(path: Path) -> NDArray[Any]:
     """Whole numbers: of one channel, of three that are the same, or of floats without fractions."""
-    if path.suffix.lower() not in ARRAYS:
-        return _equal_channels(path) if _coloured(path) else read_indices(path)
-    stored = _plane(path)
+    head = read_file(path)[:26]
+    if path.suffix.lower() in ARRAYS:
+        stored = _plane(path)
+    elif form_of(head) in FLOATING and read_header(path).mode == "F":
+        stored = read_label(path, "float32|float64")
+    else:
+        return _equal_channels(path) if _coloured(path, head) else read_indices(path)
     if stored.dtype.kind == "f":
         whole = stored.astype(np.int64, copy=True) if np.isfinite(stored).all() else None
         if whole is not None and (whole == stored).all():
@@ -136,8 +139,10 @@ def _integers(path: Path) -> NDArray[Any]:
     return stored
 
 
-def _coloured(path: Path) -> bool:
-    head = read_file(path)[:26]
+def _coloured(path: Path, head: bytes) -> bool:
+    if form_of(head):
+        header = read_header(path)
+        return header.mode == "RGB" and header.bits == 8
     return head.startswith(PNG_START) and head[24] == 8 and head[25] == RGB
 
 

@@ -75,6 +75,10 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+COLOURED = (".png", ".tif", ".tiff", ".bmp")
+"""How files end whose colours may stand for classes."""
+
+
 class ClassesFile(Part):
     """Class ids, or colours that stand for classes."""
 
@@ -99,8 +103,8 @@ class ClassesFile(Part):
         coded = self.encoding == "colours"
         if coded and self.colours is None and isinstance(self.classes, list):
             raise ValueError("`encoding: colours` needs a colour for each of `classes`")
-        if coded and (self.ids or not self.files.lower().endswith(".png")):
-            raise ValueError("`encoding: colours` goes with PNG files and without `ids`")
+        if coded and (self.ids or not self.files.lower().endswith(COLOURED)):
+            raise ValueError("`encoding: colours` goes with PNG, TIFF or BMP and without `ids`")
         if not coded and self.colours:
             raise ValueError("`colours` goes with `encoding: colours`")
         for name in [*(self.ids or {}).values(), *(self.colours or {}).values()]:

@@ -13,6 +13,8 @@ from mtdata.sources.folder.proposing.seen import Number, Seen
 from mtdata.sources.folder.proposing.words import hints, is_mask, words
 
 INVERSE = ("inv", "inverse", "log", "logdepth", "normalized", "normalised", "rel", "relative")
+ROOM = 25
+"""How many times as far as the nearest the farthest of a room is: under an open sky it is more."""
 SCALES = {"mm": 0.001, "cm": 0.01, "256": 1 / 256, "5000": 1 / 5000}
 
 
@@ -192,7 +194,8 @@ def _millimetres(why: str, seen: Seen, void: Sequence[Number]) -> Guess:
     low, _, high = seen.quantiles(void)
     readings = ", ".join(f"{high * scale:.3g} m at {scale:g}" for scale in SCALES.values())
     fives = seen.whole and (np.gcd.reduce(seen.values.astype(np.int64)) % 5 == 0)
-    if low >= 200 and 800 <= high <= 20000 and not fives and seen.share(*void) <= 0.6:
+    near = low >= 200 and 800 <= high <= min(20_000, ROOM * low)
+    if near and not fives and seen.share(*void) <= 0.6:
         remark = f"metres a step: max {seen.values[-1]:g}, looks like millimetres; check"
         return RULES["millimetres"].take("depth", why, _lines("m", 0.001, remark, seen, void))
     return RULES["depth"].ask(f"{why}: in which unit? p99 is {readings}", _write(void))

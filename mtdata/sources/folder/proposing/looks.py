@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.sources.files.files import read_file
-from mtdata.sources.files.imagefile import JPEG_START, decode_rgb, read_indices, read_label
+from mtdata.sources.files.imagefile import (
+    JPEG_START,
+    decode_rgb,
+    read_floats,
+    read_indices,
+    read_label,
+)
 from mtdata.sources.files.imageheader import read_header
-from mtdata.sources.files.npyfile import read_npy
+from mtdata.sources.files.npyfile import ARRAYS, read_array
 from mtdata.sources.folder.proposing.evidence import RULES
 from mtdata.sources.folder.proposing.guesses import Guess
 from mtdata.sources.folder.proposing.guessing_ids import guess_ids, looks_like_ids
@@ -21,7 +27,7 @@ from mtdata.sources.folder.proposing.listing import NOTHING_LISTED, Listed
 from mtdata.sources.folder.proposing.seen import Seen, look
 from mtdata.sources.folder.proposing.words import is_instances
 
-ARRAYS = (".npy", ".npz")
+PICTURES = {"tif": "TIFF", "tiff": "TIFF", "bmp": "BMP", "webp": "WebP", "exr": "EXR"}
 
 
 @dataclass(frozen=True)
@@ -86,20 +92,25 @@ def _is_jpeg(path: Path) -> bool:
 
 
 def _read(path: Path) -> _Read:
+    ending = path.suffix.lower().removeprefix(".")
     if path.suffix.lower() in ARRAYS:
-        array = read_npy(path)
+        array = read_array(path)
         if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
             array = array.reshape([size for size in array.shape if size != 1])
-        return _Read(f"{array.dtype} {path.suffix.lower()[1:]}", array)
+        return _Read(f"{array.dtype} {ending}", array)
     header = read_header(path)
+    form = PICTURES.get(ending, "PNG")
     if header.mode == "P":
-        return _Read("PNG with a palette", read_indices(path))
+        return _Read(f"{form} with a palette", read_indices(path))
     if header.mode in ("L", "1") or header.mode.startswith("I"):
         label = read_indices(path)
-        return _Read(f"single-channel {label.dtype} PNG", label)
+        return _Read(f"single-channel {label.dtype} {form}", label)
+    if header.mode == "F":
+        values = read_floats(path)
+        return _Read(f"{values.dtype} {form}", values)
     if header.bits > 8:
-        return _Read("3-channel 16-bit PNG", read_label(path, "uint16", channels=3))
-    return _Read("3-channel 8-bit PNG", decode_rgb(read_file(path), path))
+        return _Read(f"3-channel 16-bit {form}", read_label(path, "uint16", channels=3))
+    return _Read(f"3-channel 8-bit {form}", decode_rgb(read_file(path), path))
 
 
 def _grey(found: list[_Read]) -> list[_Read]:
@@ -108,5 +119,7 @@ def _grey(found: list[_Read]) -> list[_Read]:
         return found
     if any((each.array != each.array[..., :1]).any() for each in found):
         return found
-    form = "8-bit PNG with three equal channels"
-    return [replace(each, form=form, array=each.array[..., 0]) for each in found]
+    return [
+        replace(each, form=f"{each.form} that are the same", array=each.array[..., 0])
+        for each in found
+    ]

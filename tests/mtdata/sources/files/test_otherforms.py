@@ -1,5 +1,7 @@
 """TIFF, BMP, WebP, EXR and `.npz` are read as what they hold, or refused in one sentence."""
 
+import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from mtdata.errors import SampleError
 from mtdata.sources.files.imagefile import decode_rgb, read_indices, read_label, read_rgb
 from mtdata.sources.files.imageheader import image_remarks, read_header
 from mtdata.sources.files.npyfile import read_array
+from tests.corpus.making import exr
 
 SIZE = (14, 18)
 RNG = np.random.default_rng(0)
@@ -93,10 +96,62 @@ def test_a_tiff_that_a_tag_turns_is_refused(tmp_path: Path) -> None:
         read_rgb(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_floats_of_a_tiff_are_kept(tmp_path: Path, dtype: type, channels: int) -> None:
+    """Pillow has a mode for the least of these."""
+    floats: NDArray[Any] = RNG.random((*SIZE, channels)).astype(dtype).squeeze()
+    path = write(tmp_path / "a.tif", floats)
+    assert read_header(path).size == SIZE
+    assert read_header(path).mode == "F"
+    assert (read_label(path, str(floats.dtype), channels=channels) == floats).all()
+    whole = path.read_bytes()
+    for length in range(0, len(whole), len(whole) // 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(SampleError):
+            read_label(path, str(floats.dtype), channels=channels)
+
+
+def test_floats_that_claim_many_pixels_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", FLOATS)
+    content = bytearray(path.read_bytes())
+    for tag in (256, 257):
+        at = next(
+            m.start()
+            for m in re.finditer(struct.pack("<H", tag), content)
+            if content[m.end()] in (3, 4)
+        )
+        content[at : at + 12] = struct.pack("<HHII", tag, 4, 1, 10**6)
+    path.write_bytes(content)
+    with pytest.raises(SampleError, match="it says 1000000x1000000"):
+        read_label(path, "float32")
+
+
 def test_an_exr_is_read_or_the_way_out_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.exr"
-    path.write_bytes(b"\x76\x2f\x31\x01" + bytes(100))
-    with pytest.raises(SampleError, match=r"this OpenCV can read; .* Save it as .npy"):
+    path.write_bytes(exr(FLOATS))
+    assert read_header(path).size == FLOATS.shape
+    if "OpenEXR:                     NO" in cv2.getBuildInformation():
+        with pytest.raises(SampleError, match=r"this OpenCV can read; .* Save it as .npy"):
+            read_label(path, "float32")
+    else:
+        assert (read_label(path, "float32") == FLOATS).all()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\2\0\0\0", b"\2\0\0\0dataWindow\0box2i\0\1", bytes(100)]
+)
+def test_an_exr_without_a_header_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.exr"
+    path.write_bytes(b"\x76\x2f\x31\x01" + content)
+    with pytest.raises(SampleError, match="its header cannot be read"):
+        read_label(path, "float32")
+
+
+def test_an_exr_that_claims_many_pixels_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.exr"
+    path.write_bytes(exr(FLOATS, claims=(10**6, 10**6)))
+    with pytest.raises(SampleError, match="it says 1000000x1000000"):
         read_label(path, "float32")
 
 

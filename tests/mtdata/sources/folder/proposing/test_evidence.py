@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from mtdata.sources.folder.proposing.evidence import CLEAR, RULES, table
 from mtdata.sources.folder.proposing.listing import parse_list
 from mtdata.sources.folder.proposing.proposal import propose
 from mtdata.sources.folder.source import Folder
-from tests.corpus.making import as_jpeg, nfd
+from tests.corpus.making import Layout, as_jpeg, nfd, photo, slope
 from tests.folder_tree import depth, mask, picture, save, semantic, write_folder
 from tests.paths import ROOT
 
@@ -55,6 +56,26 @@ def test_nothing_clear_is_an_error_with_a_file_to_complete(tmp_path: Path) -> No
     text = (root / "tasks.yaml").read_text()
     assert "kind: depth` with `units`, `scale`" in text
     assert "tasks" not in yaml.safe_load(text)
+
+
+def test_an_exr_is_looked_at_or_the_way_out_is_told(tmp_path: Path) -> None:
+    root = Layout("exr", {"rgb/{}.jpg": photo, "depth/{}.exr": slope(0.6, 6, "f4")}, {}).write(
+        tmp_path
+    )
+    if "OpenEXR:                     NO" in cv2.getBuildInformation():
+        with pytest.raises(SourceNotFoundError, match=r"Save it as .npy, .npz or a TIFF of floats"):
+            propose(root)
+    else:
+        assert yaml.safe_load(propose(root).text)["tasks"]["depth"]["units"] == "m"
+
+
+def test_a_npz_of_several_arrays_is_asked_about(tmp_path: Path) -> None:
+    root = _labels(tmp_path, "depth", depth)
+    for path in (root / "depth").iterdir():
+        np.savez(path.with_suffix(".npz"), depth=depth(1), mask=mask(1))
+        path.unlink()
+    with pytest.raises(SourceNotFoundError, match=r"one array; found depth.npy, mask.npy"):
+        propose(root)
 
 
 def test_later_files_count_too(tmp_path: Path) -> None:
