@@ -54,7 +54,7 @@ def pairs(read: Read, frames: int, rounds: int) -> NDArray[np.float64]:
     found = []
     for number in range(-1, rounds):  # one more for the caches, which is not counted
         for block in blocks:
-            times = {}
+            times: dict[bool, float] = {}
             for checked in (True, False) if number % 2 else (False, True):
                 if checked:
                     times[checked] = seconds(read, block)

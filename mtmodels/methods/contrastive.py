@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from mtmodels.losses import map_distance
@@ -49,13 +49,13 @@ class Contrastive(JointMethod):
         maps = maps_across(
             self.joint, pairs, views.last, output.predictions, rng, negatives=negatives
         )
-        return hinge(maps, self.options.margin, self.cells(pairs, views.last, maps.label))
+        return hinge(maps, self.options.margin)
 
 
-def hinge(
-    maps: Maps, margin: float, cells: Bool[Tensor, "p h w"] | None = None
-) -> Float[Tensor, " p"]:
+def hinge(maps: Maps, margin: float) -> Float[Tensor, " p"]:
     """max(0, margin + distance of the positive - distance of the negative), mean over negatives."""
-    near = map_distance(maps.positive, maps.label, cells)
-    far = torch.stack([map_distance(negative, maps.label, cells) for negative in maps.negative])
+    near = map_distance(maps.positive, maps.label, maps.cells)
+    far = torch.stack(
+        [map_distance(negative, maps.label, maps.cells) for negative in maps.negative]
+    )
     return (margin + near - far).relu().mean(0)

@@ -61,7 +61,8 @@ class Discriminator(JointMethod):
             self.joint, pairs, views.last, output.predictions, rng, negatives=negatives
         )
         if self.options.adversarial:
-            maps = Maps(*map(reverse_gradient, maps))
+            positive, negative, label = map(reverse_gradient, maps[:3])
+            maps = Maps(positive, negative, label, maps.cells)
         return discrimination(self.discriminator, maps)
 
     def parameter_groups(self) -> list[ParameterGroup]:
@@ -75,13 +76,18 @@ class Discriminator(JointMethod):
 def discrimination(discriminator: PairDiscriminator, maps: Maps) -> Float[Tensor, " p"]:
     """Binary cross-entropy, mean over cells: half for the positive, half for the negatives.
 
-    log 2 where the discriminator knows nothing.
+    log 2 where the discriminator knows nothing. It sees zeros in the place of padding, which costs
+    nothing.
     """
-    others = len(maps.negative)
     predicted = torch.cat([maps.positive[None], maps.negative])
     labelled = maps.label.expand_as(predicted)
+    cells = (
+        torch.ones_like(maps.label[:, 0], dtype=torch.bool) if maps.cells is None else maps.cells
+    )
+    predicted, labelled = (x.where(cells[:, None], 0) for x in (predicted, labelled))
     logit: Tensor = discriminator(predicted.flatten(0, 1), labelled.flatten(0, 1))
-    positive, *negatives = logit.chunk(others + 1)
-    right = F.softplus(-positive).mean((1, 2))
-    wrong = torch.stack([F.softplus(negative).mean((1, 2)) for negative in negatives]).mean(0)
-    return (right + wrong) / 2
+    logit = logit.unflatten(0, predicted.shape[:2])
+    cost = torch.cat([F.softplus(-logit[:1]), F.softplus(logit[1:])])
+    right, *wrong = (cost * cells).sum((2, 3)) / cells.sum((1, 2)).clamp(min=1)
+    value: Tensor = (right + torch.stack(wrong).mean(0)) / 2
+    return value

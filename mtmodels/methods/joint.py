@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -15,7 +14,13 @@ from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, learning
 from mtmodels.methods.parts.crop_consistency import crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.joint_space import JointSpace
-from mtmodels.methods.parts.pairs import Pair, PairOptions, present_pairs, source_shares
+from mtmodels.methods.parts.pairs import (
+    Pair,
+    PairOptions,
+    cells_inside,
+    present_pairs,
+    source_shares,
+)
 from mtmodels.methods.parts.relation_terms import Relations, WithGeometryOptions
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
@@ -141,10 +146,8 @@ class JointMethod(Method):
             batch: Their images.
             maps: Says how many cells there are.
         """
-        if batch.extents is None:
-            return None
-        inside = F.adaptive_max_pool2d(batch.inside()[:, None].float(), maps.shape[-2:])[:, 0] > 0
-        return inside[[pair.image for pair in pairs]]
+        inside = cells_inside(batch, maps)
+        return None if inside is None else inside[[pair.image for pair in pairs]]
 
     def present(self, views: Views) -> list[Pair]:
         """The pairs that have a term: those that the labels of the last view allow.

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
 from mtmodels.methods.parts.joint_space import JointSpace, Predictions
-from mtmodels.methods.parts.pairs import Pair
+from mtmodels.methods.parts.pairs import Pair, cells_inside
 from mtmodels.options import Options, Positive
 
 
@@ -17,12 +17,14 @@ class Maps(NamedTuple):
     """What the pairs of a batch are in the joint spaces.
 
     `positive` and `label` are of the same image; `negative` has, for the same label, the
-    prediction of each of `k` other images.
+    prediction of each of `k` other images. `cells` says which cells see the true image in all of
+    these: padding alone would tell images apart. None where none is padded.
     """
 
     positive: Float[Tensor, "p d h w"]
     negative: Float[Tensor, "k p d h w"]
     label: Float[Tensor, "p d h w"]
+    cells: Bool[Tensor, "p h w"] | None = None
 
 
 class NegativeOptions(Options):
@@ -64,4 +66,8 @@ def maps_across(
     ]
     points += [joint.label(pair) for pair in pairs]
     mapped = joint(points, batch, predictions, rng).unflatten(0, (others + 2, len(pairs)))
-    return Maps(mapped[0], mapped[1:-1], mapped[-1])
+    inside = cells_inside(batch, mapped[0])
+    if inside is None:
+        return Maps(mapped[0], mapped[1:-1], mapped[-1])
+    every = [inside[[(pair.image + a) % images for pair in pairs]] for a in range(others + 1)]
+    return Maps(mapped[0], mapped[1:-1], mapped[-1], torch.stack(every).all(0))

@@ -3,6 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mtdata.reading.batch import Batch
 from mtmodels.methods.parts.supervision import Seen
 from mtmodels.networks.base import Network
 from mtmodels.options import Factor, Options, Weight
@@ -27,6 +32,16 @@ class PairOptions(Options):
         if self.mapping_width is not None:
             return self.mapping_width
         return network.options.width * (0.5 if network.compact else 1.0)
+
+
+def cells_inside(batch: Batch, maps: Float[Tensor, "_ d h w"]) -> Bool[Tensor, "b h w"] | None:
+    """Which cells of maps see the true image, for each image; None where none is padded."""
+    if batch.extents is None:
+        return None
+    found: Tensor = (
+        F.adaptive_max_pool2d(batch.inside()[:, None].float(), maps.shape[-2:])[:, 0] > 0
+    )
+    return found
 
 
 class Pair(NamedTuple):

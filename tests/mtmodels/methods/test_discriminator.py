@@ -2,14 +2,17 @@
 
 import copy
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from mtdata.tasks.sample import Extent
 from mtmodels.methods.discriminator import Discriminator, discrimination
-from mtmodels.methods.parts.negative_pairs import Maps
+from mtmodels.methods.parts.negative_pairs import Maps, maps_across
+from mtmodels.methods.parts.pairs import Pair
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.pair_discriminator import PairDiscriminator
 from mtmodels.networks.auxiliary.reversal import reverse_gradient
@@ -68,6 +71,34 @@ def test_lengths_of_vectors_tell_nothing() -> None:
     torch.testing.assert_close(
         discrimination(discriminator, maps), discrimination(discriminator, longer)
     )
+
+
+def test_what_lies_in_padding_costs_nothing() -> None:
+    discriminator, (positive, negative, label, _) = PairDiscriminator(4), random_maps()
+    cells = torch.ones(3, 2, 3, dtype=torch.bool)
+    cells[..., 2] = False
+    cells[1, 1] = False
+    plain = discrimination(discriminator, Maps(positive, negative, label, cells))
+    changed = Maps(positive.clone(), negative.clone(), label.clone(), cells)
+    for x in changed[:3]:
+        x[..., 2] = 9.0
+        x[..., 1, :, 1, :] = -9.0
+    assert torch.equal(discrimination(discriminator, changed), plain)
+    changed.negative[1, 0, :, 1, 0] = -9.0
+    assert not torch.equal(discrimination(discriminator, changed), plain)
+
+
+def test_padding_of_two_images_is_left_out_of_their_pair() -> None:
+    """A true image and one that is padded would be told apart by that alone."""
+    method = make()
+    look = look_at(method.network, {"depth": [0], "semantic": [1]}, images=2)
+    batch = replace(look.batch, extents=(Extent(0, 0, 64, 64), Extent(0, 0, 64, 32)))
+    pair = Pair(0, "semantic", "depth")
+    maps = maps_across(method.joint, [pair], batch, look.last, generator(0), negatives=1)
+    assert maps.cells is not None
+    width = maps.label.shape[-1]
+    assert maps.cells[..., : width // 2].all()
+    assert not maps.cells[..., width // 2 :].any()
 
 
 def test_learns_to_tell_pairs_apart() -> None:
