@@ -294,6 +294,9 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
     if summary.void:
         each = ", ".join(f"{name} {100 * share:.1f} %" for name, share in summary.void.items())
         say(f"Void pixels: {each}.")
+    if summary.absent:
+        said = "; ".join(summary.absent)
+        say(paragraph(f"Of this excerpt: {said}. In the whole data set that would be implausible."))
     if summary.implausible:
         say(paragraph(f"Implausible: {'; '.join(summary.implausible)}. Is that meant?"))
 

@@ -271,6 +271,7 @@ def _summary(out: Path, seconds: float, made: _Made) -> BuildSummary:
             notes=made.notes,
             skipped=made.skipped,
             implausible=made.doubts.implausible,
+            absent=made.doubts.absent,
             void=made.doubts.void,
         )
 

@@ -32,17 +32,20 @@ Place = tuple[str, str]
 class Doubts:
     """Sentences on what is hardly meant, and the share of each task's pixels that mean nothing.
 
-    `void` has the tasks whose share is a hundredth or more.
+    `void` has the tasks whose share is a hundredth or more. `absent` are sentences on classes that
+    never occur in a part of a data set: there it is no wonder, in the whole it is implausible.
     """
 
     implausible: tuple[str, ...]
     void: dict[str, float]
+    absent: tuple[str, ...] = ()
 
 
 def look(request: Request, journal: Journal) -> Doubts:
     """Look through the finished samples of a build."""
     places = [(split, key) for split, keys in request.keys.items() for key in keys]
     said: list[str] = []
+    absent: list[str] = []
     void: dict[str, float] = {}
     for column, task in enumerate(request.tasks):
         labelled = [at for at in places if journal.entries[at].valid_pixels[column] > 0]
@@ -57,12 +60,21 @@ def look(request: Request, journal: Journal) -> Doubts:
         if share > MOSTLY:
             said.append(f"{100 * share:.3g} % of the pixels of `{task.name}` are void")
         if isinstance(task.kind, Classes):
-            said += _classes(request, journal, labelled, column, task.kind, task.name)
+            missing = _classes(request, journal, labelled, column, task.kind, task.name)
+            (absent if is_excerpt(request) else said).extend(missing)
         elif isinstance(task.kind, Binary):
             said += _binary(_values(request, journal, labelled, column), task.name)
         elif isinstance(task.kind, Depth) and task.kind.unit == "m":
             said += _metres(_values(request, journal, labelled, column), task.name)
-    return Doubts(tuple(said), void)
+    return Doubts(tuple(said), void, tuple(absent))
+
+
+def is_excerpt(request: Request) -> bool:
+    """Whether a build takes fewer images than its data set is known to have."""
+    official = request.source.official.items()
+    return request.limit is not None or any(
+        len(request.keys.get(split, ())) < count for split, count in official
+    )
 
 
 def _pixels(journal: Journal, at: Place) -> int:

@@ -38,8 +38,8 @@ class BuildSummary:
     says that the store was whole before; then nothing is known of `lost`, `implausible` and `void`.
     `notes` counts what reading changed in images (they have an alpha channel: it is dropped),
     `skipped` are the images that could not be used and were left out. `implausible` says of labels
-    what is hardly meant, `void` is the share of the pixels of a task that mean nothing, where it is
-    a hundredth or more.
+    what is hardly meant, `absent` which classes an excerpt of a data set lacks; `void` is the share
+    of the pixels of a task that mean nothing, where it is a hundredth or more.
     """
 
     path: Path
@@ -56,11 +56,12 @@ class BuildSummary:
     notes: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     implausible: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     void: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON."""
-        lists = {"implausible": list(self.implausible)}
+        lists = {"implausible": list(self.implausible), "absent": list(self.absent)}
         return {**asdict(self), "path": str(self.path), **lists}
 
 

@@ -6,7 +6,6 @@ from itertools import count
 from typing import Any, Literal
 
 import h5py
-import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +35,8 @@ def filters(compression: Compression, dtype: np.dtype[Any], *, image: bool) -> M
         return {"fletcher32": True}
     if compression == "gzip":
         return {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+    import hdf5plugin
+
     vectors = not image and dtype.kind == "i"
     blosc = hdf5plugin.Blosc(
         cname="lz4" if image or vectors else "zstd",

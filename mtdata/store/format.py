@@ -35,7 +35,6 @@ Stores of before have neither, and texts of any length.
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import h5py
@@ -177,6 +176,8 @@ def tasks_json(tasks: tuple[Task, ...]) -> str:
 
 def tool() -> str:
     """Name and version of the distribution that writes."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"mtpartial {version('mtpartial')}"
     except PackageNotFoundError:

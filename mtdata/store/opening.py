@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import h5py
-import hdf5plugin  # noqa: F401  registers the Blosc filter that chunks are read through
 
 from mtdata.errors import BrokenStoreError, StoreError
 from mtdata.store import format as layout
@@ -104,6 +103,8 @@ def open_file(path: Path) -> h5py.File:
     """
     _check_kind(path)
     with _refusals(path):
+        import hdf5plugin  # noqa: F401  registers the filter of chunks; tables need none
+
         # A chunk is one sample and read whole: a cache of chunks would only copy it.
         return h5py.File(path, "r", rdcc_nbytes=0)
     raise AssertionError

@@ -32,8 +32,8 @@ from mtmodels.training.setup.settle import settle, settle_options
 from mtmodels.training.setup.setup import Parts, assemble
 from mtmodels.weightings import WEIGHTINGS
 
-FREE = frozenset({"data", "workers", "cache", "log_every", "checkpoint_every"})
-"""What a resumed run may be given anew: none of it changes a weight."""
+FREE = frozenset({"data", "device", "workers", "cache", "log_every", "checkpoint_every"})
+"""What a resumed run may be given anew: none of it changes a weight beyond its last digits."""
 
 
 @dataclass(frozen=True)

@@ -105,3 +105,17 @@ def test_completion_imports_nothing_heavy(name: str, words: str, expected: str) 
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [*expected.splitlines(), "imported: []"]
+
+
+def test_names_of_a_store_need_its_tables_alone(tmp_path: Path) -> None:
+    store = nyu_store(tmp_path)
+    code = (
+        "import os; os.environ.update(_MTDATA_COMPLETE='bash_complete', "
+        f"COMP_WORDS='mtdata keys {store} --task d', COMP_CWORD='4')\n"
+        "import sys; sys.argv = ['mtdata']\nfrom cli.mtdata import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = ('torch', 'cv2', 'hdf5plugin', 'importlib.metadata', 'rich', 'scipy')\n"
+        "print('imported:', [name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["plain,depth", "imported: []"]

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,6 +59,8 @@ class Normals(Kind):
     def decode(self, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Unit float32 vectors, zero where void."""
         planes, valid = self.planes(stored)
+        import cv2
+
         return cv2.merge(list(planes)), valid
 
     def planes(self, stored: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -70,6 +71,8 @@ class Normals(Kind):
         """
         if stored.dtype == np.float32:
             return stored, has_direction(stored)
+        import cv2
+
         first, second = cv2.split(stored)
         valid: NDArray[np.bool_] = first != VOID
         planes = np.empty((3, *first.shape), np.float32)

@@ -161,6 +161,7 @@ class Engine:
             "optimizer": self.optimizer.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
             "random": randomness.snapshot(self.rng),
+            "device": self.fabric.device.type,
         }
 
     def load_state(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:

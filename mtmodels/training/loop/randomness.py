@@ -1,5 +1,6 @@
 """The random state of a process as tensors and plain values, which a checkpoint may hold."""
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,15 @@ def snapshot(rng: torch.Generator) -> dict[str, Any]:
 
 
 def restore(state: dict[str, Any], rng: torch.Generator) -> None:
-    """Bring back what `snapshot` took down."""
-    rng.set_state(state["method"])
+    """Bring back what `snapshot` took down.
+
+    A generator of another kind of device cannot have that state: it is seeded by it.
+    """
+    own = state["method"]
+    if own.numel() == rng.get_state().numel():
+        rng.set_state(own)
+    else:
+        rng.manual_seed(zlib.crc32(own.numpy().tobytes()))
     torch.set_rng_state(state["torch"])
     if len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])

@@ -136,6 +136,13 @@ class Trainer:
                 "since then again."
             )
             checkpoint.copy(place, last)
+        here = self.engine.fabric.device.type
+        before = state.get("device", here)  # checkpoints of before do not say it
+        if before != here:
+            self.watcher.say(
+                f"The run goes on on {here}, where it was on {before}: its last digits will differ "
+                "from those of a run on one of them alone."
+            )
         self.epoch, self.offset = state["epoch"], state["offset"]
         self.means.load_state(state["means"])
         self.selection.load_state(state["selection"])

@@ -72,3 +72,21 @@ def test_what_is_plausible_is_not_doubted(tmp_path: Path) -> None:
     assert found.implausible == ()
     assert set(found.void) == {"semantic", "depth"}
     assert found.void["semantic"] == pytest.approx(1 / 24)
+
+
+def test_a_class_that_an_excerpt_lacks_is_a_note(tmp_path: Path) -> None:
+    """In the whole it is implausible; everything else is so in an excerpt too."""
+    kind, make, suffix, text = CASES["a class is never there"]
+    source = _folder(tmp_path / "mine", kind, make, suffix)
+    found = build(source, tmp_path / "a.h5", strict=True, limit=2)
+    assert found.implausible == ()
+    assert re.search(text, "; ".join(found.absent))
+    source.official = {"train": 5}  # type: ignore[misc]
+    assert build(source, tmp_path / "b.h5").absent == found.absent
+    source.official = {"train": 1}  # type: ignore[misc]
+    with pytest.raises(DataError, match=text):
+        build(source, tmp_path / "c.h5", strict=True)
+    kind, make, suffix, text = CASES["empty masks"]
+    source = _folder(tmp_path / "masks", kind, make, suffix)
+    with pytest.raises(DataError, match="masks of `it` are empty"):
+        build(source, tmp_path / "d.h5", strict=True, limit=3)

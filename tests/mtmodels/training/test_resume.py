@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.training.loop.engine import StepResult
@@ -32,6 +33,14 @@ class KillAt(Watcher):
     def step(self, progress: Progress, result: StepResult) -> None:
         if progress.step == self.at:
             raise Killed
+
+
+class Said(Watcher):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +201,24 @@ def test_a_complete_run_stays_as_it_is(run: Train, whole: Path) -> None:
     trainer = run(whole, mode="resume")
     assert RunFolder(whole).metrics.read_bytes() == before
     assert trainer.position().step == 9
+
+
+def test_a_run_goes_on_on_another_device(run: Train, tmp_path: Path) -> None:
+    """It began on a card, which this machine need not have."""
+    folder, watcher = RunFolder(tmp_path / "run"), Said()
+    with pytest.raises(Killed):
+        run(folder.path, watcher=KillAt(4), checkpoint_every=1)
+    folder.config.write_text(folder.config.read_text().replace("device: auto", "device: cuda"))
+    weights, state, *_ = checkpoint.load_first(folder.last)
+    state["device"] = "cuda"
+    state["random"] |= {"method": torch.arange(16, dtype=torch.uint8), "cuda": [torch.zeros(16)]}
+    checkpoint.save(folder.last, weights, state)
+    trainer = run(folder.path, mode="resume", watcher=watcher, device="cpu", checkpoint_every=1)
+    assert trainer.position().step == 9
+    assert [text for text in watcher.said if "goes on on cpu, where it was on cuda" in text]
+    again = Said()
+    run(folder.path, mode="resume", watcher=again, device="cpu", checkpoint_every=1)
+    assert not [text for text in again.said if "goes on on" in text]
 
 
 def test_another_configuration_or_store_is_refused(
