@@ -67,13 +67,13 @@ def _print(found: dict[str, Any]) -> None:
     from cli.shared.tables import put_table
 
     rows = [
-        [split, regime, name, one["images"], _percent(one["valid_fraction"]), *numbers]
+        [split, each["role"], regime, name, one["images"], _percent(one["valid_fraction"]), *numbers]
         for split, each in found["splits"].items()
         for regime, tasks in ((each["regime"], each["tasks"]), *each["added"].items())
         for task, one in tasks.items()
         for name, numbers in _ranges(task, one)
     ]
-    put_table(["split", "regime", "task", "images", "valid", *RANGE], rows, left=3)
+    put_table(["split", "role", "regime", "task", "images", "valid", *RANGE], rows, left=4)
     for split, each in found["splits"].items():
         for task, one in each["added"].get("filled", {}).items():
             if "confidence" in one:

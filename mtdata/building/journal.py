@@ -237,7 +237,8 @@ def _system_errors(path: Path, length: int) -> Iterator[None]:
         if code == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         # It does not tell a quota or a limit from a disk that breaks: do the like.
-        size = max(file.stat().st_size for file in path.parent.glob(f"{escape(path.name)}*"))
+        files = path.parent.glob(f"{escape(path.name)}*")
+        size = max((file.stat().st_size for file in files), default=0)
         with tempfile.TemporaryFile(dir=path.parent) as file:
             os.posix_fallocate(file.fileno(), 0, size + length + 2**16)
         raise MtdataError(

@@ -106,6 +106,7 @@ class SplitStats:
     def to_json(self) -> dict[str, Any]:
         """The part of `mtdata stats --json` on one split."""
         return {
+            "role": self.split.role,
             "images": self.images,
             "unlabelled": int((~self.split.visible(self.regime)[: self.images].any(1)).sum()),
             "regime": self.regime,

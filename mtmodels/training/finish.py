@@ -1,11 +1,13 @@
 """The end of a run: scores, pictures, curves, report."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtdata.reading.dataset import Dataset
+from mtdata.tasks.kinds import Classes
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.scores import to_json
 from mtmodels.scoring.evaluate import Evaluation
@@ -187,7 +189,13 @@ def _report(
     results: Sequence[tuple[Dataset, Evaluation]],
     pictures: list[Path],
 ) -> str:
-    facts = {key: value for key, value in summary.items() if key not in ("scores", "protocol")}
+    labels = ", ".join(f"{task} {count}" for task, count in data.labels.items())
+    facts = {
+        "store": f"{data.store.path.name} ({data.store.dataset_name}), content "
+        f"{data.store.content_digest[:12]}",
+        "images to train on": len(data.train),
+        "labels to train on": labels,
+    } | {key: value for key, value in summary.items() if key not in ("scores", "protocol")}
     return page(
         title=folder.path.name,
         summary=facts,
@@ -199,5 +207,9 @@ def _report(
         config=config.to_yaml(),
         curves=folder.curves,
         pictures=pictures,
+        classes={t.name: t.kind.names for t in data.tasks if isinstance(t.kind, Classes)},
+        command=shlex.join(
+            ["mttrain", "--recipe", str(folder.config), "--out", f"{folder.path}-again"]
+        ),
         warning=_warning(config, data),
     )

@@ -43,7 +43,9 @@ def draw_curves(metrics: Path, out: Path, *, title: str) -> None:
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows + 0.4), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    figure.suptitle(title, fontsize=11)
+    rates = _rates(log)
+    constant = f" · learning rate {rates.pop():.3g} throughout" if len(rates) == 1 else ""
+    figure.suptitle(title + constant, fontsize=11)
     for axis, draw in zip(axes, panels, strict=False):
         draw(axis)
     for axis in axes[len(panels) :]:
@@ -65,7 +67,8 @@ def _panels(log: Log) -> list[Draw]:
     for kind in dict.fromkeys(_kind(name, tasks) for name in parts):
         of_kind = sorted(name for name in parts if _kind(name, tasks) == kind)
         panels += _many(log, "parts", of_kind, f"{kind} of each pair, before any weight")
-    panels.append(partial(_rate, log=log))
+    if len(_rates(log)) > 1:
+        panels.append(partial(_rate, log=log))
     scored = [row for row in log.epochs if row.get("scores")]
     if scored:
         panels += [partial(_scores, epochs=scored, task=task) for task in tasks]
@@ -127,6 +130,11 @@ def _spread(axis: "Axes", values: Sequence[float]) -> None:
     """Take a logarithmic axis for values over a wide range."""
     if values and min(values) > 0 and max(values) > 50 * min(values):
         axis.set_yscale("log")
+
+
+def _rates(log: Log) -> set[float]:
+    """All learning rates that there were."""
+    return {row["lr"] for row in log.steps}
 
 
 def _rate(axis: "Axes", *, log: Log) -> None:

@@ -36,6 +36,8 @@ def page(
     config: str,
     curves: Path,
     pictures: Sequence[Path],
+    classes: Mapping[str, Sequence[str]],
+    command: str,
     warning: str | None = None,
 ) -> str:
     """Write the page.
@@ -47,6 +49,8 @@ def page(
         config: The configuration as YAML.
         curves: A PNG.
         pictures: PNGs of predictions beside labels.
+        classes: Names of the classes of each task that has some.
+        command: What does the run again.
         warning: What a reader has to know before believing a number.
     """
     parts = [f"<h1>{html.escape(title)}</h1>"]
@@ -57,10 +61,12 @@ def page(
         parts.append(f"<p>{WHY_SEVERAL}</p>")
     for what, rows in scores.items():
         parts += [f"<h2>Scores of {html.escape(what)}</h2>", score_table(rows)]
+        parts += [class_table(task, rows[task], classes[task]) for task in rows if task in classes]
     parts += ["<h2>Curves</h2>", _image(curves, "training curves")]
     if pictures:
         parts.append("<h2>Predictions beside labels</h2>")
         parts += [_image(picture, f"image {picture.stem}") for picture in pictures]
+    parts.append(f"<h2>To do it again</h2><pre>{html.escape(command)}</pre>")
     parts.append(f"<h2>Configuration</h2><pre>{html.escape(config)}</pre>")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -71,7 +77,7 @@ def page(
 
 
 def score_table(scores: Scores) -> str:
-    """The scores as an HTML table; values a class are left to the JSON file."""
+    """The scores as an HTML table; values a class have one of their own."""
     rows = [
         f"<tr><td>{html.escape(task)}</td><td>{name} {_arrow(name)}</td>"
         f'<td class="n">{number(value)}</td></tr>'
@@ -80,6 +86,25 @@ def score_table(scores: Scores) -> str:
         if not isinstance(value, list)
     ]
     return f"<table><tr><th>task</th><th>score</th><th>value</th></tr>{''.join(rows)}</table>"
+
+
+def class_table(task: str, values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The scores of each class as an HTML table; empty where there are none."""
+    lists = {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, list) and len(value) == len(names)
+    }
+    if not lists:
+        return ""
+    head = "".join(f"<th>{html.escape(name)} {_arrow(name)}</th>" for name in lists)
+    rows = "".join(
+        f"<tr><td>{html.escape(each)}</td>"
+        + "".join(f'<td class="n">{number(value[at])}</td>' for value in lists.values())
+        + "</tr>"
+        for at, each in enumerate(names)
+    )
+    return f"<table><tr><th>class of {html.escape(task)}</th>{head}</tr>{rows}</table>"
 
 
 def plain_scores(scores: LooseScores) -> str:

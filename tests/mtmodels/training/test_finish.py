@@ -13,6 +13,7 @@ from mtdata import Task, open_store
 from mtdata.errors import DataError
 from mtdata.tasks.kinds import Classes
 from mtmodels.errors import RunFolderError
+from mtmodels.metrics.scores import Scores
 from mtmodels.networks import NETWORKS
 from mtmodels.training.finish import Finished
 from mtmodels.training.record import checkpoint
@@ -139,7 +140,7 @@ def test_a_page_escapes_what_it_shows(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"png")
     text = page(
         title="<b>", summary={"run": "<i>"}, scores={"p": {"depth": {"rmse": float("nan")}}},
-        config="a: <u>", curves=tmp_path / "a.png", pictures=[],
+        config="a: <u>", curves=tmp_path / "a.png", pictures=[], classes={}, command="<u>",
     )  # fmt: skip
     assert not re.search("<[biu]>", text.split("<body>")[1])
     assert "n/a" in text
@@ -159,6 +160,13 @@ def test_the_report_has_numbers_for_people(tmp_path: Path) -> None:
     Image.new("L", (1, 1)).save(tmp_path / "curves.png")
     facts = {"seconds": 49.03725261599993, "parameters": 12345678, "rate": 1234.567, "select": None}
     curves = tmp_path / "curves.png"
-    text = page(title="a", summary=facts, scores={}, config="", curves=curves, pictures=[])
+    scores: Scores = {"semantic": {"miou": 0.5, "iou": [0.25, float("nan")]}}
+    text = page(
+        title="a", summary=facts, scores={"test": scores}, config="", curves=curves, pictures=[],
+        classes={"semantic": ["<floor>", "wall"]}, command="mttrain --recipe run/config.yaml",
+    )  # fmt: skip
+    assert '<td>&lt;floor&gt;</td><td class="n">0.25</td>' in text
+    assert '<td>wall</td><td class="n">n/a</td>' in text
+    assert "<pre>mttrain --recipe run/config.yaml</pre>" in text
     for told in ("<td>49</td>", "<td>12,345,678</td>", "<td>1,235</td>", "<td>None</td>"):
         assert told in text

@@ -35,7 +35,7 @@ def draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def start(step: Mapping[str, Any], epoch: Mapping[str, Any]) -> dict[str, "Axes"]:
         rows: list[Mapping[str, Any]] = [
-            {"kind": "step", "step": i, "lr": 1e-3, **step} for i in (1, 2)
+            {"kind": "step", "step": i, "lr": 1e-3 / i, **step} for i in (1, 2)
         ]
         rows.append({"kind": "epoch", "epoch": 1, "step": 2, **epoch})
         (tmp_path / "log").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -102,3 +102,10 @@ def test_a_log_of_before_is_drawn_as_it_is(draw: Any) -> None:
     )
     assert heights(panels["depth: training loss, and its mean an epoch"]) == [[0.25, 0.25], [0.3]]
     assert heights(panels["terms beside those of the tasks"])[0] == [0.5, 0.5]
+
+
+def test_a_constant_rate_is_said_and_not_drawn(draw: Any) -> None:
+    fields = {"tasks": {"depth": 0.25}, "labelled": {"depth": 2.0}, "lr": 1e-3}
+    panels = draw(fields, {"means": {"depth": 0.25}, "labelled": {"depth": 2.0}})
+    assert list(panels) == ["depth: loss, mean over the images that show it"]
+    assert "learning rate 0.001 throughout" in next(iter(panels.values())).figure.get_suptitle()
