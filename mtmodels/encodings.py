@@ -18,7 +18,10 @@ from torch import Tensor
 
 from mtmodels.losses import at_least_single
 
-EncodePrediction = Callable[[Float[Tensor, "n c h w"], torch.Generator], Float[Tensor, "n c h w"]]
+EncodePrediction = Callable[
+    [Float[Tensor, "n c h w"], torch.Generator | None], Float[Tensor, "n c h w"]
+]
+"""(prediction, rng) -> what the mapping reads; nothing is drawn where there is no generator."""
 EncodeLabel = Callable[
     [Shaped[Tensor, "n d h w"], Bool[Tensor, "n h w"], int], Float[Tensor, "n c h w"]
 ]
@@ -29,29 +32,35 @@ SMALLEST_PREDICTED = 1e-3
 
 
 def sampled_classes(
-    logits: Float[Tensor, "n c h w"], rng: torch.Generator
+    logits: Float[Tensor, "n c h w"], rng: torch.Generator | None
 ) -> Float[Tensor, "n c h w"]:
     """A class drawn for each pixel, one-hot; the gradient is that of the soft draw.
+
+    The probabilities themselves where there is nothing to draw with.
 
     Reference: straight-through Gumbel-softmax (Jang et al. 2017) at temperature 1.
     """
     logits = at_least_single(logits)
+    if rng is None:
+        return logits.softmax(1)
     soft = (logits + _gumbel(logits, rng)).softmax(1)
     hard = torch.zeros_like(soft).scatter_(1, soft.argmax(1, keepdim=True), 1)
     return hard - soft.detach() + soft
 
 
 def sampled_binary(
-    logit: Float[Tensor, "n 1 h w"], rng: torch.Generator
+    logit: Float[Tensor, "n 1 h w"], rng: torch.Generator | None
 ) -> Float[Tensor, "n 1 h w"]:
     """Yes or no drawn for each pixel: `sampled_classes` for the two classes of [0, logit]."""
     logit = at_least_single(logit)
+    if rng is None:
+        return logit.sigmoid()
     soft = (logit + _gumbel(logit, rng) - _gumbel(logit, rng)).sigmoid()
     return (soft > 0.5).to(soft) - soft.detach() + soft
 
 
 def relative_depth(
-    depth: Float[Tensor, "n c h w"], rng: torch.Generator
+    depth: Float[Tensor, "n c h w"], rng: torch.Generator | None
 ) -> Float[Tensor, "n c h w"]:
     """Depth as a share of the largest of its image; the gradient passes through that as well."""
     depth = at_least_single(depth)
@@ -59,7 +68,7 @@ def relative_depth(
 
 
 def shifted_normals(
-    normals: Float[Tensor, "n 3 h w"], rng: torch.Generator
+    normals: Float[Tensor, "n 3 h w"], rng: torch.Generator | None
 ) -> Float[Tensor, "n 3 h w"]:
     """Components from [-1, 1] to [0, 1]."""
     return (at_least_single(normals) + 1) / 2

@@ -67,7 +67,15 @@ def _print(found: dict[str, Any]) -> None:
     from cli.shared.tables import put_table
 
     rows = [
-        [split, each["role"], regime, name, one["images"], _percent(one["valid_fraction"]), *numbers]
+        [
+            split,
+            each["role"],
+            regime,
+            name,
+            one["images"],
+            _percent(one["valid_fraction"]),
+            *numbers,
+        ]
         for split, each in found["splits"].items()
         for regime, tasks in ((each["regime"], each["tasks"]), *each["added"].items())
         for task, one in tasks.items()

@@ -36,6 +36,7 @@ class ParameterGroup:
         schedule: A schedule of its own; None for that of the run.
         rate: A learning rate of its own; None for that of the run.
         weight_decay: Likewise.
+        clip: Groups of one name are clipped together (`gradient_clip`), apart from all others.
     """
 
     parameters: list[nn.Parameter]
@@ -43,6 +44,7 @@ class ParameterGroup:
     schedule: ScheduleName | None = None
     rate: float | None = None
     weight_decay: float | None = None
+    clip: str = ""
 
 
 Forward = Callable[..., Terms]

@@ -69,7 +69,9 @@ class Discriminator(JointMethod):
         """Those of the mapping, and the discriminator with a rate of its own."""
         _, *mapping = super().parameter_groups()
         network = ParameterGroup(learning(self, without=[self.joint, self.discriminator]))
-        own = ParameterGroup(learning(self.discriminator), self.options.discriminator_rate)
+        own = ParameterGroup(
+            learning(self.discriminator), self.options.discriminator_rate, clip=mapping[0].clip
+        )
         return [network, *mapping, own]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mtdata.reading.batch import Batch
 from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, learning
-from mtmodels.methods.parts.crop_consistency import crop_terms
+from mtmodels.methods.parts.crop_consistency import CropDistance, crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.joint_space import JointSpace
 from mtmodels.methods.parts.pairs import (
@@ -57,6 +57,14 @@ class JointOptions(SupervisionOptions, FurtherViewOptions, PairOptions, WithGeom
     """Whether to add the crop consistency of `ssl`."""
     ssl_weight: Weight = 1.0
     """A factor on it."""
+    ssl_distance: CropDistance = "squared"
+    """`squared`, or the `loss` of the kind of task, as `distance` of `ssl`."""
+    soft: bool = False
+    """Whether a predicted class enters the mapping as its probabilities; false: as a class that is
+    drawn from them (Gumbel), as released."""
+    clip: Literal["together", "apart"] = "together"
+    """Whether `gradient_clip` is a limit on the norm of all gradients, as released, or one on that
+    of the network and one on that of the mapping, with the discriminator where there is one."""
 
 
 class JointMethod(Method):
@@ -88,6 +96,7 @@ class JointMethod(Method):
             trunk=chosen.mapping,
             width=chosen.inner_width(network),
             over=chosen.mapping_norm,
+            soft=chosen.soft,
             checkpointing=chosen.checkpoint_mapping,
         )
 
@@ -133,7 +142,14 @@ class JointMethod(Method):
             terms = Terms(auxiliary={"consistency": weighted}, parts=pair_means(pairs, values))
         if chosen.with_ssl:
             seen, weight = self.supervision.seen(views.main), chosen.ssl_weight * factor
-            terms += crop_terms(self.network.tasks, views, outputs, seen, weight=weight)
+            terms += crop_terms(
+                self.network.tasks,
+                views,
+                outputs,
+                seen,
+                weight=weight,
+                distance=chosen.ssl_distance,
+            )
         return terms
 
     def cells(
@@ -165,13 +181,17 @@ class JointMethod(Method):
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The network; the mapping; its conditioning, with a rate and a schedule of its own."""
-        film = self.joint.film_parameters()
+        return [ParameterGroup(learning(self, without=[self.joint])), *self.mapping_groups()]
+
+    def mapping_groups(self) -> list[ParameterGroup]:
+        """The mapping, and its conditioning."""
+        chosen, film = self.options, self.joint.film_parameters()
+        clip = "mapping" if chosen.clip == "apart" else ""
         groups = [
-            ParameterGroup(learning(self, without=[self.joint])),
-            ParameterGroup(learning(self.joint, without=film), self.options.mapping_rate),
+            ParameterGroup(learning(self.joint, without=film), chosen.mapping_rate, clip=clip)
         ]
         if film:
-            groups.append(ParameterGroup(film, self.options.film_rate, self.options.film_schedule))
+            groups.append(ParameterGroup(film, chosen.film_rate, chosen.film_schedule, clip=clip))
         return groups
 
     def _weights(self, pairs: Sequence[Pair], like: Tensor) -> Float[Tensor, " p"]:

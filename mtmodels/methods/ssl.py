@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 
 from mtmodels.methods.base import Method
-from mtmodels.methods.parts.crop_consistency import crop_terms
+from mtmodels.methods.parts.crop_consistency import CropDistance, crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.relation_terms import Relations, WithGeometryOptions
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
@@ -21,6 +21,9 @@ class SSLOptions(SupervisionOptions, FurtherViewOptions, WithGeometryOptions):
 
     ssl_weight: Weight = 1.0
     """A factor on the consistency."""
+    distance: CropDistance = "squared"
+    """`squared`: the square difference of probabilities, depth and unit normals, as printed.
+    `loss`: that of the kind of task against the moved prediction, which weighs as a label does."""
 
 
 class SSL(Method):
@@ -58,6 +61,13 @@ class SSL(Method):
         outputs = views.predict(self.network)
         weight = self.options.ssl_weight * self.options.ramp(progress)
         seen = self.supervision.seen(views.main)
-        crops = crop_terms(self.network.tasks, views, outputs, seen, weight=weight)
+        crops = crop_terms(
+            self.network.tasks,
+            views,
+            outputs,
+            seen,
+            weight=weight,
+            distance=self.options.distance,
+        )
         known = self.relations.terms(views, outputs, progress=progress)
         return self.supervision.terms(views, outputs) + crops + known

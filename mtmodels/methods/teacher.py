@@ -15,6 +15,7 @@ from mtmodels.kinds import kind_model
 from mtmodels.losses import over_images
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.further_views import FurtherViewOptions
+from mtmodels.methods.parts.label_distance import to_value
 from mtmodels.methods.parts.mixing import Taught, has_classes, mixed
 from mtmodels.methods.parts.relation_terms import Relations, WithGeometryOptions
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions, per_task
@@ -202,11 +203,8 @@ class Teacher(Method):
         much as an image of them.
         """
         row, sure = kind_model(one.task), one.sure
-        if self.options.distance == "squared":
-            loss = (row.as_value(prediction) - one.value).square().mean(1).where(sure, 0)
-        else:
-            compare = row.hard if self.options.distance == "hard" else row.soft
-            loss = compare(prediction, row.from_value(one.value), sure)
+        compare = {"soft": row.soft, "hard": row.hard, "squared": None}[self.options.distance]
+        loss = to_value(one.task, prediction, one.value, sure, loss=compare)
         share = sure.flatten(1).to(loss.dtype).mean(1)
         return over_images(loss, sure, batch=len(sure), weight=share)
 

@@ -66,6 +66,22 @@ def test_binary_is_drawn_by_its_probability() -> None:
     assert sampled_binary(logit, generator(0)).mean().item() == pytest.approx(0.3, abs=0.02)
 
 
+@each_task
+def test_without_a_generator_nothing_is_drawn(task: Task) -> None:
+    leaf, state = prediction(task).requires_grad_(), torch.get_rng_state()
+    row = kind_model(task)
+    encoded = row.encode_prediction(leaf, None)
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(encoded, row.encode_prediction(leaf, None))
+    if row.certainty is not None:  # a kind that has probabilities
+        assert torch.equal(encoded, row.as_value(leaf))
+    else:
+        assert torch.equal(encoded, row.encode_prediction(leaf, generator(0)))
+    encoded.square().sum().backward()
+    assert leaf.grad is not None
+    assert leaf.grad.isfinite().all()
+
+
 def test_draws_are_those_of_the_given_generator() -> None:
     logits = torch.randn(1, 4, 9, 9, generator=generator(5))
     state = torch.get_rng_state()

@@ -43,6 +43,7 @@ class JointSpace(nn.Module):
         trunk: The kind of mapping network, "segnet" or "resnet18"; None for what suits the network.
         width: A factor on the channels of the mapping.
         over: Statistics of batch norm: "sample" or "pass".
+        soft: Whether predictions enter as probabilities, in place of what is drawn from them.
         checkpointing: Whether to compute the inside of the mapping again in the backward pass.
 
     Raises:
@@ -58,12 +59,13 @@ class JointSpace(nn.Module):
         trunk: str | None = None,
         width: float = 1.0,
         over: str = "sample",
+        soft: bool = False,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if conditioning not in CONDITIONING:
             raise UnknownNameError("conditioning", conditioning, CONDITIONING)
-        self.conditioning = conditioning
+        self.conditioning, self.soft = conditioning, soft
         self.tasks = network.tasks
         self.names = tuple(task.name for task in network.tasks)
         codes = len(self.names) * (len(self.names) - 1)
@@ -180,7 +182,8 @@ class JointSpace(nn.Module):
                 for is_label in (False, True)
             )
             if predicted:
-                parts.append(row.encode_prediction(predictions[name][predicted], rng))
+                drawn = None if self.soft else rng
+                parts.append(row.encode_prediction(predictions[name][predicted], drawn))
             if labelled:
                 rows = {image: i for i, image in enumerate(batch.rows[name].tolist())}
                 at = [rows[image] for image in labelled]

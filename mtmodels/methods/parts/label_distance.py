@@ -1,4 +1,4 @@
-"""How far a mapped prediction is from a label, or from another mapped one, in a label space."""
+"""How far a prediction is from a label, or from what else is said of a task, in a label space."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.losses import at_least_single
+from mtmodels.losses import PixelLoss, at_least_single
 
 SMALLEST = 1e-6
 
@@ -53,6 +53,30 @@ def to_label(
     return whole_cosine(
         row.as_value(mapped), row.label_as_value(label, valid, task.channels), valid
     )
+
+
+def to_value(
+    task: Task,
+    prediction: Float[Tensor, "n c h w"],
+    value: Float[Tensor, "n c h w"],
+    valid: Places,
+    *,
+    loss: PixelLoss | None,
+) -> Float[Tensor, "n h w"]:
+    """From a value that something else said of the same pixels; 0 where that does not count.
+
+    Args:
+        task: What is predicted.
+        prediction: Logits, depth or normals.
+        value: Probabilities, depth or normals; a target without gradient.
+        valid: Where the value counts.
+        loss: `soft` or `hard` of the kind of task; None for the square difference of the values,
+            the mean over channels.
+    """
+    row = kind_model(task)
+    if loss is None:
+        return (row.as_value(prediction) - value).square().mean(1).where(valid, 0)
+    return loss(prediction, row.from_value(value), valid)
 
 
 def to_prediction(

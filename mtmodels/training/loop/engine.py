@@ -86,6 +86,8 @@ class Engine:
         if isinstance(options, EncoderOptions):
             own = apart(own, self.encoder, options.encoder_rate)
         self.groups = self._decaying([*own, *weighting.parameter_groups()])
+        names = dict.fromkeys(group.clip for group in self.groups)
+        self._apart = [self._clipped(name) for name in names] if len(names) > 1 else []
         run = ScheduleName(name=config.schedule.name, options=config.schedule.options)
         self.schedules = [scheduled(group.schedule or run) for group in self.groups]
         self.schedule = scheduled(run)
@@ -205,14 +207,24 @@ class Engine:
             group["lr"] = rate * schedule(position) * own.scale
         return self.config.lr * self.schedule(position)
 
+    def _clipped(self, name: str) -> list[nn.Parameter]:
+        """What is clipped together under a name."""
+        return [p for group in self.groups if group.clip == name for p in group.parameters]
+
     def _clip(self, step: int, keys: tuple[str, ...]) -> float:
         """Clip the gradients where that is wanted; refuse those that are not finite."""
         limit = math.inf if self.config.gradient_clip is None else self.config.gradient_clip
+        # It takes the scale of fp16 off as well, and says the norm of all, whoever is clipped.
         clipped = self.fabric.clip_gradients(
-            self.method, self.optimizer, max_norm=limit, error_if_nonfinite=False
+            self.method,
+            self.optimizer,
+            max_norm=math.inf if self._apart else limit,
+            error_if_nonfinite=False,
         )
         assert clipped is not None  # only clipping by value gives no norm
         norm = float(clipped)
+        for group in self._apart if math.isfinite(limit) else ():
+            nn.utils.clip_grad_norm_(group, limit)
         # Under fp16 an overflow is part of the search for the scale: the scaler skips that step.
         if not math.isfinite(norm) and self.config.precision != "16":
             self._forget()

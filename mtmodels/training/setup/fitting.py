@@ -58,6 +58,8 @@ def _checks(
         f"{named} under the regime `{data.regime}`",
         lambda: method.check_labels(data.train.labelled),
     )
+    if config.gradient_clip is None:
+        yield named, lambda: _check_clip(method)
     if method.cameras_for:
         yield named, lambda: _check_cameras(method, data)
     weighs = f"weighting `{config.weighting.name}`"
@@ -68,6 +70,15 @@ def _checks(
             yield f"{who} with {network}", lambda: _check_shared(method)
     if weighting.needs_own:
         yield f"{weighs} with {network}", lambda: _check_own(method)
+
+
+def _check_clip(method: Method) -> None:
+    """Refuse to clip the gradients of parts apart without a limit."""
+    if any(group.clip for group in method.parameter_groups()):
+        raise ValueError(
+            "`gradient_clip` should be a limit where gradients are clipped apart (`clip`); found "
+            "none. Give one (--gradient-clip 1), or leave `clip` out."
+        )
 
 
 def _check_cameras(method: Method, data: RunData) -> None:

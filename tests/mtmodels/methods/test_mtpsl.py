@@ -13,10 +13,13 @@ from mtdata.errors import UnknownNameError
 from mtdata.reading.batch import Batch
 from mtdata.reading.geometry import Crop
 from mtmodels.kinds import KINDS, kind_model
+from mtmodels.methods import METHODS
+from mtmodels.methods.base import Method
 from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.parts.joint_space import CONDITIONING
 from mtmodels.methods.parts.pairs import Pair, pair_code, present_pairs
 from mtmodels.methods.parts.supervision import Seen, Supervision, SupervisionOptions
+from mtmodels.methods.ssl import SSL
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
@@ -49,7 +52,7 @@ def views(rows: dict[str, list[int]] | None = None) -> Views:
     return second_view(batch(rows), THREE, [[Crop(1.2, 0.1 * i, 0.2 * i) for i in range(4)]])
 
 
-def step(method: MTPSL, of: Views, *, progress: float = 1.0) -> Terms:
+def step(method: Method, of: Views, *, progress: float = 1.0) -> Terms:
     terms: Terms = method(of, progress=progress, rng=torch.Generator().manual_seed(7))
     return terms
 
@@ -132,6 +135,57 @@ def test_equals_the_loop(
         monkeypatch.setattr(method.network, "forward", lambda _: outputs)
         found = step(method, of).auxiliary["consistency"].item()
     assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("rows", [ROWS, {t: [0, 1, 2, 3] for t in NAMES}], ids=["partial", "full"])
+def test_probabilities_enter_as_they_are(
+    rows: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, of = make(soft=True), views(rows)
+    with torch.no_grad():
+        outputs = method.network(of.all.image)
+        monkeypatch.setattr(method.network, "forward", lambda _: outputs)
+        values = [
+            method(of, progress=1.0, rng=torch.Generator().manual_seed(seed)).auxiliary
+            for seed in (1, 2)
+        ]
+        soft(monkeypatch)  # only now, for the loop alone
+        expected = reference(method, of, outputs)
+    assert values[0]["consistency"].item() == pytest.approx(expected, rel=1e-9)
+    assert torch.equal(values[0]["consistency"], values[1]["consistency"])
+
+
+def test_classes_are_drawn_unless_told_otherwise() -> None:
+    method, of = make(), views()
+    with torch.no_grad():
+        first, second = (
+            method(of, progress=1.0, rng=torch.Generator().manual_seed(seed)).auxiliary
+            for seed in (1, 2)
+        )
+    assert not torch.equal(first["consistency"], second["consistency"])
+
+
+@pytest.mark.parametrize("name", ["mtpsl", "contrastive", "discriminator"])
+def test_what_is_clipped_together(name: str) -> None:
+    for clip, expected in (("together", ""), ("apart", "mapping")):
+        network = NETWORKS["unet-resnet18"](THREE, width=0.125)
+        method = METHODS[name](network, mapping_width=0.0625, clip=clip)
+        own, *others = method.parameter_groups()
+        assert own.clip == ""
+        assert {id(p) for p in own.parameters} == {id(p) for p in network.parameters()}
+        assert {group.clip for group in others} == {expected}
+
+
+@pytest.mark.parametrize("distance", ["squared", "loss"])
+def test_crops_are_those_of_ssl(distance: str) -> None:
+    method, of = make(with_ssl=True, ssl_weight=0.3, ssl_distance=distance), views()
+    single = SSL(method.network, ssl_weight=0.3, distance=distance)
+    with torch.no_grad():
+        found, expected = (step(m, of).auxiliary for m in (method.eval(), single.eval()))
+    assert set(found) == {*expected, "consistency"}
+    assert expected
+    for name, term in expected.items():
+        assert torch.equal(found[name], term)
 
 
 def test_one_view_serves_both_purposes() -> None:

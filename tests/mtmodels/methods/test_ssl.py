@@ -1,9 +1,12 @@
 """Crop consistency against a slow reference."""
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from mtdata.reading.geometry import Crop
 from mtdata.reading.geometry.device import apply
@@ -21,7 +24,7 @@ ROWS = {"semantic": [0, 2], "depth": [1], "normals": [1], "parts": [2], "salienc
 CROPS = [Crop(1.2, 0.3, 0.7), Crop(1.2, 0.6, 0.2), Crop(1.5, 0.9, 0.1)]
 
 
-def make(**options: float) -> SSL:
+def make(**options: Any) -> SSL:
     torch.manual_seed(0)
     return SSL(NETWORKS["unet-resnet18"](SIX, width=0.125), **options).double()
 
@@ -36,9 +39,32 @@ def step(method: SSL, of: Views, progress: float = 1.0) -> Terms:
     return terms
 
 
+def squared(_: str, second: Tensor, target: Tensor) -> float:
+    return (target - second).square().mean().item()
+
+
+def by_kind(kind: str, second: Tensor, target: Tensor) -> float:
+    """The loss of the kind, of values pixel by pixel: what labels would say, were they soft."""
+    total, pixels = 0.0, target[0, 0].numel()
+    for p, q in zip(target[0].flatten(1).T.tolist(), second[0].flatten(1).T.tolist(), strict=True):
+        if kind == "classes":
+            total -= sum(a * math.log(b) for a, b in zip(p, q, strict=True))
+        elif kind == "binary":
+            total -= p[0] * math.log(q[0]) + (1 - p[0]) * math.log(1 - q[0])
+        elif kind == "depth":
+            total += abs(p[0] - q[0])
+        else:
+            total += 1 - sum(a * b for a, b in zip(p, q, strict=True))
+    return total / pixels
+
+
+DISTANCES = {"squared": squared, "loss": by_kind}
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize("task", SIX, ids=lambda task: task.name)
-def test_equals_the_loop(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    method, of = make(ssl_weight=0.7), views()
+def test_equals_the_loop(task: Task, distance: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    method, of = make(ssl_weight=0.7, distance=distance), views()
     with torch.no_grad():
         outputs: Output = method.network(of.all.image)
     monkeypatch.setattr(method.network, "forward", lambda _: outputs)
@@ -53,12 +79,13 @@ def test_equals_the_loop(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
         whole = row.as_value(outputs.predictions[name][image : image + 1])
         cropped, _ = apply(whole, [CROPS[image]], kind=kind, prediction=True)
         second = row.as_value(outputs.predictions[name][3 + image : 4 + image])
-        total += (cropped - second).square().mean().item() / len(hidden)
+        total += DISTANCES[distance](kind.name, second, cropped) / len(hidden)
     assert found[f"{name}/crops"].item() == pytest.approx(0.7 * total / 3, rel=1e-9)
 
 
-def test_the_whole_image_is_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
-    method, of = make(), views()
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_the_whole_image_is_the_target(distance: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    method, of = make(distance=distance), views()
     with torch.no_grad():
         output = method.network(of.all.image)
     leaves = {name: p.clone().requires_grad_() for name, p in output.predictions.items()}
