@@ -14,8 +14,7 @@ from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
 from mtmodels.methods.base import ParameterGroup, Stage, learning
 from mtmodels.methods.label_mapping import Encoded, LabelMappingOptions, by_tasks, labels_of
-from mtmodels.methods.parts.pairs import Pair, pair_name
-from mtmodels.methods.parts.supervision import Seen
+from mtmodels.methods.parts.pairs import Pair, pair_name, shown_pairs
 from mtmodels.methods.perceptual_map import PerceptualMap, labelled_sources
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
@@ -214,9 +213,3 @@ def against_gradients(sizes: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     others = (sizes * (1 - torch.eye(n, device=sizes.device))).sum(1)
     even = torch.full_like(sizes, 1 / n)
     return torch.where(sizes.sum() > 0, others / others.sum().clamp(min=SMALLEST), even)
-
-
-def shown_pairs(seen: Seen) -> list[Pair]:
-    """Every ordered pair of tasks that an image shows both of, image by image."""
-    shown = dict(zip(seen.tasks, seen.host, strict=True))
-    return [pair for pair in labelled_sources(seen) if shown[pair.target][pair.image]]

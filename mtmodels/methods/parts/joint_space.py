@@ -91,6 +91,10 @@ class JointSpace(nn.Module):
         at = pair.image if image is None else image
         return Point(False, at, pair.source, self._code(pair.source, pair.target))
 
+    def label_of_source(self, pair: Pair) -> Point:
+        """The label of the source, in the place of its prediction."""
+        return self.prediction(pair)._replace(is_label=True)
+
     def label(self, pair: Pair) -> Point:
         """The label of the target."""
         ends = (pair.source, pair.target)

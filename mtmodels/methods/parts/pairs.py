@@ -73,6 +73,12 @@ def present_pairs(seen: Seen, which: str = "auto") -> list[Pair]:
     return pairs
 
 
+def shown_pairs(seen: Seen) -> list[Pair]:
+    """Every ordered pair of tasks that an image shows both of, image by image."""
+    shown = dict(zip(seen.tasks, seen.host.tolist(), strict=True))
+    return [pair for pair in present_pairs(seen, "all") if shown[pair.source][pair.image]]
+
+
 def source_shares(pairs: Sequence[Pair]) -> list[float]:
     """For each pair, 1 / the number of sources that its image has among the pairs.
 

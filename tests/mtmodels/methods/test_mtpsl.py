@@ -1,9 +1,11 @@
 """Joint task-pair spaces against a slow reference, and who gets which gradient."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,7 +17,7 @@ from mtdata.reading.geometry import Crop
 from mtmodels.kinds import KINDS, kind_model
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
-from mtmodels.methods.mtpsl import MTPSL
+from mtmodels.methods.mtpsl import MTPSL, centred
 from mtmodels.methods.parts.joint_space import CONDITIONING
 from mtmodels.methods.parts.pairs import Pair, pair_code, present_pairs
 from mtmodels.methods.parts.supervision import Seen, Supervision, SupervisionOptions
@@ -64,22 +66,29 @@ def soft(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "classes", plain)
 
 
-def reference(method: MTPSL, of: Views, outputs: Output) -> float:
+def reference(method: MTPSL, of: Views, outputs: Output, *, stage: bool = False) -> float:
     """Image by image and pair by pair, each branch on its own, as the released code works."""
-    second, total = of.last, 0.0
-    images = len(second)
+    second, images = of.last, len(of.last)
     features = outputs.features[-images:]
+    maps: dict[tuple[str, str], list[tuple[Tensor, Tensor, Tensor]]] = defaultdict(list)
     for image in range(images):
         shown = {t for t in NAMES if image in second.rows.get(t, torch.tensor([])).tolist()}
-        sources = [s for s in NAMES if s not in shown] or list(NAMES)
+        sources = sorted(shown) if stage else [s for s in NAMES if s not in shown] or list(NAMES)
         for s in sources:
+            said = _label(second, s, image) if stage else _prediction(outputs, s, image, images)
             for t in sorted(shown - {s}):
-                a = _map(method, s, t, _prediction(outputs, s, image, images), s, is_label=False)
+                a = _map(method, s, t, said, s, is_label=False)
                 b = _map(method, s, t, _label(second, t, image), t, is_label=True)
-                f = features[image : image + 1]
-                total += _distance(a, b)
-                total += method.options.regulariser * (_distance(a, f) + _distance(b, f))
-    return method.options.consistency_weight * total / images
+                maps[s, t].append((a, b, features[image : image + 1]))
+    total = 0.0
+    for triples in maps.values():
+        ends = [torch.cat(one) for one in zip(*triples, strict=True)]
+        if method.options.centre:
+            ends = [one - one.mean((0, 2, 3), keepdim=True) for one in ends]
+        for a, b, f in zip(*(one.split(1) for one in ends), strict=True):
+            total += _distance(a, b)
+            total += method.options.regulariser * (_distance(a, f) + _distance(b, f))
+    return (1 if stage else method.options.consistency_weight) * total / images
 
 
 def _prediction(outputs: Output, task: str, image: int, images: int) -> Tensor:
@@ -135,6 +144,93 @@ def test_equals_the_loop(
         monkeypatch.setattr(method.network, "forward", lambda _: outputs)
         found = step(method, of).auxiliary["consistency"].item()
     assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("rows", [ROWS, {t: [0, 1, 2, 3] for t in NAMES}], ids=["partial", "full"])
+def test_centred_equals_the_loop(
+    rows: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soft(monkeypatch)
+    method, plain, of = make(centre=True), make(), views(rows)
+    with torch.no_grad():
+        outputs = method.network(of.all.image)
+        expected = reference(method, of, outputs)
+        for one in (method, plain):
+            monkeypatch.setattr(one.network, "forward", lambda _: outputs)
+        found, as_released = (
+            step(one, of).auxiliary["consistency"].item() for one in (method, plain)
+        )
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert found != pytest.approx(as_released, rel=1e-3)
+
+
+def test_cells_outside_the_image_have_no_say_in_the_mean() -> None:
+    pairs = [Pair(0, "a", "b"), Pair(0, "b", "a"), Pair(1, "a", "b")]
+    maps = torch.randn(3, 5, 2, 4, generator=torch.Generator().manual_seed(0))
+    cells = torch.ones(3, 2, 4, dtype=torch.bool)
+    cells[0, :, 3] = False
+    found = centred(maps, pairs, cells)
+    for alike in ([0, 2], [1]):
+        for channel in range(5):
+            inside = [
+                maps[p, channel, y, x].item()
+                for p in alike
+                for y in range(2)
+                for x in range(4)
+                if cells[p, y, x]
+            ]
+            expected = maps[alike, channel] - sum(inside) / len(inside)
+            torch.testing.assert_close(found[alike, channel], expected)
+    everywhere = centred(maps, pairs)
+    assert everywhere[[0, 2]].mean((0, 2, 3)).abs().max() < 1e-6
+    assert not torch.equal(everywhere, found)
+    # Nothing is divided by none.
+    assert centred(maps, pairs, torch.zeros_like(cells)).isfinite().all()
+
+
+@pytest.mark.parametrize("centre", [False, True])
+@pytest.mark.parametrize(
+    "rows",
+    [{**ROWS, "semantic": [0, 1, 3]}, {t: [0, 1, 2, 3] for t in NAMES}],
+    ids=["partial", "full"],
+)
+def test_the_stage_equals_the_loop(centre: bool, rows: dict[str, list[int]]) -> None:
+    method, of = make(mapping_epochs=2, centre=centre), views(rows)
+    (stage,) = method.stages()
+    before = {name: buffer.clone() for name, buffer in method.network.named_buffers()}
+    with torch.no_grad():
+        outputs = method.network(of.last.image)
+        method.network.load_state_dict(before, strict=False)
+        expected = reference(method, of, outputs, stage=True)
+    terms = stage.forward(of, progress=0.0, rng=torch.Generator())
+    assert terms.auxiliary["mapping"].item() == pytest.approx(expected, rel=1e-9)
+    assert not terms.tasks
+    assert all(name.startswith("mapping/") for name in terms.parts)
+    for name, buffer in method.network.named_buffers():
+        assert torch.equal(buffer, before[name]), name
+    terms.auxiliary["mapping"].backward()
+    assert all(p.grad is None for p in method.network.parameters())
+    learns = {id(p) for group in stage.groups() for p in group.parameters}
+    assert learns == {id(p) for p in method.joint.parameters()}
+    assert any(p.grad is not None and p.grad.any() for p in method.joint.parameters())
+
+
+def test_a_stage_needs_images_with_two_labels() -> None:
+    method = make(mapping_epochs=1)
+    assert make().stages() == ()
+    nothing = method.stages()[0].forward(
+        views({"semantic": [0], "depth": [1]}), progress=0.0, rng=torch.Generator()
+    )
+    assert nothing == Terms()
+    one = np.eye(3, dtype=bool)
+    with pytest.raises(ValueError, match=r"two tasks or more.*found none.*--regime"):
+        method.check_labels(one)
+    make().check_labels(one)
+    method.check_labels(np.concatenate([one, [[True, True, False]]]))
+    with pytest.raises(ValueError, match=r"`regulariser` should be above 0.*found 0"):
+        make(mapping_epochs=1, regulariser=0.0)
+    with pytest.raises(ValueError, match="`mapping_epochs`"):
+        make(mapping_epochs=-1)
 
 
 @pytest.mark.parametrize("rows", [ROWS, {t: [0, 1, 2, 3] for t in NAMES}], ids=["partial", "full"])

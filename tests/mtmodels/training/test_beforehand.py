@@ -108,6 +108,14 @@ def test_x_task_is_killed_in_its_stage_or_behind_it(
     assert not method.mappings.training
 
 
+def test_mtpsl_is_killed_in_its_stage(run: Train, some: Changes, tmp_path: Path) -> None:
+    narrow = {"mapping": "segnet", "mapping_width": 0.03125}
+    changes = {**some, **method("mtpsl", **narrow, mapping_epochs=2, centre=True)}
+    assert_resumes(run, tmp_path, KillIn("mapping", 3), **changes)
+    resumed, whole = (tmp_path / name / "stages" / "mapping" for name in ("run", "whole"))
+    assert_same_run(resumed, whole)
+
+
 def test_x_task_along_the_way_is_killed_under_one(run: Train, tmp_path: Path) -> None:
     assert_resumes(run, tmp_path, KillIn("", 3), **x_task(learn_from="predictions"))
     assert not (tmp_path / "run" / "stages").exists()
