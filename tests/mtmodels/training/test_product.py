@@ -41,6 +41,8 @@ from tests.mtmodels.methods.making import SMALL
 
 TASKS = ("semantic", "depth", "normals")
 SIZE = (64, 64)
+QUICK = 8
+"""Of so many combinations that cover the pairs one is quick; all of them take minutes."""
 WHERE: tuple[str, ...] = get_args(AggregatorOptions.model_fields["gradients"].annotation)
 
 
@@ -255,7 +257,13 @@ def name_of(each: Combination) -> str:
     return "-".join(each)
 
 
-@pytest.mark.parametrize("each", covering(FACTORS), ids=name_of)
+PAIRS = [
+    pytest.param(each, id=name_of(each), marks=[] if i % QUICK == 0 else [pytest.mark.slow])
+    for i, each in enumerate(covering(FACTORS))
+]
+
+
+@pytest.mark.parametrize("each", PAIRS)
 def test_pairs(
     each: Combination, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
