@@ -48,6 +48,7 @@ def test_every_family_of_models_takes_members(tmp_path: Path) -> None:
         "SOURCES": [],
         "REGIMES": [],
         "NETWORKS": ["tiny"],
+        "ENCODERS": [],
         "METHODS": ["plain"],
         "RELATIONS": ["equal"],
         "WEIGHTINGS": ["same"],

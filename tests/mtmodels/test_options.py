@@ -193,7 +193,11 @@ def test_an_option_without_a_default_is_asked_for() -> None:
 
 def test_filled_with_defaults_under_the_names_a_user_writes() -> None:
     assert filled(WEIGHTINGS["fixed"], {}) == {}
-    assert filled(SCHEDULES["step"], {"factor": 0.1}) == {"every": 60, "factor": 0.1}
+    assert filled(SCHEDULES["step"], {"factor": 0.1}) == {
+        "every": 60,
+        "factor": 0.1,
+        "warmup": 0.0,
+    }
     for given in ({}, {"lambda": 0.2}, {"consistency_weight": 0.2}):
         options = filled(METHODS["xtc"], given)
         assert options["lambda"] == (0.2 if given else 1e-4)

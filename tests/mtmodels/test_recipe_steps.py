@@ -39,7 +39,7 @@ def small(recipe: Recipe, folder: Path) -> dict[str, Any]:
     config = resolve(recipe.config)
     options: dict[str, Any] = {}
     known = options_of(METHODS[config.method.name])
-    if "mapping_epochs" in known:
+    if known.get("mapping_epochs"):  # 0 is no stage
         options["mapping_epochs"] = 1
     options |= {k: NARROW for k in config.method.options if k.endswith("_width")}
     if recipe.teachers:
