@@ -8,7 +8,7 @@ import click
 from cli.shared.common import json_option, put_json, warn
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member, check_members
-from cli.shared.options import FILE, device_option
+from cli.shared.options import FILE, checkpoint_option, device_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 from mtmodels.metrics import METRICS
 
@@ -35,12 +35,7 @@ from mtmodels.metrics import METRICS
     help="How scores are made.  [default: that of the run]",
 )
 @click.option("--data", type=FILE, help="Store.  [default: the one that the run was trained on]")
-@click.option(
-    "--checkpoint",
-    "which",
-    type=click.Choice(["last", "best"]),
-    help="[default: the one that the run selected]",
-)
+@checkpoint_option
 @click.option(
     "--precision",
     type=click.Choice(["auto", "32", "bf16", "16"]),

@@ -8,7 +8,7 @@ import click
 from cli.shared.common import json_option, put_json, say
 from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, device_option, names, tasks_option
+from cli.shared.options import FILE, checkpoint_option, device_option, names, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 
 
@@ -37,12 +37,7 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
     shell_complete=of_store("regimes"),
     help="Predict what this regime hides, too.  [default: only what the source lacks]",
 )
-@click.option(
-    "--checkpoint",
-    "which",
-    type=click.Choice(["last", "best"]),
-    help="[default: the one that the run selected]",
-)
+@checkpoint_option
 @click.option(
     "--batch", type=click.IntRange(min=1), help="Images at once.  [default: that of the run]"
 )

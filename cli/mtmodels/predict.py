@@ -8,7 +8,7 @@ import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, device_option, size, tasks_option
+from cli.shared.options import FILE, checkpoint_option, device_option, size, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 
 
@@ -34,12 +34,7 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
     help="Size to predict at; native: that of the image.  [default: the shape of the image, with "
     "as many pixels as the images trained on]",
 )
-@click.option(
-    "--checkpoint",
-    "which",
-    type=click.Choice(["last", "best"]),
-    help="[default: the one that the run selected]",
-)
+@checkpoint_option
 @click.option(
     "--batch",
     type=click.IntRange(min=1),

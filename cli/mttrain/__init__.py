@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.mttrain.asked import Asked
 from cli.mttrain.flags import check_options, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say, warn
 from cli.shared.completion import encoders, recipes
@@ -78,60 +78,6 @@ HEADINGS = {
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
     "Configuration": ("recipe", "scale", "anyway", "assignments", "plugins", "trust_plugins"),
 }
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How a recipe was asked for.
-
-    Args:
-        given: Its name, or a file.
-        scale: What to shrink it by.
-        anyway: Whether to train on a store that it was not made for.
-    """
-
-    given: str
-    scale: float | None
-    anyway: bool
-
-    def scaled(self, size: tuple[int, int] | None = None) -> list[Mapping[str, Any]]:
-        """What lies over the recipe to make it smaller; nothing where it stays."""
-        if self.scale in (None, 1):
-            return []
-        from mtmodels.recipes import load_recipe
-        from mtmodels.recipes.scaling import scaled
-
-        assert self.scale is not None
-        return [scaled(load_recipe(self.given), self.scale, size)]
-
-    def misfits(
-        self, store: "Store", regime: str | None, layers: list[Mapping[str, Any]]
-    ) -> list[str]:
-        """In what the store is not what the recipe was made for; refused unless that is meant."""
-        from mtmodels.recipes import load_recipe
-        from mtmodels.training.setup.resolve import resolve
-
-        recipe, size = load_recipe(self.given), resolve(*layers).size
-        if not self.anyway:
-            recipe.check(store, regime, size=size)
-        return list(recipe.misfits(store, regime, size=size))
-
-    def tell(self, layers: list[Mapping[str, Any]]) -> None:
-        """Say at once that the scores will be no scores of the recipe."""
-        from mtmodels.training.setup.resolve import resolve
-
-        config = resolve(*layers)
-        if not config.recipe.apart:
-            return
-        size = f"images of {config.size[0]}x{config.size[1]}, " if config.size else ""
-        length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
-        say(
-            paragraph(
-                f"Apart from `{config.recipe.name}`: {'; '.join(config.recipe.apart)}. This run "
-                f"has {size}width {config.network.width:g}, {length}; its scores are kept apart "
-                "from the published row."
-            )
-        )
 
 
 @click.command(

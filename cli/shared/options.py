@@ -89,6 +89,12 @@ jobs_option = click.option(
 )
 store_argument = click.argument("store", metavar="FILE", type=FILE)
 seed_option = click.option("--seed", default=0, show_default=True, help="Where all draws start.")
+checkpoint_option = click.option(
+    "--checkpoint",
+    "which",
+    type=click.Choice(["last", "best"]),
+    help="[default: the one that the run selected]",
+)
 device_option = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),

@@ -1,0 +1,95 @@
+"""What a run tells before its first step: the data, and what was chosen and why."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtmodels.methods.base import Method
+from mtmodels.training.loop.trainer import Trainer
+from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.setup.data import RunData
+from mtmodels.training.setup.setup import Parts
+
+
+def tell(
+    data: RunData, parts: Parts, folder: RunFolder, *, notes: Sequence[str], watcher: Watcher
+) -> None:
+    """Say what is about to happen, and why so."""
+    config = parts.config
+    labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
+    held = f", {len(data.held)} held out" if data.splits.watched == "holdout" and data.held else ""
+    watcher.say(f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}.")
+    for one in (data.added or {}).get("labels", ()):
+        watcher.say(f"Added labels: {_added(one)}.")
+    if told := _misfit(data, parts.method):
+        watcher.say(told)
+    watcher.say(f"Precision: {parts.precision.name}, as {parts.precision.reason}.")
+    if config.select == "val" and data.held is not None:
+        watcher.say(
+            f"Selection: by the {len(data.held)} images of {data.held.split.name}, of role val. "
+            "Give --select last for the last epoch."
+        )
+    elif data.splits.val and config.select != "paper":
+        watcher.say(f"Selection: {config.select}; {', '.join(data.splits.val)} chooses nothing.")
+    if not data.splits.test:
+        names = [dataset.split.name for dataset in data.scored]
+        what = "the hold-out" if data.splits.watched == "holdout" else " and ".join(names)
+        watcher.say(
+            f"Scores: on {what}, as the store has no split of role test: they say how well the run "
+            "did on what chose its epoch, not on new images."
+        )
+    if config.select == "paper":
+        watcher.say(
+            "Selection: by the test split, as the papers did (--select paper). Every result of "
+            "this run is marked so; it is better than what the network does on new images."
+        )
+    for note in notes:
+        watcher.say(note)
+    watcher.say(f"Run: {folder.path}")
+
+
+def tell_resumed(trainer: Trainer, *, found: bool, watcher: Watcher) -> None:
+    """Say from where a run goes on."""
+    position = trainer.position()
+    if not found:
+        watcher.say("There is no checkpoint yet: starting from the first step.")
+    elif position.done:
+        watcher.say("All steps are done: scoring again.")
+    else:
+        watcher.say(f"Going on after step {position.step}.")
+
+
+def _added(one: Mapping[str, Any]) -> str:
+    """Which labels were added to those of the source, and where they come from."""
+    sure = f", pixels of confidence {one['threshold']:.3g} or more" if "threshold" in one else ""
+    whence = (
+        f"by the run {one['run']} ({one['weights'][:12]})"
+        if "run" in one
+        else f"from {one['parent']} by {one['rule']}"
+    )
+    return f"{one['task']} of {one['images']} images, {one['origin']} {whence}{sure}"
+
+
+def _unlabelled(data: RunData) -> str:
+    """What becomes of the images that show no label."""
+    kept = int((~data.train.labelled.any(1)).sum())
+    if kept:
+        return f"; {kept} of them without a visible label of these tasks"
+    if data.left_out:
+        return f"; {data.left_out} without a visible label of these tasks left the epoch"
+    return ""
+
+
+def _misfit(data: RunData, method: Method) -> str:
+    """What speaks against how images without a label are treated; empty where nothing does."""
+    if data.left_out and method.uses_unlabelled:
+        return (
+            f"The method could learn from these {data.left_out} images as well: "
+            "--keep-unlabelled gives them to it."
+        )
+    if not method.uses_unlabelled and not data.train.labelled.any(1).all():
+        return (
+            "The method learns little or nothing from images without a label, which make up a part "
+            "of every batch: leave --keep-unlabelled out, or choose one that does (ssl, teacher)."
+        )
+    return ""
