@@ -97,15 +97,15 @@ def test_read() -> None:
 
 
 def test_checking(tmp_path: Path) -> None:
-    """Where every row is compared with its digest, that is seen."""
+    """What checks cost has an interval around it, raw and with augmentation."""
     path = tmp_path / "a.h5"
     build(SOURCES["rooms"](None, images=(8, 1)), path, jobs=1, compression="none")
     found = run("checking", "--source", str(path))
     assert len(figures(found, "# ms a sample without")) == 2
     intervals = re.findall(rf"add {NUMBER} % \(95 %: {NUMBER} to {NUMBER}\)", found)
+    assert len(intervals) == 2
     for added, low, high in intervals:
         assert float(low) <= float(added) <= float(high)
-    assert float(intervals[0][0]) > 10
 
 
 @pytest.mark.real
@@ -145,7 +145,7 @@ def test_million() -> None:
 
 
 def test_networks(tmp_path: Path) -> None:
-    names = ["segnet", "unet-resnet18"]
+    names = ["unet-resnet18"]
     plot = tmp_path / "networks.png"
     found = run("networks", "--networks", *names, "--plot", str(plot))
     for name in names:
