@@ -1,11 +1,7 @@
 """The examples of README and documentation run."""
 
-import multiprocessing
-import os
 import re
 import shutil
-import traceback
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +10,7 @@ from PIL import Image
 
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from tests.forked import start
 from tests.paths import ROOT
 from tests.small_run import as_arguments, small_layer, small_store
 
@@ -21,7 +18,6 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ALIKE = ("contrastive", "discriminator", "direct-map", "perceptual-map", "align")
 """Pages of methods whose examples do what those of their kin do; each takes its seconds."""
-EXAMPLE_SECONDS = 120
 EXAMPLES = [
     pytest.param(
         code,
@@ -55,28 +51,13 @@ def test_python_example_runs(code: str, tmp_path: Path, request: pytest.FixtureR
         for name in ("runs", "photos"):
             shutil.copytree(given / name, tmp_path / name)
     told = tmp_path / "told.txt"
-    # Forked, not begun anew: thirty times the seconds that torch takes to import are minutes.
-    child = multiprocessing.get_context("fork").Process(target=example, args=(code, told))
-    child.start()
-    child.join(EXAMPLE_SECONDS)
-    child.kill()
-    child.join()
-    assert child.exitcode == 0, told.read_text(encoding="utf-8")
+    exit_code, said = start(example, [code], folder=tmp_path, told=told).wait()
+    assert exit_code == 0, said
 
 
-def example(code: str, told: Path) -> None:
-    """Run an example as a script of a user would run, in its folder, telling what it says."""
-    os.chdir(told.parent)
-    with told.open("w", encoding="utf-8") as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
-        warnings.resetwarnings()
-        try:
-            exec(compile(code, "example", "exec"), {"__name__": "__main__"})
-        except BaseException:
-            file.write(traceback.format_exc())
-            file.flush()
-            os._exit(1)
+def example(code: str) -> None:
+    """Run an example as a script of a user would run."""
+    exec(compile(code, "example", "exec"), {"__name__": "__main__"})
 
 
 def test_there_are_examples() -> None:

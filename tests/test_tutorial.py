@@ -2,13 +2,12 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from tests.forked import command, start
 from tests.paths import ROOT
 
 COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
@@ -39,16 +38,13 @@ def test_every_command_of_the_tutorial_does_what_it_says(tmp_path: Path) -> None
     make_folder(tmp_path)
     commands = COMMAND.findall((ROOT / "docs/tutorial.md").read_text("utf8"))
     assert len(commands) >= 9
-    for command in commands:
+    for line in commands:
         for long, short in SHORT.items():
-            command = command.replace(long, short)  # noqa: PLW2901
-        program, *arguments = shlex.split(command)
-        code = f"from cli.{program} import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
+            line = line.replace(long, short)  # noqa: PLW2901
+        program, *arguments = shlex.split(line)
+        told = tmp_path / "told.txt"
+        exit_code, said = start(command, [program, arguments], folder=tmp_path, told=told).wait()
+        assert exit_code == 0, f"{line}\n{said}"
     description = (tmp_path / "mine/tasks.yaml").read_text("utf8")
     assert "thing" in description
     assert (tmp_path / "sheet.png").stat().st_size > 1000

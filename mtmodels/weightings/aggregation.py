@@ -83,6 +83,11 @@ class AggregatorWeighting(Weighting):
         """What torchjd's class is made with, for a number of tasks."""
         return {}
 
+    @property
+    def power(self) -> float:
+        """Its factors go with the length of all gradients to minus this power."""
+        return 0.0
+
     def remembered(self, aggregator: "Aggregator") -> dict[str, Any]:
         """What an aggregator knows of earlier steps, as tensors and plain values."""
         return {}
@@ -156,12 +161,16 @@ class AggregatorWeighting(Weighting):
 
         made = self._for(tasks)
         assert isinstance(made, WeightedAggregator)
+        # To torchjd with a length of 1 together: it takes those below 0.01, as gradients on maps
+        # are, for none, or its solvers end before they came anywhere.
+        length = float(gramian.diagonal().sum().sqrt()) or 1.0
+        gramian = gramian / length**2
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of solvers
             if isinstance(made, GramianWeightedAggregator):
                 found = made.gramian_weighting(gramian)
             else:
                 found = made.weighting(_root(gramian))
-        factors: list[float] = found.tolist()
+        factors: list[float] = (found * length**-self.power).tolist()
         self._weights.update(zip(tasks, factors, strict=True))
         return factors
 

@@ -113,6 +113,11 @@ class NashMTL(AggregatorWeighting):
             "optim_niter": self.options.iterations,
         }
 
+    @property
+    def power(self) -> float:
+        """The longer the gradients, the smaller their factors: what is bargained for has none."""
+        return 1.0
+
     def remembered(self, aggregator: Any) -> dict[str, Any]:
         """Where its solver begins."""
         return {"factors": np.asarray(aggregator.weighting.prvs_alpha).tolist()}
@@ -182,6 +187,11 @@ class FairGrad(AggregatorWeighting):
     def arguments(self, count: int) -> dict[str, Any]:
         """Equation 4."""
         return {"alpha": self.options.alpha}
+
+    @property
+    def power(self) -> float:
+        """From equation 4: the products of all gradients with the factors, to -1 / alpha."""
+        return 2 * self.options.alpha / (1 + self.options.alpha)
 
 
 class GradVacOptions(AggregatorOptions):

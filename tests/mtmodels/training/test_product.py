@@ -270,14 +270,31 @@ def test_pairs(
     check(each, store, tmp_path / "run", monkeypatch)
 
 
+def weightings() -> list[tuple[str, str]]:
+    """All, and of those that compare gradients each with every place where it may."""
+    return [
+        (name, where)
+        for name, weighting in WEIGHTINGS.items()
+        for where in (WHERE if issubclass(weighting, AggregatorWeighting) else WHERE[:1])
+    ]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "each", [Combination(*x) for x in itertools.product(*FACTORS)], ids=name_of
-)
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("method", METHODS)
 def test_product(
-    each: Combination, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, network: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check(each, store, tmp_path / "run", monkeypatch)
+    wrong = {}
+    for weighting, where in weightings():
+        each = Combination(method, network, weighting, where)
+        try:
+            check(each, store, tmp_path / name_of(each), monkeypatch)
+        except pytest.skip.Exception:
+            continue
+        except Exception as error:
+            wrong[name_of(each)] = f"{type(error).__name__}: {error}"
+    assert wrong == {}
 
 
 @pytest.mark.parametrize(

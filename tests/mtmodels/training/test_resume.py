@@ -17,6 +17,7 @@ from mtmodels.training.loop.engine import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
+from tests.forked import Forked, command, start
 from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.small_run import as_arguments
@@ -119,24 +120,16 @@ def test_asked_to_stop_it_saves_first(run: Train, whole: Path, tmp_path: Path) -
     assert_same_run(tmp_path / "run", whole)
 
 
-def start(layer: dict[str, Any], out: Path, *, group: bool = False) -> "subprocess.Popen[str]":
-    code = "from cli.mttrain import main; main()"
-    arguments = [
-        *as_arguments(layer),
-        "--out",
-        str(out),
-        "--checkpoint-every",
-        "1",
-        "--set",
-        "epochs=200",
-    ]
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        start_new_session=group,
-    )
+def words(layer: dict[str, Any], out: Path) -> list[str]:
+    """Of `mttrain`, for many epochs."""
+    more = ["--out", str(out), "--checkpoint-every", "1", "--set", "epochs=200"]
+    return [*as_arguments(layer), *more]
+
+
+def begin(layer: dict[str, Any], out: Path) -> Forked:
+    """`mttrain` in a process of its own."""
+    arguments = ["mttrain", words(layer, out)]
+    return start(command, arguments, folder=out.parent, told=out.parent / f"{out.name}.txt")
 
 
 def wait_for_steps(out: Path, count: int) -> None:
@@ -149,19 +142,18 @@ def wait_for_steps(out: Path, count: int) -> None:
 def test_a_killed_process_and_one_that_is_asked_to_stop(
     layer: dict[str, Any], run: Train, tmp_path: Path
 ) -> None:
-    killed = start(layer, tmp_path / "run")
+    killed = begin(layer, tmp_path / "run")
     wait_for_steps(tmp_path / "run", 4)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
-    killed.communicate()
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.wait()[0] == -signal.SIGKILL
     with pytest.raises(RunFolderError, match=r"`epochs` is 200 there and 3 here"):
         run(tmp_path / "run", mode="resume", epochs=3)
 
-    asked = start(layer, tmp_path / "other")
+    asked = begin(layer, tmp_path / "other")
     wait_for_steps(tmp_path / "other", 5)
-    asked.send_signal(signal.SIGTERM)
-    _, said = asked.communicate()
-    assert asked.returncode == 130, said
+    os.kill(asked.pid, signal.SIGTERM)
+    exit_code, said = asked.wait()
+    assert exit_code == 130, said
     assert "which is saved" in said.replace("\n", " ")
     assert "Traceback" not in said
 
@@ -179,12 +171,19 @@ def readers(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_group_that_is_asked_to_stop_saves_and_leaves_nobody(
     layer: dict[str, Any], tmp_path: Path, number: signal.Signals
 ) -> None:
     changes = {"workers": 2, "cache": "memory"}
-    asked = start({**layer, **changes}, tmp_path / "run", group=True)
+    # Begun anew, as by a shell: what is forked has its readers from where it was forked itself.
+    code = "from cli.mttrain import main; main()"
+    asked = subprocess.Popen(
+        [sys.executable, "-c", code, *words({**layer, **changes}, tmp_path / "run")],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
     wait_for_steps(tmp_path / "run", 3)
     started = readers(asked.pid)
     assert len(started) >= 2

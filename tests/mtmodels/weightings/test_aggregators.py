@@ -115,6 +115,20 @@ def test_what_is_shared_gets_the_sum_with_the_factors_of_the_log(name: str) -> N
     assert_close(gradient(net, net.shared()), factors @ rows)
 
 
+@each
+def test_short_gradients_are_combined_as_long_ones(name: str) -> None:
+    """Those on maps are short: a mean over pixels is a small part of each."""
+    net, found = Net(), []
+    for factor in (1.0, 1e-4):
+        torch.manual_seed(1)
+        losses = {n: factor * loss for n, loss in net().items()}
+        net.zero_grad()
+        make(name).backward(Terms(losses), net.shared_parameters(), torch.Tensor.backward)
+        found.append(gradient(net, net.shared()))
+    assert found[1].norm() > 0
+    assert_close(found[1] / found[1].norm(), found[0] / found[0].norm())
+
+
 @each_with_factors
 @pytest.mark.parametrize("gradients", ["last", "features"])
 def test_a_factor_scales_the_whole_loss(name: str, gradients: str) -> None:
