@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= build/demo
 
-.PHONY: help demo test slow check docs setup clean
+.PHONY: help demo test slow check lint types pages docs setup clean
 
 help:
 	@echo "make demo   set up, build made-up rooms, train XTasC-Net for about two minutes, score it, draw it"
@@ -40,10 +40,17 @@ slow: setup
 	$(BIN)/python -m pytest -q -m slow
 
 check: setup
+	@$(MAKE) --no-print-directory --output-sync --jobs 2 types pages lint
+
+lint:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types:
+	$(BIN)/mypy
+
+pages:
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 docs: setup

@@ -53,8 +53,9 @@ def chunks(path: Path) -> list[tuple[str, int, int, int]]:
     return found
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize(
+    ("compression", "padded"), [(COMPRESSIONS[0], True), *((name, False) for name in COMPRESSIONS)]
+)
 def test_a_bit_flipped_in_any_chunk_is_found_and_named(
     tmp_path: Path, compression: Compression, padded: bool
 ) -> None:

@@ -45,7 +45,9 @@ class Said(Watcher):
 
 
 @pytest.mark.parametrize(
-    ("step", "every"), [(1, None), (2, 1), (3, 1), (4, 2), (5, None), (6, 3), (8, 1)]
+    ("step", "every"),
+    [(1, None), (2, 1), (4, 2), (8, 1)]
+    + [pytest.param(*each, marks=pytest.mark.slow) for each in ((3, 1), (5, None), (6, 3))],
 )
 def test_killed_at_any_step_and_resumed(
     run: Train, whole: Path, tmp_path: Path, step: int, every: int | None

@@ -31,7 +31,6 @@ APART: dict[str, Any] = {
     "ssl_distance": "loss",
 }
 
-
 RESUMED: dict[str, dict[str, Any]] = {
     "mtpsl": {"method": MTPSL},
     "ssl": {"method": {"name": "ssl"}},
@@ -47,8 +46,13 @@ RESUMED: dict[str, dict[str, Any]] = {
     "dropout": {"method": {"name": "sl"}, "network": {"name": "deeplab-resnet18", "width": 0.125}},
 }
 
+QUICK = ("mtpsl, apart", "ssl, loss", "teacher", "discriminator", "dropout")
+"""Those that keep what others do not: norms apart, targets, averages, two networks, draws."""
 
-@pytest.mark.parametrize("name", RESUMED)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in RESUMED]
+)
 def test_killed_and_resumed(run: Train, tmp_path: Path, name: str) -> None:
     changes: dict[str, Any] = {**RESUMED[name], "views": {"count": 2}, "holdout": 0.0}
     run(tmp_path / "whole", **changes)

@@ -13,8 +13,8 @@ from tests.mtmodels.training.test_resume import KillAt, Killed
 SOLVERS = {"cagrad": "cvxpy", "nash-mtl": "ecos"}
 
 
-QUICK = ("dwa", "gradnorm", "adaptive-variance", "rlw", "uncertainty", "pcgrad", "gradvac")
-"""Of the aggregators one without a memory and one with; their own tests have all of them."""
+QUICK = ("dwa", "gradnorm", "adaptive-variance", "rlw", "gradvac")
+"""Of the aggregators one with a memory; their own tests have all of them."""
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,19 @@ def empty(file: Path) -> None:
 DAMAGE: tuple[Callable[[Path], None], ...] = (flip, zero, cut, empty, Path.unlink)
 
 
-@pytest.fixture
-def half(run: Train, tmp_path: Path) -> RunFolder:
+@pytest.fixture(scope="module")
+def killed(run: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was killed in its last epoch, with a checkpoint at every step."""
+    out = tmp_path_factory.mktemp("killed") / "run"
     with pytest.raises(Killed):
-        run(tmp_path / "run", watcher=KillAt(8), checkpoint_every=1)
-    return RunFolder(tmp_path / "run")
+        run(out, watcher=KillAt(8), checkpoint_every=1)
+    return out
+
+
+@pytest.fixture
+def half(killed: Path, tmp_path: Path) -> RunFolder:
+    """A copy of it."""
+    return RunFolder(Path(shutil.copytree(killed, tmp_path / "run")))
 
 
 class Listener(Watcher):
