@@ -22,6 +22,11 @@ from tests.batches import SIX, random_batch, spoilt
 from tests.mtmodels.methods.making import make_method
 
 each_method = pytest.mark.parametrize("name", METHODS)
+LARGE = ("direct-map", "perceptual-map", "contrastive", "x-task")
+"""Those whose networks beside the network take their seconds, and whose kin are quick."""
+each_quick_method = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in METHODS]
+)
 THREE = SIX[:3]
 SURFACE = SIX[1:3]
 """Two tasks between which a relation is known."""
@@ -107,7 +112,7 @@ def test_a_label_without_a_valid_pixel_is_no_label(name: str) -> None:
     assert list(step(method, empty).tasks) == ["semantic", "normals"]
 
 
-@each_method
+@each_quick_method
 @pytest.mark.parametrize("reduction", ["image", "pixels"])
 def test_pixels_that_are_not_valid_do_not_matter(name: str, reduction: str) -> None:
     method = make(name, reduction=reduction)
@@ -143,7 +148,7 @@ def _with_classes() -> Batch:
     )
 
 
-@each_method
+@each_quick_method
 def test_overfits_one_batch(name: str) -> None:
     method = make(name, **WEAK.get(name, {}))
     batch = random_batch(THREE, 2, rows={"semantic": [0], "depth": [0, 1], "normals": [1]})

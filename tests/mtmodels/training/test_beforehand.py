@@ -121,7 +121,7 @@ def test_x_task_along_the_way_is_killed_under_one(run: Train, tmp_path: Path) ->
     assert not (tmp_path / "run" / "stages").exists()
 
 
-@pytest.mark.parametrize("as_released", [False, True])
+@pytest.mark.parametrize("as_released", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_jtr_is_killed(run: Train, some: Changes, tmp_path: Path, as_released: bool) -> None:
     assert_resumes(run, tmp_path, KillIn("", 3), **some, **jtr(as_released=as_released))
 

@@ -151,7 +151,9 @@ def test_a_stage_trains_what_it_says_and_leaves_rows_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("stage", "step"), [("warm", 1), ("warm", 4), ("warm", 6), ("", 1), ("", 5)]
+    ("stage", "step"),
+    [("warm", 4), ("warm", 6), ("", 1)]
+    + [pytest.param(*each, marks=pytest.mark.slow) for each in (("warm", 1), ("", 5))],
 )
 def test_killed_in_a_stage_or_behind_it_and_resumed(
     run: Train, layer: dict[str, Any], tmp_path: Path, unbroken: Path, stage: str, step: int

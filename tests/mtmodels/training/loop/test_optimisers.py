@@ -69,7 +69,7 @@ def test_decay_may_leave_norms_and_biases_alone(name: str, run: Train, tmp_path:
     assert len(everything) == len(list(trainer.engine.method.parameters()))
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", ["sgd", pytest.param("adamw", marks=pytest.mark.slow)])
 def test_groups_of_decay_resume_to_the_last_bit(name: str, run: Train, tmp_path: Path) -> None:
     changes: dict[str, Any] = {
         "optimizer": {"name": name, "options": {"weight_decay": 0.1, "decays": "weights"}},
