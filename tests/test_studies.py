@@ -2,14 +2,19 @@
 
 import json
 import shlex
+import statistics
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import deltas, gradients, study_mtpsl, study_systems
+from benchmarks import deltas, gradients, study_labels, study_mtpsl, study_systems
 from benchmarks.cells import Cell, finished, run_all
+from cli.mttrain import mttrain
+from mtdata import open_store
+from mtdata.building.build import build
 from mtdata.reading.geometry import Crop
+from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.sl import SL
@@ -18,6 +23,7 @@ from mtmodels.networks import NETWORKS
 from mtmodels.recipes import all_recipes
 from mtmodels.weightings import WEIGHTINGS
 from tests.batches import SIX, random_batch
+from tests.fakes import FakeSource
 from tests.mtmodels.methods.looks import second_view
 from tests.paths import ROOT
 
@@ -41,6 +47,50 @@ def test_every_cell_is_a_command_on_a_recipe(name: str) -> None:
     words = shlex.split(cell.command(Path("store.h5"), Path("runs")))
     assert words[words.index("--recipe") + 1] in all_recipes()
     assert words[words.index("--seed") + 1] == "3"
+
+
+@pytest.mark.parametrize("method", study_labels.METHODS)
+@pytest.mark.parametrize("regime", study_labels.REGIMES)
+def test_every_cell_on_labels_is_a_command(method: str, regime: str) -> None:
+    cell = study_labels.cell(method, regime, 3)
+    program, *words = shlex.split(cell.command(Path("store.h5"), Path("runs")))
+    given = mttrain.make_context(program, words).params
+    assert given["regime"] == ("full" if regime == "full" else f"{regime}-3")
+    assert given["seed"] == 3
+    unlabelled = regime == "eighth" and METHODS[given["method"]].uses_unlabelled
+    assert bool(given["keep_unlabelled"]) == unlabelled
+
+
+def test_the_interval_of_seeds_is_that_of_student() -> None:
+    assert study_labels.interval([4.0]) == (4.0, None)
+    values = [1.0, 2.0, 4.5]
+    mean, half = study_labels.interval(values)
+    assert mean == 2.5
+    # 4.303: of tables, for two degrees of freedom.
+    assert half == pytest.approx(4.303 * statistics.stdev(values) / 3**0.5, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_a_study_on_labels_is_trained_compared_and_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, tasks = tmp_path / "a.h5", ("semantic", "depth", "normals")
+    build(FakeSource(images=(8, 3), missing=0), store, size=(32, 64), tasks=tasks, regimes=())
+    small = "--tasks semantic,depth,normals --width 0.0625 --batch 4 --network unet-resnet18"
+    monkeypatch.setattr(study_labels, "SHARED", small)
+    picture, out = tmp_path / "a.png", tmp_path / "a.json"
+    words = (
+        f"study --data {store} --runs {tmp_path / 'runs'} --out {out} --plot {picture} --steps 2"
+    )
+    monkeypatch.setattr("sys.argv", [*words.split(), "--seeds", "0", "--methods", "sl", "geometry"])
+    study_labels.main()
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["method"] for row in rows] == ["sl", "geometry"]
+    assert rows[0]["seeds"]["0"]["delta"] == 0
+    assert picture.stat().st_size > 1000
+    assert "| one | geometry | 1 |" in capsys.readouterr().out
+    with open_store(store) as opened:
+        assert "one-0" in opened.split("train").regimes
 
 
 def test_every_network_and_weighting_has_a_cell_that_says_its_width() -> None:

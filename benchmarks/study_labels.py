@@ -1,0 +1,209 @@
+"""What labels are worth, and what gains where they are short, on real NYUv2 at 96x128.
+
+Three tasks, `unet` on EfficientNet-Lite0 with ImageNet weights (the extra `weights`), 20 epochs:
+long enough that `sl` has flattened. Every seed is one of the weights and of the draw of the regime,
+which is drawn into the store where that lacks it. Cells with two views see an image twice a step,
+mirrored or not; `sl-views` is what they are to be compared with at equal views. Each cell is the
+`mttrain` command that is printed; a cell that is done is not run again, one that was interrupted
+resumes.
+
+    python -m benchmarks.study_labels --data data/nyu-96x128.h5 --out docs/results/labels-nyu
+"""
+
+import argparse
+import math
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import t
+
+import mtmodels
+from benchmarks.cells import Cell, compare, finished, run_all, write_results
+from benchmarks.deltas import COLUMNS, entries_of
+
+SHARED = (
+    "--tasks semantic,depth,normals --network unet --encoder tf_efficientnet_lite0 "
+    "--encoder-weights package --batch 8 --lr 1e-3 --schedule onecycle --gradient-clip 5 "
+    "--select last"
+)
+STEPS = 1980
+TWO = "--views 2 --set views.flip=0.5 --set views.scales=[1]"
+"""The further view: as the first, mirrored or not."""
+METHODS: Mapping[str, str] = {
+    "sl": "--method sl",
+    "sl-views": f"--method sl {TWO}",
+    "teacher": f"--method teacher {TWO} --set method.options.mix=boxes",
+    "ssl": f"--method ssl {TWO}",
+    "mtpsl": f"--method mtpsl {TWO} --mapping-width 0.25",
+    "jtr": "--method jtr",
+    "geometry": "--method geometry",
+    "teacher-geometry": f"--method teacher {TWO} --set method.options.mix=boxes --with-geometry",
+}
+"""The options of each cell, in the order in which they are trained."""
+REGIMES: Mapping[str, Sequence[str]] = {
+    "one": ("--kind", "one"),
+    "random": ("--kind", "random"),
+    "eighth": ("--kind", "fraction", "--share", "0.125"),
+    "full": (),
+}
+"""How each is drawn."""
+BASE = "sl"
+
+
+def name_of(regime: str, seed: int) -> str:
+    """A regime of its own for each seed."""
+    return regime if regime == "full" else f"{regime}-{seed}"
+
+
+def cell(method: str, regime: str, seed: int, *, steps: int = STEPS) -> Cell:
+    """A method under a regime that is drawn with its seed."""
+    words = [SHARED, f"--steps {steps}", METHODS[method], f"--regime {name_of(regime, seed)}"]
+    name = METHODS[method].split()[1]
+    if regime == "eighth" and mtmodels.METHODS[name].uses_unlabelled:
+        words.append("--keep-unlabelled")
+    return Cell(f"{method}-{regime}", " ".join(words), seed)
+
+
+def draw_regimes(data: Path, regimes: Sequence[str], seeds: Sequence[int]) -> None:
+    """Draw what the store lacks of the regimes of all seeds."""
+    for regime in regimes:
+        for seed in seeds if REGIMES[regime] else ():
+            name = name_of(regime, seed)
+            if name not in _mtdata("regime", "list", data, "--json"):
+                how = (*REGIMES[regime], "--seed", seed, "--name", name)
+                _mtdata("regime", "add", data, *how)
+
+
+def _mtdata(*arguments: object) -> str:
+    words = ["mtdata", *map(str, arguments)]
+    code = f"import sys; sys.argv = {words!r}; from cli.mtdata import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def rows(runs: Path, regimes: Sequence[str]) -> list[dict[str, Any]]:
+    """Of each cell the scores by seed, and delta against `sl` of the same seed and labels.
+
+    Under `full`, delta is against `sl` under the first of the regimes: what all labels are worth.
+    """
+    found = []
+    for regime in regimes:
+        base = BASE + "-" + (regimes[0] if regime == "full" else regime)
+        for method in METHODS:
+            seeds = {}
+            for folder in finished(runs, f"{method}-{regime}"):
+                seed = folder.name.rpartition("-s")[2]
+                against = runs / f"{base}-s{seed}"
+                if against not in finished(runs, base):
+                    continue
+                (entry,) = [e for e in _entries(folder, against) if e["name"] == folder.name]
+                seeds[seed] = {"scores": entry["scores"], "delta": entry["delta"]["mean"]}
+            if seeds:
+                found.append({"regime": regime, "method": method, "seeds": seeds})
+    return found
+
+
+def _entries(folder: Path, against: Path) -> list[dict[str, Any]]:
+    return entries_of(compare([folder], [against]))
+
+
+def interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """A mean, and half of its 95 % interval by Student's t; None of one value."""
+    mean, count = statistics.fmean(values), len(values)
+    if count < 2:
+        return mean, None
+    half = float(t.ppf(0.975, count - 1)) * statistics.stdev(values) / math.sqrt(count)
+    return mean, half
+
+
+def markdown(found: Sequence[Mapping[str, Any]]) -> str:
+    """One table: mean scores, and delta with its interval over the seeds."""
+    titles = [title for title, *_ in COLUMNS]
+    lines = [
+        "| regime | cell | seeds | " + " | ".join(titles) + " | delta, % ↑ (95 %) |",
+        "|---|---|--:|" + "--:|" * (len(titles) + 1),
+    ]
+    for row in found:
+        seeds = list(row["seeds"].values())
+        scores = [
+            f"{statistics.fmean(s['scores'][task][metric] for s in seeds):.{decimals}f}"
+            for _, task, metric, decimals in COLUMNS
+        ]
+        mean, half = interval([s["delta"] for s in seeds])
+        spread = "" if half is None else f" ± {half:.2f}"
+        cells = [row["regime"], row["method"], str(len(seeds)), *scores, f"{mean:+.2f}{spread}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def draw(found: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Delta of every cell: a dot a seed, and the mean with its interval."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 0.3 * len(found) + 1), layout="constrained")
+    axes = figure.subplots()
+    axes.axvline(0, color="0.7", linewidth=1)
+    for place, row in enumerate(found):
+        deltas = [seed["delta"] for seed in row["seeds"].values()]
+        mean, half = interval(deltas)
+        axes.plot(deltas, [place] * len(deltas), "o", color="0.7", markersize=4)
+        axes.errorbar([mean], [place], xerr=half or 0, fmt="o", capsize=3, color="#c8641e")
+    names = [f"{row['method']}, {row['regime']} ({len(row['seeds'])})" for row in found]
+    axes.set_yticks(range(len(found)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel("delta against `sl` with the same labels and seed, % (in brackets: seeds)")
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Run what is missing, write the scores, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=Path("runs/study-labels"))
+    parser.add_argument("--out", type=Path, required=True, help="results, without a suffix")
+    parser.add_argument("--plot", type=Path, help="a picture of the deltas")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
+    parser.add_argument(
+        "--threads", type=int, help="of each cell; the cores shared out unless given"
+    )
+    parser.add_argument(
+        "--limit-time", type=float, default=math.inf, help="minutes after which no cell is begun"
+    )
+    parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=["one"])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    arguments = parser.parse_args()
+    draw_regimes(arguments.data, arguments.regimes, arguments.seeds)
+    cells = [
+        cell(method, regime, seed, steps=arguments.steps)
+        for seed in arguments.seeds
+        for regime in arguments.regimes
+        for method in (arguments.methods if regime != "full" else [BASE])
+    ]
+
+    def note(folders: list[Path]) -> None:
+        found = rows(arguments.runs, arguments.regimes)
+        write_results(arguments.out, {"steps": arguments.steps, "rows": found})
+        if arguments.plot is not None and found:
+            draw(found, arguments.plot)
+        print(markdown(found), flush=True)
+
+    run_all(
+        cells,
+        data=arguments.data,
+        runs=arguments.runs,
+        jobs=arguments.jobs,
+        threads=arguments.threads,
+        limit=60 * arguments.limit_time,
+        done=note,
+    )
+
+
+if __name__ == "__main__":
+    main()
