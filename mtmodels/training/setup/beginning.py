@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata import Task
+from mtdata import SOURCES, Task
 from mtdata.reading.dataset import Dataset
 from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
+from mtmodels.networks.encoders.weights import PACKAGED, has_package
 from mtmodels.options import options_of
 from mtmodels.training.config import Config
 from mtmodels.training.setup.data import RunData
@@ -40,7 +41,9 @@ def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
     options = merge(config.method.options, {"losses": losses}) if losses else config.method.options
     method = config.method.model_copy(update={"options": options})
     length, more = _length(config, data)
-    return config.model_copy(update={"method": method, **length}), [*told, *more]
+    network, most = _network(config, data)
+    update = {"method": method, **length, **network}
+    return config.model_copy(update=update), [*most, *told, *more]
 
 
 def starts(config: Config, data: RunData) -> dict[str, list[float]]:
@@ -49,6 +52,23 @@ def starts(config: Config, data: RunData) -> dict[str, list[float]]:
         return {}
     able = [task for task in data.tasks if kind_model(task).starts_at_mean]
     return {task.name: mean_label(data.train, task) for task in able}
+
+
+def _network(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
+    """For images of one's own, where no network was named: an encoder that knows ImageNet.
+
+    Where its weights are at hand, as a package; nothing is downloaded that was not asked for.
+    """
+    own = data.store.dataset_name not in SOURCES or data.store.dataset_name == "folder"
+    if not own or "network" in config.model_fields_set or not has_package():
+        return {}, []
+    part = config.network.model_copy(
+        update={"encoder_weights": "package", "options": {"encoder": PACKAGED}}
+    )
+    return {"network": part}, [
+        f"Network: `{part.label}`, whose encoder knows ImageNet: its weights are installed here. "
+        "--network, --encoder or --recipe take another."
+    ]
 
 
 def _length(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:

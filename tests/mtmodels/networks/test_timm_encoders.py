@@ -15,8 +15,13 @@ from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Network
 from mtmodels.networks.encoders import make_encoder
-from mtmodels.networks.encoders.timm_encoder import LITE, PACKAGED, Pyramid, has_package
-from mtmodels.networks.encoders.weights import WeightsUnavailableError, read_state
+from mtmodels.networks.encoders.timm_encoder import LITE, Pyramid
+from mtmodels.networks.encoders.weights import (
+    PACKAGED,
+    WeightsUnavailableError,
+    has_package,
+    read_state,
+)
 from mtmodels.options import build
 from tests.asserts import assert_every_parameter_learns
 from tests.batches import PAIR, generator

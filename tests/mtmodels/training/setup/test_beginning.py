@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from mtdata import Sample
+from mtdata import SOURCES, Sample
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
 from mtmodels.kinds import kind_model
 from mtmodels.networks import NETWORKS
+from mtmodels.networks.encoders.weights import PACKAGED, has_package
 from mtmodels.training.config import Config
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import Job, fit, prepare
@@ -70,6 +71,36 @@ def job(store: Path, out: Path, **more: Any) -> Job:
         "regime": "full",
     }
     return prepare([layer, more], out=out, mode="new")
+
+
+def asked(store: Path, out: Path, **layer: Any) -> Job:
+    """A new run of which only the data is said."""
+    return prepare([{"data": str(store), "workers": 0, "batch": 4, **layer}], out=out, mode="new")
+
+
+@pytest.mark.skipif(not has_package(), reason="needs the extra `weights`")
+def test_own_images_begin_with_an_encoder_that_knows_imagenet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make(tmp_path)
+    made = asked(store, tmp_path / "run")
+    assert made.config.network.label == f"unet-{PACKAGED}"
+    assert made.config.network.encoder_weights == "package"
+    assert made.config.network.options["mean"][0] == pytest.approx(127 / 255)
+    assert [note for note in made.notes if f"`unet-{PACKAGED}`" in note and "--network" in note]
+    # Who names a network, or how wide it is, gets that one; who has no weights, none.
+    for network in ({"name": "unet"}, {"width": 0.25}):
+        assert asked(store, tmp_path / "run", network=network).config.network.label == (
+            "unet-resnet18"
+        )
+    monkeypatch.setattr("mtmodels.training.setup.beginning.has_package", lambda: False)
+    plain = asked(store, tmp_path / "run").config.network
+    assert (plain.label, plain.encoder_weights) == ("unet-resnet18", None)
+
+
+def test_images_of_a_data_set_begin_as_its_papers_do(tmp_path: Path) -> None:
+    build(SOURCES["rooms"](images=(8, 2)), tmp_path / "rooms.h5", size=(32, 64), regimes=[])
+    assert asked(tmp_path / "rooms.h5", tmp_path / "run").config.network.encoder_weights is None
 
 
 def short(made: Job) -> Config:
