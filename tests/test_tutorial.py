@@ -5,14 +5,16 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from mtmodels.networks.encoders.weights import has_package
 from tests.forked import command, start
 from tests.paths import ROOT
 
 COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
-SHORT = {"--steps 400": "--steps 3 --batch 2 --width 0.0625 --workers 0"}
-"""What is shortened here: how long it trains, and how large a network."""
+SHORT = {"--recipe own-small": "--recipe own-small --steps 3 --batch 2 --workers 0"}
+"""What is shortened here: how long it trains."""
 
 
 def make_folder(folder: Path) -> None:
@@ -34,6 +36,7 @@ def make_folder(folder: Path) -> None:
     (folder / "mine/classes.txt").write_text("floor\nwall\nthing\n")
 
 
+@pytest.mark.skipif(not has_package(), reason="needs the extra `weights`")
 def test_every_command_of_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     make_folder(tmp_path)
     commands = COMMAND.findall((ROOT / "docs/tutorial.md").read_text("utf8"))
