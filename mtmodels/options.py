@@ -192,7 +192,8 @@ def _explained(
     field = _fields(declared).get(written) or declared.model_fields[written]
     name = field.alias or written
     if first["type"] == "missing" and len(first["loc"]) == 1:
-        return ValueError(f"`{name}` should be {in_words(_declared(field))}; found nothing.")
+        what = f" It is: {' '.join(field.description.split())}" if field.description else ""
+        return ValueError(f"`{name}` should be {in_words(_declared(field))}; found nothing.{what}")
     if first["type"] == "value_error":  # a check of the member's own, with words of its own
         return ValueError(str(first["ctx"]["error"]))
     value = given[name] if name in given else given[written]

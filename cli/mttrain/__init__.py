@@ -13,7 +13,7 @@ from cli.shared.common import entry_point, json_option, paragraph, put_json, say
 from cli.shared.completion import encoders, recipes
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
-from cli.shared.options import FILE, device_option, names, size
+from cli.shared.options import FILE, device_option, names, runs, size
 from cli.shared.plugins import named_plugins_option, tell_plugins, trust_option, use_copies
 from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
@@ -45,6 +45,7 @@ HEADINGS = {
     ),
     "Model": (
         "method",
+        "teachers",
         "network",
         "encoder",
         "width",
@@ -140,6 +141,12 @@ HEADINGS = {
     help="Divide disparity by the zoom, as released.",
 )
 @click.option("--method", type=Member(METHODS, late=True), help="How to learn.  [default: sl]")
+@click.option(
+    "--teachers",
+    type=runs,
+    metavar="TASK=RUN,…",
+    help="The runs that kd learns from, one for each task.",
+)
 @click.option("--network", type=Member(NETWORKS, late=True), help="[default: unet]")
 @click.option(
     "--encoder",

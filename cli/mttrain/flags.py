@@ -13,6 +13,7 @@ KEYS = {
     "filled_anyway": "filled_anyway", "tasks": "tasks", "keep_unlabelled": "keep_unlabelled",
     "method": "method.name", "network": "network.name", "width": "network.width",
     "encoder": "network.options.encoder",
+    "teachers": "method.options.teachers",
     "freeze_norm": "network.options.freeze_norm",
     "encoder_weights": "network.encoder_weights", "weighting": "weighting.name",
     "epochs": "epochs", "steps": "steps", "batch": "batch", "accumulate": "accumulate", "lr": "lr",

@@ -63,6 +63,20 @@ def shares(value: str) -> dict[str, float]:
     return found
 
 
+def runs(value: str) -> dict[str, str]:
+    """A type for an option: a run folder for each of some names, as `semantic=runs/a,depth=runs/b`.
+
+    A folder with a comma or an equals sign in its name is for --set.
+    """
+    pairs = [tuple(part.strip() for part in entry.split("=")) for entry in value.split(",")]
+    found = {pair[0]: pair[-1] for pair in pairs}
+    if len(found) < len(pairs) or any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise click.BadParameter(
+            f"should be a run for each task, such as semantic=runs/a,depth=runs/b; found {value!r}."
+        )
+    return found
+
+
 def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of regimes to a command."""
     for option in (

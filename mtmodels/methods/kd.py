@@ -26,8 +26,8 @@ class KDOptions(SupervisionOptions):
     """What distillation can be told."""
 
     teachers: Mapping[str, str]
-    """The run folder of a trained single-task network for every task:
-    {semantic: runs/semantic, depth: runs/depth}."""
+    """The run folder of a trained single-task network for every task, {semantic: runs/semantic,
+    depth: runs/depth}; as a flag --teachers semantic=runs/semantic,depth=runs/depth."""
     distillation_weights: float | Mapping[str, float] = 1.0
     """A factor on the distillation, one for all tasks or by task; released are 1 for semantic and
     depth and 2 for normals."""
@@ -71,7 +71,8 @@ class KD(Method):
         if missing:
             raise ValueError(
                 "`teachers` should have the run folder of a trained network for every task; found "
-                f"none for {', '.join(missing)}. Train one with --tasks {missing[0]} --method sl."
+                f"none for {', '.join(missing)}. Train one with --tasks {missing[0]} --method sl, and "
+                "name it in --teachers."
             )
         self.distillation = _factors(self.options.distillation_weights, names)
         widths = {"features": network.feature_channels, "decoded": network.decoded_channels}
@@ -104,7 +105,7 @@ class KD(Method):
                 raise UsageError(
                     f"the teacher of `{task}` should predict {task}; found a run of "
                     f"{', '.join(found)} in {self.options.teachers[task]}. Give another run in "
-                    "method.options.teachers."
+                    "--teachers."
                 )
             wanted, has = _maps(self.network), _maps(teacher)
             if wanted != has or self.network.stride % teacher.stride:

@@ -223,9 +223,9 @@ def _needs(
             f"--kind import --from {file} --name {config['regime']}`){rows}"
         )
     if teachers:
-        runs = ", ".join(f"{task}: RUN" for task in teachers)
+        runs = ",".join(f"{task}=RUN" for task in teachers)
         told = " and ".join(f"`{recipe}`" for recipe in teachers.values())
-        parts.append(f"the runs of {told}: `--set method.options.teachers='{{{runs}}}'`")
+        parts.append(f"the runs of {told}: `--teachers {runs}`")
     return "; ".join(parts)
 
 

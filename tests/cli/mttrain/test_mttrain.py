@@ -68,6 +68,7 @@ def test_every_flag_sets_a_key_that_there_is() -> None:
         "precision": "32", "workers": 1, "checkpoint_every": 5, "gradient_clip": 1.0,
         "select": "last", "cache": "memory", "views": 2, "device": "cpu",
         "size": (32, 64), "accumulate": 2,
+        "teachers": {"depth": "runs/depth"},
         "train_on": ("a",), "select_on": ("b",), "score_on": ("c",),
     }  # fmt: skip
     flags = {name: given.get(name, "x") for name in KEYS if name != "steps"}
@@ -204,6 +205,37 @@ def test_flags_of_a_method_go_with_it(store: Path, tmp_path: Path, capsys: Captu
     assert run(mttrain, [*small, *out, "--resume", "--dry-run"]) == 0
     assert run(mttrain, ["--with-ssl", *out, "--resume"]) == 2
     assert "should be resumed as it was begun" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_teachers_are_given_as_runs(store: Path, tmp_path: Path, capsys: Captured) -> None:
+    tasks = ("semantic", "depth")
+    layer = small_layer(store) | {"epochs": 1, "weighting": {"name": "equal"}}
+    del layer["method"]
+    for task in tasks:
+        alone = as_arguments(layer | {"tasks": [task]})
+        assert run(mttrain, [*alone, "--out", str(tmp_path / task)]) == 0
+    shared = [*as_arguments(layer), "--method", "kd"]
+    folders = {task: str(tmp_path / task) for task in tasks}
+    out = ["--out", str(tmp_path / "taught")]
+    flag = ["--teachers", ",".join(f"{task}={folder}" for task, folder in folders.items())]
+    assert run(mttrain, [*shared, *flag, *out]) == 0
+    manifest = json.loads((tmp_path / "taught" / "manifest.json").read_text())
+    assert {task: teacher["folder"] for task, teacher in manifest["runs"].items()} == folders
+    one_by_one = [f"method.options.teachers.{task}={folder}" for task, folder in folders.items()]
+    assignments = [part for one in one_by_one for part in ("--set", one)]
+    assert run(mttrain, [*shared, *assignments, *out, "--resume", "--dry-run"]) == 0  # the same
+    capsys.readouterr()
+    out = ["--out", str(tmp_path / "none")]
+    for wrong, words in (
+        ([], "`teachers` should be a mapping, each value text; found nothing. It is: The run"),
+        (["--teachers", "depth"], "should be a run for each task, such as semantic=runs/a,"),
+        (["--teachers", "depth=a,depth=b"], "should be a run for each task, such as semantic="),
+        (["--teachers", f"depth={folders['depth']}"], "found none for semantic. Train one with"),
+        (["--method", "sl", "--teachers", "depth=a"], "`--teachers` should go with one of the met"),
+    ):
+        assert run(mttrain, [*shared, *wrong, *out]) == 2
+        assert words in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "none").exists()
 
 
 class Blind(FakeSource):
