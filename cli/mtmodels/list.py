@@ -10,6 +10,7 @@ from cli.shared.common import json_option, put_json
 from cli.shared.completion import of_family
 from cli.shared.groups import Command, examples
 from cli.shared.plugins import plugin_option
+from cli.shared.tables import put_described
 from mtdata.errors import UnknownNameError
 from mtdata.registry import Registry
 
@@ -189,15 +190,13 @@ def _list_recipes(pattern: str | None, *, as_json: bool) -> None:
     if as_json:
         put_json({name: recipe.summary for name, recipe in found.items()})
         return
-    wide = max(map(len, found))
-    tables: dict[str, list[str]] = {}
+    tables: dict[str, dict[str, str]] = {}
     for name, recipe in found.items():
         same = "" if name == recipe.name else f" (as {recipe.name})"
-        tables.setdefault(table_of(name), []).append(f"{name:<{wide}}  {recipe.summary}{same}")
-    for number, (table, lines) in enumerate(tables.items()):
+        tables.setdefault(table_of(name), {})[name] = f"{recipe.summary}{same}"
+    for number, (table, described) in enumerate(tables.items()):
         click.echo("\n" * (number > 0) + table)
-        for line in lines:
-            click.echo(f"  {line}")
+        put_described(described, indent=2, wide=max(map(len, found)))
 
 
 def _metrics() -> dict[str, dict[str, Any]]:
@@ -242,8 +241,8 @@ def _timm(pattern: str, *, as_json: bool) -> None:
 
 
 def _published(pattern: str, *, as_json: bool) -> None:
-    """The rows of the papers that a pattern finds, a line each; of one row all that is known."""
-    from mtmodels.scoring.facts import size_text
+    """The rows of the papers that a pattern finds, by table; of one row all that is known."""
+    from cli.mtmodels.published_tables import put_rows
     from mtmodels.scoring.published import all_rows, matching
 
     rows = matching(pattern)
@@ -259,28 +258,7 @@ def _published(pattern: str, *, as_json: bool) -> None:
         click.echo(f"{rows[0].key}\n")
         click.echo(_yaml(known))
         return
-    for row in rows:
-        images = "" if row.images is None else f"{row.images} images of "
-        facts = [
-            row.dataset,
-            f"regime {row.regime}",
-            f"{images}{size_text(row.size)}",
-            f"protocol {row.protocol}",
-            *(f"{task} {how}" for task, how in row.origin.items()),
-            *([f"{row.epochs} epochs"] if row.epochs else []),
-            f"epoch: {row.selection or 'which is not stated'}",
-        ]
-        click.echo(f"{row.key}: {', '.join(facts)}")
-        scores = [
-            f"{task} {metric} {value:.{row.decimals[f'{task}.{metric}']}f}"
-            for task, metrics in row.scores.items()
-            for metric, value in metrics.items()
-        ]
-        delta = [] if row.delta is None else [f"delta {row.delta:g} %"]
-        click.echo(f"    {', '.join([*scores, *delta])}")
-        for what, text in (("marks", row.marks), ("note", row.note)):
-            if text:
-                click.echo(f"    {what}: {text}")
+    put_rows(rows)
 
 
 def _plain(value: Any) -> Any:
@@ -291,10 +269,12 @@ def _plain(value: Any) -> Any:
 
 
 def _print_all(known: Mapping[str, Mapping[str, Any]]) -> None:
-    wide = max(map(len, known))
-    for name, entry in known.items():
-        origin = f" ({entry['origin']})" if entry.get("origin") else ""
-        click.echo(f"{name:<{wide}}  {entry['summary']}{origin}")
+    put_described(
+        {
+            name: entry["summary"] + (f" ({entry['origin']})" if entry.get("origin") else "")
+            for name, entry in known.items()
+        }
+    )
 
 
 def _print_one(name: str, entry: Mapping[str, Any]) -> None:

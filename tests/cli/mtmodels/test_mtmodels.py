@@ -1,6 +1,8 @@
 """`mtmodels` as a user meets it."""
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,13 +38,29 @@ def test_lists_a_family_and_explains_each_member(family: str, capsys: Captured) 
     assert run(mtmodels, ["list", family]) == 0
     text = capsys.readouterr().out
     for name, summary in known.items():
-        assert name in text
+        assert (name.split("/", 2)[-1] if family == "published" else name) in text
         assert summary in text
         assert run(mtmodels, ["list", family, name]) == 0
         assert name in capsys.readouterr().out
         assert run(mtmodels, ["list", family, name, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert (found["rows"][0]["key"] if family == "published" else found["name"]) == name
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_list_fits_a_terminal_and_loses_nothing(
+    family: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(mtmodels, ["list", family]) == 0
+    whole = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(mtmodels, ["list", family]) == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= 80
+    rules = {"\u2500": ""}
+    narrow = " ".join(lines).translate(str.maketrans(rules)).split()
+    assert narrow == whole.translate(str.maketrans(rules)).split()
 
 
 def test_lists_encoders_of_timm_by_a_pattern(capsys: Captured) -> None:

@@ -162,6 +162,14 @@ def test_rows_say_what_they_are_of(row: Row) -> None:
 def test_what_is_known_beside_the_scores() -> None:
     star = published_row("xtasc-net/IV/MTAN")
     assert "twice: equal weights, and DWA" in star.marks
+    # What marks a row in one table and not, or otherwise, in the other of the same systems.
+    second, fourth = (
+        {row.name: row.marks for row in published(paper="xtasc-net", table=table)}
+        for table in ("II", "IV")
+    )
+    for name, marks in fourth.items():
+        same = marks.split(",")[0] == second[name].split(",")[0]
+        assert ("unclear" in marks) == (not same or "twice" in marks), name
     assert "test split" in published_row("mtpsl/2/one MTPSL").selection
     assert published_row("mt-unet/1/MTAN").selection == ""
     assert [published_row(f"mt-unet/{t}/MTAN").trained for t in (1, 2)] == [False, True]
