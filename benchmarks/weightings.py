@@ -3,7 +3,7 @@
 One step of `segnet` with three tasks and full labels, its forward pass left out; the figures are
 medians over rounds, all weightings in turn in each.
 
-    python -m benchmarks.weightings [--width 0.25] [--rounds 5] [--smoke]
+    python -m benchmarks.weightings [--width 0.25] [--rounds 5] [--weightings NAME ...] [--smoke]
 """
 
 import argparse
@@ -30,6 +30,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--rounds", type=int, default=5)
+    names = list(WEIGHTINGS)
+    parser.add_argument("--weightings", nargs="+", choices=names, default=names)
     parser.add_argument("--smoke", action="store_true", help="One round, tiny: does it run?")
     arguments = parser.parse_args()
     width, rounds = (0.0625, 1) if arguments.smoke else (arguments.width, arguments.rounds)
@@ -39,7 +41,7 @@ def main() -> None:
     first = NETWORKS["segnet"](tasks, width=width)
     image = torch.rand(4, 3, *size)
     members: dict[str, tuple[Network, Weighting]] = {}
-    for name in WEIGHTINGS:
+    for name in dict.fromkeys(["equal", *arguments.weightings]):
         for options in _variants(name, [t.name for t in tasks]):
             label = f"{name}, {options['gradients']}" if "gradients" in options else name
             try:

@@ -151,3 +151,13 @@ def test_networks(tmp_path: Path) -> None:
     for name in names:
         figures(found, f"| `{name}` | # | # | # | # |")
     assert plot.stat().st_size > 5000
+
+
+def test_weightings() -> None:
+    found = run("weightings", "--weightings", "adamt", "pcgrad")
+    assert figures(found, "| `equal` | # | # |")[1] == 1
+    # Back once for each of three tasks, and adamt as an aggregator once for what only one reaches.
+    assert [figures(found, f"| `{name}` | # | # |")[0] for name in ("adamt", "pcgrad, last")] == [
+        4,
+        4,
+    ]

@@ -71,8 +71,8 @@ class KD(Method):
         if missing:
             raise ValueError(
                 "`teachers` should have the run folder of a trained network for every task; found "
-                f"none for {', '.join(missing)}. Train one with --tasks {missing[0]} --method sl, and "
-                "name it in --teachers."
+                f"none for {', '.join(missing)}. Train one with --tasks {missing[0]} --method sl, "
+                "and name it in --teachers."
             )
         self.distillation = _factors(self.options.distillation_weights, names)
         widths = {"features": network.feature_channels, "decoded": network.decoded_channels}

@@ -26,6 +26,7 @@ NETWORKS: "Registry[type[Network]]" = Registry(
         "adamt-net": "mtmodels.networks.adamt_net:AdaMTNet",
         "resnet18-mtan": "mtmodels.networks.resnet_mtan:ResNet18MTAN",
         "deeplab": "mtmodels.networks.deeplab:DeepLab",
+        "deeplab-multi-scale": "mtmodels.networks.deeplab:DeepLabMultiScale",
         "deeplab-resnet18": "mtmodels.networks.deeplab:DeepLabResNet18",
     },
 )

@@ -92,7 +92,11 @@ def test_each_shell_gets_its_script(name: str, shell: str) -> None:
     [
         ("mtdata", "mtdata build --dataset ro", "plain,rooms"),
         ("mttrain", "mttrain --method xt", "plain,xtc"),
-        ("mtmodels", "mtmodels list networks deep", "plain,deeplab\nplain,deeplab-resnet18"),
+        (
+            "mtmodels",
+            "mtmodels list networks deep",
+            "plain,deeplab\nplain,deeplab-multi-scale\nplain,deeplab-resnet18",
+        ),
     ],
 )
 def test_completion_imports_nothing_heavy(name: str, words: str, expected: str) -> None:

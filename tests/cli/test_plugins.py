@@ -358,7 +358,7 @@ def test_help_and_the_shell_know_its_names(tmp_path: Path) -> None:
     words = {"COMP_WORDS": "mttrain --plugin none.py --network deep", "COMP_CWORD": "4"}
     asked = words | {"_MTTRAIN_COMPLETE": "bash_complete"}
     found = CliRunner().invoke(mttrain, [], prog_name="mttrain", env=asked)
-    assert found.output == "plain,deeplab\nplain,deeplab-resnet18\n"
+    assert found.output == "plain,deeplab\nplain,deeplab-multi-scale\nplain,deeplab-resnet18\n"
 
 
 def test_a_data_set_of_ones_own(

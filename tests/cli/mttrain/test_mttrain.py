@@ -154,7 +154,8 @@ def test_a_plan_writes_nothing(
         (
             ["--encoder", "resnet34"],
             2,
-            "`--encoder` should go with one of the networks deeplab, unet; found `unet-resnet18`",
+            "`--encoder` should go with one of the networks deeplab, deeplab-multi-scale, "
+            "unet; found `unet-resnet18`",
         ),
         (
             ["--set", "network.name=unet", "--encoder", "resnet81"],

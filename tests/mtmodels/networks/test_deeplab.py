@@ -5,7 +5,7 @@ import torch
 import torchvision.models
 from torch import nn
 
-from mtmodels.networks.deeplab import DeepLabResNet18
+from mtmodels.networks.deeplab import DeepLabMultiScale, DeepLabResNet18
 from mtmodels.networks.encoders.resnet import ResNet18, ResNet50
 from tests.batches import PAIR, SIX, generator
 
@@ -68,6 +68,47 @@ def test_head_is_that_of_deeplab() -> None:
 def test_features_keep_an_eighth_of_the_size() -> None:
     network = DeepLabResNet18(SIX, width=0.125)
     assert network(torch.rand(2, 3, 40, 72)).features.shape == (2, 64, 5, 9)
+
+
+def test_maps_of_all_stages_are_joined_at_an_eighth_of_the_size() -> None:
+    network = DeepLabMultiScale(PAIR, width=0.25).double().eval()
+    image = torch.rand(2, 3, 64, 96, dtype=torch.float64, generator=generator(0))
+    with torch.no_grad():
+        _, quarter, eighth, *small = network.encoder(image)
+        assert [x.shape[2] for x in small] == [4, 2]  # of 64: not dilated
+        halved = (quarter[..., ::2, :] + quarter[..., 1::2, :]) / 2
+        halved = (halved[..., ::2] + halved[..., 1::2]) / 2
+        read = [halved, eighth, *(grown(x, (8, 12)) for x in small)]
+        layer = network.join
+        assert isinstance(layer, nn.Conv2d)
+        expected = layer(torch.cat(read, dim=1))
+        found = network(image).features
+    assert found.shape == (2, 128, 8, 12)
+    assert torch.allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def grown(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Bilinear interpolation of pixel areas, value by value."""
+    rows, columns = (between(old, new) for old, new in zip(x.shape[-2:], size, strict=True))
+    return torch.einsum("yi,bcij,xj->bcyx", rows, x, columns)
+
+
+def between(old: int, new: int) -> torch.Tensor:
+    """How much of each old pixel a new one is, [new, old]."""
+    shares = torch.zeros(new, old, dtype=torch.float64)
+    for i in range(new):
+        at = max((i + 0.5) * old / new - 0.5, 0.0)
+        low = int(at)
+        shares[i, low] += 1 - (at - low)
+        shares[i, min(low + 1, old - 1)] += at - low
+    return shares
+
+
+def test_parameters_of_all_stages() -> None:
+    with torch.device("meta"):
+        one, all_ = DeepLabResNet18(PAIR), DeepLabMultiScale(PAIR)
+    more = sum(p.numel() for p in all_.parameters()) - sum(p.numel() for p in one.parameters())
+    assert more == (64 + 128 + 256 + 512) * 512 * 9 + 512
 
 
 def test_refuses_to_train_on_one_image() -> None:
