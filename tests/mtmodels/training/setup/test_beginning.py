@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from mtdata import SOURCES, Sample
+from mtdata import Sample
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
+from mtdata.sources.rooms.source import Rooms
 from mtmodels.kinds import kind_model
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.encoders.weights import PACKAGED, has_package
@@ -86,7 +87,7 @@ def test_own_images_begin_with_an_encoder_that_knows_imagenet(
     made = asked(store, tmp_path / "run")
     assert made.config.network.label == f"unet-{PACKAGED}"
     assert made.config.network.encoder_weights == "package"
-    assert made.config.network.options["mean"][0] == pytest.approx(127 / 255)
+    assert made.config.network.options["mean"] == pytest.approx([127 / 255] * 3)
     assert [note for note in made.notes if f"`unet-{PACKAGED}`" in note and "--network" in note]
     # Who names a network, or how wide it is, gets that one; who has no weights, none.
     for network in ({"name": "unet"}, {"width": 0.25}):
@@ -99,7 +100,7 @@ def test_own_images_begin_with_an_encoder_that_knows_imagenet(
 
 
 def test_images_of_a_data_set_begin_as_its_papers_do(tmp_path: Path) -> None:
-    build(SOURCES["rooms"](images=(8, 2)), tmp_path / "rooms.h5", size=(32, 64), regimes=[])
+    build(Rooms(images=(8, 2)), tmp_path / "rooms.h5", size=(32, 64), regimes=[])
     assert asked(tmp_path / "rooms.h5", tmp_path / "run").config.network.encoder_weights is None
 
 
