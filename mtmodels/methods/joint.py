@@ -10,9 +10,25 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
-from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, learning
+from mtmodels.methods.base import (
+    Finding,
+    Method,
+    ParameterGroup,
+    Probe,
+    ScheduleName,
+    learning,
+)
 from mtmodels.methods.parts.crop_consistency import CropDistance, crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
+from mtmodels.methods.parts.helpful_pairs import (
+    HelpfulPairOptions,
+    HelpfulPairs,
+    cosine,
+    gradient,
+    label_gradient,
+    left_as_it_is,
+    shared_by_tasks,
+)
 from mtmodels.methods.parts.joint_space import JointSpace
 from mtmodels.methods.parts.pairs import (
     Pair,
@@ -29,7 +45,9 @@ from mtmodels.networks.base import Network, Output
 from mtmodels.options import Weight
 
 
-class JointOptions(SupervisionOptions, FurtherViewOptions, PairOptions, WithGeometryOptions):
+class JointOptions(
+    SupervisionOptions, FurtherViewOptions, PairOptions, HelpfulPairOptions, WithGeometryOptions
+):
     """How pairs of tasks meet in joint spaces."""
 
     consistency_weight: Weight = 2.0
@@ -99,6 +117,18 @@ class JointMethod(Method):
             soft=chosen.soft,
             checkpointing=chosen.checkpoint_mapping,
         )
+        self.needs_shared = chosen.helpful_pairs
+        self.helpful = self._helpful()
+
+    def _helpful(self) -> HelpfulPairs | None:
+        if not self.options.helpful_pairs:
+            return None
+        if self.options.detach_predictions:
+            raise ValueError(
+                "`helpful_pairs` should go without `detach_predictions`, with which no pair has a "
+                "gradient on the network; found both. Leave one of them out."
+            )
+        return HelpfulPairs(self.supervision.names, self.options)
 
     @abstractmethod
     def compare(
@@ -165,8 +195,47 @@ class JointMethod(Method):
         inside = cells_inside(batch, maps)
         return None if inside is None else inside[[pair.image for pair in pairs]]
 
+    def probe(self) -> Probe | None:
+        """Asks held-out labels which pairs help, where that is wanted."""
+        if self.helpful is None:
+            return None
+        return Probe(self.options.helpful_every, self.options.helpful_batches, self.look)
+
+    def look(
+        self, views: Views, held: Sequence[Batch], *, progress: float, rng: torch.Generator
+    ) -> Finding | None:
+        """Compare the gradient of each pair of a batch with that of held-out labels.
+
+        Args:
+            views: Those of the step that comes.
+            held: Batches of held-out images, as they are.
+            progress: How far the training is.
+            rng: The only source of randomness.
+        """
+        assert self.helpful is not None  # `probe` asks
+        pairs, shared = self.allowed(views), shared_by_tasks(self.network)
+        if not pairs:
+            return None
+        with left_as_it_is(self):
+            labels = label_gradient(self.network, self.supervision, held)
+            if labels is None:
+                return None
+            values = self.compare(pairs, views, views.predict(self.network)[-1], rng)
+            values = values * self._weights(pairs, values)
+            ends = [(pair.source, pair.target) for pair in pairs]
+            found = {}
+            for one in dict.fromkeys(ends):
+                total = values[[other == one for other in ends]].sum()
+                found[one] = cosine(gradient(total, shared, again=True), labels)
+        return self.helpful.take(found)
+
     def present(self, views: Views) -> list[Pair]:
-        """The pairs that have a term: those that the labels of the last view allow.
+        """The pairs that have a term: those that are allowed, but for those that rest."""
+        pairs = self.allowed(views)
+        return pairs if self.helpful is None else self.helpful.kept(pairs)
+
+    def allowed(self, views: Views) -> list[Pair]:
+        """The pairs that the labels of the last view allow.
 
         None in a batch of fewer images than the member compares with each other.
         """
