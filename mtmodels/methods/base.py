@@ -91,17 +91,17 @@ class Finding:
 
 
 Look = Callable[..., Finding | None]
-"""`(views, held, *, progress, rng) -> Finding`; None where there was nothing to ask."""
+"""`(parts, held, *, progress, rng) -> Finding`; None where there was nothing to ask."""
 
 
 @dataclass(frozen=True)
 class Probe:
     """What a method asks of held-out images, along the training.
 
-    Before every `every`-th step it sees the views of that step and some batches of the images that
-    `--holdout` keeps away from training, with the labels that the regime shows of them. It does not
-    learn from them: what it finds decides what it goes on to learn from. What it remembers belongs
-    into buffers, so that a run resumes.
+    Before every `every`-th step it sees the views of that step, in the parts that it is computed
+    in, and some batches of the images that `--holdout` keeps away from training, with the labels
+    that the regime shows of them. It does not learn from them: what it finds decides what it goes
+    on to learn from. What it remembers belongs into buffers, so that a run resumes.
 
     Args:
         every: Steps from one look to the next.

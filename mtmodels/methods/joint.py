@@ -1,7 +1,7 @@
 """What `mtpsl`, `contrastive` and `discriminator` share: pairs of tasks in joint spaces."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +21,7 @@ from mtmodels.methods.base import (
 from mtmodels.methods.parts.crop_consistency import CropDistance, crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.helpful_pairs import (
+    Ends,
     HelpfulPairOptions,
     HelpfulPairs,
     cosine,
@@ -202,32 +203,42 @@ class JointMethod(Method):
         return Probe(self.options.helpful_every, self.options.helpful_batches, self.look)
 
     def look(
-        self, views: Views, held: Sequence[Batch], *, progress: float, rng: torch.Generator
+        self,
+        parts: Iterable[Views],
+        held: Sequence[Batch],
+        *,
+        progress: float,
+        rng: torch.Generator,
     ) -> Finding | None:
-        """Compare the gradient of each pair of a batch with that of held-out labels.
+        """Compare the gradient of each pair with that of held-out labels.
 
         Args:
-            views: Those of the step that comes.
+            parts: The views of the step that comes, in the parts that it is computed in.
             held: Batches of held-out images, as they are.
             progress: How far the training is.
             rng: The only source of randomness.
         """
         assert self.helpful is not None  # `probe` asks
-        pairs, shared = self.allowed(views), shared_by_tasks(self.network)
-        if not pairs:
-            return None
+        shared, found = shared_by_tasks(self.network), dict[Ends, Tensor]()
         with left_as_it_is(self):
             labels = label_gradient(self.network, self.supervision, held)
-            if labels is None:
-                return None
-            values = self.compare(pairs, views, views.predict(self.network)[-1], rng)
-            values = values * self._weights(pairs, values)
-            ends = [(pair.source, pair.target) for pair in pairs]
-            found = {}
-            for one in dict.fromkeys(ends):
-                total = values[[other == one for other in ends]].sum()
-                found[one] = cosine(gradient(total, shared, again=True), labels)
-        return self.helpful.take(found)
+            for views in () if labels is None else parts:
+                for ends, total in self._totals(views, rng).items():
+                    own = gradient(total, shared, again=True)
+                    found[ends] = found[ends] + own if ends in found else own
+        if labels is None or not found:
+            return None
+        return self.helpful.take({ends: cosine(own, labels) for ends, own in found.items()})
+
+    def _totals(self, views: Views, rng: torch.Generator) -> dict[Ends, Float[Tensor, ""]]:
+        """The sum of each pair that the labels allow over the images that have it."""
+        pairs = self.allowed(views)
+        if not pairs:
+            return {}
+        values = self.compare(pairs, views, views.predict(self.network)[-1], rng)
+        values = values * self._weights(pairs, values)
+        ends = [(pair.source, pair.target) for pair in pairs]
+        return {one: values[[other == one for other in ends]].sum() for one in dict.fromkeys(ends)}
 
     def present(self, views: Views) -> list[Pair]:
         """The pairs that have a term: those that are allowed, but for those that rest."""

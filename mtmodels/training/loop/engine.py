@@ -131,7 +131,7 @@ class Engine:
         """Let the method ask the held-out images, where it wants to and it is time before a step.
 
         Args:
-            batches: Those of the step; the first of them is asked about.
+            batches: Those of the step, one or several parts.
             position: Where the step is.
 
         Raises:
@@ -140,15 +140,17 @@ class Engine:
         if self.probe is None or self.held is None or not is_due(position.step, self.probe.every):
             return None
         drawn = self.held.draw(position.step // self.probe.every, self.probe.batches)
-        first, *held = (self._here(batch) for batch in (batches[0], *drawn))
-        views = self.views(first, position.epoch)
+        held = [self._here(batch) for batch in drawn]
+        # One after the other, as in the step: that is what parts are for.
+        parts = (self.views(self._here(batch), position.epoch) for batch in batches)
         # Gradients of fp16 would need the scale that the optimiser takes off.
         precise = nullcontext() if self.config.precision == "16" else self.fabric.autocast()
         with precise:
-            found = self.probe.look(views, held, progress=position.progress, rng=self.rng)
+            found = self.probe.look(parts, held, progress=position.progress, rng=self.rng)
+        keys = tuple(key for batch in batches for key in batch.keys)
         for name, cosine in found.cosine.items() if found else ():
             if not math.isfinite(cosine):
-                raise DivergedError(position.step, f"gradient of {name}", first.keys)
+                raise DivergedError(position.step, f"gradient of {name}", keys)
         return found
 
     def _here(self, batch: Batch) -> Batch:

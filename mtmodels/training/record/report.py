@@ -129,8 +129,8 @@ def look_table(looks: Sequence[Mapping[str, Any]]) -> str:
         "<h2>Pairs of tasks that help</h2><p>The agreement is the cosine between the gradient of "
         "the consistency of a pair and that of held-out labels, a running mean; below "
         f"{looks[-1]['threshold']:g} a pair rests until the next look.</p>"
-        "<table><tr><th>pair</th><th>agreement</th><th>kept after looks</th><th>at the end</th></tr>"
-        f"{''.join(rows)}</table>"
+        "<table><tr><th>pair</th><th>agreement</th><th>kept after looks</th><th>at the end</th>"
+        f"</tr>{''.join(rows)}</table>"
     )
 
 

@@ -20,7 +20,11 @@ from tests.mtmodels.methods.test_mtpsl import _label, _map, _prediction, batch, 
 
 THREE = SIX[:3]
 JOINT = ["mtpsl", "contrastive", "discriminator"]
-HELD = ({"semantic": [0, 2], "depth": [1]}, {}, {"normals": [0, 1, 2, 3]})
+HELD: tuple[dict[str, list[int]], ...] = (
+    {"semantic": [0, 2], "depth": [1]},
+    {},
+    {"normals": [0, 1, 2, 3]},
+)
 """Which held-out images show what; those of the second batch show nothing."""
 Gradient = dict[str, Tensor]
 
@@ -47,7 +51,7 @@ def between(a: Gradient, b: Gradient) -> float:
     """The cosine of two gradients, a parameter at a time."""
     dot = sum((a[name] * b[name]).sum().item() for name in a)
     one, other = (sum(x.square().sum().item() for x in of.values()) ** 0.5 for of in (a, b))
-    return dot / (one * other)
+    return float(dot / (one * other))
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
@@ -57,7 +61,7 @@ def distance(a: Tensor, b: Tensor) -> Tensor:
 def test_cosines_equal_those_of_gradients_one_by_one() -> None:
     method, of = make(helpful_pairs=True, soft=True), views()
     held = [batch(rows) for rows in HELD]
-    found = method.look(of, held, progress=0.5, rng=generator(0))
+    found = method.look([of], held, progress=0.5, rng=generator(0))
     assert found is not None
 
     other = make(helpful_pairs=True, soft=True)
@@ -77,11 +81,8 @@ def test_cosines_equal_those_of_gradients_one_by_one() -> None:
             shown = [n for n in of.last.rows if image in of.last.rows[n].tolist()]
             if t not in shown or s in shown:
                 continue
-            said = outputs.predictions[s][-images:][image : image + 1]
-            if s == "semantic":
-                said = said.softmax(1)
-            else:
-                said = _prediction(outputs, s, image, images)
+            soft = outputs.predictions[s][-images:][image : image + 1].softmax(1)
+            said = soft if s == "semantic" else _prediction(outputs, s, image, images)
             a = _map(other, s, t, said, s, is_label=False)
             b = _map(other, s, t, _label(of.last, t, image), t, is_label=True)
             f = features[image : image + 1]
@@ -92,6 +93,24 @@ def test_cosines_equal_those_of_gradients_one_by_one() -> None:
     assert found.cosine == pytest.approx(expected, rel=1e-6)
     assert found.agreement == pytest.approx(expected, rel=1e-5)
     assert {name: value >= 0 for name, value in expected.items()} == found.kept
+
+
+def test_parts_of_a_step_are_asked_together() -> None:
+    """A part without a pair does not count, and one that comes twice points as it does once."""
+    held, once = [batch(HELD[0])], [views()]
+    asked = {}
+    for name, parts in {"once": once, "twice": [views({}), *once, *once]}.items():
+        method = make(helpful_pairs=True, soft=True)
+        found = method.look(parts, held, progress=0.5, rng=generator(0))
+        assert found is not None
+        asked[name] = found.cosine
+    assert asked["twice"] == pytest.approx(asked["once"], rel=1e-9)
+    other = views({"semantic": [2], "depth": [0, 1], "normals": [3]})
+    method = make(helpful_pairs=True, soft=True)
+    found = method.look([*once, other], held, progress=0.5, rng=generator(0))
+    assert found is not None
+    assert found.cosine.keys() >= asked["once"].keys()
+    assert found.cosine != pytest.approx(asked["once"], rel=1e-3)
 
 
 def test_cosines_of_gradients_that_are_small_or_none() -> None:
@@ -119,14 +138,12 @@ def test_a_running_mean_decides_and_a_pair_may_come_back() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"checkpoint_mapping": True}], ids=str)
 @pytest.mark.parametrize("name", JOINT)
-def test_a_look_changes_nothing_but_what_is_remembered(
-    name: str, options: dict[str, Any]
-) -> None:
+def test_a_look_changes_nothing_but_what_is_remembered(name: str, options: dict[str, Any]) -> None:
     method, rows = helpful(name, **options), {"semantic": [0, 1], "depth": [2], "normals": [3]}
     of = Views(random_batch(THREE, 4, (64, 64), rows=rows))
     held = [random_batch(THREE, 4, (64, 64), rows=rows, seed=1)]
     before = copy.deepcopy(method.state_dict())
-    found = method.look(of, held, progress=0.5, rng=generator(0))
+    found = method.look([of], held, progress=0.5, rng=generator(0))
     assert found is not None
     assert len(found.cosine) == 6
     assert any(found.cosine.values())
@@ -162,7 +179,7 @@ def test_a_look_with_nothing_to_ask_says_nothing(
     method = helpful("mtpsl")
     of = Views(random_batch(THREE, 2, (64, 64), rows=shown))
     asked: list[Batch] = [random_batch(THREE, 2, (64, 64), rows=held)]
-    assert method.look(of, asked, progress=0.0, rng=generator(0)) is None
+    assert method.look([of], asked, progress=0.0, rng=generator(0)) is None
 
 
 @pytest.mark.parametrize("name", JOINT)

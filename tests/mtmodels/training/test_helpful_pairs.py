@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from mtdata.building.build import build
-from mtdata.building.regimes import RegimeSpec
 from mtdata.errors import UsageError
 from mtdata.store import open_store
 from mtmodels.training.loop.validation import HeldOut
@@ -16,18 +14,19 @@ from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.run import plan, prepare, train
 from mtmodels.training.setup.data import open_data
-from tests.fakes import FakeSource
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.loop.test_trainer import spoil_hidden_labels
 from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed, Said
+from tests.small_run import small_store
+from tests.store_files import editing
 
 Changes = dict[str, Any]
 
 
 def mtpsl(**options: Any) -> Changes:
-    """Nine steps of three images; held-out images are asked before the third, fifth, seventh, …"""
+    """Nine steps of three images; held-out images are asked before every other of them."""
     chosen = {
         "mapping": "segnet", "mapping_width": 0.0625, "helpful_pairs": True, "helpful_every": 2,
         "helpful_batches": 1, **options,
@@ -80,10 +79,8 @@ def test_a_pair_that_rests_is_left_out_until_the_next_look(run: Train, tmp_path:
     assert seen
 
 
-@pytest.mark.parametrize(("step", "every"), [(1, 1), (2, 2), (3, 1), (5, 2), (8, 1)])
-def test_killed_and_resumed(
-    run: Train, asked: Path, tmp_path: Path, step: int, every: int
-) -> None:
+@pytest.mark.parametrize(("step", "every"), [(2, 2), (3, 1), (5, 2)])
+def test_killed_and_resumed(run: Train, asked: Path, tmp_path: Path, step: int, every: int) -> None:
     with pytest.raises(Killed):
         run(tmp_path / "run", watcher=KillIn("", step), checkpoint_every=every, **mtpsl())
     run(tmp_path / "run", mode="resume", checkpoint_every=every, **mtpsl())
@@ -101,9 +98,7 @@ def test_parts_of_a_step_and_a_cache_are_asked_as_well(
         assert_same_run(tmp_path / "run", asked)
 
 
-def test_hidden_labels_have_no_say(
-    run: Train, asked: Path, store: Path, tmp_path: Path
-) -> None:
+def test_hidden_labels_have_no_say(run: Train, asked: Path, store: Path, tmp_path: Path) -> None:
     copy = tmp_path / "garbage.h5"
     shutil.copy(store, copy)
     assert spoil_hidden_labels(copy) > 20
@@ -138,7 +133,10 @@ def test_a_plan_counts_the_looks(layer: Changes) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"holdout": 0.0}, r"kept away from training.*found none\. Keep some away \(--holdout 0\.1"),
+        (
+            {"holdout": 0.0},
+            r"kept away from training.*found none\. Keep some away \(--holdout 0\.1",
+        ),
         ({"epochs": 1, "batch": 6}, r"asked once at least; found 1 steps in all, and 2"),
     ],
     ids=["no hold-out", "too short"],
@@ -153,9 +151,10 @@ def test_what_cannot_be_asked_is_refused(
 
 def test_a_split_to_select_on_is_not_asked(run: Train, tmp_path: Path) -> None:
     """It shows all of its labels; a part of the training images does not."""
-    path = tmp_path / "val.h5"
-    source = FakeSource(images=(14, 3), missing=0, val=3)
-    build(source, path, size=(32, 64), regimes=[RegimeSpec("one")])
+    path = small_store(tmp_path)
+    with editing(path) as file:
+        file.move("test", "val")
+        file["val"].attrs["role"] = "val"
     with pytest.raises(UsageError, match=r"of role val, with labels that no regime hides"):
         run(tmp_path / "run", data=str(path), **{**mtpsl(), "holdout": 0.0})
     run(tmp_path / "run", data=str(path), select="holdout", **mtpsl())
