@@ -153,7 +153,7 @@ def test_a_plan_writes_nothing(
         (["--with-ssl"], 2, "`--with-ssl` should go with"),
         (["--helpful-pairs"], 2, "should go with one of the methods contrastive, discriminator,"),
         (
-            ["--set", "method={name: mtpsl}", "--holdout", "0", "--helpful-pairs"],
+            ["--set", "method={name: mtpsl}", "--set", "holdout=0", "--helpful-pairs"],
             2,
             "Keep some away (--holdout 0.1)",
         ),
