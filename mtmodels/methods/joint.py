@@ -223,14 +223,14 @@ class JointMethod(Method):
         with left_as_it_is(self):
             labels = label_gradient(self.network, self.supervision, held)
             for views in () if labels is None else parts:
-                for ends, total in self._totals(views, rng).items():
+                for ends, total in self.totals(views, rng).items():
                     own = gradient(total, shared, again=True)
                     found[ends] = found[ends] + own if ends in found else own
         if labels is None or not found:
             return None
         return self.helpful.take({ends: cosine(own, labels) for ends, own in found.items()})
 
-    def _totals(self, views: Views, rng: torch.Generator) -> dict[Ends, Float[Tensor, ""]]:
+    def totals(self, views: Views, rng: torch.Generator) -> dict[Ends, Float[Tensor, ""]]:
         """The sum of each pair that the labels allow over the images that have it."""
         pairs = self.allowed(views)
         if not pairs:
