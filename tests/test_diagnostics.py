@@ -14,17 +14,25 @@ import torch
 
 from benchmarks import collapse, gradients
 from benchmarks.collapse import Retrieval, chance, retrieve
-from benchmarks.gradients import OTHERS, SAME, SHARED, batches, interval, measure
+from benchmarks.gradients import OTHERS, SAME, SHARED, Comparison, batches, interval, measure
 from mtdata import SOURCES
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
 from mtdata.errors import UsageError
+from mtdata.reading.geometry import Crop
+from mtmodels.methods.base import Method
+from mtmodels.methods.mtpsl import MTPSL
+from mtmodels.methods.ssl import SSL
+from mtmodels.networks import NETWORKS
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.data import open_data
 from mtmodels.training.setup.loading import open_run
+from tests.batches import SIX, random_batch
+from tests.mtmodels.methods.looks import second_view
 from tests.small_run import small_layer
 
+THREE = SIX[:3]
 TASKS = ["semantic", "depth", "normals"]
 METHODS: dict[str, dict[str, Any]] = {
     "mtpsl": {"mapping": "segnet", "mapping_width": 0.0625, "with_ssl": True},
@@ -133,6 +141,32 @@ def test_a_term_that_is_the_loss_of_the_hidden_labels_agrees_fully(
     for part in (SHARED, *(f"head of {task}" for task in TASKS)):
         assert found[part, "for"] == pytest.approx(1)
         assert found[part, "against"] == pytest.approx(-1)
+
+
+def test_a_weight_changes_the_share_and_no_cosine() -> None:
+    torch.manual_seed(0)
+    network = NETWORKS["unet-resnet18"](THREE, width=0.125)
+    images = {"semantic": [0], "depth": [1], "normals": []}, {"semantic": [1], "depth": [0]}
+    shown, hidden = (
+        second_view(random_batch(THREE, 2, (64, 64), rows=rows), THREE, [[Crop(1.2, 0.3, 0.3)] * 2])
+        for rows in images
+    )
+
+    def compare(method: Method) -> dict[tuple[str, str], tuple[float, float]]:
+        comparison = Comparison(method)
+        assert comparison.add(shown, hidden, torch.Generator().manual_seed(0))
+        rows = comparison.rows()
+        return {(r.part, r.term): (r.cosine, r.share) for r in rows if r.term != SAME}
+
+    plain, double = (compare(SSL(network, ssl_weight=weight)) for weight in (1.0, 2.0))
+    assert {term for _, term in plain} == {f"{task}/crops" for task in TASKS}
+    # What a batch neither shows nor hides has no gradient to be compared with at its head.
+    assert ("head of normals", "normals/crops") not in plain
+    for at, (agreement, share) in plain.items():
+        assert double[at] == pytest.approx((agreement, 2 * share), rel=1e-3, abs=1e-5)
+    # No gradient has no direction.
+    silent = MTPSL(network, mapping="segnet", mapping_width=0.0625, detach_predictions=True)
+    assert not compare(silent)
 
 
 def test_intervals_are_those_of_student() -> None:

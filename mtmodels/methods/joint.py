@@ -163,11 +163,7 @@ class JointMethod(Method):
         pairs = self.present(views)
         terms = Terms()
         if pairs:
-            output = outputs[-1]
-            if chosen.detach_predictions:
-                predictions = {name: p.detach() for name, p in output.predictions.items()}
-                output = replace(output, predictions=predictions)
-            values = self.compare(pairs, views, output, rng)
+            values = self.compare(pairs, views, self._mapped(outputs[-1]), rng)
             total = (values * self._weights(pairs, values)).sum() / len(views.last)
             weighted = chosen.consistency_weight * factor * total
             terms = Terms(auxiliary={"consistency": weighted}, parts=pair_means(pairs, values))
@@ -235,7 +231,8 @@ class JointMethod(Method):
         pairs = self.allowed(views)
         if not pairs:
             return {}
-        values = self.compare(pairs, views, views.predict(self.network)[-1], rng)
+        output = self._mapped(views.predict(self.network)[-1])
+        values = self.compare(pairs, views, output, rng)
         values = values * self._weights(pairs, values)
         ends = [(pair.source, pair.target) for pair in pairs]
         return {one: values[[other == one for other in ends]].sum() for one in dict.fromkeys(ends)}
@@ -273,6 +270,13 @@ class JointMethod(Method):
         if film:
             groups.append(ParameterGroup(film, chosen.film_rate, chosen.film_schedule, clip=clip))
         return groups
+
+    def _mapped(self, output: Output) -> Output:
+        """What the mapping reads: predictions without gradients, where they are not to learn."""
+        if not self.options.detach_predictions:
+            return output
+        predictions = {name: p.detach() for name, p in output.predictions.items()}
+        return replace(output, predictions=predictions)
 
     def _weights(self, pairs: Sequence[Pair], like: Tensor) -> Float[Tensor, " p"]:
         """1 as released; 1/|U_n| as equation 4 is printed where `normalise` is "paper"."""
