@@ -221,8 +221,8 @@ class Trainer:
 def told(found: Finding) -> str:
     """What a look found, in one line."""
     resting = [name for name, kept in found.kept.items() if not kept]
-    line = f"{len(found.kept) - len(resting)} of {len(found.kept)} pairs agree with held-out labels"
+    line = f"{len(found.kept) - len(resting)} of {len(found.kept)} pairs go on"
     if not resting:
         return f"{line}."
     each = ", ".join(f"{name} ({found.agreement[name]:+.3f})" for name in resting)
-    return f"{line}; until the next look these rest: {each}."
+    return f"{line}; these disagree with held-out labels and rest until the next look: {each}."

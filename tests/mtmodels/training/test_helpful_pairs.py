@@ -57,7 +57,7 @@ def test_each_look_is_written_down_and_told(
     lines = [text for text in said.said if text.startswith("After step")]
     assert len(lines) == 4
     last = rows[-1]["kept"]
-    assert lines[-1].startswith(f"After step 8: {sum(last.values())} of {len(last)} pairs agree")
+    assert lines[-1].startswith(f"After step 8: {sum(last.values())} of {len(last)} pairs go on")
     assert all((name in lines[-1]) is not kept for name, kept in last.items())
     assert any("are asked every 2 steps" in text for text in said.said)
     page = RunFolder(tmp_path / "run").report.read_text()
