@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from mtdata.plugins import load_plugin
     from mtmodels.kinds import kind_model
     from mtmodels.methods import METHODS
-    from mtmodels.methods.base import Method, ParameterGroup, Stage
+    from mtmodels.methods.base import Finding, Method, ParameterGroup, Probe, Stage
     from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
     from mtmodels.methods.terms import Terms
     from mtmodels.methods.views import View, Views
@@ -30,7 +30,7 @@ _HOME = {
         "mtdata.plugins": ("load_plugin",),
         "mtmodels.kinds": ("kind_model",),
         "mtmodels.methods": ("METHODS",),
-        "mtmodels.methods.base": ("Method", "ParameterGroup", "Stage"),
+        "mtmodels.methods.base": ("Finding", "Method", "ParameterGroup", "Probe", "Stage"),
         "mtmodels.methods.parts.supervision": ("Supervision", "SupervisionOptions"),
         "mtmodels.methods.terms": ("Terms",),
         "mtmodels.methods.views": ("View", "Views"),
@@ -65,6 +65,7 @@ __all__ = [
     "Encoder",
     "EncoderOptions",
     "Factor",
+    "Finding",
     "Method",
     "Metric",
     "Network",
@@ -74,6 +75,7 @@ __all__ = [
     "ParameterGroup",
     "Positive",
     "Predictor",
+    "Probe",
     "Share",
     "Stage",
     "Supervision",

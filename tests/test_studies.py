@@ -6,28 +6,19 @@ import statistics
 from pathlib import Path
 
 import pytest
-import torch
 
-from benchmarks import deltas, gradients, study_labels, study_mtpsl, study_systems
+from benchmarks import deltas, study_labels, study_mtpsl, study_systems
 from benchmarks.cells import Cell, finished, run_all
 from cli.mttrain import mttrain
 from mtdata import open_store
 from mtdata.building.build import build
-from mtdata.reading.geometry import Crop
 from mtmodels.methods import METHODS
-from mtmodels.methods.base import Method
-from mtmodels.methods.mtpsl import MTPSL
-from mtmodels.methods.sl import SL
-from mtmodels.methods.ssl import SSL
 from mtmodels.networks import NETWORKS
 from mtmodels.recipes import all_recipes
 from mtmodels.weightings import WEIGHTINGS
-from tests.batches import SIX, random_batch
 from tests.fakes import FakeSource
-from tests.mtmodels.methods.looks import second_view
 from tests.paths import ROOT
 
-THREE = SIX[:3]
 RESULTS = ROOT / "docs" / "results" / "mtpsl-nyu.json"
 
 
@@ -134,22 +125,3 @@ def test_results_become_tables_and_a_picture(tmp_path: Path) -> None:
     assert {"sl-one (3)"} <= set(deltas.labels(deltas.entries_of(groups["full"])))
     deltas.draw_deltas(groups, tmp_path / "deltas.png")
     assert (tmp_path / "deltas.png").stat().st_size > 5000
-
-
-def test_gradients_are_those_of_the_terms() -> None:
-    torch.manual_seed(0)
-    network = NETWORKS["unet-resnet18"](THREE, width=0.125)
-    batch = random_batch(THREE, 2, (64, 64), rows={"semantic": [0], "depth": [1], "normals": []})
-    views = second_view(batch, THREE, [[Crop(1.2, 0.3, 0.3)] * 2])
-
-    def compare(method: Method) -> tuple[float, float] | None:
-        return gradients.compare(method, views, torch.Generator().manual_seed(0))
-
-    plain = compare(SSL(network, ssl_weight=1.0))
-    double = compare(SSL(network, ssl_weight=2.0))
-    assert plain is not None
-    assert double == pytest.approx((2 * plain[0], plain[1]), rel=1e-3, abs=1e-3)
-    silent = compare(MTPSL(network, mapping_width=0.0625, detach_predictions=True))
-    assert silent is not None
-    assert silent[0] == 0
-    assert compare(SL(network)) is None

@@ -58,6 +58,7 @@ HEADINGS = {
         "regulariser",
         "with_ssl",
         "with_geometry",
+        "helpful_pairs",
         "mapping_norm",
         "mapping_width",
         "checkpoint_mapping",
@@ -185,6 +186,12 @@ HEADINGS = {
 @click.option("--with-ssl", is_flag=True, default=None, help="Add the crop consistency of `ssl`.")
 @click.option(
     "--with-geometry", is_flag=True, default=None, help="Add the known relations of `geometry`."
+)
+@click.option(
+    "--helpful-pairs",
+    is_flag=True,
+    default=None,
+    help="Keep the pairs that agree with held-out labels.",
 )
 @click.option(
     "--mapping-norm",

@@ -21,6 +21,7 @@ KEYS = {
     "views": "views.count", "conditioning": "method.options.conditioning",
     "regulariser": "method.options.regulariser", "with_ssl": "method.options.with_ssl",
     "with_geometry": "method.options.with_geometry",
+    "helpful_pairs": "method.options.helpful_pairs",
     "mapping_norm": "method.options.mapping_norm", "mapping_width": "method.options.mapping_width",
     "checkpoint_mapping": "method.options.checkpoint_mapping",
     "gradient_clip": "gradient_clip", "paper_geometry": "augmentation.paper_geometry",

@@ -73,6 +73,47 @@ class Stage:
     done: Callable[[], None] = lambda: None
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a look at held-out images said of what a method may go on with, pairs of tasks say.
+
+    Args:
+        cosine: What this look said of each, by name.
+        agreement: The running mean over all looks.
+        kept: Whether the method goes on with it until the next look.
+        threshold: The agreement below which it does not.
+    """
+
+    cosine: Mapping[str, float]
+    agreement: Mapping[str, float]
+    kept: Mapping[str, bool]
+    threshold: float = 0.0
+
+
+Look = Callable[..., Finding | None]
+"""`(parts, held, *, progress, rng) -> Finding`; None where there was nothing to ask."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a method asks of held-out images, along the training.
+
+    Before every `every`-th step it sees the views of that step, in the parts that it is computed
+    in, and some batches of the images that `--holdout` keeps away from training, with the labels
+    that the regime shows of them. It does not learn from them: what it finds decides what it goes
+    on to learn from. What it remembers belongs into buffers, so that a run resumes.
+
+    Args:
+        every: Steps from one look to the next.
+        batches: Held-out batches a look, drawn anew each time.
+        look: Sees them.
+    """
+
+    every: int
+    batches: int
+    look: Look
+
+
 class Method(nn.Module, ABC):
     """Makes terms: it never calls backward, never weights tasks, never logs.
 
@@ -104,7 +145,7 @@ class Method(nn.Module, ABC):
     cameras_for: Sequence[str] = ()
     """What it has to know the cameras of images for; a store that has none is refused."""
     needs_shared: bool = False
-    """Whether it measures gradients on the last layer that all tasks share."""
+    """Whether it measures gradients on what all tasks share."""
     default_views: ClassVar[int] = 1
     """How many views of a batch are made unless told otherwise."""
 
@@ -137,6 +178,10 @@ class Method(nn.Module, ABC):
     def stages(self) -> Sequence[Stage]:
         """What comes before the first step."""
         return ()
+
+    def probe(self) -> Probe | None:
+        """What it asks of held-out images; a run without a hold-out is refused then."""
+        return None
 
     def runs(self) -> Mapping[str, str]:
         """The trained runs that it needs, frozen teachers say: a name of its own for each folder.

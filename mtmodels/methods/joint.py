@@ -1,7 +1,7 @@
 """What `mtpsl`, `contrastive` and `discriminator` share: pairs of tasks in joint spaces."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -10,9 +10,26 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
-from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, learning
+from mtmodels.methods.base import (
+    Finding,
+    Method,
+    ParameterGroup,
+    Probe,
+    ScheduleName,
+    learning,
+)
 from mtmodels.methods.parts.crop_consistency import CropDistance, crop_terms
 from mtmodels.methods.parts.further_views import FurtherViewOptions
+from mtmodels.methods.parts.helpful_pairs import (
+    Ends,
+    HelpfulPairOptions,
+    HelpfulPairs,
+    cosine,
+    gradient,
+    label_gradient,
+    left_as_it_is,
+    shared_by_tasks,
+)
 from mtmodels.methods.parts.joint_space import JointSpace
 from mtmodels.methods.parts.pairs import (
     Pair,
@@ -29,7 +46,9 @@ from mtmodels.networks.base import Network, Output
 from mtmodels.options import Weight
 
 
-class JointOptions(SupervisionOptions, FurtherViewOptions, PairOptions, WithGeometryOptions):
+class JointOptions(
+    SupervisionOptions, FurtherViewOptions, PairOptions, HelpfulPairOptions, WithGeometryOptions
+):
     """How pairs of tasks meet in joint spaces."""
 
     consistency_weight: Weight = 2.0
@@ -99,6 +118,18 @@ class JointMethod(Method):
             soft=chosen.soft,
             checkpointing=chosen.checkpoint_mapping,
         )
+        self.needs_shared = chosen.helpful_pairs
+        self.helpful = self._helpful()
+
+    def _helpful(self) -> HelpfulPairs | None:
+        if not self.options.helpful_pairs:
+            return None
+        if self.options.detach_predictions:
+            raise ValueError(
+                "`helpful_pairs` should go without `detach_predictions`, with which no pair has a "
+                "gradient on the network; found both. Leave one of them out."
+            )
+        return HelpfulPairs(self.supervision.names, self.options)
 
     @abstractmethod
     def compare(
@@ -132,11 +163,7 @@ class JointMethod(Method):
         pairs = self.present(views)
         terms = Terms()
         if pairs:
-            output = outputs[-1]
-            if chosen.detach_predictions:
-                predictions = {name: p.detach() for name, p in output.predictions.items()}
-                output = replace(output, predictions=predictions)
-            values = self.compare(pairs, views, output, rng)
+            values = self.compare(pairs, views, self._mapped(outputs[-1]), rng)
             total = (values * self._weights(pairs, values)).sum() / len(views.last)
             weighted = chosen.consistency_weight * factor * total
             terms = Terms(auxiliary={"consistency": weighted}, parts=pair_means(pairs, values))
@@ -165,8 +192,58 @@ class JointMethod(Method):
         inside = cells_inside(batch, maps)
         return None if inside is None else inside[[pair.image for pair in pairs]]
 
+    def probe(self) -> Probe | None:
+        """Asks held-out labels which pairs help, where that is wanted."""
+        if self.helpful is None:
+            return None
+        return Probe(self.options.helpful_every, self.options.helpful_batches, self.look)
+
+    def look(
+        self,
+        parts: Iterable[Views],
+        held: Sequence[Batch],
+        *,
+        progress: float,
+        rng: torch.Generator,
+    ) -> Finding | None:
+        """Compare the gradient of each pair with that of held-out labels.
+
+        Args:
+            parts: The views of the step that comes, in the parts that it is computed in.
+            held: Batches of held-out images, as they are.
+            progress: How far the training is.
+            rng: The only source of randomness.
+        """
+        assert self.helpful is not None  # `probe` asks
+        shared, found = shared_by_tasks(self.network), dict[Ends, Tensor]()
+        with left_as_it_is(self):
+            labels = label_gradient(self.network, self.supervision, held)
+            for views in () if labels is None else parts:
+                for ends, total in self.totals(views, rng).items():
+                    own = gradient(total, shared, again=True)
+                    found[ends] = found[ends] + own if ends in found else own
+        if labels is None or not found:
+            return None
+        return self.helpful.take({ends: cosine(own, labels) for ends, own in found.items()})
+
+    def totals(self, views: Views, rng: torch.Generator) -> dict[Ends, Float[Tensor, ""]]:
+        """The sum of each pair that the labels allow over the images that have it."""
+        pairs = self.allowed(views)
+        if not pairs:
+            return {}
+        output = self._mapped(views.predict(self.network)[-1])
+        values = self.compare(pairs, views, output, rng)
+        values = values * self._weights(pairs, values)
+        ends = [(pair.source, pair.target) for pair in pairs]
+        return {one: values[[other == one for other in ends]].sum() for one in dict.fromkeys(ends)}
+
     def present(self, views: Views) -> list[Pair]:
-        """The pairs that have a term: those that the labels of the last view allow.
+        """The pairs that have a term: those that are allowed, but for those that rest."""
+        pairs = self.allowed(views)
+        return pairs if self.helpful is None else self.helpful.kept(pairs)
+
+    def allowed(self, views: Views) -> list[Pair]:
+        """The pairs that the labels of the last view allow.
 
         None in a batch of fewer images than the member compares with each other.
         """
@@ -193,6 +270,13 @@ class JointMethod(Method):
         if film:
             groups.append(ParameterGroup(film, chosen.film_rate, chosen.film_schedule, clip=clip))
         return groups
+
+    def _mapped(self, output: Output) -> Output:
+        """What the mapping reads: predictions without gradients, where they are not to learn."""
+        if not self.options.detach_predictions:
+            return output
+        predictions = {name: p.detach() for name, p in output.predictions.items()}
+        return replace(output, predictions=predictions)
 
     def _weights(self, pairs: Sequence[Pair], like: Tensor) -> Float[Tensor, " p"]:
         """1 as released; 1/|U_n| as equation 4 is printed where `normalise` is "paper"."""

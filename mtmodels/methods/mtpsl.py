@@ -1,7 +1,6 @@
 """Cross-task consistency in joint task-pair spaces, regularised by the features of the image."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -9,11 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtmodels.losses import at_least_single, map_distance
 from mtmodels.methods.base import Stage
 from mtmodels.methods.joint import JointMethod, JointOptions, pair_means
+from mtmodels.methods.parts.helpful_pairs import left_as_it_is
 from mtmodels.methods.parts.joint_space import Point
 from mtmodels.methods.parts.pairs import Pair, shown_pairs
 from mtmodels.methods.terms import Terms
@@ -148,15 +148,3 @@ def centred(
     sums = same @ (maps * count[:, None]).sum((2, 3))
     means = sums / (same @ count.sum((1, 2))).clamp(min=1)[:, None]
     return maps - means[:, :, None, None]
-
-
-@contextmanager
-def left_as_it_is(module: nn.Module) -> Iterator[None]:
-    """Bring the buffers of a module, the statistics of its norms, back to what they were."""
-    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for name, buffer in module.named_buffers():
-                buffer.copy_(before[name])

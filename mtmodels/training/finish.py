@@ -19,6 +19,7 @@ from mtmodels.training.record.plots import draw_curves
 from mtmodels.training.record.predictions import draw_predictions
 from mtmodels.training.record.report import page
 from mtmodels.training.record.runfolder import RunFolder, write_json, write_text
+from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.dryrun import count, peak_memory_mb
 from mtmodels.training.setup.setup import Parts
@@ -212,4 +213,5 @@ def _report(
             ["mttrain", "--recipe", str(folder.config), "--out", f"{folder.path}-again"]
         ),
         warning=_warning(config, data),
+        looks=read_rows(folder.metrics, "probe"),
     )

@@ -23,6 +23,13 @@ def tell(
         watcher.say(f"Added labels: {_added(one)}.")
     if told := _misfit(data, parts.method):
         watcher.say(told)
+    if parts.held is not None and (probe := parts.method.probe()) is not None:
+        shown = parts.held.dataset.labelled.sum(0)
+        counts = ", ".join(f"{t.name} {n}" for t, n in zip(data.tasks, shown, strict=True))
+        watcher.say(
+            f"Held-out labels ({counts}) are asked every {probe.every} steps what helps; the "
+            "scores of these images are a little better for it than those of others."
+        )
     watcher.say(f"Precision: {parts.precision.name}, as {parts.precision.reason}.")
     if config.select == "val" and data.held is not None:
         watcher.say(

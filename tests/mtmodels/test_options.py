@@ -180,7 +180,9 @@ def test_every_option_of_every_member_is_checked(member: Any) -> None:
     # What has no default is a mapping in every member that there is.
     needed = {name: {"a": "b"} for name, value in options_of(member).items() if value is NEEDED}
     for option, default in filled(member, {}).items():
-        with pytest.raises(ValueError, match=rf"`{option}` should be [a-z0-9_ ,.\[\]()]+; found <"):
+        with pytest.raises(
+            ValueError, match=rf"`{option}` should be [-a-z0-9_ ,.\[\]()]+; found <"
+        ):
             options_class(member).read({**needed, option: object()})
         with pytest.raises(UnknownNameError, match="no option `nothing`"):
             options_class(member).read({**needed, option: default, "nothing": 1})

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,13 +13,14 @@ from torch import Tensor, nn
 from mtdata.reading.batch import Batch
 from mtdata.reading.memory import STEPS, keep_freed
 from mtmodels.errors import DivergedError
-from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, Stage
+from mtmodels.methods.base import Finding, Method, ParameterGroup, ScheduleName, Stage
 from mtmodels.methods.terms import Terms
 from mtmodels.networks.base import EncoderOptions
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
 from mtmodels.training.loop.layout import memory_format
 from mtmodels.training.loop.schedules import Position, Schedule
+from mtmodels.training.loop.validation import HeldOut
 from mtmodels.training.loop.viewing import view_maker
 from mtmodels.weightings.base import EpochStatistics, Weighting
 
@@ -57,6 +59,7 @@ class Engine:
         weighting: What weighs them; moved to the device.
         fabric: Device and precision.
         stage: What comes before the training proper; None for that itself.
+        held: What the method may ask; None where nothing is held out.
     """
 
     def __init__(
@@ -67,8 +70,10 @@ class Engine:
         weighting: Weighting,
         fabric: Fabric,
         stage: Stage | None = None,
+        held: HeldOut | None = None,
     ) -> None:
         self.config, self.fabric, self.stage = config, fabric, stage
+        self.held, self.probe = held, method.probe() if stage is None else None
         if fabric.device.type == "cpu":
             keep_freed(STEPS)
         self.views = view_maker(config, method)
@@ -122,9 +127,38 @@ class Engine:
             self.method.after_step(progress=position.progress)
         return replace(result, lr=lr, gradient_norm=norm)
 
+    def look(self, batches: Sequence[Batch], position: Position) -> Finding | None:
+        """Let the method ask the held-out images, where it wants to and it is time before a step.
+
+        Args:
+            batches: Those of the step, one or several parts.
+            position: Where the step is.
+
+        Raises:
+            DivergedError: where a gradient is not finite.
+        """
+        if self.probe is None or self.held is None or not is_due(position.step, self.probe.every):
+            return None
+        drawn = self.held.draw(position.step // self.probe.every, self.probe.batches)
+        held = [self._here(batch) for batch in drawn]
+        # One after the other, as in the step: that is what parts are for.
+        parts = (self.views(self._here(batch), position.epoch) for batch in batches)
+        # Gradients of fp16 would need the scale that the optimiser takes off.
+        precise = nullcontext() if self.config.precision == "16" else self.fabric.autocast()
+        with precise:
+            found = self.probe.look(parts, held, progress=position.progress, rng=self.rng)
+        keys = tuple(key for batch in batches for key in batch.keys)
+        for name, cosine in found.cosine.items() if found else ():
+            if not math.isfinite(cosine):
+                raise DivergedError(position.step, f"gradient of {name}", keys)
+        return found
+
+    def _here(self, batch: Batch) -> Batch:
+        return batch.to(self.fabric.device, channels_last=self.channels_last)
+
     def _part(self, batch: Batch, position: Position, share: float) -> StepResult:
         """Send the gradients of a part of a step backwards, as a share of the whole."""
-        batch = batch.to(self.fabric.device, channels_last=self.channels_last)
+        batch = self._here(batch)
         views = self.views(batch, position.epoch)
         forward = self.method if self.stage is None else self.stage.forward
         with self.fabric.autocast():
@@ -278,6 +312,11 @@ def apart(
         scales = {False: group.scale, True: group.scale * factor}
         found += [replace(group, parameters=p, scale=scales[key]) for key, p in parts.items() if p]
     return found
+
+
+def is_due(step: int, every: int) -> bool:
+    """Whether the method looks before a step: not before the first, when nothing is learnt yet."""
+    return step > 0 and step % every == 0
 
 
 def scheduled(chosen: ScheduleName) -> Schedule:

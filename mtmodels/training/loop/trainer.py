@@ -1,12 +1,14 @@
 """The training loop: steps, epochs, checkpoints, the log."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 from mtdata.reading.batch import Batch
 from mtdata.reading.loader import Loader
 from mtmodels.errors import InterruptedRun
+from mtmodels.methods.base import Finding
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.loop.clock import Clock
 from mtmodels.training.loop.engine import Engine, StepResult
@@ -64,6 +66,7 @@ class Trainer:
         with listening() as stop:
             while self.epoch < self.config.epochs:
                 for batches in self.clock.watch(self._left()):
+                    self._look(batches)
                     result = self.engine.step(batches, self.position())
                     self._after_step(result, sum(map(len, batches)))
                     if stop.asked or self._is_due():
@@ -153,6 +156,14 @@ class Trainer:
             checkpoint.copy(self.folder.last, self.folder.best)
         return True
 
+    def _look(self, batches: Sequence[Batch]) -> None:
+        """Write down and tell what the method found among held-out images, where it looked."""
+        found = self.engine.look(batches, self.position())
+        if found is not None:
+            step = self.position().step
+            self.runlog.write("probe", {"step": step, **asdict(found)})
+            self.watcher.say(f"After step {step}: {told(found)}")
+
     def _after_step(self, result: StepResult, images: int) -> None:
         self.offset += 1
         self.clock.count(images)
@@ -205,3 +216,13 @@ class Trainer:
         epochs = self.config.epochs
         stage = self.engine.stage.name if self.engine.stage else ""
         return Progress(min(self.epoch + 1, epochs), done, steps, epochs, self.epoch, left, stage)
+
+
+def told(found: Finding) -> str:
+    """What a look found, in one line."""
+    resting = [name for name, kept in found.kept.items() if not kept]
+    line = f"{len(found.kept) - len(resting)} of {len(found.kept)} pairs go on"
+    if not resting:
+        return f"{line}."
+    each = ", ".join(f"{name} ({found.agreement[name]:+.3f})" for name in resting)
+    return f"{line}; these disagree with held-out labels and rest until the next look: {each}."

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from lightning_fabric import Fabric
@@ -42,6 +43,29 @@ class Once:
 
     def __iter__(self) -> Iterator[Batch]:
         return self._loader.epoch(0)
+
+
+class HeldOut:
+    """Batches of the images that are held out, for a method that asks them something.
+
+    Args:
+        dataset: What to read, with the labels that may be seen; images without any are left out.
+        config: Batch size and seed.
+
+    Raises:
+        UsageError: where no image shows a label.
+    """
+
+    def __init__(self, dataset: Dataset, config: Config) -> None:
+        self.dataset, _ = dataset.drop_unlabelled()
+        self.size = min(config.batch // config.accumulate, len(self.dataset))
+        self._loader = Loader(
+            self.dataset, self.size, seed=config.seed, shuffle=True, drop_last=True
+        )
+
+    def draw(self, look: int, batches: int) -> list[Batch]:
+        """As many batches, or all there are: a function of the seed and the number of the look."""
+        return list(islice(self._loader.epoch(look), batches))
 
 
 @dataclass(frozen=True)

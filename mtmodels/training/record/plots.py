@@ -27,6 +27,7 @@ class Log:
 
     steps: Sequence[Row]
     epochs: Sequence[Row]
+    looks: Sequence[Row] = ()
 
     def names(self, field: str) -> list[str]:
         """All names that the values of a field have; an older log may lack the field."""
@@ -37,7 +38,7 @@ def draw_curves(metrics: Path, out: Path, *, title: str) -> None:
     """Draw the log of a run into a PNG."""
     from matplotlib.figure import Figure
 
-    log = Log(read_rows(metrics, "step"), read_rows(metrics, "epoch"))
+    log = Log(*(read_rows(metrics, kind) for kind in ("step", "epoch", "probe")))
     panels = _panels(log)
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -67,6 +68,11 @@ def _panels(log: Log) -> list[Draw]:
     for kind in dict.fromkeys(_kind(name, tasks) for name in parts):
         of_kind = sorted(name for name in parts if _kind(name, tasks) == kind)
         panels += _many(log, "parts", of_kind, f"{kind} of each pair, before any weight")
+    asked = sorted({name for row in log.looks for name in row["agreement"]})
+    panels += [
+        partial(_agreement, looks=log.looks, names=asked[i : i + len(COLOURS)])
+        for i in range(0, len(asked), len(COLOURS))
+    ]
     if len(_rates(log)) > 1:
         panels.append(partial(_rate, log=log))
     scored = [row for row in log.epochs if row.get("scores")]
@@ -124,6 +130,22 @@ def _line(
     x, y = [at for at, _ in means], [mean for _, mean in means]
     axis.plot(x, y, color=colour, marker="o", ms=3, linewidth=1.2, label=label)
     return values
+
+
+def _agreement(axis: "Axes", *, looks: Sequence[Row], names: Sequence[str]) -> None:
+    """Draw how pairs agree with held-out labels: full marks where they go on, hollow at rest."""
+    for name, colour in zip(names, COLOURS, strict=False):
+        rows = [row for row in looks if name in row["agreement"]]
+        x, y = [row["step"] for row in rows], [row["agreement"][name] for row in rows]
+        axis.plot(x, y, color=colour, linewidth=1.2, label=name)
+        for kept in (True, False):
+            at = [i for i, row in enumerate(rows) if row["kept"][name] is kept]
+            fill = colour if kept else "white"
+            points = ([x[i] for i in at], [y[i] for i in at])
+            axis.plot(*points, "o", ms=4, color=colour, markerfacecolor=fill)
+    axis.axhline(looks[-1]["threshold"], color="#222222", linewidth=0.8)
+    _label(axis, "agreement with held-out labels; a hollow pair rests", "step")
+    axis.legend(fontsize=6, framealpha=0.7, edgecolor="none")
 
 
 def _spread(axis: "Axes", values: Sequence[float]) -> None:

@@ -39,6 +39,7 @@ def page(
     classes: Mapping[str, Sequence[str]],
     command: str,
     warning: str | None = None,
+    looks: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write the page.
 
@@ -52,6 +53,7 @@ def page(
         classes: Names of the classes of each task that has some.
         command: What does the run again.
         warning: What a reader has to know before believing a number.
+        looks: What was asked of held-out labels, look by look.
     """
     parts = [f"<h1>{html.escape(title)}</h1>"]
     if warning:
@@ -63,6 +65,8 @@ def page(
         parts += [f"<h2>Scores of {html.escape(what)}</h2>", score_table(rows)]
         parts += [class_table(task, rows[task], classes[task]) for task in rows if task in classes]
     parts += ["<h2>Curves</h2>", _image(curves, "training curves")]
+    if looks:
+        parts.append(look_table(looks))
     if pictures:
         parts.append("<h2>Predictions beside labels</h2>")
         parts += [_image(picture, f"image {picture.stem}") for picture in pictures]
@@ -105,6 +109,29 @@ def class_table(task: str, values: Mapping[str, Any], names: Sequence[str]) -> s
         for at, each in enumerate(names)
     )
     return f"<table><tr><th>class of {html.escape(task)}</th>{head}</tr>{rows}</table>"
+
+
+def look_table(looks: Sequence[Mapping[str, Any]]) -> str:
+    """Which pairs of tasks went on and why, as an HTML table with its heading.
+
+    Args:
+        looks: The rows of the log that say it, in order.
+    """
+    rows = []
+    for name, agreement in sorted(looks[-1]["agreement"].items()):
+        kept = [look["kept"][name] for look in looks if name in look["kept"]]
+        rows.append(
+            f'<tr><td>{html.escape(name)}</td><td class="n">{agreement:+.3f}</td>'
+            f'<td class="n">{sum(kept)} of {len(kept)}</td>'
+            f"<td>{'goes on' if kept[-1] else 'rests'}</td></tr>"
+        )
+    return (
+        "<h2>Pairs of tasks that help</h2><p>The agreement is the cosine between the gradient of "
+        "the consistency of a pair and that of held-out labels, a running mean; below "
+        f"{looks[-1]['threshold']:g} a pair rests until the next look.</p>"
+        "<table><tr><th>pair</th><th>agreement</th><th>kept after looks</th><th>at the end</th>"
+        f"</tr>{''.join(rows)}</table>"
+    )
 
 
 def plain_scores(scores: LooseScores) -> str:

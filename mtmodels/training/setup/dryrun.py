@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -54,11 +54,16 @@ def measure(config: Config, data: RunData, parts: Parts, *, notes: tuple[str, ..
     position = Position(0, per_epoch, config.epochs, config.steps)
     batches, times = iter(parts.loader.epoch(0)), []
     # A step takes several batches where gradients are added.
-    for *step, _ in zip(*[batches] * accumulate, range(1 + MEASURED), strict=False):
+    asking = 0.0
+    for *step, last in zip(*[batches] * accumulate, range(1 + MEASURED), strict=False):
         started = time.perf_counter()
+        if last == MEASURED and engine.probe is not None:
+            engine.look(step, replace(position, step=engine.probe.every))
+            asking = (time.perf_counter() - started) / engine.probe.every
+            started = time.perf_counter()
         engine.step(step, position)
         times.append(time.perf_counter() - started)
-    a_step = sum(times[1:] or times) / len(times[1:] or times)
+    a_step = sum(times[1:] or times) / len(times[1:] or times) + asking
     steps = position.total
     return Plan(
         method=config.method.name,

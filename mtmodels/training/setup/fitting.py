@@ -60,6 +60,8 @@ def _checks(
     )
     if config.gradient_clip is None:
         yield named, lambda: _check_clip(method)
+    if method.probe() is not None:
+        yield named, lambda: _check_probe(config, data, method)
     if method.cameras_for:
         yield named, lambda: _check_cameras(method, data)
     weighs = f"weighting `{config.weighting.name}`"
@@ -78,6 +80,33 @@ def _check_clip(method: Method) -> None:
         raise ValueError(
             "`gradient_clip` should be a limit where gradients are clipped apart (`clip`); found "
             "none. Give one (--gradient-clip 1), or leave `clip` out."
+        )
+
+
+def _check_probe(config: Config, data: RunData, method: Method) -> None:
+    """Refuse to ask held-out labels where there are none that the regime shows."""
+    if data.splits.watched != "holdout" or data.held is None:
+        val = data.splits.val
+        why = f"{', '.join(val)}, of role val, with labels that no regime hides" if val else "none"
+        how = "--holdout 0.1 --select holdout" if val else "--holdout 0.1"
+        raise ValueError(
+            "what helps should be asked of images that are kept away from training, with the "
+            f"labels that the regime shows of them; found {why}. Keep some away ({how}), or leave "
+            "out the option that asks them."
+        )
+    shown = int(data.held.labelled.any(1).sum())
+    if not shown:
+        raise ValueError(
+            f"what helps should be asked of held-out labels; the regime `{data.regime}` shows none "
+            f"of the {len(data.held)} images that are held out. Give a larger --holdout, or leave "
+            "out the option that asks them."
+        )
+    method.network.check_images(min(config.batch // config.accumulate, shown), data.size)
+    probe, steps = method.probe(), config.steps or config.epochs * (len(data.train) // config.batch)
+    if probe is not None and steps <= probe.every:
+        raise ValueError(
+            f"held-out labels should be asked once at least; found {steps} steps in all, and "
+            f"{probe.every} to the first look. Ask sooner, or train longer."
         )
 
 

@@ -11,7 +11,7 @@ from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.precision import Precision, device_of, fabric_on, resolve
-from mtmodels.training.loop.validation import Scorer
+from mtmodels.training.loop.validation import HeldOut, Scorer
 from mtmodels.training.setup.beginning import starts
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.fitting import check_fit, check_scores
@@ -32,6 +32,7 @@ class Parts:
         fabric: Device and precision.
         precision: The precision, and why it is that.
         runs: What the method loaded, by its own names: folder and digest of the weights.
+        held: What the method asks of held-out images; None where it asks nothing.
     """
 
     config: Config
@@ -41,6 +42,7 @@ class Parts:
     fabric: Fabric
     precision: Precision
     runs: Mapping[str, Mapping[str, str]]
+    held: HeldOut | None = None
     _engine: Engine | None = field(default=None, init=False)
 
     @property
@@ -48,7 +50,11 @@ class Parts:
         """What does a step; made when it is first asked for, when all stages are done."""
         if self._engine is None:
             self._engine = Engine(
-                self.config, method=self.method, weighting=self.weighting, fabric=self.fabric
+                self.config,
+                method=self.method,
+                weighting=self.weighting,
+                fabric=self.fabric,
+                held=self.held,
             )
         return self._engine
 
@@ -73,7 +79,9 @@ def assemble(config: Config, data: RunData) -> Parts:
     make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)
     _check_schedules(config, method, weighting)
     runs = load_runs(method)
-    return Parts(config, method, weighting, make_loader(config, data), fabric, precision, runs)
+    loader = make_loader(config, data)
+    held = None if method.probe() is None or data.held is None else HeldOut(data.held, config)
+    return Parts(config, method, weighting, loader, fabric, precision, runs, held)
 
 
 def make_fabric(config: Config) -> tuple[Fabric, Precision]:

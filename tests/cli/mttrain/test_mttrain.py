@@ -151,6 +151,12 @@ def test_a_plan_writes_nothing(
         (["--mapping-norm", "pass"], 2, "`--mapping-norm` should go with"),
         (["--checkpoint-mapping"], 2, "`--checkpoint-mapping` should go with"),
         (["--with-ssl"], 2, "`--with-ssl` should go with"),
+        (["--helpful-pairs"], 2, "should go with one of the methods contrastive, discriminator,"),
+        (
+            ["--set", "method={name: mtpsl}", "--set", "holdout=0", "--helpful-pairs"],
+            2,
+            "Keep some away (--holdout 0.1)",
+        ),
         (
             ["--encoder", "resnet34"],
             2,

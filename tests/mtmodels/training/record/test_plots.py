@@ -33,11 +33,13 @@ def draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", keep)
 
-    def start(step: Mapping[str, Any], epoch: Mapping[str, Any]) -> dict[str, "Axes"]:
+    def start(
+        step: Mapping[str, Any], epoch: Mapping[str, Any], *more: Mapping[str, Any]
+    ) -> dict[str, "Axes"]:
         rows: list[Mapping[str, Any]] = [
             {"kind": "step", "step": i, "lr": 1e-3 / i, **step} for i in (1, 2)
         ]
-        rows.append({"kind": "epoch", "epoch": 1, "step": 2, **epoch})
+        rows += [{"kind": "epoch", "epoch": 1, "step": 2, **epoch}, *more]
         (tmp_path / "log").write_text("".join(json.dumps(row) + "\n" for row in rows))
         kept.clear()
         draw_curves(tmp_path / "log", tmp_path / "curves.png", title="run")
@@ -109,3 +111,23 @@ def test_a_constant_rate_is_said_and_not_drawn(draw: Any) -> None:
     panels = draw(fields, {"means": {"depth": 0.25}, "labelled": {"depth": 2.0}})
     assert list(panels) == ["depth: loss, mean over the images that show it"]
     assert "learning rate 0.001 throughout" in next(iter(panels.values())).figure.get_suptitle()
+
+
+def test_pairs_that_agree_with_held_out_labels_are_marked_apart_from_those_that_rest(
+    draw: Any,
+) -> None:
+    fields = {"tasks": {"depth": 0.25}, "labelled": {"depth": 2.0}}
+    looks = [
+        {"kind": "probe", "step": 1, "agreement": {"a_with_b": 0.2}, "kept": {"a_with_b": True},
+         "threshold": 0.1},
+        {"kind": "probe", "step": 2, "agreement": {"a_with_b": 0.0, "b_with_a": 0.3},
+         "kept": {"a_with_b": False, "b_with_a": True}, "threshold": 0.1},
+    ]  # fmt: skip
+    panels = draw(fields, {"means": {"depth": 0.25}, "labelled": {"depth": 2.0}}, *looks)
+    axis = panels["agreement with held-out labels; a hollow pair rests"]
+    assert legend(axis) == ["a_with_b", "b_with_a"]
+    mean, kept, rests, other, *_, threshold = axis.lines
+    assert heights(axis)[:4] == [[0.2, 0.0], [0.2], [0.0], [0.3]]
+    assert (kept.get_markerfacecolor(), rests.get_markerfacecolor()) == (mean.get_color(), "white")
+    assert other.get_color() != mean.get_color()
+    assert set(threshold.get_ydata()) == {0.1}
