@@ -67,6 +67,12 @@ def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -
             + " ".join(remark for table in tables for remark in table.remarks)
             + " Score both alike with `mtmodels eval`, or give --anyway to see it all the same."
         )
+    if request.paired and not any(entry.paired for table in tables for entry in table.entries):
+        raise UsageError(
+            "--paired should find runs of the same seed on both sides, which under one regime saw "
+            f"the same labels; found none among {', '.join(run.name for run in given)}. Leave it "
+            "out, or give runs of the same seeds."
+        )
     tables = [tables[0], *(_apart(table, tables[0]) for table in tables[1:])] if tables else []
     return [*tables, *_others(list(groups.values()), tables, request)]
 
@@ -101,22 +107,17 @@ def _table(runs: Sequence[RunScores], request: Request) -> ScoreTable:
         baseline, beside = None, []
     form = _form(baseline, first.protocol) if baseline else None
     groups = by_entry(runs)
-    if request.paired and not baseline and len(groups) != 2:
+    if request.paired and not request.baseline and len(groups) != 2:
         raise UsageError(
             "--paired should be given two runs (or the seeds of two), or a --baseline; found "
             f"{len(groups)}: {', '.join(common_name([r.name for r in g]) for g in groups)}."
         )
-    reference = beside or (groups[0] if request.paired and not baseline else [])
+    reference = beside or (groups[0] if request.paired and not request.baseline else [])
     resampler = Resampler(request.resamples)
     maker = EntryMaker(baseline, reference, resampler, test=request.paired)
     entries = [maker.of_runs(group) for group in groups]
     if baseline and beside and baseline.name not in {entry.name for entry in entries}:
         entries.insert(0, maker.of_baseline(beside, why))
-    if request.paired and not any(entry.paired for entry in entries):
-        raise UsageError(
-            "--paired should find runs of the same seed, and under one regime of the same labels, "
-            f"on both sides; found none among {', '.join(r.name for r in [*runs, *beside])}."
-        )
     if request.published:
         rows, left_out = _rows(runs, request)
         for row, reasons in _against(rows, runs, classes):
@@ -175,6 +176,11 @@ def _rows(runs: Sequence[RunScores], request: Request) -> tuple[list[Row], str]:
     rows = once(
         in_tables(published(protocol=first.protocol, dataset=first.dataset), request.tables)
     )
+    if not rows:
+        named = f" in {', '.join(request.tables)}" if request.tables else ""
+        return [], (
+            f"No published row{named} is of {first.dataset} under the protocol {first.protocol}."
+        )
     regimes = {_regime(run.regime) for run in runs}
     same = [row for row in rows if _regime(row.regime) in regimes]
     if request.all_regimes or len(same) == len(rows):

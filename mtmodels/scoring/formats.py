@@ -150,9 +150,7 @@ def _spans(layout: Layout) -> list[str]:
     """The row of groups with a rule under each."""
     cells, rules, at = [""] * layout.left, [], layout.left + 1
     for group, span in layout.groups:
-        cells.append(
-            rf"\multicolumn{{{span}}}{{c}}{{{_tex(group)}}}" if group else "&" * (span - 1)
-        )
+        cells.append(rf"\multicolumn{{{span}}}{{c}}{{{_tex(group)}}}")
         if group:
             rules.append(rf"\cmidrule(lr){{{at}-{at + span - 1}}}")
         at += span

@@ -85,11 +85,14 @@ def label_entries(table: ScoreTable) -> list[str]:
             labels[entry.name].append("single-task")
     for key, values in table.differs().items():
         clash = _clashing(labels)
-        short = key.rpartition(".")[2]
-        for value, names in values.items():
-            if key not in ("store", "labels", "tasks") and len(value) <= 16:
-                for name in set(names) & clash:
-                    labels[name].append(f"{short} {value}")
+        of = {name: value for value, names in values.items() for name in names if name in clash}
+        if key in ("store", "labels", "tasks") or any(len(value) > 16 for value in of.values()):
+            continue
+        told = {name: f"{key.rpartition('.')[2]} {value}" for name, value in of.items()}
+        before = {name: list(labels[name]) for name in told}
+        for name, word in told.items():
+            alike = [n for n in told if before[n] == before[name]]
+            labels[name] += [word] if len({told[n] for n in alike}) > 1 else []
     clash = _clashing(labels)
     found = []
     for entry in table.entries:
@@ -123,7 +126,7 @@ def _main(table: ScoreTable, labels: Sequence[str], *, intervals: bool) -> Layou
         all_columns: list[_Column | _DeltaColumn | _PairColumn] = [*columns, *deltas, *pairs]
         cells = [column.cell(entry) for column in all_columns]
         below = [
-            column.below(entry, bare=bool(pairs)) if intervals or column not in columns else ""
+            column.below(entry) if intervals or column not in columns else ""
             for column in all_columns
         ]
         text = (_seed_text(entry),) if seeds else ()
@@ -171,7 +174,7 @@ class _Column:
             return "-", False
         return spread.text(self._digits), not entry.published and spread.mean == self._best
 
-    def below(self, entry: Entry, *, bare: bool) -> str:
+    def below(self, entry: Entry) -> str:
         """Its interval."""
         return _brackets(entry.intervals.get(self.task, {}).get(self.metric), self._digits)
 
@@ -192,12 +195,12 @@ class _DeltaColumn:
         if found is None or not math.isfinite(found.value):
             return "-", False
         std = entry.delta.std if self._main and entry.delta else None
-        text = f"{found.value:+.2f}" + ("" if std is None else f" ± {std:.2f}")
+        text = _signed(found.value, 2) + ("" if std is None else f" ± {std:.2f}")
         return text, not entry.published and found.value == self._best
 
-    def below(self, entry: Entry, *, bare: bool) -> str:
-        """Its interval, but where that of pairs stands beside it."""
-        return "" if bare and entry.paired else _brackets(entry.deltas.get(self.form), 2)
+    def below(self, entry: Entry) -> str:
+        """Its interval."""
+        return _brackets(entry.deltas.get(self.form), 2)
 
 
 class _PairColumn:
@@ -210,9 +213,9 @@ class _PairColumn:
     def cell(self, entry: Entry) -> tuple[str, bool]:
         """Its text; what is best stands in the column of the means."""
         found = entry.paired.deltas.get(self.form) if entry.paired else None
-        return ("-" if found is None else f"{found.value:+.2f}"), False
+        return ("-" if found is None else _signed(found.value, 2)), False
 
-    def below(self, entry: Entry, *, bare: bool) -> str:
+    def below(self, entry: Entry) -> str:
         """Its interval."""
         return _brackets(entry.paired.deltas.get(self.form) if entry.paired else None, 2)
 
@@ -242,7 +245,7 @@ def _tests(table: ScoreTable, labels: Sequence[str]) -> list[Layout]:
                 tuple(
                     Line(
                         name,
-                        (f"{one.value:+.{digits}f}", _brackets(one, digits) or "-", _p(one.p)),
+                        (_signed(one.value, digits), _brackets(one, digits) or "-", _p(one.p)),
                         (False, False, False),
                     )
                     for name, one, digits in rows
@@ -292,11 +295,9 @@ def _notes(
         what = "; ".join(WHAT[form] for form in deltas)
         notes.append(f"{what}; against {against}.")
     if pairs:
-        told = {e.paired.seeds for e in table.entries if e.paired}
-        notes.append(
-            "Paired: each run less the baseline's of the same seed"
-            + (f" ({', '.join(map(str, told.pop()))})" if len(told) == 1 else "") + "."
-        )  # fmt: skip
+        told = {names[e.name]: e.paired.seeds for e in table.entries if e.paired}
+        each = [f"{name}: {', '.join(map(str, seeds))}" for name, seeds in told.items()]
+        notes.append(f"Paired: each run less the baseline's of the same seed ({'; '.join(each)}).")
     if differs := table.differs():
         each = [f"{key} ({_each(values, names)})" for key, values in differs.items()]
         notes.append(f"The rows differ in {'; '.join(each)}.")
@@ -345,6 +346,11 @@ def _brackets(found: object, digits: int) -> str:
     if not isinstance(found, Estimate) or found.low is None or found.high is None:
         return ""
     return f"[{found.low:.{digits}f}, {found.high:.{digits}f}]"
+
+
+def _signed(value: float, digits: int) -> str:
+    """With its sign; zero is positive."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
 def _p(value: float | None) -> str:

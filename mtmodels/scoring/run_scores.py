@@ -197,7 +197,8 @@ def _together(values: Sequence[Any]) -> Any:
     """The one value, or all of them; of digests enough to tell them apart."""
     if all(value == values[0] for value in values):
         return values[0]
-    return " + ".join(str(value)[:8] if len(str(value)) == 64 else str(value) for value in values)
+    texts = [", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in values]
+    return " + ".join(text[:8] if len(text) == 64 else text for text in texts)
 
 
 def over_seeds(runs: Sequence[RunScores]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -220,9 +221,15 @@ def over_seeds(runs: Sequence[RunScores]) -> tuple[dict[str, Any], dict[str, Any
 
 
 def common_name(names: Sequence[str]) -> str:
-    """The name of one run, or what the names of several begin with and a star."""
+    """The name of one run, or what the names of several begin with and a star.
+
+    Of runs that are joined each part has its star.
+    """
     if len(names) == 1:
         return names[0]
+    parts = [name.split(" + ") for name in names]
+    if len(parts[0]) > 1 and len({len(each) for each in parts}) == 1:
+        return " + ".join(common_name(each) for each in zip(*parts, strict=True))
     first, last = min(names), max(names)
     same = next(
         (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)

@@ -209,5 +209,7 @@ def _bounds(one: Any) -> list[Any]:
 def _short(key: str, value: Any) -> str:
     """A setting; of digests the beginning."""
     if key in ("store", "labels") and isinstance(value, str):
-        return value[:8]
+        return value if " + " in value else value[:8]
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)

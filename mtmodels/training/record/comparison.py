@@ -118,7 +118,7 @@ def _deltas(table: ScoreTable, named: Named) -> list[Part]:
                     _dot(axis, found, at, colour, _MARKS[form])
             axis.set(ylim=(len(shown) - 0.5, -0.5), yticks=range(len(shown)))
             axis.set_yticklabels([label for label, _, _ in shown])
-            _style(axis, f"{FORMS[form]}, % (right is better)", "")
+            _style(axis, f"{FORMS[form]}, % (right is better), with 95 % intervals", "")
             axis.grid(axis="y", visible=False)
 
     return [(0.26 * len(shown) + 0.8, draw)]
@@ -130,7 +130,7 @@ def _best_delta(entry: Entry, form: str) -> Estimate | None:
     return pairs.get(form) or entry.deltas.get(form)
 
 
-def _dot(axis: "Axes", found: Estimate, at: float, colour: str, mark: str) -> None:
+def _dot(axis: "Axes", found: Estimate, at: int, colour: str, mark: str) -> None:
     if found.low is not None and found.high is not None:
         axis.plot([found.low, found.high], [at, at], color=colour, linewidth=1.6)
     axis.plot([found.value], [at], mark, color=colour, markersize=5)
@@ -162,7 +162,7 @@ def _bars(place: "SubFigure", *, named: Named, task: str, names: Sequence[str]) 
         axis.tick_params(axis="x", rotation=40)
         for label in axis.get_xticklabels():
             label.set(horizontalalignment="right", rotation_mode="anchor")
-    axis.set_xlim(-0.6, len(names) - 0.4)
+    axis.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, min(100, axis.get_ylim()[1])))
     _style(axis, f"{TASKS.get(task, task)}: IoU of each class, %", "")
     axis.grid(axis="x", visible=False)
 
@@ -207,7 +207,7 @@ def _panel(
                 value = (row.get(field) or row.get("means", {})).get(task)
                 value = value.get(key) if isinstance(value, dict) else value
                 if value is not None:
-                    points.append((row["epoch"], value))
+                    points.append((float(row["epoch"]), float(value)))
             if points:
                 lines.setdefault(label, []).append(points)
     if not lines:
