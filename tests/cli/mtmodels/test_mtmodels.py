@@ -157,7 +157,7 @@ def test_compares_in_every_format(form: str, trained: tuple[Path, Path], capsys:
         "latex": "% in the preamble",
         "csv": "dataset,split,images,protocol",
         "json": '{"tables"',
-        "text": "fake, test split (role test), 3 images of 32x64, protocol mtpsl. The run: method xtc",
+        "text": "fake, test split (role test), 3 images of 32x64, protocol mtpsl. The run:",
     }
     asked = ["compare", *map(str, trained), "--protocol", "mtpsl", "--intervals"]
     assert run(mtmodels, [*asked, "--format", form]) == 0
