@@ -86,6 +86,7 @@ FORMATS = ("text", "markdown", "latex", "csv", "json")
     help="LaTeX is with booktabs; CSV has all digits.",
 )
 @click.option(
+    "-o",
     "--plot",
     type=FILE,
     metavar="FILE",
