@@ -32,6 +32,18 @@ def labels(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{name} ({count})" for name, count in zip(names, counts, strict=True)]
 
 
+def reach(entry: Mapping[str, Any]) -> tuple[float, float, float]:
+    """A delta with its 95 % interval, of pairs of seeds where there are some.
+
+    Of results from before there were intervals, one standard deviation to either side.
+    """
+    found = (entry.get("paired") or entry).get("deltas", {}).get(PROTOCOL)
+    if found and found["low"] is not None:
+        return found["value"], found["low"], found["high"]
+    mean, std = entry["delta"]["mean"], entry["delta"]["std"] or 0.0
+    return mean, mean - std, mean + std
+
+
 def draw_deltas(groups: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """Draw what `mtmodels compare --json` says of each group."""
     from matplotlib.figure import Figure
@@ -41,10 +53,11 @@ def draw_deltas(groups: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(7.5, 0.26 * sum(heights) + 0.8), layout="constrained")
     axes = figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axis, (title, entries) in zip(axes, rows.items(), strict=True):
-        means = [entry["delta"]["mean"] for entry in entries]
-        deviations = [entry["delta"]["std"] or 0.0 for entry in entries]
         axis.axvline(0, color="0.7", linewidth=1)
-        axis.errorbar(means, range(len(entries)), xerr=deviations, fmt="o", capsize=3)
+        for at, (value, low, high) in enumerate(map(reach, entries)):
+            axis.errorbar(
+                [value], [at], xerr=[[value - low], [high - value]], fmt="o", color="C0", capsize=3
+            )
         axis.set_yticks(range(len(entries)), labels(entries))
         axis.set(ylim=(len(entries) - 0.5, -0.5), title=title)
     axes[-1].set_xlabel("delta against supervised training, % (in brackets: seeds)")

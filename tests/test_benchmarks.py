@@ -51,6 +51,10 @@ def test_figures_are_refused_where_they_are_none() -> None:
             figures(broken, "# s")
 
 
+def test_intervals() -> None:
+    figures(run("intervals"), "# MB for each run of # images", "ten runs, five pairs of seeds: # s")
+
+
 @pytest.mark.slow
 def test_step() -> None:
     found = run("step")

@@ -4,6 +4,7 @@ import json
 import shlex
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,3 +126,12 @@ def test_results_become_tables_and_a_picture(tmp_path: Path) -> None:
     assert {"sl-one (3)"} <= set(deltas.labels(deltas.entries_of(groups["full"])))
     deltas.draw_deltas(groups, tmp_path / "deltas.png")
     assert (tmp_path / "deltas.png").stat().st_size > 5000
+
+
+def test_a_delta_is_drawn_with_its_interval() -> None:
+    entry: dict[str, Any] = {"delta": {"mean": 1.0, "std": 0.5}}
+    assert deltas.reach(entry) == (1.0, 0.5, 1.5)
+    entry |= {"deltas": {"mtpsl": {"value": 1.0, "low": -1.0, "high": 3.0}}, "paired": None}
+    assert deltas.reach(entry) == (1.0, -1.0, 3.0)
+    entry |= {"paired": {"deltas": {"mtpsl": {"value": 1.1, "low": 0.9, "high": 1.3}}}}
+    assert deltas.reach(entry) == (1.1, 0.9, 1.3)

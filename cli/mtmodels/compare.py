@@ -1,11 +1,12 @@
 """`mtmodels compare`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.shared.common import json_option, put_json
+from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member
 from cli.shared.options import FILE
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
     from mtmodels.scoring.compare import BaselineSource
     from mtmodels.scoring.score_table import ScoreTable
 
+EVERY = "every table"
+FORMATS = ("text", "markdown", "latex", "csv", "json")
+
 
 @click.command(
     cls=Command,
     epilog=examples(
         "mtmodels compare runs/nyu-*",
         "mtmodels compare runs/xtc-s* --baseline runs/sl-depth --baseline runs/sl-semantic",
-        "mtmodels compare runs/nyu-xtc-* --published --baseline 'xtasc-net/III/Base ST-Net'",
+        "mtmodels compare runs/nyu-xtc-* --baseline 'xtasc-net/III/Base ST-Net' --published",
+        "mtmodels compare runs/sl-s0 runs/mtpsl-s0 --paired",
+        "mtmodels compare runs/* --baseline runs/sl-s0 --format latex --plot compared.pdf",
     ),
 )
 @click.argument("runs", nargs=-1, required=True, type=FILE)
@@ -33,7 +39,13 @@ if TYPE_CHECKING:
     help="What delta is against: runs (one a task together make one baseline), or a published row.",
 )
 @click.option(
-    "--published", is_flag=True, help="Add the published rows of the same data and regime."
+    "--published",
+    multiple=True,
+    is_flag=False,
+    flag_value=EVERY,
+    metavar="[TABLE]",
+    help="Add the published rows of the same data and regime: of a table (mtpsl/2), of a paper "
+    "(mtpsl), or of all where none is named. Give the runs before it.",
 )
 @click.option("--all-regimes", is_flag=True, help="With --published: those of other regimes, too.")
 @click.option(
@@ -44,43 +56,91 @@ if TYPE_CHECKING:
 )
 @click.option("--protocol", type=Member(METRICS, late=True), help="Only this.  [default: all]")
 @click.option("--split", metavar="NAME", help="Split of the scores.  [default: those of role test]")
-@click.option("--markdown", is_flag=True, help="Print Markdown.")
+@click.option(
+    "--join",
+    is_flag=True,
+    help="Runs of one task each that agree in all else are one line: single-task learning.",
+)
+@click.option(
+    "--paired",
+    is_flag=True,
+    help="Test the differences between two runs, or of each to the baseline: same seeds, same "
+    "images.",
+)
+@click.option(
+    "--intervals", is_flag=True, help="Print the 95 % interval of every score, not of delta alone."
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=0),
+    default=2000,
+    show_default=True,
+    help="How often the images are drawn again for intervals; 0 for none.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="LaTeX is with booktabs; CSV has all digits.",
+)
+@click.option(
+    "-o",
+    "--plot",
+    type=FILE,
+    metavar="FILE",
+    help="Draw scores of classes, deltas and learning curves: .png, .pdf or .svg.",
+)
 @json_option
 def compare(
     runs: tuple[Path, ...],
     *,
     baselines: tuple[str, ...],
-    published: bool,
+    published: tuple[str, ...],
     all_regimes: bool,
     anyway: bool,
     protocol: str | None,
     split: str | None,
-    markdown: bool,
+    join: bool,
+    paired: bool,
+    intervals: bool,
+    resamples: int,
+    form: str,
+    plot: Path | None,
     as_json: bool,
 ) -> None:
     """Put runs whose scores are about the same thing into one table; seeds share a line.
 
-    The line above a table says what all its lines share, those below it what they differ in.
+    The caption of a table says what all its rows share, the notes below it what they differ in.
     """
     from mtmodels.scoring.compare import Request
     from mtmodels.scoring.compare import compare as put_together
+    from mtmodels.scoring.formats import csv_text
+    from mtmodels.training.record.comparison import check_plot, draw_comparison
 
+    if plot is not None:
+        check_plot(plot)
     request = Request(
         baseline=_baseline(baselines, split, protocol),
-        published=published or all_regimes,
+        published=bool(published) or all_regimes,
+        tables=_tables(published),
         all_regimes=all_regimes,
         anyway=anyway,
+        join=join,
+        paired=paired,
+        resamples=resamples,
     )
     tables = put_together(_rows(runs, split, protocol), request)
-    if as_json:
+    if as_json or form == "json":
         put_json({"tables": [table.to_json() for table in tables]})
-        return
-    for number, table in enumerate(tables):
-        if markdown:
-            click.echo(table.to_markdown())
-        else:
-            click.echo("\n" if number else "", nl=False)
-            _print(table)
+    elif form == "csv":
+        click.echo(csv_text(tables), nl=False)
+    else:
+        _print(tables, form, intervals=intervals)
+    if plot is not None:
+        for path in draw_comparison(tables, plot):
+            say(f"Drawn: {path}")
 
 
 def _rows(runs: tuple[Path, ...], split: str | None, protocol: str | None) -> list[dict[str, Any]]:
@@ -137,10 +197,33 @@ def _baseline(
     return _rows(tuple(map(Path, baselines)), split, protocol)
 
 
-def _print(table: "ScoreTable") -> None:
+def _tables(published: tuple[str, ...]) -> tuple[str, ...]:
+    """The tables that were named; none for all."""
+    from mtdata.errors import UsageError
+
+    for name in published:
+        if name != EVERY and Path(name).is_dir():
+            raise UsageError(
+                f"--published should be given tables such as mtpsl/2, or nothing; found the folder "
+                f"{name}. Give the runs before it."
+            )
+    return () if EVERY in published else published
+
+
+def _print(tables: "Sequence[ScoreTable]", form: str, *, intervals: bool) -> None:
     from rich.console import Console
+
+    from mtmodels.scoring import formats
+    from mtmodels.scoring.layout import layouts
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=200)  # a pipe has no width
-    console.print(table.to_rich(console.width))
+    for number, layout in enumerate(
+        layout for table in tables for layout in layouts(table, intervals=intervals)
+    ):
+        if form != "text":
+            click.echo(formats.latex(layout) if form == "latex" else formats.markdown(layout))
+            continue
+        click.echo("\n" if number else "", nl=False)
+        console.print(formats.text(layout, console.width))

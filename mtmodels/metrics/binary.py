@@ -4,15 +4,16 @@ These are neither the saliency mIoU over 15 thresholds nor the edges' F with one
 the PASCAL protocol, and they are named apart from them.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer, Num
 from torch import Tensor
 
 from mtdata import Task
 from mtmodels.metrics.base import Metric
-from mtmodels.metrics.ratio import percent, ratio
+from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
 
 
@@ -30,7 +31,7 @@ def outcomes(
     return torch.stack([both.sum((1, 2)), one.sum((1, 2))], dim=-1)
 
 
-def iou_and_f(outcome: Int[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
+def iou_and_f(outcome: Num[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
     """IoU and F1 of what is on, in [0, 1]; NaN where nothing is on in either."""
     both, one = outcome.unbind(-1)
     return torch.stack([ratio(both, both + one), ratio(2 * both, 2 * both + one)], dim=-1)
@@ -53,13 +54,13 @@ class PooledBinary(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add the pixels of a batch of logits."""
-        self.images += len(prediction)
-        self.outcome += outcomes(prediction, label, valid).sum(0)
+        self.add(outcome=outcomes(prediction, label, valid))
 
-    def compute(self) -> dict[str, float | list[float]]:
-        """The scores over all that was added."""
-        iou, f = iou_and_f(self.outcome)
-        return {"iou_at_0.5": percent(iou), "f_at_0.5": percent(f)}
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The scores of the pixels that were added."""
+        iou, f = (100 * iou_and_f(states["outcome"])).unbind(-1)
+        return {"iou_at_0.5": iou, "f_at_0.5": f}
 
 
 class PerImageBinary(Metric):
@@ -85,12 +86,11 @@ class PerImageBinary(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Score the images of a batch of logits."""
-        self.images += len(prediction)
         scores = iou_and_f(outcomes(prediction, label, valid))
-        self.sums += scores.nansum(0)
-        self.scored += (~scores.isnan()).sum(0)
+        self.add(sums=scores.nan_to_num(), scored=~scores.isnan())
 
-    def compute(self) -> dict[str, float | list[float]]:
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The means over the images that were added."""
-        iou, f = ratio(self.sums, self.scored)
-        return {"iou_at_0.5": percent(iou), "f_at_0.5": percent(f)}
+        iou, f = (100 * ratio(states["sums"], states["scored"])).unbind(-1)
+        return {"iou_at_0.5": iou, "f_at_0.5": f}

@@ -1,17 +1,19 @@
 """Scores of the classes of Cityscapes, as the official evaluator has them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from mtdata import Classes, Task
 from mtdata.errors import UsageError
 from mtdata.tasks.facts import CITYSCAPES7, CITYSCAPES19
 from mtmodels.metrics.classes import PooledClasses
 from mtmodels.metrics.confusion import intersection_over_union
+from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
 
 CATEGORIES: Mapping[tuple[str, ...], Sequence[int]] = {
@@ -19,6 +21,8 @@ CATEGORIES: Mapping[tuple[str, ...], Sequence[int]] = {
     CITYSCAPES7.names: range(7),
 }
 """The category of each class, for the two sets of classes that a store of Cityscapes may have."""
+_MEMBERS = {len(names): F.one_hot(torch.tensor(of)) for names, of in CATEGORIES.items()}
+"""By the number of classes, which class is in which category."""
 
 
 class CityscapesClasses(PooledClasses):
@@ -43,20 +47,22 @@ class CityscapesClasses(PooledClasses):
                 f"`{task.name}` should have the 19 or 7 classes of Cityscapes under the protocol "
                 f"`cityscapes`; found {len(names)} others. Choose another --protocol."
             )
-        self._member = F.one_hot(torch.tensor(CATEGORIES[names]))
 
-    def compute(self) -> dict[str, float | list[float]]:
-        """The scores over all that was added."""
-        classes = self.matrix.cpu()  # a GPU multiplies no whole numbers
-        found: dict[str, float | list[float]] = {}
-        for name, matrix in (("", classes), ("category_", self._member.T @ classes @ self._member)):
-            iou = intersection_over_union(matrix).tolist()
-            found[f"{name}miou"] = 100 * _mean(iou)
-            found[f"{name}iou"] = [100 * value for value in iou]
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The scores of the pixels that were added."""
+        classes = states["matrix"].cpu()  # a GPU multiplies no whole numbers
+        member = _MEMBERS[classes.shape[-1]].to(classes.dtype)
+        found: dict[str, Tensor] = {}
+        for name, matrix in (("", classes), ("category_", member.T @ classes @ member)):
+            iou = intersection_over_union(matrix)
+            found |= {f"{name}miou": 100 * _mean(iou), f"{name}iou": 100 * iou}
         return found
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(iou: Float[Tensor, "*n c"]) -> Float[Tensor, "*n"]:
     """The mean of those that are numbers, added one by one as the evaluator does."""
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
+    total = torch.zeros(iou.shape[:-1], dtype=iou.dtype)
+    for of_class in iou.nan_to_num().unbind(-1):
+        total = total + of_class
+    return ratio(total, (~iou.isnan()).sum(-1))

@@ -1,5 +1,6 @@
 """Scores of labels that name a class for each pixel."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from mtdata import Task
 from mtmodels.metrics.base import Metric, Size, nearest
 from mtmodels.metrics.confusion import accuracy, confusion, intersection_over_union
-from mtmodels.metrics.ratio import percent, ratio
+from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
 
 
@@ -29,7 +30,6 @@ class _Classes(Metric):
         label: Integer[Tensor, "n 1 h w"],
         valid: Bool[Tensor, "n h w"],
     ) -> Int[Tensor, "n c c"]:
-        self.images += len(prediction)
         # The index of max is that of argmax, found four times as fast over a leading axis.
         found = prediction.max(1).indices
         return confusion(found, label[:, 0], valid, classes=self.task.channels)
@@ -58,16 +58,14 @@ class PooledClasses(_Classes):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add the pixels of a batch of logits."""
-        self.matrix += self._confusion(prediction, label, valid).sum(0)
+        self.add(matrix=self._confusion(prediction, label, valid))
 
-    def compute(self) -> dict[str, float | list[float]]:
-        """The scores over all that was added."""
-        iou = intersection_over_union(self.matrix)
-        return {
-            "miou": percent(iou.nanmean()),
-            "pixel_accuracy": percent(accuracy(self.matrix)),
-            "iou": (100 * iou).tolist(),
-        }
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The scores of the pixels that were added."""
+        iou = 100 * intersection_over_union(states["matrix"])
+        found = 100 * accuracy(states["matrix"])
+        return {"miou": iou.nanmean(-1), "pixel_accuracy": found, "iou": iou}
 
 
 class PerImageClasses(_Classes):
@@ -100,18 +98,21 @@ class PerImageClasses(_Classes):
         """Score the images of a batch of logits."""
         matrix = self._confusion(prediction, label, valid)
         iou = intersection_over_union(matrix)
-        self.miou_sum += iou.nanmean(-1).nansum()
-        self.accuracy_sum += accuracy(matrix).nansum()
-        self.scored += (matrix.sum((-2, -1)) > 0).sum()
-        self.iou_sum += iou.nansum(0)
-        self.shown += (~iou.isnan()).sum(0)
+        self.add(
+            miou_sum=iou.nanmean(-1).nan_to_num(),
+            accuracy_sum=accuracy(matrix).nan_to_num(),
+            scored=matrix.sum((-2, -1)) > 0,
+            iou_sum=iou.nan_to_num(),
+            shown=~iou.isnan(),
+        )
 
-    def compute(self) -> dict[str, float | list[float]]:
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The means over the images that were added."""
         return {
-            "miou": percent(ratio(self.miou_sum, self.scored)),
-            "pixel_accuracy": percent(ratio(self.accuracy_sum, self.scored)),
-            "iou": (100 * ratio(self.iou_sum, self.shown)).tolist(),
+            "miou": 100 * ratio(states["miou_sum"], states["scored"]),
+            "pixel_accuracy": 100 * ratio(states["accuracy_sum"], states["scored"]),
+            "iou": 100 * ratio(states["iou_sum"], states["shown"]),
         }
 
 

@@ -1,7 +1,7 @@
 """The confusion matrix of each image, and what is read from it."""
 
 import torch
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer, Num
 from torch import Tensor
 
 from mtmodels.metrics.ratio import ratio
@@ -22,12 +22,12 @@ def confusion(
     return counts.reshape(n, classes, classes)
 
 
-def intersection_over_union(matrix: Int[Tensor, "*n c c"]) -> Float[Tensor, "*n c"]:
+def intersection_over_union(matrix: Num[Tensor, "*n c c"]) -> Float[Tensor, "*n c"]:
     """IoU of each class, in [0, 1]: diagonal / (row + column - diagonal); NaN where it is 0 / 0."""
     hit = matrix.diagonal(dim1=-2, dim2=-1)
     return ratio(hit, matrix.sum(-1) + matrix.sum(-2) - hit)
 
 
-def accuracy(matrix: Int[Tensor, "*n c c"]) -> Float[Tensor, "*n"]:
+def accuracy(matrix: Num[Tensor, "*n c c"]) -> Float[Tensor, "*n"]:
     """Share of the pixels on the diagonal, in [0, 1]; NaN where there is no pixel."""
     return ratio(matrix.diagonal(dim1=-2, dim2=-1).sum(-1), matrix.sum((-2, -1)))

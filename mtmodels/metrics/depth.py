@@ -1,5 +1,6 @@
 """Scores of depth and inverse depth, in the units of the task."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -16,17 +17,17 @@ def error_sums(
     prediction: Float[Tensor, "n 1 h w"],
     label: Float[Tensor, "n 1 h w"],
     valid: Bool[Tensor, "n h w"],
-) -> Float[Tensor, " 4"]:
-    """Sums over the counted pixels: |p - y|, |p - y| / y, (p - y)^2 and 1.
+) -> Float[Tensor, "n 4"]:
+    """For each image, sums over the counted pixels: |p - y|, |p - y| / y, (p - y)^2 and 1.
 
     A pixel counts where it is valid and y > 0: the released meters take a disparity of zero for
     "nothing measured", and the relative error has no value there.
     """
     counted = valid & (label[:, 0] > 0)
-    truth = label[:, 0][counted].double()
-    error = (prediction[:, 0][counted].double() - truth).abs()
-    count = torch.tensor(float(truth.numel()), dtype=torch.float64, device=error.device)
-    return torch.stack([error.sum(), (error / truth).sum(), error.square().sum(), count])
+    truth = label[:, 0].where(counted, 1).double()
+    error = (prediction[:, 0].where(counted, 1).double() - truth).abs()
+    sums = (error, error / truth, error.square(), counted.double())
+    return torch.stack([one.sum((1, 2)) for one in sums], dim=-1)
 
 
 class PooledDepth(Metric):
@@ -51,18 +52,18 @@ class PooledDepth(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add the pixels of a batch."""
-        self.images += len(prediction)
         if self.lowest is not None:
             prediction = prediction.clamp(min=self.lowest)
-        self.sums += error_sums(prediction, label, valid)
+        self.add(sums=error_sums(prediction, label, valid))
 
-    def compute(self) -> dict[str, float | list[float]]:
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The means over the pixels that were added."""
-        absolute, relative, square, count = self.sums
+        absolute, relative, square, count = states["sums"].unbind(-1)
         return {
-            "abs_err": float(ratio(absolute, count)),
-            "rel_err": float(ratio(relative, count)),
-            "rmse": float(ratio(square, count).sqrt()),
+            "abs_err": ratio(absolute, count),
+            "rel_err": ratio(relative, count),
+            "rmse": ratio(square, count).sqrt(),
         }
 
 

@@ -1,6 +1,6 @@
 """Scores of edges: F of a one-to-one matching, the best threshold of the whole split."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +13,7 @@ from mtdata import Task
 from mtmodels.metrics.base import Metric, Size
 from mtmodels.metrics.levels import levels, lowest_at, resized_chance
 from mtmodels.metrics.matching import EdgeImage, edge_counts
-from mtmodels.metrics.ratio import percent, ratio
+from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
 
 THRESHOLDS = 99
@@ -69,16 +69,17 @@ class Edges(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add a batch of logits."""
-        self.images += len(prediction)
         level = levels(prediction, valid).cpu().numpy()
         boundary = ((label[:, 0] > 0) & valid).cpu().numpy()
         images = [EdgeImage(a, b, self._lowest) for a, b in zip(level, boundary, strict=True)]
-        for counts in self._spread(edge_counts, images):
-            self.counts += torch.from_numpy(counts).to(self.counts.device)
+        counts = np.array(list(self._spread(edge_counts, images)), np.int64)
+        counts = counts.reshape(len(images), *self.counts.shape)
+        self.add(counts=torch.from_numpy(counts).to(self.counts.device))
 
-    def compute(self) -> dict[str, float | list[float]]:
-        """The score over the images that were added."""
-        matched, predicted, true = self.counts
-        f = ratio(2 * matched, predicted + true)
-        known = f[~f.isnan()]
-        return {"ods_f": percent(known.max()) if len(known) else float("nan")}
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The score of the pixels that were added."""
+        matched, predicted, true = states["counts"].unbind(-2)
+        f = 100 * ratio(2 * matched, predicted + true)
+        best = f.nan_to_num(-1).amax(-1)
+        return {"ods_f": best.where(best >= 0, torch.nan)}

@@ -1,19 +1,22 @@
 """Scores of surface normals: angles in degrees."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 from mtdata import Task
 from mtmodels.metrics.base import Metric
-from mtmodels.metrics.ratio import percent, ratio
+from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
 
 THRESHOLDS = (11.25, 22.5, 30.0)
 STEPS_PER_DEGREE = 4096
 _BINS = 180 * STEPS_PER_DEGREE + 1
+QUARTERS = 4 * 180
+"""Bins of a quarter of a degree, in which the angles of each image are counted."""
 
 
 def angles(prediction: Float[Tensor, "p 3"], label: Float[Tensor, "p 3"]) -> Float[Tensor, " p"]:
@@ -43,9 +46,18 @@ def median(counts: Int[Tensor, " bins"]) -> float:
     return float(step.double().mean()) / STEPS_PER_DEGREE
 
 
-def within(angle: Float[Tensor, " p"]) -> Int[Tensor, " 3"]:
-    """Count the angles below each threshold; one that equals it is not below."""
-    return torch.stack([(angle < limit).sum() for limit in THRESHOLDS])
+def rough_median(counts: Num[Tensor, "*n bins"]) -> Float[Tensor, "*n"]:
+    """Median in degrees from counts of quarters of a degree, linear within one; NaN for none."""
+    reached = counts.double().cumsum(-1)
+    half = reached[..., -1:] / 2
+    bin_ = torch.searchsorted(reached, half).clamp(max=counts.shape[-1] - 1)
+    inside, upto = counts.double().gather(-1, bin_), reached.gather(-1, bin_)
+    return ((bin_ + 1 - ratio(upto - half, inside)) / 4)[..., 0]
+
+
+def within(angle: Float[Tensor, "n p"]) -> Int[Tensor, "n 3"]:
+    """Count the angles of each image below each threshold; one that equals it is not below."""
+    return torch.stack([(angle < limit).sum(-1) for limit in THRESHOLDS], dim=-1)
 
 
 class PooledNormals(Metric):
@@ -53,7 +65,8 @@ class PooledNormals(Metric):
 
     `mean`, `median` and `rmse` of the angle in degrees, and the percentage of pixels `within`
     11.25, 22.5 and 30 degrees. The median is of the whole split, from a histogram: memory does not
-    grow with the split.
+    grow with the split. What each image adds has angles counted in quarters of a degree, from which
+    the median of other choices of the images is within a hundredth or so.
 
     *Differs from the released code*, whose "median" column holds the RMSE.
     """
@@ -62,6 +75,7 @@ class PooledNormals(Metric):
     counts: Tensor
     sums: Tensor
     within: Tensor
+    quarters: Tensor
 
     def __init__(self, task: Task, **options: Any) -> None:
         super().__init__(task, **options)
@@ -69,6 +83,8 @@ class PooledNormals(Metric):
         self.add_state("sums", torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
         zeros = torch.zeros(len(THRESHOLDS), dtype=torch.long)
         self.add_state("within", zeros, dist_reduce_fx="sum")
+        zeros = torch.zeros(QUARTERS, dtype=torch.long)
+        self.add_state("quarters", zeros, dist_reduce_fx="sum")
 
     def update(
         self,
@@ -77,20 +93,31 @@ class PooledNormals(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add the pixels of a batch."""
-        self.images += len(prediction)
+        n = len(valid)
         angle = angles(prediction.movedim(1, -1)[valid], label.movedim(1, -1)[valid])
         self.counts += histogram(angle)
-        self.sums += torch.stack([angle.sum(), angle.square().sum()])
-        self.within += within(angle)
+        image = torch.arange(n, device=valid.device)[:, None, None].expand_as(valid)[valid]
+        quarter = (4 * angle).long().clamp(max=QUARTERS - 1)
+        quarters = torch.bincount(image * QUARTERS + quarter, minlength=n * QUARTERS)
+        # Of an image all pixels: sums by index would hang on the order on a GPU.
+        every = angle.new_zeros(valid.shape).masked_scatter(valid, angle).flatten(1)
+        self.add(
+            sums=torch.stack([every.sum(1), every.square().sum(1)], dim=-1),
+            within=within(every.where(valid.flatten(1), torch.inf)),
+            quarters=quarters.reshape(n, QUARTERS),
+        )
 
-    def compute(self) -> dict[str, float | list[float]]:
-        """The scores over the pixels that were added."""
-        count = self.counts.sum()
-        scores: dict[str, float | list[float]] = {
-            "mean": float(ratio(self.sums[0], count)),
-            "median": median(self.counts),
-            "rmse": float(ratio(self.sums[1], count).sqrt()),
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The scores of the pixels that were added; the median is rough without `counts`."""
+        count = states["quarters"].sum(-1)
+        fine = states.get("counts")
+        middle = rough_median(states["quarters"]) if fine is None else torch.tensor(median(fine))
+        scores = {
+            "mean": ratio(states["sums"][..., 0], count),
+            "median": middle,
+            "rmse": ratio(states["sums"][..., 1], count).sqrt(),
         }
-        for limit, inside in zip(THRESHOLDS, self.within, strict=True):
-            scores[f"within_{limit:g}"] = percent(ratio(inside, count))
+        for limit, inside in zip(THRESHOLDS, states["within"].unbind(-1), strict=True):
+            scores[f"within_{limit:g}"] = 100 * ratio(inside, count)
         return scores

@@ -49,8 +49,11 @@ class Protocol(Mapping[str, type[Metric]]):
 
     def of(self, task: Task) -> type[Metric]:
         """The metric of a task; raises KeyError where its kind is not scored."""
-        kind = task.kind.name
-        return self.named.get((kind, task.name), self._kinds[kind])
+        return self.find(task.kind.name, task.name)
+
+    def find(self, kind: str, task: str) -> type[Metric]:
+        """As `of`, by the names of kind and task."""
+        return self.named.get((kind, task), self._kinds[kind])
 
     def __getitem__(self, kind: str) -> type[Metric]:
         return self._kinds[kind]

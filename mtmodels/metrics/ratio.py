@@ -11,8 +11,3 @@ def ratio(part: Num[Tensor, "*n"], whole: Num[Tensor, "*n"]) -> Num[Tensor, "*n"
     return torch.where(
         whole > 0, part / whole.clamp(min=torch.finfo(torch.float64).tiny), torch.nan
     )
-
-
-def percent(share: Tensor) -> float:
-    """A share in [0, 1] as a number of percent."""
-    return 100 * float(share)

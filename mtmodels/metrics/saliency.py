@@ -1,5 +1,6 @@
 """Scores of saliency at fifteen thresholds."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from mtdata import Task
 from mtmodels.metrics.base import Metric, Size
 from mtmodels.metrics.levels import levels, lowest_above, resized_chance
-from mtmodels.metrics.ratio import percent, ratio
+from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
 
 THRESHOLDS = tuple(Fraction(step, 20) for step in range(4, 19))
@@ -68,7 +69,6 @@ class Saliency(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add a batch of logits."""
-        self.images += len(prediction)
         false, hit = on_above(levels(prediction, valid), label, valid).unbind(1)
         true = ((label[:, 0] > 0) & valid).sum((1, 2))[:, None].expand_as(hit)
         shares = torch.stack(
@@ -76,16 +76,20 @@ class Saliency(Metric):
                 ratio(hit, true + false).nan_to_num(1),
                 ratio(hit, hit + false).nan_to_num(0),
                 ratio(hit, true).nan_to_num(0),
-            ]
+            ],
+            dim=1,
         )
         some = valid.any(2).any(1)
-        self.shares += (shares[:, some] * _ONE).round().long().sum(1)
-        self.scored += some.sum()
+        steps = (shares * _ONE).round().long() * some[:, None, None]
+        self.add(shares=steps, scored=some)
 
-    def compute(self) -> dict[str, float | list[float]]:
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The scores over the images that were added."""
-        iou, precision, recall = ratio(self.shares, (_ONE * self.scored).expand(self.shares.shape))
+        shares = states["shares"]
+        scored = (_ONE * states["scored"])[..., None, None].expand(shares.shape)
+        iou, precision, recall = ratio(shares, scored).unbind(-2)
         f = ratio(2 * precision * recall, precision + recall)
         # Where nothing is found at any threshold, F is 0; where nothing was scored it is unknown.
         f = torch.where(precision + recall == 0, 0.0, f)
-        return {"miou": percent(iou.max()), "max_f": percent(f.max())}
+        return {"miou": 100 * iou.amax(-1), "max_f": 100 * f.amax(-1)}

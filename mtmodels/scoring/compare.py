@@ -6,14 +6,12 @@ from re import sub
 from typing import Any
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtmodels.metrics.scores import LooseScores
 from mtmodels.scoring.delta import DELTAS, Baseline
-from mtmodels.scoring.published import Row, once, published
-from mtmodels.scoring.run_scores import RunScores, by_entry, common_name, over_seeds
-from mtmodels.scoring.score_table import Entry, ScoreTable
-from mtmodels.scoring.spread import Spread
-
-_FACTS = ("method", "network", "weighting", "regime")
+from mtmodels.scoring.entries import EntryMaker
+from mtmodels.scoring.intervals import RESAMPLES, Resampler
+from mtmodels.scoring.published import Row, in_tables, once, published
+from mtmodels.scoring.run_scores import RunScores, by_entry, common_name, join_single, over_seeds
+from mtmodels.scoring.score_table import ScoreTable
 
 BaselineSource = Sequence[Mapping[str, Any]] | Row
 """Runs, as `RunScores.from_json` reads them, or a published row."""
@@ -27,14 +25,22 @@ class Request:
         baseline: A published row, or runs in the same form; several runs, one a task, are one
             baseline, and seeds of one run are averaged.
         published: Add the published rows of the same protocol, data set and regime.
+        tables: Of these only those of some tables (`mtpsl/2`) or papers (`mtpsl`).
         all_regimes: Those of other regimes too.
         anyway: Put numbers beside each other that mean nothing so, and say why they do not.
+        join: Make one line of runs of one task each that agree in all else.
+        paired: Test the differences of each line to the baseline, or of two lines.
+        resamples: How often the images are drawn again for intervals; 0 for none.
     """
 
     baseline: BaselineSource = ()
     published: bool = False
+    tables: Sequence[str] = ()
     all_regimes: bool = False
     anyway: bool = False
+    join: bool = False
+    paired: bool = False
+    resamples: int = RESAMPLES
 
 
 def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -> list[ScoreTable]:
@@ -47,11 +53,12 @@ def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -
     Raises:
         UsageError: where runs of a table differ in the number of classes, or the baseline may
             stand beside none of them, has two different runs of a task, or lacks a score that
-            delta counts.
+            delta counts; where there is nothing to join, or no pair to test.
     """
     request = request or Request()
+    given = [RunScores.from_json(run) for run in runs]
     groups: dict[str, list[RunScores]] = {}
-    for run in map(RunScores.from_json, runs):
+    for run in join_single(given) if request.join else given:
         groups.setdefault(run.facts.key, []).append(run)
     tables = [_table(group, request) for group in groups.values()]
     if request.baseline and not any(table.baseline for table in tables):
@@ -59,6 +66,12 @@ def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -
             "the baseline should be about the same thing as a run; "
             + " ".join(remark for table in tables for remark in table.remarks)
             + " Score both alike with `mtmodels eval`, or give --anyway to see it all the same."
+        )
+    if request.paired and not any(entry.paired for table in tables for entry in table.entries):
+        raise UsageError(
+            "--paired should find runs of the same seed on both sides, which under one regime saw "
+            f"the same labels; found none among {', '.join(run.name for run in given)}. Leave it "
+            "out, or give runs of the same seeds."
         )
     tables = [tables[0], *(_apart(table, tables[0]) for table in tables[1:])] if tables else []
     return [*tables, *_others(list(groups.values()), tables, request)]
@@ -93,14 +106,23 @@ def _table(runs: Sequence[RunScores], request: Request) -> ScoreTable:
         remarks.append(f"No delta against {baseline.name}: {'; '.join(why)}.")
         baseline, beside = None, []
     form = _form(baseline, first.protocol) if baseline else None
-    entries = [_entry(group, baseline) for group in by_entry(runs)]
+    groups = by_entry(runs)
+    if request.paired and not request.baseline and len(groups) != 2:
+        raise UsageError(
+            "--paired should be given two runs (or the seeds of two), or a --baseline; found "
+            f"{len(groups)}: {', '.join(common_name([r.name for r in g]) for g in groups)}."
+        )
+    reference = beside or (groups[0] if request.paired and not request.baseline else [])
+    resampler = Resampler(request.resamples)
+    maker = EntryMaker(baseline, reference, resampler, test=request.paired)
+    entries = [maker.of_runs(group) for group in groups]
     if baseline and beside and baseline.name not in {entry.name for entry in entries}:
-        entries.insert(0, _baseline_entry(beside, baseline, why))
+        entries.insert(0, maker.of_baseline(beside, why))
     if request.published:
         rows, left_out = _rows(runs, request)
         for row, reasons in _against(rows, runs, classes):
             if not reasons or request.anyway:
-                entries.append(_published_entry(row, baseline, reasons))
+                entries.append(maker.of_row(row, reasons))
         if left_out:
             remarks.append(left_out)
     return ScoreTable(
@@ -110,7 +132,19 @@ def _table(runs: Sequence[RunScores], request: Request) -> ScoreTable:
         form=form,
         role=first.role,
         remarks=tuple(remarks),
+        unsure=tuple(_without(resampler)),
     )
+
+
+def _without(resampler: Resampler) -> list[str]:
+    """A sentence on runs whose intervals do not know of the images."""
+    about: dict[str, list[str]] = {}
+    for name, reason in resampler.reasons.items():
+        about.setdefault(reason, []).append(name)
+    return [
+        f"Intervals of {', '.join(names)} know of seeds alone, not of images: {reason}."
+        for reason, names in about.items()
+    ]
 
 
 def _baseline(
@@ -139,7 +173,14 @@ def _baseline(
 def _rows(runs: Sequence[RunScores], request: Request) -> tuple[list[Row], str]:
     """The published rows to look at, each once, and a word on those of other regimes."""
     first = runs[0]
-    rows = once(published(protocol=first.protocol, dataset=first.dataset))
+    rows = once(
+        in_tables(published(protocol=first.protocol, dataset=first.dataset), request.tables)
+    )
+    if not rows:
+        named = f" in {', '.join(request.tables)}" if request.tables else ""
+        return [], (
+            f"No published row{named} is of {first.dataset} under the protocol {first.protocol}."
+        )
     regimes = {_regime(run.regime) for run in runs}
     same = [row for row in rows if _regime(row.regime) in regimes]
     if request.all_regimes or len(same) == len(rows):
@@ -187,6 +228,7 @@ def _others(
     """The published rows that may stand beside no run, each kind in a table without delta."""
     if not request.published or request.anyway:
         return []
+    maker = EntryMaker(None, (), Resampler(0))
     shown = {entry.name for table in tables for entry in table.entries if entry.published}
     kinds: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
     for runs in groups:
@@ -197,7 +239,7 @@ def _others(
     return [
         ScoreTable(
             rows[0].facts,
-            tuple(_published_entry(row, None) for row in rows),
+            tuple(maker.of_row(row) for row in rows),
             remarks=(
                 f"Not beside the runs, whose scores are of something else: {'; '.join(why)}. "
                 "--anyway puts them there.",
@@ -231,72 +273,3 @@ def _classes(runs: Sequence[RunScores]) -> dict[str, int]:
                     f"{other} and {len(metrics['iou'])} in {run.name}. Compare them apart."
                 )
     return {task: number for task, (number, _) in found.items()}
-
-
-def _baseline_entry(runs: Sequence[RunScores], baseline: Baseline, why: Sequence[str]) -> Entry:
-    """The line of a baseline that is not itself among the runs."""
-    first = runs[0]
-    return Entry(
-        name=baseline.name,
-        facts={name: getattr(first, name) for name in _FACTS},
-        seeds=tuple(dict.fromkeys(run.seed for run in runs)),
-        scores=baseline.scores,
-        std={},
-        delta=Spread(0.0),
-        note="; ".join([*_note(first), *_beside(why)]),
-        budget=first.budget,
-    )
-
-
-def _entry(runs: Sequence[RunScores], baseline: Baseline | None) -> Entry:
-    first = runs[0]
-    means, std = over_seeds(runs)
-    deltas = [_delta(run.protocol, run.scores, baseline) for run in runs]
-    known = [delta for delta in deltas if delta is not None]
-    return Entry(
-        name=common_name([run.name for run in runs]),
-        facts={name: getattr(first, name) for name in _FACTS},
-        seeds=tuple(run.seed for run in runs),
-        scores=means,
-        std=std,
-        delta=Spread.of(known) if len(known) == len(runs) else None,
-        note="; ".join(_note(first)),
-        budget=first.budget,
-    )
-
-
-def _published_entry(row: Row, baseline: Baseline | None, why: Sequence[str] = ()) -> Entry:
-    value = _delta(row.protocol, row.scores, baseline)
-    # Networks of a paper are those that width 1 stands for.
-    budget = {"network.width": 1.0} | ({} if row.epochs is None else {"epochs": row.epochs})
-    return Entry(
-        name=row.key,
-        facts={name: getattr(row, name) for name in _FACTS},
-        seeds=(),
-        scores=row.scores,
-        std={},
-        delta=None if value is None else Spread(value),
-        published=True,
-        note=" ".join([*_beside(why), *([row.note] if row.note else [])]),
-        budget=budget,
-    )
-
-
-def _note(run: RunScores) -> list[str]:
-    """What to know before a run is quoted."""
-    apart = [f"apart from published rows: {', '.join(run.apart)}"] if run.apart else []
-    return [*([run.note] if run.note else []), *apart]
-
-
-def _beside(why: Sequence[str]) -> list[str]:
-    return [f"not comparable: the runs have {'; '.join(why)}."] if why else []
-
-
-def _delta(protocol: str, scores: LooseScores, baseline: Baseline | None) -> float | None:
-    """Delta over the tasks of the baseline; None where a score of them is missing."""
-    if baseline is None:
-        return None
-    try:
-        return DELTAS[protocol](scores, baseline, tasks=tuple(baseline.scores)).value
-    except UsageError:
-        return None

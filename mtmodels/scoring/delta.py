@@ -1,13 +1,18 @@
 """Delta: by how much, in percent, scores are better than a baseline, over all tasks."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
 from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER, LooseScores, to_json
 
+Draws = Mapping[str, Mapping[str, NDArray[np.float64]]]
+"""For each task, for each score, its values over many draws of the images."""
 XTASC_METRICS = (
     ("miou", "pixel_accuracy"),
     ("abs_err", "rel_err"),
@@ -94,6 +99,9 @@ DELTAS: dict[str, Callable[..., Delta]] = {
 }
 """The published form of delta that goes with a protocol."""
 
+FORMS: dict[str, Callable[..., Delta]] = {"mtpsl": delta_mtpsl, "xtasc": delta_xtasc}
+"""The two published forms: the mean over tasks, and that over metrics."""
+
 Choose = Callable[[Mapping[str, object]], Sequence[str]]
 
 
@@ -148,6 +156,17 @@ def _number(value: object, task: str, metric: str, where: str) -> float:
             "Evaluate again under the same protocol, or name the tasks to count."
         )
     return float(value)
+
+
+def of_draws(terms: Iterable[str], ours: LooseScores, theirs: LooseScores) -> Any:
+    """The delta of terms (`depth.abs_err`), of numbers or for each of many draws of the images."""
+    values = []
+    for term in terms:
+        task, _, metric = term.partition(".")
+        with np.errstate(all="ignore"):  # a draw may lack what the baseline is relative to
+            change = 100 * (ours[task][metric] - theirs[task][metric]) / theirs[task][metric]
+        values.append(change if HIGHER_IS_BETTER[metric] else -change)
+    return np.mean(values, axis=0)
 
 
 def _improvement(ours: float, theirs: float, metric: str) -> float:

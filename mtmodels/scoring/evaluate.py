@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from mtmodels.metrics.protocols import metric_for
 from mtmodels.metrics.scores import Score, to_json
 from mtmodels.scoring.original import Frame
 from mtmodels.scoring.processes import spread
+from mtmodels.scoring.samples import Collector, Samples
 
 Predict = Callable[[Float[Tensor, "b 3 h w"]], Mapping[str, Tensor]]
 
@@ -28,13 +29,15 @@ Predict = Callable[[Float[Tensor, "b 3 h w"]], Mapping[str, Tensor]]
 class Evaluation:
     """The scores of the tasks that had a label.
 
-    `images` counts the images seen, `labelled[task]` those of them that show the task.
+    `images` counts the images seen, `labelled[task]` those of them that show the task; `samples`,
+    where they were asked for, is what each image adds.
     """
 
     protocol: str
     images: int
     labelled: dict[str, int]
     scores: dict[str, dict[str, Score]]
+    samples: Samples | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """`protocol`, `images` and `scores` for a JSON file; NaN is None."""
@@ -57,6 +60,7 @@ def evaluate(
     frames: Mapping[str, Frame] | None = None,
     jobs: int = 1,
     thresholds: int | None = None,
+    keep: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:
     """Score under one protocol; arguments and errors are those of `evaluate_under`."""
@@ -71,6 +75,7 @@ def evaluate(
         frames=frames,
         jobs=jobs,
         thresholds=thresholds,
+        keep=keep,
         progress=progress,
     )[0]
 
@@ -87,13 +92,15 @@ def evaluate_under(
     frames: Mapping[str, Frame] | None = None,
     jobs: int = 1,
     thresholds: int | None = None,
+    keep: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Evaluation]:
     """Predict every batch once and score it against its labels, at the size of the protocol.
 
     Gradients are off. The module that `predict` belongs to is put into evaluation mode, and each of
-    its parts back into the mode in which it was. Memory does not grow with the number of batches;
-    in a group of processes, each with its own batches, all get the scores of the whole.
+    its parts back into the mode in which it was. Memory does not grow with the number of batches,
+    but for what is kept of each image, a few kB; in a group of processes, each with its own
+    batches, all get the scores of the whole.
 
     Args:
         protocols: Keys of `METRICS`; there is one result each.
@@ -108,6 +115,7 @@ def evaluate_under(
             image that is not in it is scored as it is.
         jobs: Processes for scores that take long: edges under `pascal`.
         thresholds: How many thresholds edges are scored at; None for as many as published.
+        keep: Whether to keep what each image adds, from which intervals are made.
         progress: Told (batches done, batches in all or 0, what).
 
     Raises:
@@ -122,17 +130,22 @@ def evaluate_under(
             {task.name: metric_for(task, protocol, **options).to(device) for task in tasks}
             for protocol in protocols
         ]
+        kinds = {task.name: task.kind.name for task in tasks}
+        collectors = [Collector(protocol, kinds) if keep else None for protocol in protocols]
         for done, batch in enumerate(batches, start=1):
             moved = batch.to(device, channels_last=channels_last)
             with precision():
                 predictions = predict(moved.image)
-            for protocol, under in zip(protocols, metrics, strict=True):
+            for protocol, under, into in zip(protocols, metrics, collectors, strict=True):
                 stored = METRICS[protocol].at == "stored"
-                _score(under, predictions, moved, {} if stored else frames or {})
+                _score(under, predictions, moved, {} if stored else frames or {}, into)
             images.update(len(batch))
             if progress is not None:
                 progress(done, total, "evaluate")
-    return [_gather(m, images, name) for m, name in zip(metrics, protocols, strict=True)]
+    return [
+        _gather(under, images, protocol, into)
+        for under, protocol, into in zip(metrics, protocols, collectors, strict=True)
+    ]
 
 
 @contextmanager
@@ -155,7 +168,10 @@ def _score(
     predictions: Mapping[str, Tensor],
     batch: Batch,
     frames: Mapping[str, Frame],
+    into: Collector | None,
 ) -> None:
+    if into is not None:
+        into.start(batch.keys)
     for name, metric in metrics.items():
         if name not in batch.labels:
             continue
@@ -168,23 +184,27 @@ def _score(
         if not prediction.isfinite().all():
             raise PredictionError(name, keys, "holds NaN or infinity")
         given = prediction, batch.labels[name], batch.valid[name]
-        for one in _brought(metric, keys, given, frames):
+        for at, one in _brought(metric, keys, given, frames):
             metric.update(*one)
+            if into is not None:
+                into.add(name, [int(rows[i]) for i in at], metric.added)
 
 
 def _brought(
     metric: Metric, keys: Sequence[str], given: tuple[Tensor, ...], frames: Mapping[str, Frame]
-) -> Iterator[tuple[Tensor, ...]]:
-    """The images at the size that they are scored at: those of one size together."""
+) -> Iterator[tuple[list[int], tuple[Tensor, ...]]]:
+    """The images at the size that they are scored at, those of one size together, with places."""
     groups: dict[Frame | None, list[int]] = {}
     for at, key in enumerate(keys):
         groups.setdefault(frames.get(key), []).append(at)
     for frame, rows in groups.items():
         some = given if len(groups) == 1 else tuple(x[rows] for x in given)
-        yield some if frame is None else frame.bring(metric, *some)
+        yield rows, some if frame is None else frame.bring(metric, *some)
 
 
-def _gather(metrics: Mapping[str, Metric], images: SumMetric, protocol: str) -> Evaluation:
+def _gather(
+    metrics: Mapping[str, Metric], images: SumMetric, protocol: str, into: Collector | None
+) -> Evaluation:
     with warnings.catch_warnings():
         # A process whose batches lack a task still takes part in the merge of its states.
         warnings.filterwarnings("ignore", message="The ``compute`` method", category=UserWarning)
@@ -192,7 +212,8 @@ def _gather(metrics: Mapping[str, Metric], images: SumMetric, protocol: str) -> 
         labelled = {name: _images(metric) for name, metric in metrics.items()}
         count = int(images.compute())
     shown = {name: n for name, n in labelled.items() if n > 0}
-    return Evaluation(protocol, count, shown, {name: scores[name] for name in shown})
+    samples = None if into is None else into.samples()
+    return Evaluation(protocol, count, shown, {name: scores[name] for name in shown}, samples)
 
 
 def _images(metric: Metric) -> int:

@@ -134,6 +134,25 @@ def published(**wanted: str | int) -> tuple[Row, ...]:
     )
 
 
+def in_tables(rows: Sequence[Row], tables: Sequence[str]) -> tuple[Row, ...]:
+    """The rows of some papers (`mtpsl`), tables (`mtpsl/2`) or with some keys; of all without any.
+
+    Raises:
+        UnknownNameError: for a table that no paper has.
+    """
+    places = {
+        place: None for row in all_rows() for place in (row.paper, f"{row.paper}/{row.table}")
+    }
+    for name in tables:
+        if name not in places and not any(row.key == name for row in all_rows()):
+            raise UnknownNameError("published table", name, places)
+    return tuple(
+        row
+        for row in rows
+        if not tables or {row.paper, f"{row.paper}/{row.table}", row.key} & set(tables)
+    )
+
+
 def matching(pattern: str) -> tuple[Row, ...]:
     """The rows that hold every word of a pattern, in their key or in a field.
 

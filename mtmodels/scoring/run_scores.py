@@ -1,7 +1,7 @@
 """The scores of runs, and which of them are seeds of one entry."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mtdata.errors import UsageError
@@ -35,6 +35,9 @@ class RunScores:
         note: What to know before it is quoted (a selection on the split that is scored).
         steps: The steps of the training, where they are known.
         apart: Why the scores do not stand for the published row that the run was about.
+        samples: Files of what each image adds to the scores; none where they were not kept.
+        classes: Names of the classes of each task that has some, where they are known.
+        logs: Files of what was logged in training.
         settings: All else that seeds of one entry share: the digest of the store, epochs, batch.
     """
 
@@ -56,6 +59,9 @@ class RunScores:
     note: str = ""
     steps: int | None = None
     apart: Sequence[str] = ()
+    samples: Sequence[str] = ()
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    logs: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -121,6 +127,80 @@ def by_entry(runs: Sequence[RunScores]) -> list[list[RunScores]]:
     return list(groups.values())
 
 
+TOGETHER = ("tasks", "labels")
+"""Settings that differ between networks of one task each, though all else is the same."""
+
+
+def joined(runs: Sequence[RunScores]) -> RunScores:
+    """Runs of different tasks as one, say one network a task; settings that differ stand together.
+
+    Raises:
+        UsageError: where two have the same task.
+    """
+    first = runs[0]
+    if len(runs) == 1:
+        return first
+    scores: dict[str, Mapping[str, Any]] = {}
+    for run in runs:
+        for task in run.scores:
+            if task in scores:
+                raise UsageError(
+                    f"runs to join should have a task each; found `{task}` twice among "
+                    f"{', '.join(r.name for r in runs)}. Leave one out."
+                )
+        scores |= run.scores
+    settings = {
+        name: _together([run.settings.get(name) for run in runs])
+        for name in dict.fromkeys(name for run in runs for name in run.settings)
+    }
+    steps = {run.steps for run in runs}
+    return replace(
+        first,
+        name=" + ".join(run.name for run in runs),
+        scores=scores,
+        steps=steps.pop() if len(steps) == 1 else None,
+        samples=[path for run in runs for path in run.samples],
+        classes={task: names for run in runs for task, names in run.classes.items()},
+        logs=[path for run in runs for path in run.logs],
+        settings=settings,
+    )
+
+
+def join_single(runs: Sequence[RunScores]) -> list[RunScores]:
+    """Runs of one task each that agree in all but the task joined, seed by seed; others as given.
+
+    Raises:
+        UsageError: where there is nothing to join.
+    """
+    groups: dict[tuple[Any, ...], list[RunScores]] = {}
+    for at, run in enumerate(runs):
+        settings = {k: v for k, v in run.settings.items() if k not in TOGETHER}
+        same = (run.method, run.network, run.weighting, run.regime, run.seed, run.note)
+        key = (*same, run.facts.key, repr(list(run.apart)), repr(sorted(settings.items())))
+        group = groups.setdefault(key if len(run.scores) == 1 else (at,), [])
+        if any(run.scores.keys() == other.scores.keys() for other in group):
+            raise UsageError(
+                f"runs to join should have a task each; found two of {', '.join(run.scores)} that "
+                f"are alike, {run.name} and another. Leave one out."
+            )
+        group.append(run)
+    if all(len(group) == 1 for group in groups.values()):
+        raise UsageError(
+            "--join should be given runs of one task each that agree in all else (seed, regime, "
+            f"network, epochs); found none among {', '.join(run.name for run in runs)}. Leave it "
+            "out, or see in what they differ without it."
+        )
+    return [joined(group) for group in groups.values()]
+
+
+def _together(values: Sequence[Any]) -> Any:
+    """The one value, or all of them; of digests enough to tell them apart."""
+    if all(value == values[0] for value in values):
+        return values[0]
+    texts = [", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in values]
+    return " + ".join(text[:8] if len(text) == 64 else text for text in texts)
+
+
 def over_seeds(runs: Sequence[RunScores]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Means and sample standard deviations of every score; of lists the means alone."""
     means: dict[str, dict[str, Any]] = {}
@@ -141,9 +221,15 @@ def over_seeds(runs: Sequence[RunScores]) -> tuple[dict[str, Any], dict[str, Any
 
 
 def common_name(names: Sequence[str]) -> str:
-    """The name of one run, or what the names of several begin with and a star."""
+    """The name of one run, or what the names of several begin with and a star.
+
+    Of runs that are joined each part has its star.
+    """
     if len(names) == 1:
         return names[0]
+    parts = [name.split(" + ") for name in names]
+    if len(parts[0]) > 1 and len({len(each) for each in parts}) == 1:
+        return " + ".join(common_name(each) for each in zip(*parts, strict=True))
     first, last = min(names), max(names)
     same = next(
         (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)

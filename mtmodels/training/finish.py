@@ -11,6 +11,7 @@ from mtdata.tasks.kinds import Classes
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.scores import to_json
 from mtmodels.scoring.evaluate import Evaluation
+from mtmodels.scoring.samples import SUFFIX
 from mtmodels.training.config import Config, RecipePart
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
@@ -18,7 +19,7 @@ from mtmodels.training.record import checkpoint
 from mtmodels.training.record.plots import draw_curves
 from mtmodels.training.record.predictions import draw_predictions
 from mtmodels.training.record.report import page
-from mtmodels.training.record.runfolder import RunFolder, write_json, write_text
+from mtmodels.training.record.runfolder import RunFolder, write_bytes, write_json, write_text
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.dryrun import count, peak_memory_mb
@@ -91,15 +92,23 @@ def score(dataset: Dataset, parts: Parts, watcher: Watcher) -> list[Evaluation]:
     def report(done: int, total: int, _: str) -> None:
         watcher.evaluating("score", done, total)
 
-    return parts.scorer.score(dataset, *able, progress=report)
+    return parts.scorer.score(dataset, *able, keep=True, progress=report)
 
 
 def _write_scores(
     folder: RunFolder, config: Config, data: RunData, *, of: Dataset, result: Evaluation
 ) -> Path:
     where = scored_split(of, data.splits, config)
-    path = folder.scores / f"{where['split']}-{result.protocol}.json"
-    write_json(path, {"run": str(folder.path), **where, **result.to_json()})
+    return keep_scores(folder, {"run": str(folder.path), **where, **result.to_json()}, result)
+
+
+def keep_scores(folder: RunFolder, scored: Mapping[str, Any], result: Evaluation) -> Path:
+    """Write scores into a run folder, and beside them what each image adds."""
+    path = folder.scores / f"{scored['split']}-{result.protocol}.json"
+    folder.scores.mkdir(exist_ok=True)
+    if result.samples is not None:
+        write_bytes(path.with_suffix(SUFFIX), result.samples.to_bytes())
+    write_json(path, scored)
     return path
 
 

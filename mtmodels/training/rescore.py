@@ -11,9 +11,8 @@ from mtdata.reading.holdout import holdout
 from mtmodels.metrics.protocols import metric_for
 from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
-from mtmodels.training.finish import HOLDOUT, scored_split
+from mtmodels.training.finish import HOLDOUT, keep_scores, scored_split
 from mtmodels.training.loop.validation import Scorer
-from mtmodels.training.record.runfolder import write_json
 from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.setup.making import make_network
@@ -100,17 +99,16 @@ def rescore(
         found = []
         for dataset in datasets:
             result = scorer.score(
-                dataset, under, jobs=jobs, thresholds=thresholds, progress=progress
+                dataset, under, jobs=jobs, thresholds=thresholds, keep=True, progress=progress
             )[0]
             # Nobody chose the last checkpoint, but where the run ends with it.
             where = scored_split(dataset, splits, config, chosen=which != "last")
             given = {} if thresholds is None else {"thresholds": thresholds}
-            found.append({"run": str(path), **where, **result.to_json(), **given})
+            found.append(({"run": str(path), **where, **result.to_json(), **given}, result))
     if data is None and which is None and precision is None and thresholds is None:
-        run.folder.scores.mkdir(exist_ok=True)
-        for one in found:
-            write_json(run.folder.scores / f"{one['split']}-{one['protocol']}.json", one)
-    return found
+        for one, result in found:
+            keep_scores(run.folder, one, result)
+    return [one for one, _ in found]
 
 
 def _datasets(run: TrainedRun, store: Store, splits: Chosen, split: str | None) -> list[Dataset]:
@@ -171,6 +169,11 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
             "steps": run.steps,
             "note": _note(scored),
             "apart": config.recipe.apart,
+            "samples": scored["samples"],
+            "classes": {
+                task["name"]: task["names"] for task in facts.get("tasks", []) if "names" in task
+            },
+            "logs": [str(run.folder.metrics)] if run.folder.metrics.is_file() else [],
             **_settings(config),
             "plugins": [one.get("sha256", one["name"]) for one in run.facts.get("plugins", [])],
         }

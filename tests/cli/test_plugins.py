@@ -136,8 +136,11 @@ def test_the_configuration_of_a_run_is_a_recipe_with_its_copies(
 
 
 def test_runs_are_compared_without_their_code(elsewhere: Path, capsys: Captured) -> None:
-    assert run(mtmodels, ["compare", str(elsewhere), "--protocol", "mine", "--markdown"]) == 0
-    assert "| depth novelty |" in capsys.readouterr().out
+    assert (
+        run(mtmodels, ["compare", str(elsewhere), "--protocol", "mine", "--format", "markdown"])
+        == 0
+    )
+    assert "| Depth novelty |" in capsys.readouterr().out
     assert loaded_plugins() == ()
     assert run(mtmodels, ["compare", str(elsewhere), "--protocol", "mien"]) == 2
     assert "There is no protocol `mien`. Did you mean `mine`? Known: cityscapes, mine" in said(

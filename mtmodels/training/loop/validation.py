@@ -97,6 +97,7 @@ class Scorer:
         *protocols: str,
         jobs: int | None = None,
         thresholds: int | None = None,
+        keep: bool = False,
         progress: Report | None = None,
     ) -> list[Evaluation]:
         """Score a split, predicting once for all protocols.
@@ -106,6 +107,7 @@ class Scorer:
             protocols: Keys of `METRICS`.
             jobs: Processes for scores that take long; None for as many as read.
             thresholds: How many thresholds edges are scored at; None for as many as published.
+            keep: Whether to keep what each image adds.
             progress: Told (batches done, batches, what).
         """
         original = any(METRICS[protocol].at != "stored" for protocol in protocols)
@@ -120,5 +122,6 @@ class Scorer:
             frames=frames(dataset) if original else None,
             jobs=jobs or self.config.workers or 1,
             thresholds=thresholds,
+            keep=keep,
             progress=progress,
         )

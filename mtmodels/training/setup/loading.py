@@ -11,6 +11,7 @@ from mtdata.errors import DataError, UsageError
 from mtmodels.errors import RunFolderError
 from mtmodels.methods.base import Method
 from mtmodels.networks.base import Network
+from mtmodels.scoring.samples import SUFFIX
 from mtmodels.training.config import Config
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.plugin_copies import load_copies
@@ -62,9 +63,13 @@ class TrainedRun:
         Args:
             split: The split; None for all of role test. Runs of version 0.1 wrote no role down:
                 what they scored was the test split, unless it was a training split by its name.
+
+        Returns:
+            What is in the files, and as `samples` where what each image adds is kept; runs of
+            before did not keep it.
         """
         files = sorted(self.folder.scores.glob("*.json"))
-        found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        found = [json.loads(file.read_text(encoding="utf-8")) | _samples(file) for file in files]
         if split is not None:
             return [one for one in found if one["split"] == split]
         return [one for one in found if one.get("role", _old_role(one["split"])) == "test"]
@@ -135,6 +140,12 @@ class TrainedRun:
             absolute = Path(at["absolute"]).expanduser()
             paths += [absolute, self.folder.path / at["relative"]]
         return paths
+
+
+def _samples(scores: Path) -> dict[str, list[str]]:
+    """The file beside scores, where there is one."""
+    file = scores.with_suffix(SUFFIX)
+    return {"samples": [str(file)] if file.is_file() else []}
 
 
 def _old_role(split: str) -> str:

@@ -140,14 +140,81 @@ def test_compares_runs(trained: tuple[Path, Path], capsys: Captured) -> None:
     assert {table["protocol"] for table in tables} == {"mtpsl", "xtasc"}
     assert [entry["seeds"] for entry in tables[0]["entries"]] == [[0, 1]]
     assert run(mtmodels, ["compare", second, "--baseline", first, "--protocol", "mtpsl"]) == 0
-    assert "delta" in capsys.readouterr().out
-    assert run(mtmodels, ["compare", first, "--markdown"]) == 0
-    assert capsys.readouterr().out.startswith("**fake, test split (role test), 3 images")
+    told = capsys.readouterr().out
+    assert "Δ tasks, % ↑" in told
+    assert "95 % intervals" in told
     assert run(mtmodels, ["compare", first, "--split", "train"]) == 2
     assert "mtmodels eval" in capsys.readouterr().err
     assert run(mtmodels, ["compare", first, "--baseline", "a/b/c"]) == 2
     assert "published row" in capsys.readouterr().err
     assert run(mtmodels, ["compare", first, "--baseline", "a/b/c", "--baseline", "d/e/f"]) == 2
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json", "text"])
+def test_compares_in_every_format(form: str, trained: tuple[Path, Path], capsys: Captured) -> None:
+    begins = {
+        "markdown": "**fake, test split (role test), 3 images",
+        "latex": "% in the preamble",
+        "csv": "dataset,split,images,protocol",
+        "json": '{"tables"',
+        "text": "fake, test split (role test), 3 images of 32x64, protocol mtpsl. The run:",
+    }
+    asked = ["compare", *map(str, trained), "--protocol", "mtpsl", "--intervals"]
+    assert run(mtmodels, [*asked, "--format", form]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(begins[form])
+    # The last column of a table that is far wider than a terminal of 80.
+    assert {"markdown": "Rel. Err. ↓", "latex": "Rel. Err.", "text": "Rel. Err. ↓"}.get(
+        form, "rel_err"
+    ) in told
+
+
+def test_draws_a_comparison(trained: tuple[Path, Path], tmp_path: Path, capsys: Captured) -> None:
+    first, second = map(str, trained)
+    out = tmp_path / "both.png"
+    asked = ["compare", second, "--baseline", first, "--plot"]
+    assert run(mtmodels, [*asked, str(out)]) == 0
+    assert "Drawn: " in capsys.readouterr().err
+    for path in (out, tmp_path / "both-xtasc.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert run(mtmodels, [*asked, "both.doc"]) == 2
+    assert ".png, .pdf, .svg" in capsys.readouterr().err
+    assert run(mtmodels, [*asked, str(tmp_path / "nowhere" / "a.png")]) == 2
+
+
+def test_tests_two_runs(trained: tuple[Path, Path], capsys: Captured) -> None:
+    """Seeds of one run are one line; scored again by another network they would be two."""
+    asked = ["compare", *map(str, trained), "--protocol", "mtpsl", "--paired"]
+    assert run(mtmodels, asked) == 2
+    assert "--paired should be given two runs" in capsys.readouterr().err.replace("\n", " ")
+    asked = ["compare", str(trained[0]), "--baseline", str(trained[1]), "--paired"]
+    assert run(mtmodels, asked) == 2
+    assert "runs of the same seed" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_published_takes_tables(trained: tuple[Path, Path], capsys: Captured) -> None:
+    first, second = map(str, trained)
+    assert run(mtmodels, ["compare", first, "--published", second]) == 2
+    assert "Give the runs before it" in capsys.readouterr().err.replace("\n", " ")
+    assert run(mtmodels, ["compare", first, "--published", "mtpsl/99"]) == 2
+    assert "published table `mtpsl/99`" in capsys.readouterr().err
+    assert run(mtmodels, ["compare", first, "--published", "mtpsl/2", "--published"]) == 0
+    assert "No published row is of fake" in capsys.readouterr().out
+
+
+def test_older_runs_have_no_draws_and_say_so(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: Captured
+) -> None:
+    import shutil
+
+    old = tmp_path / "old"
+    shutil.copytree(trained[0], old)
+    for file in (old / "scores").glob("*.npz"):
+        file.unlink()
+    assert run(mtmodels, ["compare", str(old), "--protocol", "mtpsl"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Intervals of old know of seeds alone, not of images" in told
+    assert "`mtmodels eval` keeps it" in told
 
 
 def test_help_of_every_command(capsys: Captured) -> None:

@@ -92,8 +92,8 @@ def test_median_of_a_histogram(found: list[float]) -> None:
 
 
 def test_a_threshold_is_not_within_itself() -> None:
-    found = torch.tensor([0.0, 11.25, 22.5, 30.0, 29.0])
-    assert within(found).tolist() == [1, 2, 4]
+    found = torch.tensor([[0.0, 11.25, 22.5, 30.0, 29.0]])
+    assert within(found).tolist() == [[1, 2, 4]]
 
 
 def test_the_first_of_equal_logits_is_predicted() -> None:

@@ -14,6 +14,8 @@ from rich.console import Console
 from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.delta import Baseline, delta_xtasc
+from mtmodels.scoring.formats import markdown, text
+from mtmodels.scoring.layout import Layout, layouts
 from mtmodels.scoring.published import once, published, published_row
 from mtmodels.scoring.score_table import ScoreTable
 
@@ -39,6 +41,23 @@ def run(name: str, miou: float = 30.0, abs_err: float = 0.6, **changes: Any) -> 
         "seed": 0,
         "scores": scores,
     } | changes
+
+
+def laid_out(table: ScoreTable) -> Layout:
+    return layouts(table)[0]
+
+
+def to_markdown(table: ScoreTable) -> str:
+    return markdown(laid_out(table))
+
+
+def best(table: ScoreTable) -> list[list[str]]:
+    """The bold cells of each row, but for those of delta."""
+    width = len(table.columns)
+    return [
+        [cell for cell, bold in zip(line.cells, line.best, strict=True) if bold][:width]
+        for line in laid_out(table).lines
+    ]
 
 
 def only(tables: list[ScoreTable]) -> ScoreTable:
@@ -150,10 +169,11 @@ def test_a_baseline_of_another_size_is_refused_with_the_reason() -> None:
     table, apart = compare([small, run("a")], Request([small]))
     assert table.entries[0].delta is not None
     assert apart.baseline is None
-    assert "No delta against small: images of 288x384 in place of 96x128." in apart.notes()
+    told = laid_out(apart).notes
+    assert "No delta against small: images of 288x384 in place of 96x128." in told
     _, second = compare([small, run("a", 60.0)], Request([small], anyway=True))
     assert second.baseline is not None
-    assert "delta means little here: images of 288x384" in second.notes()[1]
+    assert "delta means little here: images of 288x384" in laid_out(second).notes[1]
 
 
 def test_what_the_lines_differ_in_is_said() -> None:
@@ -171,7 +191,10 @@ def test_what_the_lines_differ_in_is_said() -> None:
         "network.width": {"1.0": ["a"], "0.25": ["b"]},
         "labels": {"a" * 8: ["a"], "b" * 8: ["b"]},
     }
-    assert "epochs (5: a, 2: b); network.width (1.0: a, 0.25: b)" in table.to_markdown()
+    names = "steps 50", "steps 20"
+    assert [line.label for line in laid_out(table).lines] == list(names)
+    assert f"epochs (5: {names[0]}, 2: {names[1]}); network.width" in to_markdown(table)
+    assert f"{names[0]} is a; {names[1]} is b." in to_markdown(table)
 
 
 def test_published_rows_of_the_same_regime_stand_once() -> None:
@@ -191,15 +214,13 @@ def test_no_number_is_cut(width: int) -> None:
     runs[1]["network"] = "segnet-cross-stitch"
     table = only(compare([*runs, run("x", method="xtc")], Request([run("base")], published=True)))
     console = Console(width=width, file=io.StringIO())
-    console.print(table.to_rich(width))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "…" not in text
-    assert max(map(len, text.splitlines())) <= width
-    words = text.split()
-    for entry in table.entries:
-        for (cell, _), header in zip(table.cells(entry), table.header(), strict=True):
-            if "↑" in header or "↓" in header:
-                assert cell in words
+    console.print(text(laid_out(table), width))
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in told
+    assert max(map(len, told.splitlines())) <= width
+    for line in laid_out(table).lines:
+        for cell in line.cells:
+            assert f" {cell} " in told
 
 
 def test_seeds_of_one_entry_are_one_line() -> None:
@@ -212,7 +233,7 @@ def test_seeds_of_one_entry_are_one_line() -> None:
     assert entry.scores["semantic"]["miou"] == pytest.approx(32)
     assert entry.scores["semantic"]["iou"] == pytest.approx([32] * 13)
     assert entry.std["semantic"]["miou"] == pytest.approx(statistics.stdev(mious))
-    assert "32.00 ± 2.65" in table.to_markdown()
+    assert "32.00 ± 2.65" in to_markdown(table)
     assert table.entries[1].std == {}
 
 
@@ -233,11 +254,10 @@ def test_what_is_no_other_seed_is_another_line(change: dict[str, Any]) -> None:
 
 def test_the_best_is_bold() -> None:
     table = only(compare([run("a", 30.0, 0.7), run("b", 31.0, 0.8), run("c", 29.0, 0.9)]))
-    bold = [[text for text, best in table.cells(entry) if best] for entry in table.entries]
-    assert bold == [["0.7000", "0.2333"], ["31.00", "62.00"], []]
-    assert "**0.7000**" in table.to_markdown()
+    assert best(table) == [["0.7000", "0.2333"], ["31.00", "62.00"], []]
+    assert "**0.7000**" in to_markdown(table)
     alone = only(compare([run("a")]))
-    assert not any(best for _, best in alone.cells(alone.entries[0]))
+    assert best(alone) == [[]]
 
 
 def test_delta_against_a_run_and_over_seeds() -> None:
@@ -251,7 +271,8 @@ def test_delta_against_a_run_and_over_seeds() -> None:
     assert found.std == pytest.approx(statistics.stdev(parts))
     assert table.entries[0].delta is not None
     assert table.entries[0].delta.mean == pytest.approx(0)
-    assert "against base." in table.to_markdown()
+    assert "against sl." in to_markdown(table)
+    assert "sl is base; xtc is x*." in to_markdown(table)
 
 
 def test_single_task_runs_together_are_one_baseline() -> None:
@@ -290,7 +311,7 @@ def test_delta_against_a_published_row() -> None:
         if other.delta is not None:
             assert entry.delta is not None
             assert entry.delta.mean == pytest.approx(other.delta, abs=0.0101)
-    assert not any(best for e in table.entries if e.published for _, best in table.cells(e))
+    assert not any(any(line.best) for line in laid_out(table).lines if line.published)
 
 
 def test_published_rows_of_other_classes_stay_out() -> None:
@@ -332,7 +353,7 @@ def test_nan_is_a_dash_and_none_in_json() -> None:
     entry = table.entries[1]
     assert math.isnan(float(entry.scores["depth"]["abs_err"]))
     assert entry.delta is None
-    assert "| - |" in table.to_markdown()
+    assert "| - |" in to_markdown(table)
     value = json.loads(json.dumps(table.to_json(), allow_nan=False))
     assert value["entries"][1]["scores"]["depth"]["abs_err"] is None
     assert value["entries"][1]["delta"] is None
@@ -340,19 +361,20 @@ def test_nan_is_a_dash_and_none_in_json() -> None:
 
 
 def test_renders_for_terminal_markdown_and_json() -> None:
-    noted = run("xtc|1", 31.0, method="xtc", note="selected on the test split")
+    noted = run("xtc|1", 31.0, regime="|", note="selected on the test split")
     table = only(compare([run("sl"), noted], Request([run("sl")])))
     console = Console(width=200, file=io.StringIO())
-    console.print(table.to_rich(200))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    console.print(text(laid_out(table), 200))
+    told = console.file.getvalue()  # type: ignore[attr-defined]
     title = "nyu, test split (role test), 654 images of 288x384, protocol xtasc"
-    for part in (title, "miou ↑", "abs_err ↓", "0.6000"):
-        assert part in text
-        assert part in table.to_markdown()
-    assert "xtc|1: selected on the test split" in text
-    lines = table.to_markdown().splitlines()
-    assert "xtc\\|1" in lines[5]
-    assert {line.replace("\\|", "").count("|") for line in lines[2:6]} == {len(table.header()) + 1}
+    for part in (title, "mIoU ↑", "Abs. Err., m ↓", "0.6000", "Semantic seg."):
+        assert part in told
+        assert part in to_markdown(table)
+    assert "|: selected on the test split" in told
+    lines = to_markdown(table).splitlines()
+    assert "| \\| |" in lines[5]
+    wide = {line.replace("\\|", "").count("|") for line in lines[2:6]}
+    assert wide == {len(laid_out(table).titles) + 1}
     value = table.to_json()
     assert [entry["name"] for entry in value["entries"]] == ["sl", "xtc|1"]
     assert value["entries"][1]["scores"]["semantic"]["iou"] == [31.0] * 13

@@ -111,7 +111,7 @@ def test_rooms_with_all_six_tasks(tmp_path: Path, capsys: Captured) -> None:
     out = tmp_path / "run"
     assert run(mttrain, [*arguments, "--out", str(out), "--json"]) == 0
     # What takes long is scored where it is asked for alone.
-    names = {path.name for path in (out / "scores").iterdir()}
+    names = {path.name for path in (out / "scores").glob("*.json")}
     assert names == {"test-mtpsl.json", "test-xtasc.json"}
     capsys.readouterr()
     assert run(mtmodels, ["eval", str(out), "--protocol", "pascal", "--json"]) == 0
