@@ -148,6 +148,7 @@ def test_million() -> None:
     assert more < few
 
 
+@pytest.mark.slow
 def test_networks(tmp_path: Path) -> None:
     names = ["unet-resnet18"]
     plot = tmp_path / "networks.png"

