@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -28,6 +27,7 @@ from mtdata import SOURCES
 from mtdata.reading.batch import Batch, collate
 from mtdata.reading.geometry import Crop
 from mtdata.reading.memory import STEPS, keep_freed
+from mtmodels.fabric import Fabric
 from mtmodels.methods import METHODS
 from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.parts.joint_space import JointSpace, Point

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from benchmarks.machine import describe, versions
 from mtdata import SOURCES
 from mtdata.reading.batch import Batch, collate
 from mtdata.reading.memory import STEPS, keep_freed
+from mtmodels.fabric import Fabric
 from mtmodels.methods import METHODS
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS

@@ -35,7 +35,7 @@ class Registry(Mapping[str, M], Generic[M]):
     @property
     def base(self) -> type[Any]:
         """The class that members derive from."""
-        base: type[Any] = _imported(self._base)
+        base: type[Any] = imported(self._base)
         return base
 
     @property
@@ -49,7 +49,7 @@ class Registry(Mapping[str, M], Generic[M]):
             raise UnknownNameError(self.family, str(name), tuple(self._members))
         member = self._members[name]
         if isinstance(member, str):
-            self._members[name] = member = _imported(member)
+            self._members[name] = member = imported(member)
         return member
 
     def __iter__(self) -> Iterator[str]:
@@ -61,7 +61,7 @@ class Registry(Mapping[str, M], Generic[M]):
     def __contains__(self, name: object) -> bool:
         # That of Mapping would import the member.
         if name not in self._members:
-            _imported(INSTALLED)()
+            imported(INSTALLED)()
         return name in self._members
 
     def add(self, name: str, member: M, *, origin: str) -> None:
@@ -92,6 +92,7 @@ class Registry(Mapping[str, M], Generic[M]):
         del self._origins[name], self._members[name]
 
 
-def _imported(where: str) -> Any:
+def imported(where: str) -> Any:
+    """What "module:name" names."""
     module, _, attribute = where.partition(":")
     return getattr(import_module(module), attribute)

@@ -5,15 +5,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 import torchmetrics
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from mtdata import Task
-
-Size = tuple[int, int]
-"""Height and width."""
+from mtmodels.metrics.resizing import Size, bilinear
 
 
 class Metric(torchmetrics.Metric, ABC):
@@ -74,19 +71,9 @@ class Metric(torchmetrics.Metric, ABC):
         prediction: Float[Tensor, "n c h w"], size: Size
     ) -> Float[Tensor, "n c height width"]:
         """A prediction at the size that it is scored at, where that is another; bilinear."""
-        return F.interpolate(prediction, size, mode="bilinear", align_corners=False)
+        return bilinear(prediction, size)
 
     def compute(self) -> dict[str, float | list[float]]:
         """The scores over all that was added; NaN where nothing valid was."""
         states = {name: getattr(self, name) for name in self.metric_state}
         return {name: value.tolist() for name, value in self.scores(states).items()}
-
-
-def nearest(array: Shaped[Tensor, "*n h w"], size: Size) -> Shaped[Tensor, "*n height width"]:
-    """The values at the pixel centres of another size, as stores are built."""
-    rows, columns = (
-        # Centre i + 1/2 of the new grid, in whole pixels of the old one, in integers.
-        (2 * torch.arange(new, device=array.device) + 1) * old // (2 * new)
-        for new, old in zip(size, array.shape[-2:], strict=True)
-    )
-    return array[..., rows[:, None], columns]

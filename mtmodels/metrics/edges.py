@@ -10,10 +10,11 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from mtdata import Task
-from mtmodels.metrics.base import Metric, Size
-from mtmodels.metrics.levels import levels, lowest_at, resized_chance
+from mtmodels.metrics.base import Metric
+from mtmodels.metrics.levels import levels, lowest_at
 from mtmodels.metrics.matching import EdgeImage, edge_counts
 from mtmodels.metrics.ratio import ratio
+from mtmodels.metrics.resizing import Size, resized_chance
 from mtmodels.metrics.scores import better
 
 THRESHOLDS = 99

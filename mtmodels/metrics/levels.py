@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
@@ -28,11 +27,3 @@ def lowest_above(thresholds: Iterable[Fraction]) -> list[int]:
 def lowest_at(thresholds: Iterable[Fraction]) -> list[int]:
     """For each threshold, the lowest level that reaches it: level / 255 >= threshold."""
     return [-(-HIGHEST * t.numerator // t.denominator) for t in thresholds]
-
-
-def resized_chance(
-    logit: Float[Tensor, "n 1 h w"], size: tuple[int, int]
-) -> Float[Tensor, "n 1 height width"]:
-    """Logits at another size; it is their probability that is interpolated."""
-    chance = logit.double().sigmoid()
-    return F.interpolate(chance, size, mode="bilinear", align_corners=False).logit()

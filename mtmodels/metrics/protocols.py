@@ -1,29 +1,29 @@
-"""Protocols: how each kind of label is scored."""
+"""Protocols: how each kind of label is scored.
+
+Metrics are imported when they are asked for: torchmetrics brings torchvision and scipy.signal with
+it, which take longer than all else before the first step.
+"""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mtdata import Task
 from mtdata.errors import UnknownNameError
+from mtdata.registry import imported
 from mtmodels.metrics import METRICS
-from mtmodels.metrics.base import Metric
-from mtmodels.metrics.binary import PerImageBinary, PooledBinary
-from mtmodels.metrics.cityscapes import CityscapesClasses
-from mtmodels.metrics.classes import PerImageClasses, PooledClasses, ShownClasses
-from mtmodels.metrics.depth import ClampedDepth, PooledDepth, XTasCDepth
-from mtmodels.metrics.edges import Edges
-from mtmodels.metrics.normals import PooledNormals
-from mtmodels.metrics.saliency import Saliency
+
+if TYPE_CHECKING:
+    import mtmodels.metrics.base
 
 At = Literal["stored", "original", "source"]
 
 
-class Protocol(Mapping[str, type[Metric]]):
+class Protocol(Mapping[str, "type[mtmodels.metrics.base.Metric]"]):
     """The metric of each kind of label that is scored, by the name of the kind.
 
     Args:
         summary: One sentence for `mtmodels list metrics`.
-        kinds: The metric of each kind.
+        kinds: The metric of each kind, or where it is, as "module:Class".
         named: The metric of tasks that are scored otherwise than their kind, by kind and task.
         at: The size that is scored at: "stored", as the store has it, padding and all; "original",
             each image and its labels brought back to the size that they had; "source", the same
@@ -35,28 +35,37 @@ class Protocol(Mapping[str, type[Metric]]):
     def __init__(
         self,
         summary: str,
-        kinds: Mapping[str, type[Metric]],
+        kinds: "Mapping[str, str | type[mtmodels.metrics.base.Metric]]",
         *,
-        named: Mapping[tuple[str, str], type[Metric]] | None = None,
+        named: "Mapping[tuple[str, str], str | type[mtmodels.metrics.base.Metric]] | None" = None,
         at: At = "stored",
         asked: bool = False,
     ) -> None:
         self.summary = summary
-        self.named = dict(named or {})
+        self._named = dict(named or {})
         self.at = at
         self.asked = asked
         self._kinds = dict(kinds)
 
-    def of(self, task: Task) -> type[Metric]:
+    @property
+    def named(self) -> "Mapping[tuple[str, str], type[mtmodels.metrics.base.Metric]]":
+        """The metric of tasks that are scored otherwise than their kind, by kind and task."""
+        return {key: _class(metric) for key, metric in self._named.items()}
+
+    def of(self, task: Task) -> "type[mtmodels.metrics.base.Metric]":
         """The metric of a task; raises KeyError where its kind is not scored."""
         return self.find(task.kind.name, task.name)
 
-    def find(self, kind: str, task: str) -> type[Metric]:
+    def find(self, kind: str, task: str) -> "type[mtmodels.metrics.base.Metric]":
         """As `of`, by the names of kind and task."""
-        return self.named.get((kind, task), self._kinds[kind])
+        return _class(self._named.get((kind, task), self._kinds[kind]))
 
-    def __getitem__(self, kind: str) -> type[Metric]:
-        return self._kinds[kind]
+    def __getitem__(self, kind: str) -> "type[mtmodels.metrics.base.Metric]":
+        return _class(self._kinds[kind])
+
+    def __contains__(self, kind: object) -> bool:
+        # That of Mapping would import the metric.
+        return kind in self._kinds
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._kinds)
@@ -69,10 +78,10 @@ MTPSL = Protocol(
     "All pixels of the split are pooled: one confusion matrix, one mean error; on Cityscapes the "
     "relative one includes pixels at infinity.",
     {
-        "classes": PooledClasses,
-        "binary": PooledBinary,
-        "depth": ClampedDepth,
-        "normals": PooledNormals,
+        "classes": "mtmodels.metrics.classes:PooledClasses",
+        "binary": "mtmodels.metrics.binary:PooledBinary",
+        "depth": "mtmodels.metrics.depth:ClampedDepth",
+        "normals": "mtmodels.metrics.normals:PooledNormals",
     },
 )
 
@@ -80,10 +89,10 @@ XTASC = Protocol(
     "Classes are scored image by image, then averaged; errors are pooled over pixels, and pixels "
     "at infinity do not count on Cityscapes.",
     {
-        "classes": PerImageClasses,
-        "binary": PerImageBinary,
-        "depth": XTasCDepth,
-        "normals": PooledNormals,
+        "classes": "mtmodels.metrics.classes:PerImageClasses",
+        "binary": "mtmodels.metrics.binary:PerImageBinary",
+        "depth": "mtmodels.metrics.depth:XTasCDepth",
+        "normals": "mtmodels.metrics.normals:PooledNormals",
     },
 )
 
@@ -91,25 +100,40 @@ XTASC = Protocol(
 PASCAL = Protocol(
     "PASCAL-Context at the original size: best thresholds of saliency, edges one to one.",
     {
-        "classes": PooledClasses,
-        "binary": Saliency,
-        "depth": PooledDepth,
-        "normals": PooledNormals,
+        "classes": "mtmodels.metrics.classes:PooledClasses",
+        "binary": "mtmodels.metrics.saliency:Saliency",
+        "depth": "mtmodels.metrics.depth:PooledDepth",
+        "normals": "mtmodels.metrics.normals:PooledNormals",
     },
-    named={("classes", "parts"): ShownClasses, ("binary", "edges"): Edges},
+    named={
+        ("classes", "parts"): "mtmodels.metrics.classes:ShownClasses",
+        ("binary", "edges"): "mtmodels.metrics.edges:Edges",
+    },
     at="original",
     asked=True,
 )
 
 CITYSCAPES = Protocol(
     "Classes and categories as the official evaluator scores them, at full size.",
-    {"classes": CityscapesClasses, "depth": PooledDepth},
+    {
+        "classes": "mtmodels.metrics.cityscapes:CityscapesClasses",
+        "depth": "mtmodels.metrics.depth:PooledDepth",
+    },
     at="source",
     asked=True,
 )
 
 
-def metric_for(task: Task, protocol: str, **options: Any) -> Metric:
+def check_scored(task: Task, protocol: str) -> None:
+    """Refuse what a protocol cannot score, before anything is trained; errors as `metric_for`."""
+    kinds = METRICS[protocol]
+    if task.kind.name not in kinds:
+        raise UnknownNameError(f"metric of protocol `{protocol}` for kind", task.kind.name, kinds)
+    if kinds.asked or protocol in METRICS.origins:
+        kinds.of(task)(task)  # it may refuse these classes; those that all runs have never do
+
+
+def metric_for(task: Task, protocol: str, **options: Any) -> "mtmodels.metrics.base.Metric":
     """The metric of a task under a protocol.
 
     Args:
@@ -126,3 +150,12 @@ def metric_for(task: Task, protocol: str, **options: Any) -> Metric:
         raise UnknownNameError(f"metric of protocol `{protocol}` for kind", task.kind.name, kinds)
     metric = kinds.of(task)
     return metric(task, **{name: options[name] for name in metric.takes if name in options})
+
+
+def _class(
+    metric: "str | type[mtmodels.metrics.base.Metric]",
+) -> "type[mtmodels.metrics.base.Metric]":
+    found: type[mtmodels.metrics.base.Metric] = (
+        imported(metric) if isinstance(metric, str) else metric
+    )
+    return found

@@ -9,9 +9,10 @@ from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Tensor
 
 from mtdata import Task
-from mtmodels.metrics.base import Metric, Size
-from mtmodels.metrics.levels import levels, lowest_above, resized_chance
+from mtmodels.metrics.base import Metric
+from mtmodels.metrics.levels import levels, lowest_above
 from mtmodels.metrics.ratio import ratio
+from mtmodels.metrics.resizing import Size, resized_chance
 from mtmodels.metrics.scores import better
 
 THRESHOLDS = tuple(Fraction(step, 20) for step in range(4, 19))

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Task
 from mtdata.tasks.resize import resize_image
 from mtmodels.errors import PredictionError
+from mtmodels.fabric import Fabric
 from mtmodels.networks.base import Network
 from mtmodels.predicting.attention import Mask, masks_of
 from mtmodels.predicting.formats import value_at

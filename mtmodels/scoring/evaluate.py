@@ -2,13 +2,11 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import SumMetric
 
 from mtdata import Task
@@ -17,35 +15,10 @@ from mtmodels.errors import PredictionError
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.protocols import metric_for
-from mtmodels.metrics.scores import Score, to_json
+from mtmodels.scoring.evaluation import Evaluation, Predict, evaluation_mode
 from mtmodels.scoring.original import Frame
 from mtmodels.scoring.processes import spread
-from mtmodels.scoring.samples import Collector, Samples
-
-Predict = Callable[[Float[Tensor, "b 3 h w"]], Mapping[str, Tensor]]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The scores of the tasks that had a label.
-
-    `images` counts the images seen, `labelled[task]` those of them that show the task; `samples`,
-    where they were asked for, is what each image adds.
-    """
-
-    protocol: str
-    images: int
-    labelled: dict[str, int]
-    scores: dict[str, dict[str, Score]]
-    samples: Samples | None = field(default=None, compare=False, repr=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """`protocol`, `images` and `scores` for a JSON file; NaN is None."""
-        return {
-            "protocol": self.protocol,
-            "images": self.images,
-            "scores": to_json(self.scores),
-        }
+from mtmodels.scoring.samples import Collector
 
 
 def evaluate(
@@ -148,21 +121,6 @@ def evaluate_under(
     ]
 
 
-@contextmanager
-def evaluation_mode(predict: Predict) -> Iterator[None]:
-    """Evaluation mode for the module that a method belongs to, if it belongs to one."""
-    owner = getattr(predict, "__self__", None)
-    modules = list(owner.modules()) if isinstance(owner, nn.Module) else []
-    training = [module.training for module in modules]
-    try:
-        for module in modules:
-            module.training = False
-        yield
-    finally:
-        for module, mode in zip(modules, training, strict=True):
-            module.training = mode
-
-
 def _score(
     metrics: Mapping[str, Metric],
     predictions: Mapping[str, Tensor],
@@ -199,7 +157,7 @@ def _brought(
         groups.setdefault(frames.get(key), []).append(at)
     for frame, rows in groups.items():
         some = given if len(groups) == 1 else tuple(x[rows] for x in given)
-        yield rows, some if frame is None else frame.bring(metric, *some)
+        yield rows, some if frame is None else frame.bring(metric.resized, *some)
 
 
 def _gather(

@@ -1,6 +1,6 @@
 """Images and predictions at the size that they had before they were stored."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from mtdata import Store
 from mtdata.errors import UsageError
 from mtdata.reading.dataset import Dataset
 from mtmodels.metrics import METRICS
-from mtmodels.metrics.base import Metric, Size, nearest
+from mtmodels.metrics.resizing import Size, nearest
 
 _WANTED = {
     "original": "labels that are at least as large as in the source",
@@ -34,18 +34,18 @@ class Frame:
 
     def bring(
         self,
-        metric: Metric,
+        resized: Callable[[Tensor, Size], Tensor],
         prediction: Float[Tensor, "n c h w"],
         label: Shaped[Tensor, "n d h w"],
         valid: Bool[Tensor, "n h w"],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Cut the padding off, and bring what was resized back, predictions as the metric does."""
+        """Cut the padding off, and bring what was resized back, predictions by `resized`."""
         height, width = self.size
         prediction, label, valid = (x[..., :height, :width] for x in (prediction, label, valid))
         if self.size == self.original:
             return prediction, label, valid
         return (
-            metric.resized(prediction, self.original),
+            resized(prediction, self.original),
             nearest(label, self.original),
             nearest(valid, self.original),
         )

@@ -10,7 +10,7 @@ from mtdata.reading.dataset import Dataset
 from mtdata.tasks.kinds import Classes
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.scores import to_json
-from mtmodels.scoring.evaluate import Evaluation
+from mtmodels.scoring.evaluation import Evaluation
 from mtmodels.scoring.samples import SUFFIX
 from mtmodels.training.config import Config, RecipePart
 from mtmodels.training.loop.trainer import Trainer

@@ -1,4 +1,7 @@
-"""Photometric changes of images on the device: what a view may have that the first has not."""
+"""Photometric changes of images on the device: what a view may have that the first has not.
+
+torchvision is imported when the first image is changed: few runs need it.
+"""
 
 from dataclasses import dataclass
 
@@ -6,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchvision.transforms.v2 import functional as tv
 
 LIGHT = 0.4
 """By how much brightness, contrast and saturation change at full strength, up or down."""
@@ -41,6 +43,8 @@ class Colour:
 
     def apply(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
         """The image, in [0, 1], after the change."""
+        from torchvision.transforms.v2 import functional as tv
+
         image = tv.adjust_brightness(image, self.brightness)
         image = tv.adjust_contrast(image, self.contrast)
         image = tv.adjust_saturation(image, self.saturation)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from mtdata.reading.batch import Batch
 from mtdata.reading.memory import STEPS, keep_freed
 from mtmodels.errors import DivergedError
+from mtmodels.fabric import Fabric
 from mtmodels.methods.base import Finding, Method, ParameterGroup, ScheduleName, Stage
 from mtmodels.methods.terms import Terms
 from mtmodels.networks.base import EncoderOptions

@@ -1,8 +1,9 @@
 """The memory layout that a network trains in."""
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
+
+from mtmodels.fabric import Fabric
 
 NARROW = 8
 

@@ -5,9 +5,9 @@ import platform
 from typing import Literal, NamedTuple
 
 import torch
-from lightning_fabric import Fabric
 
 from mtdata.errors import UsageError
+from mtmodels.fabric import Fabric
 
 FabricPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from lightning_fabric import Fabric
 
 from mtdata.reading.batch import Batch
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.loader import Loader
+from mtmodels.fabric import Fabric
 from mtmodels.metrics import METRICS
 from mtmodels.networks.base import Network
-from mtmodels.scoring.evaluate import Evaluation, Predict, evaluate_under
+from mtmodels.scoring.evaluation import Evaluation, Predict
 from mtmodels.scoring.original import frames
 from mtmodels.training.config import Config
 from mtmodels.training.loop.layout import memory_format
@@ -110,6 +110,8 @@ class Scorer:
             keep: Whether to keep what each image adds.
             progress: Told (batches done, batches, what).
         """
+        from mtmodels.scoring.evaluate import evaluate_under  # see mtmodels.metrics.protocols
+
         original = any(METRICS[protocol].at != "stored" for protocol in protocols)
         return evaluate_under(
             protocols,

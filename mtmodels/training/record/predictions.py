@@ -24,7 +24,7 @@ from mtdata.inspecting.pictures import (
 from mtdata.reading.batch import collate
 from mtdata.reading.dataset import Dataset
 from mtmodels.kinds import kind_model
-from mtmodels.scoring.evaluate import Predict, evaluation_mode
+from mtmodels.scoring.evaluation import Predict, evaluation_mode
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

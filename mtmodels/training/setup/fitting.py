@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from mtmodels.methods.base import Method
-from mtmodels.metrics.protocols import metric_for
+from mtmodels.metrics.protocols import check_scored
 from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
 from mtmodels.training.loop.viewing import view_maker
@@ -29,7 +29,7 @@ def check_scores(config: Config, data: RunData) -> None:
         UsageError: with what to do.
     """
     for task in data.tasks:
-        metric_for(task, config.protocol)
+        check_scored(task, config.protocol)
     check_scorable(config.protocol, data.test, data.store)
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lightning_fabric import Fabric
-
 from mtdata.reading.loader import Loader
+from mtmodels.fabric import Fabric
 from mtmodels.methods.base import Method
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES

@@ -6,10 +6,10 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from mtdata.errors import UsageError
+from mtmodels.fabric import Fabric
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.loop import precision as choosing
 from mtmodels.training.loop import randomness

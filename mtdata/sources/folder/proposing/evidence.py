@@ -91,7 +91,8 @@ RULES = {
         "depth in millimetres", "whole numbers of 16 bits or floats; a name with mm; or at least "
         "half of the pixels measured, p1 from 200, p99 from 800 to 20,000",
         "all values multiples of 5 (TUM: 1/5000 m); p1 below 200, p99 above 20,000 or more than "
-        "25 times p1, as under an open sky (centimetres? m x 256?); regions in place of slopes",
+        "25 times p1, as under an open sky (centimetres? m x 256?); regions in place of slopes. "
+        "Centimetres of 2 to 200 m look the same: what both readings mean is written beside it",
         0.7),
     "centimetres": Rule(
         "depth in centimetres", "a name with cm, p99 from 50 to 30,000", "any other name", 0.85),

@@ -196,6 +196,9 @@ def _millimetres(why: str, seen: Seen, void: Sequence[Number]) -> Guess:
     fives = seen.whole and (np.gcd.reduce(seen.values.astype(np.int64)) % 5 == 0)
     near = low >= 200 and 800 <= high <= min(20_000, ROOM * low)
     if near and not fives and seen.share(*void) <= 0.6:
-        remark = f"metres a step: max {seen.values[-1]:g}, looks like millimetres; check"
+        remark = (
+            f"metres a step, if these are millimetres: {low / 1000:.3g} to {high / 1000:.3g} m, "
+            f"as in rooms; centimetres would be {low / 100:.3g} to {high / 100:.3g} m; check"
+        )
         return RULES["millimetres"].take("depth", why, _lines("m", 0.001, remark, seen, void))
     return RULES["depth"].ask(f"{why}: in which unit? p99 is {readings}", _write(void))

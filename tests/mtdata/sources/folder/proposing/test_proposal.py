@@ -69,7 +69,9 @@ def test_the_made_up_folder(tmp_path: Path) -> None:
     assert tasks["depth"]["scale"] == 0.001
     assert tasks["normals"]["axes"] == ["right", "up", "towards"]
     assert len(tasks["semantic"]["classes"]) == 4
-    assert "max 7009, looks like millimetres" in found.text
+    depth = next(line for line in found.text.splitlines() if "if these are millimetres" in line)
+    assert "0.963 to 6.95 m, as in rooms; centimetres would be" in depth
+    assert "9.63 to 69.5 m; check" in depth
     assert "4 different values" not in found.text
     assert "5 different values (0, 1, 2, 3, 255) -> classes" in found.text
     assert "mean length after 2v/255-1 of 1.00 -> normals" in found.text
