@@ -34,7 +34,7 @@ demo: setup
 	@echo "all on one page   $(DEMO)/run/report.html"
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 slow: setup
 	$(BIN)/python -m pytest -q -m slow

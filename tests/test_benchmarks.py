@@ -51,6 +51,7 @@ def test_figures_are_refused_where_they_are_none() -> None:
             figures(broken, "# s")
 
 
+@pytest.mark.slow
 def test_intervals() -> None:
     figures(run("intervals"), "# MB for each run of # images", "ten runs, five pairs of seeds: # s")
 
@@ -158,6 +159,7 @@ def test_networks(tmp_path: Path) -> None:
     assert plot.stat().st_size > 5000
 
 
+@pytest.mark.slow
 def test_weightings() -> None:
     found = run("weightings", "--weightings", "adamt", "pcgrad")
     assert figures(found, "| `equal` | # | # |")[1] == 1

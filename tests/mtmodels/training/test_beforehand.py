@@ -116,17 +116,19 @@ def test_mtpsl_is_killed_in_its_stage(run: Train, some: Changes, tmp_path: Path)
     assert_same_run(resumed, whole)
 
 
+@pytest.mark.slow
 def test_x_task_along_the_way_is_killed_under_one(run: Train, tmp_path: Path) -> None:
     assert_resumes(run, tmp_path, KillIn("", 3), **x_task(learn_from="predictions"))
     assert not (tmp_path / "run" / "stages").exists()
 
 
-@pytest.mark.parametrize("as_released", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("as_released", [False, True])
 def test_jtr_is_killed(run: Train, some: Changes, tmp_path: Path, as_released: bool) -> None:
     assert_resumes(run, tmp_path, KillIn("", 3), **some, **jtr(as_released=as_released))
 
 
-@pytest.mark.parametrize("norm", ["running", "batch"])
+@pytest.mark.parametrize("norm", [pytest.param("running", marks=pytest.mark.slow), "batch"])
 def test_kd_is_killed(
     run: Train, taught: Callable[..., Changes], tmp_path: Path, norm: str
 ) -> None:

@@ -13,8 +13,8 @@ from tests.mtmodels.training.test_resume import KillAt, Killed
 SOLVERS = {"cagrad": "cvxpy", "nash-mtl": "ecos"}
 
 
-QUICK = ("dwa", "gradnorm", "adaptive-variance", "rlw", "gradvac")
-"""Of the aggregators one with a memory; their own tests have all of them."""
+QUICK = ("dwa", "gradnorm", "gradvac")
+"""One with state of its own, one with parameters, an aggregator with a memory; their own tests have all."""
 
 
 @pytest.mark.parametrize(
