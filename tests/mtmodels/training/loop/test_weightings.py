@@ -14,7 +14,7 @@ SOLVERS = {"cagrad": "cvxpy", "nash-mtl": "ecos"}
 
 
 QUICK = ("dwa", "gradnorm", "gradvac")
-"""One with state of its own, one with parameters, an aggregator with a memory; their own tests have all."""
+"""State of its own, weights that learn, an aggregator with a memory; `make slow` has the others."""
 
 
 @pytest.mark.parametrize(
