@@ -17,7 +17,7 @@ from mtmodels.networks import NETWORKS
 from mtmodels.predicting import picture, predict
 from mtmodels.predicting.attention import Mask
 from mtmodels.predicting.opening import load
-from mtmodels.predicting.picture import heat
+from mtdata.inspecting.pictures import heat
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from tests.fakes import TASKS

@@ -24,7 +24,7 @@ from mtmodels.networks.auxiliary.mapping import MappingNetwork
 from mtmodels.predicting import picture, predict
 from mtmodels.predicting.mapper import SEED, MappedPair, Mapper, open_mapper
 from mtmodels.predicting.opening import open_predictor
-from mtmodels.predicting.picture import heat
+from mtdata.inspecting.pictures import heat
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.checkpoint import load_weights
 from mtmodels.training.run import fit, prepare
