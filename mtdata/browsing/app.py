@@ -88,7 +88,8 @@ class Browse:
             {
                 "name": each.name,
                 "role": each.role,
-                "images": len(each), "size": each.size,
+                "images": len(each),
+                "size": each.size,
                 "regimes": each.regime_names,
             }
             for each in store.splits.values()

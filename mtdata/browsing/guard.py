@@ -17,6 +17,7 @@ POLICY = "; ".join(
     )
 )
 HEADERS = {
+    "cache-control": "no-store",  # a browser keeps even that a store is gone
     "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -49,8 +50,9 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
+                own = {name for name, _ in message["headers"]}
                 added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message["headers"] = [*message["headers"], *added]
+                message["headers"] += [pair for pair in added if pair[0] not in own]
             await send(message)
 
         refusal = self._refusal(scope)

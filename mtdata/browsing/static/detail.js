@@ -106,7 +106,7 @@ class Detail {
     mode.value = this.state.mode;
     const bar = make("div", { class: "bar" }, make("label", {}, "Labels ", mode));
     if (blended) bar.append(...this.blending());
-    bar.append(zoom("−", "zoom out", () => this.camera.by(1 / 1.5)), zoom("+", "zoom in", () => this.camera.by(1.5)), zoom("Fit", "show all of it", () => this.camera.fit()));
+    bar.append(zoom("−", "zoom out", () => this.camera.by(1 / 1.5)), zoom("+", "zoom in", () => this.camera.by(1.5)), zoom("Fit", "Fit: show all of it", () => this.camera.fit()));
     if (this.told.tasks.some((task) => task.state === "h")) {
       const box = make("input", { type: "checkbox", onchange: () => go({ reveal: box.checked ? "1" : "" }, { replace: true }) });
       box.checked = Boolean(this.state.reveal);

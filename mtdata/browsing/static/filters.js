@@ -119,7 +119,9 @@ export function show(state) {
     field(`task-${task.name}`).value = is ?? "";
   }
   const count = FILTERS.filter((name) => state[name] && name !== "sort" && name !== "down").length;
-  document.getElementById("filter-button").textContent = count ? `Filters (${count})` : "Filters";
+  const text = count ? `Filters (${count})` : "Filters";
+  const open = document.body.classList.contains("filters-open");
+  document.getElementById("filter-button").textContent = open ? "Show images" : text;
 }
 
 export function clear() {
@@ -158,5 +160,6 @@ export function start() {
   button.addEventListener("click", () => {
     const open = document.body.classList.toggle("filters-open");
     button.setAttribute("aria-expanded", String(open));
+    show(current());
   });
 }

@@ -44,5 +44,6 @@ export function read(values, x, y, task, part = "label") {
   }
   if (task.kind === "classes") return `${found[0]} ${task.names[found[0]]}`;
   if (task.kind === "depth") return `${exact(found[0])} ${task.units}`;
+  if (task.kind === "normals") return ["x", "y", "z"].map((axis, i) => `${axis} ${exact(found[i])}`).join(", ");
   return found.map(exact).join(", ");
 }
