@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,6 +16,7 @@ from mtdata.browsing import measures
 from mtdata.browsing.app import make_app
 from mtdata.browsing.models import Model
 from mtdata.inspecting import pictures
+from mtdata.regimes.drawing import draw
 from mtdata.store import Store, add_regime, open_store
 from tests.added import added_store
 from tests.fakes import TASKS, fake_store
@@ -90,13 +90,13 @@ def shows(split: Any, index: int, task: str, regime: str) -> bool:
     return bool(split.visible(name)[index, NAMES.index(task)])
 
 
-def array(answer: httpx.Response) -> Any:
+def array(answer: Any) -> Any:
     told = {name: answer.headers[f"x-{name}"] for name in ("height", "width", "channels", "type")}
     shape = tuple(int(told[name]) for name in ("height", "width", "channels"))
     return np.frombuffer(answer.content, np.dtype(told["type"])).reshape(shape)
 
 
-def picture(answer: httpx.Response) -> Any:
+def picture(answer: Any) -> Any:
     assert answer.status_code == 200, answer.text
     return np.asarray(Image.open(io.BytesIO(answer.content)))
 
@@ -153,7 +153,7 @@ def test_filter_and_order_by_class(client: TestClient, path: Path, regime: str) 
 
 @pytest.mark.parametrize("what", ["near", "far", "range"])
 def test_order_by_depth(client: TestClient, path: Path, what: str) -> None:
-    number = {"near": np.min, "far": np.max, "range": np.ptp}[what]
+    number: Any = {"near": np.min, "far": np.max, "range": np.ptp}[what]
     known = {}
     with open_store(path) as store:
         for name, index, split in rows(store):
@@ -418,7 +418,10 @@ def test_a_store_that_is_replaced(client: TestClient, path: Path, tmp_path: Path
 
 def test_a_regime_that_is_added(client: TestClient, path: Path) -> None:
     token = client.get("/api/store").json()["token"]
-    add_regime(path, "random")
+    with open_store(path) as store:
+        split = store.splits["train"]
+        table = draw("random", split.keys, NAMES, split.labelled, seed=0)
+    add_regime(path, "random", table)
     assert client.get("/api/images", params={"token": token}).status_code == 409
     assert "random" in client.get("/api/store").json()["regimes"]
 

@@ -78,9 +78,12 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     asked: list[str] = []
     opened.on("pageerror", lambda error: told.append(str(error)))
     opened.on("request", lambda request: asked.append(request.url))
-    opened.on(
-        "console", lambda message: "Content Security" in message.text and told.append(message.text)
-    )
+
+    def console(message: Any) -> None:
+        if "Content Security" in message.text:
+            told.append(message.text)
+
+    opened.on("console", console)
     opened.goto(address)
     opened.wait_for_selector("#tiles img[src]")
     yield opened
