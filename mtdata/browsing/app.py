@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
@@ -179,8 +180,6 @@ class Browse:
 
 
 def _encoded(picture: Picture, suffix: str) -> bytes:
-    import cv2
-
     options = (
         [cv2.IMWRITE_PNG_COMPRESSION, 1] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 88]
     )

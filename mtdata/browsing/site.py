@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -45,8 +46,6 @@ def make_site(routes: Sequence[BaseRoute], *, port: int) -> ASGIApp:
 
 def page(template: str, /, **values: object) -> HTMLResponse:
     """A page made from a template, in which all values are escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from mtdata import Task
 from mtdata.inspecting.pictures import (
     Panel,
-    Picture,
     labelled_panel,
     sheet,
     swatches,
