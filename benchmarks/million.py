@@ -66,8 +66,14 @@ print(json.dumps({
 """
 
 
-def write(path: Path, images: int) -> None:
-    """Write a store whose tables are whole and whose pixels are not."""
+def write(path: Path, images: int, *, filled: int = FILLED) -> None:
+    """Write a store whose tables are whole and whose pixels are not.
+
+    Args:
+        path: The file.
+        images: How many it has.
+        filled: How many have pixels; beyond the first hundred, those of one of these.
+    """
     rng = np.random.default_rng(0)
     header = Header(
         dataset="made-up", created="", tool=layout.tool(), options={}, tasks=TASKS,
@@ -82,10 +88,13 @@ def write(path: Path, images: int) -> None:
         for array in arrays:
             dtype, shape = array.dtype, array.shape[1:]
             options = filters("blosc", dtype, image=array is arrays[0])
-            for index in range(min(FILLED, images)):
-                cell = rng.integers(1, 2 if dtype == np.uint8 else 9, shape).astype(dtype)
-                chunk = encode(cell, options)
-                array.id.write_direct_chunk((index,) + (0,) * len(shape), chunk.data)
+            chunks: list[bytes] = []
+            for index in range(min(filled, images)):
+                if index < FILLED:
+                    cell = rng.integers(1, 2 if dtype == np.uint8 else 9, shape).astype(dtype)
+                    chunks.append(encode(cell, options).data)
+                data = chunks[index % FILLED]
+                array.id.write_direct_chunk((index,) + (0,) * len(shape), data)
         digits = np.char.zfill(np.arange(images).astype("S7"), 7)
         write_table(group, layout.KEY, digits.astype(h5py.string_dtype("utf-8", 7)))
         tables = writer._empty_tables(images, len(TASKS), padded=False)

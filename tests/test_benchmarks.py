@@ -168,3 +168,10 @@ def test_weightings() -> None:
         4,
         4,
     ]
+
+
+def test_browse() -> None:
+    found = run("browse")
+    figures(found, "# images: # s from the command", "first page of keys: # ms", "thumbnail: # ms")
+    before, after = figures(found, "memory: # MB after 1,000 images, # MB after")
+    assert after < before + 20

@@ -12,6 +12,7 @@ COMMANDS = {
     "keys": Lazy("cli.mtdata.keys:keys", "List the keys of images."),
     "stats": Lazy("cli.mtdata.stats:stats", "Class frequencies, ranges, labels that go together."),
     "show": Lazy("cli.mtdata.show:show", "Picture images beside their labels."),
+    "browse": Lazy("cli.mtdata.browse:browse", "Look at a store in a web browser."),
     "verify": Lazy("cli.mtdata.verify:verify", "Check every sample of a store."),
     "diff": Lazy("cli.mtdata.diff:diff", "Say in what two stores differ."),
     "update": Lazy("cli.mtdata.update:update", "Add what the source of a store has since."),

@@ -105,6 +105,20 @@ def _depth(label: NDArray[Any], low: float, high: float, *, bright_end: bool) ->
     return np.asarray(table[..., :3], np.uint8)
 
 
+def heat(values: NDArray[Any], limits: tuple[float, float] | None = None) -> Picture:
+    """Colours from dark (the lower limit, and below) to bright (the upper one, and above).
+
+    Args:
+        values: What to draw, `[h, w]`.
+        limits: From where to where; None for the 1st and the 99th percentile.
+    """
+    from matplotlib import colormaps
+
+    low, high = limits or depth_limits(values, np.ones(values.shape, np.bool_))
+    place = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    return np.asarray(colormaps["viridis"](place, bytes=True)[..., :3], np.uint8)
+
+
 def hatched(height: int, width: int) -> Picture:
     """What stands where there is no value: diagonal stripes in two dark greys."""
     stripe = (np.arange(height)[:, None] + np.arange(width)) // 4 % 2

@@ -17,7 +17,7 @@ from mtdata.inspecting.pictures import (
     swatches,
 )
 from mtdata.store import Split, Store
-from mtdata.store.completed import Composed, complete, composed
+from mtdata.store.completed import Completed, Composed, complete, composed
 from mtdata.store.format import DERIVED, FILLED, FULL
 
 if TYPE_CHECKING:
@@ -43,17 +43,34 @@ def show(
     """
     if not keys:
         raise UsageError("`keys` should name one image at least; found none.")
+    what = looked_through(store, regime)
+    splits = list(store.splits.values()) if split is None else [store.split(split)]
+    seen: dict[str, list[NDArray[Any]]] = {task.name: [] for task in store.tasks}
+    rows = [_row(store, _find(splits, key), what, seen) for key in keys]
+    entries = [e for task in store.tasks for e in swatches(task, seen[task.name])]
+    return sheet(rows, legend=entries)
+
+
+def looked_through(store: Store, regime: str | None) -> Composed:
+    """What a name of a regime means to whoever looks; None for every label and all that was added.
+
+    Raises:
+        UnknownNameError: for a regime that the store does not have.
+        UsageError: for a threshold that is none.
+    """
     what = Composed(FULL, tuple((origin, 0.0) for origin in (DERIVED, FILLED)))
     if regime is not None:
         base = Composed(regime, ())
         what = composed(regime, store.regimes, store.default_regime) or base
     if what.base not in store.regimes:
         raise UnknownNameError("regime", what.base, list(store.regimes))
-    splits = list(store.splits.values()) if split is None else [store.split(split)]
-    seen: dict[str, list[NDArray[Any]]] = {task.name: [] for task in store.tasks}
-    rows = [_row(store, _find(splits, key), what, seen) for key in keys]
-    entries = [e for task in store.tasks for e in swatches(task, seen[task.name])]
-    return sheet(rows, legend=entries)
+    return what
+
+
+def looked_at(split: Split, what: Composed) -> Completed:
+    """A split as it is looked at; one that lacks the regime (a test split) shows every label."""
+    name = what.base if what.base in split.regime_names else FULL
+    return complete(split, split.visible(name), what)
 
 
 def pick(
@@ -92,8 +109,7 @@ def _row(
     seen: dict[str, list[NDArray[Any]]],
 ) -> list[Panel]:
     split, index = place
-    name = what.base if what.base in split.regimes else FULL
-    seen_of = complete(split, split.visible(name), what)
+    seen_of = looked_at(split, what)
     height, width = map(int, split.sizes[index])
     sample = seen_of.read(
         index,

@@ -44,7 +44,7 @@ class Keys(Sequence[str]):
         return (key.decode(errors="replace") for key in self.data.tolist())
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and bool((self.data == key.encode()).any())
+        return isinstance(key, str) and len(self._places(key)) > 0
 
     def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
         """Position of a key.
@@ -52,10 +52,15 @@ class Keys(Sequence[str]):
         Raises:
             ValueError: where there is none such.
         """
-        found = np.flatnonzero(self.data[start:stop] == value.encode())
+        found = self._places(value, start, stop)
         if not len(found):
             raise ValueError(f"{value!r} is no key")
         return start + int(found[0])
+
+    def _places(self, key: str, start: int = 0, stop: int | None = None) -> NDArray[np.intp]:
+        # numpy does not tell a text from one with zeros behind it; no key has control characters.
+        same = self.data[start:stop] == key.encode(errors="replace")
+        return np.flatnonzero(same) if "\0" not in key else np.empty(0, np.intp)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Keys):

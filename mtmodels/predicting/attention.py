@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata.errors import UsageError
-from mtdata.inspecting.pictures import Panel, depth_limits
+from mtdata.inspecting.pictures import Panel, depth_limits, heat
 from mtdata.tasks.resize import nearest
 from mtdata.tasks.task import Task
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Attention
-from mtmodels.predicting.picture import as_png, heat, shown, side_by_side
+from mtmodels.predicting.picture import as_png, shown, side_by_side
 from mtmodels.predicting.sizes import Size
 from mtmodels.training.setup.loading import TrainedRun
 

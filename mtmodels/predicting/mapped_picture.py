@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Task
-from mtdata.inspecting.pictures import Panel
+from mtdata.inspecting.pictures import Panel, heat
 from mtdata.tasks.resize import nearest
 from mtmodels.predicting.mapper import MappedPair, Mapper
-from mtmodels.predicting.picture import as_png, heat, shown, side_by_side
+from mtmodels.predicting.picture import as_png, shown, side_by_side
 
 
 def mapped_picture(

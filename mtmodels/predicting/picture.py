@@ -5,14 +5,11 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import NDArray
 
 from mtdata import Task
 from mtdata.inspecting.pictures import (
     Panel,
-    Picture,
-    depth_limits,
     labelled_panel,
     sheet,
     swatches,
@@ -59,20 +56,6 @@ def as_png(
     content = BytesIO()
     sheet(rows, legend=legend).savefig(content, format="png")
     return content.getvalue()
-
-
-def heat(values: Float[np.ndarray, "h w"], limits: tuple[float, float] | None = None) -> Picture:
-    """Colours from dark (the lower limit, and below) to bright (the upper one, and above).
-
-    Args:
-        values: What to draw.
-        limits: From where to where; None for the 1st and the 99th percentile.
-    """
-    from matplotlib import colormaps
-
-    low, high = limits or depth_limits(values, np.ones(values.shape, np.bool_))
-    place = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
-    return np.asarray(colormaps["viridis"](place, bytes=True)[..., :3], np.uint8)
 
 
 def shown(size: tuple[int, int]) -> tuple[int, int]:

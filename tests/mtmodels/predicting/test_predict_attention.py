@@ -12,12 +12,11 @@ from PIL import Image
 
 from cli.mtmodels import mtmodels
 from cli.shared.common import run as run_command
-from mtdata.inspecting.pictures import Panel, sheet
+from mtdata.inspecting.pictures import Panel, heat, sheet
 from mtmodels.networks import NETWORKS
 from mtmodels.predicting import picture, predict
 from mtmodels.predicting.attention import Mask
 from mtmodels.predicting.opening import load
-from mtmodels.predicting.picture import heat
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from tests.fakes import TASKS

@@ -15,7 +15,7 @@ from torch import Tensor
 from cli.mtmodels import mtmodels
 from cli.shared.common import run as run_command
 from mtdata.errors import UsageError
-from mtdata.inspecting.pictures import Panel, sheet
+from mtdata.inspecting.pictures import Panel, heat, sheet
 from mtmodels.kinds import kind_model
 from mtmodels.methods.parts.joint_space import JointSpace
 from mtmodels.methods.parts.pairs import pair_code
@@ -24,7 +24,6 @@ from mtmodels.networks.auxiliary.mapping import MappingNetwork
 from mtmodels.predicting import picture, predict
 from mtmodels.predicting.mapper import SEED, MappedPair, Mapper, open_mapper
 from mtmodels.predicting.opening import open_predictor
-from mtmodels.predicting.picture import heat
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.checkpoint import load_weights
 from mtmodels.training.run import fit, prepare

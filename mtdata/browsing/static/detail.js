@@ -1,0 +1,311 @@
+// One image: all its labels side by side, or one blended over the photo; values under the pointer.
+
+import { ask, askJson, STATES, store } from "./api.js";
+import { imageAt } from "./grid.js";
+import * as marks from "./marks.js";
+import { Camera, Panel } from "./panel.js";
+import { current, go, leave } from "./state.js";
+import * as values from "./values.js";
+
+const section = document.getElementById("detail");
+let open = null;
+
+function make(tag, given = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(given)) {
+    if (name === "class") made.className = value;
+    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export function close() {
+  open?.close();
+  open = null;
+  section.hidden = true;
+  section.replaceChildren();
+}
+
+export async function show(state) {
+  const slash = state.image.indexOf("/");
+  const given = {
+    split: state.image.slice(0, slash), key: state.image.slice(slash + 1),
+    regime: state.regime, reveal: state.reveal ? 1 : "",
+  };
+  const same = JSON.stringify([given, state.at, state.mode, state.task || null]);
+  if (open?.same === same) {
+    open.blend(state);
+    return;
+  }
+  const kept = open && open.given.key === given.key && open.given.split === given.split ? open.camera : null;
+  open?.close();
+  const view = new Detail(given, state, same, kept);
+  open = view;
+  await view.load();
+}
+
+export const press = (event) => open?.press(event) ?? false;
+
+class Detail {
+  constructor(given, state, same, camera) {
+    Object.assign(this, { given, state, same, camera });
+    this.panels = [];
+    this.stop = new AbortController();
+    this.values = null;
+  }
+
+  close() {
+    this.stop.abort();
+    this.panels.forEach(({ panel }) => panel?.close());
+  }
+
+  async load() {
+    section.hidden = false;
+    let told;
+    try {
+      told = await askJson("/api/image", this.given, this.stop.signal);
+    } catch (error) {
+      if (error.name !== "AbortError") {
+        section.replaceChildren(this.head(), make("p", { class: "note" }, error.status === 404 ? "There is no such image in this store." : error.message));
+      }
+      return;
+    }
+    this.told = told;
+    const kept = this.camera;
+    this.camera = new Camera(told.height, told.width);
+    if (kept) Object.assign(this.camera, { zoom: kept.zoom, x: kept.x, y: kept.y });
+    this.camera.onPixel = (pixel) => this.readout(pixel);
+    section.replaceChildren(this.head(), ...this.body(), this.facts());
+    for (const each of this.panels) this.fill(each);
+    this.neighbours();
+    if (!section.contains(document.activeElement)) section.querySelector("#back").focus();
+  }
+
+  head() {
+    const { split, key } = this.given;
+    const kinds = [make("option", { value: "" }, "no mark")];
+    for (const [kind, text] of Object.entries(marks.KINDS)) kinds.push(make("option", { value: kind }, text));
+    const mark = make("select", { onchange: (event) => marks.set(this.given, event.target.value) }, ...kinds);
+    mark.value = marks.of(this.given);
+    this.markField = mark;
+    const move = (text, id, step) => make("button", { id, type: "button", disabled: true, onclick: () => this.step(step) }, text);
+    return make("div", { class: "bar" },
+      make("button", { id: "back", type: "button", onclick: leave }, "← All images"),
+      move("‹ Previous", "previous", -1), move("Next ›", "next", 1),
+      make("h2", {}, key, " ", make("small", {}, split)),
+      make("label", {}, "Mark ", mark));
+  }
+
+  body() {
+    const blended = this.state.mode === "blend";
+    const zoom = (text, label, act) => make("button", { type: "button", "aria-label": label, title: label, onclick: act }, text);
+    const mode = make("select", { onchange: (event) => go({ mode: event.target.value }, { replace: true }) },
+      make("option", { value: "" }, "side by side"), make("option", { value: "blend" }, "over the photo"));
+    mode.value = this.state.mode;
+    const bar = make("div", { class: "bar" }, make("label", {}, "Labels ", mode));
+    if (blended) bar.append(...this.blending());
+    bar.append(zoom("−", "zoom out", () => this.camera.by(1 / 1.5)), zoom("+", "zoom in", () => this.camera.by(1.5)), zoom("Fit", "Fit: show all of it", () => this.camera.fit()));
+    if (this.told.tasks.some((task) => task.state === "h")) {
+      const box = make("input", { type: "checkbox", onchange: () => go({ reveal: box.checked ? "1" : "" }, { replace: true }) });
+      box.checked = Boolean(this.state.reveal);
+      bar.append(make("label", { class: "tick" }, box, " Show hidden labels too"));
+    }
+    this.where = make("output", { class: "where" }, "Point at a pixel for its values.");
+    bar.append(this.where);
+    return [bar, ...(blended ? [this.row([this.over()])] : this.sideBySide())];
+  }
+
+  get task() {
+    const names = store.tasks.map((task) => task.name);
+    return names.includes(this.state.task) ? this.state.task : names[0];
+  }
+
+  blending() {
+    const tasks = make("select", { onchange: (event) => go({ task: event.target.value }, { replace: true }) });
+    for (const task of store.tasks) tasks.append(make("option", { value: task.name }, task.name));
+    tasks.value = this.task;
+    this.slider = make("input", { type: "range", min: 0, max: 100, step: 1,
+      oninput: () => go({ opacity: this.slider.value }, { replace: true }) });
+    this.slider.value = this.state.opacity || 50;
+    return [make("label", {}, "Task ", tasks), make("label", {}, "Opacity ", this.slider)];
+  }
+
+  // A slider that moved draws anew what is there.
+  blend(state) {
+    this.state = state;
+    if (this.slider && document.activeElement !== this.slider) this.slider.value = state.opacity || 50;
+    for (const { panel, bitmaps } of this.panels) {
+      if (bitmaps.length > 1) panel.set(this.layers(bitmaps));
+    }
+  }
+
+  layers(bitmaps) {
+    const opacity = bitmaps.length > 1 ? Number(this.state.opacity || 50) / 100 : 1;
+    return bitmaps.map((bitmap, i) => ({ bitmap, opacity: i ? opacity : 1 }));
+  }
+
+  row(figures) {
+    return make("div", { class: figures.length > 1 ? "figures" : "figures single" }, ...figures);
+  }
+
+  over() {
+    const told = this.told.tasks.find((task) => task.name === this.task);
+    return this.figure(["photo", this.task], told);
+  }
+
+  sideBySide() {
+    const figures = [this.figure(["photo"]), ...this.told.tasks.map((task) => this.figure([task.name], task))];
+    const runs = store.runs.map((run) => {
+      const known = this.told.tasks.filter((task) => run.tasks.includes(task.name));
+      const pairs = known.flatMap((task) => ["prediction", "error"].map((part) => this.figure([task.name], task, part, run.name)));
+      return make("section", { class: "run" }, make("h3", {}, `Run ${run.name}`), this.row(pairs));
+    });
+    return [this.row(figures), ...runs];
+  }
+
+  figure(what, told, part = "label", run = "") {
+    const task = told && store.tasks.find((each) => each.name === told.name);
+    const canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": this.caption(told, part) });
+    const value = make("output", { class: "value" });
+    const title = make("figcaption", {}, make("b", {}, what.at(-1)), " ", make("span", {}, this.note(told, part)));
+    const state = told?.state ?? "v";
+    const kind = part === "label" && told ? `state-${told.seen && state === "h" ? "r" : state}` : "";
+    const made = make("figure", { class: kind }, title, canvas, value);
+    if (told?.classes && part === "label") made.append(this.legend(task, told));
+    const each = { what, told, task, part, run, canvas, value, made, bitmaps: [], panel: null };
+    this.panels.push(each);
+    return made;
+  }
+
+  caption(told, part) {
+    if (!told) return "photo";
+    return `${told.name}: ${part === "label" ? "" : `${part}, `}${this.note(told, part)}`;
+  }
+
+  note(told, part) {
+    if (!told) return "";
+    if (part === "prediction") return "predicted";
+    const task = store.tasks.find((each) => each.name === told.name);
+    if (part === "error") {
+      if (!told.seen) return "error: its label is not seen";
+      return task.distance ? `error, bright from ${round(told.wrong)} ${task.distance}` : "error: bright where wrong";
+    }
+    if (told.state === "m") return "no label in the store";
+    if (!told.seen) return "hidden by the regime";
+    const notes = [];
+    if (told.state === "h") notes.push("hidden by the regime, shown as you asked");
+    if (told.state === "d" || told.state === "f") notes.push(STATES[told.state]);
+    if (told.range) notes.push(`${round(told.range[0])} to ${round(told.range[1])} ${task.units}`);
+    notes.push(`${round(100 * told.valid)} % valid`);
+    return notes.join(", ");
+  }
+
+  legend(task, told) {
+    const list = make("ul", { class: "legend" });
+    for (const [id, share] of told.classes) {
+      const chip = make("i");
+      chip.style.backgroundColor = `rgb(${task.palette[id].join(" ")})`;
+      list.append(make("li", {}, chip, `${task.names[id]} `, make("small", {}, `${round(100 * share)} %`)));
+    }
+    return list;
+  }
+
+  request(each, what) {
+    const given = { ...this.given, what };
+    return what === "photo" || each.part === "label" ? given : { ...given, part: each.part, run: each.run };
+  }
+
+  async fill(each) {
+    each.panel = new Panel(each.canvas, this.camera);
+    const load = async (what) => {
+      const answer = await ask("/picture", this.request(each, what), this.stop.signal);
+      return createImageBitmap(await answer.blob());
+    };
+    try {
+      each.bitmaps = await Promise.all(each.what.map(load));
+      each.panel.set(this.layers(each.bitmaps));
+    } catch (error) {
+      if (error.name !== "AbortError") each.value.textContent = error.message;
+    }
+  }
+
+  // The values of all panels come when a pixel is first pointed at.
+  load_values() {
+    const load = async (each) => {
+      const what = each.what.at(-1);
+      if (each.told && !each.told.seen && each.part !== "prediction") return;
+      each.values = await values.load(this.request(each, what), this.stop.signal);
+      if (this.camera.pixel) this.read(each, this.camera.pixel);
+    };
+    this.values = this.panels.map((each) => load(each).catch((error) => {
+      if (error.name !== "AbortError") each.value.textContent = error.message;
+    }));
+  }
+
+  readout(pixel) {
+    this.where.textContent = pixel ? `x ${pixel[0]}, y ${pixel[1]}` : "Point at a pixel for its values.";
+    if (pixel && !this.values) this.load_values();
+    for (const each of this.panels) {
+      if (pixel) this.read(each, pixel);
+      else each.value.textContent = "";
+    }
+  }
+
+  read(each, [x, y]) {
+    if (each.values) each.value.textContent = values.read(each.values, x, y, each.task, each.part);
+  }
+
+  facts() {
+    const { told } = this;
+    const rows = [
+      ["stored", `${told.height} x ${told.width}`], ["in the source", told.source.join(" x ")],
+      ["kept of it", `from ${told.crop[0]}, ${told.crop[1]}: ${told.crop[2]} x ${told.crop[3]}`],
+      ["camera", told.camera ? `fx, fy, cx, cy: ${told.camera.map(round).join(", ")}` : "unknown"],
+    ];
+    return make("dl", { class: "facts" }, ...rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
+  }
+
+  async neighbours() {
+    const at = Number(this.state.at) - 1;
+    if (!(at >= 0)) return;
+    try {
+      const found = await Promise.all([imageAt(at - 1, this.state), imageAt(at, this.state), imageAt(at + 1, this.state)]);
+      // A link of before, when the filters left other images.
+      if (!found[1] || marks.name(found[1]) !== this.state.image) return;
+      this.near = { "-1": found[0], 1: found[2] };
+      section.querySelector("#previous").disabled = !found[0];
+      section.querySelector("#next").disabled = !found[2];
+    } catch {
+      // told by the banner
+    }
+  }
+
+  step(by) {
+    const next = this.near?.[by];
+    if (next) go({ image: marks.name(next), at: String(Number(this.state.at) + by) }, { replace: true });
+  }
+
+  press(event) {
+    const { key } = event;
+    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (key in steps && event.shiftKey) this.camera?.step(...steps[key]);
+    else if (key === "ArrowLeft") this.step(-1);
+    else if (key === "ArrowRight") this.step(1);
+    else if (key === "+" || key === "=") this.camera?.by(1.5);
+    else if (key === "-") this.camera?.by(1 / 1.5);
+    else if (key === "f") this.camera?.fit();
+    else if (key === "b") go({ mode: current().mode ? "" : "blend" }, { replace: true });
+    else if (key === "h") go({ reveal: current().reveal ? "" : "1" }, { replace: true });
+    else if (key === "0") go({ mode: "" }, { replace: true });
+    else if (/^[1-9]$/.test(key) && store.tasks[key - 1]) go({ mode: "blend", task: store.tasks[key - 1].name }, { replace: true });
+    else if (key === "m") {
+      marks.set(this.given, marks.of(this.given) ? "" : document.querySelector("select[name=mark]").value);
+      this.markField.value = marks.of(this.given);
+    } else return false;
+    return true;
+  }
+}
+
+const round = (number) => String(Number(number.toPrecision(3)));
