@@ -8,7 +8,7 @@ DEMO ?= build/demo
 .PHONY: help demo test slow check lint types pages docs setup clean
 
 help:
-	@echo "make demo   set up, build made-up rooms, train XTasC-Net for about two minutes, score it, draw it"
+	@echo "make demo   set up, build made-up rooms, train on half of their labels for minutes, score, draw"
 	@echo "make test   set up and run all tests (minutes); make slow runs the long ones"
 	@echo "make check  formatting, lint, types, import rules, documentation"
 	@echo "make docs   the documentation, in docs/_build/html"
