@@ -124,6 +124,10 @@ class PredictionError(MtmodelsError, ArithmeticError):
         self.task, self.keys, self.problem = task, keys, problem
 
 
+class ExportError(MtmodelsError):
+    """A network that cannot be written in a form, or a file that does not say what it says."""
+
+
 class UnreadImagesError(MtmodelsError, DataError):
     """Images that could not be read; all others are predicted.
 

@@ -35,7 +35,9 @@ class Output:
     def __post_init__(self) -> None:
         # A shape checker looks at one entry of a mapping only; here all of them are compared.
         shapes = {name: (p.shape[0], *p.shape[-2:]) for name, p in self.predictions.items()}
-        if len(set(shapes.values())) > 1 or any(p.ndim != 4 for p in self.predictions.values()):
+        first = next(iter(shapes.values()), None)  # no set: sizes are symbols in an export
+        ranks = (p.ndim for p in self.predictions.values())
+        if any(shape != first for shape in shapes.values()) or any(rank != 4 for rank in ranks):
             raise ValueError(f"`predictions` should share one size; found {shapes}.")
 
 

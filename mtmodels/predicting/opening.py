@@ -5,7 +5,9 @@ from pathlib import Path
 
 from mtdata import Task
 from mtdata.errors import UnknownNameError
+from mtmodels.networks.base import Network
 from mtmodels.predicting.predictor import Predictor
+from mtmodels.predicting.sizes import Size
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run
 from mtmodels.training.setup.making import make_network
 
@@ -63,6 +65,23 @@ def open_predictor(
         RunFolderError: where there is no such checkpoint.
         UsageError: for an unknown task, and where a store is needed that is not where it was.
     """
+    network, trained, size = open_network(run, which=which, data=data)
+    return Predictor.of(
+        network,
+        _wanted(trained, tasks),
+        trained_size=size,
+        device=device,
+        precision=run.config.precision,
+    )
+
+
+def open_network(
+    run: TrainedRun, *, which: Which | None = None, data: Path | None = None
+) -> tuple[Network, tuple[Task, ...], Size]:
+    """The network of a run on the processor, its tasks, and the size that it was trained on.
+
+    Arguments and errors are those of `open_predictor`.
+    """
     place = run.chosen(which)
     facts = run.known(data)
     known = {task["name"]: Task.from_json(task) for task in facts["tasks"]}
@@ -73,13 +92,7 @@ def open_predictor(
     network = make_network(run.config, trained, pretrained=False)
     load_network(network, place)
     height, width = facts["image_size"]
-    return Predictor.of(
-        network,
-        _wanted(trained, tasks),
-        trained_size=(height, width),
-        device=device,
-        precision=run.config.precision,
-    )
+    return network, trained, (height, width)
 
 
 def _wanted(trained: Sequence[Task], names: Sequence[str] | None) -> tuple[Task, ...]:

@@ -42,6 +42,7 @@ def _completed(line: str) -> list[str]:
         ("mttrain --network seg", ["segnet"]),
         ("mttrain --weighting un", ["uncertainty"]),
         ("mttrain --recipe rooms-", ["rooms-demo"]),
+        ("mtmodels export a --format ", ["onnx", "torch"]),
         ("mtmodels list met", ["methods", "metrics"]),
         ("mtmodels list methods xt", ["xtc"]),
         ("mtmodels list recipes rooms-", ["rooms-demo"]),

@@ -230,6 +230,12 @@ def test_names_that_are_written_down_twice() -> None:
     assert isinstance(form, click.Choice)
     assert list(form.choices) == list(EXPORTS)
     assert set(LISTED) == set(COMPRESSIONS)
+    from cli.mtmodels.export import export as export_network
+    from mtmodels.exporting import FORMS
+
+    form = next(each for each in export_network.params if each.name == "form").type
+    assert isinstance(form, click.Choice)
+    assert list(form.choices) == list(FORMS)
 
 
 def test_completed_words_of_data_sets_are_taken_by_them(tmp_path: Path) -> None:
