@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.shared.common import say
+from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, device_option, store_argument
 from cli.shared.plugins import trust_option, use_copies
@@ -45,6 +45,7 @@ PARTS = ("starlette", "uvicorn", "jinja2")
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 @device_option
 @trust_option
+@json_option
 def browse(
     store: Path,
     *,
@@ -53,6 +54,7 @@ def browse(
     no_open: bool,
     device: str | None,
     trust_plugins: bool,
+    as_json: bool,
 ) -> None:
     """Look at a store in a web browser: a grid, filters, every label with its values.
 
@@ -68,7 +70,7 @@ def browse(
     with listening(port) as found:
         app, served = make_app(store, models, port=found.getsockname()[1])
         try:
-            serve(app, found, ready=_ready, browse=not no_open)
+            serve(app, found, ready=partial(_ready, as_json=as_json), browse=not no_open)
         except KeyboardInterrupt:
             say("Ended.")  # the way to end it, and so no failure
         finally:
@@ -91,8 +93,8 @@ def check_extra() -> None:
         )
 
 
-def _ready(address: str) -> None:
-    click.echo(address)
+def _ready(address: str, *, as_json: bool) -> None:
+    put_json({"address": address}) if as_json else click.echo(address)
     say("End with Ctrl-C.")
 
 

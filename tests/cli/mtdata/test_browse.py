@@ -1,6 +1,7 @@
 """`mtdata browse` through its entry point: the address, how it ends, and what it refuses."""
 
 import importlib.util
+import json
 import signal
 import socket
 import subprocess
@@ -70,9 +71,9 @@ def test_it_serves_until_it_is_interrupted(store: Path) -> None:
 
 
 def test_no_other_machine_can_ask(store: Path) -> None:
-    process, address = start(str(store), "--no-open", "--port", "0")
+    process, told = start(str(store), "--no-open", "--port", "0", "--json")
     try:
-        port = urlsplit(address).port
+        port = urlsplit(json.loads(told)["address"]).port
         assert port
         local = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()
         listening = [line.split()[1] for line in local if line.split()[3] == "0A"]
