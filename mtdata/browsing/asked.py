@@ -117,7 +117,7 @@ def _in_split(opened: Opened, view: View, name: str, asked: Asked) -> NDArray[np
     return found
 
 
-def _of_tasks(opened: Opened, rows: NDArray[np.int32]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _of_splits(opened: Opened, rows: NDArray[np.int32]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Each split and which rows are of it."""
     for name, first in opened.firsts.items():
         yield name, (rows >= first) & (rows < first + len(opened.store.splits[name]))
@@ -127,7 +127,7 @@ def _shown(opened: Opened, view: View, rows: NDArray[np.int32], task: str) -> ND
     """Which rows show the label of a task."""
     column = [each.name for each in opened.store.tasks].index(opened.store.task(task).name)
     found = np.zeros(len(rows), np.bool_)
-    for name, of in _of_tasks(opened, rows):
+    for name, of in _of_splits(opened, rows):
         found[of] = view.splits[name].labelled[rows[of] - opened.firsts[name], column]
     return found
 
@@ -171,7 +171,7 @@ def _sorted_by(
     task = sort.removeprefix("valid:")
     among = _shown(opened, view, rows, task)
     shares = np.zeros(len(rows))
-    for name, of in _of_tasks(opened, rows):
+    for name, of in _of_splits(opened, rows):
         shares[of] = valid_shares(view, name, task)[rows[of] - opened.firsts[name]]
     return shares[among], every[among], among
 
