@@ -1,6 +1,7 @@
 """A network as a graph of any batch and size, and whether what was written says what it says."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -33,11 +34,48 @@ class Exportable(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.network = network
+        self.network = with_fixed_padding(network)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Predict all tasks."""
         return dict(self.network(image).predictions)
+
+
+def with_fixed_padding(network: Network) -> Network:
+    """A copy that pads by the same numbers at any size that it takes.
+
+    Encoders of timm that come from TensorFlow (`tf_...`) compute the padding of a convolution from
+    the size of its map. In a graph of any size that is an expression of expressions, at which torch
+    is busy for longer than anybody waits. Maps that are halved have even sides here, and of those
+    the padding is one number.
+
+    Args:
+        network: It stays as it is.
+    """
+    from timm.layers.conv2d_same import Conv2dSame
+
+    copy = deepcopy(network)
+    for parent in list(copy.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, Conv2dSame):
+                setattr(parent, name, _padded(layer))
+    return copy
+
+
+def _padded(layer: nn.Conv2d) -> nn.Sequential:
+    """A convolution of which ceil(side / step) values come out, for sides that the step divides."""
+    sides = []
+    for kernel, step, gap in zip(layer.kernel_size, layer.stride, layer.dilation, strict=True):
+        more = max(0, gap * (kernel - 1) + 1 - step)
+        sides.append((more // 2, more - more // 2))
+    (top, bottom), (left, right) = sides
+    plain = nn.Conv2d(
+        layer.in_channels, layer.out_channels, (layer.kernel_size[0], layer.kernel_size[1]),
+        stride=(layer.stride[0], layer.stride[1]), dilation=(layer.dilation[0], layer.dilation[1]),
+        groups=layer.groups, bias=layer.bias is not None,
+    )  # fmt: skip
+    plain.load_state_dict(layer.state_dict())
+    return nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), plain)
 
 
 def graph_of(network: Network) -> ExportedProgram:

@@ -23,7 +23,7 @@ from mtmodels.errors import ExportError
 from mtmodels.exporting import export, forms
 from mtmodels.exporting.facts import HOLDS, output_of
 from mtmodels.exporting.forms import EXTRA_FILE, FORMS
-from mtmodels.exporting.graph import cases, compare, graph_of, jumping
+from mtmodels.exporting.graph import cases, compare, graph_of, jumping, with_fixed_padding
 from mtmodels.kinds import KINDS
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Network, Output
@@ -278,6 +278,31 @@ def test_every_network_has_both_forms(name: str, tmp_path: Path) -> None:
         )
         assert found.worst.keys() == {"semantic", "depth", "normals"}
         assert ("depth" in jumps) == name.startswith("segnet")
+
+
+@pytest.mark.parametrize("name", ["unet", "deeplab"])
+def test_padding_that_depends_on_the_size_is_fixed(name: str) -> None:
+    """Of encoders from TensorFlow, whose maps are halved and, with a dilation, are not."""
+    network = NETWORKS[name](SIX[:1], encoder="tf_efficientnet_lite0").eval()
+    fixed = with_fixed_padding(network).eval()
+    assert not [m for m in fixed.modules() if type(m).__name__ == "Conv2dSame"]
+    assert [m for m in network.modules() if type(m).__name__ == "Conv2dSame"]
+    for size in ((64, 96), (32, 160), (224, 64)):
+        image = torch.rand(1, 3, *size)
+        with torch.no_grad():
+            expected, found = (n(image).predictions["semantic"] for n in (network, fixed))
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.slow
+def test_an_encoder_from_tensorflow_has_both_forms(tmp_path: Path) -> None:
+    network = NETWORKS["unet"](SIX[:1], encoder="tf_efficientnet_lite0").eval()
+    program = graph_of(network)
+    facts = {"outputs": {"semantic": output_of(SIX[0])}}
+    for form in FORMS.values():
+        path = tmp_path / f"network{form.suffix}"
+        form.write(program, facts, path)
+        compare(network, form.open(path, facts), cases(32, (96, 128)))
 
 
 class _Choosy(Network):
