@@ -151,7 +151,7 @@ def losses(tasks: Mapping[str, float], auxiliary: Mapping[str, float], *, digits
 
 def headlines(scores: "Scores") -> str:
     """One score a task."""
-    from mtmodels.training.loop.selection import headline
+    from mtmodels.metrics.scores import headline
 
     found = {task: headline(scores, task) for task in scores}
     return "  ".join(f"{task} {one[0]} {one[1]:.4g}" for task, one in found.items() if one)

@@ -38,6 +38,15 @@ HEADLINES = ("miou", "abs_err", "mean", "ods_f", "max_f", "iou_at_0.5")
 """The score that speaks for a task alone: the first of these that it has."""
 
 
+def headline(scores: LooseScores, task: str) -> tuple[str, float] | None:
+    """The score that speaks for a task, or None where it has none that is a number."""
+    for name in HEADLINES:
+        value = scores[task].get(name)
+        if isinstance(value, float) and math.isfinite(value):
+            return name, value
+    return None
+
+
 def better(names: Iterable[str]) -> dict[str, bool]:
     """For each of the scores, whether higher is better."""
     return {name: HIGHER_IS_BETTER[name] for name in names}

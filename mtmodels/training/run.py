@@ -105,7 +105,8 @@ def train(
     watcher = watcher or Watcher()
     with room_for(job.folder.path):
         parts, trainer = fit(job, mode=mode, arguments=arguments, watcher=watcher)
-        return finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
+        with job.folder.held():
+            return finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
 
 
 def fit(
@@ -114,24 +115,25 @@ def fit(
     """Train to the end; arguments and errors are those of `train`."""
     parts = assemble(job.config, job.data)
     goes_on = _claim(job, mode, arguments, watcher, runs=parts.runs)
-    tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
-    if job.data.cache is not None:
-        _fill(job.data.cache, watcher)
-    # Nothing of ours draws from the global generators; a library's layer may.
-    randomness.seed_global(job.config.seed)
-    _stages(job, parts, watcher)
-    trainer = Trainer(
-        parts.engine,
-        parts.loader,
-        folder=job.folder,
-        validate=_validation(job.data, parts, watcher),
-        selects=job.config.select in ("holdout", "val", "paper"),
-        watcher=watcher,
-    )
-    with closing(trainer):
-        if goes_on:
-            tell_resumed(trainer, found=trainer.resume(), watcher=watcher)
-        trainer.fit()
+    with job.folder.held():
+        tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
+        if job.data.cache is not None:
+            _fill(job.data.cache, watcher)
+        # Nothing of ours draws from the global generators; a library's layer may.
+        randomness.seed_global(job.config.seed)
+        _stages(job, parts, watcher)
+        trainer = Trainer(
+            parts.engine,
+            parts.loader,
+            folder=job.folder,
+            validate=_validation(job.data, parts, watcher),
+            selects=job.config.select in ("holdout", "val", "paper"),
+            watcher=watcher,
+        )
+        with closing(trainer):
+            if goes_on:
+                tell_resumed(trainer, found=trainer.resume(), watcher=watcher)
+            trainer.fit()
     return parts, trainer
 
 

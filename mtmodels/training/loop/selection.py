@@ -3,16 +3,7 @@
 import math
 from typing import Any
 
-from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER, Scores
-
-
-def headline(scores: Scores, task: str) -> tuple[str, float] | None:
-    """The score that speaks for a task, or None where it has none that is a number."""
-    for name in HEADLINES:
-        value = scores[task].get(name)
-        if isinstance(value, float) and math.isfinite(value):
-            return name, value
-    return None
+from mtmodels.metrics.scores import HIGHER_IS_BETTER, Scores, headline
 
 
 def improvement(scores: Scores, first: Scores) -> float:

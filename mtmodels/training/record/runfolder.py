@@ -1,6 +1,7 @@
 """The folder of a run: what lies where in it, and when it may be used."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ from mtmodels.errors import FullDiskError, RunFolderError
 
 FORMAT = "mtpartial run"
 Mode = Literal["new", "resume", "overwrite"]
+HELD = (errno.EACCES, errno.EAGAIN)
+"""What a lock says that another process holds."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,58 @@ class RunFolder:
         """What `mttrain --json` printed; there once a run is complete."""
         return self.path / "summary.json"
 
+    @property
+    def lock(self) -> Path:
+        """Locked by the process that writes the run."""
+        return self.path / ".lock"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder, so that others see that a process writes it.
+
+        The lock is one of the process: what it forks to read data does not keep it when the
+        process is killed. A file system without locks lets the run go on without.
+
+        Raises:
+            RunFolderError: where another process holds it.
+        """
+        file = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in HELD:
+                    raise self._is_taken() from None
+            try:
+                yield
+            finally:
+                self.lock.unlink(missing_ok=True)
+        finally:
+            os.close(file)
+
+    def is_held(self) -> bool:
+        """Whether another process writes the run; not to be asked by the one that does.
+
+        To close a file gives up all locks of a process on it.
+        """
+        try:
+            file = os.open(self.lock, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in HELD
+        finally:
+            os.close(file)
+        return False
+
+    def _is_taken(self) -> RunFolderError:
+        return RunFolderError(
+            f"{self.path} should be written by one process; another mttrain writes it. Wait for "
+            "it, stop it, or give another --out."
+        )
+
     def is_run(self) -> bool:
         """Whether this program made the folder."""
         try:
@@ -115,6 +170,8 @@ class RunFolder:
                 f"{self.path} should be empty or a run; found other things in it, which are left "
                 "alone. Give another --out."
             )
+        if self.is_held():
+            raise self._is_taken()
         if mode == "new":
             raise RunFolderError(
                 f"{self.path} holds a run already. Continue it with --resume, replace it with "
@@ -131,7 +188,7 @@ class RunFolder:
         for item in (
             self.summary, self.report, self.curves, self.predictions, self.scores,
             self.path / "checkpoints", self.path / "stages", self.metrics, self.plugins,
-            self.config, self.manifest,
+            self.config, self.lock, self.manifest,
         ):  # fmt: skip
             if item.is_dir():
                 shutil.rmtree(item)

@@ -1,0 +1,143 @@
+"""One run as it is now: losses, curves, rates, scores, pictures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtmodels.inspecting.curves import text_plot
+from mtmodels.inspecting.runs import Found, look
+from mtmodels.training.record.plots import Log
+from mtmodels.training.record.report import number
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runlog import read_rows
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What there is to see of a run.
+
+    Args:
+        found: What it is, and how far.
+        losses: The term of each task in the last logged step that had a label of it.
+        auxiliary: Terms beside them, likewise.
+        curves: For each task its loss over the steps: of a labelled image where the log has it.
+        lr: The learning rate of the last logged step.
+        images_per_second: How fast the last logged steps were.
+        pictures: The newest picture of predictions; None where there is none.
+    """
+
+    found: Found
+    losses: Mapping[str, float]
+    auxiliary: Mapping[str, float]
+    curves: Mapping[str, list[tuple[float, float]]]
+    lr: float | None
+    images_per_second: float | None
+    pictures: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            **self.found.to_json(),
+            "losses": dict(self.losses),
+            "auxiliary": dict(self.auxiliary),
+            "curves": {task: [list(point) for point in line] for task, line in self.curves.items()},
+            "lr": self.lr,
+            "images_per_second": self.images_per_second,
+            "pictures": None if self.pictures is None else str(self.pictures),
+        }
+
+    def lines(self, *, width: int = 60, unicode: bool = True) -> list[str]:
+        """As text, with a curve for each task."""
+        found = self.found
+        lines = [
+            f"{found.path}: {found.state}, {progress_text(found)}, written "
+            f"{age_text(found.age)} ago",
+            f"{found.method} with {found.network}, {found.weighting} on {found.dataset}, regime "
+            f"{found.regime}, seed {found.seed}",
+        ]
+        if found.why:
+            lines[1:] = [f"What is broken: {found.why}"]
+        if self.losses or self.auxiliary:
+            terms = {**self.losses, **self.auxiliary}
+            lines.append("last terms: " + "  ".join(f"{n} {v:.4g}" for n, v in terms.items()))
+        if self.lr is not None:
+            fast = self.images_per_second
+            speed = "" if fast is None else f", {fast:.3g} images/s"
+            lines.append(f"learning rate: {self.lr:.3g}{speed}")
+        if found.scores:
+            lines.append(f"scores ({found.scores_of}): {scores_text(found)}")
+        if self.pictures is not None:
+            lines.append(f"pictures: {self.pictures}")
+        for task, points in self.curves.items():
+            lines += ["", f"{task}: loss over the steps"]
+            lines += text_plot(points, width=width, unicode=unicode)
+        return lines
+
+
+def show(path: Path) -> Shown:
+    """Look at a run.
+
+    Raises:
+        RunFolderError: where it is none.
+    """
+    found = look(path)
+    folder = RunFolder(path)
+    rows = read_rows(folder.metrics, "step") if folder.metrics.is_file() else []
+    log = Log(rows, ())
+    last = rows[-1] if rows else {}
+    pictures = sorted(folder.predictions.glob("*.png"), key=lambda file: file.stat().st_mtime)
+    return Shown(
+        found,
+        losses=_last(log, "tasks"),
+        auxiliary=_last(log, "auxiliary"),
+        curves={task: _curve(log, task) for task in log.names("tasks")},
+        lr=last.get("lr"),
+        images_per_second=last.get("time", {}).get("images_per_second"),
+        pictures=pictures[-1] if pictures else None,
+    )
+
+
+def _last(log: Log, field: str) -> dict[str, float]:
+    """For each name of a field, the last value that is a number."""
+    found: dict[str, float] = {}
+    for row in log.steps:
+        found |= {n: v for n, v in row.get(field, {}).items() if v is not None}
+    return found
+
+
+def _curve(log: Log, task: str) -> list[tuple[float, float]]:
+    field = "labelled" if task in log.names("labelled") else "tasks"
+    return [
+        (float(row["step"]), row[field][task])
+        for row in log.steps
+        if row.get(field, {}).get(task) is not None
+    ]
+
+
+def progress_text(found: Found) -> str:
+    """How far a run is."""
+    if found.step is None:
+        return "no step"
+    of = "" if found.steps is None else f" of {found.steps:,}"
+    epochs = (
+        "" if not found.epoch or not found.epochs else f" (epoch {found.epoch} of {found.epochs})"
+    )
+    return f"step {found.step:,}{of}{epochs}"
+
+
+def scores_text(found: Found) -> str:
+    """One score a task."""
+    return "  ".join(
+        f"{task} {name} {number(value)}"
+        for task, one in (found.scores or {}).items()
+        for name, value in one.items()
+    )
+
+
+def age_text(seconds: float) -> str:
+    """A time for people, in its largest unit: 45 s, 12 min, 3 h, 5 d."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
