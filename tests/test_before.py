@@ -16,6 +16,7 @@ from PIL import Image
 from cli.mtdata import mtdata
 from cli.mtmodels import mtmodels
 from tests import before
+from tests.quick import few
 
 SAME, OTHER_KERNELS = 1e-6, 1e-3
 
@@ -88,7 +89,7 @@ def _told_before(found: Any, recorded: Any) -> Any:
     return found
 
 
-@pytest.mark.parametrize("name", before.HALF)
+@pytest.mark.parametrize("name", few(before.HALF, ["xtc", "mtpsl"]))
 def test_a_stopped_run_comes_to_the_same_end(name: str, tmp_path: Path) -> None:
     run, made = before.unpack(name, tmp_path), before.recorded("runs")
     recorded = made["runs"][name]
@@ -97,7 +98,7 @@ def test_a_stopped_run_comes_to_the_same_end(name: str, tmp_path: Path) -> None:
     assert_as_before(before.end_of(run), recorded, made["made_with"])
 
 
-@pytest.mark.parametrize("name", before.TWENTY)
+@pytest.mark.parametrize("name", few(before.TWENTY, ["mtpsl"]))
 def test_twenty_steps_have_the_same_losses(name: str, tmp_path: Path) -> None:
     made = before.recorded("losses")
     recorded = made["runs"][name]

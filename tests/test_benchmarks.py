@@ -101,6 +101,7 @@ def test_read() -> None:
     assert read == pytest.approx(shown, rel=0.5)
 
 
+@pytest.mark.slow
 def test_checking(tmp_path: Path) -> None:
     """What checks cost has an interval around it, raw and with augmentation."""
     path = tmp_path / "a.h5"
@@ -133,6 +134,7 @@ def test_memory() -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_size(shared: Path) -> None:
     found = figures(run("size", "--source", str(shared / "data" / "nyuv2")), "ratio #")
     assert all(ratio < 1 for ratio in found)
@@ -170,6 +172,7 @@ def test_weightings() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_browse() -> None:
     found = run("browse")
     figures(found, "# images: # s from the command", "first page of keys: # ms", "thumbnail: # ms")

@@ -30,6 +30,7 @@ from mtmodels.training.setup.data import open_data
 from mtmodels.training.setup.loading import open_run
 from tests.batches import SIX, random_batch
 from tests.mtmodels.methods.looks import second_view
+from tests.quick import few
 from tests.small_run import small_layer
 
 THREE = SIX[:3]
@@ -86,7 +87,7 @@ def started(module: Any, monkeypatch: pytest.MonkeyPatch, *arguments: object) ->
     module.main()
 
 
-@pytest.mark.parametrize("method", ["mtpsl", "ssl", "teacher", "geometry"])
+@pytest.mark.parametrize("method", few(["mtpsl", "ssl", "teacher", "geometry"], ["ssl"]))
 def test_each_term_is_compared_with_what_is_hidden(runs: Any, method: str) -> None:
     regime, rows = measure(runs(method), count=3)
     assert regime == "one"

@@ -16,7 +16,7 @@ from tests.small_run import as_arguments, small_layer, small_store
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-ALIKE = ("contrastive", "discriminator", "direct-map", "perceptual-map", "align")
+ALIKE = ("contrastive", "discriminator", "direct-map", "perceptual-map", "align", "jtr", "kd")
 """Pages of methods whose examples do what those of their kin do; each takes its seconds."""
 EXAMPLES = [
     pytest.param(

@@ -12,6 +12,7 @@ from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
 from tests.paper_stores import paper_store
+from tests.quick import few
 
 Captured = pytest.CaptureFixture[str]
 NARROW = ["--width", "0.0625", "--steps", "2", "--batch", "2", "--workers", "0"]
@@ -81,14 +82,17 @@ def test_a_run_that_was_let_through_is_kept_apart_everywhere(
     assert run(mttrain, ["--out", str(out), "--resume"]) == 0
 
 
-@pytest.mark.parametrize("recipe", ["xtasc/table3/xtasc-net", "mtpsl/table6/random/ours"])
+SCALED = ["xtasc/table3/xtasc-net", "mtpsl/table6/random/ours"]
+
+
+@pytest.mark.parametrize("recipe", few(SCALED, SCALED[1:]))
 def test_scale_shrinks_all_together_and_says_so(
     nyu: Path, tmp_path: Path, recipe: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "r"
     arguments = ["--recipe", recipe, "--scale", "0.0625", "--data", str(nyu), "--out", str(out)]
-    few = ["--epochs", "1", "--workers", "0", "--anyway"]
-    assert run(mttrain, [*arguments, *few]) == 0
+    short = ["--epochs", "1", "--workers", "0", "--anyway"]
+    assert run(mttrain, [*arguments, *short]) == 0
     first = told(capsys)
     assert "--scale 0.0625 of the recipe" in first
     assert "images of 32x32" in first

@@ -19,6 +19,7 @@ from mtdata.regimes.drawing import draw
 from mtdata.store import add_regime, inplace, open_store, remove_regime, set_default_regime
 from tests.before import ROOMS
 from tests.fakes import fake_store
+from tests.quick import few
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -55,7 +56,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("regimes", [0, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("regimes", few([0, 8], [0]))
 def test_a_kill_between_any_two_writes(
     path: Path, monkeypatch: pytest.MonkeyPatch, change: str, regimes: int
 ) -> None:

@@ -49,7 +49,6 @@ runpy.run_path(script, run_name="__main__")
 """
 """Runs a script as on a machine that has nothing of ours."""
 MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.25, 0.3]
-QUICK = ("unet-resnet18",)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -261,9 +260,8 @@ def test_an_unknown_form_is_refused(trained: Path, tmp_path: Path) -> None:
         export(trained, tmp_path / "x", form="tflite")
 
 
-@pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NETWORKS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_has_both_forms(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = NETWORKS[name](SIX[:3], width=0.0625).eval()

@@ -22,6 +22,7 @@ from mtmodels.networks.auxiliary.auto_encoder import AutoEncoder
 from mtmodels.networks.base import Output
 from tests.batches import PAIR, SIX, generator, random_batch
 from tests.golden import JTRGolden
+from tests.quick import few
 
 THREE = SIX[:3]
 FOUR = (*THREE, SIX[4])
@@ -78,7 +79,7 @@ def test_golden_auto_encoder(shared: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.usefixtures("likeliest")
-@pytest.mark.parametrize("shown", JTRGolden.sets, ids="+".join)
+@pytest.mark.parametrize("shown", few(JTRGolden.sets, JTRGolden.sets[-1:]), ids="+".join)
 def test_golden_losses(shared: Path, shown: list[str]) -> None:
     golden = JTRGolden(shared / "golden")
     method = make(golden.tasks, as_released=True, auto_encoder_width=1.0)

@@ -20,13 +20,12 @@ from mtmodels.weightings.fixed import Equal
 from tests.asserts import assert_every_parameter_learns, same_terms
 from tests.batches import SIX, random_batch, spoilt
 from tests.mtmodels.methods.making import make_method
+from tests.quick import few
 
 each_method = pytest.mark.parametrize("name", METHODS)
-LARGE = ("direct-map", "perceptual-map", "contrastive", "x-task")
-"""Those whose networks beside the network take their seconds, and whose kin are quick."""
-each_quick_method = pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in METHODS]
-)
+QUICK = ("sl", "align", "ssl", "mtpsl", "geometry")
+"""Those without networks of their own that take their seconds, and the one that has the least."""
+each_quick_method = pytest.mark.parametrize("name", few(METHODS, QUICK))
 THREE = SIX[:3]
 SURFACE = SIX[1:3]
 """Two tasks between which a relation is known."""

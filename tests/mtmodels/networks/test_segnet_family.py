@@ -18,6 +18,7 @@ from mtmodels.networks.segnet_cross_stitch import SegNetCrossStitch
 from mtmodels.networks.segnet_mtan import SegNetMTAN, SegNetSTAN
 from tests.batches import PAIR, SIX, classes, generator
 from tests.golden import SegNetGolden
+from tests.quick import few
 
 NYU = SegNetGolden.tasks
 LOG_VARIANCES = 3
@@ -25,7 +26,7 @@ RELEASED = [
     ("segnet-mtan", "mtan", NYU),
     ("segnet-stan", "stan", NYU[:1]),
     ("segnet-cross-stitch", "cross_stitch", NYU),
-    pytest.param("segnet-dense", "dense", NYU, marks=pytest.mark.slow),
+    ("segnet-dense", "dense", NYU),
 ]
 
 
@@ -52,7 +53,7 @@ def test_parameters_are_the_published_ones() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("name", "file", "tasks"), RELEASED)
+@pytest.mark.parametrize(("name", "file", "tasks"), few(RELEASED, RELEASED[1:2]))
 def test_golden(name: str, file: str, tasks: tuple[Task, ...], shared: Path) -> None:
     golden = SegNetGolden(shared / "golden")
     expected = np.load(shared / f"golden/segnet_{file}_nyu.npz")

@@ -20,6 +20,7 @@ from mtmodels.predicting.opening import load
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from tests.fakes import TASKS
+from tests.quick import few
 from tests.small_run import small_layer, small_store
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def test_a_mask_is_drawn_cell_by_cell(size: tuple[int, int]) -> None:
             assert large[y, x] == cells[y // 8, x // 8]
 
 
-@pytest.mark.parametrize("name", ABLE)
+@pytest.mark.parametrize("name", few(ABLE, ["segnet-mtan", "mt-unet"]))
 def test_command_for_every_network_with_attention(
     name: str, store: Path, images: Path, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.loop.test_trainer import spoil_hidden_labels
 from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed
+from tests.quick import few
 
 Changes = dict[str, Any]
 OTHERS: Changes = {"holdout": 0.0, "epochs": 2, "batch": 6, "checkpoint_every": 2}
@@ -128,7 +129,7 @@ def test_jtr_is_killed(run: Train, some: Changes, tmp_path: Path, as_released: b
     assert_resumes(run, tmp_path, KillIn("", 3), **some, **jtr(as_released=as_released))
 
 
-@pytest.mark.parametrize("norm", [pytest.param("running", marks=pytest.mark.slow), "batch"])
+@pytest.mark.parametrize("norm", few(["running", "batch"], ["batch"]))
 def test_kd_is_killed(
     run: Train, taught: Callable[..., Changes], tmp_path: Path, norm: str
 ) -> None:

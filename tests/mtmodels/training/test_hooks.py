@@ -36,6 +36,7 @@ from mtmodels.weightings.total import TotalWeighting
 from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import Killed
+from tests.quick import few
 
 TEACHERS: list[str] = []
 
@@ -152,8 +153,7 @@ def test_a_stage_trains_what_it_says_and_leaves_rows_of_its_own(
 
 @pytest.mark.parametrize(
     ("stage", "step"),
-    [("warm", 4), ("warm", 6), ("", 1)]
-    + [pytest.param(*each, marks=pytest.mark.slow) for each in (("warm", 1), ("", 5))],
+    few([("warm", 1), ("warm", 4), ("warm", 6), ("", 1), ("", 5)], [("warm", 4), ("", 1)]),
 )
 def test_killed_in_a_stage_or_behind_it_and_resumed(
     run: Train, layer: dict[str, Any], tmp_path: Path, unbroken: Path, stage: str, step: int

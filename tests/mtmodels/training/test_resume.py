@@ -20,6 +20,7 @@ from mtmodels.training.record.runfolder import RunFolder
 from tests.forked import Forked, command, start
 from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.mtmodels.training.conftest import Train
+from tests.quick import SLOW
 from tests.small_run import as_arguments
 
 
@@ -46,8 +47,8 @@ class Said(Watcher):
 
 @pytest.mark.parametrize(
     ("step", "every"),
-    [(1, None), (2, 1), (4, 2), (8, 1)]
-    + [pytest.param(*each, marks=pytest.mark.slow) for each in ((3, 1), (5, None), (6, 3))],
+    [(1, None), (4, 2)]
+    + [pytest.param(*each, marks=SLOW) for each in ((2, 1), (3, 1), (5, None), (6, 3), (8, 1))],
 )
 def test_killed_at_any_step_and_resumed(
     run: Train, whole: Path, tmp_path: Path, step: int, every: int | None
@@ -173,9 +174,8 @@ def readers(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_group_that_is_asked_to_stop_saves_and_leaves_nobody(
     layer: dict[str, Any], tmp_path: Path, number: signal.Signals
 ) -> None:

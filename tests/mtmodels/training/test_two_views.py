@@ -17,6 +17,7 @@ from mtmodels.training.setup.setup import assemble
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
+from tests.quick import few
 
 SMALL: dict[str, Any] = {"mapping": "segnet", "mapping_width": 0.0625}
 MTPSL: dict[str, Any] = {
@@ -46,13 +47,11 @@ RESUMED: dict[str, dict[str, Any]] = {
     "dropout": {"method": {"name": "sl"}, "network": {"name": "deeplab-resnet18", "width": 0.125}},
 }
 
-QUICK = ("mtpsl, apart", "ssl, loss", "teacher", "discriminator", "dropout")
-"""Those that keep what others do not: norms apart, targets, averages, two networks, draws."""
+QUICK = ("mtpsl, apart", "teacher")
+"""Those that keep what others do not: norms apart, averages."""
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in RESUMED]
-)
+@pytest.mark.parametrize("name", few(RESUMED, QUICK))
 def test_killed_and_resumed(run: Train, tmp_path: Path, name: str) -> None:
     changes: dict[str, Any] = {**RESUMED[name], "views": {"count": 2}, "holdout": 0.0}
     run(tmp_path / "whole", **changes)

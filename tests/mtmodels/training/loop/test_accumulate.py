@@ -18,11 +18,12 @@ from mtmodels.weightings import WEIGHTINGS
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
+from tests.quick import few
 
 IN_PARTS: dict[str, Any] = {"batch": 4, "accumulate": 2, "method": {"name": "sl", "options": {}}}
 
 
-@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("step", few([1, 2, 3], [2]))
 def test_killed_and_resumed(run: Train, tmp_path: Path, step: int) -> None:
     changes = IN_PARTS | {"steps": 4}
     run(tmp_path / "whole", **changes)

@@ -9,6 +9,7 @@ from mtmodels.weightings import WEIGHTINGS
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
+from tests.quick import few
 
 SOLVERS = {"cagrad": "cvxpy", "nash-mtl": "ecos"}
 
@@ -17,14 +18,7 @@ QUICK = ("dwa", "gradnorm", "gradvac")
 """State of its own, weights that learn, an aggregator with a memory; `make slow` has the others."""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        n if n in QUICK else pytest.param(n, marks=pytest.mark.slow)
-        for n in WEIGHTINGS
-        if n not in ("fixed", "equal")
-    ],
-)
+@pytest.mark.parametrize("name", few([n for n in WEIGHTINGS if n not in ("fixed", "equal")], QUICK))
 def test_a_kill_changes_nothing(name: str, run: Train, tmp_path: Path) -> None:
     if name in SOLVERS:
         pytest.importorskip(SOLVERS[name], reason="the extra `solvers` is not installed")
