@@ -1,16 +1,17 @@
-# make demo · make test · make check · make docs     (VENV=elsewhere keeps the environment there)
+# make demo · make test · make check · make docs · make dist     (VENV=elsewhere keeps the environment there)
 
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= build/demo
 
-.PHONY: help demo test slow check lint types pages docs setup clean
+.PHONY: help demo test slow check lint types pages docs dist setup clean
 
 help:
 	@echo "make demo   set up, build made-up rooms, train on half of their labels for minutes, score, draw"
 	@echo "make test   set up and run all tests (minutes); make slow runs the long ones"
 	@echo "make check  formatting, lint, types, import rules, documentation"
+	@echo "make dist   wheel and source distribution in dist/, tried in an environment of their own"
 	@echo "make docs   the documentation, in docs/_build/html"
 
 # The environment is made again whenever pyproject.toml changes; the stamp says that it is whole.
@@ -57,5 +58,13 @@ docs: setup
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+# The wheel is made from the source distribution, so that both are tried. PyTorch is installed anew.
+dist: setup
+	rm -rf dist build/bare
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m venv build/bare
+	build/bare/bin/python -m pip install --quiet dist/*.whl
+	cd build && bare/bin/python ../tests/tried.py bare/bin
+
 clean:
-	rm -rf build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
