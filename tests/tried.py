@@ -40,7 +40,7 @@ EXTRAS = {
 def start(words: str, *, folder: Path, programs: Path) -> tuple[int, str]:
     """The exit code of a command, and all that it says."""
     name, *arguments = words.split()
-    command = [programs / name, *arguments]
+    command = [str(programs / name), *arguments]
     done = subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
