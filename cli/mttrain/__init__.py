@@ -10,7 +10,7 @@ import click
 from cli.mttrain.asked import Asked
 from cli.mttrain.flags import check_options, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say, warn
-from cli.shared.completion import encoders, recipes
+from cli.shared.completion import encoders, logs, recipes
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, device_option, names, runs, size
@@ -277,6 +277,7 @@ HEADINGS = {
     multiple=True,
     callback=lambda _, __, value: value or None,
     metavar="csv|tensorboard|MODULE:CLASS",
+    shell_complete=logs,
     help="Log to RUN/logs as well; may be repeated.",
 )
 @click.option(

@@ -120,8 +120,9 @@ def fit(
 ) -> tuple[Parts, Trainer]:
     """Train to the end; arguments and errors are those of `train`. Logs are left open."""
     parts = assemble(job.config, job.data)
+    before = _logs_before(job.folder) if mode == "resume" else ()
     draw = _drawing(job.data, parts)
-    logs = Logs(job.config, job.folder, say=watcher.say, draw=draw)
+    logs = Logs(job.config, job.folder, say=watcher.say, draw=draw, before=before)
     goes_on = _claim(job, mode, arguments, watcher, runs=parts.runs)
     with job.folder.held():
         tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
@@ -129,7 +130,7 @@ def fit(
             _fill(job.data.cache, watcher)
         # Nothing of ours draws from the global generators; a library's layer may.
         randomness.seed_global(job.config.seed)
-        _stages(job, parts, watcher)
+        _stages(job, parts, watcher, logs_before=before)
         trainer = Trainer(
             parts.engine,
             parts.loader,
@@ -197,7 +198,7 @@ def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, An
     ]
 
 
-def _stages(job: Job, parts: Parts, watcher: Watcher) -> None:
+def _stages(job: Job, parts: Parts, watcher: Watcher, *, logs_before: Sequence[str]) -> None:
     """What comes before the first step; a run that is past it takes the results from `last`."""
     begun = checkpoint.exists(job.folder.last, job.folder.best)
     for stage in parts.method.stages():
@@ -212,7 +213,7 @@ def _stages(job: Job, parts: Parts, watcher: Watcher) -> None:
             )
             folder = RunFolder(job.folder.stage(stage.name))
             folder.path.mkdir(parents=True, exist_ok=True)
-            logs = Logs(config, folder, say=watcher.say)
+            logs = Logs(config, folder, say=watcher.say, before=logs_before)
             trainer = Trainer(engine, parts.loader, folder=folder, watcher=watcher, logs=logs)
             with closing(trainer), _logging(logs):
                 trainer.resume()
@@ -238,7 +239,7 @@ def _claim(
     if goes_on and folder.config.is_file():
         _check_same_data(folder, facts, job.data)
         _check_same_runs(folder, runs)
-        _note_store(folder, job)
+        _note_anew(folder, job)
         return True
     if mode == "overwrite":
         folder.clear()
@@ -272,12 +273,17 @@ def _claim(
     return False
 
 
-def _note_store(folder: RunFolder, job: Job) -> None:
-    """Write down where the store is now: later commands look there."""
+def _logs_before(folder: RunFolder) -> Sequence[str]:
+    """What logs a run had that goes on."""
+    return resolve(read_layer(folder.config)).log if folder.config.is_file() else ()
+
+
+def _note_anew(folder: RunFolder, job: Job) -> None:
+    """Write down where the store is now, as later commands look there, and the logs there are."""
     stored, told = read_layer(folder.config), read_layer(folder.manifest)
-    if stored.get("data") != job.config.data:
-        text = yaml.safe_dump({**stored, "data": job.config.data}, sort_keys=False)
-        write_text(folder.config, text)
+    now = {"data": job.config.data, "log": list(job.config.log)}
+    if any(stored.get(key, []) != value for key, value in now.items()):
+        write_text(folder.config, yaml.safe_dump({**stored, **now}, sort_keys=False))
     at = store_at(job.data.store.path, folder.path)
     if told.get("store_at") != at:
         write_json(folder.manifest, {**told, "store_at": at})

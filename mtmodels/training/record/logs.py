@@ -5,6 +5,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -184,6 +185,7 @@ class Logs:
         folder: Of the run.
         say: Tells a person.
         draw: Draws predictions as they are; None for no pictures.
+        before: Those that a run which goes on had before.
 
     Raises:
         UsageError: for one that there is not, or that cannot be made.
@@ -196,11 +198,13 @@ class Logs:
         *,
         say: Callable[[str], None],
         draw: Draw | None = None,
+        before: Collection[str] = (),
     ) -> None:
         check_logs(config.log)
         kinds = {CSV: CsvLog, TENSORBOARD: TensorboardLog}
         self._logs = {name: kinds.get(name, OtherLog)(name, folder) for name in config.log}
         self._config, self._folder, self._say, self._draw = config, folder, say, draw
+        self._before = before
 
     def start(self, step: int, lost: Sequence[Row]) -> None:
         """Begin, or go on with what `metrics.jsonl` holds.
@@ -214,42 +218,50 @@ class Logs:
         rows, given = read_rows(self._folder.metrics), {(row["kind"], row["step"]) for row in lost}
         if self._folder.is_complete():
             given.add(("end", step))
-        self._each(lambda log: log.start(self._config, rows, step=step, given=given))
+        for name, log in list(self._logs.items()):
+            heard = given if name in self._before else ()
+            self._tell(name, partial(log.start, self._config, rows, step=step, given=heard))
 
     def row(self, kind: str, row: Row) -> None:
         """Hear what is written down."""
-        self._each(lambda log: log.row(kind, row))
+        for name, log in list(self._logs.items()):
+            self._tell(name, partial(log.row, kind, row))
 
     def draw(self, epoch: int, step: int) -> None:
         """Show what is predicted after an epoch, now and then."""
-        sees = any(isinstance(log, TensorboardLog) for log in self._logs.values())
-        due = epoch > 0 and epoch % math.ceil(self._config.epochs / TIMES) == 0
-        if not (sees and due) or self._draw is None:
+        if epoch == 0 or epoch % math.ceil(self._config.epochs / TIMES):
             return
-        with tempfile.TemporaryDirectory() as folder:
-            files = self._draw(Path(folder), EACH)
-            self._each(lambda log: log.pictures("epoch", files, step))
+        for name, log in list(self._logs.items()):
+            if isinstance(log, TensorboardLog) and self._draw is not None:
+                self._tell(name, partial(_drawn, log, self._draw, step))
 
     def end(self, scores: Mapping[str, Any], pictures: Sequence[Path], *, step: int) -> None:
         """Hear the scores of the end, by split and protocol, and see its pictures."""
         self.row("end", {"step": step, **scores})
-        self._each(lambda log: log.pictures("end", pictures, step))
+        for name, log in list(self._logs.items()):
+            self._tell(name, partial(log.pictures, "end", pictures, step))
 
     def close(self, status: str = "success") -> None:
         """Let them finish; `status` is a word of the interface: success, failed, interrupted."""
-        self._each(lambda log: log.close(status))
+        for name, log in list(self._logs.items()):
+            self._tell(name, partial(log.close, status))
         self._logs = {}
 
-    def _each(self, tell: Callable[[OtherLog], None]) -> None:
-        for name, log in list(self._logs.items()):
-            try:
-                tell(log)
-            except Exception as error:  # of whatever logger
-                del self._logs[name]
-                self._say(
-                    f"The log `{name}` failed and hears no more ({type(error).__name__}: {error}); "
-                    "the run goes on, and metrics.jsonl has it all."
-                )
+    def _tell(self, name: str, tell: Callable[[], None]) -> None:
+        try:
+            tell()
+        except Exception as error:  # of whatever logger
+            del self._logs[name]
+            self._say(
+                f"The log `{name}` failed and hears no more ({type(error).__name__}: {error}); the "
+                "run goes on, and metrics.jsonl has it all."
+            )
+
+
+def _drawn(log: TensorboardLog, draw: Draw, step: int) -> None:
+    """Draw predictions as they are into a folder that goes again, and show them."""
+    with tempfile.TemporaryDirectory() as folder:
+        log.pictures("epoch", draw(Path(folder), EACH), step)
 
 
 def metrics(kind: str, row: Row) -> dict[str, float]:

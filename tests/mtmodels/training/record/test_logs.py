@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cli.mttrain import mttrain
 from cli.shared.common import run as run_command
@@ -160,11 +161,14 @@ def test_logs_change_no_bit_though_one_fails(run: Train, whole: Path, tmp_path: 
 
 
 def test_a_log_may_begin_when_a_run_goes_on(run: Train, whole: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
+    out = tmp_path / "late"
     with pytest.raises(InterruptedRun):
         run(out, watcher=Stops(5))
-    run(out, mode="resume", log=["csv", "tensorboard"]).logs.close()
+    run(out, mode="resume", log=ALL).logs.close()
+    assert yaml.safe_load((out / "config.yaml").read_text())["log"] == ALL
     assert_same_run(out, whole)
+    # What cannot go back hears all from where the run went on, and so what was written before.
+    assert [s for s, values in HEARD[out.name] if "lr" in values] == list(range(4, 10))
     steps = [event.step for event in events(out).Scalars("lr")]
     assert steps == list(range(1, 10))
     lines = (out / "logs" / "csv" / "metrics.csv").read_text().splitlines()
