@@ -46,5 +46,7 @@ def _standing_in() -> Iterator[None]:
 
 with _standing_in():
     from lightning_fabric import Fabric
+    from lightning_fabric.loggers.csv_logs import CSVLogger
+    from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
-__all__ = ["Fabric"]
+__all__ = ["CSVLogger", "Fabric", "TensorBoardLogger"]

@@ -9,6 +9,7 @@ COMMANDS = {
     "list": Lazy("cli.mtmodels.list:list_", "Methods, networks, weightings, recipes, metrics."),
     "runs": Lazy("cli.mtmodels.runs:runs", "List runs: state, method, data, steps, scores."),
     "show": Lazy("cli.mtmodels.show:show", "Look at a run: losses, curves, scores."),
+    "card": Lazy("cli.mtmodels.card:card", "Write a model card of a run."),
     "eval": Lazy("cli.mtmodels.eval:eval_", "Score a run on a split."),
     "predict": Lazy("cli.mtmodels.predict:predict", "Predict images of your own."),
     "fill": Lazy("cli.mtmodels.fill:fill", "Predict labels that a store lacks."),

@@ -10,7 +10,7 @@ import click
 from cli.mttrain.asked import Asked
 from cli.mttrain.flags import check_options, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say, warn
-from cli.shared.completion import encoders, recipes
+from cli.shared.completion import encoders, logs, recipes
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, device_option, names, runs, size
@@ -77,7 +77,7 @@ HEADINGS = {
         "select",
     ),
     "Machine": ("precision", "device", "devices", "workers", "cache"),
-    "Run": ("out", "resume", "overwrite", "checkpoint_every", "dry_run"),
+    "Run": ("out", "resume", "overwrite", "checkpoint_every", "log", "dry_run"),
     "Configuration": ("recipe", "scale", "anyway", "assignments", "plugins", "trust_plugins"),
 }
 
@@ -273,6 +273,14 @@ HEADINGS = {
 @click.option("--overwrite", is_flag=True, help="Replace the run that is there.")
 @click.option("--checkpoint-every", type=int, metavar="STEPS", help="Save within epochs too.")
 @click.option(
+    "--log",
+    multiple=True,
+    callback=lambda _, __, value: value or None,
+    metavar="csv|tensorboard|MODULE:CLASS",
+    shell_complete=logs,
+    help="Log to RUN/logs as well; may be repeated.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Show the plan, measured on two steps; write nothing."
 )
 @json_option
@@ -369,6 +377,7 @@ def _prepare(
     asked: Asked | None,
 ) -> "Job":
     """Everything that can be refused before work begins is refused here."""
+    from mtmodels.training.record.logs import check_logs
     from mtmodels.training.record.runfolder import RunFolder
     from mtmodels.training.setup.resolve import named_plugins, resolve
 
@@ -383,6 +392,7 @@ def _prepare(
             layers[1:1] = asked.scaled()
     else:
         config = resolve(*layers)
+        check_logs(config.log)
         tell_plugins(config.plugins)
         check_members()
         check_options(flags, METHODS, config.method.name)

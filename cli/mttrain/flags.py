@@ -28,7 +28,7 @@ KEYS = {
     "seed": "seed", "holdout": "holdout", "train_on": "train_on",
     "select_on": "select_on", "score_on": "score_on", "select": "select", "protocol": "protocol",
     "precision": "precision", "device": "device", "devices": "devices",
-    "workers": "workers", "cache": "cache",
+    "workers": "workers", "cache": "cache", "log": "log",
     "checkpoint_every": "checkpoint_every",
 }  # fmt: skip
 """For each flag, the key of the configuration that it sets."""

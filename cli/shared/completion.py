@@ -83,6 +83,15 @@ def encoders(
     return beginning(incomplete, ENCODERS)
 
 
+LOGS = ("csv", "tensorboard")
+"""Those of this package; any other goes by its import name."""
+
+
+def logs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The logs of this package."""
+    return beginning(incomplete, LOGS)
+
+
 def of_family(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from mtdata.errors import MtdataError
+from mtdata.errors import MtdataError, UsageError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -28,6 +28,25 @@ _UNWRITABLE = {
     errno.EISDIR,
     errno.ENAMETOOLONG,
 }
+
+
+def check_new(out: Path, *, overwrite: bool) -> None:
+    """Refuse a path that may not be written to, before anything is computed.
+
+    Raises:
+        UsageError: for a folder, a file that is there and is to stay, and a folder that is not.
+    """
+    if out.is_dir():
+        raise UsageError(f"`out` should be a file; {out} is a folder. Give another with -o.")
+    if out.exists() and not overwrite:
+        raise UsageError(
+            f"`out` should be new; {out} is there already. Replace it with --overwrite, or give "
+            "another with -o."
+        )
+    if not out.absolute().parent.is_dir():
+        raise UsageError(
+            f"`out` should be in a folder that is there; found no {out.parent}. Make it first."
+        )
 
 
 def sync(path: Path) -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtdata.errors import UnknownNameError, UsageError
-from mtdata.store.atomic import replacing
+from mtdata.errors import UnknownNameError
+from mtdata.store.atomic import check_new, replacing
 from mtmodels.exporting.facts import facts_of
 from mtmodels.exporting.forms import FORMS
 from mtmodels.exporting.graph import Difference, cases, compare, graph_of, jumping
@@ -77,7 +77,7 @@ def export(
     if form not in FORMS:
         raise UnknownNameError("form of an export", form, FORMS)
     FORMS[form].check(form)
-    _check(out, overwrite=overwrite)
+    check_new(out, overwrite=overwrite)
     opened = open_run(Path(run), trust_plugins=trust_plugins)
     place = opened.chosen(which)
     network, tasks, trained = open_network(opened, which=which, data=data)
@@ -93,18 +93,3 @@ def export(
             jumps=jumping(tasks, program),
         )
     return Exported(out, form, out.stat().st_size, difference, facts)
-
-
-def _check(out: Path, *, overwrite: bool) -> None:
-    """Refuse a path that may not be written to, before anything is computed."""
-    if out.is_dir():
-        raise UsageError(f"`out` should be a file; {out} is a folder. Give another with -o.")
-    if out.exists() and not overwrite:
-        raise UsageError(
-            f"`out` should be new; {out} is there already. Replace it with --overwrite, or give "
-            "another with -o."
-        )
-    if not out.absolute().parent.is_dir():
-        raise UsageError(
-            f"`out` should be in a folder that is there; found no {out.parent}. Make it first."
-        )

@@ -1,4 +1,4 @@
-"""Run folders looked at, whether they go or are done. Nothing here needs torch."""
+"""Run folders looked at, whether they go or are done. None but a card needs torch."""
 
 from mtmodels.inspecting.runs import Found, find_runs, look
 

@@ -6,10 +6,16 @@ from collections.abc import Sequence
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bits of the dots of a braille cell, by row and column."""
 BLANK = 0x2800
+HEIGHT = 6
+"""Lines of a curve."""
 
 
 def text_plot(
-    points: Sequence[tuple[float, float]], *, width: int = 60, height: int = 6, unicode: bool = True
+    points: Sequence[tuple[float, float]],
+    *,
+    width: int = 60,
+    height: int = HEIGHT,
+    unicode: bool = True,
 ) -> list[str]:
     """Draw values over their places as lines of text, with the range of both at the edges.
 

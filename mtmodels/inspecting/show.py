@@ -1,16 +1,22 @@
 """One run as it is now: losses, curves, rates, scores, pictures."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
-from mtmodels.inspecting.curves import text_plot
+from mtmodels.inspecting.curves import HEIGHT, text_plot
 from mtmodels.inspecting.runs import Found, look
 from mtmodels.training.record.plots import Log
 from mtmodels.training.record.report import number
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
+
+EVERY = 1.0
+"""Seconds between two looks at a run that goes."""
+SHARE = 0.2
+"""Of the time at most that looking takes."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,16 @@ class Shown:
             "pictures": None if self.pictures is None else str(self.pictures),
         }
 
-    def lines(self, *, width: int = 60, unicode: bool = True) -> list[str]:
+    def line(self) -> str:
+        """How far it is, in one line."""
+        found, terms = self.found, {**self.losses, **self.auxiliary}
+        parts = [f"{found.state}: {progress_text(found)}"]
+        parts += [found.why] if found.why else [f"{n} {v:.4g}" for n, v in terms.items()]
+        if found.scores:
+            parts.append(f"scores ({found.scores_of}): {scores_text(found)}")
+        return "  ".join(parts)
+
+    def lines(self, *, width: int = 60, height: int = HEIGHT, unicode: bool = True) -> list[str]:
         """As text, with a curve for each task."""
         found = self.found
         lines = [
@@ -71,7 +86,7 @@ class Shown:
             lines.append(f"pictures: {self.pictures}")
         for task, points in self.curves.items():
             lines += ["", f"{task}: loss over the steps"]
-            lines += text_plot(points, width=width, unicode=unicode)
+            lines += text_plot(points, width=width, height=height, unicode=unicode)
         return lines
 
 
@@ -81,8 +96,12 @@ def show(path: Path) -> Shown:
     Raises:
         RunFolderError: where it is none.
     """
-    found = look(path)
-    folder = RunFolder(path)
+    return _shown(look(path))
+
+
+def _shown(found: Found) -> Shown:
+    """What there is to see of a run that was looked at."""
+    folder = RunFolder(Path(found.path))
     rows = read_rows(folder.metrics, "step") if folder.metrics.is_file() else []
     log = Log(rows, ())
     last = rows[-1] if rows else {}
@@ -96,6 +115,34 @@ def show(path: Path) -> Shown:
         images_per_second=last.get("time", {}).get("images_per_second"),
         pictures=pictures[-1] if pictures else None,
     )
+
+
+def follow(path: Path, *, every: float = EVERY) -> Iterator[Shown]:
+    """Look at a run again and again, until nobody writes it any more.
+
+    Args:
+        path: The run.
+        every: Seconds between two looks; more where a look takes long.
+
+    Raises:
+        RunFolderError: where it is none.
+    """
+    shown, ended = None, False
+    while True:
+        started, found = monotonic(), look(path)
+        # A log is long: it is read again where the run went on.
+        if shown is not None and replace(shown.found, age=found.age) == found:
+            shown = replace(shown, found=found)
+        else:
+            shown = _shown(found)
+        going = found.state == "going"
+        # A run lets go of its folder for a moment between training and scoring: look twice.
+        if going or ended or found.state == "done":
+            yield shown
+            if not going:
+                return
+        ended = not going
+        sleep(max(every, (monotonic() - started) / SHARE))
 
 
 def _last(log: Log, field: str) -> dict[str, float]:

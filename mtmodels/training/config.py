@@ -188,6 +188,7 @@ class Config(Part):
     devices: Annotated[int, Field(ge=1, le=1)] = 1
     workers: Annotated[int, Field(ge=0)] | None = None
     cache: Literal["none", "memory"] = "none"
+    log: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     log_every: Positive = 10
     checkpoint_every: Positive | None = None
     plugins: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()

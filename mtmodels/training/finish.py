@@ -70,6 +70,11 @@ def finish(
     draw_curves(folder.metrics, folder.curves, title=folder.path.name)
     summary = _summary(config, data, parts, trainer, results)
     write_text(folder.report, _report(config, data, folder, summary, results, pictures))
+    ended: dict[str, dict[str, Any]] = {}
+    for of, one in results:
+        split = scored_split(of, data.splits, config)["split"]
+        ended.setdefault(split, {})[one.protocol] = one.scores
+    trainer.logs.end(ended, pictures, step=trainer.position().step)
     write_json(folder.summary, summary)
     files = {
         "scores": scores[0],
@@ -99,7 +104,8 @@ def _write_scores(
     folder: RunFolder, config: Config, data: RunData, *, of: Dataset, result: Evaluation
 ) -> Path:
     where = scored_split(of, data.splits, config)
-    return keep_scores(folder, {"run": str(folder.path), **where, **result.to_json()}, result)
+    about = {"run": str(folder.path), "store": data.store.content_digest, **where}
+    return keep_scores(folder, {**about, **result.to_json()}, result)
 
 
 def keep_scores(folder: RunFolder, scored: Mapping[str, Any], result: Evaluation) -> Path:

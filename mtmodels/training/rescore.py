@@ -28,6 +28,8 @@ APART = frozenset(
             "workers",
             "device",
             "devices",
+            "cache",
+            "log",
             "log_every",
             "checkpoint_every",
         ),  # no score depends on them
@@ -72,8 +74,9 @@ def rescore(
         progress: Told (batches done, batches, what).
 
     Returns:
-        For each split `run`, `split`, `role`, `protocol`, `images`, `scores`, `selected_on` where
-        splits chose the checkpoint, and `thresholds` where they were given.
+        For each split `run`, `store` (its digest), `split`, `role`, `protocol`, `images`,
+        `scores`, `selected_on` where splits chose the checkpoint, and `thresholds` where they were
+        given.
 
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
@@ -104,7 +107,8 @@ def rescore(
             # Nobody chose the last checkpoint, but where the run ends with it.
             where = scored_split(dataset, splits, config, chosen=which != "last")
             given = {} if thresholds is None else {"thresholds": thresholds}
-            found.append(({"run": str(path), **where, **result.to_json(), **given}, result))
+            about = {"run": str(path), "store": store.content_digest, **where}
+            found.append(({**about, **result.to_json(), **given}, result))
     if data is None and which is None and precision is None and thresholds is None:
         for one, result in found:
             keep_scores(run.folder, one, result)
@@ -159,7 +163,8 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
             "size": run.facts.get("size"),
             "units": facts.get("units"),
             "origin": facts.get("origin"),
-            "store": facts["content_digest"],
+            # Runs of before kept scores of their own store alone.
+            "store": scored.get("store", facts["content_digest"]),
             "labels": run.facts.get("labels"),
             "method": config.method.name,
             "network": config.network.label,

@@ -1,7 +1,7 @@
 """A whole run: check, train, score, write."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,9 @@ from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint, plugin_copies
+from mtmodels.training.record.logs import Draw, Logs, check_logs
 from mtmodels.training.record.manifest import manifest, store_at
+from mtmodels.training.record.predictions import draw_predictions
 from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_json, write_text
 from mtmodels.training.setup.beginning import begin
 from mtmodels.training.setup.data import RunData, default_out, open_data, store_facts
@@ -32,7 +34,7 @@ from mtmodels.training.setup.setup import Parts, assemble
 from mtmodels.training.telling import tell, tell_resumed
 from mtmodels.weightings import WEIGHTINGS
 
-FREE = frozenset({"data", "device", "workers", "cache", "log_every", "checkpoint_every"})
+FREE = frozenset({"data", "device", "workers", "cache", "log", "log_every", "checkpoint_every"})
 """What a resumed run may be given anew: none of it changes a weight beyond its last digits."""
 
 
@@ -70,11 +72,13 @@ def prepare(
     """
     if out is not None and mode is not None and RunFolder(out).holds(mode):
         config = _continued(RunFolder(out), layers, trust_plugins=trust_plugins)
+        check_logs(config.log)
         if not any("data" in layer for layer in layers):
             config = _found(config, RunFolder(out))
         data = open_data(config)
         return Job(settle(config, data), data, RunFolder(out))
     config = resolve(*layers)
+    check_logs(config.log)
     for plugin in config.plugins:
         load_plugin(plugin)
     data = open_data(config)
@@ -105,15 +109,20 @@ def train(
     watcher = watcher or Watcher()
     with room_for(job.folder.path):
         parts, trainer = fit(job, mode=mode, arguments=arguments, watcher=watcher)
-        with job.folder.held():
-            return finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
+        with job.folder.held(), _logging(trainer.logs):
+            finished = finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
+            trainer.logs.close()
+            return finished
 
 
 def fit(
     job: Job, *, mode: Mode, arguments: Sequence[str], watcher: Watcher
 ) -> tuple[Parts, Trainer]:
-    """Train to the end; arguments and errors are those of `train`."""
+    """Train to the end; arguments and errors are those of `train`. Logs are left open."""
     parts = assemble(job.config, job.data)
+    before = _logs_before(job.folder) if mode == "resume" else ()
+    draw = _drawing(job.data, parts)
+    logs = Logs(job.config, job.folder, say=watcher.say, draw=draw, before=before)
     goes_on = _claim(job, mode, arguments, watcher, runs=parts.runs)
     with job.folder.held():
         tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
@@ -121,7 +130,7 @@ def fit(
             _fill(job.data.cache, watcher)
         # Nothing of ours draws from the global generators; a library's layer may.
         randomness.seed_global(job.config.seed)
-        _stages(job, parts, watcher)
+        _stages(job, parts, watcher, logs_before=before)
         trainer = Trainer(
             parts.engine,
             parts.loader,
@@ -129,8 +138,9 @@ def fit(
             validate=_validation(job.data, parts, watcher),
             selects=job.config.select in ("holdout", "val", "paper"),
             watcher=watcher,
+            logs=logs,
         )
-        with closing(trainer):
+        with closing(trainer), _logging(logs):
             if goes_on:
                 tell_resumed(trainer, found=trainer.resume(), watcher=watcher)
             trainer.fit()
@@ -188,7 +198,7 @@ def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, An
     ]
 
 
-def _stages(job: Job, parts: Parts, watcher: Watcher) -> None:
+def _stages(job: Job, parts: Parts, watcher: Watcher, *, logs_before: Sequence[str]) -> None:
     """What comes before the first step; a run that is past it takes the results from `last`."""
     begun = checkpoint.exists(job.folder.last, job.folder.best)
     for stage in parts.method.stages():
@@ -203,12 +213,15 @@ def _stages(job: Job, parts: Parts, watcher: Watcher) -> None:
             )
             folder = RunFolder(job.folder.stage(stage.name))
             folder.path.mkdir(parents=True, exist_ok=True)
-            with closing(Trainer(engine, parts.loader, folder=folder, watcher=watcher)) as trainer:
+            logs = Logs(config, folder, say=watcher.say, before=logs_before)
+            trainer = Trainer(engine, parts.loader, folder=folder, watcher=watcher, logs=logs)
+            with closing(trainer), _logging(logs):
                 trainer.resume()
                 try:
                     trainer.fit()
                 except InterruptedRun as asked:
                     raise InterruptedRun(job.folder.path, asked.step, stage=stage.name) from None
+                logs.close()
         stage.done()
 
 
@@ -226,7 +239,7 @@ def _claim(
     if goes_on and folder.config.is_file():
         _check_same_data(folder, facts, job.data)
         _check_same_runs(folder, runs)
-        _note_store(folder, job)
+        _note_anew(folder, job)
         return True
     if mode == "overwrite":
         folder.clear()
@@ -245,6 +258,7 @@ def _claim(
             labels=job.data.visible,
             seed=job.config.seed,
             created=created,
+            training=job.data.seen,
             runs=runs,
             added=job.data.added,
             plugins=plugin_copies.entries(plugins),
@@ -259,12 +273,17 @@ def _claim(
     return False
 
 
-def _note_store(folder: RunFolder, job: Job) -> None:
-    """Write down where the store is now: later commands look there."""
+def _logs_before(folder: RunFolder) -> Sequence[str]:
+    """What logs a run had that goes on."""
+    return resolve(read_layer(folder.config)).log if folder.config.is_file() else ()
+
+
+def _note_anew(folder: RunFolder, job: Job) -> None:
+    """Write down where the store is now, as later commands look there, and the logs there are."""
     stored, told = read_layer(folder.config), read_layer(folder.manifest)
-    if stored.get("data") != job.config.data:
-        text = yaml.safe_dump({**stored, "data": job.config.data}, sort_keys=False)
-        write_text(folder.config, text)
+    now = {"data": job.config.data, "log": list(job.config.log)}
+    if any(stored.get(key, []) != value for key, value in now.items()):
+        write_text(folder.config, yaml.safe_dump({**stored, **now}, sort_keys=False))
     at = store_at(job.data.store.path, folder.path)
     if told.get("store_at") != at:
         write_json(folder.manifest, {**told, "store_at": at})
@@ -298,6 +317,34 @@ def _check_same_runs(folder: RunFolder, runs: Mapping[str, Mapping[str, str]]) -
                 f"with, {before[name]['weights'][:12]}; found {now['weights'][:12]} in "
                 f"{now['folder']}. Give that run, or another --out."
             )
+
+
+@contextmanager
+def _logging(logs: Logs) -> Iterator[None]:
+    """Close logs where a run does not come to its end, and say why."""
+    try:
+        yield
+    except BaseException as error:
+        logs.close("interrupted" if isinstance(error, InterruptedRun) else "failed")
+        raise
+
+
+def _drawing(data: RunData, parts: Parts) -> Draw:
+    """What draws predictions as they are: of held-out images, else of those of the end."""
+
+    def draw(folder: Path, count: int) -> Sequence[Path]:
+        engine = parts.engine
+        return draw_predictions(
+            engine.method.predict,
+            data.held or data.test,
+            data.tasks,
+            folder=folder,
+            count=count,
+            device=engine.fabric.device,
+            precision=engine.fabric.autocast,
+        )
+
+    return draw
 
 
 def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | None:

@@ -52,6 +52,8 @@ def tell(
         )
     for note in notes:
         watcher.say(note)
+    if config.log:
+        watcher.say(f"Logs: {', '.join(config.log)}, in {folder.logs}.")
     watcher.say(f"Run: {folder.path}")
 
 

@@ -236,6 +236,10 @@ def test_names_that_are_written_down_twice() -> None:
     form = next(each for each in export_network.params if each.name == "form").type
     assert isinstance(form, click.Choice)
     assert list(form.choices) == list(FORMS)
+    from cli.shared.completion import LOGS
+    from mtmodels.training.record.logs import CSV, TENSORBOARD
+
+    assert LOGS == (CSV, TENSORBOARD)
 
 
 def test_completed_words_of_data_sets_are_taken_by_them(tmp_path: Path) -> None:

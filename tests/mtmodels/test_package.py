@@ -11,6 +11,7 @@ LATE = {
     "mtmodels": ["torch"],
     "mtmodels.training.run": [
         "torchmetrics",
+        "tensorboard",
         "torchvision",
         "scipy",
         "matplotlib",

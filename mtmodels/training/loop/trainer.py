@@ -18,8 +18,9 @@ from mtmodels.training.loop.selection import Selection
 from mtmodels.training.loop.signals import listening
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
+from mtmodels.training.record.logs import Logs
 from mtmodels.training.record.runfolder import RunFolder
-from mtmodels.training.record.runlog import RunLog
+from mtmodels.training.record.runlog import Row, RunLog
 
 Validate = Callable[[], Scores]
 
@@ -34,6 +35,7 @@ class Trainer:
         validate: Scores the held-out images; None where nothing is held out.
         selects: Whether these scores choose the checkpoint `best`.
         watcher: Who is told.
+        logs: What hears the rows of the log as well; those of the configuration by itself.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Trainer:
         validate: Validate | None = None,
         selects: bool = False,
         watcher: Watcher | None = None,
+        logs: Logs | None = None,
     ) -> None:
         self.engine, self.batches, self.folder = engine, batches, folder
         self.validate, self.selects = validate, selects
         self.config = engine.config
         self.watcher = watcher or Watcher()
-        self.runlog = RunLog(folder.metrics)
+        self.logs = logs or Logs(self.config, folder, say=self.watcher.say)
+        self.runlog, self._lost = RunLog(folder.metrics), list[dict[str, Any]]()
         tasks = [task.name for task in engine.method.network.tasks]
         self.selection, self.means, self.clock = Selection(), EpochMeans(tasks), Clock()
         self.epoch = self.offset = 0
@@ -63,6 +67,9 @@ class Trainer:
             DivergedError: where a loss is not finite; the last checkpoint stays as it is.
         """
         self.engine.train()
+        self.logs.start(self.position().step, self._lost)
+        if self.offset == 0:
+            self.logs.draw(self.epoch, self.position().step)
         with listening() as stop:
             while self.epoch < self.config.epochs:
                 for batches in self.clock.watch(self._left()):
@@ -128,7 +135,7 @@ class Trainer:
         """
         last, best = self.folder.last, self.folder.best
         if not checkpoint.exists(last, best):
-            self.runlog.rewind(0)
+            self._lost = self.runlog.rewind(0)
             return False
         weights, state, place, damage = checkpoint.load_first(last, best)
         self.engine.load_state(weights, state)
@@ -150,7 +157,7 @@ class Trainer:
         self.means.load_state(state["means"])
         self.selection.load_state(state["selection"])
         self.clock = Clock(state["seconds"])
-        self.runlog.rewind(state["log"])
+        self._lost = self.runlog.rewind(state["log"])
         if self.selects and self.offset == 0 and self.epoch == self.selection.best_epoch:
             # A kill between saving an epoch and keeping it as the best left `best` behind.
             checkpoint.copy(self.folder.last, self.folder.best)
@@ -161,7 +168,7 @@ class Trainer:
         found = self.engine.look(batches, self.position())
         if found is not None:
             step = self.position().step
-            self.runlog.write("probe", {"step": step, **asdict(found)})
+            self._write("probe", {"step": step, **asdict(found)})
             self.watcher.say(f"After step {step}: {told(found)}")
 
     def _after_step(self, result: StepResult, images: int) -> None:
@@ -171,8 +178,12 @@ class Trainer:
         position = self.position()
         last = self.offset == self._steps or position.done
         if position.step % self.config.log_every == 0 or last:
-            self.runlog.write("step", self._row(result))
+            self._write("step", self._row(result))
         self.watcher.step(self._progress(), result)
+
+    def _write(self, kind: str, row: Row) -> None:
+        self.runlog.write(kind, row)
+        self.logs.row(kind, row)
 
     def _row(self, result: StepResult) -> dict[str, Any]:
         return {
@@ -200,11 +211,12 @@ class Trainer:
         if self.validate:
             improvement, is_best = self.selection.offer(scores, self.epoch)
             row |= {"scores": scores, "improvement": improvement, "best": is_best}
-        self.runlog.write("epoch", row | {"time": {"seconds": self.clock.total()}})
+        self._write("epoch", row | {"time": {"seconds": self.clock.total()}})
         self.save()
         if is_best and self.selects:
             checkpoint.copy(self.folder.last, self.folder.best)
         self.watcher.epoch(self._progress(), means["means"], scores, auxiliary=means["auxiliary"])
+        self.logs.draw(self.epoch, self.position().step)
 
     def _is_due(self) -> bool:
         every = self.config.checkpoint_every

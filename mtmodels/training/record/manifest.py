@@ -24,6 +24,7 @@ def manifest(
     labels: str,
     seed: int,
     created: str,
+    training: Mapping[str, Any] | None = None,
     runs: Mapping[str, Mapping[str, str]] | None = None,
     added: Mapping[str, Any] | None = None,
     plugins: Sequence[Mapping[str, Any]] = (),
@@ -39,6 +40,7 @@ def manifest(
         labels: Digest of which labels those are.
         seed: The seed of the run.
         created: When the run began, ISO 8601.
+        training: What training sees: splits, images, labels of each task, images without.
         runs: Trained runs that the method reads: folder and digest of the weights.
         added: What labels were added to those of the source: from where, of how many images.
         plugins: The plug-ins of the run: names, digests, where their copies are.
@@ -54,6 +56,7 @@ def manifest(
         "regime": regime,
         "labels": labels,
         "seed": seed,
+        **({"training": dict(training)} if training else {}),
         **({"runs": {name: dict(run) for name, run in runs.items()}} if runs else {}),
         **({"added": dict(added)} if added else {}),
         "plugins": [dict(plugin) for plugin in plugins],

@@ -83,7 +83,7 @@ def page(
 def score_table(scores: Scores) -> str:
     """The scores as an HTML table; values a class have one of their own."""
     rows = [
-        f"<tr><td>{html.escape(task)}</td><td>{name} {_arrow(name)}</td>"
+        f"<tr><td>{html.escape(task)}</td><td>{name} {arrow(name)}</td>"
         f'<td class="n">{number(value)}</td></tr>'
         for task, values in scores.items()
         for name, value in values.items()
@@ -101,7 +101,7 @@ def class_table(task: str, values: Mapping[str, Any], names: Sequence[str]) -> s
     }
     if not lists:
         return ""
-    head = "".join(f"<th>{html.escape(name)} {_arrow(name)}</th>" for name in lists)
+    head = "".join(f"<th>{html.escape(name)} {arrow(name)}</th>" for name in lists)
     rows = "".join(
         f"<tr><td>{html.escape(each)}</td>"
         + "".join(f'<td class="n">{number(value[at])}</td>' for value in lists.values())
@@ -152,7 +152,8 @@ def number(value: Any) -> str:
     return "n/a" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
-def _arrow(name: str) -> str:
+def arrow(name: str) -> str:
+    """Whether a score is better high or low; empty where nobody knows."""
     return {True: "↑", False: "↓", None: ""}[HIGHER_IS_BETTER.get(name)]
 
 

@@ -75,6 +75,11 @@ class RunFolder:
         return self.path / "plugins"
 
     @property
+    def logs(self) -> Path:
+        """What loggers write, a folder each."""
+        return self.path / "logs"
+
+    @property
     def curves(self) -> Path:
         """The training curves."""
         return self.path / "curves.png"
@@ -187,7 +192,7 @@ class RunFolder:
         """Remove what a run writes, and nothing else; the manifest goes last."""
         for item in (
             self.summary, self.report, self.curves, self.predictions, self.scores,
-            self.path / "checkpoints", self.path / "stages", self.metrics, self.plugins,
+            self.path / "checkpoints", self.path / "stages", self.metrics, self.logs, self.plugins,
             self.config, self.lock, self.manifest,
         ):  # fmt: skip
             if item.is_dir():

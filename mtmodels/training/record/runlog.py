@@ -2,10 +2,13 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mtmodels.metrics.scores import to_json
+
+Row = Mapping[str, Any]
 
 
 class RunLog:
@@ -19,7 +22,7 @@ class RunLog:
         self.path = path
         self._file = path.open("a", encoding="utf-8")
 
-    def write(self, kind: str, row: dict[str, Any]) -> None:
+    def write(self, kind: str, row: Row) -> None:
         """Append one row; a number that JSON lacks (NaN) becomes null."""
         self._file.write(json.dumps({"kind": kind, **to_json(row)}, allow_nan=False) + "\n")
         self._file.flush()
@@ -29,10 +32,12 @@ class RunLog:
         os.fsync(self._file.fileno())
         return self._file.tell()
 
-    def rewind(self, position: int) -> None:
-        """Drop the rows after a position: the run is going to write them again."""
+    def rewind(self, position: int) -> list[dict[str, Any]]:
+        """Drop the rows after a position, and give them: the run is going to write them again."""
+        lost = rows_of(self.path.read_bytes()[position:].decode("utf-8", "replace"))
         self._file.truncate(min(position, self.path.stat().st_size))
         self._file.seek(0, os.SEEK_END)
+        return lost
 
     def close(self) -> None:
         """Close the file."""
@@ -41,12 +46,16 @@ class RunLog:
 
 def read_rows(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
     """Read the rows of a log, of one kind or all; a last line that was cut off is left out."""
+    rows = rows_of(path.read_text(encoding="utf-8"))
+    return [row for row in rows if kind in (None, row["kind"])]
+
+
+def rows_of(text: str) -> list[dict[str, Any]]:
+    """The rows of a text, up to one that was cut off."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         try:
-            row = json.loads(line)
+            rows.append(json.loads(line))
         except json.JSONDecodeError:
             break
-        if kind in (None, row["kind"]):
-            rows.append(row)
     return rows

@@ -68,6 +68,17 @@ class RunData:
         return self.scored[0]
 
     @property
+    def seen(self) -> dict[str, Any]:
+        """What training sees, for the manifest: images, labels of each task, images without."""
+        return {
+            "splits": list(self.splits.train),
+            "images": len(self.train),
+            "labels": self.labels,
+            "held_out": len(self.held) if self.splits.watched == "holdout" and self.held else 0,
+            "left_out": self.left_out,
+        }
+
+    @property
     def labels(self) -> dict[str, int]:
         """For each task, how many training images show it."""
         shown = self.train.labelled.sum(0)

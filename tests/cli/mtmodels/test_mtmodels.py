@@ -110,7 +110,7 @@ def test_scores_a_run(trained: tuple[Path, Path], capsys: Captured) -> None:
     out = str(trained[0])
     assert run(mtmodels, ["eval", out, "--protocol", "xtasc", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["run", "split", "role", "protocol", "images", "scores"]
+    assert list(found) == ["run", "store", "split", "role", "protocol", "images", "scores"]
     assert (found["split"], found["protocol"], found["images"]) == ("test", "xtasc", 3)
     assert {"miou", "pixel_accuracy", "iou"} <= found["scores"]["semantic"].keys()
     assert {"abs_err", "rel_err", "rmse"} <= found["scores"]["depth"].keys()

@@ -3,27 +3,32 @@
 import json
 import math
 import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from cli.mtmodels import mtmodels
 from cli.shared.common import run
 from mtmodels.errors import InterruptedRun, RunFolderError
+from mtmodels.inspecting import show as looking
 from mtmodels.inspecting.curves import text_plot
 from mtmodels.inspecting.runs import find_runs, look
 from mtmodels.inspecting.show import age_text, show
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import RunFolder
-from mtmodels.training.run import fit, prepare, train
+from mtmodels.training.run import fit, prepare
 from tests.paths import ROOT
-from tests.small_run import small_layer, small_store
+from tests.small_run import small_layer
 
 Captured = pytest.CaptureFixture[str]
 HOLD = """
@@ -36,25 +41,17 @@ with RunFolder(Path(sys.argv[1])).held():
 """
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two epochs that came to its end."""
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("runs")
-    layer = small_layer(small_store(folder)) | {"epochs": 2}
-    train(prepare([layer], out=folder / "runs" / "a", mode="new"), mode="new")
-    return folder / "runs" / "a"
-
-
-@pytest.fixture
-def halfway(done: Path, tmp_path: Path) -> Path:
-    """The same run as it was after its first epoch."""
-    path = tmp_path / "halfway"
-    shutil.copytree(done, path)
-    (path / "summary.json").unlink()
-    lines = (path / "metrics.jsonl").read_text().splitlines(keepends=True)
-    (path / "metrics.jsonl").write_text("".join(lines[:5]) + '{"kind": "step", "st')
-    return path
+@contextmanager
+def held(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that holds a run, as one that trains does, until its stdin ends."""
+    given = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(
+        given, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
 
 
 def test_a_run_that_is_done(done: Path) -> None:
@@ -85,21 +82,93 @@ def test_a_run_before_its_first_step(halfway: Path) -> None:
 
 
 def test_a_run_that_goes_is_held_by_its_process(halfway: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(halfway)],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
+    with held(halfway):
         assert look(halfway).state == "going"
         with pytest.raises(RunFolderError, match="another mttrain writes it"):
             RunFolder(halfway).check("resume")
         with pytest.raises(RunFolderError, match="another mttrain writes it"):
             RunFolder(halfway).held().__enter__()
-        process.kill()
     assert (halfway / ".lock").exists()  # of a process that was killed
     assert look(halfway).state == "interrupted"
     assert RunFolder(halfway).check("resume")
+
+
+def test_follow_says_a_line_whenever_a_run_went_on(
+    done: Path, halfway: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (done / "metrics.jsonl").read_text().splitlines(keepends=True)
+    log, going = halfway / "metrics.jsonl", [True]
+
+    def end() -> None:
+        shutil.copy(done / "summary.json", halfway / "summary.json")
+        going.clear()
+
+    # What happens while it waits for the next look.
+    happens: Iterator[Callable[[], object]] = iter(
+        [
+            lambda: None,
+            lambda: log.write_text("".join(rows[:6])),
+            lambda: log.write_text("".join(rows)),
+            end,
+        ]
+    )
+    monkeypatch.setattr(RunFolder, "is_held", lambda _: bool(going))
+    monkeypatch.setattr(looking, "sleep", lambda _: next(happens)())
+    assert run(mtmodels, ["show", str(halfway), "--follow"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
+        "going: step 4 of 6 (epoch 2 of 2)",
+        "going: step 5 of 6 (epoch 2 of 2)",
+        "going: step 6 of 6 (epoch 2 of 2)",
+        "done: step 6 of 6 (epoch 2 of 2)",
+    ]
+    assert "scores (test, protocol mtpsl): semantic miou" in lines[-1]
+    assert next(happens, None) is None
+
+
+def test_follow_ends_with_a_run_that_was_interrupted(halfway: Path, capsys: Captured) -> None:
+    found = list(looking.follow(halfway, every=0.01))
+    assert [one.found.state for one in found] == ["interrupted"]
+    assert run(mtmodels, ["show", str(halfway), "--follow"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("interrupted: step 4 of 6")
+    assert run(mtmodels, ["show", "nowhere", "--follow"]) == 2
+    assert run(mtmodels, ["show", str(halfway), "--follow", "--json"]) == 2
+    assert "give one of them" in capsys.readouterr().err
+
+
+def test_a_moment_in_which_nobody_holds_a_run_is_not_its_end(
+    halfway: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between training and scoring a run lets go of its folder."""
+    states = iter([False, True, False, True, False, False])
+    monkeypatch.setattr(RunFolder, "is_held", lambda _: next(states))
+    found = list(looking.follow(halfway, every=0.0))
+    assert [one.found.state for one in found] == ["going", "going", "interrupted"]
+
+
+def test_follow_draws_in_place_and_ctrl_c_ends_it_quietly(halfway: Path) -> None:
+    ours, theirs = pty.openpty()
+    code = "import sys; from cli.mtmodels import main; sys.argv[0] = 'mtmodels'; main()"
+    given = [sys.executable, "-c", code, "show", str(halfway), "--follow"]
+    with held(halfway), subprocess.Popen(given, cwd=ROOT, stdout=theirs, stderr=theirs) as looker:
+        os.close(theirs)
+        told, until = b"", time.monotonic() + 60
+        while told.count(b"depth: loss over the steps") < 2 and time.monotonic() < until:
+            if select.select([ours], [], [], 1)[0]:
+                told += os.read(ours, 4096)
+        looker.send_signal(signal.SIGINT)
+        try:
+            while more := os.read(ours, 4096):
+                told += more
+        except OSError:  # its end, where the other side is closed
+            pass
+        assert looker.wait(10) == 130
+    os.close(ours)
+    text = told.decode()
+    assert text.count("depth: loss over the steps") >= 2
+    assert "\x1b[1A" in text  # up a line, to draw over what was drawn
+    assert "rror" not in text
 
 
 def test_a_training_holds_its_folder_until_it_ends(done: Path, tmp_path: Path) -> None:

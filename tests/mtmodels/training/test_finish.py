@@ -69,7 +69,7 @@ def test_scoring_again_gives_the_same(done: tuple[Path, Finished]) -> None:
     for protocol in ("mtpsl", "xtasc"):
         before = json.loads((out / "scores" / f"test-{protocol}.json").read_text())
         assert rescore(out, protocol=protocol) == [before]
-        assert set(before) == {"run", "split", "role", "protocol", "images", "scores"}
+        assert set(before) == {"run", "store", "split", "role", "protocol", "images", "scores"}
         assert before["images"] == 3
     assert rescore(out)[0]["scores"] == finished.summary["scores"]
 
