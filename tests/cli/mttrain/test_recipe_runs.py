@@ -112,7 +112,7 @@ def test_scale_shrinks_all_together_and_says_so(
     )
     assert run(mtmodels, ["compare", str(out)]) == 0
     assert "--scale 0.0625 of the recipe" in " ".join(capsys.readouterr().out.split())
-    assert run(mttrain, [*arguments, *few, "--resume"]) == 0
+    assert run(mttrain, [*arguments, *short, "--resume"]) == 0
 
 
 @pytest.mark.parametrize(
