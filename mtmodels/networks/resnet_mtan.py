@@ -13,17 +13,41 @@ from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.attention import Mask, Stage
 from mtmodels.networks.base import Attention, EncoderOptions, Network, Output
-from mtmodels.networks.blocks import magnify, normalised_block, scaled
+from mtmodels.networks.blocks import convolution, magnify, scaled
 from mtmodels.networks.deeplab import HEAD_CHANNELS, DeepLabHead
 from mtmodels.networks.encoders.resnet import ResNet18
+
+
+class Refinement(nn.Module):
+    """The residual block of ResNet-50, with a quarter of the channels within.
+
+    torchvision's takes no number of channels that 4 does not divide, which widths make.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        within = max(1, channels_out // 4)
+        self.inner = nn.Sequential(
+            *_normalised(channels_in, within, size=1),
+            nn.ReLU(inplace=True),
+            *_normalised(within, within, size=3),
+            nn.ReLU(inplace=True),
+            *_normalised(within, channels_out, size=1),
+        )
+        self.around = nn.Sequential(*_normalised(channels_in, channels_out, size=1))
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
+        """The block."""
+        refined: Tensor = self.inner(x) + self.around(x)
+        return refined.relu()
 
 
 class ResNet18MTAN(Network):
     """A shared ResNet-18 at an eighth of the size, paths of attention, a DeepLab head a task.
 
     In each of the four layers a mask is made from what its last residual block reads and what the
-    path took in the layer before, and multiplied with what that block gives. A 3x3 convolution
-    that all paths share leads to the next layer.
+    path took in the layer before, and multiplied with what that block gives. A residual block that
+    all paths share leads to the next layer.
 
     Args:
         tasks: The tasks to predict.
@@ -48,7 +72,7 @@ class ResNet18MTAN(Network):
         self.encoder = ResNet18(width=width, weights=weights, dilated=True)
         _, *channels = self.encoder.channels
         ways = itertools.pairwise(channels)
-        self.ways = nn.ModuleList(normalised_block(i, o, count=1) for i, o in ways)
+        self.ways = nn.ModuleList(Refinement(i, o) for i, o in ways)
         self.masks = nn.ModuleDict({task.name: _masks(channels) for task in tasks})
         self.feature_channels = channels[-1]
         self.feature_stride = self.encoder.strides[-1]
@@ -113,6 +137,12 @@ class ResNet18MTAN(Network):
             masks.append(mask(torch.cat([stage.seen, *taken], dim=1)))
             taken = [masks[-1] * stage.offered]
         return taken[0], masks
+
+
+def _normalised(channels_in: int, channels_out: int, *, size: int) -> tuple[nn.Module, nn.Module]:
+    """A convolution and its batch norm."""
+    conv = convolution(channels_in, channels_out, size=size, bias=False)
+    return conv, nn.BatchNorm2d(channels_out)
 
 
 def _masks(channels: Sequence[int]) -> nn.ModuleList:

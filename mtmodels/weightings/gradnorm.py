@@ -17,8 +17,8 @@ class GradNormOptions(Options):
     """What GradNorm can be told."""
 
     alpha: Weight = 1.5
-    """How much harder a task pulls that learns slowly: 1.5 in MTPSL's comparison (KD4MTL), 0.16 in
-    XTasC-Net's."""
+    """How much harder a task pulls that learns slowly: 1.5 in the scripts of MTPSL, 0.12 in those
+    of KD4MTL, 0.16 in XTasC-Net's."""
     rate: Factor = 1e-4
     """The learning rate of the weights: as released, that of the network."""
 
@@ -37,7 +37,8 @@ class GradNorm(Weighting):
 
     Reference: Chen et al. 2018, "GradNorm", equations 1 and 2.
     Differs from the code released with XTasC-Net, where "at first" moves on through the first
-    epoch, and the ratio is 1 until it ends.
+    epoch, and the ratio is 1 until it ends; and from KD4MTL's, where W is the map that this layer
+    makes.
     """
 
     options: GradNormOptions

@@ -73,7 +73,13 @@ def test_every_row_that_a_paper_trained_is_a_recipe() -> None:
     assert {key for key in quoted if key.startswith("mt-unet")} == {
         f"mt-unet/1/{name}" for name in ("STAN", "Dense", "Cross-Stitch", "MTAN")
     }
-    assert not any(key.startswith(("mtpsl/", "xtasc-net/")) for key in quoted)
+    others = ("STAN", "Dense", "Cross-Stitch", "MTAN", "PCGrad", "KD4MTL", "AdaMT-Net")
+    assert {key for key in quoted if key.startswith("xtasc-net")} == {
+        *(f"xtasc-net/II/{name}" for name in others),
+        "xtasc-net/IV/AdaMT-Net",
+        *(f"xtasc-net/README/{name}" for name in ("KD4MTL", "PCGrad", "AdaMT-Net")),
+    }
+    assert not any(key.startswith("mtpsl/") for key in quoted)
 
 
 def test_a_row_of_two_tables_is_one_recipe_with_two_names() -> None:
@@ -123,10 +129,36 @@ def test_the_protocol_of_the_paper() -> None:
     assert single.optimizer.options["betas"] == [0.9, 0.999]
 
 
+@pytest.mark.parametrize("table", ["table2", "table4"])
+@pytest.mark.parametrize("system", ["mtan", "pcgrad", "kd4mtl", "kd4mtl/teacher/depth"])
+def test_systems_of_others_are_trained_as_the_code_of_xtasc_does(table: str, system: str) -> None:
+    """Its `model/mtan` and `model/kd4mtl`; section V-C speaks of the paper's own networks."""
+    config = resolve(load_recipe(f"xtasc/{table}/{system}").config)
+    assert (config.epochs, config.batch, config.lr) == (200, 2, 1e-4)
+    assert config.optimizer.options["betas"] == [0.9, 0.999]
+    assert config.method.options["reduction"] == "pixels"
+    schedule = SCHEDULES[config.schedule.name](**config.schedule.options)
+    halved = 1 if system == "pcgrad" else 0.5
+    assert [schedule(Position(e, 1, 200)) for e in (0, 99, 100, 199)] == [1, 1, halved, halved]
+    drawn = "teacher" in system and table == "table2"
+    assert config.augmentation.flip == (0.5 if drawn else 0)
+    assert config.network.name == ("segnet-stan" if "teacher" in system else "segnet-mtan")
+
+
+def test_full_labels_are_pooled_over_the_batch_as_in_the_scripts_of_mtpsl() -> None:
+    """`nyu_mtl_sl.py` and `cityscapes_mtl_sl.py`; single tasks and partial labels are not."""
+    table5 = {"mtl", "mtan", "uncertainty", "gradnorm", "mgda", "dwa"}
+    pooled = {"mtpsl/table1/full/sl", "mtpsl/table2/full/sl", "mtpsl/table4/full/sl"}
+    pooled |= {f"mtpsl/table5/{name}" for name in table5}
+    for name, recipe in matching("mtpsl/*").items():
+        found = resolve(recipe.config).method.options.get("reduction", "image")
+        assert found == ("pixels" if name in pooled else "image"), name
+
+
 def test_cityscapes_is_normalised_as_released() -> None:
     recipes = [r for r in all_recipes().values() if r.name.startswith("xtasc/")]
     names = [r.name for r in recipes if r.store["dataset"] == "cityscapes"]
-    assert len(names) == 21
+    assert len(names) == 17
     for name in names:
         options = resolve(load_recipe(name).config).network.options
         assert options == {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}, name

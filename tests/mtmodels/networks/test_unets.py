@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck
 
 from mtdata.tasks.task import Task
 from mtmodels.networks import NETWORKS
@@ -238,6 +239,21 @@ def test_attention_of_the_survey() -> None:
         output = network(image())
     assert torch.allclose(output.predictions["depth"], large)
     assert torch.allclose(output.features, x)
+
+
+def test_paths_of_the_survey_lead_through_a_bottleneck() -> None:
+    """Its `RefinementBlock`: a residual block of ResNet-50, a quarter of the channels within."""
+    network = made(ResNet18MTAN)
+    for way, (before, after) in zip(network.ways, [(4, 8), (8, 16), (16, 32)], strict=True):
+        around = nn.Sequential(nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
+        block = Bottleneck(before, after // 4, downsample=around).double().eval()
+        found, wanted = way.state_dict(), block.state_dict()
+        assert [v.shape for v in found.values()] == [v.shape for v in wanted.values()]
+        block.load_state_dict(dict(zip(wanted, found.values(), strict=True)))
+        x = torch.randn(2, before, 5, 7, dtype=torch.float64, generator=generator(1))
+        assert torch.allclose(way(x), block(x))
+    odd = ResNet18MTAN(PAIR, width=0.1)  # 13 channels, of which 4 is no divisor
+    assert odd(torch.rand(2, 3, 32, 32)).predictions["depth"].shape == (2, 1, 32, 32)
 
 
 def test_survey_refuses_to_train_on_one_image() -> None:
