@@ -158,7 +158,7 @@ def test_full_labels_are_pooled_over_the_batch_as_in_the_scripts_of_mtpsl() -> N
 def test_cityscapes_is_normalised_as_released() -> None:
     recipes = [r for r in all_recipes().values() if r.name.startswith("xtasc/")]
     names = [r.name for r in recipes if r.store["dataset"] == "cityscapes"]
-    assert len(names) == 17
+    assert len(names) == 21
     for name in names:
         options = resolve(load_recipe(name).config).network.options
         assert options == {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}, name
