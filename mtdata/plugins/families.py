@@ -29,6 +29,7 @@ class Family(NamedTuple):
 FAMILIES: Mapping[str, Family] = {
     "SOURCES": Family("mtdata.sources:SOURCES"),
     "REGIMES": Family("mtdata.regimes:REGIMES"),
+    "CHECKS": Family("mtdata.inspecting.suspicions:CHECKS"),
     "NETWORKS": Family("mtmodels.networks:NETWORKS"),
     "ENCODERS": Family("mtmodels.networks.encoders:ENCODERS"),
     "METHODS": Family("mtmodels.methods:METHODS"),
