@@ -77,7 +77,9 @@ def expose(times: float, base: float = 0) -> Callable[[Sample, np.random.Generat
     """Grey levels times something, from a base."""
 
     def change(sample: Sample, rng: np.random.Generator) -> Sample:
-        return put(sample, "image", np.clip(sample.image * times + base, 0, 255).astype(np.uint8))
+        return put(
+            sample, "image", np.clip(sample.image * float(times) + base, 0, 255).astype(np.uint8)
+        )
 
     return change
 

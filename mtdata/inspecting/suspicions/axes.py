@@ -1,6 +1,7 @@
 """Normals whose axes are exchanged or point the other way."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import permutations, product
 from typing import Any, ClassVar
 
@@ -14,10 +15,11 @@ from mtdata.tasks.sample import Camera, Sample
 
 GRID = 4
 """Parts of an image along each side; of each the mean is kept."""
-BY_DEPTH = "by depth"
-SURE = 6.0
-GAIN = 0.15
-"""Mean cosine that other axes have to gain at least."""
+BY_DEPTH, KIND = "by depth", "axes of normals"
+SURE, SURE_ALONE = 4.0, 5.0
+"""With depth, and by what is usual alone: the own normals of an image say much more."""
+GAIN, LEAST = 0.1, 0.02
+"""Mean cosine that other axes have to gain at least; the smallest spread of it."""
 OF_A_SPLIT = 0.2
 """The like, in the median over a split: then it is its convention, and no fault of one image."""
 
@@ -58,60 +60,109 @@ class Axes(Check):
         """By depth where it may be seen, else by the other normals of the store."""
         for task in [name for name in found if name in self.tasks]:
             rows, means = found[task]
-            parts = means.reshape(len(means), -1, 3).astype(np.float64)
-            usual = np.nanmedian(parts, 0)
-            usual /= np.maximum(np.linalg.norm(usual, axis=-1, keepdims=True), 1e-6)
-            known = np.isfinite(parts).all(-1).sum(1)
-            likely = np.einsum("npi,pj->nij", np.nan_to_num(parts), usual)
-            likely /= np.maximum(known, 1)[:, None, None]
-            by_depth = found.get(f"{task} {BY_DEPTH}")
-            told = set()
-            if by_depth is not None:
-                told = set(by_depth.rows.tolist())
-                products = by_depth.values.reshape(-1, 3, 3).astype(np.float64)
-                prior = likely[np.searchsorted(rows, by_depth.rows)]
-                yield from _judge(images, task, by_depth.rows, products, prior)
-            rest = np.array([int(row) not in told for row in rows])
-            yield from _judge(images, task, rows[rest], likely[rest], None)
+            usual = _with_usual(means)
+            alone = np.ones(len(rows), np.bool_)
+            if f"{task} {BY_DEPTH}" in found:
+                of, products = found[f"{task} {BY_DEPTH}"]
+                at = np.searchsorted(rows, of)
+                alone[at] = False
+                fits = Fits.of(products.reshape(-1, 3, 3))
+                told, whole = _of_splits(images, task, of, fits)
+                yield from told
+                # Where depth itself is wrong, what is usual speaks for the normals as they are.
+                agreed = fits.agreed(usual[at]) & ~whole
+                yield from _of_images(images, task, of, fits, agreed, "those from depth", SURE)
+            fits, any_of = Fits.of(usual[alone]), np.ones(int(alone.sum()), np.bool_)
+            yield from _of_images(
+                images, task, rows[alone], fits, any_of, "what is usual there", SURE_ALONE
+            )
 
 
-def _judge(
-    images: Images, task: str, rows: NDArray[np.int64], products: NDArray[np.float64],
-    prior: NDArray[np.float64] | None,
-) -> Iterator[Suspicion]:  # fmt: skip
-    """Suspicions by the products [n, 3, 3] of axes of labels (i) with those they should have (j)."""
-    if not len(rows):
-        return
-    cosines = np.einsum("kji,nij->nk", AXES, products)
-    best = cosines[:, 1:].argmax(1) + 1
-    gain = np.take_along_axis(cosines, best[:, None], 1)[:, 0] - cosines[:, 0]
-    spread = Spread.of(gain, least=0.02)
-    if prior is not None:
-        # Where depth itself is wrong, what is usual speaks for the normals as they are.
-        usual = np.einsum("kji,nij->nk", AXES, prior)
-        against = np.take_along_axis(usual, best[:, None], 1)[:, 0] < usual[:, 0]
-    else:
-        against = np.zeros(len(rows), np.bool_)
-    source = "those from depth" if prior is not None else "what is usual there"
+@dataclass(frozen=True)
+class Fits:
+    """How well normals fit others, in the mean cosine: as they are, and with the best other axes.
+
+    Args:
+        now: As they are, of each image.
+        best: Which of `AXES` fit best of the others.
+        then: How well these fit.
+    """
+
+    now: NDArray[np.float64]
+    best: NDArray[np.int64]
+    then: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, products: NDArray[Any]) -> "Fits":
+        """By the mean products [n, 3, 3] of the axes of labels with those that they should fit."""
+        cosines = _cosines(products)
+        best = cosines[:, 1:].argmax(1) + 1
+        return cls(cosines[:, 0], best, np.take_along_axis(cosines, best[:, None], 1)[:, 0])
+
+    @property
+    def gain(self) -> NDArray[np.float64]:
+        """How much the other axes gain."""
+        return self.then - self.now
+
+    def agreed(self, products: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether by other products the same axes fit no worse."""
+        cosines = _cosines(products)
+        then = np.take_along_axis(cosines, self.best[:, None], 1)[:, 0]
+        return np.asarray(then >= cosines[:, 0])
+
+
+def _cosines(products: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(np.einsum("kji,nij->nk", AXES, products.astype(np.float64)))
+
+
+def _of_splits(
+    images: Images, task: str, rows: NDArray[np.int64], fits: Fits
+) -> tuple[list[Suspicion], NDArray[np.bool_]]:
+    """Splits whose normals all have other axes, and the images that are in one."""
     split = images.split(rows)
+    whole = np.zeros(len(rows), np.bool_)
+    told = []
     for number in np.unique(split):
         of = split == number
-        middle = float(np.median(gain[of]))
-        if prior is not None and middle > OF_A_SPLIT:
-            axes = np.bincount(best[of]).argmax()
-            what = f"{_says(axes)}: the mean cosine with {source} rises by {middle:.2f}"
-            score = middle / 0.02
-            yield Suspicion(Place(images.splits[number]), task, "axes of normals", what, score)
-            continue
-        for i in np.flatnonzero(of & (gain > GAIN) & ~against):
-            score = float(spread.score(gain[i])) if spread else None
-            if score is not None and score >= SURE:
-                now, then = cosines[i, 0], cosines[i, best[i]]
-                what = (
-                    f"{_says(best[i])}: the mean cosine with {source} is {now:.2f}, then {then:.2f}"
-                )
-                place = images.place(int(rows[i]))
-                yield Suspicion(place, task, "axes of normals", what, score)
+        middle = float(np.median(fits.gain[of]))
+        if middle > OF_A_SPLIT:
+            whole |= of
+            axes = _says(int(np.bincount(fits.best[of]).argmax()))
+            what = f"{axes}: the mean cosine with those from depth rises by {middle:.2f} (median)"
+            place, example = Place(images.splits[number]), images.place(int(rows[of][0]))
+            told.append(Suspicion(place, task, KIND, what, middle / LEAST, example))
+    return told, whole
+
+
+def _of_images(
+    images: Images,
+    task: str,
+    rows: NDArray[np.int64],
+    fits: Fits,
+    may_be: NDArray[np.bool_],
+    source: str,
+    sure: float,
+) -> Iterator[Suspicion]:
+    spread = Spread.of(fits.gain, least=LEAST)
+    if spread is None:
+        return
+    scores = spread.score(fits.gain)
+    for i in np.flatnonzero(may_be & (fits.gain > GAIN) & (scores >= sure)):
+        what = (
+            f"{_says(int(fits.best[i]))}: the mean cosine with {source} is {fits.now[i]:.2f}, then "
+            f"{fits.then[i]:.2f}"
+        )
+        yield Suspicion(images.place(int(rows[i])), task, KIND, what, float(scores[i]))
+
+
+def _with_usual(means: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The mean products of the axes of each label with those that are usual in each part."""
+    parts = means.reshape(len(means), -1, 3).astype(np.float64)
+    usual = np.nanmedian(parts, 0)
+    usual /= np.maximum(np.linalg.norm(usual, axis=-1, keepdims=True), 1e-6)
+    known = np.maximum(np.isfinite(parts).all(-1).sum(1), 1)
+    products = np.einsum("npi,pj->nij", np.nan_to_num(parts), np.nan_to_num(usual))
+    return np.asarray(products / known[:, None, None])
 
 
 def _says(number: int) -> str:
@@ -148,4 +199,4 @@ def _products(
     if not both.any():
         return None
     label = sample.labels[name][both].astype(np.float64)
-    return (label.T @ computed[both] / len(label)).astype(np.float32).ravel()
+    return np.asarray(label.T @ computed[both] / len(label), np.float32).ravel()

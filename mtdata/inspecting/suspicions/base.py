@@ -38,7 +38,7 @@ class Suspicion:
         what: One sentence with the numbers that speak for it.
         score: How many times the usual spread of the store it is away from what is usual; None
             where too few images say what that is.
-        beside: The other image, where two are alike.
+        beside: The other image, where two are alike; an example, where `place` is a split.
     """
 
     place: Place
@@ -122,7 +122,7 @@ class Check(ABC):
 class Spread(NamedTuple):
     """What is usual: the median, and how far values lie from it that are no fault.
 
-    The scale is that of the middle half, or of 9 in 10 above the median where these reach further,
+    The scale is that of the middle half, or of 7 in 10 above the median where these reach further,
     as the standard deviation of a normal distribution would be. One value in ten that is wrong
     moves neither by much.
     """
@@ -143,7 +143,7 @@ class Spread(NamedTuple):
             return None
         middle = float(np.median(seen))
         half = 1.4826 * float(np.median(np.abs(seen - middle)))
-        tail = (float(np.quantile(seen, 0.9)) - middle) / 1.2816
+        tail = (float(np.quantile(seen, 0.85)) - middle) / 1.0364
         return cls(middle, max(half, tail, least))
 
     def score(self, value: Any) -> Any:

@@ -10,9 +10,9 @@ from mtdata.inspecting.suspicions.base import Check, Images, Suspicion, Table
 from mtdata.tasks.kinds import Binary, Classes, Depth, Kind, Normals
 from mtdata.tasks.sample import Sample
 
-USUAL = 0.05
+USUAL = 0.1
 """Where more of the labels of a task are constant, that is what they are like."""
-SAME = {Classes: 0.999, Binary: 0.9999, Depth: 1.002, Normals: 0.9999}
+SAME = {Classes: 1.0, Binary: 1.0, Depth: 1.002, Normals: 0.9999}
 """Share of the pixels of one value; the 99th percentile over the 1st; the length of the mean of
 unit vectors, which is 0.9999 where they are a degree apart."""
 
@@ -51,12 +51,14 @@ class Constant(Check):
 
 def _alike(kind: Kind, seen: NDArray[Any]) -> NDArray[np.float32]:
     if isinstance(kind, Normals):
-        return np.float32([np.linalg.norm(seen.mean(0, dtype=np.float64)), 0])
+        return np.array([np.linalg.norm(seen.mean(0, dtype=np.float64)), 0], np.float32)
     if isinstance(kind, Depth):
         low, middle, high = np.quantile(seen, (0.01, 0.5, 0.99))
-        return np.float32([high / low if low > 0 else np.inf if high > low else 1, middle])
+        return np.array(
+            [high / low if low > 0 else np.inf if high > low else 1, middle], np.float32
+        )
     counts = np.bincount(seen)
-    return np.float32([counts.max() / len(seen), counts.argmax()])
+    return np.array([counts.max() / len(seen), counts.argmax()], np.float32)
 
 
 def _says(kind: Kind, value: float) -> str:

@@ -27,8 +27,8 @@ LETTERS = 40
 def draw(store: Store, found: Sequence[Suspicion]) -> "Figure":
     """A row for each suspicion, the first `MOST`, those of one kind together.
 
-    Of a label: the image, the label, its borders in the image. Of a whole split: its first image
-    with such a label.
+    Of a label: the image, the label, its borders in the image. Of a whole split: the first image
+    of it that was looked at.
     """
     legend: dict[str, Swatch] = {}
     rows = [_row(store, each, legend) for each in chosen(found)]
@@ -46,18 +46,19 @@ def chosen(found: Sequence[Suspicion]) -> list[Suspicion]:
 
 
 def _row(store: Store, suspicion: Suspicion, legend: "dict[str, Swatch]") -> list[Panel]:
-    task = suspicion.task
-    sample = _read(store, suspicion.place, task)
+    task, place, other = suspicion.task, suspicion.place, suspicion.beside
+    if not place.key and other is not None:
+        place, other = other, None
+    sample = _read(store, place, task)
     shape = sample.image.shape
-    panels = [Panel(f"{sample.key}  ({suspicion.place.split})", sample.image)]
-    if suspicion.beside is not None:
-        other = _read(store, suspicion.beside, IMAGE)
-        panels.append(Panel(f"{other.key}  ({suspicion.beside.split})", other.image))
+    panels = [Panel(f"{sample.key}  ({place.split})", sample.image)]
+    if other is not None:
+        panels.append(Panel(f"{other.key}  ({other.split})", _read(store, other, IMAGE).image))
     elif task != IMAGE:
         of, label, valid = store.task(task), sample.labels[task], sample.valid[task]
         panels.append(labelled_panel(of, label, valid))
         edges = label_edges(of.kind, label, valid) > 0.5
-        picture = np.where(edges[..., None], np.uint8(BORDER), sample.image)
+        picture = np.where(edges[..., None], np.array(BORDER, np.uint8), sample.image)
         panels.append(Panel(f"borders of {task}", picture))
         legend |= {each.name: each for each in swatches(of, [label[valid]])}
     sure = "" if suspicion.score is None else f" ({suspicion.score:.0f} spreads)"
@@ -68,9 +69,4 @@ def _row(store: Store, suspicion: Suspicion, legend: "dict[str, Swatch]") -> lis
 
 def _read(store: Store, place: Place, task: str) -> Sample:
     split = store.split(place.split)
-    names = [] if task == IMAGE else [task]
-    if place.key:
-        index = split.index(place.key)
-    else:
-        index = int(split.labelled[:, [t.name for t in store.tasks].index(task)].argmax())
-    return without_padding(split.read(index, names))
+    return without_padding(split.read(split.index(place.key), [] if task == IMAGE else [task]))

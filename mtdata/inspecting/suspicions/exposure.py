@@ -14,7 +14,7 @@ DARK, BRIGHT, FLAT = 45, 215, 16
 98 in 100 pixels is smaller than the last."""
 BURNT = 0.4
 """Share of the pixels at the upper end of the scale."""
-SURE = 5.0
+SURE = 3.0
 
 
 class Exposure(Check):
@@ -27,7 +27,7 @@ class Exposure(Check):
         """Five quantiles of the grey levels, and the share at the upper end."""
         grey = sample.image.mean(-1)
         levels = np.quantile(grey, (0.01, 0.1, 0.5, 0.9, 0.99))
-        return {IMAGE: np.float32([*levels, (grey >= 253).mean()])}
+        return {IMAGE: np.array([*levels, (grey >= 253).mean()], np.float32)}
 
     def judge(self, images: Images, found: Mapping[str, Table]) -> Iterator[Suspicion]:
         """Each image once, by what is worst about it."""
@@ -35,18 +35,18 @@ class Exposure(Check):
         first, low, middle, high, last, burnt = values.T
         flat = last - first
         flaws = (
-            (
-                "image empty",
-                flat < FLAT,
-                -flat,
-                "98 of 100 pixels are at {0:.0f} to {4:.0f} of 255",
-            ),
             ("image dark", high < DARK, -high, "9 of 10 pixels are darker than {3:.0f} of 255"),
             (
                 "image bright",
                 (low > BRIGHT) | (burnt > BURNT),
                 low + 255 * burnt,
                 "9 of 10 pixels are brighter than {1:.0f} of 255, {7:.0f} % are white",
+            ),
+            (
+                "image empty",
+                flat < FLAT,
+                -flat,
+                "98 of 100 pixels are at {0:.0f} to {4:.0f} of 255",
             ),
         )
         told: set[int] = set()

@@ -52,7 +52,7 @@ class Shift(Check):
             # Of two alone nobody knows which is moved; the image is believed.
             del surfaces[IMAGE]
         return {
-            name: np.float32([*_peaks(np.mean(of, axis=0)), scale, len(of)])
+            name: np.array([*_peaks(np.mean(of, axis=0)), scale, len(of)], np.float32)
             for name, of in surfaces.items()
             if of
         }
@@ -84,7 +84,7 @@ class Shift(Check):
 
 def _far(down: float, right: float, scale: float) -> str:
     parts = [
-        f"{abs(move) / scale:.0f} pixels {words[move > 0]}"
+        f"{abs(move) / scale:.0f} pixels {words[int(move > 0)]}"
         for move, words in ((down, ("up", "down")), (right, ("left", "right")))
         if move
     ]
@@ -96,7 +96,7 @@ def _of_image(image: Any) -> Float[Array, "h w"]:
 
     lab = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), 0.8), cv2.COLOR_RGB2LAB)
     # The root: one strong border must not outweigh all others.
-    return np.sqrt(_step(lab.astype(np.float32)))
+    return np.asarray(np.sqrt(_step(lab.astype(np.float32))))
 
 
 def label_edges(kind: Kind, label: Any, valid: Bool[Array, "h w"]) -> Float[Array, "h w"]:
@@ -111,7 +111,7 @@ def label_edges(kind: Kind, label: Any, valid: Bool[Array, "h w"]) -> Float[Arra
 
     # Beside what is void nobody can say whether there is an edge.
     known = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8))
-    return strength * known
+    return np.asarray(strength * known)
 
 
 def _step(values: Any) -> Any:

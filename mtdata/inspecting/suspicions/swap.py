@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.inspecting.suspicions.base import FEW, Check, Images, Spread, Suspicion, Table
+from mtdata.inspecting.suspicions.base import Check, Images, Spread, Suspicion, Table
 from mtdata.tasks.kinds import Classes, Depth, Normals
 from mtdata.tasks.sample import Sample
 
@@ -15,10 +15,12 @@ SHARE = 0.01
 """Of the pixels of a label, what a class should cover to look like anything."""
 LEAST = np.array([4, 2, 2, 3, 0.03, 0.02, 0.1, 0.02, 0.05, 0.1, 0.05, 0.05, 0.05, 0.05])
 """The smallest spread of each number of a class: what no class is told by."""
+SEEN = 30
+"""Images in which a class has to be for its looks to be known."""
 FREEDOM = 4
 """Of the t distribution: how surprising far values may be at most."""
-SURE = 6.0
-GAIN = 8.0
+SURE = 10.0
+GAIN = 10.0
 """Logarithm of how many times likelier the exchanged classes should be, at least."""
 
 
@@ -60,11 +62,11 @@ class Swap(Check):
                 valid = valid & (label > 0)
                 around[5][valid] = np.log(label[valid])
                 around[5] *= -1 if kind.inverse else 1
-                around[5] -= np.nanmedian(around[5])
+                around[5] -= np.median(around[5][valid])
                 if sample.camera is not None and not kind.inverse:
                     rise = (sample.camera.cy - np.arange(height) - 0.5) / sample.camera.fy
                     high = np.where(valid, rise[:, None] * label, np.nan)
-                    around[6] = high - np.nanquantile(high, 0.02)
+                    around[6] = high - np.quantile(high[valid], 0.02)
             elif isinstance(kind, Normals) and np.isnan(around[7]).all():
                 for number, is_so in enumerate(
                     (label[..., 1] > 0.8, label[..., 1] < -0.8, np.abs(label[..., 1]) < 0.3)
@@ -128,7 +130,7 @@ def _likely(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     for j in range(count):
         of = numbers[:, j]
         there = np.isfinite(of).any(1)
-        if there.sum() < FEW:
+        if there.sum() < SEEN:
             continue
         middle = np.nanmedian(of[there], 0)
         scale = np.fmax(1.4826 * np.nanmedian(np.abs(of[there] - middle), 0), LEAST)

@@ -13,10 +13,12 @@ from mtdata.tasks.sample import Sample
 GRID = (6, 8)
 """Parts of an image, rows and columns; of each the median is kept, as a power of ten."""
 SURE = 6.0
-LIKE = 3.0
-"""Spreads within which a corrected label is like the others."""
+APART = 3.0
+"""Spreads, in the mean of parts, that the median of a split is away from where it is another."""
 BETTER = 3.0
 """How many times nearer to what is usual a corrected label has to be."""
+UNSURE = 0.2
+"""Correlation with what is usual up to which nobody can say whether near and far are exchanged."""
 PART_OF = 5
 """With fewer labels, a split is not compared with the others."""
 
@@ -60,7 +62,8 @@ class Unit(Check):
                 if error is not None:
                     there, score = error
                     what = f"{_says(there)} of the other splits, over {of.sum()} labels"
-                    yield Suspicion(Place(images.splits[number]), task, there.kind, what, score)
+                    place, example = Place(images.splits[number]), images.place(int(rows[of][0]))
+                    yield Suspicion(place, task, there.kind, what, score, example)
                     grids[of] = there.sign * (grids[of] - there.power)
             yield from self._of_images(images, task, rows, grids)
 
@@ -78,11 +81,9 @@ class Unit(Check):
         assert spread is not None
         assert levels is not None
         for i in np.flatnonzero(spread.score(away) >= SURE):
-            nearer = [
-                usual.away(error.sign * (grids[i] - error.power)[None])[0] for error in ERRORS
-            ]
+            nearer = usual.mended(grids[i])
             best = int(np.argmin(nearer))
-            if spread.score(nearer[best]) > LIKE or nearer[best] * BETTER > away[i]:
+            if spread.score(nearer[best]) > SURE or nearer[best] * BETTER > away[i]:
                 continue
             units = self.tasks[task].kind.units
             what = (
@@ -114,7 +115,23 @@ class Usual(NamedTuple):
         known = np.isfinite(apart)
         number = known.sum(1)
         total = np.where(known, apart, 0).sum(1)
-        return np.divide(total, number, out=np.full(len(grids), np.nan), where=number > 0)
+        away = np.full(len(grids), np.nan)
+        return np.asarray(np.divide(total, number, out=away, where=number > 0))
+
+    def mended(self, grid: NDArray[np.float64]) -> list[float]:
+        """How far a label would be without each of `ERRORS`; infinite for one that cannot be.
+
+        An inverse has near and far exchanged: what is far at the top of others is near in it.
+        """
+        known = np.isfinite(grid) & np.isfinite(self.middle)
+        here, there = (a[known] - a[known].mean() for a in (grid, self.middle))
+        alike = here @ there / max(float(np.linalg.norm(here) * np.linalg.norm(there)), 1e-6)
+        return [
+            float(self.away(error.sign * (grid - error.power)[None])[0])
+            if error.sign * alike > -UNSURE
+            else np.inf
+            for error in ERRORS
+        ]
 
 
 def _of_split(
@@ -129,10 +146,10 @@ def _of_split(
         return None
     mine = np.nanmedian(grids[of], 0, keepdims=True)
     away = float(usual.away(mine)[0])
-    nearer = [float(usual.away(e.sign * (mine - e.power))[0]) for e in ERRORS]
+    nearer = usual.mended(mine[0])
     best = int(np.argmin(nearer))
     # A median of many is nearer to what is usual than a label is: by a spread at most.
-    return (ERRORS[best], away) if away > LIKE and nearer[best] < min(1.0, away / BETTER) else None
+    return (ERRORS[best], away) if away > APART and nearer[best] < min(1.0, away / BETTER) else None
 
 
 def _medians(depth: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
