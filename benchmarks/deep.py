@@ -12,7 +12,7 @@ import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,9 +113,10 @@ class Measurer:
         return Outcome(1, int((second, "") in named), len(named - {(second, "")}))
 
 
-def rooms(images: int, seed: int) -> Measurer:
+def rooms(images: int, seed: int, **options: Any) -> Measurer:
     """Made-up rooms without a fault."""
-    source = PlantedRooms(faults={}, images=(images - images // 5, images // 5), seed=seed)
+    numbers = (images - images // 5, images // 5)
+    source = PlantedRooms(faults={}, images=numbers, seed=seed, **options)
     names = [task.name for task in source.tasks()]
     splits = source.splits().items()
     return Measurer(

@@ -29,7 +29,6 @@ class Family(NamedTuple):
 FAMILIES: Mapping[str, Family] = {
     "SOURCES": Family("mtdata.sources:SOURCES"),
     "REGIMES": Family("mtdata.regimes:REGIMES"),
-    "CHECKS": Family("mtdata.inspecting.suspicions:CHECKS"),
     "NETWORKS": Family("mtmodels.networks:NETWORKS"),
     "ENCODERS": Family("mtmodels.networks.encoders:ENCODERS"),
     "METHODS": Family("mtmodels.methods:METHODS"),
@@ -38,5 +37,6 @@ FAMILIES: Mapping[str, Family] = {
     "METRICS": Family("mtmodels.metrics:METRICS", classes=False),
     "SCHEDULES": Family("mtmodels.training.loop:SCHEDULES"),
     "OPTIMISERS": Family("mtmodels.training.loop:OPTIMISERS"),
+    "CHECKS": Family("mtdata.inspecting.suspicions:CHECKS"),
 }
 """By the name of the dict. They are named, not imported: a plug-in of data needs no torch."""

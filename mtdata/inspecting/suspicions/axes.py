@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.inspecting.suspicions.base import Check, Images, Place, Spread, Suspicion, Table
+from mtdata.inspecting.suspicions.base import (
+    Check,
+    Images,
+    Place,
+    Spread,
+    Suspicion,
+    Table,
+    medians,
+)
 from mtdata.tasks.kinds import Depth, Normals
 from mtdata.tasks.normals_from_depth import normals_from_depth
 from mtdata.tasks.sample import Camera, Sample
@@ -129,7 +137,7 @@ def _of_splits(
             whole |= of
             axes = _says(int(np.bincount(fits.best[of]).argmax()))
             what = f"{axes}: the mean cosine with those from depth rises by {middle:.2f} (median)"
-            place, example = Place(images.splits[number]), images.place(int(rows[of][0]))
+            place, example = Place(images.splits[number]), images.place(rows[of][0])
             told.append(Suspicion(place, task, KIND, what, middle / LEAST, example))
     return told, whole
 
@@ -152,13 +160,13 @@ def _of_images(
             f"{_says(int(fits.best[i]))}: the mean cosine with {source} is {fits.now[i]:.2f}, then "
             f"{fits.then[i]:.2f}"
         )
-        yield Suspicion(images.place(int(rows[i])), task, KIND, what, float(scores[i]))
+        yield Suspicion(images.place(rows[i]), task, KIND, what, float(scores[i]))
 
 
 def _with_usual(means: NDArray[np.float32]) -> NDArray[np.float64]:
     """The mean products of the axes of each label with those that are usual in each part."""
     parts = means.reshape(len(means), -1, 3).astype(np.float64)
-    usual = np.nanmedian(parts, 0)
+    usual = medians(parts)
     usual /= np.maximum(np.linalg.norm(usual, axis=-1, keepdims=True), 1e-6)
     known = np.maximum(np.isfinite(parts).all(-1).sum(1), 1)
     products = np.einsum("npi,pj->nij", np.nan_to_num(parts), np.nan_to_num(usual))
@@ -193,7 +201,7 @@ def _products(
         values = np.divide(1.0, values, out=np.ones_like(values), where=valid)
     height, width = valid.shape
     # Any lens tells axes: half as wide or twice turns no normal into another axis.
-    camera = sample.camera or Camera(width, width, width / 2, height / 2)
+    camera = sample.camera or Camera(float(width), float(width), width / 2, height / 2)
     computed, seen = normals_from_depth(values, valid, camera)
     both = seen & sample.valid[name]
     if not both.any():

@@ -1,9 +1,10 @@
 """What every check promises: small numbers of each image, and what is odd among those of all."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,14 +76,14 @@ class Images:
 
     def split(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The number of the split that each image is in."""
-        return np.searchsorted(self._ends, rows, side="right")
+        return np.asarray(np.searchsorted(self._ends, rows, side="right"))
 
-    def place(self, row: int) -> Place:
+    def place(self, row: SupportsIndex) -> Place:
         """Where an image is."""
-        number = int(self.split(np.asarray(row)))
+        number = int(np.searchsorted(self._ends, int(row), side="right"))
         start = int(self._ends[number - 1]) if number else 0
         name = self.splits[number]
-        return Place(name, self._keys[name][row - start])
+        return Place(name, self._keys[name][int(row) - start])
 
 
 class Check(ABC):
@@ -117,6 +118,12 @@ class Check(ABC):
             images: Says where a row is.
             found: By the names that `measure` gives. A name that no image has is not there.
         """
+
+
+def medians(values: NDArray[Any]) -> NDArray[np.float64]:
+    """The median of each column [n, ...], without NaN; NaN where a column has nothing else."""
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+        return np.asarray(np.nanmedian(values, axis=0), np.float64)
 
 
 class Spread(NamedTuple):

@@ -14,7 +14,7 @@ DARK, BRIGHT, FLAT = 45, 215, 16
 98 in 100 pixels is smaller than the last."""
 BURNT = 0.4
 """Share of the pixels at the upper end of the scale."""
-SURE = 3.0
+SURE = 2.0
 
 
 class Exposure(Check):
@@ -60,4 +60,4 @@ class Exposure(Check):
                 what = f"{says.format(*values[i], 0, 100 * burnt[i])}; " + (
                     f"half of them are usually at {np.median(middle):.0f}"
                 )
-                yield Suspicion(images.place(int(rows[i])), IMAGE, kind, what, score)
+                yield Suspicion(images.place(rows[i]), IMAGE, kind, what, score)

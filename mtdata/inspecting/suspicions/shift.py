@@ -59,7 +59,7 @@ class Shift(Check):
 
     def judge(self, images: Images, found: Mapping[str, Table]) -> Iterator[Suspicion]:
         """Of each image the one that gains most by a move, if others never gain as much."""
-        most: dict[int, tuple[float, str, NDArray[Any]]] = {}
+        most: dict[int, tuple[float, str, list[float]]] = {}
         for name, (rows, values) in found.items():
             # How much is usual depends on how many others there are to agree with.
             for number in np.unique(values[:, -1]):
@@ -72,7 +72,7 @@ class Shift(Check):
                 for i in np.flatnonzero((gain > 0) & (scores >= SURE)):
                     row, score = int(rows[of][i]), float(scores[i])
                     if row not in most or most[row][0] < score:
-                        most[row] = (score, name, values[of][i])
+                        most[row] = (score, name, values[of][i].tolist())
         for row, (score, name, (best, here, down, right, scale, others)) in most.items():
             what = (
                 f"edges agree best {_far(down, right, scale)} from where they are: correlation "

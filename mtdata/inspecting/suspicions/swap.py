@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.inspecting.suspicions.base import Check, Images, Spread, Suspicion, Table
+from mtdata.inspecting.suspicions.base import Check, Images, Spread, Suspicion, Table, medians
 from mtdata.tasks.kinds import Classes, Depth, Normals
 from mtdata.tasks.sample import Sample
 
@@ -94,7 +94,7 @@ class Swap(Check):
                     f"exchanged, colour, place, depth and direction are likelier by e^{gain:.0f}, "
                     f"usually by e^{spread.middle:.0f}"
                 )
-                yield Suspicion(images.place(int(rows[i])), task, "classes swapped", what, score)
+                yield Suspicion(images.place(rows[i]), task, "classes swapped", what, score)
 
 
 def _classes(ids: NDArray[Any], around: NDArray[np.float32], count: int) -> NDArray[np.float64]:
@@ -132,8 +132,8 @@ def _likely(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         there = np.isfinite(of).any(1)
         if there.sum() < SEEN:
             continue
-        middle = np.nanmedian(of[there], 0)
-        scale = np.fmax(1.4826 * np.nanmedian(np.abs(of[there] - middle), 0), LEAST)
+        middle = medians(of[there])
+        scale = np.fmax(1.4826 * medians(np.abs(of[there] - middle)), LEAST)
         far = (numbers - middle) / scale
         each = -(FREEDOM + 1) / 2 * np.log1p(far**2 / FREEDOM) - np.log(scale)
         # What is not known of an image says nothing about its classes.

@@ -6,7 +6,15 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.inspecting.suspicions.base import Check, Images, Place, Spread, Suspicion, Table
+from mtdata.inspecting.suspicions.base import (
+    Check,
+    Images,
+    Place,
+    Spread,
+    Suspicion,
+    Table,
+    medians,
+)
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.sample import Sample
 
@@ -62,7 +70,7 @@ class Unit(Check):
                 if error is not None:
                     there, score = error
                     what = f"{_says(there)} of the other splits, over {of.sum()} labels"
-                    place, example = Place(images.splits[number]), images.place(int(rows[of][0]))
+                    place, example = Place(images.splits[number]), images.place(rows[of][0])
                     yield Suspicion(place, task, there.kind, what, score, example)
                     grids[of] = there.sign * (grids[of] - there.power)
             yield from self._of_images(images, task, rows, grids)
@@ -76,7 +84,7 @@ class Unit(Check):
         # Without the median over all: that of labels that are right is small, whatever the room.
         away = usual.away(grids)
         spread = Spread.of(away, least=0.1)
-        level = np.nanmedian(grids, 1)
+        level = medians(grids.T)
         levels = Spread.of(level, least=0.02)
         assert spread is not None
         assert levels is not None
@@ -91,7 +99,7 @@ class Unit(Check):
                 f"usually {10**levels.middle:.3g}"
             )
             score = float(spread.score(away[i]))
-            yield Suspicion(images.place(int(rows[i])), task, ERRORS[best].kind, what, score)
+            yield Suspicion(images.place(rows[i]), task, ERRORS[best].kind, what, score)
 
 
 class Usual(NamedTuple):
@@ -144,7 +152,7 @@ def _of_split(
     usual = Usual.of(grids[~of])
     if usual is None:
         return None
-    mine = np.nanmedian(grids[of], 0, keepdims=True)
+    mine = medians(grids[of])[None]
     away = float(usual.away(mine)[0])
     nearer = usual.mended(mine[0])
     best = int(np.argmin(nearer))
