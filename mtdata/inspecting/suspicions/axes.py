@@ -15,6 +15,7 @@ from mtdata.inspecting.suspicions.base import (
     Spread,
     Suspicion,
     Table,
+    coarse,
     medians,
 )
 from mtdata.tasks.kinds import Depth, Normals
@@ -50,7 +51,7 @@ class Axes(Check):
 
     def measure(self, sample: Sample) -> Mapping[str, NDArray[Any]]:
         """The mean normal of each part; and with depth, the products of axes of both normals."""
-        found = {}
+        sample, found = coarse(sample), {}
         depths = [n for n in sample.labels if isinstance(self.tasks[n].kind, Depth)]
         for name, label in sample.labels.items():
             if not isinstance(self.tasks[name].kind, Normals):

@@ -3,7 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -16,6 +16,8 @@ IMAGE = "image"
 """What a suspicion is about that is about no label."""
 FEW = 20
 """With fewer of them, nobody can say what is usual."""
+PIXELS = 40_000
+"""Enough of an image for what is counted or averaged over it."""
 
 
 class Place(NamedTuple):
@@ -118,6 +120,20 @@ class Check(ABC):
             images: Says where a row is.
             found: By the names that `measure` gives. A name that no image has is not there.
         """
+
+
+def coarse(sample: Sample) -> Sample:
+    """Every second, third, ... pixel of a large sample along each axis: some `PIXELS` of them."""
+    height, width = sample.image.shape[:2]
+    step = max(1, round((height * width / PIXELS) ** 0.5))
+    part = (slice(step // 2, None, step), slice(step // 2, None, step))
+    return replace(
+        sample,
+        image=np.ascontiguousarray(sample.image[part]),
+        labels={name: np.ascontiguousarray(label[part]) for name, label in sample.labels.items()},
+        valid={name: np.ascontiguousarray(mask[part]) for name, mask in sample.valid.items()},
+        camera=sample.camera and sample.camera.scale(1 / step, 1 / step),
+    )
 
 
 def medians(values: NDArray[Any]) -> NDArray[np.float64]:

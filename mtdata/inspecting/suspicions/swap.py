@@ -1,20 +1,27 @@
 """Two classes that are exchanged in one image: each looks as the other usually does."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.inspecting.suspicions.base import Check, Images, Spread, Suspicion, Table, medians
+from mtdata.inspecting.suspicions.base import (
+    Check,
+    Images,
+    Spread,
+    Suspicion,
+    Table,
+    coarse,
+    medians,
+)
 from mtdata.tasks.kinds import Classes, Depth, Normals
+from mtdata.tasks.kinds.classes import VOID
 from mtdata.tasks.sample import Sample
 
 SHARE = 0.01
 """Of the pixels of a label, what a class should cover to look like anything."""
-LEAST = np.array([4, 2, 2, 3, 0.03, 0.02, 0.1, 0.02, 0.05, 0.1, 0.05, 0.05, 0.05, 0.05])
-"""The smallest spread of each number of a class: what no class is told by."""
 SEEN = 30
 """Images in which a class has to be for its looks to be known."""
 FREEDOM = 4
@@ -22,6 +29,39 @@ FREEDOM = 4
 SURE = 10.0
 GAIN = 10.0
 """Logarithm of how many times likelier the exchanged classes should be, at least."""
+Pixels = dict[str, NDArray[np.float32]]
+"""What is known of each pixel beside its class, NaN where it is not."""
+
+
+class Look(NamedTuple):
+    """One number of a class: of what of its pixels, how, and the smallest spread that tells."""
+
+    of: str
+    take: Callable[[NDArray[np.float32]], Any]
+    least: float
+
+
+def _contrast(values: NDArray[np.float32]) -> Any:
+    return np.log1p(values.std())
+
+
+LOOKS = (
+    Look("lightness", np.median, 4),
+    Look("red", np.median, 2),
+    Look("yellow", np.median, 2),
+    Look("texture", np.median, 3),
+    Look("lightness", _contrast, 0.08),
+    Look("row", np.median, 0.03),
+    Look("row", np.std, 0.02),
+    Look("depth", np.median, 0.05),
+    Look("depth", np.std, 0.05),
+    Look("height", np.median, 0.1),
+    Look("up", np.mean, 0.05),
+    Look("down", np.mean, 0.05),
+    Look("upright", np.mean, 0.05),
+)
+LEAST = np.array([0.1, *(look.least for look in LOOKS)])
+"""Of the share of the image too, as a power of ten, which comes first."""
 
 
 class Swap(Check):
@@ -32,47 +72,21 @@ class Swap(Check):
 
     def measure(self, sample: Sample) -> Mapping[str, NDArray[Any]]:
         """Fourteen numbers of each class, NaN where it is not there or too small."""
-        around = None
-        found = {}
-        for name, label in sample.labels.items():
-            kind = self.tasks[name].kind
-            if isinstance(kind, Classes):
-                around = self._around(sample) if around is None else around
-                ids = np.where(sample.valid[name], label, 255).ravel()
-                found[name] = _classes(ids, around, len(kind.names)).astype(np.float16).ravel()
-        return found
-
-    def _around(self, sample: Sample) -> NDArray[np.float32]:
-        """What is known of each pixel beside its class, [pixels, 10]; NaN where it is not."""
-        import cv2
-
-        height, width = sample.image.shape[:2]
-        around = np.full((10, height, width), np.nan, np.float32)
-        lab = cv2.cvtColor(sample.image, cv2.COLOR_RGB2LAB).astype(np.float32)
-        around[:3] = np.moveaxis(lab, -1, 0)
-        around[3] = np.abs(lab[..., 0] - cv2.GaussianBlur(lab[..., 0], (0, 0), 2))
-        around[4] = ((np.arange(height) + 0.5) / height)[:, None]
-        for name, label in sample.labels.items():
-            kind, valid = self.tasks[name].kind, sample.valid[name]
-            if (
-                isinstance(kind, Depth)
-                and np.isnan(around[5]).all()
-                and (valid & (label > 0)).any()
-            ):
-                valid = valid & (label > 0)
-                around[5][valid] = np.log(label[valid])
-                around[5] *= -1 if kind.inverse else 1
-                around[5] -= np.median(around[5][valid])
-                if sample.camera is not None and not kind.inverse:
-                    rise = (sample.camera.cy - np.arange(height) - 0.5) / sample.camera.fy
-                    high = np.where(valid, rise[:, None] * label, np.nan)
-                    around[6] = high - np.quantile(high[valid], 0.02)
-            elif isinstance(kind, Normals) and np.isnan(around[7]).all():
-                for number, is_so in enumerate(
-                    (label[..., 1] > 0.8, label[..., 1] < -0.8, np.abs(label[..., 1]) < 0.3)
-                ):
-                    around[7 + number][valid] = is_so[valid]
-        return around.reshape(10, -1)
+        sample = coarse(sample)
+        kinds = {name: self.tasks[name].kind for name in sample.labels}
+        counts = {name: len(k.names) for name, k in kinds.items() if isinstance(k, Classes)}
+        if not counts:
+            return {}
+        pixels = _of_image(sample)
+        for name, kind in kinds.items():
+            if isinstance(kind, Depth):
+                pixels = _of_depth(sample, name, kind) | pixels
+            elif isinstance(kind, Normals):
+                pixels = _of_normals(sample, name) | pixels
+        return {
+            name: _classes(np.where(sample.valid[name], sample.labels[name], VOID), pixels, count)
+            for name, count in counts.items()
+        }
 
     def judge(self, images: Images, found: Mapping[str, Table]) -> Iterator[Suspicion]:
         """Of each image the two classes that gain most by an exchange."""
@@ -97,30 +111,54 @@ class Swap(Check):
                 yield Suspicion(images.place(rows[i]), task, "classes swapped", what, score)
 
 
-def _classes(ids: NDArray[Any], around: NDArray[np.float32], count: int) -> NDArray[np.float64]:
-    """Numbers of each class, [classes, 14]."""
-    found = np.full((count, len(LEAST)), np.nan)
+def _of_image(sample: Sample) -> Pixels:
+    import cv2
+
+    height, width = sample.image.shape[:2]
+    lab = cv2.cvtColor(sample.image, cv2.COLOR_RGB2LAB).astype(np.float32)
+    light, red, yellow = cv2.split(lab)
+    rows = np.repeat((np.arange(height, dtype=np.float32)[:, None] + 0.5) / height, width, 1)
+    texture = np.abs(light - cv2.GaussianBlur(light, (0, 0), 2))
+    return {"lightness": light, "red": red, "yellow": yellow, "texture": texture, "row": rows}
+
+
+def _of_depth(sample: Sample, name: str, kind: Depth) -> Pixels:
+    """Depth against that of the image, and with a camera the height over what is lowest."""
+    label = sample.labels[name]
+    valid = sample.valid[name] & (label > 0)
+    if not valid.any():
+        return {}
+    away = np.log(label, out=np.full(label.shape, np.nan, np.float32), where=valid)
+    found = {"depth": (away - np.median(away[valid])) * (-1 if kind.inverse else 1)}
+    if sample.camera is not None and kind.unit == "m":
+        rise = (sample.camera.cy - np.arange(len(label)) - 0.5) / sample.camera.fy
+        high = np.where(valid, rise[:, None] * label, np.nan).astype(np.float32)
+        found["height"] = high - np.quantile(high[valid], 0.02)
+    return found
+
+
+def _of_normals(sample: Sample, name: str) -> Pixels:
+    up, valid = sample.labels[name][..., 1], sample.valid[name]
+    are = {"up": up > 0.8, "down": up < -0.8, "upright": np.abs(up) < 0.3}
+    return {way: np.where(valid, is_so, np.nan).astype(np.float32) for way, is_so in are.items()}
+
+
+def _classes(ids: NDArray[Any], pixels: Pixels, count: int) -> NDArray[np.float16]:
+    """The numbers of each class, one after the other."""
+    found = np.full((count, len(LEAST)), np.nan, np.float16)
     for number in np.unique(ids[ids < count]):
         mine = ids == number
         share = mine.mean()
         if share < SHARE:
             continue
-        pixels = around[:, mine]
-        for row, column in ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 8), (6, 9)):
-            seen = pixels[row][np.isfinite(pixels[row])]
-            if seen.size:
-                found[number, column] = np.median(seen)
-        found[number, 5] = pixels[4].std()
-        found[number, 6] = np.log10(share)
-        found[number, 7] = np.log1p(pixels[0].std()) / 4
-        for row, column in ((7, 10), (8, 11), (9, 12)):
-            seen = pixels[row][np.isfinite(pixels[row])]
-            if seen.size:
-                found[number, column] = seen.mean()
-        seen = pixels[5][np.isfinite(pixels[5])]
-        if seen.size:
-            found[number, 13] = seen.std()
-    return found
+        known = {name: values[mine] for name, values in pixels.items()}
+        known = {name: values[np.isfinite(values)] for name, values in known.items()}
+        looks = [
+            look.take(known[look.of]) if look.of in known and known[look.of].size else np.nan
+            for look in LOOKS
+        ]
+        found[number] = [np.log10(share), *looks]
+    return found.ravel()
 
 
 def _likely(numbers: NDArray[np.float64]) -> NDArray[np.float64]:

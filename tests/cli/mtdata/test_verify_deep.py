@@ -8,50 +8,48 @@ import h5py
 import pytest
 from PIL import Image
 
-from benchmarks.faults import PlantedRooms
 from cli.mtdata import mtdata
 from cli.shared.common import run
-from mtdata.building.build import build
+from tests.planted import PLANTED
 
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "rooms.h5"
-    faults = {("train", "000001"): "depth 10 times", ("test", "000001"): "image bright"}
-    source = PlantedRooms(faults=faults, images=(24, 6), size=(48, 64))
-    build(source, path, tasks=["semantic", "depth"])
-    return path
+@pytest.fixture
+def store(planted: Path) -> Path:
+    return planted / PLANTED
 
 
 def test_suspicions_are_listed_by_kind(store: Path, capsys: Captured, tmp_path: Path) -> None:
     sheet = tmp_path / "new" / "suspects.png"
     assert run(mtdata, ["verify", str(store), "--deep", "--sheet", str(sheet)]) == 0
     told = capsys.readouterr()
-    assert "30 samples, no problem found." in told.out
-    assert "\ndepth unit: 1\n  train/000001/depth: is 10 times as large as that" in told.out
-    assert "\nimage bright: 1\n  test/000001/image: 9 of 10 pixels are brighter" in told.out
-    assert "2 suspicion(s) in 30 images: look at them" in told.err
-    assert f"Drew 2 of 2 suspicion(s) into {sheet}" in told.err
+    assert "40 samples, no problem found." in told.out
+    assert "\ndepth unit: 1\n  train/000001/depth: is 100 times as large as that" in told.out
+    assert "\nimage dark: 1\n  train/000004/image: 9 of 10 pixels are darker" in told.out
+    assert "is train/000010 mirrored: the distance is" in told.out
+    number = told.out.count(" spreads)")
+    assert f"{number} suspicion(s) in 40 images: look at them" in told.err
+    assert f"Drew {number} of {number} suspicion(s) into {sheet}" in told.err
     with Image.open(sheet) as picture:
-        assert picture.width > picture.height > 300
+        assert picture.width > 900
 
 
 def test_json_has_them_all_and_strict_ends_with_3(store: Path, capsys: Captured) -> None:
-    arguments = ["verify", str(store), "--deep", "--strict", "--json", "--jobs", "2"]
+    arguments = ["verify", str(store), "--deep", "--strict", "--json"]
     assert run(mtdata, arguments) == 3
     found = json.loads(capsys.readouterr().out)
-    assert (found["ok"], found["problems"], found["samples"]) == (True, [], 30)
-    assert found["kinds"] == {"depth unit": 1, "image bright": 1}
-    first = found["suspicions"][0]
-    assert first["where"] == "train/000001/depth"
-    assert first["score"] > 6
-    assert first["beside"] is None
+    assert (found["ok"], found["problems"], found["samples"]) == (True, [], 40)
+    assert found["kinds"]["duplicate across splits"] == 1
+    said = {(each["where"], each["kind"]): each for each in found["suspicions"]}
+    assert said["train/000001/depth", "depth unit"]["score"] > 6
+    assert said["train/000001/depth", "depth unit"]["beside"] is None
+    assert said["test/000002/image", "duplicate across splits"]["beside"] == "train/000010"
 
 
 def test_without_a_suspicion_strict_ends_with_0(store: Path, capsys: Captured) -> None:
     arguments = ["verify", str(store), "--deep", "--strict", "--check", "duplicate"]
+    arguments += ["--split", "train"]
     assert run(mtdata, arguments) == 0
     assert "Nothing seems wrong in what labels mean." in capsys.readouterr().out
 
