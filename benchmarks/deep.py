@@ -10,17 +10,19 @@ the others that are named.
 
 import argparse
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.faults import DOUBLES, FAULTS, PlantedRooms, copied, put, scale
 from mtdata import Sample, Task, open_store
 from mtdata.inspecting.suspicions import CHECKS
-from mtdata.inspecting.suspicions.base import Check, Images, Suspicion
-from mtdata.inspecting.suspicions.looking import Measured, judge, note, without_padding
+from mtdata.inspecting.suspicions.base import Check, Images, Suspicion, Table
+from mtdata.inspecting.suspicions.looking import Name, judge, numbers, without_padding
 
 PLANTED = 5
 
@@ -48,24 +50,20 @@ class Measurer:
         self.checks: list[Check] = [check(tasks) for check in CHECKS.values()]
         self.samples = [sample for of in samples.values() for sample in of]
         start = time.perf_counter()
-        self.measured = [self._measure(row, sample) for row, sample in enumerate(self.samples)]
+        self.measured = [numbers(self.checks, sample) for sample in self.samples]
         self.seconds = (time.perf_counter() - start) / len(self.samples)
-
-    def _measure(self, row: int, sample: Sample) -> Measured:
-        measured: Measured = {}
-        note(measured, row, self.checks, sample)
-        return measured
 
     def suspicions(self, changed: Mapping[int, Sample]) -> tuple[Suspicion, ...]:
         """What is found where some images are others."""
-        measured: Measured = {}
+        rows: dict[Name, list[int]] = defaultdict(list)
+        values: dict[Name, list[NDArray[Any]]] = defaultdict(list)
         for row, known in enumerate(self.measured):
-            one = self._measure(row, changed[row]) if row in changed else known
-            for name, (rows, values) in one.items():
-                all_rows, of_all = measured.setdefault(name, ([], []))
-                all_rows += rows
-                of_all += values
-        return judge(self.checks, Images(self.keys), measured, len(self.places)).found
+            one = numbers(self.checks, changed[row]) if row in changed else known
+            for name, found in one.items():
+                rows[name].append(row)
+                values[name].append(found)
+        tables = {name: Table(np.array(of), np.stack(values[name])) for name, of in rows.items()}
+        return judge(self.checks, Images(self.keys), tables, len(self.places)).found
 
     def plant(self, name: str, seed: int) -> Outcome:
         """Plant a fault five times and look; what is suspected anyway is left out of `false`."""

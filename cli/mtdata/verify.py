@@ -124,7 +124,7 @@ def _deep(
                 opened, regime, progress, checks=checks or None, split=split, limit=limit, jobs=jobs
             )
         if sheet is not None and found.found:
-            save(draw(opened, found.found), sheet)
+            save(draw(opened, found.found, regime), sheet)
             drawn = min(MOST, len(found.found))
             say(f"Drew {drawn} of {len(found.found)} suspicion(s) into {sheet}.")
     if sheet is not None and not found.found:

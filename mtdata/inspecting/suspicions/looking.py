@@ -19,8 +19,8 @@ from mtdata.tasks.sample import Sample
 
 BLOCK = 16
 """Images that are measured together: enough to be worth sending to another process."""
-Measured = dict[tuple[str, str], tuple[list[int], list[NDArray[Any]]]]
-"""By check and name: which images, and the numbers of each."""
+Name = tuple[str, str]
+"""A check, and a name that its `measure` gives."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,14 @@ def suspect(
     keys = {name: list(each.keys)[:limit] for name, each in splits.items()}
     images = Images(keys)
     total, done = sum(map(len, keys.values())), 0
-    measured: Measured = defaultdict(lambda: ([], []))
+    measured: dict[Name, list[Table]] = defaultdict(list)
     for piece, found in in_order(measure, _pieces(splits, regime, keys, chosen), jobs):
-        for name, (rows, values) in found.items():
-            measured[name][0].extend(rows)
-            measured[name][1].extend(values)
+        for name, table in found.items():
+            measured[name].append(table)
         done += len(piece.indices)
         if progress:
             progress(done, total, "looking at labels")
-    return judge(chosen, images, measured, total)
+    return judge(chosen, images, {name: _joined(parts) for name, parts in measured.items()}, total)
 
 
 def _pieces(
@@ -106,31 +105,42 @@ def _pieces(
 ) -> Iterator[Piece]:
     row = 0
     for name, each in splits.items():
-        shown = each.visible(regime if regime in each.regime_names and regime else FULL)
+        shown = visible(each, regime)
         for start in range(0, len(keys[name]), BLOCK):
             indices = tuple(range(start, min(start + BLOCK, len(keys[name]))))
             yield Piece(each, indices, row, shown[list(indices)], checks)
             row += len(indices)
 
 
-def measure(piece: Piece) -> Measured:
+def visible(split: Split, regime: str | None) -> NDArray[np.bool_]:
+    """Which labels a regime shows, [n, tasks]; a split that lacks it shows all."""
+    return split.visible(regime if regime is not None and regime in split.regime_names else FULL)
+
+
+def measure(piece: Piece) -> dict[Name, Table]:
     """The numbers of the images of a piece. A label that may not be seen is not read."""
     names = [task.name for task in piece.split.tasks]
-    measured: Measured = {}
+    found: dict[Name, list[Table]] = defaultdict(list)
     for number, (index, shown) in enumerate(zip(piece.indices, piece.shown, strict=True)):
         seen = [name for name, yes in zip(names, shown, strict=True) if yes]
-        note(measured, piece.first_row + number, piece.checks, piece.split.read(index, seen))
-    return measured
+        for name, values in numbers(piece.checks, piece.split.read(index, seen)).items():
+            found[name].append(Table(np.array([piece.first_row + number]), values[None]))
+    return {name: _joined(parts) for name, parts in found.items()}
 
 
-def note(measured: Measured, row: int, checks: Sequence[Check], sample: Sample) -> None:
-    """Add the numbers of one image."""
+def numbers(checks: Sequence[Check], sample: Sample) -> dict[Name, NDArray[Any]]:
+    """What all checks measure of one image."""
     true = without_padding(sample)
-    for check in checks:
-        for name, values in check.measure(true).items():
-            rows, of_all = measured.setdefault((check.name, name), ([], []))
-            rows.append(row)
-            of_all.append(values)
+    return {
+        (check.name, name): values
+        for check in checks
+        for name, values in check.measure(true).items()
+    }
+
+
+def _joined(parts: Sequence[Table]) -> Table:
+    rows, values = zip(*parts, strict=True)
+    return Table(np.concatenate(rows), np.concatenate(values))
 
 
 def without_padding(sample: Sample) -> Sample:
@@ -143,16 +153,14 @@ def without_padding(sample: Sample) -> Sample:
     return replace(sample, image=sample.image[part], labels=labels, valid=valid, extent=None)
 
 
-def judge(checks: Sequence[Check], images: Images, measured: Measured, count: int) -> Suspicions:
+def judge(
+    checks: Sequence[Check], images: Images, measured: Mapping[Name, Table], count: int
+) -> Suspicions:
     """What each check finds odd among the numbers of all images."""
     found: list[Suspicion] = []
     few: dict[str, int] = {}
     for check in checks:
-        tables = {
-            name: Table(np.array(rows, np.int64), np.stack(values))
-            for (of, name), (rows, values) in measured.items()
-            if of == check.name
-        }
+        tables = {name: table for (of, name), table in measured.items() if of == check.name}
         few |= {n: len(t.rows) for n, t in tables.items() if n in check.tasks and len(t.rows) < FEW}
         found += check.judge(images, tables) if tables else ()
     order = {kind: number for number, kind in enumerate(dict.fromkeys(f.kind for f in found))}

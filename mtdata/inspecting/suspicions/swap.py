@@ -27,7 +27,7 @@ SEEN = 30
 FREEDOM = 4
 """Of the t distribution: how surprising far values may be at most."""
 SURE = 10.0
-GAIN = 10.0
+GAIN, TEN = 10.0, float(np.log(10))
 """Logarithm of how many times likelier the exchanged classes should be, at least."""
 Pixels = dict[str, NDArray[np.float32]]
 """What is known of each pixel beside its class, NaN where it is not."""
@@ -105,8 +105,8 @@ class Swap(Check):
                 score = float(spread.score(gain))
                 what = (
                     f"{kind.names[one]} looks like {kind.names[other]} and the other way: "
-                    f"exchanged, colour, place, depth and direction are likelier by e^{gain:.0f}, "
-                    f"usually by e^{spread.middle:.0f}"
+                    f"exchanged, their colour, place, depth and direction are 10^{gain / TEN:.0f} "
+                    f"times likelier, usually 10^{spread.middle / TEN:.0f} times"
                 )
                 yield Suspicion(images.place(rows[i]), task, "classes swapped", what, score)
 

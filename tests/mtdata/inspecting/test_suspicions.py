@@ -185,6 +185,9 @@ def test_hidden_labels_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatc
     names = [task.name for task in store.tasks]
     cells = {("train", int(i), names[t]) for i, t in np.argwhere(shown)}
     assert {cell for cell in read if cell[2] is not None} == cells
+    everything = [Place("train", key) for key in store.split("train").keys]
+    draw(store, [Suspicion(each, "image", "odd", "", None) for each in everything[:8]], "one")
+    assert {cell for cell in read if cell[2] is not None} == cells
     assert all(each.task == "image" or _is_shown(store, each) for each in found.found)
     assert any("labels may be seen, of which" in note for note in found.notes)
 
@@ -230,7 +233,8 @@ def test_the_sheet_has_a_row_for_each(store: Store, found: Suspicions) -> None:
     assert sum(title.startswith("depth unit (") for title in titles) == 1
     assert "000001  (train)" in titles
     assert "000010  (train)" in titles
-    assert len(titles) == 4 * len(found.found)
+    # The image, two pictures of labels, the reason; of a copy the other image.
+    assert len(titles) == sum(4 - (each.beside is not None) for each in found.found)
 
 
 def test_a_sheet_has_the_surest_of_every_kind() -> None:
