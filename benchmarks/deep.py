@@ -66,7 +66,7 @@ class Measurer:
         return judge(self.checks, Images(self.keys), tables, len(self.places)).found
 
     def plant(self, name: str, seed: int) -> Outcome:
-        """Plant a fault five times and look; what is suspected anyway is left out of `false`."""
+        """Plant a fault five times and look; what is suspected without it counts as false."""
         rng = np.random.default_rng([seed, *name.encode()])
         rows, others = self._rows(name, rng)
         if name in FAULTS:
