@@ -81,7 +81,7 @@ class Unit(Check):
         usual = Usual.of(grids)
         if usual is None:
             return
-        # Without the median over all: that of labels that are right is small, whatever the room.
+        # In the mean of all parts: one odd corner says nothing.
         away = usual.away(grids)
         spread = Spread.of(away, least=0.1)
         level = medians(grids.T)
@@ -154,10 +154,12 @@ def _of_split(
         return None
     mine = medians(grids[of])[None]
     away = float(usual.away(mine)[0])
+    if not away > APART:
+        return None
     nearer = usual.mended(mine[0])
     best = int(np.argmin(nearer))
     # A median of many is nearer to what is usual than a label is: by a spread at most.
-    return (ERRORS[best], away) if away > APART and nearer[best] < min(1.0, away / BETTER) else None
+    return (ERRORS[best], away) if nearer[best] < min(1.0, away / BETTER) else None
 
 
 def _medians(depth: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -175,6 +177,6 @@ def _medians(depth: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float3
 
 def _says(error: Error) -> str:
     if error.sign < 0:
-        return "looks like the inverse of the unit"
+        return "looks like the inverse of that"
     times = 10 ** abs(error.power)
     return f"is {times} times {'as large as' if error.power > 0 else 'smaller than'} that"
