@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mtdata.inspecting.suspicions import CHECKS
+    from mtdata.inspecting.suspicions.base import Check, Suspicion
     from mtdata.plugins import Plugin, load_plugin
     from mtdata.reading.augment import Augmentation
     from mtdata.reading.batch import Batch, collate
@@ -27,6 +29,9 @@ _HOME = {
     "Dataset": "mtdata.reading.dataset",
     "Batch": "mtdata.reading.batch",
     "Augmentation": "mtdata.reading.augment",
+    "CHECKS": "mtdata.inspecting.suspicions",
+    "Check": "mtdata.inspecting.suspicions.base",
+    "Suspicion": "mtdata.inspecting.suspicions.base",
     "KINDS": "mtdata.tasks.kinds",
     "REGIMES": "mtdata.regimes",
     "SOURCES": "mtdata.sources",
@@ -55,6 +60,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "CHECKS",
     "KINDS",
     "REGIMES",
     "SOURCES",
@@ -63,6 +69,7 @@ __all__ = [
     "Batch",
     "Binary",
     "Camera",
+    "Check",
     "Classes",
     "Dataset",
     "Depth",
@@ -75,6 +82,7 @@ __all__ = [
     "Sample",
     "Source",
     "Store",
+    "Suspicion",
     "Task",
     "collate",
     "load_plugin",

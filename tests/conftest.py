@@ -1,11 +1,14 @@
 """Fixtures that all tests share."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mtdata.plugins import installed, loaded_plugins, unload_plugin
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,6 +26,15 @@ def no_plugins() -> Iterator[None]:
     for plugin in reversed(loaded_plugins()):
         unload_plugin(plugin)
     installed.look_again()
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the stores of `tests.planted`."""
+    folder = tmp_path_factory.mktemp("planted")
+    command = [sys.executable, "-m", "tests.planted", str(folder)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,14 @@ def test_figures_are_refused_where_they_are_none() -> None:
 
 
 @pytest.mark.slow
+def test_deep() -> None:
+    found = run("deep")
+    assert "| none | 0 | 0 | 0 |" in found
+    assert "| depth 10 times | 5 | 5 | 0 |" in found
+    figures(found, "seed 0: # ms an image to measure")
+
+
+@pytest.mark.slow
 def test_intervals() -> None:
     figures(run("intervals"), "# MB for each run of # images", "ten runs, five pairs of seeds: # s")
 

@@ -1,13 +1,28 @@
 """`mtdata verify`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import store_argument
-from mtdata.errors import DataError
+from cli.shared.members import Member
+from cli.shared.options import (
+    FILE,
+    jobs_option,
+    limit_option,
+    regime_name,
+    split_name,
+    store_argument,
+)
+from cli.shared.plugins import plugin_option
+from mtdata.errors import DataError, UsageError
+from mtdata.inspecting.suspicions import CHECKS
+
+if TYPE_CHECKING:
+    from mtdata.inspecting.suspicions.looking import Suspicions
+    from mtdata.inspecting.verify import Report
 
 
 @click.command(
@@ -15,39 +30,153 @@ from mtdata.errors import DataError
     epilog=examples(
         "mtdata verify data/nyu.h5",
         "mtdata verify data/nyu.h5 --split train --limit 100 --jobs 2",
-        "mtdata verify data/nyu.h5 --json",
+        "mtdata verify data/nyu.h5 --deep --sheet suspects.png",
+        "mtdata verify data/nyu.h5 --deep --check duplicate --strict --json",
     ),
 )
 @store_argument
-@click.option("--split", help="Only the samples of this split.  [default: all]")
-@click.option("--limit", type=click.IntRange(1), help="Only so many samples of each split.")
 @click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
+    "--deep",
+    is_flag=True,
+    help="Look at what labels mean too, and name those that seem wrong: shifted, classes swapped, "
+    "another unit, other axes, duplicates, exposure, constant labels.",
 )
+@click.option("--strict", is_flag=True, help="--deep: end with 3 for a suspicion, too.")
+@click.option(
+    "--check",
+    "checks",
+    multiple=True,
+    type=Member(CHECKS),
+    help="--deep: only this check; may be repeated.  [default: all]",
+)
+@regime_name(help="--deep: look only at the labels that it shows.  [default: all]")
+@click.option("--sheet", type=FILE, help="--deep: draw the suspects, for instance into s.png.")
+@split_name(help="Only the samples of this split.  [default: all]")
+@limit_option
+@jobs_option
+@plugin_option
 @json_option
-def verify(store: Path, *, split: str | None, limit: int | None, jobs: int, as_json: bool) -> int:
-    """Check structure, checksums, digests and ranges of every sample. Ends with 3 for a problem."""
+def verify(
+    store: Path,
+    *,
+    deep: bool,
+    strict: bool,
+    checks: tuple[str, ...],
+    regime: str | None,
+    sheet: Path | None,
+    split: str | None,
+    limit: int | None,
+    jobs: int,
+    as_json: bool,
+) -> int:
+    """Check structure, checksums, digests and ranges of every sample. Ends with 3 for a problem.
+
+    With --deep, labels that seem wrong are named as well, if all that is right. They are
+    suspicions: the command ends with 0, unless --strict is given.
+    """
     from cli.shared.progress import progress_bar
+    from mtdata.inspecting.pictures import check_path
     from mtdata.inspecting.verify import verify as check
 
+    options = {"--strict": strict, "--check": checks, "--regime": regime, "--sheet": sheet}
+    given = [name for name, value in options.items() if value]
+    if given and not deep:
+        raise UsageError(f"{given[0]} is about what labels mean: give --deep too.")
+    if sheet is not None:
+        check_path(sheet)
     with progress_bar("samples") as progress:
         report = check(store, progress, split=split, limit=limit, jobs=jobs)
+    found = None
+    if deep and report.ok:
+        found = _deep(store, checks, regime, split, limit, jobs, sheet)
     if as_json:
-        problems = [{"where": p.where, "what": p.what} for p in report.problems]
-        put_json({"ok": report.ok, "problems": problems, "samples": report.samples})
-    elif report.ok:
-        click.echo(f"{store}: {report.samples:,} samples, no problem found.")
+        put_json({**_problems(report), **_suspicions(found)})
     else:
-        for problem in report.problems:
-            click.echo(f"{problem.where}: {problem.what}")
-        say(
-            f"{store}: {len(report.problems)} problem(s) in {report.samples:,} samples. "
-            "Copy or build it again."
-        )
+        _print(store, report, found)
     if not report.sealed:
         text = (
             "Made by an earlier version: its tables and attributes have no digests, so that some "
             "changes of them cannot be seen. A store that is built again has."
         )
         say(paragraph(text))
-    return 0 if report.ok else DataError.exit_code
+    doubtful = strict and found is not None and found.found
+    return DataError.exit_code if doubtful or not report.ok else 0
+
+
+def _deep(
+    store: Path,
+    checks: tuple[str, ...],
+    regime: str | None,
+    split: str | None,
+    limit: int | None,
+    jobs: int,
+    sheet: Path | None,
+) -> "Suspicions":
+    from cli.shared.progress import progress_bar
+    from mtdata.inspecting.pictures import save
+    from mtdata.inspecting.suspicions.drawing import MOST, draw
+    from mtdata.inspecting.suspicions.looking import suspect
+    from mtdata.store import open_store
+
+    with open_store(store) as opened:
+        with progress_bar("images") as progress:
+            found = suspect(
+                opened, regime, progress, checks=checks or None, split=split, limit=limit, jobs=jobs
+            )
+        if sheet is not None and found.found:
+            save(draw(opened, found.found, regime), sheet)
+            drawn = min(MOST, len(found.found))
+            say(f"Drew {drawn} of {len(found.found)} suspicion(s) into {sheet}.")
+    if sheet is not None and not found.found:
+        say(f"Nothing to draw into {sheet}.")
+    for note in found.notes:
+        say(paragraph(note))
+    return found
+
+
+def _problems(report: "Report") -> dict[str, object]:
+    problems = [{"where": p.where, "what": p.what} for p in report.problems]
+    return {"ok": report.ok, "problems": problems, "samples": report.samples}
+
+
+def _suspicions(found: "Suspicions | None") -> dict[str, object]:
+    if found is None:
+        return {}
+    each = [
+        {
+            "where": s.where,
+            "kind": s.kind,
+            "what": s.what,
+            "score": None if s.score is None else round(s.score, 2),
+            "beside": None if s.beside is None else str(s.beside),
+        }
+        for s in found.found
+    ]
+    return {"suspicions": each, "kinds": found.kinds, "notes": list(found.notes)}
+
+
+def _print(store: Path, report: "Report", found: "Suspicions | None") -> None:
+    if not report.ok:
+        for problem in report.problems:
+            click.echo(f"{problem.where}: {problem.what}")
+        say(
+            f"{store}: {len(report.problems)} problem(s) in {report.samples:,} samples. "
+            "Copy or build it again."
+        )
+        return
+    click.echo(f"{store}: {report.samples:,} samples, no problem found.")
+    if found is None:
+        return
+    from cli.shared.tables import put_lines
+
+    for kind, number in found.kinds.items():
+        click.echo(f"\n{kind}: {number}")
+        for each in found.found:
+            if each.kind == kind:
+                sure = "" if each.score is None else f" ({each.score:.1f} spreads)"
+                put_lines(f"{each.where}: {each.what}{sure}", indent=2, hanging=2)
+    if not found.found:
+        click.echo("Nothing seems wrong in what labels mean.")
+    else:
+        counts = f"{len(found.found)} suspicion(s) in {found.images:,} images"
+        say(f"\n{counts}: look at them before you believe them.")

@@ -1,19 +1,15 @@
 """What the labels of a store look like: frequencies, ranges, how many go together."""
 
-import multiprocessing
-import signal
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import MtdataError, UnknownNameError, UsageError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.distribution import Distribution
+from mtdata.inspecting.parallel import in_order
 from mtdata.progress import Progress
 from mtdata.regimes.counting import count_pairs
 from mtdata.store import Split, Store
@@ -177,7 +173,8 @@ def stats(
             beside[name].setdefault(origin, {})[task] = TaskStats(store.task(task))
     parts = list(_parts(store, shown)) + list(_added_parts(splits, limit))
     total, done = sum(len(part.indices) for part in parts), 0
-    for part, found in _read_all(splits, iter(parts), jobs):
+    # In order: floats add up to the same by any number of jobs.
+    for (_, part), found in in_order(_read, ((splits[p.split], p) for p in parts), jobs):
         kept = beside[part.split][part.origin] if part.origin else sums[part.split]
         kept[part.task.name].merge(found)
         done += found.images
@@ -226,39 +223,8 @@ def _added_parts(splits: Mapping[str, Split], limit: int | None) -> Iterator[Par
                 yield Part(name, added.task, tuple(places[start : start + PART]), origin)
 
 
-def _read_all(
-    splits: Mapping[str, Split], parts: Iterator[Part], jobs: int
-) -> Iterator[tuple[Part, TaskStats]]:
-    """Each part with its sums, in order: floats add up to the same by any number of jobs."""
-    if jobs == 1:
-        yield from ((part, _read(splits[part.split], part)) for part in parts)
-        return
-    # Forking a process that has threads (OpenCV, torch) can deadlock: start afresh.
-    context = multiprocessing.get_context("spawn")
-    waiting: deque[tuple[Part, Future[TaskStats]]] = deque()
-    pool = ProcessPoolExecutor(jobs, context, initializer=_start)
-    try:
-        for part in parts:
-            waiting.append((part, pool.submit(_read, splits[part.split], part)))
-            if len(waiting) >= 2 * jobs:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        yield from ((part, future.result()) for part, future in waiting)
-    except BrokenProcessPool as error:
-        raise MtdataError(
-            "a worker process ended without a word: most often the memory ran out. "
-            "Use fewer --jobs."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start() -> None:
-    # Ctrl-C reaches every process of the terminal; the parent decides what happens then.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _read(split: Split, part: Part) -> TaskStats:
+def _read(place: tuple[Split, Part]) -> TaskStats:
+    split, part = place
     sums = TaskStats(part.task)
     added = split.added[part.origin, part.task.name] if part.origin else None
     for index in part.indices:

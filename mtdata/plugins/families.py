@@ -37,5 +37,6 @@ FAMILIES: Mapping[str, Family] = {
     "METRICS": Family("mtmodels.metrics:METRICS", classes=False),
     "SCHEDULES": Family("mtmodels.training.loop:SCHEDULES"),
     "OPTIMISERS": Family("mtmodels.training.loop:OPTIMISERS"),
+    "CHECKS": Family("mtdata.inspecting.suspicions:CHECKS"),
 }
 """By the name of the dict. They are named, not imported: a plug-in of data needs no torch."""

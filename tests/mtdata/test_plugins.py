@@ -55,6 +55,7 @@ def test_every_family_of_models_takes_members(tmp_path: Path) -> None:
         "METRICS": ["mine"],
         "SCHEDULES": ["part"],
         "OPTIMISERS": ["again"],
+        "CHECKS": [],
     }
 
 

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from mtdata.errors import UnknownNameError
+from mtdata.inspecting.suspicions import CHECKS
 from mtdata.regimes import REGIMES
 from mtdata.regimes.base import Regime
 from mtdata.regimes.one import One
@@ -26,6 +27,7 @@ FAMILIES = (
     METRICS,
     SCHEDULES,
     OPTIMISERS,
+    CHECKS,
 )
 
 
