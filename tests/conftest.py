@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtdata.plugins import installed, loaded_plugins, unload_plugin
+from tests.forked import prepare
 from tests.paths import ROOT
 
 
@@ -17,6 +18,12 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked() -> None:
+    """Whichever test is the first to fork from a server, that has imported what others need."""
+    prepare()
 
 
 @pytest.fixture(autouse=True)

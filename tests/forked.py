@@ -50,6 +50,11 @@ class Forked:
         return self.process.exitcode, said
 
 
+def prepare() -> None:
+    """Have the server import what takes seconds, once it is started: by anybody, in any test."""
+    multiprocessing.set_forkserver_preload(list(IMPORTED))
+
+
 def start(
     work: Callable[..., object],
     arguments: Sequence[object],
@@ -68,7 +73,6 @@ def start(
         told: The file that gets what it says.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(IMPORTED))
     told.touch()
     given = (work, tuple(arguments), folder, told, dict(os.environ), list(sys.path))
     process = context.Process(target=_work, args=given)

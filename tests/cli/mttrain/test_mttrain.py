@@ -69,7 +69,7 @@ def test_every_flag_sets_a_key_that_there_is() -> None:
         "select": "last", "cache": "memory", "views": 2, "device": "cpu",
         "size": (32, 64), "accumulate": 2,
         "teachers": {"depth": "runs/depth"},
-        "train_on": ("a",), "select_on": ("b",), "score_on": ("c",),
+        "train_on": ("a",), "select_on": ("b",), "score_on": ("c",), "log": ("csv",),
     }  # fmt: skip
     flags = {name: given.get(name, "x") for name in KEYS if name != "steps"}
     config = resolve(layer_of(flags)).to_dict()

@@ -22,6 +22,7 @@ from mtdata.sources.folder.source import Folder
 from tests import damage
 from tests.fakes import Interrupted
 from tests.folder_tree import depth, mask, picture, save, semantic, write_folder
+from tests.quick import few
 from tests.store_files import reseal
 
 SPECS = [RegimeSpec("one"), RegimeSpec("random")]
@@ -163,7 +164,7 @@ def test_bad_new_files_leave_the_old_store_or_are_skipped(root: Path, store: Pat
     assert update(store, Folder(root)).images == 1
 
 
-@pytest.mark.parametrize("calls", [1, 11, 14, 16, 20, 26])
+@pytest.mark.parametrize("calls", few([1, 11, 14, 16, 20, 26], [14, 20]))
 def test_an_update_that_is_killed_leaves_the_old_store_whole(
     root: Path, store: Path, tmp_path: Path, calls: int
 ) -> None:

@@ -174,6 +174,7 @@ def test_the_script_would_not_run_with_something_of_ours(tmp_path: Path) -> None
     assert "mtmodels is not installed here" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_program_of_torch_is_the_network_and_has_its_facts(
     trained: Path, tmp_path: Path, capsys: Captured
 ) -> None:

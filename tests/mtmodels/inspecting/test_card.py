@@ -200,7 +200,9 @@ def test_the_command_writes_prints_and_refuses(
     assert out.read_text() == made.markdown()
     assert told == made.to_json() | {"out": str(out)}
     assert run(mtmodels, ["card", str(done), "-o", str(out)]) == 2
-    assert "is there already. Replace it with --overwrite" in capsys.readouterr().err
+    assert "is there already. Replace it with --overwrite" in " ".join(
+        capsys.readouterr().err.split()
+    )
     out.write_text("old")
     assert run(mtmodels, ["card", str(done), "-o", str(out), "--overwrite"]) == 0
     assert out.read_text() == made.markdown()

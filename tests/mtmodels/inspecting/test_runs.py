@@ -149,7 +149,11 @@ def test_a_moment_in_which_nobody_holds_a_run_is_not_its_end(
 
 def test_follow_draws_in_place_and_ctrl_c_ends_it_quietly(halfway: Path) -> None:
     ours, theirs = pty.openpty()
-    code = "import sys; from cli.mtmodels import main; sys.argv[0] = 'mtmodels'; main()"
+    # What a shell starts in the background ignores Ctrl-C, and so does what that starts.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from cli.mtmodels import main; sys.argv[0] = 'mtmodels'; main()"
+    )
     given = [sys.executable, "-c", code, "show", str(halfway), "--follow"]
     with held(halfway), subprocess.Popen(given, cwd=ROOT, stdout=theirs, stderr=theirs) as looker:
         os.close(theirs)
@@ -159,11 +163,12 @@ def test_follow_draws_in_place_and_ctrl_c_ends_it_quietly(halfway: Path) -> None
                 told += os.read(ours, 4096)
         looker.send_signal(signal.SIGINT)
         try:
-            while more := os.read(ours, 4096):
+            while select.select([ours], [], [], 30)[0] and (more := os.read(ours, 4096)):
                 told += more
         except OSError:  # its end, where the other side is closed
             pass
-        assert looker.wait(10) == 130
+        looker.terminate()  # which does nothing where it has ended
+        assert looker.wait(30) == 130
     os.close(ours)
     text = told.decode()
     assert text.count("depth: loss over the steps") >= 2
