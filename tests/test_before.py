@@ -89,7 +89,7 @@ def _told_before(found: Any, recorded: Any) -> Any:
     return found
 
 
-@pytest.mark.parametrize("name", few(before.HALF, ["xtc", "mtpsl"]))
+@pytest.mark.parametrize("name", few(before.HALF, ["mtpsl"]))
 def test_a_stopped_run_comes_to_the_same_end(name: str, tmp_path: Path) -> None:
     run, made = before.unpack(name, tmp_path), before.recorded("runs")
     recorded = made["runs"][name]

@@ -15,6 +15,7 @@ from mtdata.building.build import build
 from mtdata.inspecting.verify import verify
 from tests.fakes import SlowSource
 from tests.paths import ROOT
+from tests.quick import few
 
 SCRIPT = """
 import sys, time
@@ -89,7 +90,10 @@ def check_end(script: Path, out: Path, jobs: int, wanted: str) -> None:
     out.unlink()
 
 
-@pytest.mark.parametrize(("jobs", "waits"), [(1, (0.1, 0.25, 0.4)), (2, (0.9, 0.3))])
+WAITS = [(1, (0.1, 0.25, 0.4)), (2, (0.9, 0.3))]
+
+
+@pytest.mark.parametrize(("jobs", "waits"), few(WAITS, WAITS[1:]))
 def test_killed_builds_end_in_the_same_store(
     tmp_path: Path, script: Path, wanted: str, jobs: int, waits: Sequence[float]
 ) -> None:

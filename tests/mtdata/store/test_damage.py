@@ -20,6 +20,7 @@ from mtdata.store import open_store
 from mtdata.store.codec import Compression
 from tests.before import ROOMS
 from tests.fakes import FakeSource, fake_store
+from tests.quick import few
 
 Places = list[tuple[int, int]]
 SECONDS = 10
@@ -126,7 +127,7 @@ def outcome(path: Path) -> tuple[Any, bool]:
     return answer
 
 
-@pytest.mark.parametrize("compression", ["blosc", "none"])
+@pytest.mark.parametrize("compression", few(["blosc", "none"], ["blosc"]))
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_stores(tmp_path: Path, kind: str, compression: Compression) -> None:
     path = tmp_path / "a.h5"

@@ -17,6 +17,7 @@ from mtmodels.methods.views import Views
 from tests.batches import SIX, generator, random_batch
 from tests.mtmodels.methods.making import make_method
 from tests.mtmodels.methods.test_mtpsl import _label, _map, _prediction, batch, make, views
+from tests.quick import few
 
 THREE = SIX[:3]
 JOINT = ["mtpsl", "contrastive", "discriminator"]
@@ -137,7 +138,7 @@ def test_a_running_mean_decides_and_a_pair_may_come_back() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"checkpoint_mapping": True}], ids=str)
-@pytest.mark.parametrize("name", JOINT)
+@pytest.mark.parametrize("name", few(JOINT, JOINT[:1]))
 def test_a_look_changes_nothing_but_what_is_remembered(name: str, options: dict[str, Any]) -> None:
     method, rows = helpful(name, **options), {"semantic": [0, 1], "depth": [2], "normals": [3]}
     of = Views(random_batch(THREE, 4, (64, 64), rows=rows))

@@ -23,8 +23,8 @@ from tests.mtmodels.methods.making import make_method
 from tests.quick import few
 
 each_method = pytest.mark.parametrize("name", METHODS)
-QUICK = ("sl", "align", "ssl", "mtpsl", "geometry")
-"""Those without networks of their own that take their seconds, and the one that has the least."""
+QUICK = ("sl", "align", "mtpsl")
+"""One without further networks, and two with those that take the least."""
 each_quick_method = pytest.mark.parametrize("name", few(METHODS, QUICK))
 THREE = SIX[:3]
 SURFACE = SIX[1:3]

