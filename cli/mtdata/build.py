@@ -242,7 +242,7 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
     if "import" in kinds:
         raise UsageError(
             "--regime import needs the images of a store: build it, then read the file with "
-            "`mtdata regime add FILE --kind import --from PATH`."
+            "`mtdata regime add FILE --from PATH`."
         )
     takes = [REGIMES[kind].takes if kind in REGIMES else () for kind in kinds]
     for name in given:

@@ -220,7 +220,7 @@ def _needs(
         rows = " on MTAN's arrays, whose rows it counts" if file.endswith(BY_ROW) else ""
         parts.append(
             f"the regime `{config['regime']}` as MTPSL released it (`mtdata regime add STORE "
-            f"--kind import --from {file} --name {config['regime']}`){rows}"
+            f"--from {file} --name {config['regime']}`){rows}"
         )
     if teachers:
         runs = ",".join(f"{task}=RUN" for task in teachers)

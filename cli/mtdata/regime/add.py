@@ -27,18 +27,17 @@ IMPORT = "import"
         "mtdata regime add data/nyu.h5 --kind one --seed 1 --name one-1",
         "mtdata regime add data/cityscapes.h5 --kind imbalanced --ratio semantic=0.9,depth=0.1",
         "mtdata regime add data/nyu.h5 --kind fraction --share 0.1 --stable",
-        "mtdata regime add data/nyu.h5 --kind import --from nyuv2_onelabel.pth",
-        "mtdata regime add small.h5 --kind import --from nyuv2_onelabel.pth --missing skip",
+        "mtdata regime add data/nyu.h5 --from nyuv2_onelabel.pth",
+        "mtdata regime add small.h5 --from nyuv2_onelabel.pth --missing skip",
     ),
 )
 @store_argument
 @click.option(
     "--kind",
-    required=True,
     type=Member(REGIMES, also=[IMPORT]),
     metavar="KIND",
     help="full, one (a label an image), random (1 to K - 1), imbalanced (one an image, in a given "
-    "--ratio), fraction (all labels of a --share of the images), or import (--from a file).",
+    "--ratio), fraction (all labels of a --share of the images), or import, which --from means.",
 )
 @click.option("--name", help="What to call it.  [default: its kind, or the name of the file]")
 @regime_options
@@ -61,7 +60,7 @@ IMPORT = "import"
 def add(
     store: Path,
     *,
-    kind: str,
+    kind: str | None,
     name: str | None,
     file: Path | None,
     missing: str | None,
@@ -71,18 +70,18 @@ def add(
 ) -> None:
     """Draw a regime on the training split, or read one from a file, and keep it in the store."""
     given = {option: value for option, value in options.items() if value}
-    if (kind == IMPORT) != (file is not None):
-        raise UsageError(
-            "--kind import reads --from PATH, and no other kind does: give both, or neither."
-        )
     if missing is not None and file is None:
-        raise UsageError("--missing is for --kind import. Leave it out.")
+        raise UsageError("--missing says how to read --from PATH. Leave it out.")
     if file is None:
+        if kind is None or kind == IMPORT:
+            raise UsageError("Give --kind and how to draw it, or --from PATH to read a regime.")
         from mtdata.store.regime_add import draw_regime
 
         split, table = draw_regime(store, kind, name=name, seed=seed, **given)
         _tell(store, split, name or kind, table, as_json=as_json)
         return
+    if kind not in (None, IMPORT):
+        raise UsageError(f"--kind {kind} is drawn, --from PATH is read: give one of the two.")
     for option in given:
         raise UsageError(f"`{option}` is no option of the regime `import`. Leave it out.")
     from mtdata.store.regime_add import import_regime

@@ -24,7 +24,7 @@ from cli.shared.options import FILE, store_argument
 )
 @json_option
 def export(store: Path, name: str, *, out: Path, as_json: bool) -> None:
-    """Write a regime to a file that `regime add --kind import` and mttrain --regime (CSV) read.
+    """Write a regime to a file that `regime add --from` and mttrain --regime (CSV) read.
 
     CSV has a line of key and task for each label; JSON the tasks of each key.
     """

@@ -109,7 +109,7 @@ def test_import_of_rows_says_what_is_not_known(
 
     weights = torch.eye(3).repeat(2, 1)[:5]
     torch.save({"labels_weights": weights}, tmp_path / "onelabel.pth")
-    assert _regime("add", store, "--kind", "import", "--from", tmp_path / "onelabel.pth") == 0
+    assert _regime("add", store, "--from", tmp_path / "onelabel.pth") == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "the order of trainNdxs" in told
     assert "the images need not be" in told
@@ -156,8 +156,9 @@ def test_a_file_with_code_ends_with_3_and_runs_nothing(
         ("--kind fraction", 2, "`share` should be above 0"),
         ("--kind one --share 0.5 --name b", 2, "`share` is no option of the regime `one`"),
         ("--kind full --stable --name b", 2, "`stable` is no option of the regime `full`"),
-        ("--kind import", 2, "reads --from PATH"),
-        ("--kind one --from a.csv --name b", 2, "no other kind does"),
+        ("--kind import", 2, "or --from PATH to read"),
+        ("--kind one --from a.csv --name b", 2, "give one of the two"),
+        ("--missing skip", 2, "says how to read --from"),
         ("--kind import --from a.csv --stable", 2, "no option of the regime `import`"),
         ("--kind import --from a.csv", 2, "there is no file a.csv"),
         ("--kind import --from a.mat", 2, "ends in .csv, .json, .npy"),
@@ -206,7 +207,7 @@ def test_build_with_regimes_that_have_options(tmp_path: Path, capsys: Captured) 
         ("--regime one --ratio semantic=1", "--ratio is for --regime imbalanced"),
         ("--share 0.1", "--share is for --regime fraction"),
         ("--stable", "--stable is for --regime one or random or imbalanced or fraction"),
-        ("--regime import", "mtdata regime add FILE --kind import"),
+        ("--regime import", "mtdata regime add FILE --from"),
         ("--regime imbalanced", "give each task a share"),
         ("--regime imbalanced --ratio semantic=0.5,depth=0.5", "name every task once"),
         ("--regime one --regime one", "found 'one' twice"),

@@ -45,7 +45,7 @@ def test_a_store_that_does_not_fit_is_refused_before_anything_is_written(
         "images 8 in place of 795",
         "size 32x64 in place of 288x384",
         "regime `one` (drawn) in place of nyuv2_onelabel.pth",
-        "mtdata regime add STORE --kind import --from nyuv2_onelabel.pth --name one",
+        "mtdata regime add STORE --from nyuv2_onelabel.pth --name one",
         "--anyway",
     ):
         assert part in message
