@@ -65,6 +65,18 @@ def test_intervals() -> None:
 
 
 @pytest.mark.slow
+def test_scoring(tmp_path: Path) -> None:
+    """Both ways count the same."""
+    path = tmp_path / "a.h5"
+    build(SOURCES["rooms"](None, images=(1, 6)), path, size=(48, 64), jobs=1)
+    found = run("scoring", "--data", str(path), "--batch", "3")
+    for name in ("miou", "abs_err", "mean"):
+        plain, ours = figures(found, f"{name}: numpy #, ours #")
+        assert ours == pytest.approx(plain, rel=1e-3)
+    figures(found, "# times as fast")
+
+
+@pytest.mark.slow
 def test_step() -> None:
     found = run("step")
     first, second = figures(found, "# s a step (median of")

@@ -24,10 +24,11 @@ def error_sums(
     "nothing measured", and the relative error has no value there.
     """
     counted = valid & (label[:, 0] > 0)
-    truth = label[:, 0].where(counted, 1).double()
-    error = (prediction[:, 0].where(counted, 1).double() - truth).abs()
-    sums = (error, error / truth, error.square(), counted.double())
-    return torch.stack([one.sum((1, 2)) for one in sums], dim=-1)
+    truth = label[:, 0].where(counted, 1)
+    error = (prediction[:, 0] - truth).abs().where(counted, 0)
+    # Differences of float32 are exact where it matters; sums and squares are not.
+    sums = (error, error / truth, error.double().square(), counted)
+    return torch.stack([one.sum((1, 2), dtype=torch.double) for one in sums], dim=-1)
 
 
 class PooledDepth(Metric):

@@ -19,21 +19,49 @@ QUARTERS = 4 * 180
 """Bins of a quarter of a degree, in which the angles of each image are counted."""
 
 
-def angles(prediction: Float[Tensor, "p 3"], label: Float[Tensor, "p 3"]) -> Float[Tensor, " p"]:
+def angles(
+    prediction: Float[Tensor, "n 3 h w"], label: Float[Tensor, "n 3 h w"]
+) -> Float[Tensor, "n h w"]:
     """Angle between vectors of any length, in degrees; 90 where one has no direction.
 
     atan2(|a x b|, a . b) equals acos(a . b) for unit vectors, and unlike it is exact near zero.
     """
-    a, b = prediction.double(), label.double()
-    sine = torch.linalg.cross(a, b).norm(dim=-1)
-    cosine = (a * b).sum(-1)
-    angle = torch.rad2deg(torch.atan2(sine, cosine))
-    return torch.where((sine == 0) & (cosine == 0), 90.0, angle)
+    (x, y, z), (u, v, w) = (_scaled(one).unbind(1) for one in (prediction, label))
+    cosine = x * u + y * v + z * w
+    # Two products and their difference: a fused multiply-add would not give 0 of equal vectors.
+    cross = (y * w - z * v, z * u - x * w, x * v - y * u)
+    a, b, c = (part.square_() for part in cross)
+    sine = a.add_(b).add_(c)
+    angle = torch.rad2deg_(torch.atan2(sine.sqrt_(), cosine))
+    return angle.masked_fill_((sine == 0) & (cosine == 0), 90)
 
 
-def histogram(angle: Float[Tensor, " p"]) -> Int[Tensor, " bins"]:
-    """Count angles by their nearest step of 1/4096 degree."""
-    return torch.bincount((angle * STEPS_PER_DEGREE).round().long(), minlength=_BINS)
+def _scaled(vectors: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """The same directions, the largest component 1: products neither vanish nor overflow."""
+    largest = vectors.abs().amax(1, keepdim=True)
+    return vectors / largest.clamp_(min=torch.finfo(vectors.dtype).tiny)
+
+
+def histogram(
+    angle: Float[Tensor, "*n"], valid: Bool[Tensor, "*n"] | None = None
+) -> Int[Tensor, " bins"]:
+    """Count angles by their nearest step of 1/4096 degree, those that are valid."""
+    step = (angle * STEPS_PER_DEGREE).round_().int()
+    if valid is not None:
+        step = step.where(valid, _BINS)
+    return torch.bincount(step.flatten(), minlength=_BINS + 1)[:_BINS]
+
+
+def by_quarter(
+    angle: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]
+) -> Int[Tensor, "n quarters"]:
+    """Count the valid angles of each image in bins of a quarter of a degree, 180 in the last."""
+    quarter = (4 * angle).int().clamp_(max=QUARTERS - 1).where(valid, QUARTERS)
+    first = torch.arange(len(angle), device=angle.device, dtype=torch.int32) * (QUARTERS + 1)
+    counts = torch.bincount(
+        (quarter + first[:, None, None]).flatten(), minlength=len(angle) * (QUARTERS + 1)
+    )
+    return counts.reshape(len(angle), QUARTERS + 1)[:, :QUARTERS]
 
 
 def median(counts: Int[Tensor, " bins"]) -> float:
@@ -55,9 +83,9 @@ def rough_median(counts: Num[Tensor, "*n bins"]) -> Float[Tensor, "*n"]:
     return ((bin_ + 1 - ratio(upto - half, inside)) / 4)[..., 0]
 
 
-def within(angle: Float[Tensor, "n p"]) -> Int[Tensor, "n 3"]:
-    """Count the angles of each image below each threshold; one that equals it is not below."""
-    return torch.stack([(angle < limit).sum(-1) for limit in THRESHOLDS], dim=-1)
+def within(quarters: Int[Tensor, "n quarters"]) -> Int[Tensor, "n 3"]:
+    """Count the angles of each image below each threshold, which are whole quarters of a degree."""
+    return quarters.cumsum(-1)[:, [int(4 * limit) - 1 for limit in THRESHOLDS]]
 
 
 class PooledNormals(Metric):
@@ -93,19 +121,13 @@ class PooledNormals(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add the pixels of a batch."""
-        n = len(valid)
-        angle = angles(prediction.movedim(1, -1)[valid], label.movedim(1, -1)[valid])
-        self.counts += histogram(angle)
-        image = torch.arange(n, device=valid.device)[:, None, None].expand_as(valid)[valid]
-        quarter = (4 * angle).long().clamp(max=QUARTERS - 1)
-        quarters = torch.bincount(image * QUARTERS + quarter, minlength=n * QUARTERS)
+        angle = angles(prediction, label.to(prediction.dtype))
+        self.counts += histogram(angle, valid)
+        quarters = by_quarter(angle, valid)
+        every = angle.where(valid, 0)
         # Of an image all pixels: sums by index would hang on the order on a GPU.
-        every = angle.new_zeros(valid.shape).masked_scatter(valid, angle).flatten(1)
-        self.add(
-            sums=torch.stack([every.sum(1), every.square().sum(1)], dim=-1),
-            within=within(every.where(valid.flatten(1), torch.inf)),
-            quarters=quarters.reshape(n, QUARTERS),
-        )
+        sums = [one.sum((1, 2), dtype=torch.double) for one in (every, every.square())]
+        self.add(sums=torch.stack(sums, -1), within=within(quarters), quarters=quarters)
 
     @classmethod
     def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:

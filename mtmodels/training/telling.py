@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtdata.reading.dataset import Dataset
 from mtmodels.methods.base import Method
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
@@ -17,18 +18,19 @@ def tell(
     """Say what is about to happen, and why so."""
     config = parts.config
     labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
-    held = f", {len(data.held)} held out" if data.splits.watched == "holdout" and data.held else ""
+    held = ""
+    if data.splits.watched == "holdout" and data.held:
+        held = f", {len(data.held)} held out ({_labels(data, data.held)})"
     watcher.say(f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}.")
     for one in (data.added or {}).get("labels", ()):
         watcher.say(f"Added labels: {_added(one)}.")
     if told := _misfit(data, parts.method):
         watcher.say(told)
     if parts.held is not None and (probe := parts.method.probe()) is not None:
-        shown = parts.held.dataset.labelled.sum(0)
-        counts = ", ".join(f"{t.name} {n}" for t, n in zip(data.tasks, shown, strict=True))
         watcher.say(
-            f"Held-out labels ({counts}) are asked every {probe.every} steps what helps; the "
-            "scores of these images are a little better for it than those of others."
+            f"Held-out labels ({_labels(data, parts.held.dataset)}) are asked every {probe.every} "
+            "steps what helps; the scores of these images are a little better for it than those of "
+            "others."
         )
     watcher.say(f"Precision: {parts.precision.name}, as {parts.precision.reason}.")
     if config.select == "val" and data.held is not None:
@@ -55,6 +57,12 @@ def tell(
     if config.log:
         watcher.say(f"Logs: {', '.join(config.log)}, in {folder.logs}.")
     watcher.say(f"Run: {folder.path}")
+
+
+def _labels(data: RunData, of: Dataset) -> str:
+    """How many labels of each task are shown of these images."""
+    shown = of.labelled.sum(0)
+    return ", ".join(f"{task.name} {n}" for task, n in zip(data.tasks, shown, strict=True))
 
 
 def tell_resumed(trainer: Trainer, *, found: bool, watcher: Watcher) -> None:

@@ -32,6 +32,8 @@ def tensors(metric: Metric) -> dict[str, Tensor]:
     return cast(dict[str, Tensor], metric.metric_state)
 
 
+ROUNDING = {"normals": 1e-6}
+"""Angles are float32, of which whole vectors of the processor and what is left over differ."""
 every_member = pytest.mark.parametrize(("protocol", "kind"), MEMBERS)
 
 
@@ -54,7 +56,7 @@ def test_order_and_split_into_batches_do_not_matter(
     cut = data.draw(st.integers(0, 5))
     shuffled = made[order]
     parts = score(protocol, kind, shuffled[slice(0, cut)], shuffled[slice(cut, 5)])
-    assert_same(parts, score(protocol, kind, made))
+    assert_same(parts, score(protocol, kind, made), rtol=ROUNDING.get(kind, 1e-9))
 
 
 @every_member
@@ -130,7 +132,7 @@ def test_processes_are_merged_by_adding(protocol: str, kind: str) -> None:
         TASKS[kind], dist_sync_fn=gather, distributed_available_fn=lambda: True
     )
     merged.update(parts[0].prediction, parts[0].label, parts[0].valid)
-    assert_same(merged.compute(), score(protocol, kind, made))
+    assert_same(merged.compute(), score(protocol, kind, made), rtol=ROUNDING.get(kind, 1e-9))
 
 
 @every_member

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from mtdata import Depth, Task
 from mtmodels.metrics import METRICS
-from mtmodels.metrics.normals import angles, histogram, median, within
+from mtmodels.metrics.confusion import confusion, highest
+from mtmodels.metrics.normals import angles, by_quarter, histogram, median, within
 from tests.mtmodels.metrics.cases import Case, score
 
 
@@ -74,14 +75,27 @@ def test_angles() -> None:
     x, y, z = torch.eye(3)
     pairs = [(x, x), (x, y), (x, -x), (z, 2 * (z + y)), (0 * x, y)]
     a, b = (torch.stack(side) for side in zip(*pairs, strict=True))
-    assert angles(a, b).tolist() == pytest.approx([0, 90, 180, 45, 90])
+    assert angles_of(a, b).tolist() == pytest.approx([0, 90, 180, 45, 90])
+
+
+def angles_of(a: Tensor, b: Tensor) -> Tensor:
+    """Of rows of vectors."""
+    return angles(*(side.T[None, :, None] for side in (a, b)))[0, 0]
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-12, 1e12, 1e30])
+def test_angles_of_vectors_of_any_length(size: float) -> None:
+    a, b = torch.randn(2, 1000, 3)
+    cosine = torch.nn.functional.cosine_similarity(a.double(), b.double())
+    expected = cosine.acos().rad2deg().tolist()
+    assert angles_of(size * a, b / size).tolist() == pytest.approx(expected, abs=2e-5)
 
 
 def test_small_angles_survive_float32() -> None:
     step = math.radians(0.001)
     a = torch.tensor([[0.0, 0.0, 1.0]])
     b = torch.tensor([[0.0, math.sin(step), math.cos(step)]])
-    assert angles(a, b).item() == pytest.approx(0.001, rel=1e-5)
+    assert angles_of(a, b).item() == pytest.approx(0.001, rel=1e-5)
 
 
 @pytest.mark.parametrize("found", [[], [3.0], [1.0, 2.0], [0.0, 0.0, 180.0, 7.5], [180.0] * 3])
@@ -92,8 +106,30 @@ def test_median_of_a_histogram(found: list[float]) -> None:
 
 
 def test_a_threshold_is_not_within_itself() -> None:
-    found = torch.tensor([[0.0, 11.25, 22.5, 30.0, 29.0]])
-    assert within(found).tolist() == [[1, 2, 4]]
+    found = torch.tensor([[[0.0, 11.25, 22.5, 30.0, 29.0, 180.0, 7.0]]])
+    valid = torch.tensor([[[True] * 6 + [False]]])
+    quarters = by_quarter(found, valid)
+    assert within(quarters).tolist() == [[1, 2, 4]]
+    assert quarters.sum() == 6
+
+
+@pytest.mark.parametrize("classes", [2, 13, 300])
+def test_the_highest_logit_is_found(classes: int) -> None:
+    logits = torch.randint(-3, 3, (2, classes, 5, 7)).float()
+    assert torch.equal(highest(logits).long(), logits.argmax(1))
+
+
+@pytest.mark.parametrize("classes", [2, 15, 16, 40])
+def test_confusion_counts_pairs_of_valid_pixels(classes: int) -> None:
+    found, label = torch.randint(0, classes, (2, 3, 20, 20))
+    valid = torch.rand(3, 20, 20) > 0.5
+    label[~valid] = 255
+    expected = torch.zeros(3, classes, classes).long()
+    for image, true, predicted in zip(
+        valid.nonzero()[:, 0], label[valid], found[valid], strict=True
+    ):
+        expected[image, true, predicted] += 1
+    assert torch.equal(confusion(found, label, valid, classes=classes), expected)
 
 
 def test_the_first_of_equal_logits_is_predicted() -> None:
