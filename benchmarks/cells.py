@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.machine import describe
+from mtmodels.sweeping import Job, Outcome
+from mtmodels.sweeping import run_all as sweep
+from mtmodels.sweeping.schedulers import Here
+
+PROGRAM = (sys.executable, "-c", "from cli.mttrain import main; main()")
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,11 @@ class Cell:
         """The name of its run folder."""
         return f"{self.name}-s{self.seed}"
 
-    def command(self, data: Path, runs: Path) -> str:
-        """What a user would type."""
-        return (
-            f"mttrain {self.options} --data {data} --seed {self.seed} --workers 0 "
-            f"--out {runs / self.folder} --checkpoint-every 50 --resume"
+    def job(self, data: Path, runs: Path, threads: int) -> Job:
+        """What trains it."""
+        words = f"{self.options} --data {data} --seed {self.seed} --workers 0 --checkpoint-every 50"
+        return Job(
+            self.folder, PROGRAM, tuple(shlex.split(words)), str(runs / self.folder), threads
         )
 
 
@@ -47,19 +51,6 @@ def finished(runs: Path, name: str) -> list[Path]:
     reports = runs.glob(f"{name}-s*/report.html")  # what a training writes last
     folders = [r.parent for r in reports if r.parent.name.removeprefix(f"{name}-s").isdigit()]
     return sorted(folders, key=lambda folder: int(folder.name.rpartition("-s")[2]))
-
-
-def train(cell: Cell, data: Path, runs: Path, threads: int) -> Path:
-    """Train a cell unless it is done; returns its run folder."""
-    if runs / cell.folder in finished(runs, cell.name):
-        return runs / cell.folder
-    command = cell.command(data, runs)
-    print(command, flush=True)
-    code = f"import sys; sys.argv = {shlex.split(command)!r}; from cli.mttrain import main; main()"
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    with (runs / f"{cell.folder}.log").open("ab") as log:
-        subprocess.run([sys.executable, "-c", code], check=True, env=environment, stderr=log)
-    return runs / cell.folder
 
 
 def compare(folders: Sequence[Path], baselines: Sequence[Path]) -> dict[str, object]:
@@ -98,28 +89,32 @@ def run_all(
     """
     runs.mkdir(parents=True, exist_ok=True)
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
-    last = time.monotonic() + limit
+    whole: set[str] = set()
 
-    def in_time(cell: Cell) -> Path | None:
-        begun = runs / cell.folder in finished(runs, cell.name) or time.monotonic() < last
-        return train(cell, data, runs, threads) if begun else None
+    def began(job: Job) -> None:
+        print(shlex.join(["mttrain", *job.command, "--resume"]), flush=True)
 
-    whole: set[Path] = set()
-    failed: list[str] = []
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(in_time, cell): cell for cell in cells}
-        for future in as_completed(futures):
-            try:
-                folder = future.result()
-            except subprocess.CalledProcessError:
-                failed.append(str(runs / f"{futures[future].folder}.log"))
-                continue
-            if folder is None:
-                continue
-            whole.add(folder)
-            done([runs / cell.folder for cell in cells if runs / cell.folder in whole])
-    if failed:
-        raise SystemExit(f"Failed, as these say at their end: {', '.join(failed)}.")
+    def tell() -> None:
+        done([runs / cell.folder for cell in cells if cell.folder in whole])
+
+    def ended(job: Job, outcome: Outcome) -> None:
+        if outcome.state == "done":
+            whole.add(job.name)
+            if outcome.seconds:
+                tell()
+
+    outcomes = sweep(
+        [cell.job(data, runs, threads) for cell in cells],
+        Here(jobs),
+        begin_until=time.monotonic() + limit,
+        began=began,
+        ended=ended,
+    )
+    if whole and not any(one.seconds for one in outcomes.values() if one.state == "done"):
+        tell()  # all that is done was done before
+    if failed := [name for name, one in outcomes.items() if one.state == "failed"]:
+        logs = ", ".join(str(runs / f"{name}.log") for name in failed)
+        raise SystemExit(f"Failed, as these say at their end: {logs}.")
 
 
 def write_results(out: Path, result: dict[str, object]) -> None:

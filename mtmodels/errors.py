@@ -128,6 +128,10 @@ class ExportError(MtmodelsError):
     """A network that cannot be written in a form, or a file that does not say what it says."""
 
 
+class SweepError(MtmodelsError):
+    """Trainings of a sweep that failed; the others are done."""
+
+
 class UnreadImagesError(MtmodelsError, DataError):
     """Images that could not be read; all others are predicted.
 

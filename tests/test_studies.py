@@ -16,6 +16,7 @@ from mtdata.building.build import build
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
 from mtmodels.recipes import all_recipes
+from mtmodels.training.record.runfolder import FORMAT, RunFolder
 from mtmodels.weightings import WEIGHTINGS
 from tests.fakes import FakeSource
 from tests.paths import ROOT
@@ -36,7 +37,7 @@ def test_only_whole_runs_of_a_cell_are_finished(tmp_path: Path) -> None:
 def test_every_cell_is_a_command_on_a_recipe(name: str) -> None:
     cell = study_mtpsl.cell(name, "one", 3)
     assert cell.folder == f"{name}-one-s3"
-    words = shlex.split(cell.command(Path("store.h5"), Path("runs")))
+    words = cell.job(Path("store.h5"), Path("runs"), 1).command
     assert words[words.index("--recipe") + 1] in all_recipes()
     assert words[words.index("--seed") + 1] == "3"
 
@@ -45,8 +46,8 @@ def test_every_cell_is_a_command_on_a_recipe(name: str) -> None:
 @pytest.mark.parametrize("regime", study_labels.REGIMES)
 def test_every_cell_on_labels_is_a_command(method: str, regime: str) -> None:
     cell = study_labels.cell(method, regime, 3)
-    program, *words = shlex.split(cell.command(Path("store.h5"), Path("runs")))
-    given = mttrain.make_context(program, words).params
+    words = cell.job(Path("store.h5"), Path("runs"), 1).command
+    given = mttrain.make_context("mttrain", list(words)).params
     assert given["regime"] == ("full" if regime == "full" else f"{regime}-3")
     assert given["seed"] == 3
     unlabelled = regime == "eighth" and METHODS[given["method"]].uses_unlabelled
@@ -104,14 +105,17 @@ def _width(words: list[str]) -> str:
 
 
 def test_no_cell_is_begun_after_the_limit_and_one_that_fails_stops_no_other(tmp_path: Path) -> None:
-    (tmp_path / "done-s0").mkdir()
-    (tmp_path / "done-s0" / "report.html").touch()
+    cells = [Cell("broken", "--no-such-option", 0), Cell("done", "", 0)]
+    job = cells[1].job(tmp_path, tmp_path, 1)
+    folder = RunFolder(Path(job.folder))
+    folder.path.mkdir()
+    folder.manifest.write_text(json.dumps({"format": FORMAT, "arguments": job.command}))
+    folder.summary.touch()
     done: list[list[str]] = []
 
     def note(folders: list[Path]) -> None:
         done.append([folder.name for folder in folders])
 
-    cells = [Cell("broken", "--no-such-option", 0), Cell("done", "", 0)]
     run_all(cells, data=tmp_path, runs=tmp_path, jobs=1, done=note, limit=-1)
     assert not (tmp_path / "broken-s0.log").exists()
     with pytest.raises(SystemExit, match=r"broken-s0\.log"):

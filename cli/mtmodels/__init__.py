@@ -7,6 +7,7 @@ from cli.shared.groups import Lazy, LazyGroup, examples
 
 COMMANDS = {
     "list": Lazy("cli.mtmodels.list:list_", "Methods, networks, weightings, recipes, metrics."),
+    "sweep": Lazy("cli.mtmodels.sweep:sweep", "Train all that a plan names, and compare it."),
     "runs": Lazy("cli.mtmodels.runs:runs", "List runs: state, method, data, steps, scores."),
     "show": Lazy("cli.mtmodels.show:show", "Look at a run: losses, curves, scores."),
     "card": Lazy("cli.mtmodels.card:card", "Write a model card of a run."),

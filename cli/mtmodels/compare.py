@@ -131,19 +131,21 @@ def compare(
         paired=paired,
         resamples=resamples,
     )
-    tables = put_together(_rows(runs, split, protocol), request)
+    tables = put_together(rows_of(runs, split, protocol), request)
     if as_json or form == "json":
         put_json({"tables": [table.to_json() for table in tables]})
     elif form == "csv":
         click.echo(csv_text(tables), nl=False)
     else:
-        _print(tables, form, intervals=intervals)
+        put_tables(tables, form, intervals=intervals)
     if plot is not None:
         for path in draw_comparison(tables, plot):
             say(f"Drawn: {path}")
 
 
-def _rows(runs: tuple[Path, ...], split: str | None, protocol: str | None) -> list[dict[str, Any]]:
+def rows_of(
+    runs: Sequence[Path], split: str | None = None, protocol: str | None = None
+) -> list[dict[str, Any]]:
     """What has been scored of the runs."""
     from mtdata.errors import UnknownNameError, UsageError
     from mtmodels.training.rescore import scores_of
@@ -194,7 +196,7 @@ def _baseline(
                 f"{', '.join(baselines)}."
             )
         return published_row(baselines[0])
-    return _rows(tuple(map(Path, baselines)), split, protocol)
+    return rows_of(tuple(map(Path, baselines)), split, protocol)
 
 
 def _tables(published: tuple[str, ...]) -> tuple[str, ...]:
@@ -210,7 +212,8 @@ def _tables(published: tuple[str, ...]) -> tuple[str, ...]:
     return () if EVERY in published else published
 
 
-def _print(tables: "Sequence[ScoreTable]", form: str, *, intervals: bool) -> None:
+def put_tables(tables: "Sequence[ScoreTable]", form: str, *, intervals: bool) -> None:
+    """Print tables in a form of `--format`."""
     from rich.console import Console
 
     from mtmodels.scoring import formats

@@ -1,0 +1,328 @@
+"""`mtmodels sweep`."""
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.mttrain import mttrain
+from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.groups import Command, examples
+from cli.shared.members import check_members
+from cli.shared.options import FILE, names
+from mtdata.errors import UsageError
+from mtmodels.errors import SweepError
+
+if TYPE_CHECKING:
+    from mtmodels.scoring.score_table import ScoreTable
+    from mtmodels.sweeping import Cell, Job, Outcome, Plan
+
+PROGRAM = (sys.executable, "-c", "from cli.mttrain import main; main()")
+OURS = ("out", "resume", "overwrite", "dry_run", "as_json", "debug", "help", "version")
+"""Options of `mttrain` that a plan leaves to the sweep."""
+
+
+@click.command(
+    cls=Command,
+    epilog=examples(
+        "mtmodels sweep plan.yaml --dry-run",
+        "mtmodels sweep plan.yaml --jobs 2",
+        "mtmodels sweep plan.yaml --scheduler tcp://head:8786",
+        "mtmodels sweep plan.yaml --scheduler slurm --slurm timeout_min=600",
+    ),
+)
+@click.argument("plan", type=FILE)
+@click.option(
+    "--scheduler", default="here", show_default=True, metavar="here|tcp://HOST:PORT|slurm"
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Trainings at a time.  [default: 1; on Dask one a worker]",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Of each training.  [default: the cores shared out]",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="AXIS=VALUE",
+    help="Only trainings with this value; may be repeated.",
+)
+@click.option(
+    "--limit-time",
+    type=click.FloatRange(min=0),
+    metavar="MINUTES",
+    help="Begin no training after this time.",
+)
+@click.option(
+    "--slurm",
+    "parameters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What submitit takes for each job, such as slurm_partition=gpu; may be repeated.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the commands and how far each is; run nothing.")
+@json_option
+def sweep(
+    plan: Path,
+    *,
+    scheduler: str,
+    jobs: int | None,
+    threads: int | None,
+    only: tuple[str, ...],
+    limit_time: float | None,
+    parameters: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Train everything that PLAN names, a YAML file, and compare it in the end.
+
+    What is done is not trained again and what was interrupted goes on: a sweep that was stopped is
+    begun anew with the same command. Each training has a run folder in the `out` of the plan and
+    its words in a .log beside it; the tables are in sweep.md and sweep.json there.
+    """
+    from mtmodels.sweeping import read_plan, run_all
+    from mtmodels.sweeping.schedulers import scheduler_of
+
+    read = read_plan(plan)
+    cells = list(_chosen(read, only))
+    at_a_time = jobs or 1
+    shared = threads or max(1, len(os.sched_getaffinity(0)) // at_a_time)
+    todo = [_job(plan, read, cell, shared) for cell in cells]
+    if dry_run:
+        _show(todo, as_json=as_json)
+        return
+    read.out.mkdir(parents=True, exist_ok=True)
+    told = _Told(len(todo))
+    outcomes = run_all(
+        todo,
+        scheduler_of(
+            scheduler, jobs=jobs or 0, folder=read.out / ".slurm", parameters=_pairs(parameters)
+        ),
+        begin_until=time.monotonic() + (float("inf") if limit_time is None else 60 * limit_time),
+        began=told.began,
+        ended=told.ended,
+    )
+    tables = _tables(read, cells, outcomes)
+    _write(read, tables, outcomes)
+    if as_json:
+        put_json(_facts(tables, outcomes))
+    else:
+        _put(tables)
+    say(f"Tables: {read.out / 'sweep.md'}, {read.out / 'sweep.json'}")
+    failed = {name: one for name, one in outcomes.items() if one.state == "failed"}
+    if failed:
+        first = next(iter(failed))
+        raise SweepError(
+            f"{len(failed)} of {len(todo)} trainings failed: {', '.join(failed)}. {first} said: "
+            f"{failed[first].why} Mend that and give the same command: the others are kept."
+        )
+
+
+def _chosen(plan: "Plan", only: Sequence[str]) -> "Iterator[Cell]":
+    """The trainings that --only leaves."""
+    wanted = _pairs(only)
+    for axis, value in wanted.items():
+        known = dict.fromkeys(cell.labels.get(axis) for cell in plan.cells)
+        if value not in known:
+            there = ", ".join(str(one) for one in known if one) or ", ".join(plan.cells[0].labels)
+            raise UsageError(
+                f"--only should name a value of an axis of the plan ({there}); found "
+                f"{axis}={value}. Correct it."
+            )
+    yield from (cell for cell in plan.cells if cell.has(wanted))
+
+
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    pairs = [one.partition("=") for one in given]
+    for one, (key, _, value) in zip(given, pairs, strict=True):
+        if not key or not value:
+            raise UsageError(f"KEY=VALUE should have both; found {one!r}.")
+    return {key: value for key, _, value in pairs}
+
+
+def _job(path: Path, plan: "Plan", cell: "Cell", threads: int) -> "Job":
+    from mtmodels.sweeping import Job
+
+    try:
+        words = tuple(words_of(cell.options))
+        # Values of options are checked before anything is begun; what they mean together is not.
+        with mttrain.make_context("mttrain", list(words)) as context:
+            # Plug-ins, which a recipe may name too, add members; they are loaded by the training.
+            if not context.params["plugins"] and not context.params["recipe"]:
+                check_members()
+    except click.UsageError as error:
+        raise UsageError(f"{path}: the training {cell.name}: {error.format_message()}") from None
+    return Job(cell.name, PROGRAM, words, str(plan.out / cell.name), threads)
+
+
+def words_of(options: Mapping[str, Any]) -> Iterator[str]:
+    """The options of a plan as words of a command line.
+
+    A flag is true or false, null leaves an option out, a list is one with commas or one that is
+    repeated, and `set` may be a mapping.
+
+    Raises:
+        click.UsageError: for a name that `mttrain` does not have, or a value that is none.
+    """
+    known = {name.removeprefix("--"): p for p in mttrain.params for name in p.opts}
+    for name, value in options.items():
+        parameter = known.get(name.replace("_", "-"))
+        if parameter is None or parameter.name in OURS:
+            what = "is for the sweep to give" if parameter else "is no option of mttrain"
+            raise click.UsageError(f"`{name}` {what}. See `mttrain --help`.")
+        word = next(one for one in parameter.opts if one.startswith("--"))
+        if value is None or value is False:
+            continue
+        if isinstance(parameter, click.Option) and parameter.is_flag:
+            yield word
+        elif isinstance(value, Mapping):
+            for key, inner in value.items():
+                yield from (word, f"{key}={json.dumps(inner) if _nested(inner) else _text(inner)}")
+        elif isinstance(value, list) and parameter.multiple:
+            for inner in value:
+                yield from (word, _text(inner))
+        elif isinstance(value, list) and parameter.type.name == names.__name__:
+            yield from (word, ",".join(map(_text, value)))
+        elif _nested(value) or value is True:
+            raise click.UsageError(f"`{name}` should have a value of --{name}; found {value}.")
+        else:
+            yield from (word, _text(value))
+
+
+def _nested(value: object) -> bool:
+    return isinstance(value, (list, Mapping))
+
+
+def _text(value: object) -> str:
+    return (
+        str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+    )
+
+
+def _show(jobs: "Sequence[Job]", *, as_json: bool) -> None:
+    from mtmodels.inspecting import look
+    from mtmodels.sweeping.running import is_done
+    from mtmodels.training.record.runfolder import RunFolder
+
+    shown = []
+    for job in jobs:
+        folder = RunFolder(Path(job.folder))
+        state = "done" if is_done(folder.path, job.command) else "new"
+        if state == "new" and folder.is_run():
+            state = look(folder.path).state
+        command = shlex.join(["mttrain", *job.command])
+        shown.append({"name": job.name, "state": state, "command": command})
+    if as_json:
+        put_json({"trainings": shown})
+        return
+    for one in shown:
+        click.echo(f"{one['state']:<12}{one['command']}")
+    done = sum(one["state"] == "done" for one in shown)
+    say(f"{len(shown)} trainings, {done} of them done.")
+
+
+class _Told:
+    """Says what begins and ends.
+
+    Args:
+        count: How many there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count, self.over = count, 0
+
+    def began(self, job: "Job") -> None:
+        """A line, with where to look."""
+        say(f"begun   {job.name}: tail -f {job.log}")
+
+    def ended(self, job: "Job", outcome: "Outcome") -> None:
+        """A line, with its time."""
+        from cli.mttrain.watching import clock
+        from mtmodels.inspecting import look
+        from mtmodels.inspecting.show import scores_text
+
+        self.over += 1
+        took = f" in {clock(outcome.seconds)}" if outcome.seconds else ""
+        what = outcome.why
+        if outcome.state == "done":
+            what = scores_text(look(Path(job.folder)))
+        say(paragraph(f"{outcome.state:<8}{job.name}{took}, {self.over} of {self.count}: {what}"))
+
+
+def _tables(
+    plan: "Plan", cells: "Sequence[Cell]", outcomes: "Mapping[str, Outcome]"
+) -> "list[tuple[str, list[ScoreTable]]]":
+    """What `mtmodels compare` says of what is done, a title and its tables for each baseline."""
+    from cli.mtmodels.compare import rows_of
+    from mtmodels.scoring.compare import Request, compare
+
+    done = {cell.name for cell in cells if outcomes[cell.name].state == "done"}
+    found = []
+    for title, beside, against in plan.tables():
+        rows, baseline = (
+            rows_of([plan.out / cell.name for cell in some if cell.name in done])
+            for some in (beside, against)
+        )
+        if rows:
+            found.append((title, compare(rows, Request(baseline=baseline))))
+    return found
+
+
+def _facts(
+    tables: "Sequence[tuple[str, list[ScoreTable]]]", outcomes: "Mapping[str, Outcome]"
+) -> dict[str, Any]:
+    return {
+        "trainings": {
+            name: {"state": one.state, "seconds": one.seconds, "why": one.why}
+            for name, one in outcomes.items()
+        },
+        "tables": [
+            {"title": title, "tables": [table.to_json() for table in some]}
+            for title, some in tables
+        ],
+    }
+
+
+def _write(
+    plan: "Plan",
+    tables: "Sequence[tuple[str, list[ScoreTable]]]",
+    outcomes: "Mapping[str, Outcome]",
+) -> None:
+    """The tables, as text to read and as numbers."""
+    from mtmodels.scoring import formats
+    from mtmodels.scoring.layout import layouts
+    from mtmodels.training.record.runfolder import write_text
+
+    parts = ["# Sweep"]
+    for title, some in tables:
+        parts += [f"## {title}"] if title else []
+        parts += [
+            formats.markdown(layout) for table in some for layout in layouts(table, intervals=False)
+        ]
+    left = [f"{name} ({one.state})" for name, one in outcomes.items() if one.state != "done"]
+    parts += [f"Not in the tables: {', '.join(left)}."] if left else []
+    texts = {
+        "sweep.md": "\n\n".join(parts) + "\n",
+        "sweep.json": json.dumps(_facts(tables, outcomes), indent=1) + "\n",
+    }
+    for name, text in texts.items():
+        write_text(plan.out / name, text)
+
+
+def _put(tables: "Sequence[tuple[str, list[ScoreTable]]]") -> None:
+    from cli.mtmodels.compare import put_tables
+
+    for title, some in tables:
+        click.echo(f"\n{title}\n" if title else "")
+        put_tables(some, "text", intervals=False)

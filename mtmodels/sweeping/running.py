@@ -1,0 +1,253 @@
+"""The trainings of a sweep: each in a process of its own, here or wherever a scheduler says.
+
+A training that is done is not run again; one that was interrupted goes on from its checkpoint. So a
+worker that is killed costs what it had not saved yet, and a sweep that is killed is begun again.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from mtdata.errors import UsageError
+from mtmodels.training.record.manifest import without_home
+from mtmodels.training.record.runfolder import RunFolder
+
+POLL = 0.2
+"""Seconds between two looks at what goes."""
+ENOUGH = 20.0
+"""Seconds in which a training that is told to stop should have."""
+RESUME = "--resume"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training as a command; it can be sent to another machine that sees the same files.
+
+    Args:
+        name: What it is called.
+        program: How `mttrain` is called.
+        words: Its options, but for the folder.
+        folder: The run folder.
+        threads: Of the training.
+    """
+
+    name: str
+    program: tuple[str, ...]
+    words: tuple[str, ...]
+    folder: str
+    threads: int
+
+    @property
+    def log(self) -> str:
+        """Where it talks to."""
+        return f"{self.folder}.log"
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The options, with the folder."""
+        return (*self.words, "--out", self.folder)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended.
+
+    Args:
+        state: "done", "failed", "going" where another process had the folder, "left" where it was
+            not begun.
+        seconds: What it took now; 0 where it had been done before.
+        why: What the training said at its end, where it failed.
+    """
+
+    state: Literal["done", "failed", "going", "left"]
+    seconds: float = 0.0
+    why: str = ""
+
+
+@runtime_checkable
+class Future(Protocol):
+    """What every scheduler gives for a job."""
+
+    def done(self) -> bool:
+        """Whether it has ended, one way or another."""
+
+    def result(self) -> Any:
+        """What came out; raises what went wrong."""
+
+
+@runtime_checkable
+class Scheduler(Protocol):
+    """Who runs jobs."""
+
+    slots: int
+    """How many it is given at a time."""
+
+    def submit(self, job: Job) -> Future:
+        """Have it run by `run_job`, as soon as may be."""
+
+    def stop(self) -> None:
+        """End what goes; called when the sweep is interrupted."""
+
+
+def is_done(folder: Path, words: Sequence[str]) -> bool:
+    """Whether a training has come to its end.
+
+    Raises:
+        UsageError: where what is there was trained with other options.
+    """
+    run = RunFolder(folder)
+    if not run.is_run():
+        return False
+    manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
+    trained = _options([word for word in manifest["arguments"] if word != RESUME])
+    wanted = _options([without_home(word) for word in words])
+    if trained != wanted:
+        ours, theirs = (
+            " ".join(option for option in one if option not in other)
+            for one, other in ((wanted, trained), (trained, wanted))
+        )
+        raise UsageError(
+            f"{folder} should have been trained with the options of the plan ({ours or 'fewer'}); "
+            f"found {theirs or 'fewer'}. Give the plan another `out`, or remove that folder."
+        )
+    return run.is_complete()
+
+
+def _options(words: Sequence[str]) -> list[str]:
+    """Each option with its value, in an order of their own."""
+    options: list[str] = []
+    for word in words:
+        if word.startswith("--") or not options:
+            options.append(word)
+        else:
+            options[-1] += f" {word}"
+    return sorted(options)
+
+
+def run_job(
+    job: Job, began: Callable[[subprocess.Popen[bytes]], None] = lambda process: None
+) -> Outcome:
+    """Train, or go on, or find that it is done; wherever this is called.
+
+    Args:
+        job: What to train.
+        began: Told the process.
+    """
+    folder = Path(job.folder)
+    if is_done(folder, job.command):
+        return Outcome("done")
+    if RunFolder(folder).is_held():
+        return Outcome("going")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    environment = {**os.environ, "OMP_NUM_THREADS": str(job.threads)}
+    with open(job.log, "ab") as log:
+        process = subprocess.Popen(
+            [*job.program, *job.command, RESUME],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        began(process)
+        try:
+            code = process.wait()
+        finally:
+            stop_processes([process])
+    seconds = time.monotonic() - started
+    return Outcome("done", seconds) if code == 0 else Outcome("failed", seconds, _last(job, code))
+
+
+def stop_processes(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask those that go to stop, as Ctrl-C does, and kill what has not after a while."""
+    going = [process for process in processes if process.poll() is None]
+    for process in going:
+        process.send_signal(signal.SIGINT)
+    last = time.monotonic() + ENOUGH
+    for process in going:
+        try:
+            process.wait(max(0.0, last - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _last(job: Job, code: int) -> str:
+    """The paragraph at the end of its log, or how the process ended."""
+    if code < 0:
+        return f"ended by the signal {signal.Signals(-code).name}"
+    text = Path(job.log).read_text(encoding="utf-8", errors="replace")
+    _, error, why = text.rpartition("Error: ")
+    return " ".join(why.split()) if error else f"ended with code {code}; {job.log} says more"
+
+
+def run_all(
+    jobs: Sequence[Job],
+    scheduler: Scheduler,
+    *,
+    begin_until: float = float("inf"),
+    began: Callable[[Job], None] = lambda job: None,
+    ended: Callable[[Job, Outcome], None] = lambda job, outcome: None,
+) -> dict[str, Outcome]:
+    """Run jobs in their order, some at a time.
+
+    Args:
+        jobs: What to train.
+        scheduler: Who trains.
+        begin_until: The `time.monotonic()` after which none is begun.
+        began: Told each job that is handed over.
+        ended: Told each job and how it ended.
+
+    Returns:
+        How each ended, by its name.
+
+    Raises:
+        UsageError: before any is begun, where a folder has a run with other options.
+    """
+    outcomes: dict[str, Outcome] = {}
+    for job in jobs:
+        if is_done(Path(job.folder), job.command):
+            outcomes[job.name] = Outcome("done")
+            ended(job, outcomes[job.name])
+    waiting = [job for job in jobs if job.name not in outcomes]
+    going: dict[str, tuple[Job, Future]] = {}
+    with _stopping(scheduler):
+        while waiting or going:
+            while waiting and len(going) < scheduler.slots and time.monotonic() < begin_until:
+                job = waiting.pop(0)
+                began(job)
+                going[job.name] = job, scheduler.submit(job)
+            for name, (job, future) in list(going.items()):
+                if future.done():
+                    del going[name]
+                    outcomes[name] = _result(future)
+                    ended(job, outcomes[name])
+            if not going and time.monotonic() >= begin_until:
+                break
+            time.sleep(POLL)
+    return outcomes | {job.name: Outcome("left") for job in waiting}
+
+
+def _result(future: Future) -> Outcome:
+    try:
+        outcome: Outcome = future.result()
+    except Exception as error:  # of a scheduler, whose errors are its own: a lost worker, a limit
+        return Outcome("failed", why=f"{type(error).__name__}: {error}".partition("\n")[0])
+    return outcome
+
+
+@contextmanager
+def _stopping(scheduler: Scheduler) -> Iterator[None]:
+    """Leave nothing behind that trains, however this ends."""
+    try:
+        yield
+    except BaseException:
+        scheduler.stop()
+        raise

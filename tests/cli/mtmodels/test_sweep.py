@@ -1,0 +1,124 @@
+"""`mtmodels sweep` as a user meets it."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from cli.mtmodels import mtmodels
+from cli.mtmodels.sweep import words_of
+from cli.mttrain import mttrain
+from cli.shared.common import run
+from mtmodels.sweeping import read_plan
+from tests.paths import ROOT
+from tests.small_run import small_store
+
+Captured = pytest.CaptureFixture[str]
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    plan: dict[str, Any] = {
+        "out": "runs",
+        "always": {
+            "data": str(small_store(folder)),
+            "network": "unet-resnet18",
+            "width": 0.125,
+            "tasks": ["semantic", "depth"],
+            "steps": 1,
+            "batch": 3,
+            "workers": 0,
+        },
+        "grid": {"lr": [0.001, 0.01], "seed": [0]},
+        "baseline": {"lr": 0.001},
+    }
+    path = folder / "plan.yaml"
+    path.write_text(yaml.safe_dump(plan | changes))
+    return path
+
+
+def test_trains_what_is_missing_and_compares_it(tmp_path: Path, capsys: Captured) -> None:
+    path = write(tmp_path)
+    assert run(mtmodels, ["sweep", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {n: one["state"] for n, one in found["trainings"].items()} == {
+        "0.001-s0": "done", "0.01-s0": "done",
+    }  # fmt: skip
+    ((first, *_),) = (one["tables"] for one in found["tables"])
+    assert len(first["entries"]) == 2
+    assert "lr 0.01" in (tmp_path / "runs/sweep.md").read_text()
+    assert json.loads((tmp_path / "runs/sweep.json").read_text()) == found
+    summaries = [tmp_path / "runs" / name / "summary.json" for name in found["trainings"]]
+    times = [summary.stat().st_mtime_ns for summary in summaries]
+    assert run(mtmodels, ["sweep", str(path)]) == 0
+    out = capsys.readouterr()
+    assert "begun" not in out.err
+    assert out.err.count("done") == 2
+    assert times == [summary.stat().st_mtime_ns for summary in summaries]
+
+
+def test_a_plan_without_running_it(tmp_path: Path, capsys: Captured) -> None:
+    path = write(tmp_path)
+    assert run(mtmodels, ["sweep", str(path), "--dry-run", "--only", "lr=0.01"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    state, program, *words = shlex.split(line)
+    assert (state, program) == ("new", "mttrain")
+    given = mttrain.make_context("mttrain", words).params
+    assert (given["lr"], given["tasks"]) == (0.01, ("semantic", "depth"))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "said"),
+    [
+        ({"always": {"widht": 1}}, [], "`widht` is no option of mttrain"),
+        ({"always": {"out": "a"}}, [], "`out` is for the sweep to give"),
+        ({"always": {"width": "wide"}}, [], "0.001-s0: Invalid value for '--width'"),
+        ({"always": {"method": "xtcc"}}, [], "Did you mean `xtc`"),
+        ({"always": {"width": [1]}}, [], "should have a value of --width"),
+        ({}, ["--only", "lr=1"], r"(0.001, 0.01); found lr=1"),
+        ({}, ["--only", "rate=1"], r"(lr, seed); found rate=1"),
+        ({}, ["--only", "lr"], "should have both"),
+        ({}, ["--scheduler", "cloud"], "should be here, slurm"),
+    ],
+)
+def test_what_is_refused(
+    tmp_path: Path, capsys: Captured, changes: Any, arguments: list[str], said: str
+) -> None:
+    assert run(mtmodels, ["sweep", str(write(tmp_path, **changes)), *arguments]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_training_that_fails_is_told_with_what_it_said(tmp_path: Path, capsys: Captured) -> None:
+    path = write(
+        tmp_path, always={"data": str(tmp_path / "none.h5")}, grid={"seed": [0]}, baseline={}
+    )
+    assert run(mtmodels, ["sweep", str(path)]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 of 1 trainings failed: s0." in said
+    assert "there is no" in said or "none.h5" in said
+    assert "Not in the tables: s0 (failed)." in (tmp_path / "runs/sweep.md").read_text()
+
+
+def test_options_become_words() -> None:
+    options = {
+        "freeze_norm": True, "with-ssl": False, "holdout": None, "log": ["csv", "tensorboard"],
+        "tasks": ["a", "b"], "set": {"a.b": [1, 2], "c": True, "d": None}, "size": "32x64",
+    }  # fmt: skip
+    assert list(words_of(options)) == [
+        "--freeze-norm", "--log", "csv", "--log", "tensorboard", "--tasks", "a,b",
+        "--set", "a.b=[1, 2]", "--set", "c=true", "--set", "d=null", "--size", "32x64",
+    ]  # fmt: skip
+    with pytest.raises(click.UsageError, match="`help`"):
+        list(words_of({"help": True}))
+
+
+def test_the_plan_of_the_documentation() -> None:
+    cells = read_plan(ROOT / "docs/examples/sweep.yaml").cells
+    assert len(cells) == 24
+    for cell in cells:
+        mttrain.make_context("mttrain", list(words_of(cell.options)))

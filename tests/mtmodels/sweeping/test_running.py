@@ -1,0 +1,187 @@
+"""Trainings of a sweep: kept, resumed, lost with their worker, stopped; the trainer is a script."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtdata.errors import UsageError
+from mtmodels.sweeping import Job, Outcome, run_all, schedulers
+from mtmodels.sweeping.running import Scheduler
+from mtmodels.sweeping.schedulers import Here, Slurm, scheduler_of
+
+TRAINER = """
+import json, os, pathlib, sys, time
+words = sys.argv[1:]
+folder = pathlib.Path(words[words.index("--out") + 1])
+folder.mkdir(exist_ok=True)
+about = {"format": "mtpartial run", "arguments": words}
+(folder / "manifest.json").write_text(json.dumps(about))
+times = folder / "times"
+with times.open("a") as file:
+    file.write(f"{os.getpid()} ")
+if "--fail" in words:
+    sys.exit("Error: the labels should be there;\\nfound none.")
+# The first time it waits to be killed, as long as a test may take.
+time.sleep(60 if "--lost" in words and len(times.read_text().split()) == 1 else 0.05)
+(folder / "summary.json").touch()
+"""
+
+
+def job(folder: Path, name: str, *words: str) -> Job:
+    path = str(folder / name)
+    return Job(name, (sys.executable, "-c", TRAINER), ("--name", name, *words), path, 1)
+
+
+def starts(folder: Path, name: str) -> list[int]:
+    """The processes that trained it."""
+    times = folder / name / "times"
+    return list(map(int, times.read_text().split())) if times.is_file() else []
+
+
+def wait_for(folder: Path, name: str) -> int:
+    """The process that trains it now."""
+    last = time.monotonic() + 30
+    while not starts(folder, name) and time.monotonic() < last:
+        time.sleep(0.02)
+    return starts(folder, name)[-1]
+
+
+def test_what_is_done_stays_and_what_failed_is_tried_again(tmp_path: Path) -> None:
+    jobs = [job(tmp_path, "a"), job(tmp_path, "b", "--fail"), job(tmp_path, "c")]
+    told: list[str] = []
+    for again in (1, 2):
+        found = run_all(jobs, Here(2), ended=lambda one, _: told.append(one.name))
+        assert [found[name].state for name in "abc"] == ["done", "failed", "done"]
+        assert found["b"].why == "the labels should be there; found none."
+        assert [len(starts(tmp_path, name)) for name in "abc"] == [1, again, 1]
+    assert sorted(told) == sorted("abcabc")
+
+
+def test_no_more_at_a_time_than_asked_for_and_in_order(tmp_path: Path) -> None:
+    going: list[str] = []
+    most = []
+
+    def began(one: Job) -> None:
+        going.append(one.name)
+        most.append(len(going))
+
+    def ended(one: Job, _: Outcome) -> None:
+        going.remove(one.name)
+
+    jobs = [job(tmp_path, f"{i}") for i in range(4)]
+    run_all(jobs, Here(2), began=began, ended=ended)
+    assert max(most) == 2
+    assert most[0] == 1
+
+
+def test_other_options_than_those_it_was_trained_with_are_refused(tmp_path: Path) -> None:
+    run_all([job(tmp_path, "a", "--lr", "1", "--seed", "2")], Here(1))
+    run_all([job(tmp_path, "a", "--seed", "2", "--lr", "1")], Here(1))  # the order is no matter
+    with pytest.raises(UsageError, match=r"plan \(--lr 3\); found --lr 1"):
+        run_all([job(tmp_path, "new"), job(tmp_path, "a", "--lr", "3", "--seed", "2")], Here(1))
+    assert starts(tmp_path, "new") == []
+
+
+def test_none_is_begun_after_the_time(tmp_path: Path) -> None:
+    found = run_all([job(tmp_path, "a")], Here(1), begin_until=time.monotonic() - 1)
+    assert found == {"a": Outcome("left")}
+
+
+def test_a_killed_training_costs_itself_alone(tmp_path: Path) -> None:
+    jobs = [job(tmp_path, "a", "--lost"), job(tmp_path, "b")]
+    killer = threading.Thread(target=lambda: os.kill(wait_for(tmp_path, "a"), signal.SIGKILL))
+    killer.start()
+    found = run_all(jobs, Here(1))
+    killer.join()
+    assert found["a"].state == "failed"
+    assert "SIGKILL" in found["a"].why
+    assert found["b"].state == "done"
+    assert run_all(jobs, Here(1))["a"].state == "done"
+
+
+def test_an_interrupted_sweep_leaves_nothing_that_trains(tmp_path: Path) -> None:
+    def interrupted(_: Job) -> None:
+        wait_for(tmp_path, "a")
+        raise KeyboardInterrupt
+
+    jobs = [job(tmp_path, "a", "--lost"), job(tmp_path, "b", "--lost")]
+    with pytest.raises(KeyboardInterrupt):
+        run_all(jobs, Here(2), began=lambda one: interrupted(one) if one.name == "b" else None)
+    with pytest.raises(ProcessLookupError):
+        os.kill(starts(tmp_path, "a")[0], 0)
+
+
+def test_a_worker_of_a_cluster_that_is_killed_costs_one_training(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        scheduler = scheduler_of(cluster.scheduler_address, jobs=0, folder=tmp_path, parameters={})
+        assert scheduler.slots == 2
+        killed: list[Any] = []
+
+        def kill() -> None:
+            trainer = wait_for(tmp_path, "a")
+            worker = int(Path(f"/proc/{trainer}/stat").read_text().rpartition(")")[2].split()[1])
+            os.kill(worker, signal.SIGKILL)
+            os.kill(trainer, signal.SIGKILL)
+            killed.append(worker)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        jobs = [job(tmp_path, "a", "--lost"), *(job(tmp_path, name) for name in "bcd")]
+        found = run_all(jobs, scheduler)
+        killer.join()
+        scheduler.stop()
+    assert killed
+    assert {name: one.state for name, one in found.items()} == dict.fromkeys("abcd", "done")
+    assert len(starts(tmp_path, "a")) == 2
+    assert [len(starts(tmp_path, name)) for name in "bcd"] == [1, 1, 1]
+
+
+def test_slurm_by_its_library(tmp_path: Path) -> None:
+    """Its jobs, without SLURM: processes that submitit starts."""
+    pytest.importorskip("submitit")
+    scheduler: Scheduler = Slurm(tmp_path / ".slurm", {"timeout_min": 1}, cluster="local")
+    found = run_all([job(tmp_path, "a"), job(tmp_path, "b", "--fail")], scheduler)
+    assert {name: one.state for name, one in found.items()} == {"a": "done", "b": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("cloud", "should be here, slurm or the address of Dask"),
+        ("tcp://127.0.0.1:9", "should be the address of a Dask scheduler"),
+        ("slurm", "should find SLURM"),
+    ],
+)
+def test_a_scheduler_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, said: str
+) -> None:
+    monkeypatch.setattr(schedulers, "ANSWER", 0.5)
+    for library in ("distributed", "submitit"):
+        pytest.importorskip(library)
+    with pytest.raises(UsageError, match=said):
+        scheduler_of(where, jobs=0, folder=tmp_path, parameters={})
+
+
+@pytest.mark.parametrize(("where", "name"), [("tcp://a:1", "distributed"), ("slurm", "submitit")])
+def test_a_missing_library_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match=rf"{name}, .* pip install 'mtpartial\[cluster\]'"):
+        scheduler_of(where, jobs=0, folder=tmp_path, parameters={})
+
+
+def test_a_manifest_that_is_damaged_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "manifest.json").write_text(json.dumps({"format": "another"}))
+    assert run_all([job(tmp_path, "a")], Here(1))["a"].state == "done"
