@@ -40,6 +40,9 @@ class AttentionUNetOptions(NetworkOptions):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """The share of values that is dropped behind each block of the encoder; the paper names none,
     0.2 is DenseNet's."""
+    norm_eps: Annotated[float, Field(gt=0)] = 1e-3
+    """What batch norms add to a variance. They come behind a ReLU: a channel that is 0 all over the
+    training has no variance, and with 1e-5 the first image that moves it would do so 316-fold."""
 
 
 class MTUNetOptions(AttentionUNetOptions):
@@ -163,6 +166,9 @@ class AttentionUNet(Network):
             {t.name: convolution(up[-1], t.channels, size=1, bias=True) for t in tasks}
         )
         self.feature_channels, self.feature_stride = last, 16
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = told.norm_eps
 
     @abstractmethod
     def paths(self) -> dict[str, str]:

@@ -271,3 +271,18 @@ def test_dropout_is_an_option_and_shares_nothing_with_evaluation(name: str) -> N
         assert torch.equal(first, second) == same
     with pytest.raises(ValueError, match=r"`dropout` should be in \[0, 1\); found 1.0"):
         NETWORKS[name](PAIR, dropout=1.0)
+
+
+@pytest.mark.parametrize("name", ["mt-unet", "st-unet"])
+def test_a_channel_that_training_never_moved_is_not_blown_up(name: str) -> None:
+    """Its variance is 0; what one image gives there is divided by little but not by nothing."""
+    for eps, factor in ((1e-3, 31.6), (1e-5, 316.2)):
+        network = NETWORKS[name](PAIR, width=SMALL, norm_eps=eps).eval()
+        norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+        assert norms
+        for norm in norms:
+            norm.running_var.zero_()  # type: ignore[union-attr]
+            moved = norm(torch.ones(1, norm.num_features, 1, 1))
+            assert moved.max().item() == pytest.approx(factor, rel=1e-3)
+    default = NETWORKS[name](PAIR, width=SMALL)
+    assert {m.eps for m in default.modules() if isinstance(m, nn.BatchNorm2d)} == {1e-3}
