@@ -57,6 +57,7 @@ def plot(stats: Stats) -> "Figure":
 def _panels(stats: Stats) -> list[Panel]:
     splits, tasks = list(stats.splits.values()), stats.store.tasks
     count, wide = len(tasks), -(-len(splits) // IN_A_ROW)
+    tall = 0.06 * max(len(task.name) for task in tasks) + 0.3 * count
 
     def bars(names: int, draw: Callable[["Axes", Stats], None]) -> Panel:
         tall = 0.75 + names * (0.16 * len(splits) + 0.08)
@@ -65,7 +66,7 @@ def _panels(stats: Stats) -> list[Panel]:
     found = [
         bars(count, _labels),
         bars(count + 1, _images_with),
-        Panel(1.0 + wide * (0.6 + 0.3 * count), lambda place: _together(place, stats)),
+        Panel(0.6 + wide * (0.4 + tall), lambda place: _together(place, stats)),
         bars(count, _valid),
     ]
     if any(isinstance(task.kind, Binary) for task in tasks):
@@ -293,9 +294,7 @@ def _directions(place: "SubFigure", stats: Stats, task: Task) -> None:
         ax.set_axis_off()
     for ax, name, density in zip(axes, stats.splits, maps, strict=True):
         rim = Circle((0, 0), reach, transform=ax.transData, facecolor="none", edgecolor="#505058")
-        sheet = ax.imshow(
-            density, extent=(-2, 2, -2, 2), origin="lower", cmap="cividis", norm=norm
-        )
+        sheet = ax.imshow(density, extent=(-2, 2, -2, 2), origin="lower", cmap="cividis", norm=norm)
         ax.add_patch(rim)
         sheet.set_clip_path(rim)
         for degrees in (30, 60, 90):

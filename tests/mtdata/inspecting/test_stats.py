@@ -1,7 +1,6 @@
 """Statistics of a store against numpy on all labels at once."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,9 +128,7 @@ def test_unknown_regime(store: Store) -> None:
 @pytest.mark.parametrize("regime", [None, "one"])
 def test_counts_equal_a_slow_count(store: Store, regime: str | None) -> None:
     found = stats(store, regime, limit=1).splits["train"]
-    rows = [
-        [bool(yes) for yes in row] for row in store.split("train").visible(regime or "full")
-    ]
+    rows = [[bool(yes) for yes in row] for row in store.split("train").visible(regime or "full")]
     tasks = range(len(store.tasks))
     assert found.images_with.tolist() == [
         sum(sum(row) == number for row in rows) for number in range(len(store.tasks) + 1)
