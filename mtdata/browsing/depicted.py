@@ -135,8 +135,8 @@ def picture(looked: Looked, what: str, part: Part, model: Model | None, size: Si
         found = looked.error(model, what)
         if found is None:
             return _absent(looked, what, height, width)
-        seen, error = found
-        drawn = error_picture(seen.task, seen.label, seen.valid, error)
+        of, error = found
+        drawn = error_picture(of.task, of.label, of.valid, error)
         return nearest(drawn, (height, width))
     seen = looked.label(what)
     if part == "prediction" and model is not None:

@@ -112,7 +112,8 @@ class Directions:
     def density(self) -> NDArray[np.float64]:
         """How often each cell occurs, in multiples of an even spread over the sphere."""
         even = self.cells.sum() * (4 / CELLS) ** 2 / (4 * np.pi)
-        return self.cells / max(even, 1e-9)
+        density: NDArray[np.float64] = self.cells / max(float(even), 1e-9)
+        return density
 
 
 def _bin(values: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -213,13 +213,13 @@ def error_panel(
     mean, units = float(error[valid].mean()) if valid.any() else 0.0, task.kind.distance_units
     if units:
         end = most_wrong(task, label, valid)
-        ticks = ((0.0, "0"), (0.5, f"{end / 2:.3g}"), (1.0, f"{end:.3g} or more"))
+        ticks = [(0.0, "0"), (0.5, f"{end / 2:.3g}"), (1.0, f"{end:.3g}+")]
         said = f"off by {mean:.3g} {units}"
     else:
-        ticks, said = ((0.0, "right"), (1.0, "wrong")), f"{100 * mean:.1f} % wrong"
+        ticks, said = [(0.0, "right"), (1.0, "wrong")], f"{100 * mean:.1f} % wrong"
     picture = error_picture(task, label, valid, error)
     name = f"{task.name}, {said}"
-    return Panel(name, picture, void=not valid.all(), bar=Bar(ticks, units))
+    return Panel(name, picture, void=not valid.all(), bar=Bar(tuple(ticks), units))
 
 
 def swatches(task: Task, labels: Sequence[NDArray[Any]]) -> list[Swatch]:
@@ -301,6 +301,9 @@ def _draw_bar(axes: "Axes", bar: Bar) -> None:
     if bar.units:
         words[-1] += f" {bar.units}"
     axes.set_xticks(places, words, fontsize=6)
+    labels = axes.get_xticklabels()
+    labels[0].set_horizontalalignment("left")
+    labels[-1].set_horizontalalignment("right")
     axes.set_yticks([])
     axes.tick_params(axis="x", length=2, pad=1)
 

@@ -1,7 +1,7 @@
 """The picture of `mtdata stats`: a panel for each question, as many as the tasks ask for."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 """Of splits, and of nothing else: those of Okabe and Ito, which the colour-blind can tell."""
-MARKERS, LINES = "osD^vP", ("-", "--", "-.", ":")
+MARKERS = "osD^vP"
+LINES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
 LIGHT = "#dcdce2"
 WIDTH, HEAD = 10.0, 0.85
 """Inches of the figure, and of what stands above the panels."""
@@ -43,9 +44,9 @@ def plot(stats: Stats) -> "Figure":
         min(columns, key=lambda column: sum(one.height for one in column)).append(panel)
     tall = max(sum(panel.height for panel in column) for column in columns)
     figure = Figure(figsize=(WIDTH, HEAD + tall), dpi=110, layout="constrained")
-    head, body = figure.subfigures(2, 1, height_ratios=(HEAD, tall))
+    head, body = np.ravel(figure.subfigures(2, 1, height_ratios=(HEAD, tall)))
     _head(head, stats)
-    for side, column in zip(body.subfigures(1, 2), columns, strict=True):
+    for side, column in zip(np.ravel(body.subfigures(1, 2)), columns, strict=True):
         heights = [panel.height for panel in column]
         heights.append(max(tall - sum(heights), 1e-3))
         places = np.atleast_1d(side.subfigures(len(heights), 1, height_ratios=heights))
@@ -77,7 +78,7 @@ def _panels(stats: Stats) -> list[Panel]:
         elif isinstance(task.kind, Depth):
             found.append(Panel(2.5, _of(_depth, stats, task)))
         elif isinstance(task.kind, Normals):
-            found.append(Panel(0.45 + 2.1 * wide, lambda p, t=task: _directions(p, stats, t)))
+            found.append(Panel(0.45 + 2.1 * wide, _whole(_directions, stats, task)))
     rows = sum(len(split.split.regimes) for split in splits)
     if rows > len(splits):
         rows = min(rows, REGIMES)
@@ -89,6 +90,12 @@ def _of(
     draw: Callable[["Axes", Stats, Task], None], stats: Stats, task: Task
 ) -> Callable[["SubFigure"], None]:
     return lambda place: draw(place.subplots(), stats, task)
+
+
+def _whole(
+    draw: Callable[["SubFigure", Stats, Task], None], stats: Stats, task: Task
+) -> Callable[["SubFigure"], None]:
+    return lambda place: draw(place, stats, task)
 
 
 def read_of(stats: Stats) -> str:
@@ -285,7 +292,7 @@ def _directions(place: "SubFigure", stats: Stats, task: Task) -> None:
     found = [split.tasks[task.name].directions for split in _splits(stats)]
     maps = [each.density() for each in found if each is not None]
     bright = max(2.0, *(float(one.max()) for one in maps))
-    norm, sheet = LogNorm(0.05, bright, clip=True), None
+    norm = LogNorm(0.05, bright, clip=True)
     across = (np.arange(len(maps[0])) + 0.5) * (4 / len(maps[0])) - 2
     far = np.hypot(across[:, None], across) > 1.45
     reach = 2.0 if any(one[far].sum() > 0.01 * one.sum() for one in maps) else np.sqrt(2)

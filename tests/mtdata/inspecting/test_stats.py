@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.distribution import CELLS, Directions
@@ -142,20 +143,20 @@ def test_directions_equal_a_slow_count() -> None:
     vectors = np.random.default_rng(0).normal(size=(300, 3))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     ends = [[0, 0, 1], [0, 0, -1], [1, 0, 0], [0, 1, 0], [0, -1, 0], [-1, 0, 0]]
-    vectors = np.concatenate([vectors, ends]).astype(np.float32)
+    unit: NDArray[np.float32] = np.concatenate([vectors, ends]).astype(np.float32)
     cells = np.zeros((CELLS, CELLS), int)
-    for x, y, z in vectors.tolist():
+    for x, y, z in unit.tolist():
         far, turn = 2 * math.sin(math.acos(max(-1.0, min(1.0, z))) / 2), math.atan2(y, x)
         place = (far * math.sin(turn), far * math.cos(turn))
         row, column = (min(int((v + 2) / 4 * CELLS), CELLS - 1) for v in place)
         cells[row, column] += 1
     found, half = Directions(), Directions()
-    found.add(vectors[:100])
-    half.add(vectors[100:])
+    found.add(unit[:100])
+    half.add(unit[100:])
     found.merge(half)
     # A vector on the border of two cells may fall into either.
     assert np.abs(found.cells - cells).sum() <= 4
-    assert found.cells.sum() == len(vectors)
+    assert found.cells.sum() == len(unit)
 
 
 def test_an_even_spread_has_a_density_of_one() -> None:
