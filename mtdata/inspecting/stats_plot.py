@@ -44,9 +44,9 @@ def plot(stats: Stats) -> "Figure":
         min(columns, key=lambda column: sum(one.height for one in column)).append(panel)
     tall = max(sum(panel.height for panel in column) for column in columns)
     figure = Figure(figsize=(WIDTH, HEAD + tall), dpi=110, layout="constrained")
-    head, body = np.ravel(figure.subfigures(2, 1, height_ratios=(HEAD, tall)))
+    head, body = figure.subfigures(2, 1, squeeze=False, height_ratios=(HEAD, tall)).ravel()
     _head(head, stats)
-    for side, column in zip(np.ravel(body.subfigures(1, 2)), columns, strict=True):
+    for side, column in zip(body.subfigures(1, 2, squeeze=False)[0], columns, strict=True):
         heights = [panel.height for panel in column]
         heights.append(max(tall - sum(heights), 1e-3))
         places = np.atleast_1d(side.subfigures(len(heights), 1, height_ratios=heights))
