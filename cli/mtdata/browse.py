@@ -1,20 +1,21 @@
 """`mtdata browse`."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, device_option, store_argument
-from cli.shared.plugins import trust_option, use_copies
+from cli.shared.plugins import trust_option
+from cli.shared.predicted import load_predicted
 from mtdata.errors import UsageError
 
 if TYPE_CHECKING:
-    from mtdata.browsing.models import Model, Predict
+    from mtdata.browsing.models import Model
+    from mtdata.inspecting.show import Predict
 
 PARTS = ("starlette", "uvicorn", "jinja2")
 """What the extra `browse` installs."""
@@ -121,14 +122,4 @@ def _named(run: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _load(run: Path, device: str, *, trust: bool) -> "Predict":
-    from mtmodels.predicting.formats import format_of
-    from mtmodels.predicting.opening import load
-
-    use_copies(run, trust=trust)
-    predictor = load(run, device=device, trust_plugins=trust)
-
-    def predict(image: Any) -> Mapping[str, Any]:
-        given = predictor(image)
-        return {task.name: format_of(task).label(given[task.name]) for task in predictor.tasks}
-
-    return predict
+    return load_predicted(run, device, trust=trust).predict

@@ -1,13 +1,26 @@
 """`mtdata show`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, regime_name, seed_option, split_name, store_argument
+from cli.shared.options import (
+    FILE,
+    device_option,
+    regime_name,
+    seed_option,
+    split_name,
+    store_argument,
+)
+from cli.shared.plugins import trust_option
+from cli.shared.predicted import load_predicted
 from mtdata.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = click.IntRange(1, 100)
 """What one sheet can hold and a person look at."""
@@ -18,6 +31,8 @@ ROWS = click.IntRange(1, 100)
     epilog=examples(
         "mtdata show data/nyu.h5 0001 0003 -o sheet.png",
         "mtdata show data/nyu.h5 --first 5 --regime one -o hidden.png",
+        "mtdata show data/nyu.h5 --random 3 --predictions runs/sl --split test -o errors.png",
+        "mtdata show data/nyu.h5 0003 --augment 4 --like runs/sl -o seen.png",
         "mtdata show data/rooms.h5 --random 8 --seed 1 --split test -o sheet.png",
     ),
 )
@@ -34,6 +49,27 @@ ROWS = click.IntRange(1, 100)
 @split_name(
     help="Where to look.  [default: for KEY all, train first; else the first]",
 )
+@click.option(
+    "--predictions",
+    "run",
+    metavar="RUN",
+    type=FILE,
+    help="Draw what a run predicts below the labels, and below that how far it is off.",
+)
+@click.option(
+    "--augment",
+    type=click.IntRange(1, 20),
+    metavar="N",
+    help="Draw below each image what the first N epochs of a training see of it.",
+)
+@click.option(
+    "--like",
+    metavar="RUN",
+    type=FILE,
+    help="With --augment: train as this run did.  [default: as mttrain does unless told otherwise]",
+)
+@device_option
+@trust_option
 @json_option
 def show(
     store: Path,
@@ -45,6 +81,11 @@ def show(
     out: Path,
     regime: str | None,
     split: str | None,
+    run: Path | None,
+    augment: int | None,
+    like: Path | None,
+    device: str | None,
+    trust_plugins: bool,
     as_json: bool,
 ) -> None:
     """Picture images beside their labels. KEY is the official image id: see `mtdata keys`.
@@ -52,9 +93,6 @@ def show(
     A label that a regime hides is not read; its place says that it is hidden.
     """
     from mtdata.inspecting.pictures import check_path, save
-    from mtdata.inspecting.show import pick
-    from mtdata.inspecting.show import show as draw
-    from mtdata.store import open_store
 
     given = sum((bool(keys), first is not None, random is not None))
     if given != 1:
@@ -62,11 +100,81 @@ def show(
             "the images should be named by KEY..., --first N or --random N; found "
             f"{'none' if not given else 'several'} of these. Give one."
         )
+    _check(split, run, augment, like)
     check_path(out)
-    with open_store(store) as opened:
-        if not keys:
-            split, keys = pick(opened, split, first=first, random=random, seed=seed)
-        save(draw(opened, keys, regime, split=split), out)
+    if augment is not None:
+        figure, split, keys = _seen(
+            store, keys, augment, like, regime, first=first, random=random, seed=seed,
+            trust=trust_plugins,
+        )  # fmt: skip
+    else:
+        figure, split, keys = _stored(
+            store, keys, run, regime, split, first=first, random=random, seed=seed,
+            device=device or "auto", trust=trust_plugins,
+        )  # fmt: skip
+    save(figure, out)
     if as_json:
         put_json({"path": str(out), "keys": list(keys), "split": split, "regime": regime})
     say(f"Drew {len(keys)} image{'' if len(keys) == 1 else 's'} into {out}.")
+
+
+def _check(split: str | None, run: Path | None, augment: int | None, like: Path | None) -> None:
+    """Refuse what does not go together."""
+    if like is not None and augment is None:
+        raise UsageError("--like should go with --augment N; found it alone. Give both.")
+    if augment is not None and run is not None:
+        raise UsageError(
+            "--augment should go without --predictions, which are of images as they are stored. "
+            "Give one of them."
+        )
+    if augment is not None and split is not None:
+        raise UsageError(
+            "--augment should go without --split: a training sees the splits that it trains on. "
+            "Leave it out."
+        )
+
+
+def _stored(
+    store: Path,
+    keys: tuple[str, ...],
+    run: Path | None,
+    regime: str | None,
+    split: str | None,
+    *,
+    first: int | None,
+    random: int | None,
+    seed: int,
+    device: str,
+    trust: bool,
+) -> tuple["Figure", str | None, tuple[str, ...]]:
+    """Images as they are, with the predictions of a run where one is given."""
+    from mtdata.inspecting.show import pick
+    from mtdata.inspecting.show import show as draw
+    from mtdata.store import open_store
+
+    with open_store(store) as opened:
+        if not keys:
+            split, keys = pick(opened, split, first=first, random=random, seed=seed)
+        predicted = None if run is None else load_predicted(run, device, trust=trust)
+        return draw(opened, keys, regime, split=split, predicted=predicted), split, keys
+
+
+def _seen(
+    store: Path,
+    keys: tuple[str, ...],
+    draws: int,
+    like: Path | None,
+    regime: str | None,
+    *,
+    first: int | None,
+    random: int | None,
+    seed: int,
+    trust: bool,
+) -> tuple["Figure", None, tuple[str, ...]]:
+    """Images as a training sees them."""
+    from mtmodels.inspecting.seen import Training
+
+    training = Training(store, like, regime=regime, trust_plugins=trust)
+    with training.store:
+        keys = keys or training.pick(first=first, random=random, seed=seed)
+        return training.draw(keys, draws), None, keys

@@ -12,10 +12,13 @@ from cli.shared.options import (
     jobs_option,
     limit_option,
     regime_name,
+    seed_option,
     split_name,
     store_argument,
 )
 
+SAMPLE = 1_000
+"""Images of a split that a picture is drawn from, which takes a minute where they are large."""
 RANGE = ("min", "p1", "median", "mean", "p99", "max")
 
 
@@ -23,6 +26,7 @@ RANGE = ("min", "p1", "median", "mean", "p99", "max")
     cls=Command,
     epilog=examples(
         "mtdata stats data/nyu.h5 --plot stats.png --jobs 2",
+        "mtdata stats data/nyu.h5 --plot one.pdf --regime one --all",
         "mtdata stats data/nyu.h5 --split train --limit 100",
         "mtdata stats data/nyu.h5 --regime one --json",
     ),
@@ -32,7 +36,12 @@ RANGE = ("min", "p1", "median", "mean", "p99", "max")
 @split_name(help="Only this split.  [default: all]")
 @limit_option
 @jobs_option
-@click.option("-o", "--plot", type=FILE, help="Draw it too, for instance into stats.png.")
+@click.option(
+    "-o", "--plot", type=FILE, help="Draw it too, into a .png, .svg or .pdf: with this, values are "
+    f"those of at most {SAMPLE:,} images of a split, drawn by --seed.",
+)  # fmt: skip
+@click.option("--all", "every", is_flag=True, help="With --plot: read every image of big splits.")
+@seed_option
 @json_option
 def stats(
     store: Path,
@@ -42,6 +51,8 @@ def stats(
     limit: int | None,
     jobs: int,
     plot: Path | None,
+    every: bool,
+    seed: int,
     as_json: bool,
 ) -> None:
     """Read all labels once: class frequencies, ranges, valid pixels, labels that go together."""
@@ -52,14 +63,19 @@ def stats(
 
     if plot is not None:
         check_path(plot)
+    sample = None if plot is None or every else SAMPLE
     with open_store(store) as opened:
         with progress_bar("labels") as report:
-            found = measure(opened, regime, report, split=split, limit=limit, jobs=jobs)
+            found = measure(
+                opened, regime, report, split=split, limit=limit, sample=sample, seed=seed,
+                jobs=jobs,
+            )  # fmt: skip
         if plot is not None:
             from mtdata.inspecting.stats_plot import plot as draw
+            from mtdata.inspecting.stats_plot import read_of
 
             save(draw(found), plot)
-            say(f"Drew {plot}.")
+            say(f"Drew {plot}. {read_of(found)}".rstrip())
         put_json(found.to_json()) if as_json else _print(found.to_json())
 
 

@@ -10,8 +10,15 @@ from mtdata.browsing.models import Model
 from mtdata.browsing.opened import HIDDEN, MISSING, SHOWN, Place, View
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting import pictures
-from mtdata.inspecting.pictures import Picture, absent_panel, depth_limits, heat, render
-from mtdata.tasks.kinds import Classes, Depth, Normals
+from mtdata.inspecting.pictures import (
+    Picture,
+    absent_panel,
+    depth_limits,
+    error_picture,
+    most_wrong,
+    render,
+)
+from mtdata.tasks.kinds import Classes, Depth
 from mtdata.tasks.resize import nearest, resize_image
 from mtdata.tasks.task import Task
 
@@ -20,8 +27,6 @@ THUMB = 160
 """Pixels of the longer side of a small picture."""
 FRAME = 3
 """Pixels of the frame of a small picture that tells of an added or a hidden label."""
-DEGREES = 60.0
-"""Where the colours of the error of normals end."""
 VOID = 255
 Size = Literal["small", "whole"]
 Part = Literal["label", "prediction", "error"]
@@ -117,16 +122,6 @@ class Looked:
         return array[:height, :width]
 
 
-def most_wrong(seen: Seen) -> float:
-    """The error at which the colours end: a function of the label, so that runs are alike."""
-    if isinstance(seen.task.kind, Normals):
-        return DEGREES
-    if isinstance(seen.task.kind, Depth):
-        low, high = seen.limits
-        return (high - low) / 4 or 1.0
-    return 1.0
-
-
 def picture(looked: Looked, what: str, part: Part, model: Model | None, size: Size) -> Picture:
     """What a page draws of the photo or of a task."""
     height, width = looked.size
@@ -140,7 +135,9 @@ def picture(looked: Looked, what: str, part: Part, model: Model | None, size: Si
         found = looked.error(model, what)
         if found is None:
             return _absent(looked, what, height, width)
-        return nearest(_error_picture(*found), (height, width))
+        of, error = found
+        drawn = error_picture(of.task, of.label, of.valid, error)
+        return nearest(drawn, (height, width))
     seen = looked.label(what)
     if part == "prediction" and model is not None:
         given = looked.predicted(model, what)
@@ -150,12 +147,6 @@ def picture(looked: Looked, what: str, part: Part, model: Model | None, size: Si
         return _absent(looked, what, height, width)
     shown = nearest(render(seen.task, seen.label, seen.valid), (height, width))
     return _framed(shown, seen.state) if size == "small" else shown
-
-
-def _error_picture(seen: Seen, error: NDArray[np.float32]) -> Picture:
-    drawn = heat(np.where(seen.valid, error, 0), (0.0, most_wrong(seen)))
-    void = pictures.hatched(*seen.valid.shape)
-    return np.where(seen.valid[..., None], drawn, void).astype(np.uint8)
 
 
 def _absent(looked: Looked, name: str, height: int, width: int) -> Picture:
@@ -226,7 +217,7 @@ def _task(looked: Looked, task: Task) -> dict[str, object]:
     if seen is None:
         return told
     told["valid"] = float(seen.valid.mean())
-    told["wrong"] = most_wrong(seen)
+    told["wrong"] = most_wrong(seen.task, seen.label, seen.valid)
     if isinstance(task.kind, Depth) and seen.valid.any():
         told["limits"] = seen.limits
         told["range"] = [float(end(seen.label[seen.valid])) for end in (np.min, np.max)]

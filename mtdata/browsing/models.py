@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.inspecting.show import Predict
 from mtdata.store import Split
 
-Predict = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
-"""From an image, uint8 [h, w, 3], to a prediction of each task in the form of a decoded label."""
 KEPT = 4
 """Images whose predictions are kept: those of one page, asked for by picture and by value."""
 

@@ -1,4 +1,4 @@
-"""Mean and quantiles of more numbers than fit into memory."""
+"""Mean, quantiles and directions of more numbers than fit into memory."""
 
 from typing import Any
 
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 BITS = 12
 """Low bits of a float32 that a bin leaves out: bins are 2^-11 of their value wide."""
 BINS = 1 << (32 - BITS)
+CELLS = 64
+"""Cells along a side of the map of the sphere."""
 
 
 class Distribution:
@@ -79,6 +81,39 @@ class Distribution:
         quantiles = (self.quantile(0.5), self.quantile(0.01), self.quantile(0.99))
         values = (self.minimum, self.maximum, self.mean, *quantiles)
         return dict(zip(names, values, strict=True))
+
+
+class Directions:
+    """Unit vectors seen so far, counted in cells of one solid angle.
+
+    `cells` [y, x] is the equal-area map of Lambert: `z` in its middle, `x` right, `y` up, and a
+    direction at an angle a from `z` at a distance of 2 sin(a / 2), so that the sphere is a disc of
+    radius 2.
+    """
+
+    def __init__(self) -> None:
+        self.cells = np.zeros((CELLS, CELLS), np.int64)
+
+    def add(self, vectors: NDArray[np.float32]) -> None:
+        """Take more unit vectors in, `[n, 3]`."""
+        x, y, z = (vectors[:, axis].astype(np.float64) for axis in range(3))
+        level = np.hypot(x, y)
+        far = np.sqrt(2 * np.clip(1 - z, 0, 2)) / np.where(level > 0, level, 1)
+        # Straight back is the whole rim; it is counted on the right.
+        x, y = np.where(level > 0, x, 1.0) * far, y * far
+        column, row = (np.clip((v + 2) * (CELLS / 4), 0, CELLS - 1).astype(int) for v in (x, y))
+        counts = np.bincount(row * CELLS + column, minlength=CELLS * CELLS)
+        self.cells += counts.reshape(CELLS, CELLS)
+
+    def merge(self, other: "Directions") -> None:
+        """Take in what another has seen."""
+        self.cells += other.cells
+
+    def density(self) -> NDArray[np.float64]:
+        """How often each cell occurs, in multiples of an even spread over the sphere."""
+        even = self.cells.sum() * (4 / CELLS) ** 2 / (4 * np.pi)
+        density: NDArray[np.float64] = self.cells / max(float(even), 1e-9)
+        return density
 
 
 def _bin(values: NDArray[np.float32]) -> NDArray[np.int64]:

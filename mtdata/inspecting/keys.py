@@ -1,6 +1,7 @@
 """The keys of a store, of all images or of those that show a label."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.store import Store
@@ -59,3 +60,10 @@ def keys(
         shown = each.visible(regime or "full")[:, columns].any(1)
         found[each.name] = [each.keys[place] for place in np.flatnonzero(shown).tolist()]
     return found
+
+
+def drawn(total: int, count: int | None, seed: int) -> NDArray[np.int64]:
+    """Places that a seed draws out of so many, in order; all where that is no fewer, or None."""
+    if count is None or count >= total:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(seed).permutation(total)[:count])

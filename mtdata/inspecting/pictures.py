@@ -32,6 +32,15 @@ ADDED = {
 }
 """Where a label comes from that no source had -> what a legend says, the colour of its frame."""
 BLANK = (226, 226, 230)
+DEGREES = 60.0
+"""Where the colours of the error of normals end."""
+
+
+class Bar(NamedTuple):
+    """What the colours of a panel mean, from the darkest to the brightest, in words at places."""
+
+    ticks: tuple[tuple[float, str], ...]
+    units: str = ""
 
 
 class Panel(NamedTuple):
@@ -47,6 +56,7 @@ class Panel(NamedTuple):
     void: bool = False
     absent: str = ""
     added: str = ""
+    bar: Bar | None = None
 
 
 class Swatch(NamedTuple):
@@ -163,11 +173,53 @@ def labelled_panel(
         label: As `render` takes it.
         valid: Where it means something; None for everywhere.
         limits: As `render` takes them.
-        name: What stands above it; None for its title.
+        name: What stands above it; None for the name of the task.
     """
     seen = np.ones(label.shape[:2], np.bool_) if valid is None else valid
     picture = render(task, label, seen, limits=limits)
-    return Panel(name or title(task, label, seen), picture, void=not seen.all())
+    bar = None
+    if isinstance(task.kind, Depth) and seen.any():
+        low, high = limits or depth_limits(label, seen)
+        places = (low, (low + high) / 2, high)
+        shares = (0.0, 0.5, 1.0) if task.kind.inverse else (1.0, 0.5, 0.0)
+        named = tuple((share, f"{v:.3g}") for share, v in zip(shares, places, strict=True))
+        bar = Bar(named, task.kind.units)
+    return Panel(name or task.name, picture, void=not seen.all(), bar=bar)
+
+
+def most_wrong(task: Task, label: NDArray[Any], valid: NDArray[np.bool_]) -> float:
+    """The error at which the colours end: a function of the label, so that runs are alike."""
+    if isinstance(task.kind, Normals):
+        return DEGREES
+    if isinstance(task.kind, Depth):
+        low, high = depth_limits(label, valid)
+        return (high - low) / 4 or 1.0
+    return 1.0
+
+
+def error_picture(
+    task: Task, label: NDArray[Any], valid: NDArray[np.bool_], error: NDArray[Any]
+) -> Picture:
+    """How far off a prediction is, from dark (right) to bright; void is hatched."""
+    drawn = heat(np.where(valid, error, 0), (0.0, most_wrong(task, label, valid)))
+    return np.where(valid[..., None], drawn, hatched(*valid.shape)).astype(np.uint8)
+
+
+def error_panel(
+    task: Task, label: NDArray[Any], valid: NDArray[np.bool_], prediction: NDArray[Any]
+) -> Panel:
+    """Where and how far a prediction is off its label, both in the form of labels."""
+    error = task.kind.distance(prediction, label)
+    mean, units = float(error[valid].mean()) if valid.any() else 0.0, task.kind.distance_units
+    if units:
+        end = most_wrong(task, label, valid)
+        ticks = [(0.0, "0"), (0.5, f"{end / 2:.3g}"), (1.0, f"{end:.3g}+")]
+        said = f"off by {mean:.3g} {units}"
+    else:
+        ticks, said = [(0.0, "right"), (1.0, "wrong")], f"{100 * mean:.1f} % wrong"
+    picture = error_picture(task, label, valid, error)
+    name = f"{task.name}, {said}"
+    return Panel(name, picture, void=not valid.all(), bar=Bar(tuple(ticks), units))
 
 
 def swatches(task: Task, labels: Sequence[NDArray[Any]]) -> list[Swatch]:
@@ -191,7 +243,10 @@ def sheet(
 
     panels = [[Panel(*cell) for cell in row] for row in rows]
     columns = max(len(row) for row in panels)
-    heights = [PANEL * _aspect(row[0].picture) + 0.3 for row in panels]
+    bars = [0.32 if any(panel.bar for panel in row) else 0.0 for row in panels]
+    heights = [
+        PANEL * _aspect(row[0].picture) + 0.3 + bar for row, bar in zip(panels, bars, strict=True)
+    ]
     handles = _handles(legend, [panel for row in panels for panel in row])
     per_line = max(2, int(columns * PANEL / 1.45))
     lines = -(-len(handles) // per_line)
@@ -199,13 +254,17 @@ def sheet(
     height, width = sum(heights) + below, columns * PANEL
     figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
     top = height
-    for row, tall in zip(panels, heights, strict=True):
+
+    def place(left: float, bottom: float, wide: float, tall: float) -> "Axes":
+        box = (left / width, bottom / height, wide / width, tall / height)
+        return figure.add_axes(box)
+
+    for row, tall, bar in zip(panels, heights, bars, strict=True):
         for column, panel in enumerate(row):
-            box = (column * PANEL + 0.05, top - tall + 0.03, PANEL - 0.1, tall - 0.28)
-            axes = figure.add_axes(
-                (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
-            )
-            _draw(axes, panel)
+            left, bottom = column * PANEL + 0.05, top - tall + 0.03 + bar
+            _draw(place(left, bottom, PANEL - 0.1, tall - 0.28 - bar), panel)
+            if panel.bar:
+                _draw_bar(place(left + 0.25, bottom - 0.13, PANEL - 0.6, 0.08), panel.bar)
         top -= tall
     if lines:
         figure.legend(
@@ -230,6 +289,23 @@ def _draw(axes: "Axes", panel: Panel) -> None:
             0.5, 0.5, panel.note, transform=axes.transAxes, ha="center", va="center", fontsize=9,
             color="#33333c", bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         )  # fmt: skip
+
+
+def _draw_bar(axes: "Axes", bar: Bar) -> None:
+    """A strip of the colours under a panel; the largest value of depth is the darkest."""
+    strip = np.linspace(0, 1, 128)[None]
+    turned = bar.ticks[0][0] > bar.ticks[-1][0]
+    axes.imshow(1 - strip if turned else strip, cmap="viridis", aspect="auto", extent=(0, 1, 0, 1))
+    places = [1 - place if turned else place for place, _ in bar.ticks]
+    words = [word for _, word in bar.ticks]
+    if bar.units:
+        words[-1] += f" {bar.units}"
+    axes.set_xticks(places, words, fontsize=6)
+    labels = axes.get_xticklabels()
+    labels[0].set_horizontalalignment("left")
+    labels[-1].set_horizontalalignment("right")
+    axes.set_yticks([])
+    axes.tick_params(axis="x", length=2, pad=1)
 
 
 def _frame(added: str, **options: Any) -> "Patch":

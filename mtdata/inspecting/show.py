@@ -1,17 +1,22 @@
 """Images of a store beside the labels that a regime shows of them."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError, UsageError
+from mtdata.inspecting.keys import drawn
 from mtdata.inspecting.pictures import (
     HIDDEN,
     MISSING,
     Panel,
+    Swatch,
     absent_panel,
+    blank,
+    depth_limits,
+    error_panel,
     labelled_panel,
     sheet,
     swatches,
@@ -19,13 +24,64 @@ from mtdata.inspecting.pictures import (
 from mtdata.store import Split, Store
 from mtdata.store.completed import Completed, Composed, complete, composed
 from mtdata.store.format import DERIVED, FILLED, FULL
+from mtdata.tasks.kinds import Classes, Depth, Kind
+from mtdata.tasks.sample import Sample
+from mtdata.tasks.task import Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Predict = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
+"""From an image, uint8 [h, w, 3], to a prediction of each task in the form of a decoded label."""
+Labels = dict[str, list[NDArray[Any]]]
+"""What was drawn of each task, for the legend."""
+
+
+class Predicted(NamedTuple):
+    """A run whose predictions are drawn; who makes them is the caller's affair."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    predict: Predict
+
+    def check(self, store: Store) -> None:
+        """Refuse a run of which nothing can be compared with the labels of a store.
+
+        Raises:
+            UsageError: where it has no task of the store, or means another thing by one.
+        """
+        there = {task.name: task for task in store.tasks}
+        if not any(task.name in there for task in self.tasks):
+            names = ", ".join(task.name for task in self.tasks)
+            raise UsageError(
+                f"--predictions should be a run for a task of this store, {', '.join(there)}; "
+                f"{self.name} predicts {names}. Give another run."
+            )
+        for task in self.tasks:
+            other = there.get(task.name, task).kind
+            if (other.name, other.channels, other.units) != (
+                task.kind.name, task.channels, task.kind.units,
+            ):  # fmt: skip
+                raise UsageError(
+                    f"--predictions should be a run that means by {task.name} what the store does, "
+                    f"{_meant(other)}; {self.name} predicts {_meant(task.kind)}. Give another run."
+                )
+
+
+def _meant(kind: Kind) -> str:
+    if isinstance(kind, Classes):
+        return f"{kind.channels} classes"
+    return f"{kind.name} in {kind.units}" if kind.units else kind.name
+
+
 def show(
-    store: Store, keys: Sequence[str], regime: str | None = None, *, split: str | None = None
+    store: Store,
+    keys: Sequence[str],
+    regime: str | None = None,
+    *,
+    split: str | None = None,
+    predicted: Predicted | None = None,
 ) -> "Figure":
     """A row for each image, a column for each task. A hidden label is marked, and never read.
 
@@ -36,19 +92,32 @@ def show(
             shows every label and all that was added. A split that does not have it (a test split)
             shows every label too.
         split: Where to look for the keys; None for the first split that has a key.
+        predicted: A run: what it predicts stands in a second row, how far it is off in a third.
 
     Raises:
-        UsageError: where no key is given.
+        UsageError: where no key is given, or the run is for other tasks.
         UnknownNameError: for a key, a regime or a split that the store does not have.
     """
     if not keys:
         raise UsageError("`keys` should name one image at least; found none.")
+    if predicted is not None:
+        predicted.check(store)
     what = looked_through(store, regime)
     splits = list(store.splits.values()) if split is None else [store.split(split)]
-    seen: dict[str, list[NDArray[Any]]] = {task.name: [] for task in store.tasks}
-    rows = [_row(store, _find(splits, key), what, seen) for key in keys]
-    entries = [e for task in store.tasks for e in swatches(task, seen[task.name])]
-    return sheet(rows, legend=entries)
+    seen: Labels = {task.name: [] for task in store.tasks}
+    rows = []
+    for place in [_find(splits, key) for key in keys]:
+        sample, absent, added = _looked(store, place, what)
+        name = f"{sample.key}  ({place[0].name})"
+        rows.append(sample_row(name, sample, store.tasks, absent, seen, added=added))
+        if predicted is not None:
+            rows += _compared(predicted, sample, store.tasks, absent, seen)
+    return sheet(rows, legend=legend(store.tasks, seen))
+
+
+def legend(tasks: Sequence[Task], seen: Labels) -> list[Swatch]:
+    """The classes among what was drawn."""
+    return [entry for task in tasks for entry in swatches(task, seen[task.name])]
 
 
 def looked_through(store: Store, regime: str | None) -> Composed:
@@ -92,43 +161,124 @@ def pick(
 
     Raises:
         UnknownNameError: for a split that the store does not have.
+        UsageError: for more images to draw than the split has.
     """
     chosen = next(iter(store.splits.values())) if split is None else store.split(split)
+    keys = chosen.keys
     if random is None:
-        places = list(range(min(first or 0, len(chosen.keys))))
+        places = list(range(min(first or 0, len(keys))))
     else:
-        drawn = np.random.default_rng(seed).permutation(len(chosen.keys))[:random]
-        places = sorted(drawn.tolist())
-    return chosen.name, tuple(chosen.keys[place] for place in places)
+        check_random(random, len(keys), chosen.name)
+        places = drawn(len(keys), random, seed).tolist()
+    return chosen.name, tuple(keys[place] for place in places)
 
 
-def _row(
-    store: Store,
-    place: tuple[Split, int],
-    what: Composed,
-    seen: dict[str, list[NDArray[Any]]],
-) -> list[Panel]:
+def check_random(random: int, there: int, where: str) -> None:
+    """Refuse to draw more images than there are.
+
+    Raises:
+        UsageError: saying how many there are.
+    """
+    if random > there:
+        raise UsageError(
+            f"--random should be at most the number of images of {where}, {there}; found {random}."
+        )
+
+
+def _looked(
+    store: Store, place: tuple[Split, int], what: Composed
+) -> tuple[Sample, dict[str, str], dict[str, str]]:
+    """An image without padding, why labels are absent, and where those that are come from."""
     split, index = place
     seen_of = looked_at(split, what)
     height, width = map(int, split.sizes[index])
-    sample = seen_of.read(
-        index,
-        [t.name for t, yes in zip(store.tasks, seen_of.labelled[index], strict=True) if yes],
-    )
-    panels = [Panel(f"{split.keys[index]}  ({split.name})", sample.image[:height, :width])]
-    for column, task in enumerate(store.tasks):
+    names = [t.name for t, yes in zip(store.tasks, seen_of.labelled[index], strict=True) if yes]
+    sample = seen_of.read(index, names)
+    part = slice(height), slice(width)
+    labels = {name: label[part] for name, label in sample.labels.items()}
+    valid = {name: sample.valid[name][part] for name in labels}
+    trimmed = Sample(split.keys[index], sample.image[part], labels, valid)
+    columns = enumerate(task.name for task in store.tasks)
+    added = {name: seen_of.origin(index, i) for i, name in columns if name in labels}
+    return trimmed, why_absent(split, index, store.tasks, labels), added
+
+
+def why_absent(
+    split: Split, index: int, tasks: Sequence[Task], labels: Mapping[str, Any]
+) -> dict[str, str]:
+    """Why a label is not among these: hidden, or missing in the store."""
+    there = {task.name: split.labelled[index, split.tasks.index(task)] for task in tasks}
+    return {
+        name: HIDDEN if exists else MISSING for name, exists in there.items() if name not in labels
+    }
+
+
+def sample_row(
+    name: str,
+    sample: Sample,
+    tasks: Sequence[Task],
+    absent: Mapping[str, str],
+    seen: Labels,
+    *,
+    added: Mapping[str, str] | None = None,
+) -> list[Panel]:
+    """The panels of an image and its labels.
+
+    Args:
+        name: What stands above the image.
+        sample: The image, with the labels that may be seen.
+        tasks: What is drawn, in order.
+        absent: Why each other label is absent.
+        seen: Takes in what is drawn, for `legend`.
+        added: Where labels come from that no source had; empty for those of the source.
+    """
+    height, width = sample.image.shape[:2]
+    panels = [Panel(name, sample.image)]
+    for task in tasks:
         if task.name not in sample.labels:
-            exists = split.labelled[index, column]
-            panels.append(absent_panel(task.name, height, width, HIDDEN if exists else MISSING))
+            panels.append(absent_panel(task.name, height, width, absent[task.name]))
             continue
-        label = sample.labels[task.name][:height, :width]
-        valid = sample.valid[task.name][:height, :width]
+        label, valid = sample.labels[task.name], sample.valid[task.name]
         seen[task.name].append(label[valid])
         panel = labelled_panel(task, label, valid)
-        if origin := seen_of.origin(index, column):
+        if origin := (added or {}).get(task.name):
             panel = panel._replace(title=f"{panel.title}  ({origin})", added=origin)
         panels.append(panel)
     return panels
+
+
+def _compared(
+    predicted: Predicted,
+    sample: Sample,
+    tasks: Sequence[Task],
+    absent: Mapping[str, str],
+    seen: Labels,
+) -> list[list[Panel]]:
+    """What a run predicts of an image, in the colours of its labels, and how far that is off."""
+    height, width = sample.image.shape[:2]
+    given, nothing = predicted.predict(np.ascontiguousarray(sample.image)), blank(height, width)
+    known = {task.name for task in predicted.tasks}
+    below, off = (
+        [Panel("", nothing, f"predicted by\n{predicted.name}")],
+        [Panel("", nothing, "error")],
+    )
+    for task in tasks:
+        if task.name not in known:
+            below.append(Panel(task.name, nothing, "not predicted"))
+            off.append(Panel("", nothing))
+            continue
+        prediction, label = given[task.name], sample.labels.get(task.name)
+        seen[task.name].append(prediction)
+        limits = None
+        if label is None:
+            off.append(absent_panel(task.name, height, width, absent[task.name]))
+        else:
+            valid = sample.valid[task.name]
+            off.append(error_panel(task, label, valid, prediction))
+            limits = depth_limits(label, valid) if isinstance(task.kind, Depth) else None
+        name = f"{task.name}, predicted"
+        below.append(labelled_panel(task, prediction, limits=limits, name=name))
+    return [below, off]
 
 
 def _find(splits: Sequence[Split], key: str) -> tuple[Split, int]:

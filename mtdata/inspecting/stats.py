@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtdata.inspecting.distribution import Distribution
+from mtdata.inspecting.distribution import Directions, Distribution
+from mtdata.inspecting.keys import drawn
 from mtdata.inspecting.parallel import in_order
 from mtdata.progress import Progress
 from mtdata.regimes.counting import count_pairs
 from mtdata.store import Split, Store
 from mtdata.store.format import CERTAIN, CONFIDENCE, FILLED
-from mtdata.tasks.kinds import Classes
+from mtdata.tasks.kinds import Classes, Normals
 from mtdata.tasks.task import Task
 
 PART = 64
@@ -38,6 +39,7 @@ class TaskStats:
         self.classes = np.zeros(kind.channels, np.int64) if isinstance(kind, Classes) else None
         parts = 0 if isinstance(kind, Classes) else kind.channels
         self.distributions = [Distribution() for _ in range(parts)]
+        self.directions = Directions() if isinstance(kind, Normals) else None
         self.confidence: Distribution | None = None
         """That of filled labels."""
 
@@ -51,6 +53,8 @@ class TaskStats:
         if self.classes is not None:
             self.classes += np.bincount(seen, minlength=len(self.classes))
             return
+        if self.directions is not None:
+            self.directions.add(seen)
         for channel, distribution in enumerate(self.distributions):
             values = seen[:, channel] if seen.ndim == 2 else seen
             distribution.add(values.astype(np.float32, copy=False))
@@ -62,6 +66,8 @@ class TaskStats:
         self.valid += other.valid
         if self.classes is not None and other.classes is not None:
             self.classes += other.classes
+        if self.directions is not None and other.directions is not None:
+            self.directions.merge(other.directions)
         for mine, theirs in zip(self.distributions, other.distributions, strict=True):
             mine.merge(theirs)
         if other.confidence is not None:
@@ -89,7 +95,11 @@ class TaskStats:
 
 @dataclass(frozen=True)
 class SplitStats:
-    """The labels of one split, or of its first images, that a regime shows."""
+    """The labels of one split, or of some of its images, that a regime shows.
+
+    `rows` are the images whose labels were read, `images` of them; `shown` [all images, tasks] says
+    which labels the regime shows, whether read or not.
+    """
 
     split: Split
     images: int
@@ -98,13 +108,27 @@ class SplitStats:
     pairs: dict[str, int]
     added: dict[str, dict[str, TaskStats]]
     """Labels that were added to those of the source, by origin and task, whatever the regime."""
+    rows: NDArray[np.int64]
+    shown: NDArray[np.bool_]
+
+    @property
+    def together(self) -> NDArray[np.int64]:
+        """How many images of the split show both tasks, `[t, t]`; one alone on the diagonal."""
+        shown = self.shown.astype(np.int64)
+        return shown.T @ shown
+
+    @property
+    def images_with(self) -> NDArray[np.int64]:
+        """How many images of the split show 0, 1, ... and all `t` labels, `[t + 1]`."""
+        return np.bincount(self.shown.sum(1), minlength=self.shown.shape[1] + 1)
 
     def to_json(self) -> dict[str, Any]:
         """The part of `mtdata stats --json` on one split."""
         return {
             "role": self.split.role,
             "images": self.images,
-            "unlabelled": int((~self.split.visible(self.regime)[: self.images].any(1)).sum()),
+            "of": len(self.split),
+            "unlabelled": int((~self.shown[self.rows].any(1)).sum()),
             "regime": self.regime,
             "tasks": {name: stats.to_json() for name, stats in self.tasks.items()},
             "pairs": self.pairs,
@@ -138,6 +162,8 @@ def stats(
     *,
     split: str | None = None,
     limit: int | None = None,
+    sample: int | None = None,
+    seed: int = 0,
     jobs: int = 1,
 ) -> Stats:
     """Read each label that a regime shows once. The number of jobs changes nothing of the result.
@@ -148,16 +174,20 @@ def stats(
         progress: Told about labels read.
         split: Name of the one split to look at; None for all.
         limit: Only so many images of each split, the first; None for all.
+        sample: Only so many of these, drawn by the seed; None for all.
+        seed: Where the draw starts.
         jobs: Worker processes.
 
     Raises:
-        UsageError: where `limit` or `jobs` is below 1.
+        UsageError: where `limit`, `sample` or `jobs` is below 1.
         UnknownNameError: where no split has that regime, or the store no such split.
         StoreError: where a label is broken.
         MtdataError: where a worker was killed.
     """
-    if jobs < 1 or (limit is not None and limit < 1):
-        raise UsageError(f"`jobs` and `limit` should be 1 or more; found {jobs} and {limit}.")
+    given = {"jobs": jobs, "limit": limit, "sample": sample}
+    for name, number in given.items():
+        if number is not None and number < 1:
+            raise UsageError(f"`{name}` should be 1 or more; found {number}.")
     if regime is not None and regime not in store.regimes:
         raise UnknownNameError("regime", regime, list(store.regimes))
     splits = store.splits if split is None else {split: store.split(split)}
@@ -165,13 +195,14 @@ def stats(
         name: regime if regime in each.regimes and regime is not None else "full"
         for name, each in splits.items()
     }
-    shown = {name: each.visible(chosen[name])[:limit] for name, each in splits.items()}
+    shown = {name: each.visible(chosen[name]) for name, each in splits.items()}
+    rows = {name: drawn(len(table[:limit]), sample, seed) for name, table in shown.items()}
     sums = {name: {task.name: TaskStats(task) for task in store.tasks} for name in splits}
     beside: dict[str, dict[str, dict[str, TaskStats]]] = {name: {} for name in splits}
     for name, each in splits.items():
         for origin, task in each.added:
             beside[name].setdefault(origin, {})[task] = TaskStats(store.task(task))
-    parts = list(_parts(store, shown)) + list(_added_parts(splits, limit))
+    parts = list(_parts(store, shown, rows)) + list(_added_parts(splits, rows))
     total, done = sum(len(part.indices) for part in parts), 0
     # In order: floats add up to the same by any number of jobs.
     for (_, part), found in in_order(_read, ((splits[p.split], p) for p in parts), jobs):
@@ -186,11 +217,13 @@ def stats(
         {
             name: SplitStats(
                 splits[name],
-                len(table),
+                len(rows[name]),
                 chosen[name],
                 sums[name],
-                count_pairs(names, table),
+                count_pairs(names, table[rows[name]]),
                 beside[name],
+                rows[name],
+                table,
             )
             for name, table in shown.items()
         },
@@ -207,18 +240,21 @@ class Part(NamedTuple):
     """Of labels that were added; empty for those of the source."""
 
 
-def _parts(store: Store, shown: Mapping[str, NDArray[np.bool_]]) -> Iterator[Part]:
+Rows = Mapping[str, NDArray[np.int64]]
+
+
+def _parts(store: Store, shown: Mapping[str, NDArray[np.bool_]], rows: Rows) -> Iterator[Part]:
     for name, table in shown.items():
         for column, task in enumerate(store.tasks):
-            places = np.flatnonzero(table[:, column]).tolist()
+            places = rows[name][table[rows[name], column]].tolist()
             for start in range(0, len(places), PART):
                 yield Part(name, task, tuple(places[start : start + PART]))
 
 
-def _added_parts(splits: Mapping[str, Split], limit: int | None) -> Iterator[Part]:
+def _added_parts(splits: Mapping[str, Split], rows: Rows) -> Iterator[Part]:
     for name, split in splits.items():
         for (origin, _), added in split.added.items():
-            places = np.flatnonzero(added.there()[:limit]).tolist()
+            places = rows[name][added.there()[rows[name]]].tolist()
             for start in range(0, len(places), PART):
                 yield Part(name, added.task, tuple(places[start : start + PART]), origin)
 

@@ -1,18 +1,16 @@
 """Statistics of a store against numpy on all labels at once."""
 
-import json
-from pathlib import Path
+import math
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from mtdata.building.build import build
 from mtdata.errors import UnknownNameError, UsageError
+from mtdata.inspecting.distribution import CELLS, Directions
 from mtdata.inspecting.stats import stats
-from mtdata.inspecting.stats_plot import plot
 from mtdata.store import Store, open_store
-from tests.fakes import FakeSource
 from tests.nyu_tree import nyu_store
 
 
@@ -128,30 +126,67 @@ def test_unknown_regime(store: Store) -> None:
         stats(store, "ones")
 
 
-def test_every_kind_of_label_has_statistics_and_a_picture(tmp_path: Path) -> None:
-    build(FakeSource(images=(4, 3), missing=0), tmp_path / "fake.h5")
-    with open_store(tmp_path / "fake.h5") as opened:
-        found = stats(opened)
-        text = json.dumps(found.to_json(), allow_nan=False)
-        assert json.loads(text)["splits"]["train"]["tasks"]["saliency"]["max"] == 1
-        plot(found).savefig(tmp_path / "plot.png")
-    assert (tmp_path / "plot.png").stat().st_size > 10_000
-
-
-def test_a_colour_of_the_picture_means_one_thing(store: Store) -> None:
-    """Splits have the colours, told in one legend that lies on no panel; tasks have none."""
-    figure = plot(stats(store, "one"))
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "train (regime one)",
-        "test (regime full)",
+@pytest.mark.parametrize("regime", [None, "one"])
+def test_counts_equal_a_slow_count(store: Store, regime: str | None) -> None:
+    found = stats(store, regime, limit=1).splits["train"]
+    rows = [[bool(yes) for yes in row] for row in store.split("train").visible(regime or "full")]
+    tasks = range(len(store.tasks))
+    assert found.images_with.tolist() == [
+        sum(sum(row) == number for row in rows) for number in range(len(store.tasks) + 1)
     ]
-    colours = [patch.get_facecolor() for patch in legend.get_patches()]
-    drawn = [bar for ax in figure.axes for bars in ax.containers for bar in list(bars)]
-    assert {bar.get_facecolor() for bar in drawn} == set(colours)
-    assert all(ax.get_legend() is None for ax in figure.axes)
-    table = next(ax for ax in figure.axes if "regime" in ax.get_title())
-    labels = store.split("train").regimes["one"].counts["depth"]
-    assert f"{labels:,}\n{100 * labels / 5:.0f} %" in [text.get_text() for text in table.texts]
-    box = legend.get_window_extent()
-    assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
+    assert found.together.tolist() == [
+        [sum(row[a] and row[b] for row in rows) for b in tasks] for a in tasks
+    ]
+
+
+def test_directions_equal_a_slow_count() -> None:
+    vectors = np.random.default_rng(0).normal(size=(300, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    ends = [[0, 0, 1], [0, 0, -1], [1, 0, 0], [0, 1, 0], [0, -1, 0], [-1, 0, 0]]
+    unit: NDArray[np.float32] = np.concatenate([vectors, ends]).astype(np.float32)
+    cells = np.zeros((CELLS, CELLS), int)
+    for x, y, z in unit.tolist():
+        far, turn = 2 * math.sin(math.acos(max(-1.0, min(1.0, z))) / 2), math.atan2(y, x)
+        place = (far * math.sin(turn), far * math.cos(turn))
+        row, column = (min(int((v + 2) / 4 * CELLS), CELLS - 1) for v in place)
+        cells[row, column] += 1
+    found, half = Directions(), Directions()
+    found.add(unit[:100])
+    half.add(unit[100:])
+    found.merge(half)
+    # A vector on the border of two cells may fall into either.
+    assert np.abs(found.cells - cells).sum() <= 4
+    assert found.cells.sum() == len(unit)
+
+
+def test_an_even_spread_has_a_density_of_one() -> None:
+    vectors = np.random.default_rng(0).normal(size=(200_000, 3))
+    found = Directions()
+    found.add((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
+    middle = found.density()[CELLS // 4 : -CELLS // 4, CELLS // 4 : -CELLS // 4]
+    assert middle.mean() == pytest.approx(1, abs=0.02)
+
+
+def test_a_sample_is_drawn_by_its_seed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    split = type(store.split("train"))
+    original = split.read_stored
+
+    def spy(self: Any, index: int, task: str | None) -> Any:
+        read.append((self.name, index, task))
+        return original(self, index, task)
+
+    monkeypatch.setattr(split, "read_stored", spy)
+    found = [stats(store, "one", sample=2, seed=seed).splits["train"] for seed in (0, 0, 1, 2, 3)]
+    assert found[0].to_json() == found[1].to_json()
+    assert len({tuple(one.rows.tolist()) for one in found}) > 1
+    assert {(one.images, one.to_json()["of"]) for one in found} == {(2, 5)}
+    names = [task.name for task in store.tasks]
+    visible = store.split("train").visible("one")
+    drawn = {row for one in found for row in one.rows.tolist()}
+    expected = {(i, names[t]) for i, t in np.argwhere(visible).tolist() if i in drawn}
+    assert {entry[1:] for entry in read if entry[0] == "train"} == expected
+    whole = stats(store, "one", sample=99).to_json()
+    assert whole == stats(store, "one").to_json()
+    with pytest.raises(UsageError, match="`sample` should be 1 or more"):
+        stats(store, sample=0)
