@@ -1,5 +1,7 @@
 """The open store of one process."""
 
+import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from mtdata.errors import StoreError
 from mtdata.lazy_file import LazyFile
 from mtdata.store import format as layout
+from mtdata.store.look import BLOSC, DEFLATE, FLETCHER, pipeline_of
 from mtdata.store.opening import Identity, identity, open_file, steadily, view
 
 SPARSE = 4093
@@ -113,7 +116,11 @@ class Rows:
         self._row = h5py.h5s.create_simple(self._count)
         self._space = dataset.id.get_space()
         self._rest = (0,) * len(self._shape)
-        self._weak = dataset.id.get_create_plist().get_nfilters() == 1
+        self._filters = pipeline_of(dataset)
+        self._weak = len(self._filters) == 1
+        self._bytes = int(np.prod(self._shape)) * self._dtype.itemsize
+        self._file = dataset.file.id.get_vfd_handle()
+        self._fits = np.zeros(len(dataset), np.bool_)
 
     def look(self, index: int) -> tuple[NDArray[Any], bool]:
         """One row, and whether it has to be compared with its digest; raises as `read` does."""
@@ -143,12 +150,45 @@ class Rows:
 
     def read(self, index: int) -> NDArray[Any]:
         """One row; raises what HDF5 raises where it cannot be read."""
+        self.check(index)
         array = np.empty(self._shape, self._dtype)
         # Between choosing and reading another thread may choose: each read has a choice of its own.
         chosen = self._space.copy()
         chosen.select_hyperslab((index, *self._rest), self._count)
         self._id.read(self._row, chosen, array)
         return array
+
+
+    def check(self, index: int) -> None:
+        """Refuse a chunk that does not become as long as a row; looked at once in a process.
+
+        HDF5 does not ask: behind one that is too short it reads on in the memory of the process,
+        and one that has no end it inflates until there is no more memory.
+
+        Raises:
+            OSError: where it is longer or shorter.
+        """
+        if self._fits[index]:
+            return
+        chunk = self._id.get_chunk_info_by_coord((index, *self._rest))
+        if chunk.byte_offset is None:
+            return
+        applied = [f for i, f in enumerate(self._filters) if not chunk.filter_mask >> i & 1]
+        held = found = chunk.size - 4 * (FLETCHER in applied)
+        if BLOSC in applied:
+            head = os.pread(self._file, 16, chunk.byte_offset)
+            # Its own length and that of what it becomes; that it was cut is as wrong.
+            whole = int.from_bytes(head[12:16], "little") <= held
+            found = int.from_bytes(head[4:8], "little") if whole else 0
+        elif DEFLATE in applied:
+            try:
+                stream = os.pread(self._file, held, chunk.byte_offset)
+                found = len(zlib.decompressobj().decompress(stream, self._bytes + 1))
+            except zlib.error:
+                return  # HDF5 has a word for it
+        if found != self._bytes:
+            raise OSError(f"its chunk becomes {found} bytes, or more; a row has {self._bytes}")
+        self._fits[index] = True
 
 
 def why_unread(error: BaseException | None) -> str:
