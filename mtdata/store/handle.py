@@ -3,6 +3,7 @@
 import os
 import zlib
 from pathlib import Path
+from struct import Struct
 from typing import Any
 
 import h5py
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from mtdata.errors import StoreError
 from mtdata.lazy_file import LazyFile
 from mtdata.store import format as layout
-from mtdata.store.look import BLOSC, DEFLATE, FLETCHER, pipeline_of
+from mtdata.store.look import BLOSC, CHUNKS, DEFLATE, FLETCHER, pipeline_of
 from mtdata.store.opening import Identity, identity, open_file, steadily, view
 
 SPARSE = 4093
+_BLOSC_HEAD = Struct("<4xIII")
+"""Of a chunk of Blosc: bytes that it becomes, bytes of a block, bytes that it is."""
 LOST = "does not match its digest: data was lost, as by a power failure or a copy of holes"
 
 
@@ -120,6 +123,7 @@ class Rows:
         self._weak = len(self._filters) == 1
         self._bytes = int(np.prod(self._shape)) * self._dtype.itemsize
         self._file = dataset.file.id.get_vfd_handle()
+        self._chunks: dict[int, Any] = {}
         self._fits = np.zeros(len(dataset), np.bool_)
 
     def look(self, index: int) -> tuple[NDArray[Any], bool]:
@@ -158,7 +162,6 @@ class Rows:
         self._id.read(self._row, chosen, array)
         return array
 
-
     def check(self, index: int) -> None:
         """Refuse a chunk that does not become as long as a row; looked at once in a process.
 
@@ -170,19 +173,22 @@ class Rows:
         """
         if self._fits[index]:
             return
-        chunk = self._id.get_chunk_info_by_coord((index, *self._rest))
-        if chunk.byte_offset is None:
+        if not self._chunks and len(self._fits) <= CHUNKS:  # all at once is quicker than each
+            self._id.chunk_iter(lambda one: self._chunks.update({one.chunk_offset[0]: one}))
+        chunk = self._chunks.get(index) or self._id.get_chunk_info_by_coord((index, *self._rest))
+        place, mask = chunk.byte_offset, chunk.filter_mask
+        if place is None:
             return
-        applied = [f for i, f in enumerate(self._filters) if not chunk.filter_mask >> i & 1]
+        # HDF5 leaves out a filter that makes a chunk no smaller, and has a bit for each of them.
+        applied = [f for i, f in enumerate(self._filters) if not mask >> i & 1]
         held = found = chunk.size - 4 * (FLETCHER in applied)
         if BLOSC in applied:
-            head = os.pread(self._file, 16, chunk.byte_offset)
             # Its own length and that of what it becomes; that it was cut is as wrong.
-            whole = int.from_bytes(head[12:16], "little") <= held
-            found = int.from_bytes(head[4:8], "little") if whole else 0
+            becomes, _, length = _BLOSC_HEAD.unpack(os.pread(self._file, 16, place).ljust(16))
+            found = becomes if length <= held else 0
         elif DEFLATE in applied:
             try:
-                stream = os.pread(self._file, held, chunk.byte_offset)
+                stream = os.pread(self._file, held, place)
                 found = len(zlib.decompressobj().decompress(stream, self._bytes + 1))
             except zlib.error:
                 return  # HDF5 has a word for it

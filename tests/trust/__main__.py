@@ -20,6 +20,8 @@ def main() -> None:
     parser.add_argument("campaign", choices=CAMPAIGNS)
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="end after these")
+    parser.add_argument("--all", action="store_true", help="tell of each trial")
     arguments = parser.parse_args()
     prepare()
     since = time.monotonic()
@@ -28,9 +30,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for each in module.trials(Path(folder), arguments.trials, arguments.seed):
             counts[each.outcome] += 1
+            if arguments.all:
+                sys.stdout.write(f"{time.monotonic() - since:.1f} {each.outcome}: {each.what}\n")
             if each.outcome not in GOOD:
                 sys.stdout.write(f"{each.outcome}: {each.what}\n    {each.told[-1000:]}\n")
                 sys.stdout.flush()
+            if time.monotonic() - since > arguments.seconds:
+                break
     told = ", ".join(f"{number} {outcome}" for outcome, number in counts.most_common())
     took = time.monotonic() - since
     sys.stdout.write(

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.forked import start
 from tests.trust.trial import CRASH, HANG, MEMORY, SECONDS, Trial
 
-BATCH = 100
+BATCH = 50
 """Trials of a process; what it gathers in memory goes with it."""
 
 

@@ -168,9 +168,7 @@ class Runs:
                 damage = DAMAGE[int(rng.integers(len(DAMAGE)))]
                 damage(file, rng)
                 damaged.append((file, damage.__name__))
-        what = f"{name}: " + ", ".join(
-            f"{file.relative_to(copy)} {kind}" for file, kind in damaged
-        )
+        what = f"{name}: " + ", ".join(f"{file.relative_to(copy)} {kind}" for file, kind in damaged)
         ended = self.ended(name, copy)
         fault = ended.fault()
         if fault is None:
@@ -184,7 +182,9 @@ class Runs:
         named = any(str(file) in ended.told for file in damaged)
         if ended.code != 3 or not named or ended.told.count("Error: ") != 1:
             return UNCLEAR
-        left = [copy / "out"] if name == "predict" else [] if name == "resume" else [copy / "scores"]
+        left = (
+            [copy / "out"] if name == "predict" else [] if name == "resume" else [copy / "scores"]
+        )
         return LEFT if any(each.exists() and any(each.iterdir()) for each in left) else REFUSED
 
 

@@ -4,7 +4,6 @@ import hashlib
 import os
 import pickle
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -198,7 +197,8 @@ def trials(folder: Path, count: int, seed: int) -> Iterator[Trial]:
     """Damage stores, each kind of store in each way, in turn."""
     rng, path = np.random.default_rng(seed), folder / "damaged.h5"
     stores = [
-        (name, one.read_bytes(), places(one), content(one)) for name, one in variants(folder).items()
+        (name, one.read_bytes(), places(one), content(one))
+        for name, one in variants(folder).items()
     ]
     for number in range(count):
         name, whole, chunks, truth = stores[number % len(stores)]

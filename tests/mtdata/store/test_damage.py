@@ -17,6 +17,7 @@ from tests.before import ROOMS
 from tests.fakes import FakeSource, fake_store
 from tests.trust.stores import Found, content, outcome
 
+
 def test_texts_of_before_that_have_no_end(tmp_path: Path) -> None:
     """HDF5 looks for ever for the end of a heap of zeros, and hears of no signal meanwhile."""
     path = tmp_path / "a.h5"

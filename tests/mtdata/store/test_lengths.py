@@ -1,4 +1,4 @@
-"""A chunk becomes as long as a row, or is refused: HDF5 itself reads on in memory, or without end."""
+"""A chunk becomes as long as a row, or is refused: HDF5 reads on in memory, or without end."""
 
 import zlib
 from pathlib import Path
@@ -35,7 +35,9 @@ def checked(data: bytes) -> bytes:
 
 def short(compression: Compression, values: int) -> bytes:
     """A chunk as HDF5 makes it of fewer values than a row has."""
-    return encode(np.full(values, 7, np.uint8), filters(compression, np.dtype("u1"), image=True)).data
+    return encode(
+        np.full(values, 7, np.uint8), filters(compression, np.dtype("u1"), image=True)
+    ).data
 
 
 def endless() -> bytes:
