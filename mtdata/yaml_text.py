@@ -34,6 +34,22 @@ class YamlError(ValueError):
         return f"{where}{line}: {self.what}."
 
 
+class _Loader(yaml.SafeLoader):
+    """Ends at the first level too many: the time that levels take grows with their square."""
+
+    levels = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A value, and what is in it."""
+        if self.levels > DEPTH:
+            line = self.peek_event().start_mark.line + 1
+            raise YamlError(f"should have at most {DEPTH} levels; found more", line)
+        self.levels += 1
+        node = super().compose_node(parent, index)
+        self.levels -= 1
+        return node
+
+
 def load_yaml(text: str) -> Any:
     """The plain value of a text: mappings, lists, texts, numbers, dates.
 
@@ -52,7 +68,7 @@ def compose_yaml(text: str) -> tuple[yaml.Node | None, Any]:
     if len(text) > CHARACTERS:
         raise YamlError(f"should have at most {CHARACTERS} characters; found {len(text)}")
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None, None

@@ -146,6 +146,8 @@ def read_pairs(path: Path) -> list[tuple[str, str, int]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise DataError(f"{path} should be a CSV file of key and task; it is no file.")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             first = file.readline()
@@ -154,8 +156,9 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             rows = [(reader.line_num, [field.strip() for field in row]) for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
+        found = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else error
         raise DataError(
-            f"{path}: should be a CSV file of key and task; {error}. Save it as CSV in UTF-8."
+            f"{path}: should be a CSV file of key and task; {found}. Save it as CSV in UTF-8."
         ) from error
     if not rows or rows[0][1] != HEADER:
         found = ",".join(rows[0][1]) if rows else "nothing"

@@ -1,6 +1,9 @@
 """The open store of one process."""
 
+import os
+import zlib
 from pathlib import Path
+from struct import Struct
 from typing import Any
 
 import h5py
@@ -10,9 +13,12 @@ from numpy.typing import NDArray
 from mtdata.errors import StoreError
 from mtdata.lazy_file import LazyFile
 from mtdata.store import format as layout
+from mtdata.store.look import BLOSC, CHUNKS, DEFLATE, FLETCHER, pipeline_of
 from mtdata.store.opening import Identity, identity, open_file, steadily, view
 
 SPARSE = 4093
+_BLOSC_HEAD = Struct("<4xIII")
+"""Of a chunk of Blosc: bytes that it becomes, bytes of a block, bytes that it is."""
 LOST = "does not match its digest: data was lost, as by a power failure or a copy of holes"
 
 
@@ -113,7 +119,12 @@ class Rows:
         self._row = h5py.h5s.create_simple(self._count)
         self._space = dataset.id.get_space()
         self._rest = (0,) * len(self._shape)
-        self._weak = dataset.id.get_create_plist().get_nfilters() == 1
+        self._filters = pipeline_of(dataset)
+        self._weak = len(self._filters) == 1
+        self._bytes = int(np.prod(self._shape)) * self._dtype.itemsize
+        self._file = dataset.file.id.get_vfd_handle()
+        self._chunks: dict[int, Any] = {}
+        self._fits = np.zeros(len(dataset), np.bool_)
 
     def look(self, index: int) -> tuple[NDArray[Any], bool]:
         """One row, and whether it has to be compared with its digest; raises as `read` does."""
@@ -143,12 +154,47 @@ class Rows:
 
     def read(self, index: int) -> NDArray[Any]:
         """One row; raises what HDF5 raises where it cannot be read."""
+        self.check(index)
         array = np.empty(self._shape, self._dtype)
         # Between choosing and reading another thread may choose: each read has a choice of its own.
         chosen = self._space.copy()
         chosen.select_hyperslab((index, *self._rest), self._count)
         self._id.read(self._row, chosen, array)
         return array
+
+    def check(self, index: int) -> None:
+        """Refuse a chunk that does not become as long as a row; looked at once in a process.
+
+        HDF5 does not ask: behind one that is too short it reads on in the memory of the process,
+        and one that has no end it inflates until there is no more memory.
+
+        Raises:
+            OSError: where it is longer or shorter.
+        """
+        if self._fits[index]:
+            return
+        if not self._chunks and len(self._fits) <= CHUNKS:  # all at once is quicker than each
+            self._id.chunk_iter(lambda one: self._chunks.update({one.chunk_offset[0]: one}))
+        chunk = self._chunks.get(index) or self._id.get_chunk_info_by_coord((index, *self._rest))
+        place, mask = chunk.byte_offset, chunk.filter_mask
+        if place is None:
+            return
+        # HDF5 leaves out a filter that makes a chunk no smaller, and has a bit for each of them.
+        applied = [f for i, f in enumerate(self._filters) if not mask >> i & 1]
+        held = found = chunk.size - 4 * (FLETCHER in applied)
+        if BLOSC in applied:
+            # Its own length and that of what it becomes; that it was cut is as wrong.
+            becomes, _, length = _BLOSC_HEAD.unpack(os.pread(self._file, 16, place).ljust(16))
+            found = becomes if length <= held else 0
+        elif DEFLATE in applied:
+            try:
+                stream = os.pread(self._file, held, place)
+                found = len(zlib.decompressobj().decompress(stream, self._bytes + 1))
+            except zlib.error:
+                return  # HDF5 has a word for it
+        if found != self._bytes:
+            raise OSError(f"its chunk becomes {found} bytes, or more; a row has {self._bytes}")
+        self._fits[index] = True
 
 
 def why_unread(error: BaseException | None) -> str:

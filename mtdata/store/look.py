@@ -187,7 +187,7 @@ def _look_table(dataset: h5py.Dataset, size: int, heap: Texts, dtype: Any) -> No
     expected = dataset.size * dataset.dtype.itemsize
     if dataset.ndim > 3 or expected > size:
         raise ValueError(f"{name} claims {expected:,} bytes of a file of {size:,}")
-    if dataset.chunks != dataset.shape or _pipeline(dataset) != (FLETCHER,):
+    if dataset.chunks != dataset.shape or pipeline_of(dataset) != (FLETCHER,):
         raise ValueError(f"{name} should be one chunk with a checksum")
     _look_chunks(dataset, size, expected)
 
@@ -219,7 +219,7 @@ def chunk_problems(dataset: h5py.Dataset, size: int, expected: int) -> Iterator[
         size: Bytes of the file.
         expected: Bytes of a chunk when it is decoded.
     """
-    filters = _pipeline(dataset)
+    filters = pipeline_of(dataset)
     raw = not filters or filters == (FLETCHER,)
     least, most = (expected, expected) if raw else (1, expected + expected // 100 + 64)
     checked = FLETCHER in filters
@@ -235,7 +235,8 @@ def chunk_problems(dataset: h5py.Dataset, size: int, expected: int) -> Iterator[
         yield f"{SHORT} {found.size} bytes, of which no {expected} can be made"
 
 
-def _pipeline(dataset: h5py.Dataset) -> tuple[int, ...]:
+def pipeline_of(dataset: h5py.Dataset) -> tuple[int, ...]:
+    """The filters of an array, in the order in which they are written."""
     plist = dataset.id.get_create_plist()
     return tuple(int(plist.get_filter(i)[0]) for i in range(plist.get_nfilters()))
 
@@ -284,7 +285,7 @@ def form_problems(
         yield f"one sample should be one chunk; found chunks of {dataset.chunks}"
     if not dataset.fletcher32:
         yield "chunks should have a checksum; they have none"
-    elif _pipeline(dataset) not in PIPELINES:
+    elif pipeline_of(dataset) not in PIPELINES:
         yield "chunks should be compressed by Blosc or gzip, or not at all"
 
 

@@ -80,8 +80,8 @@ def view(path: Path, *, looked_at: bool = False) -> Iterator[h5py.File]:
         StoreError: where it is missing, no HDF5, cut off, another format or a newer version, or
             made of anything that no store is made of.
     """
-    finish(path)
     _check_kind(path)
+    finish(path)
     with ExitStack() as stack:
         with _refusals(path):
             raw = stack.enter_context(path.open("rb", buffering=0))

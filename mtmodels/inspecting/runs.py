@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mtdata.errors import UsageError
+from mtdata.errors import MtdataError, UsageError
 from mtmodels.errors import RunFolderError
 from mtmodels.metrics.scores import headline
-from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runfolder import RunFolder, read_facts
 
 State = Literal["done", "going", "interrupted", "broken"]
 LEVELS = 3
@@ -92,7 +92,7 @@ def _below(folder: Path, levels: int) -> Iterator[Path]:
         return
     if levels:
         try:
-            entries = [Path(one.path) for one in os.scandir(folder) if one.is_dir()]
+            entries = [one for one in folder.iterdir() if one.is_dir()]
         except PermissionError:
             return
         for entry in sorted(entries):
@@ -115,9 +115,12 @@ def look(path: Path) -> Found:
     known: dict[str, Any] = {"path": str(path), "age": _age(folder)}
     try:
         known |= _facts(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = f"{type(error).__name__}: {error}".partition("\n")[0]
-        return Found(**known, state="broken", why=why)
+    except (MtdataError, ValueError) as error:
+        return Found(**known, state="broken", why=str(error).partition("\n")[0])
+    except KeyError as error:
+        return Found(**known, state="broken", why=f"its files lack `{error.args[0]}`")
+    except (OSError, TypeError, AttributeError):
+        return Found(**known, state="broken", why="its files hold something else than a run wrote")
     state: State = "interrupted"
     if folder.is_held():
         state = "going"
@@ -128,7 +131,7 @@ def look(path: Path) -> Found:
 
 def _facts(folder: RunFolder) -> dict[str, Any]:
     """What the files of a run say."""
-    manifest = json.loads(folder.manifest.read_text(encoding="utf-8"))
+    manifest = read_facts(folder.manifest)
     known = {
         "created": manifest["created"],
         "dataset": manifest["store"]["dataset"],
@@ -138,7 +141,7 @@ def _facts(folder: RunFolder) -> dict[str, Any]:
     if not folder.config.is_file():
         raise ValueError("there is no config.yaml")
     if folder.is_complete():
-        return known | _of_summary(json.loads(folder.summary.read_text(encoding="utf-8")))
+        return known | _of_summary(read_facts(folder.summary))
     return known | _of_config(folder)
 
 

@@ -45,7 +45,9 @@ def read_text(path: Path) -> str:
         return read_file(path).decode("utf-8-sig")  # Windows begins with a mark
     except UnicodeDecodeError as error:
         raise SampleError(
-            path, f"should be a text in UTF-8; {error}.", "Save it in that encoding."
+            path,
+            f"should be a text in UTF-8; its byte {error.start} is of none.",
+            "Save it in that encoding.",
         ) from error
 
 

@@ -138,7 +138,7 @@ def load_network_weights(folder: Path) -> dict[str, Tensor]:
 
 def digest(folder: Path) -> str:
     """SHA-256 of the weights that predict."""
-    return _digest_of((find(folder) / "network.safetensors").read_bytes())
+    return _digest_of(_content(find(folder) / "network.safetensors"))
 
 
 def load_state(folder: Path) -> dict[str, Any]:
@@ -178,10 +178,7 @@ def load_first(*folders: Path) -> Loaded:
 
 def _read(file: Path, parse: Callable[[bytes], T]) -> T:
     """Read a file of a checkpoint, if it is as it was written."""
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        raise DamagedCheckpointError(file, "is missing") from None
+    content = _content(file)
     _check(file, content)
     if not content:
         raise DamagedCheckpointError(file, "is empty")
@@ -191,15 +188,25 @@ def _read(file: Path, parse: Callable[[bytes], T]) -> T:
         raise DamagedCheckpointError(file, "holds something else") from error
 
 
+def _content(file: Path) -> bytes:
+    """The bytes of a file; a pipe in its place would be waited for."""
+    if not file.is_file():
+        raise DamagedCheckpointError(file, "is no file" if os.path.lexists(file) else "is missing")
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DamagedCheckpointError(file, f"cannot be read ({error.strerror})") from error
+
+
 def _check(file: Path, content: bytes) -> None:
     """Compare a file with what its checkpoint says of it."""
     told = file.with_name(DIGESTS)
-    if not told.is_file():
+    if not os.path.lexists(told):
         return
     try:
-        digests = json.loads(told.read_text(encoding="utf-8"))
+        digests = json.loads(_content(told))
         expected = digests[file.name]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DamagedCheckpointError(told, "does not list the files beside it") from None
     if _digest_of(content) != expected:
         raise DamagedCheckpointError(file, "is empty" if not content else "has changed since")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mtdata.errors import MtdataError
+from mtdata.errors import DataError, MtdataError
 from mtmodels.errors import FullDiskError, RunFolderError
 
 FORMAT = "mtpartial run"
@@ -149,10 +149,9 @@ class RunFolder:
     def is_run(self) -> bool:
         """Whether this program made the folder."""
         try:
-            manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_facts(self.manifest).get("format") == FORMAT
+        except DataError:
             return False
-        return isinstance(manifest, dict) and manifest.get("format") == FORMAT
 
     def is_complete(self) -> bool:
         """Whether the run came to its end."""
@@ -252,3 +251,21 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that is there whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_facts(file: Path) -> dict[str, Any]:
+    """What a JSON file of a run says.
+
+    Raises:
+        DataError: where it says nothing.
+    """
+    try:
+        found = json.loads(file.read_bytes()) if file.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(
+            f"{file} should hold what the run wrote, as one JSON object; it does not. Copy the run "
+            "again; its scores are written again by `mtmodels eval`."
+        )
+    return found

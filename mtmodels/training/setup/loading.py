@@ -1,6 +1,5 @@
 """Going back to a run that was trained: its configuration, its data, its networks."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from mtmodels.scoring.samples import SUFFIX
 from mtmodels.training.config import Config
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.plugin_copies import load_copies
-from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runfolder import RunFolder, read_facts
 from mtmodels.training.setup.data import store_facts
 from mtmodels.training.setup.making import make_method, make_network
 from mtmodels.training.setup.resolve import read_layer, resolve
@@ -69,7 +68,7 @@ class TrainedRun:
             before did not keep it.
         """
         files = sorted(self.folder.scores.glob("*.json"))
-        found = [json.loads(file.read_text(encoding="utf-8")) | _samples(file) for file in files]
+        found = [read_facts(file) | _samples(file) for file in files]
         if split is not None:
             return [one for one in found if one["split"] == split]
         return [one for one in found if one.get("role", _old_role(one["split"])) == "test"]
@@ -84,7 +83,7 @@ class TrainedRun:
         """The steps of the training; None for a run that is not complete."""
         if not self.folder.is_complete():
             return None
-        steps = json.loads(self.folder.summary.read_text(encoding="utf-8")).get("steps")
+        steps = read_facts(self.folder.summary).get("steps")
         return None if steps is None else int(steps)
 
     def known(self, data: Path | None = None) -> dict[str, Any]:

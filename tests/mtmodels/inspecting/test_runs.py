@@ -201,10 +201,10 @@ def test_a_training_holds_its_folder_until_it_ends(done: Path, tmp_path: Path) -
     [
         ("config.yaml", None, "there is no config.yaml"),
         ("config.yaml", "a: [", "config.yaml, line"),
-        ("config.yaml", "epochs: 3", "KeyError: 'method'"),
-        ("config.yaml", "3", "AttributeError"),
-        ("manifest.json", "{", "JSONDecodeError"),
-        ("manifest.json", "[]", "TypeError"),
+        ("config.yaml", "epochs: 3", "its files lack `method`"),
+        ("config.yaml", "3", "hold something else"),
+        ("manifest.json", "{", "manifest.json should hold what the run wrote"),
+        ("manifest.json", "[]", "as one JSON object"),
     ],
 )
 def test_a_run_that_is_broken_says_why(
