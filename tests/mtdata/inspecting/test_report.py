@@ -78,7 +78,7 @@ def test_the_page_is_offline_and_everything_is_escaped(
 ) -> None:
     tasks = (Task("semantic", Classes((HOSTILE, "b", "c", "d", "e"), COLOURS)), *TASKS[1:])
     monkeypatch.setattr(FakeSource, "tasks", classmethod(lambda cls, **options: tasks))
-    with open_store(fake_store(tmp_path, images=(4, 1))) as store:
+    with open_store(fake_store(tmp_path, images=(14, 3))) as store:
         text = report(store)
     assert "<script" not in text
     assert "&lt;script&gt;" in text
