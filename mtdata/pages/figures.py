@@ -68,8 +68,8 @@ def lines(
         style = f"s{number % COLOURS}" + (" faint" if name in faint else "")
         thinned = thin(points)
         if len(thinned) == 1:
-            at, height = place(thinned[0]).split(",")
-            parts.append(f'<circle class="{style} dot" cx="{at}" cy="{height}" r="3"/>')
+            cx, cy = place(thinned[0]).split(",")
+            parts.append(f'<circle class="{style} dot" cx="{cx}" cy="{cy}" r="3"/>')
         path = " ".join(map(place, thinned))
         parts.append(f'<polyline class="{style}" points="{path}"/>')
     return _figure(parts, about, height=HEIGHT) + legend(kept, faint)
