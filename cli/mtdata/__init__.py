@@ -13,6 +13,7 @@ COMMANDS = {
     "stats": Lazy("cli.mtdata.stats:stats", "Class frequencies, ranges, labels that go together."),
     "show": Lazy("cli.mtdata.show:show", "Picture images beside their labels."),
     "browse": Lazy("cli.mtdata.browse:browse", "Look at a store in a web browser."),
+    "report": Lazy("cli.mtdata.report:report", "Write all that is known of a store as one page."),
     "verify": Lazy("cli.mtdata.verify:verify", "Check every sample of a store."),
     "diff": Lazy("cli.mtdata.diff:diff", "Say in what two stores differ."),
     "update": Lazy("cli.mtdata.update:update", "Add what the source of a store has since."),

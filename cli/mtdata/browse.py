@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mtdata.browsing.models import Model
     from mtdata.inspecting.show import Predict
 
-PARTS = ("starlette", "uvicorn", "jinja2")
+PARTS = ("starlette", "uvicorn")
 """What the extra `browse` installs."""
 
 

@@ -10,6 +10,9 @@ COMMANDS = {
     "sweep": Lazy("cli.mtmodels.sweep:sweep", "Train all that a plan names, and compare it."),
     "runs": Lazy("cli.mtmodels.runs:runs", "List runs: state, method, data, steps, scores."),
     "show": Lazy("cli.mtmodels.show:show", "Look at a run: losses, curves, scores."),
+    "report": Lazy(
+        "cli.mtmodels.report:report", "Write a run as one page: scores, curves, errors."
+    ),
     "card": Lazy("cli.mtmodels.card:card", "Write a model card of a run."),
     "eval": Lazy("cli.mtmodels.eval:eval_", "Score a run on a split."),
     "predict": Lazy("cli.mtmodels.predict:predict", "Predict images of your own."),

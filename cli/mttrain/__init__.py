@@ -450,7 +450,7 @@ def _train(job: "Job", mode: "Mode") -> "Finished":
 
 def _tell(finished: "Finished") -> None:
     """Name the scores and the files."""
-    from mtmodels.training.record.report import plain_scores
+    from mtmodels.training.record.texts import plain_scores
 
     summary = finished.summary
     say(f"\nScores of {summary['split']} (role {summary['role']}), protocol {summary['protocol']}:")

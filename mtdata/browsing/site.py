@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp
 from mtdata.browsing.guard import Guard, problem
 from mtdata.browsing.opened import ChangedError, GoneError
 from mtdata.errors import MtdataError, StoreError, UsageError
+from mtdata.pages.page import render
 
 HERE = Path(__file__).parent
 STATUS: Mapping[type[Exception], int] = {
@@ -46,15 +46,8 @@ def make_site(routes: Sequence[BaseRoute], *, port: int) -> ASGIApp:
 
 def page(template: str, /, **values: object) -> HTMLResponse:
     """A page made from a template, in which all values are escaped."""
-    templates = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     return HTMLResponse(
-        templates.get_template(template).render(**values), headers={"cache-control": "no-cache"}
+        render(template, HERE / "templates", **values), headers={"cache-control": "no-cache"}
     )
 
 

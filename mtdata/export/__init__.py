@@ -13,11 +13,11 @@ from mtdata.errors import UnknownNameError, UsageError
 from mtdata.export.base import Exporter
 from mtdata.export.croissant import CroissantExport
 from mtdata.export.folder import FolderExport
-from mtdata.export.licences import licences_of
 from mtdata.export.npy import NpyExport
 from mtdata.export.target import MARK, check_target, replacing_folder
 from mtdata.export.view import Part, View, make_view
 from mtdata.progress import Progress
+from mtdata.sources.licences import licences_of
 from mtdata.store import Store
 from mtdata.store.format import tool
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mtdata.errors import UsageError
 from mtdata.export.folder import FolderExport
 from mtdata.export.labels import form_of
-from mtdata.export.licences import licences_of
 from mtdata.export.samples import BOX, CAMERA
 from mtdata.export.samples import FILE as SAMPLES
 from mtdata.export.view import View
 from mtdata.progress import Progress
+from mtdata.sources.licences import licences_of
 from mtdata.tasks.kinds import Classes
 
 if TYPE_CHECKING:

@@ -109,6 +109,13 @@ def verify(
     return Report(tuple(problems), total, store.sealed)
 
 
+def check_tables(store: Store) -> list[Problem]:
+    """What is wrong with arrays, chunks, tables and regimes; no image and no label is read."""
+    splits = store.splits.values()
+    problems = [Problem(*found) for each in splits for found in check_structure(each)]
+    return problems + [Problem(*found) for each in splits for found in check_regimes(each)]
+
+
 def _blocks(splits: list[Split], limit: int | None, step: int) -> Iterator[Block]:
     for split in splits:
         n = len(split) if limit is None else min(limit, len(split))

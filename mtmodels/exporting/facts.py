@@ -6,7 +6,7 @@ from typing import Any
 
 from mtdata import Task
 from mtdata.errors import UnknownNameError
-from mtdata.export.licences import licences_of
+from mtdata.sources.licences import licences_of
 from mtdata.tasks.kinds import Classes, Depth
 from mtmodels.exporting.graph import SMALLEST
 from mtmodels.networks.base import Network

@@ -10,8 +10,8 @@ import numpy as np
 
 from mtdata import Depth, Task
 from mtdata.errors import MtdataError
-from mtdata.export.licences import licences_of
 from mtdata.progress import Progress
+from mtdata.sources.licences import licences_of
 from mtdata.tasks.kinds import Classes
 from mtmodels.inspecting.card_text import markdown
 from mtmodels.inspecting.runs import Found, look

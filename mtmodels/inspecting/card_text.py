@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from mtmodels.metrics.scores import LooseScores
-from mtmodels.training.record.report import arrow, number
+from mtmodels.training.record.texts import arrow, number
 
 Facts = Mapping[str, Any]
 UNKNOWN = "unknown"

@@ -9,9 +9,9 @@ from typing import Any
 from mtmodels.inspecting.curves import HEIGHT, text_plot
 from mtmodels.inspecting.runs import Found, look
 from mtmodels.training.record.plots import Log
-from mtmodels.training.record.report import number
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
+from mtmodels.training.record.texts import number
 
 EVERY = 1.0
 """Seconds between two looks at a run that goes."""

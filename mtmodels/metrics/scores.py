@@ -34,6 +34,27 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "ods_f": True,
 }
 
+MEANING: dict[str, str] = {
+    "miou": "Overlap of predicted and labelled area, mean over the classes, in percent.",
+    "pixel_accuracy": "Pixels whose class is right, in percent.",
+    "iou": "Overlap of predicted and labelled area of one class, in percent.",
+    "category_miou": "Overlap of areas, mean over the groups of classes, in percent.",
+    "category_iou": "Overlap of areas of one group of classes, in percent.",
+    "abs_err": "Mean distance from the label, in the units of the task.",
+    "rel_err": "Mean distance from the label as a part of the label.",
+    "rmse": "Root of the mean squared error, which large errors rule.",
+    "mean": "Mean angle to the labelled direction, in degrees.",
+    "median": "Angle to the labelled direction that half of the pixels do not exceed, in degrees.",
+    "within_11.25": "Pixels whose direction is less than 11.25 degrees off, in percent.",
+    "within_22.5": "Pixels whose direction is less than 22.5 degrees off, in percent.",
+    "within_30": "Pixels whose direction is less than 30 degrees off, in percent.",
+    "iou_at_0.5": "Overlap of predicted and labelled area where yes is likelier, in percent.",
+    "f_at_0.5": "Balance of found and right pixels where yes is likelier, in percent.",
+    "max_f": "Best balance of found and right pixels over all thresholds, in percent.",
+    "ods_f": "Balance of found and right edges at the one best threshold, in percent.",
+}
+"""What each of them says, for a reader who has not met it."""
+
 HEADLINES = ("miou", "abs_err", "mean", "ods_f", "max_f", "iou_at_0.5")
 """The score that speaks for a task alone: the first of these that it has."""
 

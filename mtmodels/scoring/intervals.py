@@ -231,6 +231,15 @@ def _reach(variances: Sequence[tuple[float, float]], alpha: float) -> float:
     return math.sqrt(square)
 
 
+def per_image(samples: Samples) -> dict[str, dict[str, Floats]]:
+    """The scores of each image alone, by what it adds; NaN for one that does not show the task."""
+    states = {
+        task: {name: array.astype(np.float64) for name, array in of_task.items()}
+        for task, of_task in samples.states.items()
+    }
+    return _scores(samples.protocol, samples.kinds, states)
+
+
 def _flat(array: NDArray[Any]) -> Floats:
     return array.reshape(len(array), -1).astype(np.float64)
 

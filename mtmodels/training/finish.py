@@ -1,13 +1,11 @@
 """The end of a run: scores, pictures, curves, report."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtdata.reading.dataset import Dataset
-from mtdata.tasks.kinds import Classes
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.scores import to_json
 from mtmodels.scoring.evaluation import Evaluation
@@ -18,9 +16,7 @@ from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.plots import draw_curves
 from mtmodels.training.record.predictions import draw_predictions
-from mtmodels.training.record.report import page
-from mtmodels.training.record.runfolder import RunFolder, write_bytes, write_json, write_text
-from mtmodels.training.record.runlog import read_rows
+from mtmodels.training.record.runfolder import RunFolder, write_bytes, write_json
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.dryrun import count, peak_memory_mb
 from mtmodels.training.setup.setup import Parts
@@ -53,7 +49,7 @@ class Finished:
 def finish(
     config: Config, data: RunData, parts: Parts, *, trainer: Trainer, watcher: Watcher
 ) -> Finished:
-    """Score the checkpoint that counts, draw and write everything, the summary last."""
+    """Score the checkpoint that counts, draw and write everything but the report."""
     folder, engine = trainer.folder, parts.engine
     place = folder.last if config.select == "last" else folder.best
     engine.method.load_state_dict(checkpoint.load_weights(place))
@@ -69,7 +65,6 @@ def finish(
     )
     draw_curves(folder.metrics, folder.curves, title=folder.path.name)
     summary = _summary(config, data, parts, trainer, results)
-    write_text(folder.report, _report(config, data, folder, summary, results, pictures))
     ended: dict[str, dict[str, Any]] = {}
     for of, one in results:
         split = scored_split(of, data.splits, config)["split"]
@@ -190,43 +185,13 @@ def _summary(
     } | scored_split(of, data.splits, config)
 
 
-def _warning(config: Config, data: RunData) -> str | None:
-    """What a reader has to know before believing a number; None where there is nothing."""
-    chose = ON_TEST if config.select == "paper" else None if data.splits.test else ON_SELECTION
+def warning(config: Config, *, tested: bool) -> str | None:
+    """What a reader has to know before believing a number; None where there is nothing.
+
+    Args:
+        config: How the run selected, and of what recipe it is.
+        tested: Whether there is a split of role test.
+    """
+    chose = ON_TEST if config.select == "paper" else None if tested else ON_SELECTION
     told = [part for part in (apart_text(config.recipe), chose) if part]
     return " ".join(told) or None
-
-
-def _report(
-    config: Config,
-    data: RunData,
-    folder: RunFolder,
-    summary: dict[str, Any],
-    results: Sequence[tuple[Dataset, Evaluation]],
-    pictures: list[Path],
-) -> str:
-    labels = ", ".join(f"{task} {count}" for task, count in data.labels.items())
-    facts = {
-        "store": f"{data.store.path.name} ({data.store.dataset_name}), content "
-        f"{data.store.content_digest[:12]}",
-        "images to train on": len(data.train),
-        "labels to train on": labels,
-    } | {key: value for key, value in summary.items() if key not in ("scores", "protocol")}
-    return page(
-        title=folder.path.name,
-        summary=facts,
-        scores={
-            "{split} (role {role})".format(**scored_split(of, data.splits, config))
-            + f", protocol {result.protocol}": result.scores
-            for of, result in results
-        },
-        config=config.to_yaml(),
-        curves=folder.curves,
-        pictures=pictures,
-        classes={t.name: t.kind.names for t in data.tasks if isinstance(t.kind, Classes)},
-        command=shlex.join(
-            ["mttrain", "--recipe", str(folder.config), "--out", f"{folder.path}-again"]
-        ),
-        warning=_warning(config, data),
-        looks=read_rows(folder.metrics, "probe"),
-    )

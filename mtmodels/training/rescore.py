@@ -89,16 +89,14 @@ def rescore(
     with run.open_store(data) as store:
         tasks = run_tasks(run, store)
         splits = choose_splits(config, store)
-        whole = _datasets(run, store, splits, split)
+        whole = datasets_of(run, store, splits, split)
         datasets = [at_size(dataset, config.size) for dataset in whole]
         under = protocol or config.protocol
         for dataset in datasets:
             check_scorable(under, dataset, store)
         if thresholds is not None:
             _check_thresholds(under, tasks)
-        network = make_network(config, tasks, pretrained=False)
-        load_network(network, run.chosen(which))
-        scorer = Scorer.of(network, make_fabric(config)[0], config)
+        scorer = scorer_of(run, config, tasks, which=which)
         found = []
         for dataset in datasets:
             result = scorer.score(
@@ -115,7 +113,21 @@ def rescore(
     return [one for one, _ in found]
 
 
-def _datasets(run: TrainedRun, store: Store, splits: Chosen, split: str | None) -> list[Dataset]:
+def scorer_of(
+    run: TrainedRun, config: Config, tasks: Sequence[Task], *, which: Which | None = None
+) -> Scorer:
+    """What scores with a checkpoint of a run, on the device of a configuration.
+
+    Raises:
+        RunFolderError: where there is no such checkpoint.
+        DataError: where a task has another number of classes than it was trained on.
+    """
+    network = make_network(config, tasks, pretrained=False)
+    load_network(network, run.chosen(which))
+    return Scorer.of(network, make_fabric(config)[0], config)
+
+
+def datasets_of(run: TrainedRun, store: Store, splits: Chosen, split: str | None) -> list[Dataset]:
     """What to score: a split by name, the hold-out of the run, or what the run is scored on."""
     config = run.config
     names = list(config.tasks or ())

@@ -65,8 +65,8 @@ def _panels(log: Log) -> list[Draw]:
     panels += _many(log, "auxiliary", auxiliary, "terms beside those of the tasks")
     parts = [name for name in log.names("parts") if name not in auxiliary]
     parts = [name for name in parts if not name.endswith("/direct")]
-    for kind in dict.fromkeys(_kind(name, tasks) for name in parts):
-        of_kind = sorted(name for name in parts if _kind(name, tasks) == kind)
+    for kind in dict.fromkeys(part_kind(name, tasks) for name in parts):
+        of_kind = sorted(name for name in parts if part_kind(name, tasks) == kind)
         panels += _many(log, "parts", of_kind, f"{kind} of each pair, before any weight")
     asked = sorted({name for row in log.looks for name in row["agreement"]})
     panels += [
@@ -81,7 +81,7 @@ def _panels(log: Log) -> list[Draw]:
     return panels
 
 
-def _kind(part: str, tasks: Sequence[str]) -> str:
+def part_kind(part: str, tasks: Sequence[str]) -> str:
     """What a part is one of: "consistency/a_with_b" says so, "a/to_b" is a transfer."""
     first = part.partition("/")[0]
     return "transfer" if first in tasks else first

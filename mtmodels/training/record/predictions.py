@@ -59,13 +59,13 @@ def draw_predictions(
         image = collate([sample]).image.to(device)
         with torch.no_grad(), evaluation_mode(predict), precision():
             predictions = predict(image)
-        labels = {task.name: _decided(task, predictions[task.name]) for task in tasks}
+        labels = {task.name: decided(task, predictions[task.name]) for task in tasks}
         files.append(folder / f"{sample.key}.png")
         save(_sheet(sample, tasks, labels), files[-1])
     return files
 
 
-def _decided(task: Task, prediction: Tensor) -> NDArray[Any]:
+def decided(task: Task, prediction: Tensor) -> NDArray[Any]:
     """The first prediction of a batch in the form of a label: `[h, w]`, or `[h, w, 3]`."""
     label = kind_model(task).as_label(prediction.float())[0].cpu().numpy()
     return label[0] if len(label) == 1 else label.transpose(1, 2, 0)

@@ -9,7 +9,6 @@ import pytest
 from mtdata.errors import UsageError
 from mtdata.store import open_store
 from mtmodels.training.loop.validation import HeldOut
-from mtmodels.training.record.report import look_table
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.run import plan, prepare, train
@@ -62,8 +61,7 @@ def test_each_look_is_written_down_and_told(
     assert all((name in lines[-1]) is not kept for name, kept in last.items())
     assert any("are asked every 2 steps" in text for text in said.said)
     page = RunFolder(tmp_path / "run").report.read_text()
-    assert look_table(rows) in page
-    assert all(f"<td>{name}</td>" in page for name in last)
+    assert all(f">{name}</td>" in page for name in last)
 
 
 def test_a_pair_that_rests_is_left_out_until_the_next_look(run: Train, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Pages that need no other file: one style, figures drawn inline, pictures within the page."""

@@ -1,0 +1,191 @@
+"""Figures as inline SVG: colours are those of the style sheet, so they follow light and dark."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup, escape
+
+Number = float | int
+Points = Sequence[tuple[Number, Number]]
+WIDTH, HEIGHT = 460, 248
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 24, 40
+MOST = 400
+"""Points of a curve; neighbours of a longer one become their mean."""
+COLOURS = 6
+READABLE = 24
+"""Classes up to which the cells of a matrix have their numbers in them."""
+
+
+def lines(
+    series: Mapping[str, Points],
+    *,
+    about: str,
+    x: str,
+    y: str = "",
+    faint: Sequence[str] = (),
+    limits: tuple[tuple[Number, Number], tuple[Number, Number]] | None = None,
+) -> Markup:
+    """Draw curves over numbers; positive values over a wide range get a logarithmic axis.
+
+    Args:
+        series: Points by name; those that are not finite are left out.
+        about: What a reader who does not see it is told.
+        x: What is along.
+        y: What is up.
+        faint: Names that are drawn thin and dashed.
+        limits: From where to where, along and up; None for what the points need.
+    """
+    kept = {name: _finite(points) for name, points in series.items()}
+    every = [point for points in kept.values() for point in points]
+    if not every:
+        return Markup('<p class="quiet">No values.</p>')
+    across, up = limits or (_range([p[0] for p in every]), _range([p[1] for p in every]))
+    wide = limits is None and min(p[1] for p in every) > 0
+    log = wide and max(p[1] for p in every) > 50 * min(p[1] for p in every)
+    if log:
+        up = math.log10(min(p[1] for p in every)), math.log10(max(p[1] for p in every))
+    right, low = WIDTH - RIGHT, HEIGHT - BOTTOM
+
+    def place(point: tuple[Number, Number]) -> str:
+        value = math.log10(point[1]) if log else point[1]
+        at = LEFT + (point[0] - across[0]) / (across[1] - across[0]) * (right - LEFT)
+        return f"{at:.1f},{low - (value - up[0]) / (up[1] - up[0]) * (low - TOP):.1f}"
+
+    parts = []
+    for value in ticks(*up, whole=log):
+        height = low - (value - up[0]) / (up[1] - up[0]) * (low - TOP)
+        shown = short(10**value if log else value)
+        ends = f'x1="{LEFT}" x2="{right}" y1="{height:.1f}" y2="{height:.1f}"'
+        parts.append(f'<line class="grid" {ends}/>' + _text(LEFT - 5, height + 4, shown, "end"))
+    for value in ticks(*across):
+        at = LEFT + (value - across[0]) / (across[1] - across[0]) * (right - LEFT)
+        parts.append(_text(at, low + 15, short(value), "middle"))
+    parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{low}" y2="{low}"/>')
+    parts.append(_text((LEFT + right) / 2, HEIGHT - 6, x, "middle"))
+    if y:
+        parts.append(_text(2, 10, y, "start"))
+    for number, (name, points) in enumerate(kept.items()):
+        style = f"s{number % COLOURS}" + (" faint" if name in faint else "")
+        thinned = thin(points)
+        if len(thinned) == 1:
+            cx, cy = place(thinned[0]).split(",")
+            parts.append(f'<circle class="{style} dot" cx="{cx}" cy="{cy}" r="3"/>')
+        path = " ".join(map(place, thinned))
+        parts.append(f'<polyline class="{style}" points="{path}"/>')
+    return _figure(parts, about, height=HEIGHT) + legend(kept, faint)
+
+
+def bars(names: Sequence[str], series: Mapping[str, Sequence[Number]], *, about: str) -> Markup:
+    """Draw shares in percent as bars that lie, a row for each name."""
+    names, thick = [_cut(name, 20) for name in names], 11
+    step = thick * len(series) + 7
+    most = max((v for values in series.values() for v in values), default=0) or 1
+    left = 20 + 6.3 * max(map(len, names), default=1)
+    parts = []
+    for row, name in enumerate(names):
+        top = 4 + row * step
+        parts.append(_text(left - 6, top + (step - 7) / 2 + 4, name, "end"))
+        for number, values in enumerate(series.values()):
+            wide = max(values[row] / most * (WIDTH - left - 58), 0.5)
+            at = top + number * thick
+            parts.append(
+                f'<rect class="s{number % COLOURS} bar" x="{left:.0f}" y="{at}" '
+                f'width="{wide:.1f}" height="{thick - 2}"/>'
+                + _text(left + wide + 5, at + thick - 2, percent(values[row]), "start")
+            )
+    return _figure(parts, about, height=8 + len(names) * step) + legend(series)
+
+
+def matrix(names: Sequence[str], shares: Sequence[Sequence[Number]], *, about: str) -> Markup:
+    """Draw a square table of shares in [0, 1], darker where there is more; NaN stays empty."""
+    names = [_cut(name, 14) for name in names]
+    room = 14 + 6.3 * max(map(len, names))
+    side = max(8, min(40, 640 / len(names)))
+    parts = []
+    for row, values in enumerate(shares):
+        top = room + row * side
+        parts.append(_text(room - 5, top + side / 2 + 4, names[row], "end"))
+        at = room + (row + 0.5) * side + 4
+        turned = f'transform="rotate(-90 {at:.1f} {room - 5:.1f})"'
+        parts.append(_text(at, room - 5, names[row], "start", turned))
+        for column, value in enumerate(values):
+            if math.isnan(value):
+                continue
+            left = room + column * side
+            parts.append(f'<rect class="cell" x="{left:.1f}" y="{top:.1f}" width="{side:.1f}" '
+                         f'height="{side:.1f}" fill-opacity="{value:.3f}"/>')  # fmt: skip
+            if len(names) <= READABLE and value >= 0.005:
+                style = f'class="{"dense" if value > 0.5 else ""}"'
+                parts.append(_text(left + side / 2, top + side / 2 + 4, f"{100 * value:.0f}",
+                                   "middle", style))  # fmt: skip
+    whole = room + side * len(names) + 4
+    return _figure(parts, about, height=whole, width=whole)
+
+
+def legend(names: Mapping[str, object], faint: Sequence[str] = ()) -> Markup:
+    """What the colours are of; nothing for one."""
+    if len(names) < 2:
+        return Markup()
+    entries = [
+        Markup('<li><i class="s{} {}"></i>{}</li>').format(
+            number % COLOURS, "faint" if name in faint else "", name
+        )
+        for number, name in enumerate(names)
+    ]
+    return Markup('<ul class="legend">{}</ul>').format(Markup().join(entries))
+
+
+def thin(points: Points) -> list[tuple[Number, Number]]:
+    """A curve with no more points than can be seen."""
+    step = -(-len(points) // MOST) or 1
+    groups = [points[i : i + step] for i in range(0, len(points), step)]
+    return [(sum(p[0] for p in g) / len(g), sum(p[1] for p in g) / len(g)) for g in groups]
+
+
+def ticks(low: Number, high: Number, *, whole: bool = False) -> list[Number]:
+    """Some round numbers between two."""
+    size = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(size))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= size)
+    step = max(1.0, round(step)) if whole else step
+    first = math.ceil(low / step - 1e-9)
+    found = [n * step for n in range(first, first + 12) if n * step <= high + step * 1e-6]
+    return found if len(found) > 1 or not whole else ticks(low, high)
+
+
+def short(value: Number) -> str:
+    """A number at an axis."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def percent(share: Number) -> str:
+    """A share in percent with the digits that mean something."""
+    digits = 0 if share >= 99.95 else 1 if share >= 0.995 or share == 0 else 2
+    return f"{share:.{digits}f} %"
+
+
+def _finite(points: Points) -> list[tuple[Number, Number]]:
+    return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+
+
+def _range(values: Sequence[Number]) -> tuple[Number, Number]:
+    low, high = min(values), max(values)
+    if low == high:
+        return low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
+    return low, high
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _text(x: Number, y: Number, text: str, anchor: str, more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{escape(text)}</text>'
+
+
+def _figure(parts: Sequence[str], about: str, *, height: Number, width: Number = WIDTH) -> Markup:
+    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+        round(width), round(height), about
+    )
+    # Every text in the parts was escaped where it was put in.
+    return head + Markup("".join(parts)) + Markup("</svg>")

@@ -1,0 +1,108 @@
+"""`mtdata report`: what the page says is what the store holds; hidden labels are never read."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli.mtdata import mtdata
+from cli.shared.common import run
+from mtdata.inspecting.report import report
+from mtdata.store import Split, open_store
+from mtdata.tasks.kinds import Classes
+from mtdata.tasks.task import Task
+from tests.fakes import COLOURS, TASKS, FakeSource, fake_store
+
+HOSTILE = '<script>"bed"'
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fake_store(tmp_path_factory.mktemp("store"), images=(14, 3))
+
+
+def cells(text: str) -> list[list[str]]:
+    """The rows of all tables."""
+    rows = re.findall(r"<tr>(.*?)</tr>", text, re.DOTALL)
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in rows]
+
+
+def test_counts_are_those_of_the_tables(path: Path) -> None:
+    with open_store(path) as store:
+        text, split = report(store, "one"), store.splits["train"]
+        counts = split.visible("one").sum(0)
+        both = split.visible("full")
+    rows = cells(text)
+    told = [f"{n} ({100 * n / 14:.1f} %)" for n in counts]
+    assert ["train", "one", *told] in rows
+    assert ["semantic+depth", "0"] in rows
+    with open_store(path) as store:
+        whole = cells(report(store))
+    assert ["semantic+depth", str((both[:, 0] & both[:, 1]).sum())] in whole
+
+
+def test_class_shares_by_hand(path: Path) -> None:
+    with open_store(path) as store:
+        text = report(store, "one", split="train")
+        dataset = store.dataset("train", ["semantic"], "one")
+        labels = [dataset.read(int(i)) for i in np.flatnonzero(dataset.labelled[:, 0])]
+    ids = np.concatenate([s.labels["semantic"][s.valid["semantic"]] for s in labels])
+    for number in range(5):
+        assert f">{100 * (ids == number).mean():.1f} %</text>" in text
+
+
+def test_a_hidden_label_is_never_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[str, int, str | None]] = []
+    original = Split.read_stored
+
+    def spy(self: Split, index: int, task: str | None) -> Any:
+        read.append((self.name, index, task))
+        return original(self, index, task)
+
+    monkeypatch.setattr(Split, "read_stored", spy)
+    with open_store(path) as store:
+        text = report(store, "one")
+        shown = store.splits["train"].visible("one")
+        names = [task.name for task in store.tasks]
+    of_train = [(i, names.index(task)) for split, i, task in read if split == "train" and task]
+    assert of_train
+    assert all(shown[place] for place in of_train)
+    assert "hidden by the regime" in text
+
+
+def test_the_page_is_offline_and_everything_is_escaped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = (Task("semantic", Classes((HOSTILE, "b", "c", "d", "e"), COLOURS)), *TASKS[1:])
+    monkeypatch.setattr(FakeSource, "tasks", classmethod(lambda cls, **options: tasks))
+    with open_store(fake_store(tmp_path, images=(14, 3))) as store:
+        text = report(store)
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert not re.search(r'(src|href)="(?!data:)|url\(|@import|https?://', text)
+    assert all('alt="' in tag for tag in re.findall("<img[^>]*>", text))
+
+
+def test_the_command(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "page.html"
+    call = ["report", str(path), "-o", str(out), "--limit", "3"]
+    assert run(mtdata, [*call, "--json"]) == 0
+    assert f'"path": "{out}"' in capsys.readouterr().out
+    assert "first 3 images of train" in out.read_text()
+    before = out.read_bytes()
+    assert run(mtdata, call) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    assert run(mtdata, [*call, "--overwrite"]) == 0
+    assert run(mtdata, ["report", str(path), "-o", str(tmp_path / "a.html"), "--regime", "x"]) == 2
+    assert run(mtdata, ["report", str(path), "-o", str(tmp_path / "no/a.html")]) == 2
+    assert run(mtdata, ["report", str(tmp_path / "no.h5"), "-o", str(tmp_path / "a.html")]) != 0
+    damaged = tmp_path / "damaged.h5"
+    shutil.copy(path, damaged)
+    with damaged.open("r+b") as file:
+        file.truncate(damaged.stat().st_size // 2)
+    assert run(mtdata, ["report", str(damaged), "-o", str(tmp_path / "a.html")]) == 3
+    assert not (tmp_path / "a.html").exists()

@@ -1,0 +1,66 @@
+"""Figures: points lie where their numbers say, and texts are escaped."""
+
+import math
+import re
+
+import pytest
+
+from mtdata.pages.figures import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    bars,
+    lines,
+    matrix,
+    percent,
+    thin,
+    ticks,
+)
+
+
+def points(svg: str) -> list[list[float]]:
+    found = re.findall(r'<polyline class="[^"]*" points="([^"]*)"', svg)
+    return [[float(v) for v in re.split("[ ,]", one)] for one in found]
+
+
+def test_a_line_reaches_from_corner_to_corner() -> None:
+    drawn = points(lines({"a": [(0, 1), (math.nan, 2), (10, 5)]}, about="a", x="x"))
+    assert drawn == [[LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, TOP]]
+
+
+def test_a_wide_range_is_logarithmic() -> None:
+    drawn = points(lines({"a": [(0, 0.01), (1, 1), (2, 100)]}, about="a", x="x"))[0]
+    assert drawn[3] == pytest.approx((TOP + HEIGHT - BOTTOM) / 2, abs=0.1)
+
+
+def test_values_that_are_all_one_and_none_at_all() -> None:
+    assert "No values" in lines({"a": [(0, math.nan)]}, about="a", x="x")
+    for value in (0.0, 1.0, -3.0):
+        assert "nan" not in lines({"a": [(1, value), (1, value)]}, about="a", x="x")
+
+
+def test_texts_are_escaped() -> None:
+    name = '<b>&"'
+    for drawn in (
+        lines({name: [(0, 1)], "b": [(0, 2)]}, about=name, x=name),
+        bars([name], {name: [1.0], "b": [2.0]}, about=name),
+        matrix([name], [[1.0]], about=name),
+    ):
+        assert "<b>" not in drawn
+        assert "&lt;b&gt;" in drawn
+
+
+def test_a_matrix_has_its_shares() -> None:
+    drawn = matrix(["a", "b"], [[0.75, 0.25], [math.nan, math.nan]], about="m")
+    assert re.findall(r'fill-opacity="([^"]*)"', drawn) == ["0.750", "0.250"]
+    assert ">75</text>" in drawn
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert ticks(0, 1) == [0, 0.25, 0.5, 0.75, 1]
+    assert all(3 <= t <= 97 for t in ticks(3, 97))
+    assert len(thin([(i, i) for i in range(1000)])) <= 400
+    assert [percent(v) for v in (100, 12.34, 0.1234, 0)] == ["100 %", "12.3 %", "0.12 %", "0.0 %"]

@@ -1,0 +1,167 @@
+"""`mtmodels report`: what the page says is what the run folder holds."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from cli.mtmodels import mtmodels
+from cli.shared.common import run
+from mtdata.store import Split, open_store
+from mtmodels.scoring.intervals import Estimate
+from mtmodels.scoring.samples import Samples
+from mtmodels.training.reporting.report import estimate, make_report
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def copy(done: Path, tmp_path: Path) -> Path:
+    """A copy of the run whose store is where it was."""
+    shutil.copytree(done, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+@pytest.fixture(scope="module")
+def text(done: Path) -> str:
+    """What the training wrote."""
+    return (done / "report.html").read_text()
+
+
+def moved(copy: Path) -> None:
+    """Let the store of a run be nowhere."""
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    (copy / "config.yaml").write_text(yaml.safe_dump({**config, "data": "gone.h5"}))
+    facts = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**facts, "store_at": {}}))
+
+
+def test_training_and_the_command_write_the_same(text: str, done: Path) -> None:
+    assert make_report(done, device="cpu") == text
+
+
+def test_scores_have_the_intervals_of_compare_and_card(text: str, done: Path) -> None:
+    from mtmodels.inspecting.card import card
+
+    for row in card(done).to_json()["scores"][:1]:
+        for task, scores in row["scores"].items():
+            for name, one in scores.items():
+                if not isinstance(one, list):
+                    told = Estimate(one["value"], one["low"], one["high"])
+                    value, bounds = estimate(one["value"], told)
+                    assert re.search(
+                        rf">{task}</td><td>{re.escape(name)} .*?>{value}</td>"
+                        rf'<td class="n">{bounds}</td>', text,
+                    ), (task, name)  # fmt: skip
+
+
+def test_the_confusion_matrix_is_what_the_images_add_up_to(text: str, done: Path) -> None:
+    counts = Samples.read(done / "scores" / "test-mtpsl.npz").states["semantic"]["matrix"]
+    shares = [
+        float(one[row, column].sum() / one[row].sum())
+        for one in [sum(image.astype(int) for image in counts)]
+        for row in range(5)
+        for column in range(5)
+    ]
+    drawn = re.findall(r'class="cell"[^>]*fill-opacity="([^"]*)"', text)
+    assert [float(one) for one in drawn] == pytest.approx(shares, abs=5e-4)
+
+
+def test_it_is_offline_and_has_all_that_is_promised(text: str) -> None:
+    assert not re.search(r'(src|href)="(?!data:)|url\(|@import|https?://', text)
+    assert all('alt="' in tag for tag in re.findall("<img[^>]*>", text))
+    assert text.count("data:image/") >= 4 * 2 * 2
+    for word in ("Overlap of predicted", "protocol xtasc", "expected calibration error",
+                 "learning rate", "weights of the terms", "of what selects", "peak memory",
+                 "mttrain --recipe", "prefers-color-scheme: dark", "@media print"):  # fmt: skip
+        assert word in text, word
+    assert "This run is not done" not in text
+
+
+def test_without_a_store_it_says_so(copy: Path) -> None:
+    moved(copy)
+    text = make_report(copy)
+    assert "No pictures: the store of the run should be at gone.h5" in text
+    assert "data:image/" not in text
+    assert "expected calibration error" not in text.partition("<body>")[2]
+    assert 'class="cell"' in text
+    assert "best: " in text
+
+
+def test_a_run_that_is_not_done_or_has_no_scores_says_so(halfway: Path) -> None:
+    shutil.rmtree(halfway / "scores")
+    text = make_report(halfway)
+    assert "This run is not done" in text
+    assert "None were kept." in text
+    (halfway / "metrics.jsonl").unlink()
+    assert "No step was logged" in make_report(halfway)
+
+
+def test_a_run_of_before_has_no_intervals(copy: Path) -> None:
+    for file in (copy / "scores").glob("*.npz"):
+        file.unlink()
+    text = make_report(copy)
+    assert "No intervals: what each image adds" in text
+    assert "was not kept" in text
+
+
+def test_names_are_escaped(copy: Path) -> None:
+    moved(copy)
+    facts = json.loads((copy / "manifest.json").read_text())
+    for task in facts["store"]["tasks"]:
+        if "names" in task:
+            task["names"][0] = "<script>"
+    (copy / "manifest.json").write_text(json.dumps(facts))
+    text = make_report(copy)
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_labels_that_the_regime_hides_are_not_read(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that is scored on its hold-out, whose images are of the training split."""
+    for file in (copy / "scores").iterdir():
+        if file.suffix == ".json":
+            kept = json.loads(file.read_text()) | {"split": "holdout", "role": "val"}
+            file.write_text(json.dumps(kept))
+    read: list[tuple[str, int, str | None]] = []
+    original = Split.read_stored
+
+    def spy(self: Split, index: int, task: str | None) -> Any:
+        read.append((self.name, index, task))
+        return original(self, index, task)
+
+    monkeypatch.setattr(Split, "read_stored", spy)
+    text = make_report(copy)
+    assert "evenly spread over holdout" in text
+    with open_store(yaml.safe_load((copy / "config.yaml").read_text())["data"]) as store:
+        shown = store.splits["train"].visible("one")
+        names = [task.name for task in store.tasks]
+    labels = [(i, names.index(task)) for split, i, task in read if split == "train" and task]
+    assert labels
+    assert all(shown[place] for place in labels)
+
+
+def test_digits_are_those_that_the_interval_leaves() -> None:
+    assert estimate(31.6902, Estimate(31.69, 30.48, 32.91)) == ("31.7", "30.5 to 32.9")
+    assert estimate(0.60684, Estimate(0.6, 0.5823, 0.6311)) == ("0.607", "0.582 to 0.631")
+    assert estimate(0.25, None) == ("0.25", "")
+    assert estimate(float("nan"), Estimate(np.nan)) == ("n/a", "")
+
+
+def test_the_command(copy: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert run(mtmodels, ["report", str(copy)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(mtmodels, ["report", str(copy), "--overwrite", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == str(copy / "report.html")
+    other = tmp_path / "other.html"
+    assert run(mtmodels, ["report", str(copy), "-o", str(other)]) == 0
+    assert "Scores" in other.read_text()
+    assert run(mtmodels, ["report", str(tmp_path / "no"), "-o", str(tmp_path / "a.html")]) == 2
+    assert not (tmp_path / "a.html").exists()
