@@ -26,7 +26,7 @@ from cli.shared.options import FILE, regime_name, split_name, store_argument
     default=200,
     show_default=True,
     metavar="N",
-    help="Read the labels of only the first N images of each split for frequencies and ranges.",
+    help="Read the labels of only N drawn images of each split for frequencies and ranges.",
 )
 @click.option("-o", "--out", type=FILE, required=True, metavar="PAGE.html", help="File to write.")
 @click.option("--overwrite", is_flag=True, help="Replace PAGE.html.")

@@ -48,13 +48,13 @@ def report(
         regime: The regime; None for every label. A split without it shows every label.
         progress: Told about labels read.
         split: The one split to look at; None for all.
-        limit: Images of each split whose labels are read for frequencies and ranges, the first.
+        limit: Images of each split, drawn, whose labels are read for frequencies and ranges.
 
     Raises:
         UnknownNameError: for a regime or a split that the store does not have.
         StoreError: where a label is broken.
     """
-    known, found = info(store), stats(store, regime, progress, split=split, limit=limit)
+    known, found = info(store), stats(store, regime, progress, split=split, sample=limit)
     problems = check_tables(store)
     splits = {name: known["splits"][name] for name in found.splits}
     return fill_in(

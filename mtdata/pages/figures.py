@@ -32,7 +32,7 @@ def lines(
         about: What a reader who does not see it is told.
         x: What is along.
         y: What is up.
-        faint: Names that are drawn thin and dashed.
+        faint: Names that are drawn thin and faint.
         limits: From where to where, along and up; None for what the points need.
     """
     kept = {name: _finite(points) for name, points in series.items()}

@@ -17,7 +17,7 @@ WHOLE = {
     "lines": (10_000, 0),
 }
 """Trials and seed of each campaign: `python -m tests.trust NAME --trials N --seed S` repeats it."""
-QUICK = {"stores": 14, "texts": 10, "hostile": 4, "lines": 12}
+QUICK = {"stores": 10, "texts": 6, "lines": 5}
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,8 @@ def _scored(
 def estimate(value: float, one: Any) -> tuple[str, str]:
     """A score and its interval with the digits that the interval leaves: two of half its width."""
     if not isinstance(one, Estimate) or one.low is None or one.high is None:
-        return number(value), ""
+        # In percent two decimals are enough; a small number keeps its first four.
+        return f"{value:.2f}" if abs(value) >= 10 or not value else number(value), ""
     half = (one.high - one.low) / 2
     if not half or not math.isfinite(value):
         return number(value), f"{number(one.low)} to {number(one.high)}"

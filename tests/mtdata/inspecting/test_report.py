@@ -91,7 +91,7 @@ def test_the_command(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     call = ["report", str(path), "-o", str(out), "--limit", "3"]
     assert run(mtdata, [*call, "--json"]) == 0
     assert f'"path": "{out}"' in capsys.readouterr().out
-    assert "first 3 images of train" in out.read_text()
+    assert "3 drawn images of train" in out.read_text()
     before = out.read_bytes()
     assert run(mtdata, call) == 2
     assert "--overwrite" in capsys.readouterr().err
