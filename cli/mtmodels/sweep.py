@@ -89,7 +89,7 @@ def sweep(
 
     What is done is not trained again and what was interrupted goes on: a sweep that was stopped is
     begun anew with the same command. Each training has a run folder in the `out` of the plan and
-    its words in a .log beside it; the tables are in sweep.md and sweep.json there.
+    its words in a .log beside it; the page with all tables is sweep.html there.
     """
     from mtmodels.sweeping import read_plan, run_all
     from mtmodels.sweeping.schedulers import scheduler_of
@@ -114,12 +114,12 @@ def sweep(
         ended=told.ended,
     )
     tables = _tables(read, cells, outcomes)
-    _write(read, tables, outcomes)
+    _write(read, tables, todo, outcomes)
     if as_json:
         put_json(_facts(tables, outcomes))
     else:
         _put(tables)
-    say(f"Tables: {read.out / 'sweep.md'}, {read.out / 'sweep.json'}")
+    say(f"Page: {read.out / 'sweep.html'}; tables: sweep.md and sweep.json beside it")
     failed = {name: one for name, one in outcomes.items() if one.state == "failed"}
     if failed:
         first = next(iter(failed))
@@ -297,24 +297,17 @@ def _facts(
 def _write(
     plan: "Plan",
     tables: "Sequence[tuple[str, list[ScoreTable]]]",
+    jobs: "Sequence[Job]",
     outcomes: "Mapping[str, Outcome]",
 ) -> None:
-    """The tables, as text to read and as numbers."""
-    from mtmodels.scoring import formats
-    from mtmodels.scoring.layout import layouts
+    """The tables, as a page, as text and as numbers."""
+    from mtmodels.sweeping.page import markdown, page
     from mtmodels.training.record.runfolder import write_text
 
-    parts = ["# Sweep"]
-    for title, some in tables:
-        parts += [f"## {title}"] if title else []
-        parts += [
-            formats.markdown(layout) for table in some for layout in layouts(table, intervals=False)
-        ]
-    left = [f"{name} ({one.state})" for name, one in outcomes.items() if one.state != "done"]
-    parts += [f"Not in the tables: {', '.join(left)}."] if left else []
     texts = {
-        "sweep.md": "\n\n".join(parts) + "\n",
+        "sweep.md": markdown(tables, outcomes),
         "sweep.json": json.dumps(_facts(tables, outcomes), indent=1) + "\n",
+        "sweep.html": page(plan.out.resolve().name, tables, jobs, outcomes),
     }
     for name, text in texts.items():
         write_text(plan.out / name, text)

@@ -96,6 +96,42 @@ def bars(names: Sequence[str], series: Mapping[str, Sequence[Number]], *, about:
     return _figure(parts, about, height=8 + len(names) * step) + legend(series)
 
 
+def spans(
+    names: Sequence[str], values: Sequence[tuple[Number, Number | None, Number | None]], *, x: str
+) -> Markup:
+    """Draw values with their intervals, a row for each name, and where 0 is.
+
+    Args:
+        names: What is compared.
+        values: Of each the value and the ends of its interval; None where it has none.
+        x: What is along, and what a reader who does not see it is told.
+    """
+    names, step = [_cut(name, 34) for name in names], 20
+    every = [0.0, *(end for one in values for end in one if end is not None)]
+    low, high = _range(every)
+    left, right = 20 + 6.3 * max(map(len, names), default=1), WIDTH - RIGHT
+    bottom = 8 + len(names) * step
+
+    def at(value: Number) -> float:
+        return left + (value - low) / (high - low) * (right - left)
+
+    parts = [f'<line class="axis" x1="{at(0):.1f}" x2="{at(0):.1f}" y1="4" y2="{bottom}"/>']
+    for value in ticks(low, high):
+        ends = f'x1="{at(value):.1f}" x2="{at(value):.1f}" y1="4" y2="{bottom}"'
+        parts.append(f'<line class="grid" {ends}/>')
+        parts.append(_text(at(value), bottom + 14, short(value), "middle"))
+    for row, (name, (value, *interval)) in enumerate(zip(names, values, strict=True)):
+        y = 4 + (row + 0.5) * step
+        parts.append(_text(left - 6, y + 4, name, "end"))
+        known = [end for end in interval if end is not None]
+        if len(known) > 1:
+            path = " ".join(f"{at(end):.1f},{y}" for end in known)
+            parts.append(f'<polyline class="s0" points="{path}"/>')
+        parts.append(f'<circle class="s0 dot" cx="{at(value):.1f}" cy="{y}" r="4"/>')
+    parts.append(_text((left + right) / 2, bottom + 30, x, "middle"))
+    return _figure(parts, x, height=bottom + 36)
+
+
 def matrix(names: Sequence[str], shares: Sequence[Sequence[Number]], *, about: str) -> Markup:
     """Draw a square table of shares in [0, 1], darker where there is more; NaN stays empty."""
     names = [_cut(name, 14) for name in names]

@@ -1,6 +1,7 @@
 """`mtmodels sweep` as a user meets it."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ def test_trains_what_is_missing_and_compares_it(tmp_path: Path, capsys: Captured
     assert len(first["entries"]) == 2
     assert "lr 0.01" in (tmp_path / "runs/sweep.md").read_text()
     assert json.loads((tmp_path / "runs/sweep.json").read_text()) == found
+    page = (tmp_path / "runs/sweep.html").read_text()
+    assert page.count("<svg") == 2  # the deltas of both protocols
+    assert "2 of 2 trainings are done" in page
+    assert "lr 0.01</td>" in page
+    assert not re.search(r"https?://|(src|href)=", page)
     summaries = [tmp_path / "runs" / name / "summary.json" for name in found["trainings"]]
     times = [summary.stat().st_mtime_ns for summary in summaries]
     assert run(mtmodels, ["sweep", str(path)]) == 0

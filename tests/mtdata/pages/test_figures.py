@@ -16,6 +16,7 @@ from mtdata.pages.figures import (
     lines,
     matrix,
     percent,
+    spans,
     thin,
     ticks,
 )
@@ -64,3 +65,15 @@ def test_ticks_are_round_and_inside() -> None:
     assert all(3 <= t <= 97 for t in ticks(3, 97))
     assert len(thin([(i, i) for i in range(1000)])) <= 400
     assert [percent(v) for v in (100, 12.34, 0.1234, 0)] == ["100 %", "12.3 %", "0.12 %", "0.0 %"]
+
+
+def test_an_interval_lies_around_its_value_and_zero_where_it_is() -> None:
+    svg = str(spans(["a", "<b>"], [(-2.0, -4.0, 0.0), (2.0, None, None)], x="delta"))
+    dots = [float(x) for x in re.findall(r'<circle class="s0 dot" cx="([^"]*)"', svg)]
+    (interval,) = points(svg)
+    zero = float(re.findall(r'<line class="axis" x1="([^"]*)"', svg)[0])
+    assert interval[0] + interval[2] == pytest.approx(2 * dots[0], abs=0.2)
+    assert interval[2] == pytest.approx(zero, abs=0.1)
+    assert dots[1] - zero == pytest.approx(zero - dots[0], abs=0.2)
+    assert "&lt;b&gt;" in svg
+    assert "<b>" not in svg
