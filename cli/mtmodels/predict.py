@@ -1,6 +1,7 @@
 """`mtmodels predict`."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photo.jpg -o predicted",
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photos/ -o predicted --tasks depth",
         "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 photos/ -o predicted --size 288x384",
+        "mtmodels predict runs/nyu-xtc-unet-resnet18-full-s0 walk.mp4 -o predicted --every 30",
         "mtmodels predict runs/nyu-mtpsl-segnet-one-s0 photo.jpg -o predicted --mapped",
         "mtmodels predict runs/nyu-sl-mt-unet-full-s0 photo.jpg -o predicted --attention",
     ),
@@ -41,6 +43,14 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
     help="Images at once.  [default: that of the run; 1 with --size native]",
 )
 @device_option
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Of videos only every N-th frame.",
+)
 @click.option("--npy", is_flag=True, help="Write what the network gave, too, in DIR/raw.")
 @click.option("--no-pictures", is_flag=True, help="Draw nothing in DIR/pictures: faster.")
 @click.option(
@@ -75,6 +85,7 @@ def predict(
     which: Any,
     batch: int | None,
     device: str | None,
+    every: int,
     npy: bool,
     no_pictures: bool,
     mapped: bool,
@@ -84,18 +95,20 @@ def predict(
     trust_plugins: bool,
     as_json: bool,
 ) -> None:
-    """Predict all tasks of images: JPEG or PNG files, or folders that are searched for them.
+    """Predict all tasks of images: JPEG or PNG files, folders that are searched for them, videos.
 
     Predictions have the size of their image. DIR/predictions.json says what each file holds: class
     ids as PNG with a palette, metres as 16-bit PNG in millimetres, other depth and normals as
     float32 .npy, and in DIR/pictures image and predictions side by side. Files that cannot be read
-    are named at the end, with code 3; all others are predicted.
+    are named at the end, with code 3; all others are predicted. Videos need the extra `video`;
+    frames are named by number, and a video that is cut is predicted as far as it goes.
     """
     from cli.shared.progress import progress_bar
     from mtmodels.errors import UnreadImagesError
     from mtmodels.predicting import predict as predict_images
 
     use_copies(run, trust=trust_plugins)
+    rate = _Rate()
     try:
         with progress_bar("images") as report:
             index = predict_images(
@@ -112,17 +125,44 @@ def predict(
                 mapped=mapped,
                 attention=attention,
                 data=data,
+                every=every,
                 overwrite=overwrite,
-                progress=report,
+                progress=rate.over(report),
             )
     except UnreadImagesError as error:
         if error.index is not None:
-            _tell(error.index, out, as_json=as_json)
+            _tell(error.index, out, rate, as_json=as_json)
         raise
-    _tell(index, out, as_json=as_json)
+    _tell(index, out, rate, as_json=as_json)
 
 
-def _tell(index: Mapping[str, Any], out: Path, *, as_json: bool) -> None:
+Report = Callable[[int, int, str], None]
+
+
+class _Rate:
+    """How many images a second, from the first to the last: without what loading takes."""
+
+    def __init__(self) -> None:
+        self.times: list[tuple[int, float]] = []
+
+    def over(self, report: Report | None) -> Report:
+        """The same report, whose times are taken."""
+
+        def timed(done: int, total: int, what: str) -> None:
+            self.times[1:] = [(done, time.perf_counter())]
+            if report is not None:
+                report(done, total, what)
+
+        return timed
+
+    def __str__(self) -> str:
+        if len(self.times) < 2:
+            return ""
+        (first, begin), (last, end) = self.times
+        return f", {(last - first) / max(end - begin, 1e-9):.3g} images a second"
+
+
+def _tell(index: Mapping[str, Any], out: Path, rate: _Rate, *, as_json: bool) -> None:
     """Say what was predicted, and where it lies."""
     from mtmodels.predicting.folder import INDEX
 
@@ -131,4 +171,4 @@ def _tell(index: Mapping[str, Any], out: Path, *, as_json: bool) -> None:
         return
     number, tasks_done = len(index["images"]), ", ".join(index["tasks"])
     images_done = "one image" if number == 1 else f"{number} images"
-    say(f"Predicted {tasks_done} of {images_done}; {out / INDEX} says what is where.")
+    say(f"Predicted {tasks_done} of {images_done}{rate}; {out / INDEX} says what is where.")

@@ -1,4 +1,4 @@
-"""Which images to predict: files as they are given, and all images below a folder."""
+"""Which images to predict: files as they are given, videos too, and all images below a folder."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,14 @@ from pathlib import Path
 
 from mtdata.errors import SampleError, UsageError
 from mtdata.sources.files.imageheader import read_header
+from mtmodels.predicting.videos import is_video
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image to predict.
+    """An image to predict, or a video whose frames are images.
 
     Args:
         name: What its predictions are called: the file without its suffix, below a folder that was
@@ -63,7 +64,8 @@ def readable_images(given: Sequence[Path], out: Path) -> tuple[list[Image], list
     images, bad = [], []
     for image in found.values():
         try:
-            read_header(image.path)
+            if not is_video(image.path):
+                read_header(image.path)
         except SampleError as error:
             bad.append(error)
         else:
@@ -80,7 +82,9 @@ def _images(path: Path, out: Path) -> list[Image]:
             )
         return images
     if not path.is_file():
-        raise UsageError(f"{path} should be an image or a folder of images; there is none.")
+        raise UsageError(
+            f"{path} should be an image, a video or a folder of images; there is none."
+        )
     return [Image(path.stem, path)]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,16 +19,31 @@ from mtmodels.predicting.mapper import check_maps, open_mapper
 from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import How, Size, network_size
+from mtmodels.predicting.videos import count, frames, is_video
 from mtmodels.predicting.writing import Writer
 from mtmodels.training.setup.loading import Which, open_run
 
 Report = Callable[[int, int, str], None]
 
 
+class Read(NamedTuple):
+    """An image that was read: a file, or a frame of a video."""
+
+    name: str
+    path: Path
+    frame: int | None = None
+    seconds: float | None = None
+
+    def where(self) -> dict[str, Any]:
+        """Where it is from."""
+        place = {} if self.frame is None else {"frame": self.frame, "seconds": self.seconds}
+        return {"name": self.name, "source": str(self.path), **place}
+
+
 class Group(NamedTuple):
     """Images that are predicted at once, at one size."""
 
-    images: list[Image]
+    images: list["Read"]
     pixels: list[NDArray[np.uint8]]
     size: Size
 
@@ -47,6 +63,7 @@ def predict(
     mapped: bool = False,
     attention: bool = False,
     data: Path | None = None,
+    every: int = 1,
     trust_plugins: bool = False,
     overwrite: bool = False,
     progress: Report | None = None,
@@ -55,7 +72,7 @@ def predict(
 
     Args:
         path: The run folder.
-        images: Files, and folders that are searched for images.
+        images: Files, videos too, and folders that are searched for images.
         out: The folder to write.
         tasks: Which; None for all of the run.
         size: At which size to predict; see `network_size`.
@@ -68,6 +85,7 @@ def predict(
         attention: Whether to draw the masks by which each task picks from the maps of the network,
             and with `raw` to write them.
         data: A store that knows the tasks; None for what the run knows itself.
+        every: Of videos every so-many-th frame.
         trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
         overwrite: Whether `out` may hold files.
         progress: Told (images done, images, what).
@@ -79,7 +97,7 @@ def predict(
         RunFolderError: where there is no run or no such checkpoint.
         UsageError: for images, tasks or a folder that cannot be, and where `mapped` is wanted of a
             method without joint spaces, or `attention` of a network without.
-        SampleError: where the only file is no whole JPEG or PNG.
+        SampleError: where the only file is no whole JPEG, PNG or video.
         UnreadImagesError: where some files are none, after all others are predicted and written;
             it holds what would have been returned.
         PredictionError: where a prediction is not finite.
@@ -99,13 +117,16 @@ def predict(
     writer = Writer(folder, predictor.tasks, raw=raw, pictures=pictures, mapper=mapper)
     at_once = batch or (1 if size == "native" else run.config.batch)
     rows: list[dict[str, Any]] = []
-    for group in _groups(found, bad, size, predictor.trained_size, at_once=at_once):
+    videos = [image.path for image in found if is_video(image.path)]
+    expected = len(found) - len(videos) + _expected(videos, every)
+    read = _read(found, bad, every)
+    for group in _groups(read, size, predictor.trained_size, at_once=at_once):
         if not rows:
             folder.begin()
         for row in _write(group, predictor, writer, attention=attention):
             rows.append(row)
             if progress is not None:
-                progress(len(rows), len(found), "predict")
+                progress(len(rows), max(expected, len(rows)), "predict")
     if not rows:
         raise bad[0] if len(bad) == 1 else UnreadImagesError(bad, None)
     index: dict[str, Any] = {
@@ -126,17 +147,37 @@ def predict(
     return index
 
 
-def _groups(
-    found: Sequence[Image], bad: list[SampleError], how: How, trained: Size, *, at_once: int
-) -> Iterator[Group]:
-    """Neighbours that are predicted at the same size, so many at once; `bad` gets the others."""
-    group = None
+def _expected(videos: Sequence[Path], every: int) -> int:
+    """About how many frames there are; what is wrong with a video is told when it is read."""
+    found = 0
+    for path in videos:
+        with suppress(SampleError):
+            found += count(path, every)
+    return found
+
+
+def _read(
+    found: Sequence[Image], bad: list[SampleError], every: int
+) -> Iterator[tuple[Read, NDArray[np.uint8]]]:
+    """The pixels of all images and frames that can be read; `bad` gets what cannot."""
     for image in found:
         try:
-            pixels = read_rgb(image.path)
+            if not is_video(image.path):
+                yield Read(image.name, image.path), read_rgb(image.path)
+                continue
+            for frame in frames(image.path, every):
+                name = f"{image.name}/{frame.number:06d}"
+                yield Read(name, image.path, frame.number, round(frame.seconds, 3)), frame.pixels
         except SampleError as error:
             bad.append(error)
-            continue
+
+
+def _groups(
+    read: Iterator[tuple[Read, NDArray[np.uint8]]], how: How, trained: Size, *, at_once: int
+) -> Iterator[Group]:
+    """Neighbours that are predicted at the same size, so many at once."""
+    group = None
+    for image, pixels in read:
         size = network_size((pixels.shape[0], pixels.shape[1]), how, trained)
         if group is not None and (size != group.size or len(group.images) == at_once):
             yield group
@@ -158,8 +199,7 @@ def _write(
     rows = zip(group.images, group.pixels, given, masks, strict=True)
     for image, pixels, predictions, own in rows:
         yield {
-            "name": image.name,
-            "source": str(image.path),
+            **image.where(),
             "size": list(pixels.shape[:2]),
             "predicted_at": list(group.size),
             **writer.write(image.name, pixels, predictions, masks=own),
