@@ -122,7 +122,9 @@ class Rows:
         self._filters = pipeline_of(dataset)
         self._weak = len(self._filters) == 1
         self._bytes = int(np.prod(self._shape)) * self._dtype.itemsize
-        self._file = dataset.file.id.get_vfd_handle()
+        # Of a file object of Python's HDF5 has no descriptor: what its chunks become is not asked.
+        plain = dataset.file.driver == "sec2"
+        self._file = dataset.file.id.get_vfd_handle() if plain else None
         self._chunks: dict[int, Any] = {}
         self._fits = np.zeros(len(dataset), np.bool_)
 
@@ -171,7 +173,7 @@ class Rows:
         Raises:
             OSError: where it is longer or shorter.
         """
-        if self._fits[index]:
+        if self._file is None or self._fits[index]:
             return
         if not self._chunks and len(self._fits) <= CHUNKS:  # all at once is quicker than each
             self._id.chunk_iter(lambda one: self._chunks.update({one.chunk_offset[0]: one}))

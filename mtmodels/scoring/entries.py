@@ -115,7 +115,9 @@ class EntryMaker:
                     if value is None or any(name not in run.scores[task] for run in runs):
                         continue
                     points = np.array([run.scores[task][name] for run in runs], float)
-                    draws = np.stack([one[task][name] for one in drawn]) if drawn else None
+                    # A metric of a plug-in may have scores beside those that draws can make.
+                    of_each = [one[task][name] for one in drawn or () if name in one[task]]
+                    draws = np.stack(of_each) if of_each else None
                     one: Any = (
                         [
                             interval(points[:, c], None if draws is None else draws[..., c])

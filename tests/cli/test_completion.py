@@ -27,7 +27,7 @@ def _completed(line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("mtdata re", ["regime"]),
+        ("mtdata re", ["report", "regime"]),
         ("mtdata regime re", ["remove"]),
         ("mtdata build --dataset ci", ["cityscapes"]),
         ("mtdata build --regime im", ["imbalanced"]),

@@ -204,7 +204,7 @@ def test_the_end_of_a_file_is_no_interruption(capsys: Captured) -> None:
 OPEN = {
     "assignments", "baselines", "crop", "encoder_weights", "images", "name", "pattern", "plugins",
     "ratio", "regime", "size", "split", "tasks", "how", "keys", "plugin", "recipe", "train_on",
-    "select_on", "score_on", "teachers", "published",
+    "select_on", "score_on", "teachers", "published", "scheduler", "only", "parameters",
 }  # fmt: skip
 """Parameters whose values nobody can list: sizes, names of one's own, keys of images, tables."""
 

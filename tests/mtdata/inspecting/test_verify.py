@@ -10,7 +10,7 @@ import pytest
 
 from mtdata.building.build import build
 from mtdata.errors import StoreError
-from mtdata.inspecting.verify import Problem, verify
+from mtdata.inspecting.verify import verify
 from mtdata.store import open_store
 from mtdata.store.codec import COMPRESSIONS, Compression
 from tests.fakes import TASKS, FakeSource, fake_store
@@ -76,12 +76,11 @@ def test_a_bit_flipped_in_any_chunk_is_found_and_named(
         broken[place + bit // 8] ^= 1 << bit % 8
         path.write_bytes(broken)
         split, what = name.split("/")[0], name.split("/")[-1]
-        assert verify(path).problems == (
-            Problem(
-                f"{split}/{keys[split][row]}/{what}",
-                "does not match its checksum: a bit of it has changed",
-            ),
-        )
+        (problem,) = verify(path).problems
+        assert problem.where == f"{split}/{keys[split][row]}/{what}"
+        # A bit of the head of a chunk is found before its checksum is looked at.
+        known = ("does not match its checksum: a bit of it has changed", "its chunk becomes")
+        assert any(words in problem.what for words in known)
 
 
 def test_a_bit_flipped_in_any_table_is_found(tmp_path: Path) -> None:
