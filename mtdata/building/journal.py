@@ -37,6 +37,8 @@ EARLIER = b"mtdata partial build 1\n"
 """How a partial build of the versions before SQLite begins."""
 APPLICATION = 0x6D746461
 """What SQLite writes into its header for us."""
+PATIENCE = 1.0
+"""Seconds to wait for a lock: of two builds that begin at once one gives way, the other goes on."""
 PRAGMAS = (
     "locking_mode = EXCLUSIVE",  # from the first look on until it is closed
     "page_size = 16384",
@@ -139,7 +141,7 @@ class Journal:
 
     def _open(self, identity: str, *, fresh: bool) -> None:
         with _system_errors(self.path, 0):
-            self._db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+            self._db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
             try:
                 for pragma in PRAGMAS:
                     self._db.execute(f"PRAGMA {pragma}")

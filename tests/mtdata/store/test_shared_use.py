@@ -6,15 +6,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mtdata.building.build import build
-from mtdata.errors import MtdataError, UnknownNameError
+from mtdata.building.journal import Journal
+from mtdata.errors import MtdataError, UnknownNameError, UsageError
 from mtdata.inspecting.keys import keys
 from mtdata.inspecting.verify import verify
 from mtdata.reading.dataset import Dataset
@@ -65,6 +68,27 @@ def test_two_builds_of_one_path(tmp_path: Path) -> None:
     with open_store(out) as one, open_store(tmp_path / "alone.h5") as other:
         assert one.content_digest == other.content_digest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.h5", "out.h5"]
+
+
+def test_of_two_builds_that_begin_at_once_one_goes_on(tmp_path: Path) -> None:
+    """SQLite refuses both where neither waits for the other to give way."""
+    for number in range(4):
+        path, start, end = tmp_path / f"{number}.partial", Barrier(2), Barrier(2)
+
+        def begin(path: Path = path, start: Barrier = start, end: Barrier = end) -> bool:
+            start.wait()
+            try:
+                journal = Journal(path, {"a": 1}, fresh=False)
+            except UsageError:
+                end.wait()
+                return False
+            end.wait()
+            journal.close()
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            done = [one.result() for one in [pool.submit(begin), pool.submit(begin)]]
+        assert sorted(done) == [False, True]
 
 
 def test_two_regimes_are_added_at_once(tmp_path: Path) -> None:
