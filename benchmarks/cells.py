@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.machine import describe
+from cli.mtmodels.sweep import PROGRAM
 from mtmodels.sweeping import Job, Outcome
 from mtmodels.sweeping import run_all as sweep
 from mtmodels.sweeping.schedulers import Here
-
-PROGRAM = (sys.executable, "-c", "from cli.mttrain import main; main()")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from cli.shared.groups import Command, examples
 from cli.shared.members import check_members
 from cli.shared.options import FILE, names
 from mtdata.errors import UsageError
+from mtdata.yaml_text import YamlError, load_yaml
 from mtmodels.errors import SweepError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ OURS = ("out", "resume", "overwrite", "dry_run", "as_json", "debug", "help", "ve
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Of each training.  [default: the cores shared out]",
+    help="Of each training.  [default: the cores shared out; elsewhere what is usual there]",
 )
 @click.option(
     "--only",
@@ -96,9 +97,9 @@ def sweep(
 
     read = read_plan(plan)
     cells = list(_chosen(read, only))
-    at_a_time = jobs or 1
-    shared = threads or max(1, len(os.sched_getaffinity(0)) // at_a_time)
-    todo = [_job(plan, read, cell, shared) for cell in cells]
+    if threads is None and scheduler == "here":
+        threads = max(1, len(os.sched_getaffinity(0)) // (jobs or 1))
+    todo = [_job(plan, read, cell, threads) for cell in cells]
     if dry_run:
         _show(todo, as_json=as_json)
         return
@@ -107,7 +108,10 @@ def sweep(
     outcomes = run_all(
         todo,
         scheduler_of(
-            scheduler, jobs=jobs or 0, folder=read.out / ".slurm", parameters=_pairs(parameters)
+            scheduler,
+            jobs=jobs or 0,
+            folder=read.out / ".slurm",
+            parameters=_parameters(parameters),
         ),
         begin_until=time.monotonic() + (float("inf") if limit_time is None else 60 * limit_time),
         began=told.began,
@@ -151,7 +155,15 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _job(path: Path, plan: "Plan", cell: "Cell", threads: int) -> "Job":
+def _parameters(given: Sequence[str]) -> dict[str, Any]:
+    """Numbers as numbers: submitit takes no words for them."""
+    try:
+        return {key: load_yaml(value) for key, value in _pairs(given).items()}
+    except YamlError as error:
+        raise UsageError(f"--slurm should be KEY=VALUE; found that it {error.what}.") from None
+
+
+def _job(path: Path, plan: "Plan", cell: "Cell", threads: int | None) -> "Job":
     from mtmodels.sweeping import Job
 
     try:
@@ -205,9 +217,7 @@ def _nested(value: object) -> bool:
 
 
 def _text(value: object) -> str:
-    return (
-        str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
-    )
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def _show(jobs: "Sequence[Job]", *, as_json: bool) -> None:
@@ -217,7 +227,7 @@ def _show(jobs: "Sequence[Job]", *, as_json: bool) -> None:
 
     shown = []
     for job in jobs:
-        folder = RunFolder(Path(job.folder))
+        folder = RunFolder(job.path)
         state = "done" if is_done(folder.path, job.command) else "new"
         if state == "new" and folder.is_run():
             state = look(folder.path).state
@@ -256,7 +266,7 @@ class _Told:
         took = f" in {clock(outcome.seconds)}" if outcome.seconds else ""
         what = outcome.why
         if outcome.state == "done":
-            what = scores_text(look(Path(job.folder)))
+            what = scores_text(look(job.path))
         say(paragraph(f"{outcome.state:<8}{job.name}{took}, {self.over} of {self.count}: {what}"))
 
 

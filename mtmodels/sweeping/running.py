@@ -4,20 +4,19 @@ A training that is done is not run again; one that was interrupted goes on from 
 worker that is killed costs what it had not saved yet, and a sweep that is killed is begun again.
 """
 
-import json
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mtdata.errors import UsageError
 from mtmodels.training.record.manifest import without_home
-from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runfolder import RunFolder, read_facts
 
 POLL = 0.2
 """Seconds between two looks at what goes."""
@@ -35,19 +34,26 @@ class Job:
         program: How `mttrain` is called.
         words: Its options, but for the folder.
         folder: The run folder.
-        threads: Of the training.
+        threads: Of the training; None for what is usual where it runs.
+        where: The folder that relative paths are of, wherever it runs.
     """
 
     name: str
     program: tuple[str, ...]
     words: tuple[str, ...]
     folder: str
-    threads: int
+    threads: int | None
+    where: str = field(default_factory=os.getcwd)
 
     @property
-    def log(self) -> str:
+    def path(self) -> Path:
+        """The run folder, from wherever it is looked at."""
+        return Path(self.where, self.folder)
+
+    @property
+    def log(self) -> Path:
         """Where it talks to."""
-        return f"{self.folder}.log"
+        return self.path.with_name(f"{self.path.name}.log")
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -105,8 +111,8 @@ def is_done(folder: Path, words: Sequence[str]) -> bool:
     run = RunFolder(folder)
     if not run.is_run():
         return False
-    manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
-    trained = _options([word for word in manifest["arguments"] if word != RESUME])
+    arguments = read_facts(run.manifest).get("arguments", [])
+    trained = _options([word for word in arguments if word != RESUME])
     wanted = _options([without_home(word) for word in words])
     if trained != wanted:
         ours, theirs = (
@@ -140,18 +146,18 @@ def run_job(
         job: What to train.
         began: Told the process.
     """
-    folder = Path(job.folder)
-    if is_done(folder, job.command):
+    if is_done(job.path, job.command):
         return Outcome("done")
-    if RunFolder(folder).is_held():
+    if RunFolder(job.path).is_held():
         return Outcome("going")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    job.path.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    environment = {**os.environ, "OMP_NUM_THREADS": str(job.threads)}
-    with open(job.log, "ab") as log:
+    threads = {} if job.threads is None else {"OMP_NUM_THREADS": str(job.threads)}
+    with job.log.open("ab") as log:
         process = subprocess.Popen(
             [*job.program, *job.command, RESUME],
-            env=environment,
+            cwd=job.where,
+            env={**os.environ, **threads},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -183,7 +189,7 @@ def _last(job: Job, code: int) -> str:
     """The paragraph at the end of its log, or how the process ended."""
     if code < 0:
         return f"ended by the signal {signal.Signals(-code).name}"
-    text = Path(job.log).read_text(encoding="utf-8", errors="replace")
+    text = job.log.read_text(encoding="utf-8", errors="replace")
     _, error, why = text.rpartition("Error: ")
     return " ".join(why.split()) if error else f"ended with code {code}; {job.log} says more"
 
@@ -213,7 +219,7 @@ def run_all(
     """
     outcomes: dict[str, Outcome] = {}
     for job in jobs:
-        if is_done(Path(job.folder), job.command):
+        if is_done(job.path, job.command):
             outcomes[job.name] = Outcome("done")
             ended(job, outcomes[job.name])
     waiting = [job for job in jobs if job.name not in outcomes]

@@ -92,7 +92,7 @@ class Slurm:
         try:
             self._executor = AutoExecutor(folder=folder, cluster=cluster)
             self._executor.update_parameters(**parameters)
-        except (RuntimeError, ValueError, NameError, TypeError) as error:
+        except (RuntimeError, ValueError, NameError, TypeError, AssertionError) as error:
             raise UsageError(
                 f"--scheduler slurm should find SLURM and parameters that it has; found {error}."
             ) from None

@@ -14,6 +14,7 @@ from cli.mtmodels import mtmodels
 from cli.mtmodels.sweep import words_of
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from mtdata.errors import UsageError
 from mtmodels.sweeping import read_plan
 from tests.paths import ROOT
 from tests.small_run import small_store
@@ -121,6 +122,21 @@ def test_options_become_words() -> None:
     ]  # fmt: skip
     with pytest.raises(click.UsageError, match="`help`"):
         list(words_of({"help": True}))
+
+
+def test_parameters_of_slurm_are_numbers_where_they_are(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+
+    def taken(where: str, **options: Any) -> None:
+        given.update(options["parameters"], where=where)
+        raise UsageError("seen")
+
+    monkeypatch.setattr("mtmodels.sweeping.schedulers.scheduler_of", taken)
+    words = ["--slurm", "timeout_min=600", "--slurm", "slurm_partition=gpu"]
+    assert run(mtmodels, ["sweep", str(write(tmp_path)), "--scheduler", "slurm", *words]) == 2
+    assert given == {"where": "slurm", "timeout_min": 600, "slurm_partition": "gpu"}
 
 
 def test_the_plan_of_the_documentation() -> None:

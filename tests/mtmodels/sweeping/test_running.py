@@ -146,6 +146,19 @@ def test_a_worker_of_a_cluster_that_is_killed_costs_one_training(tmp_path: Path)
     assert [len(starts(tmp_path, name)) for name in "bcd"] == [1, 1, 1]
 
 
+def test_relative_paths_are_those_of_where_the_sweep_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker has a folder of its own."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    one = job(Path("runs"), "a")
+    monkeypatch.chdir(tmp_path)
+    assert run_all([one], Here(1))["a"].state == "done"
+    assert len(starts(tmp_path / "here/runs", "a")) == 1
+    assert not (tmp_path / "runs").exists()
+
+
 def test_slurm_by_its_library(tmp_path: Path) -> None:
     """Its jobs, without SLURM: processes that submitit starts."""
     pytest.importorskip("submitit")
@@ -170,6 +183,12 @@ def test_a_scheduler_that_is_not_there(
         pytest.importorskip(library)
     with pytest.raises(UsageError, match=said):
         scheduler_of(where, jobs=0, folder=tmp_path, parameters={})
+
+
+def test_a_parameter_of_another_type_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    with pytest.raises(UsageError, match="timeout_min"):
+        Slurm(tmp_path, {"timeout_min": "an hour"}, cluster="local")
 
 
 @pytest.mark.parametrize(("where", "name"), [("tcp://a:1", "distributed"), ("slurm", "submitit")])
