@@ -44,13 +44,14 @@ def make_step(
     channels_last: bool,
     method: str = "xtc",
     width: float = 1.0,
+    **options: Any,
 ) -> Callable[[], None]:
     """Build networks and optimiser; returns a function that trains one step."""
     keep_freed(STEPS)  # as the trainer does
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     tasks = [task for task in SOURCES["rooms"].tasks() if task.name in TASKS]
-    made: nn.Module = METHODS[method](NETWORKS[name](tasks, width=width))
+    made: nn.Module = METHODS[method](NETWORKS[name](tasks, width=width, **options))
     layout = torch.channels_last if channels_last else torch.contiguous_format
     made = made.to(memory_format=layout)
     weighting = WEIGHTINGS["uncertainty"](TASKS)

@@ -28,7 +28,7 @@ from benchmarks.deltas import COLUMNS, entries_of
 SHARED = (
     "--tasks semantic,depth,normals --network unet --encoder tf_efficientnet_lite0 "
     "--encoder-weights package --batch 8 --lr 1e-3 --schedule onecycle --gradient-clip 5 "
-    "--select last"
+    "--select last --precision 32"
 )
 STEPS = 1980
 TWO = "--views 2 --set views.flip=0.5 --set views.scales=[1]"

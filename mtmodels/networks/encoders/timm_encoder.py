@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.networks.blocks import magnify
+from mtmodels.networks.depthwise import in_single_precision
 from mtmodels.networks.encoders import ENCODERS, IMAGENET
 from mtmodels.networks.encoders.base import Encoder
 from mtmodels.networks.encoders.weights import (
@@ -64,6 +65,7 @@ class TimmEncoder(Encoder):
         super().__init__()
         check_known(name)
         self.model = _features(name, weights, {"output_stride": 8} if dilated else {})
+        in_single_precision(self.model)
         self._nhwc = str(getattr(self.model, "output_fmt", "")).endswith("NHWC")
         patches = set(self.model.feature_info.reduction())
         self._patch = patches.pop() if len(patches) == 1 else 0

@@ -4,17 +4,18 @@ import torch
 from torch import nn
 
 from mtmodels.fabric import Fabric
+from mtmodels.networks.depthwise import is_depthwise
 
 NARROW = 8
 
 
 def memory_format(module: nn.Module, fabric: Fabric) -> torch.memory_format:
-    """Channels last on cards and on processors that multiply bf16, contiguous elsewhere.
+    """Channels last on cards, and on processors where they pay; contiguous elsewhere.
 
-    In fp32 a processor gains nothing from channels-last (`python -m benchmarks.layout`), and
-    contiguous tensors stay clear of a fault: oneDNN (as of torch 2.14, AVX2) writes out of bounds
-    in the backward pass of a strided 1x1 convolution over fewer than 8 channels in channels-last,
-    whatever the precision; narrow ResNets have one.
+    They pay where a processor multiplies bf16, and in fp32 for networks with depthwise convolutions
+    (`python -m benchmarks.layout`). Contiguous tensors stay clear of a fault: oneDNN (as of torch
+    2.14, AVX2) writes out of bounds in the backward pass of a strided 1x1 convolution over fewer
+    than 8 channels in channels-last, whatever the precision; narrow ResNets have one.
 
     Args:
         module: What trains or predicts.
@@ -22,16 +23,13 @@ def memory_format(module: nn.Module, fabric: Fabric) -> torch.memory_format:
     """
     if fabric.device.type != "cpu":
         return torch.channels_last
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
     halves = fabric.strategy.precision.precision != "32-true"
-    if not halves or any(_breaks(layer) for layer in module.modules()):
+    pays = halves or any(map(is_depthwise, layers))
+    if not pays or any(map(_breaks, layers)):
         return torch.contiguous_format
     return torch.channels_last
 
 
-def _breaks(layer: nn.Module) -> bool:
-    return (
-        isinstance(layer, nn.Conv2d)
-        and layer.kernel_size == (1, 1)
-        and max(layer.stride) > 1
-        and layer.in_channels < NARROW
-    )
+def _breaks(layer: nn.Conv2d) -> bool:
+    return layer.kernel_size == (1, 1) and max(layer.stride) > 1 and layer.in_channels < NARROW

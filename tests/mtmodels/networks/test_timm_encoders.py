@@ -1,6 +1,7 @@
 """Encoders of timm: what they promise, how any size is read, whose weights they load."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Network
+from mtmodels.networks.depthwise import in_single_precision, is_depthwise
 from mtmodels.networks.encoders import make_encoder
 from mtmodels.networks.encoders.timm_encoder import LITE, Pyramid
 from mtmodels.networks.encoders.weights import (
@@ -63,6 +65,47 @@ def test_maps_are_as_declared_and_every_parameter_learns(name: str) -> None:
     sum(m.mul(torch.rand_like(m)).sum() for m in maps).backward()
     assert_every_parameter_learns(encoder)
     assert encoder.training
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "test_convnext"])
+def test_depthwise_convolutions_stay_in_single_precision_beside_bf16(name: str) -> None:
+    encoder = make_encoder(name)
+    plain = timm.create_model(name, features_only=True)
+    assert list(encoder.state_dict()) == [f"model.{key}" for key in plain.state_dict()]
+    copy = deepcopy(encoder)
+    for parameter in copy.parameters():
+        nn.init.zeros_(parameter)  # those of the copy alone
+    seen: list[tuple[bool, torch.dtype]] = []
+    for module in encoder.modules():
+        if isinstance(module, nn.Conv2d):
+            depthwise = is_depthwise(module)
+            module.register_forward_hook(
+                lambda _, __, out, d=depthwise: seen.append((d, out.dtype))
+            )
+    with torch.autocast("cpu", torch.bfloat16):
+        encoder(picture())
+    assert set(seen) == {(True, torch.float32), (False, torch.bfloat16)}
+    seen.clear()
+    encoder(picture())
+    assert {dtype for _, dtype in seen} == {torch.float32}
+
+
+def test_a_depthwise_convolution_beside_bf16_is_that_of_fp32() -> None:
+    layer = nn.Conv2d(4, 8, 5, stride=2, groups=4)
+    image = torch.rand(2, 4, 9, 9).bfloat16().requires_grad_()
+    assert layer.bias is not None
+    inputs = [image, layer.weight, layer.bias]
+    want = F.conv2d(image.float(), layer.weight, layer.bias, stride=2, groups=4)
+    in_single_precision(nn.Sequential(layer))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(image)
+    assert torch.equal(found, want)
+    for got, wanted in zip(
+        torch.autograd.grad(found.sum(), inputs),
+        torch.autograd.grad(want.sum(), inputs),
+        strict=True,
+    ):
+        assert torch.equal(got, wanted)
 
 
 @pytest.mark.parametrize("name", DILATED)

@@ -95,6 +95,9 @@ def test_the_layout_follows_precision_and_what_the_kernels_break_on() -> None:
     for layer in (nn.Conv2d(8, 13, 1, stride=2), nn.Conv2d(6, 13, 1), nn.Conv2d(6, 13, 3, 2)):
         assert memory_format(layer, half) is torch.channels_last
         assert memory_format(layer, single) is torch.contiguous_format
+    depthwise = nn.Sequential(nn.Conv2d(8, 8, 3, groups=8))
+    assert memory_format(depthwise, single) is torch.channels_last
+    assert memory_format(depthwise.extend(narrow), single) is torch.contiguous_format
 
 
 def test_the_clock_tells_waiting_from_training() -> None:

@@ -1,0 +1,40 @@
+"""Depthwise convolutions on processors: in fp32 where all else is in bf16.
+
+oneDNN (as of torch 2.14) has no fast kernel for many of their gradients in bf16: the gradient of a
+5x5 kernel on a small map takes five times, that of the input of a strided one a hundred times what
+it takes in fp32. They are a hundredth of the work and were half of the time of a step
+(`python -m benchmarks.layout`).
+"""
+
+import torch
+from timm.layers.conv2d_same import Conv2dSame
+from torch import Tensor, nn
+
+
+class _Single(nn.Conv2d):
+    """Convolves in fp32 under the autocast of a processor; everywhere else as it is told."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
+
+
+class _SingleSame(_Single, Conv2dSame):
+    pass
+
+
+SINGLE: dict[type[nn.Module], type[_Single]] = {nn.Conv2d: _Single, Conv2dSame: _SingleSame}
+
+
+def is_depthwise(layer: nn.Module) -> bool:
+    """Whether it is a convolution of which each output channel sees one input channel."""
+    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+
+
+def in_single_precision(module: nn.Module) -> None:
+    """Make the depthwise convolutions of a module such ones, in place; its state stays the same."""
+    for layer in module.modules():
+        if is_depthwise(layer) and type(layer) in SINGLE:
+            layer.__class__ = SINGLE[type(layer)]
