@@ -4,13 +4,14 @@ Three tasks, `unet` on EfficientNet-Lite0 with ImageNet weights (the extra `weig
 long enough that `sl` has flattened. Every seed is one of the weights and of the draw of the regime,
 which is drawn into the store where that lacks it. Cells with two views see an image twice a step,
 mirrored or not; `sl-views` is what they are to be compared with at equal views. Each cell is the
-`mttrain` command that is printed; a cell that is done is not run again, one that was interrupted
-resumes.
+`mttrain` command that is printed; one that was interrupted resumes. The results file is added to:
+a cell that it holds is not trained again, so a study can go on elsewhere.
 
     python -m benchmarks.study_labels --data data/nyu-96x128.h5 --out docs/results/labels-nyu
 """
 
 import argparse
+import json
 import math
 import statistics
 import subprocess
@@ -22,8 +23,11 @@ from typing import Any
 from scipy.stats import t
 
 import mtmodels
-from benchmarks.cells import Cell, compare, finished, run_all, write_results
-from benchmarks.deltas import COLUMNS, entries_of
+from benchmarks.cells import Cell, run_all, write_results
+from benchmarks.deltas import COLUMNS
+from benchmarks.machine import describe
+from mtmodels.scoring.delta import Baseline, delta_mtpsl
+from mtmodels.training.record.runfolder import RunFolder, read_facts
 
 SHARED = (
     "--tasks semantic,depth,normals --network unet --encoder tf_efficientnet_lite0 "
@@ -86,30 +90,65 @@ def _mtdata(*arguments: object) -> str:
     ).stdout
 
 
-def rows(runs: Path, regimes: Sequence[str]) -> list[dict[str, Any]]:
-    """Of each cell the scores by seed, and delta against `sl` of the same seed and labels.
+class Results:
+    """What a study has found so far: a file of scores, by cell and seed.
 
-    Under `full`, delta is against `sl` under the first of the regimes: what all labels are worth.
+    Args:
+        out: The file, without its suffix.
+        steps: Of every cell.
+
+    Raises:
+        SystemExit: where the file is of cells of another length.
     """
-    found = []
-    for regime in regimes:
-        base = BASE + "-" + (regimes[0] if regime == "full" else regime)
-        for method in METHODS:
-            seeds = {}
-            for folder in finished(runs, f"{method}-{regime}"):
-                seed = folder.name.rpartition("-s")[2]
-                against = runs / f"{base}-s{seed}"
-                if against not in finished(runs, base):
-                    continue
-                (entry,) = [e for e in _entries(folder, against) if e["name"] == folder.name]
-                seeds[seed] = {"scores": entry["scores"], "delta": entry["delta"]["mean"]}
-            if seeds:
-                found.append({"regime": regime, "method": method, "seeds": seeds})
-    return found
 
+    def __init__(self, out: Path, steps: int) -> None:
+        self.out = out
+        path = out.with_suffix(".json")
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if known.get("steps", steps) != steps:
+            raise SystemExit(
+                f"{path} should hold cells of {steps} steps; found {known['steps']}. "
+                "Give another --out, or the --steps of the file."
+            )
+        self.steps = steps
+        self.cells: dict[str, dict[str, Any]] = known.get("cells", {})
 
-def _entries(folder: Path, against: Path) -> list[dict[str, Any]]:
-    return entries_of(compare([folder], [against]))
+    def has(self, cell: Cell) -> bool:
+        """Whether the scores of a cell are known."""
+        return str(cell.seed) in self.cells.get(cell.name, {})
+
+    def add(self, folder: Path) -> None:
+        """Keep the scores of a run that is whole, and write the file."""
+        name, _, seed = folder.name.rpartition("-s")
+        found = read_facts(RunFolder(folder).scores / "test-mtpsl.json")
+        scores = {task: found["scores"][task] for task in ("semantic", "depth", "normals")}
+        self.cells.setdefault(name, {})[seed] = {"machine": describe(), "scores": scores}
+        write_results(self.out, {"steps": self.steps, "cells": self.cells})
+
+    def rows(self, regimes: Sequence[str]) -> list[dict[str, Any]]:
+        """Of each cell the scores by seed, and delta against `sl` of the same seed and labels.
+
+        Under `full`, delta is against `sl` under the first of the regimes: what all labels are
+        worth.
+        """
+        found = []
+        for regime in regimes:
+            base = self.cells.get(BASE + "-" + (regimes[0] if regime == "full" else regime), {})
+            for method in METHODS:
+                known = self.cells.get(f"{method}-{regime}", {})
+                seeds = {
+                    seed: {
+                        "scores": one["scores"],
+                        "delta": delta_mtpsl(
+                            one["scores"], Baseline(BASE, base[seed]["scores"])
+                        ).value,
+                    }
+                    for seed, one in sorted(known.items(), key=lambda item: int(item[0]))
+                    if seed in base
+                }
+                if seeds:
+                    found.append({"regime": regime, "method": method, "seeds": seeds})
+        return found
 
 
 def interval(values: Sequence[float]) -> tuple[float, float | None]:
@@ -187,15 +226,24 @@ def main() -> None:
         for method in (arguments.methods if regime != "full" else [BASE])
     ]
 
+    results = Results(arguments.out, arguments.steps)
+
     def note(folders: list[Path]) -> None:
-        found = rows(arguments.runs, arguments.regimes)
-        write_results(arguments.out, {"steps": arguments.steps, "rows": found})
+        for folder in folders:
+            results.add(folder)
+        show()
+
+    def show() -> None:
+        found = results.rows(arguments.regimes)
         if arguments.plot is not None and found:
             draw(found, arguments.plot)
         print(markdown(found), flush=True)
 
+    missing = [each for each in cells if not results.has(each)]
+    if not missing:
+        show()
     run_all(
-        cells,
+        missing,
         data=arguments.data,
         runs=arguments.runs,
         jobs=arguments.jobs,

@@ -4,6 +4,7 @@ import json
 import shlex
 import statistics
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
@@ -77,13 +78,21 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
     )
     monkeypatch.setattr("sys.argv", [*words.split(), "--seeds", "0", "--methods", "sl", "geometry"])
     study_labels.main()
-    rows = json.loads(out.read_text())["rows"]
+    rows = study_labels.Results(out, 2).rows(["one"])
     assert [row["method"] for row in rows] == ["sl", "geometry"]
     assert rows[0]["seeds"]["0"]["delta"] == 0
     assert picture.stat().st_size > 1000
-    assert "| one | geometry | 1 |" in capsys.readouterr().out
+    table = capsys.readouterr().out.splitlines()[-4:]
+    assert table[-1].startswith("| one | geometry | 1 |")
     with open_store(store) as opened:
         assert "one-0" in opened.split("train").regimes
+
+    rmtree(tmp_path / "runs")  # elsewhere, with the results alone
+    study_labels.main()
+    assert capsys.readouterr().out.splitlines()[-4:] == table
+    assert not list((tmp_path / "runs").glob("*/manifest.json"))
+    with pytest.raises(SystemExit, match="cells of 3 steps; found 2"):
+        study_labels.Results(out, 3)
 
 
 def test_every_network_and_weighting_has_a_cell_that_says_its_width() -> None:
