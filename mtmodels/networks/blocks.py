@@ -20,6 +20,11 @@ def convolution(channels_in: int, channels_out: int, *, size: int = 3, bias: boo
     return layer
 
 
+def is_depthwise(layer: nn.Module) -> bool:
+    """Whether it is a convolution of which each output channel sees one input channel."""
+    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+
+
 def start_uniform(*networks: nn.Module) -> None:
     """Draw the weights of their convolutions anew: Xavier-uniform, in place of Xavier-normal."""
     for network in networks:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.networks.blocks import magnify
-from mtmodels.networks.depthwise import in_single_precision
 from mtmodels.networks.encoders import ENCODERS, IMAGENET
 from mtmodels.networks.encoders.base import Encoder
+from mtmodels.networks.encoders.depthwise import in_single_precision
 from mtmodels.networks.encoders.weights import (
     PACKAGED,
     WeightsUnavailableError,

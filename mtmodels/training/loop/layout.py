@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from mtmodels.fabric import Fabric
-from mtmodels.networks.depthwise import is_depthwise
+from mtmodels.networks.blocks import is_depthwise
 
 NARROW = 8
 

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Network
-from mtmodels.networks.depthwise import in_single_precision, is_depthwise
+from mtmodels.networks.blocks import is_depthwise
 from mtmodels.networks.encoders import make_encoder
+from mtmodels.networks.encoders.depthwise import in_single_precision
 from mtmodels.networks.encoders.timm_encoder import LITE, Pyramid
 from mtmodels.networks.encoders.weights import (
     PACKAGED,

@@ -10,6 +10,8 @@ import torch
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
+from mtmodels.networks.blocks import is_depthwise
+
 
 class _Single(nn.Conv2d):
     """Convolves in fp32 under the autocast of a processor; everywhere else as it is told."""
@@ -26,11 +28,6 @@ class _SingleSame(_Single, Conv2dSame):
 
 
 SINGLE: dict[type[nn.Module], type[_Single]] = {nn.Conv2d: _Single, Conv2dSame: _SingleSame}
-
-
-def is_depthwise(layer: nn.Module) -> bool:
-    """Whether it is a convolution of which each output channel sees one input channel."""
-    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
 
 
 def in_single_precision(module: nn.Module) -> None:
