@@ -166,8 +166,10 @@ def test_statistics_of_a_pass_are_of_all_its_samples(trunk: str) -> None:
     )
 
 
-def test_normalises_by_the_stated_statistics() -> None:
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_normalises_by_the_stated_statistics(layout: torch.memory_format) -> None:
     x = torch.randn(3, 4, 5, 6, generator=generator(0), dtype=torch.float64)
+    x = x.to(memory_format=layout).requires_grad_()
     for over, axes in (("sample", (2, 3)), ("pass", (0, 2, 3))):
         norm = ConditionedNorm(4, 2, over=over).double()
         assert norm.gamma is not None
@@ -184,7 +186,16 @@ def test_normalises_by_the_stated_statistics() -> None:
                 for c, y in zip(code, plain, strict=True)
             ]
         )
-        torch.testing.assert_close(norm(x, code), expected, rtol=1e-10, atol=1e-12)
+        found = norm(x, code)
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+        assert found.is_contiguous(memory_format=layout)
+        factor, inputs = torch.rand_like(x), [x, *norm.parameters()]
+        for got, wanted in zip(
+            torch.autograd.grad((found * factor).sum(), inputs),
+            torch.autograd.grad((expected * factor).sum(), inputs),
+            strict=True,
+        ):
+            torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-11)
 
 
 @each_trunk
