@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import all as every
 from mtdata import SOURCES
 from mtdata.building.build import build
 from tests.paths import ROOT
@@ -81,6 +82,35 @@ def test_step() -> None:
     found = run("step")
     first, second = figures(found, "# s a step (median of")
     assert figures(found, "ratio #")[0] == pytest.approx(second / first, rel=0.05, abs=0.01)
+
+
+@pytest.mark.slow
+def test_rates() -> None:
+    found = run("rates")
+    rate = figures(found, "| product of 256x256 | float32 | 0.0336 | | # |")[0]
+    rows = [
+        figures(line, "| float32 | # | # | # | # |")
+        for line in found.splitlines()
+        if "| float32 |" in line and "product" not in line
+    ]
+    assert len(rows) == 5
+    for operations, seconds, reached, share in rows:
+        assert reached == pytest.approx(operations / seconds, rel=0.3, abs=1)
+        assert share == pytest.approx(reached / rate, rel=0.3, abs=0.02)
+
+
+@pytest.mark.slow
+def test_all() -> None:
+    found = run("all", "--only", "rooms", "read", "help")
+    assert found.count("## ") == 3
+    assert "$ python -m benchmarks.read --source STORE --smoke" in found
+    figures(found, "# ms a sample  ", "processes: # images/s (median)")
+
+
+def test_every_command_of_all_is_a_benchmark_that_can_be_tried() -> None:
+    for command in every.commands(Path("nyuv2"), Path("store.h5")).values():
+        name = command.split()[0]
+        assert "--smoke" in (ROOT / "benchmarks" / f"{name}.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
