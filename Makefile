@@ -1,15 +1,16 @@
-# make demo · make test · make check · make docs · make dist     (VENV=elsewhere keeps the environment there)
+# make demo · make test · make gpu · make check · make docs · make dist     (VENV=elsewhere keeps the environment there)
 
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= build/demo
 
-.PHONY: help demo test slow check lint types pages docs dist setup clean
+.PHONY: help demo test slow gpu check lint types pages docs dist setup clean
 
 help:
 	@echo "make demo   set up, build made-up rooms, train on half of their labels for minutes, score, draw"
 	@echo "make test   set up and run all tests (minutes); make slow runs the long ones"
+	@echo "make gpu    what only a card can show, in nine minutes; the page is gpu.md"
 	@echo "make check  formatting, lint, types, import rules, documentation"
 	@echo "make dist   wheel and source distribution in dist/, tried in an environment of their own"
 	@echo "make docs   the documentation, in docs/_build/html"
@@ -39,6 +40,9 @@ test: setup
 
 slow: setup
 	$(BIN)/python -m pytest -q -m slow
+
+gpu: setup
+	$(BIN)/python -m benchmarks.gpu --out gpu.md
 
 check: setup
 	@$(MAKE) --no-print-directory --output-sync --jobs 2 types pages lint

@@ -37,13 +37,24 @@ FORMATS: dict[FabricPrecision, torch.dtype] = {
 }
 
 
-def matrix_rate(dtype: torch.dtype, *, side: int, rounds: int = 5) -> float:
-    """The best of some matrix products, in operations a second."""
+def matrix_rate(
+    dtype: torch.dtype, *, side: int, rounds: int = 5, wait: Step = lambda: None
+) -> float:
+    """The best of some matrix products, in operations a second.
+
+    Args:
+        dtype: Of both factors.
+        side: Their rows and columns.
+        rounds: How many products.
+        wait: Until the device is done; a processor is when it returns.
+    """
     a, b = (torch.randn(side, side).to(dtype) for _ in range(2))
     best = 0.0
     for _ in range(rounds):
+        wait()
         start = time.perf_counter()
         torch.mm(a, b)
+        wait()
         best = max(best, 2 * side**3 / (time.perf_counter() - start))
     return best
 

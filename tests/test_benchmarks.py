@@ -12,6 +12,7 @@ import pytest
 from benchmarks import all as every
 from mtdata import SOURCES
 from mtdata.building.build import build
+from mtmodels.methods import METHODS
 from tests.paths import ROOT
 
 NUMBER = r"(-?[\d,]+(?:\.\d+)?|nan|inf)"
@@ -97,6 +98,15 @@ def test_rates() -> None:
     for operations, seconds, reached, share in rows:
         assert reached == pytest.approx(operations / seconds, rel=0.3, abs=1)
         assert share == pytest.approx(reached / rate, rel=0.3, abs=0.02)
+
+
+@pytest.mark.slow
+def test_gpu() -> None:
+    found = run("gpu", "--device", "cpu")
+    for method in METHODS:
+        assert re.search(rf"^\| `{method}` \| 0.0e\+00 \| \d\.\de-\d\d \|$", found, re.MULTILINE)
+    assert found.splitlines()[-1] == "all as it should be"
+    figures(found, "in bf16: # T/s", "resumed and trained to step 8: # s", "* # images a second")
 
 
 @pytest.mark.slow
