@@ -68,7 +68,7 @@ def cell(method: str, regime: str, seed: int, *, steps: int = STEPS) -> Cell:
     words = [SHARED, f"--steps {steps}", METHODS[method], f"--regime {name_of(regime, seed)}"]
     name = METHODS[method].split()[1]
     if regime == "eighth" and mtmodels.METHODS[name].uses_unlabelled:
-        words.append("--keep-unlabelled")
+        words.append("--labelled-share 0.5")
     return Cell(f"{method}-{regime}", " ".join(words), seed)
 
 

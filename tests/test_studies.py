@@ -52,7 +52,7 @@ def test_every_cell_on_labels_is_a_command(method: str, regime: str) -> None:
     assert given["regime"] == ("full" if regime == "full" else f"{regime}-3")
     assert given["seed"] == 3
     unlabelled = regime == "eighth" and METHODS[given["method"]].uses_unlabelled
-    assert bool(given["keep_unlabelled"]) == unlabelled
+    assert given["labelled_share"] == (0.5 if unlabelled else None)
 
 
 def test_the_interval_of_seeds_is_that_of_student() -> None:

@@ -37,6 +37,7 @@ HEADINGS = {
         "filled_anyway",
         "tasks",
         "keep_unlabelled",
+        "labelled_share",
         "holdout",
         "train_on",
         "select_on",
@@ -122,6 +123,12 @@ HEADINGS = {
 @click.option("--tasks", type=names, metavar="A,B", help="Tasks.  [default: the method's, or all]")
 @click.option(
     "--keep-unlabelled", is_flag=True, default=None, help="Keep images without a visible label."
+)
+@click.option(
+    "--labelled-share",
+    type=float,
+    metavar="SHARE",
+    help="Of each batch so much shows a label, the rest none.",
 )
 @click.option(
     "--holdout", type=float, metavar="SHARE", help="Share of training images to select on."

@@ -11,6 +11,7 @@ from mtdata.registry import Registry
 KEYS = {
     "data": "data", "size": "size", "regime": "regime",
     "filled_anyway": "filled_anyway", "tasks": "tasks", "keep_unlabelled": "keep_unlabelled",
+    "labelled_share": "labelled_share",
     "method": "method.name", "network": "network.name", "width": "network.width",
     "encoder": "network.options.encoder",
     "teachers": "method.options.teachers",

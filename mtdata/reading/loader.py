@@ -6,7 +6,7 @@ import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing.sharedctypes import RawValue
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -28,6 +28,9 @@ from mtdata.reading.memory import keep_freed
 from mtdata.reading.parcel import Parcel, pack
 from mtdata.tasks.sample import Sample
 
+Kinds = tuple[tuple[NDArray[np.int64], int], ...]
+"""Images of one kind, and how many of them each batch has."""
+
 
 class Loader:
     """Loads a dataset in batches, epoch after epoch, with workers that stay.
@@ -43,6 +46,9 @@ class Loader:
         shuffle: Whether each epoch has an order of its own, as training wants; else, and by
             default, that of the dataset.
         drop_last: Whether to leave out the batch that would be smaller.
+        labelled: The share of each batch that images take which show a label; those come round
+            more often, or less, than the others, and an epoch has as many steps as without it. None
+            for images as they come.
         workers: Processes that read ahead; 0 reads in this one.
         pin_memory: Whether batches come in page-locked memory, for a quick way to a GPU.
 
@@ -58,6 +64,7 @@ class Loader:
         seed: int = 0,
         shuffle: bool = False,
         drop_last: bool = False,
+        labelled: float | None = None,
         workers: int = 0,
         pin_memory: bool = False,
     ) -> None:
@@ -77,7 +84,8 @@ class Loader:
         self._closing = RawValue(ctypes.c_bool, False)
         # The pool of processes ends its own at exit, by SIGTERM; before that, they are told.
         Finalize(self, _close, (self._closing,), exitpriority=100)
-        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last)
+        kinds = None if labelled is None else _kinds(dataset.labelled.sum(1) > 0, batch, labelled)
+        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last, kinds)
         self._loader: DataLoader[Sample] = DataLoader(
             _Reader(dataset, seed),  # type: ignore[arg-type]  # it reads whole batches
             batch_sampler=self._order,
@@ -125,8 +133,17 @@ class Loader:
 class _Order(Sampler[list[tuple[int, int]]]):
     """Which images make up each batch of the epoch that is set."""
 
-    def __init__(self, images: int, batch: int, seed: int, shuffle: bool, drop_last: bool) -> None:
+    def __init__(
+        self,
+        images: int,
+        batch: int,
+        seed: int,
+        shuffle: bool,
+        drop_last: bool,
+        kinds: Kinds | None,
+    ) -> None:
         self.images, self.batch, self.seed, self.shuffle = images, batch, seed, shuffle
+        self.kinds = kinds
         self.steps = images // batch if drop_last else -(-images // batch)
         self.epoch = 0
         self.start_step = 0
@@ -135,10 +152,12 @@ class _Order(Sampler[list[tuple[int, int]]]):
         """The images in the order of the epoch."""
         if not self.shuffle:
             return np.arange(self.images)
-        # Sorting random numbers gives the same order in every version of numpy.
-        return np.argsort(sample_rng(self.seed, self.epoch, "").random(self.images), kind="stable")
+        return _shuffled(self.images, self.seed, self.epoch)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        if self.kinds is not None:
+            yield from self._of_kinds(self.kinds)
+            return
         order = self.permutation()
         for step in range(self.start_step, self.steps):
             images = order[step * self.batch : (step + 1) * self.batch]
@@ -146,6 +165,48 @@ class _Order(Sampler[list[tuple[int, int]]]):
 
     def __len__(self) -> int:
         return self.steps - self.start_step
+
+    def _of_kinds(self, kinds: Kinds) -> Iterator[list[tuple[int, int]]]:
+        """Batches of so many images of each kind, whose rounds go on from epoch to epoch.
+
+        In place of the epoch stands the round: an image that comes twice in an epoch is cropped and
+        flipped in another way.
+        """
+        for step in range(self.start_step, self.steps):
+            batch = []
+            for kind, (members, count) in enumerate(kinds):
+                first = (self.epoch * self.steps + step) * count
+                for place in range(first, first + count):
+                    number, at = divmod(place, len(members))
+                    if self.shuffle:
+                        at = _shuffled(len(members), self.seed, number, f"kind {kind}")[at]
+                    batch.append((number, int(members[at])))
+            yield batch
+
+
+def _kinds(shows: NDArray[np.bool_], batch: int, share: float) -> Kinds:
+    """The images that show a label, and those that show none, and how many of each a batch has."""
+    count = round(share * batch)
+    if not 0 < count < batch:
+        raise UsageError(
+            f"the share of labelled images should leave a place for each kind in a batch of "
+            f"{batch}; found {share:g}, which is {count}. Give another --labelled-share, or a "
+            "larger --batch."
+        )
+    members = (np.flatnonzero(shows), np.flatnonzero(~shows))
+    if not all(map(len, members)):
+        kind = "a label" if len(members[0]) else "none"
+        raise UsageError(
+            "the share of labelled images should be given where some images show a label and some "
+            f"show none; found that all {len(shows)} show {kind}. Leave --labelled-share out."
+        )
+    return tuple(zip(members, (count, batch - count), strict=True))
+
+
+@lru_cache(maxsize=8)
+def _shuffled(count: int, seed: int, epoch: int, kind: str = "") -> NDArray[np.int64]:
+    # Sorting random numbers gives the same order in every version of numpy.
+    return np.argsort(sample_rng(seed, epoch, kind).random(count), kind="stable")
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,7 @@ class Config(Part):
     augmentation: AugmentationPart = AugmentationPart()
     views: ViewsPart = ViewsPart()
     keep_unlabelled: bool = False
+    labelled_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     holdout: Annotated[Share, BeforeValidator(_float)] = 0.0
     select: Literal["last", "holdout", "val", "paper"] | None = None

@@ -118,7 +118,7 @@ def open_data(config: Config) -> RunData:
         held = make_dataset(store, splits.train, tasks=names, regime=base, bare=True).subset(mask)
         train = train.subset(~mask)
     left_out = 0
-    if not config.keep_unlabelled:
+    if not config.keep_unlabelled and config.labelled_share is None:
         train, left_out = train.drop_unlabelled()
     scored = tuple(store.dataset(split, names) for split in splits.scored)
     if not scored:

@@ -102,6 +102,7 @@ def make_loader(config: Config, data: RunData) -> Loader:
         seed=config.seed,
         shuffle=True,
         drop_last=True,
+        labelled=config.labelled_share,
         workers=config.workers or 0,
         pin_memory=device_of(config.device).type == "cuda",
     )

@@ -1,7 +1,8 @@
 """The loader: what a batch holds is a function of (seed, epoch, step)."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,60 @@ def test_order() -> None:
     assert order(0, 0) != order(1, 0)
     straight = Loader(data, 5)
     assert [key for batch in straight.epoch(3) for key in batch.keys] == list(data.keys)
+
+
+@pytest.mark.parametrize("labelled", [2, 5, 9])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_share_of_each_batch_shows_labels_and_all_come_round_alike(
+    labelled: int, shuffle: bool
+) -> None:
+    data = few(labelled)
+    loader = Loader(data, 4, seed=1, shuffle=shuffle, drop_last=True, labelled=0.75)
+    assert len(loader) == 3
+    shows = dict(zip(data.keys, (data.labelled.sum(1) > 0).tolist(), strict=True))
+    count, images = Counter[str](), []
+    for epoch in range(30):
+        batches = list(loader.epoch(epoch))
+        assert [sum(shows[key] for key in batch.keys) for batch in batches] == [3, 3, 3]
+        assert all_equal(list(loader.epoch(epoch, start_step=1)), batches[1:])
+        count.update(key for batch in batches for key in batch.keys)
+        images += [
+            (key, image) for b in batches for key, image in zip(b.keys, b.image, strict=True)
+        ]
+    for kind in (True, False):
+        times = [n for key, n in count.items() if shows[key] is kind]
+        assert len(times) == sum(of is kind for of in shows.values())
+        assert max(times) - min(times) <= 1
+    key = next(key for key in data.keys if shows[key])
+    views = {tuple(image.flatten().tolist()) for k, image in images if k == key}
+    assert len(views) > 10, "each time it is cropped in another way"
+
+
+def test_a_share_of_each_batch_is_the_same_with_workers() -> None:
+    data = few(3)
+    here, there = (
+        Loader(data, 4, shuffle=True, labelled=0.5, workers=workers) for workers in (0, 2)
+    )
+    for epoch in (0, 7):
+        assert all_equal(list(here.epoch(epoch)), list(there.epoch(epoch)))
+
+
+@pytest.mark.parametrize(
+    ("labelled", "share", "said"),
+    [(0, 0.5, "all 12 show none"), (12, 0.5, "all 12 show a label"), (5, 0.1, "which is 0"),
+     (5, 0.95, "which is 4")],
+)  # fmt: skip
+def test_a_share_that_leaves_no_place_is_refused(labelled: int, share: float, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Loader(few(labelled), 4, labelled=share)
+
+
+def few(labelled: int) -> Dataset:
+    """Twelve images of which so many show their labels."""
+    data = make(12, share=1.0, transform=Augmentation())
+    visible = data.visible.copy()
+    visible[labelled:] = False
+    return replace(data, visible=visible)
 
 
 @pytest.mark.parametrize(("drop_last", "steps"), [(True, 3), (False, 4)])

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.mttrain import mttrain
+from cli.shared.common import run
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
 from mtmodels.training.loop.watcher import Watcher
@@ -23,29 +25,48 @@ class Heard(Watcher):
 
 
 @pytest.mark.parametrize(
-    ("method", "kept", "told"),
+    ("method", "kept", "share", "told"),
     [
-        ("ssl", True, "; 3 of them without a visible label"),
-        ("ssl", False, "could learn from these 3 images as well: --keep-unlabelled"),
-        ("sl", False, "; 3 without a visible label of these tasks left the epoch."),
-        ("sl", True, "learns little or nothing from images without a label"),
+        ("ssl", True, None, "; 3 of them without a visible label"),
+        ("ssl", False, 0.5, "; 3 of them without a visible label"),
+        ("ssl", False, None, "could learn from these 3 images as well: --keep-unlabelled"),
+        ("sl", False, None, "; 3 without a visible label of these tasks left the epoch."),
+        ("sl", True, None, "learns little or nothing from images without a label"),
     ],
 )
 def test_training_says_what_becomes_of_them(
-    method: str, kept: bool, told: str, tmp_path: Path
+    method: str, kept: bool, share: float | None, told: str, tmp_path: Path
 ) -> None:
     source = FakeSource(images=(14, 3), missing=0)
     spec = RegimeSpec("fraction", options={"share": 11 / 14})
     build(source, tmp_path / "a.h5", size=(32, 64), regimes=[spec])
     layer = small_layer(tmp_path / "a.h5")
     layer |= {"method": {"name": method}, "keep_unlabelled": kept, "holdout": 0.0, "epochs": 1}
-    layer |= {"weighting": {"name": "equal"}}
+    layer |= {"weighting": {"name": "equal"}, "labelled_share": share}
     watcher = Heard()
-    fit(
+    parts, _ = fit(
         prepare([layer], out=tmp_path / "run", mode="new"),
         mode="new",
         arguments=(),
         watcher=watcher,
     )
     assert told in watcher.text
-    assert ("could learn" in watcher.text) == (method == "ssl" and not kept)
+    assert ("could learn" in watcher.text) == (method == "ssl" and not kept and not share)
+    if share:
+        batches = list(parts.loader.epoch(0))
+        assert batches
+        assert [(len(b), sorted(b.rows["depth"].tolist())) for b in batches] == [
+            (3, [0, 1]) for _ in batches
+        ]
+
+
+def test_a_share_is_refused_where_every_image_shows_a_label(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(FakeSource(images=(14, 3), missing=0), tmp_path / "a.h5", size=(32, 64))
+    words = ["--data", str(tmp_path / "a.h5"), "--method", "teacher"]
+    for share, said in (("0.5", "all 14 show a label"), ("1.5", "less than 1")):
+        given = [*words, "--labelled-share", share, "--out", str(tmp_path / "run")]
+        assert run(mttrain, given) == 2
+        assert said in " ".join(capsys.readouterr().err.split())
+        assert not (tmp_path / "run").exists()
