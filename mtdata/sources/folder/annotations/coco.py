@@ -97,7 +97,7 @@ def _where(what: str, entry: Any, place: int) -> str:
 
 def _shape(entry: Mapping[str, Any], size: tuple[int, int]) -> Shape:
     where, label, given = entry["where"], entry["label"], entry["shape"]
-    if not isinstance(label, str) or not label:
+    if not isinstance(label, str):
         raise WrongError(where, f"its category should have a name; found {shown(label)}.")
     if entry["crowd"] not in (0, 1):
         raise WrongError(where, f"`iscrowd` should be 0 or 1; found {shown(entry['crowd'])}.")

@@ -107,8 +107,6 @@ def _named(image: ElementTree.Element) -> str:
 
 def _shape(element: ElementTree.Element, where: str) -> Shape:
     label, level = element.get("label", ""), _whole(element, "z_order", where, "0")
-    if not label:
-        raise WrongError(where, "should have a label; found none.")
     if element.tag == "polygon":
         return Outlines(where, label, level, outlines=[_points(element.get("points"), where)])
     if element.tag == "mask":

@@ -66,7 +66,7 @@ class Labelme(Format):
 
 def _shape(entry: Mapping[str, Any], kind: Any, where: str) -> Shape:
     label = entry.get("label")
-    if not isinstance(label, str) or not label:
+    if not isinstance(label, str):
         raise WrongError(where, f"should have a label; found {shown(label)}.")
     if kind not in DRAWN:
         unknown = UnknownNameError("shape of labelme", str(kind)[:60], (*DRAWN, *SKIPPED))

@@ -54,6 +54,12 @@ class Shape(ABC):
     level: int = 0
     crowd: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.label or not self.label.isprintable():
+            raise WrongError(
+                self.where, f"should have a label that can be printed; found {self.label[:60]!r}."
+            )
+
     @abstractmethod
     def area(self) -> float:
         """How many pixels it covers, about, of an image without end."""
@@ -77,6 +83,7 @@ class Outlines(Shape):
     outlines: Sequence[NDArray[np.float64]] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for each in self.outlines:
             if not 3 <= len(each) <= MOST_POINTS:
                 raise WrongError(

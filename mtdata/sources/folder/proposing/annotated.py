@@ -108,8 +108,9 @@ def find_annotations(root: Path, choice: Choice, wanted: str | None) -> Candidat
 
 def propose_annotated(each: Annotated, count: int) -> Guess:
     """The lines that describe annotations; a guess without a kind where they cannot be taken."""
-    void = sorted(label for label in each.labels if any(w in IGNORED for w in words(label)))
-    names = sorted(label for label in each.labels if label not in void)
+    found = sorted(label for label in each.labels if label and label.isprintable())
+    void = [label for label in found if any(word in IGNORED for word in words(label))]
+    names = [label for label in found if label not in void]
     under = next((name for name in names if name.lower().strip("_") in BACKGROUNDS), BACKGROUND)
     classes = names if under in names else [under, *names]
     if not 2 <= len(classes) <= MOST:

@@ -203,7 +203,7 @@ CVAT = {
     "nan": (cvat().replace("1.0,1.0;9.0", "nan,1.0;9.0"), "numbers below 1e9; found nan"),
     "order": (cvat().replace('z_order="1"', 'z_order="1.5"'), "`z_order` should be a whole number"),
     "label": (cvat().replace('label="cat"', 'label="cta"'), "no class `cta`. Did you mean `cat`?"),
-    "no label": (cvat().replace('<polygon label="cat"', "<polygon"), "should have a label; found"),
+    "no label": (cvat().replace('<polygon label="cat"', "<polygon"), "should have a label that"),
 }  # fmt: skip
 
 
@@ -227,6 +227,7 @@ LABELME: dict[str, tuple[Any, str]] = {
     "no label": (labelme("a", CAT | {"label": None}), "shape 0: should have a label; found None"),
     "kind": (labelme("a", CAT | {"shape_type": "polygn"}), "There is no shape `polygn` of labelme"),
     "points": (labelme("a", CAT | {"points": [[1, 1], [2, 2]]}), "3 to 100000 points; found 2"),
+    "odd label": (labelme("a", CAT | {"label": "\ud800"}), "should have a label that can be"),
     "no points": (labelme("a", CAT | {"points": [[1], 2]}), "`points` should be a list of [x, y]"),
     "nan": (labelme("a", CAT | {"points": [[float("nan"), 1]] * 3}), "below 1e9; found nan"),
     "circle": (labelme("a", CAT | {"shape_type": "circle"}), "a circle should have 2 points; foun"),
