@@ -7,8 +7,10 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
+from cli.shared.members import Member
 from cli.shared.options import FILE
 from mtdata.errors import DataError, UsageError
+from mtdata.sources.folder.annotations import FORMATS
 
 if TYPE_CHECKING:
     from mtdata.sources.folder.proposing.proposal import Proposal
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         "mtdata init photos",
         "mtdata init photos --stdout",
         "mtdata init photos --look sheet.png",
+        "mtdata init annotated --dataset coco-masks",
         "mtdata build --dataset folder --source photos --out photos.h5",
     ),
 )
@@ -33,10 +36,22 @@ if TYPE_CHECKING:
     type=FILE,
     help="Draw six files of each task as they would be read.",
 )
+@click.option(
+    "--dataset",
+    "annotations",
+    type=Member(FORMATS),
+    help="Format of the annotations to look for.  [default: whatever is recognised]",
+)
 @json_option
 def init(
-    folder: Path, *, stdout: bool, overwrite: bool, look: Path | None, as_json: bool
-) -> None:  # fmt: skip
+    folder: Path,
+    *,
+    stdout: bool,
+    overwrite: bool,
+    look: Path | None,
+    annotations: str | None,
+    as_json: bool,
+) -> None:
     """Look at a folder of images and labels, and propose its tasks.yaml.
 
     Each line of the proposal says what it was inferred from. What is not clear is left out, with
@@ -55,7 +70,7 @@ def init(
         )
     if look is not None:
         check_path(look)
-    found = propose(folder)
+    found = propose(folder, annotations)
     if not stdout:
         with disk_errors(path):
             path.write_text(found.text, encoding="utf-8")
@@ -79,6 +94,8 @@ def init(
 
 
 def _tell(folder: Path, path: Path | None, found: "Proposal") -> None:
+    if found.annotations:
+        say(paragraph(f"Took the annotations of {found.annotations}."))
     for task, count in found.tasks.items():
         sure = f"{found.confidence[task]:.2f}"
         say(f"{task}: {count} of {found.images} images have a label (confidence {sure}).")

@@ -164,7 +164,7 @@ def _unscaled(label: NDArray[Any], content: bytes) -> NDArray[Any]:
     return label // (255 // (2**bits - 1)) if bits < 8 else label
 
 
-def check_size(label: NDArray[Any], path: Path, size: tuple[int, ...]) -> None:
+def check_size(label: NDArray[Any], path: Path | str, size: tuple[int, ...]) -> None:
     """Refuse a label that has not the height and width of its image.
 
     Raises:

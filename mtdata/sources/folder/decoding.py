@@ -17,11 +17,11 @@ from mtdata.sources.files.npyfile import ARRAYS, read_array
 from mtdata.sources.files.otherforms import check_lossless
 from mtdata.sources.folder.tasks import (
     AXES,
+    ArrayFile,
     BinaryFile,
     ClassesFile,
     DepthFile,
     NormalsFile,
-    TaskFile,
 )
 
 Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
@@ -35,7 +35,7 @@ RGB = 2
 """The colour type of PNG, at byte 25, whose three channels may all hold the ids."""
 
 
-def decode(task: TaskFile, path: Path) -> Decoded:
+def decode(task: ArrayFile, path: Path) -> Decoded:
     """A label and where it is valid.
 
     Raises:
@@ -50,7 +50,7 @@ def decode(task: TaskFile, path: Path) -> Decoded:
     return _depth(task, path) if isinstance(task, DepthFile) else _normals(task, path)
 
 
-def _told_otherwise(task: TaskFile) -> bool:
+def _told_otherwise(task: ArrayFile) -> bool:
     """Whether a JPEG is refused elsewhere (colours), or does no harm (a threshold)."""
     coded = isinstance(task, ClassesFile) and task.encoding == "colours"
     return coded or (isinstance(task, BinaryFile) and task.threshold is not None)

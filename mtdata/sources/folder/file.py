@@ -9,7 +9,14 @@ from pydantic import ValidationError
 
 from mtdata.errors import DataError, SourceNotFoundError, UnknownNameError
 from mtdata.sources.files.files import check_files, read_text
-from mtdata.sources.folder.tasks import TASK_FILES, Part, Splits, TasksFile
+from mtdata.sources.folder.tasks import (
+    ANNOTATED,
+    TASK_FILES,
+    AnnotatedFile,
+    Part,
+    Splits,
+    TasksFile,
+)
 from mtdata.yaml_text import YamlError, compose_yaml
 
 FILE = "tasks.yaml"
@@ -102,5 +109,5 @@ def _known(loc: Sequence[Any]) -> list[str]:
     if loc and loc[0] == "splits":
         part = Splits
     elif loc and loc[0] == "tasks":
-        part = TASK_FILES[loc[2]]
+        part = AnnotatedFile if loc[2] == ANNOTATED else TASK_FILES[loc[2]]
     return list(part.model_fields)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.sources.folder.annotations.reading import Part, WholeFound, find_parts
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES, LABEL_SUFFIXES, Pattern, Place
 from mtdata.sources.folder.splits import assign
-from mtdata.sources.folder.tasks import TasksFile
+from mtdata.sources.folder.tasks import AnnotatedFile, TaskFile, TasksFile
 
 Files = Mapping[Place, Path]
 """Files by what `{split}` stands for and key."""
@@ -20,7 +21,8 @@ Keyed = Mapping[tuple[str, str], Path]
 class Layout:
     """The files of a folder.
 
-    `images` and `labels[task]` are files by split and key, `splits` the keys, sorted. `unlisted`
+    `images` and `labels[task]` are files by split and key, `splits` the keys, sorted. `parts[task]`
+    are what a file of annotations says of each image, where one file is of many. `unlisted`
     images are in no split, `unlabelled` ones have no label (in `splits` with `unlabelled: keep`),
     `orphans[task]` are labels without an image, `absent` what the lists of splits name and is not
     there.
@@ -29,6 +31,7 @@ class Layout:
     splits: Mapping[str, tuple[str, ...]]
     images: Keyed
     labels: Mapping[str, Keyed]
+    parts: Mapping[str, Mapping[tuple[str, str], Part]]
     unlisted: tuple[str, ...]
     unlabelled: tuple[str, ...]
     orphans: Mapping[str, tuple[Path, ...]]
@@ -49,8 +52,15 @@ def scan(root: Path, file: TasksFile) -> Layout:
             f"{root} should hold images at {file.images}; found none. "
             "Correct `images` in tasks.yaml."
         )
+    whole = {
+        name: find_parts(root, name, task, files)
+        for name, task in file.tasks.items()
+        if isinstance(task, AnnotatedFile) and task.whole
+    }
     found = {
-        name: Pattern(task.files).find(root, LABEL_SUFFIXES) for name, task in file.tasks.items()
+        name: Pattern(task.files).find(root, _suffixes(task))
+        for name, task in file.tasks.items()
+        if name not in whole
     }
     _check_cases(files, found)
     folders = (file.splits and file.splits.folders) or {}
@@ -60,7 +70,13 @@ def scan(root: Path, file: TasksFile) -> Layout:
         for split, keys in assigned.items()
         for key in keys
     }
-    labels = {name: _labels(file, name, images, each, folders) for name, each in found.items()}
+    parts = {name: _parts(each, images, folders) for name, each in whole.items()}
+    labels = {
+        name: {at: part.path for at, part in parts[name].items()}
+        if name in whole
+        else _labels(file, name, images, found[name], folders)
+        for name in file.tasks
+    }
     _check_some(root, file, files, found, labels)
     bare = {at for at in images if not any(at in each for each in labels.values())}
     _check_labelled(file, [images[at] for at in sorted(bare)])
@@ -70,11 +86,27 @@ def scan(root: Path, file: TasksFile) -> Layout:
         splits={s: tuple(k for k in keys if (s, k) not in out) for s, keys in assigned.items()},
         images=images,
         labels=labels,
+        parts=parts,
         unlisted=tuple(key for (_, key), path in files.items() if path not in used),
         unlabelled=tuple(key for _, key in sorted(bare)),
-        orphans={name: _orphans(each, files) for name, each in found.items()},
+        orphans={
+            name: tuple(whole[name].strays) if name in whole else _orphans(found[name], files)
+            for name in file.tasks
+        },
         absent=tuple(absent),
     )
+
+
+def _suffixes(task: TaskFile) -> tuple[str, ...]:
+    return (Pattern(task.files).suffix,) if isinstance(task, AnnotatedFile) else LABEL_SUFFIXES
+
+
+def _parts(
+    whole: WholeFound, images: Keyed, folders: Mapping[str, str]
+) -> Mapping[tuple[str, str], Part]:
+    """What files of many images say of each, by split and key."""
+    places = {at: (folders.get(at[0], ""), at[1]) for at in images}
+    return {at: whole.parts[place] for at, place in places.items() if place in whole.parts}
 
 
 def _labels(
@@ -120,6 +152,12 @@ def _check_some(
     for name, task in file.tasks.items():
         if labels[name]:
             continue
+        if isinstance(task, AnnotatedFile) and task.whole:
+            raise SourceNotFoundError(
+                f"{root} should hold annotations of `{name}` for the images at {file.images}; "
+                f"{task.files} names none of them, or none with a shape that has an area. Correct "
+                "the paths in tasks.yaml, or remove the task."
+            )
         if not found[name]:
             raise SourceNotFoundError(
                 f"{root} should hold labels of `{name}` at {task.files}; found none. "

@@ -63,10 +63,6 @@ class Pattern:
         """The end of the file names, in small letters; `.*` where any will do."""
         return PurePosixPath(self.text).suffix.lower()
 
-    def expand(self, split: str, key: str) -> str:
-        """The name that the file of a key would have, about: for messages."""
-        return self.text.replace("{split}", split).replace("{stem}", key)
-
     def find(self, root: Path, suffixes: Iterable[str]) -> dict[Place, Path]:
         """The files below `root` by split and key, in the order of their names.
 
@@ -88,6 +84,11 @@ class Pattern:
             found[place] = path
             folded[place[0], place[1].casefold()] = place[1]
         return found
+
+
+def expand(text: str, split: str, key: str) -> str:
+    """The name that the file of a key would have, about: for messages."""
+    return text.replace("{split}", split).replace("{stem}", key)
 
 
 def _glob(pieces: Iterable[str]) -> str:

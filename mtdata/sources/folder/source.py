@@ -22,14 +22,15 @@ from mtdata.sources.files.imageheader import (
     orientation,
     parse_header,
 )
-from mtdata.sources.folder.matching import Pattern
+from mtdata.sources.folder.matching import expand
 from mtdata.tasks.role import Role, role_by_name
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
 
 if TYPE_CHECKING:
+    from mtdata.sources.folder.decoding import Decoded
     from mtdata.sources.folder.layout import Layout
-    from mtdata.sources.folder.tasks import TasksFile
+    from mtdata.sources.folder.tasks import AnnotatedFile, TasksFile
 
 
 class Folder(Source):
@@ -116,6 +117,7 @@ class Folder(Source):
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read an image and its labels, upright."""
         from mtdata.sources.folder.decoding import decode
+        from mtdata.sources.folder.tasks import AnnotatedFile
 
         path = self.layout.images[split, key]
         content = read_file(path)
@@ -124,12 +126,49 @@ class Folder(Source):
         labels, valid = {}, {}
         for name in tasks:
             file = self.layout.labels[name].get((split, key))
-            if file is not None:
-                labels[name], valid[name] = decode(self.file.tasks[name], file)
+            if file is None:
+                continue
+            task = self.file.tasks[name]
+            if isinstance(task, AnnotatedFile):
+                found = self._drawn(name, task, (split, key), image.shape[:2])
+            else:
+                found = decode(task, file)
+            if found is not None:
+                labels[name], valid[name] = found
                 if turn != UPRIGHT:
                     self._check_turned(labels[name], file, image, turn)
-                check_size(labels[name], file, image.shape[:2])
+                check_size(labels[name], self._entry(name, (split, key)), image.shape[:2])
         return Sample(key, image, labels, valid)
+
+    def _drawn(
+        self, name: str, task: "AnnotatedFile", at: tuple[str, str], size: tuple[int, ...]
+    ) -> "Decoded | None":
+        """A label as the annotations of its image draw it; None where there are none."""
+        from mtdata.sources.folder.annotations.reading import check_image, draw, look
+
+        path = self.layout.labels[name][at]
+        drawing = look(task.format, path, self._content(name, at))
+        check_image(drawing, path, self.layout.images[at], self._root)
+        return draw(task, drawing, path, (size[0], size[1]))
+
+    def _entry(self, name: str, at: tuple[str, str]) -> str:
+        """The file of a label for messages, and of a file of many images the one that is meant."""
+        path = self.layout.labels[name][at]
+        of_many = at in self.layout.parts.get(name, {})
+        return f"{path}: image {self.layout.images[at].name}" if of_many else str(path)
+
+    def _content(self, name: str, at: tuple[str, str]) -> bytes:
+        """What a label is read from: its file, or what a file of many images says of this one."""
+        from mtdata.sources.folder.annotations.base import read_annotations
+        from mtdata.sources.folder.tasks import AnnotatedFile
+
+        part = self.layout.parts.get(name, {}).get(at)
+        if part is not None:
+            part.check()
+            return part.content
+        annotated = isinstance(self.file.tasks[name], AnnotatedFile)
+        path = self.layout.labels[name][at]
+        return read_annotations(path) if annotated else read_file(path)
 
     def _check_turned(
         self, label: NDArray[Any], path: Path, image: NDArray[np.uint8], turn: int
@@ -155,7 +194,7 @@ class Folder(Source):
         """SHA-256 over the description and the bytes of all files of an image."""
         digest = sha256(json.dumps(self.options, sort_keys=True).encode())
         for task, path in self._named(split, key):
-            content = read_file(path)
+            content = self._content(task, (split, key)) if task else read_file(path)
             digest.update(f"{task} {len(content)} ".encode() + content)
         return digest.digest()
 
@@ -178,9 +217,8 @@ class Folder(Source):
         """The file of an image or label, or about where it would be."""
         if task is None:
             return self.layout.images[split, key]
-        pattern = Pattern(self.file.tasks[task].files)
         found = self.layout.labels[task].get((split, key))
-        return found or self._root / pattern.expand(split, key)
+        return found or self._root / expand(self.file.tasks[task].files, split, key)
 
 
 def _described(description: Any) -> "TasksFile":

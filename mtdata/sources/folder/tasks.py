@@ -3,8 +3,19 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
+from mtdata.sources.folder.annotations import FORMATS
+from mtdata.sources.folder.annotations.base import WholeFormat
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES, LABEL_SUFFIXES, Pattern
 from mtdata.tasks.kinds import Binary, Classes, Depth, Kind, Normals
 from mtdata.tasks.palette import distinct
@@ -131,6 +142,67 @@ class ClassesFile(Part):
         return Classes(tuple(self.names), given or distinct(len(self.names)))
 
 
+def _format(name: str) -> str:
+    return name if name in FORMATS else FORMATS[name].name  # which says what there is
+
+
+class AnnotatedFile(Part):
+    """Classes drawn as shapes in an annotation tool."""
+
+    kind: Literal["classes"]
+    format: Annotated[str, AfterValidator(_format)]
+    files: str
+    classes: list[str] | dict[str, Colour]
+    labels: dict[str, str] = {}
+    void: list[str] = []
+    unlisted: Literal["refuse", "void", "skip"] = "refuse"
+    uncovered: str = "void"
+    unannotated: Literal["missing", "uncovered"] = "missing"
+    order: Literal["listed", "larger-first"] = "listed"
+    crowd: Literal["draw", "void"] = "draw"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the classes, in the order of their ids."""
+        return list(self.classes)
+
+    @property
+    def whole(self) -> bool:
+        """Whether one file is of many images, and names them."""
+        return issubclass(FORMATS[self.format], WholeFormat)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "AnnotatedFile":
+        suffix = FORMATS[self.format].suffix
+        if not self.files.lower().endswith(suffix):
+            raise ValueError(f"`files` of {self.format} should end in {suffix}")
+        # One file for all images, or for a split, has no {stem}: a path below the folder.
+        fields = Pattern(f"{self.files}/{{stem}}" if self.whole else self.files).fields
+        if self.whole and ("*" in self.files or set(fields) - {"split", "stem"}):
+            raise ValueError(f"`files` of {self.format} should be a path, with {{split}} at most")
+        if not 2 <= len(self.names) <= 254 or len(set(self.names)) != len(self.names):
+            raise ValueError("`classes` should be 2 to 254 names, each once")
+        for name in self.labels.values():
+            if name not in self.names:
+                raise ValueError(f"`{name}` is none of the names in `classes`")
+        if self.uncovered not in (*self.names, "void"):
+            raise ValueError("`uncovered` should be void or one of `classes`")
+        if self.uncovered == "void" and self.unannotated == "uncovered":
+            raise ValueError("`unannotated: uncovered` needs a class that is `uncovered`")
+        return self
+
+    def table(self) -> dict[str, int]:
+        """The class of each label; -1 for those that mean nothing."""
+        place = {name: number for number, name in enumerate(self.names)}
+        given = {label: place[name] for label, name in self.labels.items()}
+        return place | given | dict.fromkeys(self.void, -1)
+
+    def to_kind(self) -> Kind:
+        """Classes with the given colours, or with some that are easy to tell apart."""
+        given = tuple(self.classes.values()) if isinstance(self.classes, dict) else None
+        return Classes(tuple(self.names), given or distinct(len(self.names)))
+
+
 class BinaryFile(Part):
     """On or off at each pixel."""
 
@@ -204,10 +276,21 @@ class NormalsFile(Part):
         return Normals()
 
 
-TaskFile = ClassesFile | BinaryFile | DepthFile | NormalsFile
+ArrayFile = ClassesFile | BinaryFile | DepthFile | NormalsFile
+"""Labels that lie in files pixel by pixel."""
+TaskFile = ArrayFile | AnnotatedFile
 TASK_FILES: dict[str, type[Part]] = {
     "classes": ClassesFile, "binary": BinaryFile, "depth": DepthFile, "normals": NormalsFile
 }  # fmt: skip
+ANNOTATED = "classes with `format`"
+"""What errors of pydantic call an `AnnotatedFile`: it shares its kind with `ClassesFile`."""
+
+
+def _form(task: Any) -> Any:
+    """Which of the classes above an entry of `tasks` is."""
+    given = task if isinstance(task, dict) else dict(task)
+    kind = given.get("kind")
+    return ANNOTATED if kind == "classes" and "format" in given else kind
 
 
 class Splits(Part):
@@ -243,7 +326,18 @@ class TasksFile(Part):
     unlabelled: Unlabelled = "refuse"
     splits: Splits | None = None
     tasks: Annotated[
-        dict[Name, Annotated[TaskFile, Field(discriminator="kind")]], Field(min_length=1)
+        dict[
+            Name,
+            Annotated[
+                Annotated[ClassesFile, Tag("classes")]
+                | Annotated[AnnotatedFile, Tag(ANNOTATED)]
+                | Annotated[BinaryFile, Tag("binary")]
+                | Annotated[DepthFile, Tag("depth")]
+                | Annotated[NormalsFile, Tag("normals")],
+                Discriminator(_form),
+            ],
+        ],
+        Field(min_length=1),
     ]
 
     @model_validator(mode="after")
@@ -254,6 +348,10 @@ class TasksFile(Part):
                 "`splits: {folders: ...}` and {split} in the pattern of `images` go together"
             )
         for name, task in self.tasks.items():
+            if isinstance(task, AnnotatedFile) and task.whole:
+                if "{split}" in task.files and "split" not in fields:
+                    raise ValueError(f"`tasks.{name}.files` has {{split}} and `images` has not")
+                continue
             found = set(Pattern(task.files).fields)
             if found - {"split"} != fields - {"split"} or found - fields:
                 raise ValueError(

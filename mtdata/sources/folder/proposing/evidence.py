@@ -57,6 +57,9 @@ RULES = {
     "picture": Rule(
         "nothing", "a name of pictures (colour, overlay, visualisation) beside labels of classes",
         "it shows the labels that are there already", 0.2),
+    "annotations": Rule(
+        "classes by annotations", "a file of coco-masks, labelme or cvat that names images which "
+        "are here, with shapes on them", "only points, lines and boxes without a mask", 0.95),
     "mask": Rule(
         "binary", "two values, 0 and another (or 0.0 and 1.0); 255 beside 0 and 1 is void",
         "a name of classes: then 0 and 1 are two classes", 0.95),

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,13 +53,13 @@ class Group:
         return "/".join((*self.folders, name))
 
 
-def find_groups(root: Path) -> list[Group]:
-    """The groups of all images and arrays below a folder.
+def find_groups(root: Path, suffixes: Collection[str] = SUFFIXES) -> list[Group]:
+    """The groups of all images and arrays below a folder, or of what ends in these ways.
 
     Raises:
         SampleError: where a link leads out of it.
     """
-    folders = dict(_walk(root))
+    folders = dict(_walk(root, suffixes))
     scenes = _scenes(root, folders)
     byform: dict[tuple[tuple[str, ...], str], dict[Place, Path]] = defaultdict(dict)
     for folder, names in folders.items():
@@ -95,7 +95,7 @@ def _common(texts: list[str]) -> str:
     return low[:count]
 
 
-def _walk(root: Path) -> Iterable[tuple[tuple[str, ...], list[str]]]:
+def _walk(root: Path, suffixes: Collection[str]) -> Iterable[tuple[tuple[str, ...], list[str]]]:
     """Folders with their files; what is no file (a pipe) is none, links out are refused."""
     for at, inner, names in os.walk(root):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
@@ -103,7 +103,7 @@ def _walk(root: Path) -> Iterable[tuple[tuple[str, ...], list[str]]]:
         own = []
         for name in sorted(names):
             whole = f"{at}/{name}"
-            if name.startswith(".") or Path(name).suffix.lower() not in SUFFIXES:
+            if name.startswith(".") or Path(name).suffix.lower() not in suffixes:
                 continue
             mode = os.lstat(whole).st_mode
             if stat.S_ISLNK(mode):
@@ -167,7 +167,7 @@ def _keys_of_images(byform: Mapping[tuple[tuple[str, ...], str], dict[Place, Pat
     keys: set[str] = set()
     for (form, kind), files in byform.items():
         folder = next((name for name in reversed(form) if known(name)), "")
-        if kind in (".npy", ".npz", ".exr") or (folder and not is_image(folder)):
+        if kind not in IMAGE_SUFFIXES or (folder and not is_image(folder)):
             continue
         endings = Counter(ending for _, _, stem in files for ending, _ in _endings(stem))
         for _, _, stem in files:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mtdata.sources.folder.proposing.evidence import MANY
 from mtdata.sources.folder.proposing.groups import Group, Place, affixes
 from mtdata.sources.folder.proposing.words import is_image, is_weak, labels, pictured
 
+T = TypeVar("T")
 Affixes = tuple[str, str]
 NOTHING: Affixes = ("", "")
 ARRAYS = (".npy", ".npz", ".exr")
@@ -80,6 +82,12 @@ def pair(images: Group, labels: Sequence[Group]) -> tuple[Affixes, list[Pair]]:
         pairs = [made for group in labels if (made := _pair(images, keys, group))]
         found.append((around, pairs))
     return max(found, key=lambda each: (len(each[1]), sum(one.images for one in each[1])))
+
+
+def partners(choice: Choice, groups: Sequence[Group]) -> list[Pair]:
+    """Groups that match the images which were chosen."""
+    keys = _keys(choice.images, choice.around)
+    return [made for group in groups if (made := _pair(choice.images, keys, group))]
 
 
 def _with_other_suffixes(group: Group, groups: Sequence[Group]) -> Group:
@@ -150,8 +158,8 @@ def _pair(images: Group, keys: set[Place], group: Group) -> Pair | None:
     return best if enough else None
 
 
-def sample(paths: Sequence[Path], count: int) -> list[Path]:
-    """So many of these files, spread over the whole list, the first and the last among them."""
-    if len(paths) <= count:
-        return list(paths)
-    return [paths[round(at * (len(paths) - 1) / (count - 1))] for at in range(count)]
+def sample(files: Sequence[T], count: int) -> list[T]:
+    """So many of these, spread over the whole list, the first and the last among them."""
+    if len(files) <= count:
+        return list(files)
+    return [files[round(at * (len(files) - 1) / (count - 1))] for at in range(count)]

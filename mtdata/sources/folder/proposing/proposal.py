@@ -11,6 +11,11 @@ import numpy as np
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
 from mtdata.sources.files.files import list_root
 from mtdata.sources.files.imageheader import read_header
+from mtdata.sources.folder.proposing.annotated import (
+    Annotated,
+    find_annotations,
+    propose_annotated,
+)
 from mtdata.sources.folder.proposing.evidence import CLEAR, LOOKED, RULES, sureness
 from mtdata.sources.folder.proposing.groups import Group, find_groups
 from mtdata.sources.folder.proposing.guesses import Guess, Line, written
@@ -21,7 +26,10 @@ from mtdata.sources.folder.proposing.splitting import split_lines
 from mtdata.sources.folder.proposing.words import own_name, pictured, task_of
 from mtdata.sources.folder.splits import entries_of
 
-WHAT = "Give a folder with images and labels of them, in PNG, JPEG or .npy files."
+WHAT = (
+    "Give a folder with images and labels of them: PNG or .npy files, or annotations of "
+    "coco-masks, labelme or cvat."
+)
 
 
 PADDED = 2.0
@@ -63,7 +71,8 @@ class Proposal:
     to 1; `left_out` says which files are taken for none, and why; `unpaired` tells what stays
     without a partner, and which lists are not used; `size` is one for all images where theirs
     differ too much to be padded, else None; `problem` is what a build would refuse as things are,
-    empty for nothing. Without any task the text is one to be completed.
+    empty for nothing; `annotations` tells which file of a tool was taken, empty for none. Without
+    any task the text is one to be completed.
     """
 
     text: str
@@ -74,6 +83,7 @@ class Proposal:
     problem: str
     confidence: Mapping[str, float] = field(default_factory=dict)
     unpaired: tuple[str, ...] = ()
+    annotations: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The proposal as JSON."""
@@ -89,12 +99,24 @@ class _Judged:
     guess: Guess
 
 
-def propose(root: Path) -> Proposal:
+@dataclass(frozen=True)
+class _Drawn:
+    """Annotations of a tool, and what they are taken for."""
+
+    found: Annotated
+    guess: Guess
+
+
+def propose(root: Path, annotations: str | None = None) -> Proposal:
     """Look at a folder.
+
+    Args:
+        root: The folder.
+        annotations: The format of annotations to look for, a name of `FORMATS`; None for all.
 
     Raises:
         SourceNotFoundError: where it is none, or holds no images, or no labels of them, or several
-            groups of files that may be the images.
+            groups of files that may be the images, or no annotations of that format.
         SampleError: where a link leads out of it, or an image cannot be read.
     """
     list_root(root, WHAT)
@@ -110,9 +132,26 @@ def propose(root: Path) -> Proposal:
     for group in choice.others:
         if group.pattern() not in matched:
             left_out[group.pattern()] = "its names match none of the images"
-    if not taken and not any(each.guess.write for each in unclear):
+    drawn = _annotated(root, choice, annotations, left_out)
+    if not taken and drawn is None and not any(each.guess.write for each in unclear):
         raise SourceNotFoundError(_nothing(root, choice.images.pattern(*choice.around), left_out))
-    return _finish(root, choice, taken, unclear, left_out)
+    return _finish(root, choice, taken, unclear, left_out, drawn)
+
+
+def _annotated(
+    root: Path, choice: Choice, wanted: str | None, left_out: dict[str, str]
+) -> _Drawn | None:
+    """The likeliest annotations; one task is made of them, so all others are left out."""
+    best: _Drawn | None = None
+    for each in find_annotations(root, choice, wanted).found:
+        guess = propose_annotated(each, len(choice.images.files))
+        if not guess.kind:
+            left_out[each.files] = guess.why
+        elif best is None:
+            best = _Drawn(each, guess)
+        else:
+            left_out[each.files] = f"{each.told}; one file of annotations was taken already"
+    return best
 
 
 def _asked(guess: Guess) -> str:
@@ -178,6 +217,10 @@ def _unless_picture(each: _Judged, all_found: Sequence[_Judged]) -> _Judged:
     )
 
 
+def _drawn_name(taken: Mapping[str, object]) -> str:
+    return next(name for name in ("semantic", "annotations", "drawn") if name not in taken)
+
+
 def _name(group: Group, taken: Mapping[str, object]) -> str:
     """A name for a task: ours if the folder has one of ours, else that of the folder."""
     own = own_name(group.name or "label")
@@ -193,8 +236,11 @@ def _nothing(root: Path, images: str, left_out: Mapping[str, str]) -> str:
     return f"{root} should hold labels of the images at {images}; found none ({reasons}). {WHAT}"
 
 
-def _tasks(taken: Mapping[str, _Judged], count: int) -> Line:
+def _tasks(taken: Mapping[str, _Judged], drawn: _Drawn | None, count: int) -> Line:
     tasks = []
+    if drawn is not None:
+        lines = (Line("kind", drawn.guess.kind, drawn.guess.why), *drawn.guess.lines)
+        tasks.append(Line(_drawn_name(taken), lines, "what was drawn"))
     for name, (each) in taken.items():
         lines = (
             Line("kind", each.guess.kind, each.guess.why),
@@ -211,6 +257,7 @@ def _finish(
     taken: Mapping[str, _Judged],
     unclear: Sequence[_Judged],
     left_out: dict[str, str],
+    drawn: _Drawn | None,
 ) -> Proposal:
     """Read the proposal as a build would, and count."""
     from mtdata.sources.folder.file import parse
@@ -232,11 +279,15 @@ def _finish(
         Line("images", pattern, f"{count} images {named}, {sizes.text}"),
         Line("splits", splits.lines, "which images to train and which to test on"),
     ]
-    tasks = [_tasks(taken, count)] if taken else []
+    tasks = [_tasks(taken, drawn, count)] if taken or drawn else []
     told = list(splits.told)
+    confidence = {name: each.guess.confidence for name, each in taken.items()}
+    if drawn is not None:
+        confidence = {_drawn_name(taken): drawn.guess.confidence} | confidence
+        told += [drawn.found.told_skipped] if drawn.found.skipped else []
     counts: dict[str, int] = {}
     bare = 0
-    if taken and not problem:
+    if tasks and not problem:
         try:
             layout = scan(root, parse(_text([*head, Line("unlabelled", "skip"), *tasks], [], {}),
                                       "the proposal"))  # fmt: skip
@@ -255,8 +306,9 @@ def _finish(
         left_out=left_out,
         size=sizes.common,
         problem=problem,
-        confidence={name: each.guess.confidence for name, each in taken.items()},
+        confidence=confidence,
         unpaired=tuple(told),
+        annotations="" if drawn is None else drawn.found.told,
     )
 
 

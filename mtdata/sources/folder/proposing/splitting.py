@@ -1,6 +1,6 @@
 """What a folder says of its splits: folders, lists, or nothing."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +31,11 @@ def split_lines(root: Path, images: Group, entries: Entries) -> Splitting:
     if "{split}" in images.folders:
         names = sorted({split for split, _, _ in images.files if split})
         counts = {name: sum(place[0] == name for place in images.files) for name in names}
+        meant = Counter(split_of(name) for name in names)
         folders = tuple(
-            Line(split_of(name) or name, name, f"{count} images") for name, count in counts.items()
+            # Of train2014 and train2017 each keeps its name.
+            Line((meant[split_of(name)] == 1 and split_of(name)) or name, name, f"{count} images")
+            for name, count in counts.items()
         )
         return Splitting((Line("folders", folders, "the folder that stands for {split}"),))
     found = [_Lists(root, paths, entries) for paths in _by_folder(root).values()]

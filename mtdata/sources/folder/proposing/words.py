@@ -70,7 +70,7 @@ def task_of(name: str) -> str | None:
 
 def split_of(name: str) -> str | None:
     """The split that goes by this name."""
-    plain = name.lower()
+    plain = re.sub(r"(?<=[a-z])[_-]?(19|20)\d\d$", "", name.lower())  # train2017
     return next((split for split, names in SPLIT_NAMES.items() if plain in names), None)
 
 

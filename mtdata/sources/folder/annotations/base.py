@@ -1,0 +1,188 @@
+"""What every format of annotations gives: the shapes of an image, in the order they are drawn in.
+
+A file of somebody else's may hold anything. What is wrong in it is a `WrongError` that names the
+entry; whoever knows the file makes a `SampleError` of it, which concerns that image alone.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
+from posixpath import normpath
+from typing import Any, ClassVar, NamedTuple
+
+from mtdata.errors import SampleError
+from mtdata.sources.files.allowed import allowed
+from mtdata.sources.files.files import open_plain, read_file
+from mtdata.sources.folder.annotations.shapes import Shape, WrongError
+
+LARGEST = 2**29
+"""Bytes of a file; `instances_train2017.json` of COCO has 470 million."""
+MOST = 10**9
+"""What no coordinate reaches."""
+SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The annotations of one image.
+
+    `size` is the height and width of the image as the file says, None where it does not; `skipped`
+    counts what has no area, such as points, by what the tool calls it; `image` is the path of the
+    image as seen from the file of one, empty where it is not said.
+    """
+
+    size: tuple[int, int] | None
+    shapes: Sequence[Shape]
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    image: str = ""
+
+
+class Content(NamedTuple):
+    """What a file of many images says of one.
+
+    `text` is as long as the annotations of that image, and changes with nothing but these; `labels`
+    counts those that have an area by their labels.
+    """
+
+    text: bytes
+    labels: Mapping[str, int]
+
+
+class Format(ABC):
+    """How one tool writes annotations down."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    suffix: ClassVar[str]
+    order: ClassVar[str] = "listed"
+    """What `mtdata init` proposes for what lies over what."""
+
+    @abstractmethod
+    def drawing(self, content: bytes) -> Drawing:
+        """The annotations of one image, from its file or from its part of one.
+
+        Raises:
+            WrongError: naming what cannot be used.
+        """
+
+
+class WholeFormat(Format):
+    """A format in which one file is of many images, and names them."""
+
+    @abstractmethod
+    def parts(self, content: bytes) -> Mapping[str, Content]:
+        """What a file says of each image, by the name that it has there.
+
+        Raises:
+            WrongError: where the file is none of this format, or contradicts itself.
+        """
+
+
+def read_annotations(path: Path) -> bytes:
+    """The bytes of a file of annotations.
+
+    Raises:
+        SampleError: where it cannot be read, or is too large to be one.
+    """
+    with open_plain(path) as file:
+        size = file.seek(0, 2)
+    if size > LARGEST:
+        raise SampleError(
+            path,
+            f"should have at most {LARGEST} bytes; it has {size}.",
+            "Export the annotations in several parts.",
+        )
+    return read_file(path)
+
+
+def image_name(value: Any, where: str, *, below: str = "") -> str:
+    """The path of an image in its folder, with `/` between folders.
+
+    Args:
+        value: What a file says.
+        where: The entry.
+        below: The folder that the path begins in, itself below that of the source.
+
+    Raises:
+        WrongError: where it is none, or leads out of the folder.
+    """
+    text = value.replace("\\", "/") if isinstance(value, str) else ""
+    if not text or not text.isprintable():
+        raise WrongError(where, f"should name an image; found {shown(value)}.")
+    path = normpath(f"{below}/{text}" if below else text)
+    if text.startswith("/") or PureWindowsPath(text).drive or path.split("/")[0] == "..":
+        raise WrongError(
+            where,
+            f"should name an image in the folder; {shown(value)} leads out of it.",
+            "Write its path as seen from the folder.",
+        )
+    return path
+
+
+def text_of(content: bytes) -> str:
+    """A file as text.
+
+    Raises:
+        WrongError: where it is none.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise WrongError(
+            "", f"should be a text in UTF-8; its byte {error.start} is of none."
+        ) from error
+
+
+def load_json(content: bytes) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        WrongError: where it is none.
+    """
+    try:
+        return json.loads(text_of(content))
+    except ValueError as error:  # a number of thousands of digits as well
+        if isinstance(error, WrongError):
+            raise
+        raise WrongError("", f"should be JSON; {error}.", "Export it again.") from None
+
+
+def number(value: Any, where: str) -> float:
+    """A finite number.
+
+    Raises:
+        WrongError: where it is none.
+    """
+    if type(value) not in (int, float) or not -MOST < value < MOST:
+        raise WrongError(where, f"should hold numbers below 1e9; found {shown(value)}.")
+    return float(value)
+
+
+def size_of(height: Any, width: Any, where: str) -> tuple[int, int]:
+    """Height and width.
+
+    Raises:
+        WrongError: where they are none.
+    """
+    for value in (height, width):
+        if type(value) is not int or not 0 < value < 2**31:
+            raise WrongError(
+                where,
+                f"should say the height and width of the image; found {shown(height)} and "
+                f"{shown(width)}.",
+            )
+    if height * width > allowed().pixels:
+        raise WrongError(
+            where,
+            f"an image should have at most {allowed().pixels} pixels; {height}x{width} are more.",
+            "Make it smaller, or allow more with --max-megapixels.",
+        )
+    return height, width
+
+
+def shown(value: object) -> str:
+    """A value in an error, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
