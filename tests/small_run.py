@@ -39,3 +39,22 @@ def as_arguments(layer: dict[str, Any]) -> list[str]:
     """A configuration as a command line gives it."""
     assignments = [f"{key}={json.dumps(value)}" for key, value in layer.items()]
     return [part for one in assignments for part in ("--set", one)]
+
+
+def small_run(folder: Path, **changed: Any) -> Path:
+    """A run of one epoch of `small_layer`, with what is changed of it."""
+    from mtmodels.training.loop.watcher import Watcher
+    from mtmodels.training.run import fit, prepare
+
+    layer = small_layer(small_store(folder)) | {"epochs": 1, **changed}
+    job = prepare([layer], out=folder / "run", mode="new")
+    fit(job, mode="new", arguments=[], watcher=Watcher())
+    return folder / "run"
+
+
+def all_tasks() -> dict[str, Any]:
+    """Changes of `small_layer` for a run of every kind of task, supervised alone."""
+    return {
+        "tasks": ["semantic", "depth", "normals", "saliency", "disparity"],
+        "method": {"name": "sl"},
+    }

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.shared.common import json_option, put_json, say
+from cli.shared.common import json_option
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, device_option, store_argument
 from cli.shared.plugins import trust_option
 from cli.shared.predicted import load_predicted
+from cli.shared.serving import check_extra, no_open_option, port_option, serve_app
 from mtdata.errors import UsageError
 
 if TYPE_CHECKING:
     from mtdata.browsing.models import Model
     from mtdata.inspecting.show import Predict
-
-PARTS = ("starlette", "uvicorn")
-"""What the extra `browse` installs."""
 
 
 @click.command(
@@ -30,11 +28,7 @@ PARTS = ("starlette", "uvicorn")
     ),
 )
 @store_argument
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    help="Where to listen, on this machine alone; 0 takes any.  [default: 8750, or the next free]",
-)
+@port_option
 @click.option(
     "--predictions",
     "runs",
@@ -43,7 +37,7 @@ PARTS = ("starlette", "uvicorn")
     type=FILE,
     help="Show what a run predicts beside the labels, and how far it is off; may be repeated.",
 )
-@click.option("--no-open", is_flag=True, help="Do not open a browser.")
+@no_open_option
 @device_option
 @trust_option
 @json_option
@@ -63,7 +57,7 @@ def browse(
     """
     check_extra()
     from mtdata.browsing.app import make_app
-    from mtdata.browsing.serving import listening, serve
+    from mtdata.serving.listening import listening
 
     models = [_model(run, device or "auto", trust=trust_plugins) for run in runs]
     if len({model.name for model in models}) < len(models):
@@ -71,32 +65,9 @@ def browse(
     with listening(port) as found:
         app, served = make_app(store, models, port=found.getsockname()[1])
         try:
-            serve(app, found, ready=partial(_ready, as_json=as_json), browse=not no_open)
-        except KeyboardInterrupt:
-            say("Ended.")  # the way to end it, and so no failure
+            serve_app(app, found, no_open=no_open, as_json=as_json)
         finally:
             served.close()
-
-
-def check_extra() -> None:
-    """Refuse to go on without the extra.
-
-    Raises:
-        UsageError: where a package of it is missing.
-    """
-    from importlib.util import find_spec
-
-    missing = [name for name in PARTS if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"the extra `browse` should be installed; there is no package `{missing[0]}` here. "
-            "Run: pip install 'mtpartial[browse]'"
-        )
-
-
-def _ready(address: str, *, as_json: bool) -> None:
-    put_json({"address": address}) if as_json else click.echo(address)
-    say("End with Ctrl-C.")
 
 
 def _model(run: Path, device: str, *, trust: bool) -> "Model":

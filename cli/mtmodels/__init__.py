@@ -16,6 +16,7 @@ COMMANDS = {
     "card": Lazy("cli.mtmodels.card:card", "Write a model card of a run."),
     "eval": Lazy("cli.mtmodels.eval:eval_", "Score a run on a split."),
     "predict": Lazy("cli.mtmodels.predict:predict", "Predict images of your own."),
+    "demo": Lazy("cli.mtmodels.demo:demo", "Predict photos in a web browser."),
     "fill": Lazy("cli.mtmodels.fill:fill", "Predict labels that a store lacks."),
     "export": Lazy("cli.mtmodels.export:export", "Write a network as an ONNX or torch file."),
     "compare": Lazy("cli.mtmodels.compare:compare", "Put runs into one table."),

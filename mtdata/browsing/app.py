@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
@@ -17,13 +16,16 @@ from mtdata.browsing import asked, depicted
 from mtdata.browsing.asked import Asked
 from mtdata.browsing.depicted import Looked, Part, Size
 from mtdata.browsing.models import Model
-from mtdata.browsing.opened import Opened, Served
-from mtdata.browsing.site import make_site, page
+from mtdata.browsing.opened import ChangedError, GoneError, Opened, Served
 from mtdata.errors import UsageError
-from mtdata.inspecting.pictures import Picture
+from mtdata.serving import answers
+from mtdata.serving.site import Site, query
 
-KEPT = {"cache-control": "private, max-age=3600"}
-"""A picture is asked for with the token of its store, so it stays what it is."""
+SITE = Site(
+    Path(__file__).parent,
+    command="mtdata browse",
+    statuses={GoneError: 410, ChangedError: 409},
+)
 
 
 class Wanted(BaseModel):
@@ -75,7 +77,7 @@ class Browse:
 
     def page(self, request: Request) -> Response:
         """The one page; what it shows stands in its address."""
-        return page("browse.html", name=self.served.path.name)
+        return SITE.page("browse.html", name=self.served.path.name)
 
     def store(self, request: Request) -> Response:
         """What the store has."""
@@ -131,11 +133,7 @@ class Browse:
         wanted, looked, model = self._looked(opened, given)
         drawn = depicted.picture(looked, wanted.what, wanted.part, model, wanted.size)
         small = wanted.what == depicted.PHOTO and wanted.size == "small"
-        return Response(
-            _encoded(drawn, ".jpg" if small else ".png"),
-            media_type="image/jpeg" if small else "image/png",
-            headers=KEPT,
-        )
+        return answers.picture(drawn, "jpeg" if small else "png")
 
     def values(self, request: Request) -> Response:
         """The exact values of all pixels, row by row; 204 where there are none to be seen."""
@@ -149,15 +147,12 @@ class Browse:
         return Response(
             np.ascontiguousarray(found, found.dtype.newbyteorder("<")).tobytes(),
             media_type="application/octet-stream",
-            headers=KEPT | {f"x-{name}": str(value) for name, value in told.items()},
+            headers=answers.KEPT | {f"x-{name}": str(value) for name, value in told.items()},
         )
 
     def _given(self, request: Request) -> tuple[Opened, dict[str, Any]]:
         """The store and what is asked of it; the token says for which one the page was made."""
-        pairs = request.query_params.multi_items()
-        given = dict(pairs)
-        if len(given) < len(pairs):
-            raise UsageError("each name should stand in an address once; one is repeated.")
+        given: dict[str, Any] = dict(query(request))
         return self.served.now(given.pop("token", "")), given
 
     def _looked(self, opened: Opened, given: dict[str, Any]) -> tuple[Wanted, Looked, Model | None]:
@@ -179,16 +174,6 @@ class Browse:
         return wanted, looked, known[wanted.run]
 
 
-def _encoded(picture: Picture, suffix: str) -> bytes:
-    options = (
-        [cv2.IMWRITE_PNG_COMPRESSION, 1] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 88]
-    )
-    done, data = cv2.imencode(suffix, np.ascontiguousarray(picture[..., ::-1]), options)
-    if not done:
-        raise RuntimeError(f"a picture of {picture.shape} could not be encoded")
-    return data.tobytes()
-
-
 def make_app(path: Path, models: Sequence[Model] = (), *, port: int) -> tuple[ASGIApp, Served]:
     """The server of a store, and what it serves, to be closed in the end.
 
@@ -201,4 +186,4 @@ def make_app(path: Path, models: Sequence[Model] = (), *, port: int) -> tuple[AS
         StoreError: where the store cannot be opened.
     """
     served = Served(path, models)
-    return make_site(Browse(served).routes(), port=port), served
+    return SITE.serving(Browse(served).routes(), port=port), served

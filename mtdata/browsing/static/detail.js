@@ -1,25 +1,17 @@
 // One image: all its labels side by side, or one blended over the photo; values under the pointer.
 
 import { ask, askJson, STATES, store } from "./api.js";
+import { Figure, legend, row, zoomButtons } from "./figures.js";
 import { imageAt } from "./grid.js";
+import { choice, make, slider } from "./making.js";
 import * as marks from "./marks.js";
-import { Camera, Panel } from "./panel.js";
+import { Camera } from "./panel.js";
+import { round } from "./reading.js";
 import { current, go, leave } from "./state.js";
 import * as values from "./values.js";
 
 const section = document.getElementById("detail");
 let open = null;
-
-function make(tag, given = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(given)) {
-    if (name === "class") made.className = value;
-    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
-  }
-  made.append(...children);
-  return made;
-}
 
 export function close() {
   open?.close();
@@ -58,7 +50,7 @@ class Detail {
 
   close() {
     this.stop.abort();
-    this.panels.forEach(({ panel }) => panel?.close());
+    this.panels.forEach(({ figure }) => figure.close());
   }
 
   async load() {
@@ -100,13 +92,10 @@ class Detail {
 
   body() {
     const blended = this.state.mode === "blend";
-    const zoom = (text, label, act) => make("button", { type: "button", "aria-label": label, title: label, onclick: act }, text);
-    const mode = make("select", { onchange: (event) => go({ mode: event.target.value }, { replace: true }) },
-      make("option", { value: "" }, "side by side"), make("option", { value: "blend" }, "over the photo"));
-    mode.value = this.state.mode;
-    const bar = make("div", { class: "bar" }, make("label", {}, "Labels ", mode));
+    const modes = [["", "side by side"], ["blend", "over the photo"]];
+    const bar = make("div", { class: "bar" }, choice("Labels", modes, this.state.mode, (mode) => go({ mode }, { replace: true })));
     if (blended) bar.append(...this.blending());
-    bar.append(zoom("−", "zoom out", () => this.camera.by(1 / 1.5)), zoom("+", "zoom in", () => this.camera.by(1.5)), zoom("Fit", "Fit: show all of it", () => this.camera.fit()));
+    bar.append(...zoomButtons(this.camera));
     if (this.told.tasks.some((task) => task.state === "h")) {
       const box = make("input", { type: "checkbox", onchange: () => go({ reveal: box.checked ? "1" : "" }, { replace: true }) });
       box.checked = Boolean(this.state.reveal);
@@ -114,7 +103,7 @@ class Detail {
     }
     this.where = make("output", { class: "where" }, "Point at a pixel for its values.");
     bar.append(this.where);
-    return [bar, ...(blended ? [this.row([this.over()])] : this.sideBySide())];
+    return [bar, ...(blended ? [row([this.over()])] : this.sideBySide())];
   }
 
   get task() {
@@ -123,31 +112,21 @@ class Detail {
   }
 
   blending() {
-    const tasks = make("select", { onchange: (event) => go({ task: event.target.value }, { replace: true }) });
-    for (const task of store.tasks) tasks.append(make("option", { value: task.name }, task.name));
-    tasks.value = this.task;
-    this.slider = make("input", { type: "range", min: 0, max: 100, step: 1,
-      oninput: () => go({ opacity: this.slider.value }, { replace: true }) });
-    this.slider.value = this.state.opacity || 50;
-    return [make("label", {}, "Task ", tasks), make("label", {}, "Opacity ", this.slider)];
+    const names = store.tasks.map(({ name }) => [name, name]);
+    this.slider = slider("Opacity", this.state.opacity || 50, (opacity) => go({ opacity }, { replace: true }));
+    return [choice("Task", names, this.task, (task) => go({ task }, { replace: true })), this.slider];
   }
 
   // A slider that moved draws anew what is there.
   blend(state) {
     this.state = state;
-    if (this.slider && document.activeElement !== this.slider) this.slider.value = state.opacity || 50;
-    for (const { panel, bitmaps } of this.panels) {
-      if (bitmaps.length > 1) panel.set(this.layers(bitmaps));
-    }
+    const input = this.slider?.querySelector("input");
+    if (input && document.activeElement !== input) input.value = state.opacity || 50;
+    for (const { figure } of this.panels) figure.blend(this.opacity);
   }
 
-  layers(bitmaps) {
-    const opacity = bitmaps.length > 1 ? Number(this.state.opacity || 50) / 100 : 1;
-    return bitmaps.map((bitmap, i) => ({ bitmap, opacity: i ? opacity : 1 }));
-  }
-
-  row(figures) {
-    return make("div", { class: figures.length > 1 ? "figures" : "figures single" }, ...figures);
+  get opacity() {
+    return Number(this.state.opacity || 50) / 100;
   }
 
   over() {
@@ -160,23 +139,21 @@ class Detail {
     const runs = store.runs.map((run) => {
       const known = this.told.tasks.filter((task) => run.tasks.includes(task.name));
       const pairs = known.flatMap((task) => ["prediction", "error"].map((part) => this.figure([task.name], task, part, run.name)));
-      return make("section", { class: "run" }, make("h3", {}, `Run ${run.name}`), this.row(pairs));
+      return make("section", { class: "run" }, make("h3", {}, `Run ${run.name}`), row(pairs));
     });
-    return [this.row(figures), ...runs];
+    return [row(figures), ...runs];
   }
 
   figure(what, told, part = "label", run = "") {
     const task = told && store.tasks.find((each) => each.name === told.name);
-    const canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": this.caption(told, part) });
-    const value = make("output", { class: "value" });
-    const title = make("figcaption", {}, make("b", {}, what.at(-1)), " ", make("span", {}, this.note(told, part)));
     const state = told?.state ?? "v";
-    const kind = part === "label" && told ? `state-${told.seen && state === "h" ? "r" : state}` : "";
-    const made = make("figure", { class: kind }, title, canvas, value);
-    if (told?.classes && part === "label") made.append(this.legend(task, told));
-    const each = { what, told, task, part, run, canvas, value, made, bitmaps: [], panel: null };
-    this.panels.push(each);
-    return made;
+    const figure = new Figure(this.camera, {
+      title: what.at(-1), note: this.note(told, part), label: this.caption(told, part),
+      kind: part === "label" && told ? `state-${told.seen && state === "h" ? "r" : state}` : "",
+      after: told?.classes && part === "label" ? [legend(task, told.classes)] : [],
+    });
+    this.panels.push({ figure, what, told, task, part, run });
+    return figure;
   }
 
   caption(told, part) {
@@ -202,33 +179,18 @@ class Detail {
     return notes.join(", ");
   }
 
-  legend(task, told) {
-    const list = make("ul", { class: "legend" });
-    for (const [id, share] of told.classes) {
-      const chip = make("i");
-      chip.style.backgroundColor = `rgb(${task.palette[id].join(" ")})`;
-      list.append(make("li", {}, chip, `${task.names[id]} `, make("small", {}, `${round(100 * share)} %`)));
-    }
-    return list;
-  }
-
   request(each, what) {
     const given = { ...this.given, what };
     return what === "photo" || each.part === "label" ? given : { ...given, part: each.part, run: each.run };
   }
 
-  async fill(each) {
-    each.panel = new Panel(each.canvas, this.camera);
+  fill(each) {
     const load = async (what) => {
       const answer = await ask("/picture", this.request(each, what), this.stop.signal);
       return createImageBitmap(await answer.blob());
     };
-    try {
-      each.bitmaps = await Promise.all(each.what.map(load));
-      each.panel.set(this.layers(each.bitmaps));
-    } catch (error) {
-      if (error.name !== "AbortError") each.value.textContent = error.message;
-    }
+    each.figure.opacity = this.opacity;
+    each.figure.load(each.what.map(load));
   }
 
   // The values of all panels come when a pixel is first pointed at.
@@ -239,9 +201,7 @@ class Detail {
       each.values = await values.load(this.request(each, what), this.stop.signal);
       if (this.camera.pixel) this.read(each, this.camera.pixel);
     };
-    this.values = this.panels.map((each) => load(each).catch((error) => {
-      if (error.name !== "AbortError") each.value.textContent = error.message;
-    }));
+    this.values = this.panels.map((each) => load(each).catch((error) => each.figure.fail(error)));
   }
 
   readout(pixel) {
@@ -249,12 +209,12 @@ class Detail {
     if (pixel && !this.values) this.load_values();
     for (const each of this.panels) {
       if (pixel) this.read(each, pixel);
-      else each.value.textContent = "";
+      else each.figure.tell("");
     }
   }
 
   read(each, [x, y]) {
-    if (each.values) each.value.textContent = values.read(each.values, x, y, each.task, each.part);
+    if (each.values) each.figure.tell(values.read(each.values, x, y, each.task, each.part));
   }
 
   facts() {
@@ -289,13 +249,9 @@ class Detail {
 
   press(event) {
     const { key } = event;
-    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    if (key in steps && event.shiftKey) this.camera?.step(...steps[key]);
-    else if (key === "ArrowLeft") this.step(-1);
+    if (this.camera?.press(event)) return true;
+    if (key === "ArrowLeft") this.step(-1);
     else if (key === "ArrowRight") this.step(1);
-    else if (key === "+" || key === "=") this.camera?.by(1.5);
-    else if (key === "-") this.camera?.by(1 / 1.5);
-    else if (key === "f") this.camera?.fit();
     else if (key === "b") go({ mode: current().mode ? "" : "blend" }, { replace: true });
     else if (key === "h") go({ reveal: current().reveal ? "" : "1" }, { replace: true });
     else if (key === "0") go({ mode: "" }, { replace: true });
@@ -307,5 +263,3 @@ class Detail {
     return true;
   }
 }
-
-const round = (number) => String(Number(number.toPrecision(3)));

@@ -1,6 +1,7 @@
 // The exact values of a photo, label, prediction or error, and how they read.
 
 import { ask } from "./api.js";
+import { exact, told } from "./reading.js";
 
 const VOID = 255;
 
@@ -24,26 +25,13 @@ export function at(values, x, y) {
   return Array.from(values.data.subarray(start, start + values.channels));
 }
 
-// The shortest decimal that is this very float32.
-export function exact(value) {
-  for (let digits = 1; digits < 9; digits += 1) {
-    const text = value.toPrecision(digits);
-    if (Math.fround(Number(text)) === value) return String(Number(text));
-  }
-  return String(Number(value.toPrecision(9)));
-}
-
 // What a value means: `task` is null for the photo.
 export function read(values, x, y, task, part = "label") {
   const found = at(values, x, y);
-  if (!task) return `red ${found[0]}, green ${found[1]}, blue ${found[2]}`;
-  if (values.whole ? found[0] === VOID : found.some(Number.isNaN)) return "void";
+  if (task && (values.whole ? found[0] === VOID : found.some(Number.isNaN))) return "void";
   if (part === "error") {
     if (!task.distance) return found[0] ? "wrong" : "right";
     return `${exact(found[0])} ${task.distance} off`;
   }
-  if (task.kind === "classes") return `${found[0]} ${task.names[found[0]]}`;
-  if (task.kind === "depth") return `${exact(found[0])} ${task.units}`;
-  if (task.kind === "normals") return ["x", "y", "z"].map((axis, i) => `${axis} ${exact(found[i])}`).join(", ");
-  return found.map(exact).join(", ");
+  return told(task, found);
 }

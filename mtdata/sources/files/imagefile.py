@@ -228,7 +228,7 @@ def _decode_jpeg(content: bytes, path: Path, colours: str) -> NDArray[np.uint8]:
 
 def _decode_rare_jpeg(content: bytes, path: Path, colours: str) -> NDArray[np.uint8]:
     """A JPEG whose colours are sampled as simplejpeg has no name for: whole, or refused."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(BytesIO(content), formats=["JPEG"]) as image:
@@ -237,7 +237,9 @@ def _decode_rare_jpeg(content: bytes, path: Path, colours: str) -> NDArray[np.ui
             grey = colours == "GRAY" or (colours == "BGR" and image.mode == "L")
             pixels = np.asarray(image.convert("L" if grey else "RGB"), np.uint8)
     except (OSError, SyntaxError) as error:
-        wrong = f"should be a whole JPEG; it cannot be decoded ({error})."
+        none = isinstance(error, UnidentifiedImageError)
+        why = "its header is broken or truncated" if none else error
+        wrong = f"should be a whole JPEG; it cannot be decoded ({why})."
         raise SampleError(path, wrong, REMEDY) from error
     return pixels[..., ::-1] if colours == "BGR" and not grey else pixels
 

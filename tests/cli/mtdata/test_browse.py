@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from cli.mtdata import mtdata
-from cli.mtdata.browse import PARTS
 from cli.shared.common import run
+from cli.shared.serving import PARTS
 from tests.fakes import fake_store
 from tests.paths import ROOT
 

@@ -3,10 +3,7 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +12,11 @@ import pytest
 
 from mtdata.store import open_store
 from tests.fakes import TASKS, fake_store
-from tests.paths import ROOT
+from tests.pages import CHECKS, WIDTHS, browsing, check_tabs, opening, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NAMES = [task.name for task in TASKS]
-WIDTHS = (390, 1280)
-CHECKS = (Path(__file__).parent / "checks.js").read_text(encoding="utf-8")
 pytestmark = pytest.mark.slow
 
 
@@ -41,55 +35,21 @@ def path(original: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with sync_api.sync_playwright() as driver:
-        try:
-            # None is what playwright itself downloaded, where somebody had it do so.
-            opened = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        except sync_api.Error as error:
-            pytest.skip(f"no browser: {str(error).splitlines()[0]}")
-        yield opened
-        opened.close()
+    with browsing() as found:
+        yield found
 
 
 @pytest.fixture
 def address(path: Path) -> Iterator[str]:
-    code = (
-        f"import sys; sys.argv = ['mtdata', 'browse', {str(path)!r}, '--no-open', '--port', '0'];"
-        "from cli.mtdata import main; main()"
-    )
-    server = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert server.stdout is not None
-    try:
-        yield server.stdout.readline().strip()
-    finally:
-        server.terminate()
-        server.wait()
-        server.stdout.close()
+    with serving("mtdata", "browse", str(path)) as found:
+        yield found
 
 
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    opened = context.new_page()
-    told: list[str] = []
-    asked: list[str] = []
-    opened.on("pageerror", lambda error: told.append(str(error)))
-    opened.on("request", lambda request: asked.append(request.url))
-
-    def console(message: Any) -> None:
-        if "Content Security" in message.text:
-            told.append(message.text)
-
-    opened.on("console", console)
-    opened.goto(address)
-    opened.wait_for_selector("#tiles img[src]")
-    yield opened
-    context.close()
-    assert told == []
-    assert [url for url in asked if not url.startswith((address, "blob:" + address[:-1]))] == []
+    with opening(browser, address) as opened:
+        opened.wait_for_selector("#tiles img[src]")
+        yield opened
 
 
 def counts(page: Any, text: str) -> None:
@@ -278,19 +238,4 @@ def test_everybody_can_use_it(page: Any, address: str, scheme: str, width: int) 
             assert page.evaluate(CHECKS) == []
             page.locator("#filter-button").click()
         assert page.evaluate(CHECKS) == [], view
-        steps = []
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            step = page.evaluate(
-                "(() => { const e = document.activeElement, s = getComputedStyle(e);"
-                " return [e.tagName, e.matches(':focus-visible') && s.outlineStyle != 'none',"
-                " [...document.querySelectorAll('*')].indexOf(e)]; })()"
-            )
-            if step[0] == "BODY":
-                break
-            steps.append(step)
-        assert len(steps) >= 3
-        assert all(seen for _, seen, _ in steps), steps
-        order = [place for _, _, place in steps]
-        turned = sum(after < before for before, after in pairwise(order))
-        assert turned <= 1  # from the end to the beginning, at most
+        check_tabs(page)

@@ -58,6 +58,17 @@ export class Camera {
     this.point(next[0] + 0.5, next[1] + 0.5);
   }
 
+  // What keys do; false for one that does nothing here.
+  press({ key, shiftKey }) {
+    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (key in steps && shiftKey) this.step(...steps[key]);
+    else if (key === "+" || key === "=") this.by(1.5);
+    else if (key === "-") this.by(1 / 1.5);
+    else if (key === "f") this.fit();
+    else return false;
+    return true;
+  }
+
   draw() {
     for (const panel of this.panels) panel.later();
   }

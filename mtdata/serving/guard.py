@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 NAMES = ("127.0.0.1", "localhost", "[::1]")
 """Names by which a browser of this machine may ask: others are names that lead here by a trick."""
+READING = ("GET", "HEAD")
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -28,7 +29,7 @@ HEADERS = {
 
 
 class Guard:
-    """Refuses other names than this machine's and whatever would write; adds `HEADERS`.
+    """Refuses other names than this machine's, pages of elsewhere and methods; adds `HEADERS`.
 
     Args:
         app: What it stands around.
@@ -36,9 +37,7 @@ class Guard:
         methods: What may be asked.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, port: int, methods: Iterable[str] = ("GET", "HEAD")
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, port: int, methods: Iterable[str] = READING) -> None:
         self._app, self._methods = app, tuple(methods)
         self._hosts = {f"{name}:{port}" for name in NAMES} | ({*NAMES} if port == 80 else set())
 
@@ -71,10 +70,14 @@ class Guard:
                 405,
                 headers={"allow": allowed},
             )
-        # A page of elsewhere may lead here by a link, and may embed nothing of here.
+        # A page of elsewhere may lead here by a link, and may embed and send nothing.
         site = [value for name, value in headers if name == b"sec-fetch-site"]
         mode = [value for name, value in headers if name == b"sec-fetch-mode"]
-        if site in ([b"cross-site"], [b"same-site"]) and mode != [b"navigate"]:
+        origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
+        link = mode == [b"navigate"] and scope["method"] in READING
+        elsewhere = site in ([b"cross-site"], [b"same-site"]) and not link
+        # Older browsers say no site, but where a request that writes comes from.
+        if elsewhere or any(origin != f"http://{hosts[0]}" for origin in origins):
             return problem("a page of elsewhere may not ask this server.", 403)
         return None
 

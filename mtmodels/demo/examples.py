@@ -1,0 +1,58 @@
+"""Photos that a page offers beside those of the user."""
+
+from pathlib import Path
+
+from mtdata.errors import UnknownNameError, UsageError
+from mtmodels.predicting.images import SUFFIXES
+
+MOST = 24
+"""Photos of a folder that are offered; its further ones are not."""
+
+
+class Examples:
+    """The photos in a folder, those below it left out.
+
+    Args:
+        folder: The folder; None for no examples.
+
+    Raises:
+        UsageError: where there is no such folder, or no photo in it.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._paths: dict[str, Path] = {}
+        if folder is None:
+            return
+        try:
+            files = sorted(folder.iterdir())
+        except OSError as error:
+            raise UsageError(
+                f"--examples should be a folder of photos; {folder} cannot be listed "
+                f"({error.strerror})."
+            ) from error
+        found = [
+            file
+            for file in files
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        ]
+        if not found:
+            raise UsageError(
+                f"--examples should be a folder of photos that end in {', '.join(SUFFIXES)}; "
+                f"{folder} has none."
+            )
+        self._paths = {file.name: file for file in found[:MOST]}
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called, in order."""
+        return list(self._paths)
+
+    def find(self, name: str) -> Path:
+        """The file of one.
+
+        Raises:
+            UnknownNameError: where none has that name.
+        """
+        if name not in self._paths:
+            raise UnknownNameError("example", name, self._paths)
+        return self._paths[name]
