@@ -45,6 +45,8 @@ class Loader:
         drop_last: Whether to leave out the batch that would be smaller.
         workers: Processes that read ahead; 0 reads in this one.
         pin_memory: Whether batches come in page-locked memory, for a quick way to a GPU.
+        part: Which part of each batch to load, and of how many of one size: (0, 2) is its first
+            half. `batch` is that of all parts together.
 
     Raises:
         UsageError: where there would be no batch, or a number is out of range.
@@ -60,6 +62,7 @@ class Loader:
         drop_last: bool = False,
         workers: int = 0,
         pin_memory: bool = False,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         if batch < 1 or workers < 0:
             raise UsageError(
@@ -70,6 +73,12 @@ class Loader:
                 f"`batch` should be at most the number of images; found {batch} of {len(dataset)} "
                 "images. Use a smaller batch or more images."
             )
+        if batch % part[1] or not 0 <= part[0] < part[1] or (part[1] > 1 and not drop_last):
+            raise UsageError(
+                "`batch` should be divisible by the number of its parts, with none that is smaller "
+                f"(`drop_last`), and `part` be one of them; found {batch} and {part[0]} of "
+                f"{part[1]}."
+            )
         keep_freed()
         self._next = 0
         self.waited = 0.0
@@ -77,7 +86,7 @@ class Loader:
         self._closing = RawValue(ctypes.c_bool, False)
         # The pool of processes ends its own at exit, by SIGTERM; before that, they are told.
         Finalize(self, _close, (self._closing,), exitpriority=100)
-        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last)
+        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last, part)
         self._loader: DataLoader[Sample] = DataLoader(
             _Reader(dataset, seed),  # type: ignore[arg-type]  # it reads whole batches
             batch_sampler=self._order,
@@ -125,8 +134,18 @@ class Loader:
 class _Order(Sampler[list[tuple[int, int]]]):
     """Which images make up each batch of the epoch that is set."""
 
-    def __init__(self, images: int, batch: int, seed: int, shuffle: bool, drop_last: bool) -> None:
+    def __init__(
+        self,
+        images: int,
+        batch: int,
+        seed: int,
+        shuffle: bool,
+        drop_last: bool,
+        part: tuple[int, int],
+    ) -> None:
         self.images, self.batch, self.seed, self.shuffle = images, batch, seed, shuffle
+        size = batch // part[1]
+        self.part = slice(part[0] * size, (part[0] + 1) * size)
         self.steps = images // batch if drop_last else -(-images // batch)
         self.epoch = 0
         self.start_step = 0
@@ -142,7 +161,7 @@ class _Order(Sampler[list[tuple[int, int]]]):
         order = self.permutation()
         for step in range(self.start_step, self.steps):
             images = order[step * self.batch : (step + 1) * self.batch]
-            yield [(self.epoch, int(image)) for image in images]
+            yield [(self.epoch, int(image)) for image in images[self.part]]
 
     def __len__(self) -> int:
         return self.steps - self.start_step
