@@ -94,17 +94,34 @@ class InterruptedRun(MtmodelsError):  # noqa: N818  (it is no fault)
         folder: The folder of the run.
         step: Steps that are done.
         stage: Of what comes before the training proper; empty for that itself.
+        by: The signal that asked; 0 where that is not known.
     """
 
     exit_code: ClassVar[int] = 130
 
-    def __init__(self, folder: Path, step: int, *, stage: str = "") -> None:
+    def __init__(self, folder: Path, step: int, *, stage: str = "", by: int = 0) -> None:
         of = f" of the stage `{stage}`" if stage else ""
         super().__init__(
             f"interrupted after step {step}{of}, which is saved. "
             f"Go on with `mttrain --out {folder} --resume`."
         )
-        self.folder, self.step = folder, step
+        self.folder, self.step, self.by = folder, step, by
+
+
+class LostProcessError(MtmodelsError):
+    """Another process of a training is gone.
+
+    Args:
+        rank: The number of this one.
+        count: How many there were.
+    """
+
+    def __init__(self, rank: int, count: int) -> None:
+        super().__init__(
+            f"{count} processes should train together; process {rank} lost another one, which says "
+            "why, unless it was killed, for want of memory say. The last checkpoint is as it was: "
+            "go on with --resume."
+        )
 
 
 class PredictionError(MtmodelsError, ArithmeticError):

@@ -48,5 +48,7 @@ with _standing_in():
     from lightning_fabric import Fabric
     from lightning_fabric.loggers.csv_logs import CSVLogger
     from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
-__all__ = ["CSVLogger", "Fabric", "TensorBoardLogger"]
+__all__ = ["CSVLogger", "Fabric", "LightningEnvironment", "SLURMEnvironment", "TensorBoardLogger"]

@@ -1,7 +1,11 @@
 """`mttrain`: train a network on a store."""
 
+import os
+import signal
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +15,7 @@ from cli.mttrain.asked import Asked
 from cli.mttrain.flags import check_options, layer_of
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say, warn
 from cli.shared.completion import encoders, logs, recipes
+from cli.shared.general import GIVEN
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, device_option, names, runs, size
@@ -24,7 +29,9 @@ from mtmodels.weightings import WEIGHTINGS
 
 if TYPE_CHECKING:
     from mtdata import Store
+    from mtmodels.training.config import Config
     from mtmodels.training.finish import Finished
+    from mtmodels.training.loop.watcher import Watcher
     from mtmodels.training.record.runfolder import Mode
     from mtmodels.training.run import Job
     from mtmodels.training.setup.dryrun import Plan
@@ -77,8 +84,8 @@ HEADINGS = {
         "seed",
         "select",
     ),
-    "Machine": ("precision", "device", "devices", "workers", "cache"),
-    "Run": ("out", "resume", "overwrite", "checkpoint_every", "log", "dry_run"),
+    "Machine": ("precision", "device", "devices", "nodes", "sync_norm", "workers", "cache"),
+    "Run": ("out", "resume", "overwrite", "checkpoint_every", "requeue", "log", "dry_run"),
     "Configuration": ("recipe", "scale", "anyway", "assignments", "plugins", "trust_plugins"),
 }
 
@@ -92,6 +99,7 @@ HEADINGS = {
         "mttrain --method xtc --regime one --holdout 0.1 --set method.options.lambda=0.01",
         "mttrain --method mtpsl --network segnet --regime one",
         "mttrain --method align --epochs 30 --dry-run",
+        "mttrain --recipe mtpsl-nyu --batch 16 --devices 4",
         "mttrain --out runs/nyu-xtc-unet-resnet18-full-s0 --resume",
     ),
 )
@@ -241,7 +249,18 @@ HEADINGS = {
 @click.option(
     "--precision", type=click.Choice(["auto", "32", "bf16", "16"]), help="[default: auto]"
 )
-@click.option("--devices", type=int, help="[default: 1]")
+@click.option(
+    "--devices",
+    type=int,
+    help="Processes of a machine, a card each, that share a batch.  [default: 1]",
+)
+@click.option("--nodes", type=int, help="Machines, of --devices processes each.  [default: 1]")
+@click.option(
+    "--sync-norm",
+    is_flag=True,
+    default=None,
+    help="Batch norm of the network is over the images of all devices.",
+)
 @click.option("--workers", type=int, help="Reading processes.  [default: by the cores]")
 @device_option
 @click.option(
@@ -280,6 +299,11 @@ HEADINGS = {
 @click.option("--overwrite", is_flag=True, help="Replace the run that is there.")
 @click.option("--checkpoint-every", type=int, metavar="STEPS", help="Save within epochs too.")
 @click.option(
+    "--requeue",
+    is_flag=True,
+    help="Put the job of SLURM back into the queue when it is told to end before.",
+)
+@click.option(
     "--log",
     multiple=True,
     callback=lambda _, __, value: value or None,
@@ -302,6 +326,7 @@ def mttrain(
     out: Path | None,
     resume: bool,
     overwrite: bool,
+    requeue: bool,
     dry_run: bool,
     as_json: bool,
     **flags: Any,
@@ -315,11 +340,17 @@ def mttrain(
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
     if scale is not None and recipe is None:
         raise UsageError("--scale shrinks a recipe and should come with --recipe; found none.")
+    if requeue and "SLURM_JOB_ID" not in os.environ:
+        raise UsageError(
+            "--requeue puts a job of SLURM back into the queue and should be given in one; found "
+            "no SLURM_JOB_ID. Leave it out."
+        )
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
     if sys.stderr.isatty():
         say("Loading libraries and looking at the data, which takes some seconds.")
     layers = _layers(recipe, assignments, flags, plugins, trust_plugins=trust_plugins)
-    job = _prepare(
+    prepare = partial(
+        _prepare,
         layers,
         flags,
         out=out,
@@ -331,10 +362,12 @@ def mttrain(
     if dry_run:
         from mtmodels.training.run import plan
 
-        planned = plan(job)
+        planned = plan(prepare())
         put_json(planned.to_json()) if as_json else _print_plan(planned)
         return
-    finished = _train(job, mode)
+    finished = _train_together(prepare, layers, out=out, mode=mode, requeue=requeue)
+    if finished is None:
+        return
     _tell(finished)
     if as_json:
         put_json(finished.summary)
@@ -447,12 +480,82 @@ def _tell_store(data: str, store: "Store", regime: str | None) -> None:
     )
 
 
-def _train(job: "Job", mode: "Mode") -> "Finished":
+def _train_together(
+    prepare: "Callable[[], Job]",
+    layers: list[Mapping[str, Any]],
+    *,
+    out: Path | None,
+    mode: "Mode",
+    requeue: bool,
+) -> "Finished | None":
+    """Train in this process, alone or as one of several, or start those; None for the others.
+
+    Raises:
+        click.exceptions.Exit: where it started some, with what they ended with.
+    """
+    from mtmodels.training.setup.joining import join, place_of
+
+    place, config = place_of(os.environ), _wanted(layers, out, mode)
+    if place is None and config.processes > 1:
+        from cli.mttrain.together import launch
+
+        given: list[str] = click.get_current_context().meta[GIVEN]
+        raise click.exceptions.Exit(launch(given, config))
+    if place is None:
+        return _train(prepare(), mode, requeue=requeue)
+    from cli.mttrain.together import end_with_starter, one_voice
+    from mtmodels import processes
+    from mtmodels.training.run import assist, check_processes
+
+    end_with_starter()
+    with one_voice(place.rank, join(place, config.device)):
+        check_processes(config)
+        if processes.is_first():
+            job = prepare()  # which may build a store
+            processes.wait()
+        else:
+            processes.wait()
+            job = prepare()
+        processes.wait()  # all have seen the folder as it was
+        if processes.is_first():
+            return _train(job, mode, requeue=requeue)
+        assist(job, mode=mode)
+        return None
+
+
+def _wanted(layers: list[Mapping[str, Any]], out: Path | None, mode: "Mode") -> "Config":
+    """The configuration as far as the command and a run that is there say it."""
+    from mtmodels.training.record.runfolder import RunFolder
+    from mtmodels.training.setup.resolve import read_layer, resolve
+
+    begun = out is not None and mode == "resume" and RunFolder(out).config.is_file()
+    return resolve(*([read_layer(RunFolder(out).config)] if begun and out else []), *layers)
+
+
+def _train(job: "Job", mode: "Mode", *, requeue: bool) -> "Finished":
     from cli.mttrain.watching import watching
+    from mtmodels.errors import InterruptedRun
     from mtmodels.training.run import train
 
     with watching() as watcher:
-        return train(job, mode=mode, arguments=sys.argv[1:], watcher=watcher)
+        try:
+            return train(job, mode=mode, arguments=sys.argv[1:], watcher=watcher)
+        except InterruptedRun as stopped:
+            if requeue and stopped.by != signal.SIGINT:  # a person means it
+                _requeue(watcher)
+            raise
+
+
+def _requeue(watcher: "Watcher") -> None:
+    """Put the job back into the queue: it begins again by its script, which says --resume."""
+    job = os.environ["SLURM_JOB_ID"]
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = (getattr(error, "stderr", "") or str(error)).strip()
+        warn(f"job {job} should go back into the queue; scontrol did not do it: {why}.")
+        return
+    watcher.say(f"Job {job} is back in the queue.")
 
 
 def _tell(finished: "Finished") -> None:

@@ -28,7 +28,8 @@ KEYS = {
     "gradient_clip": "gradient_clip", "paper_geometry": "augmentation.paper_geometry",
     "seed": "seed", "holdout": "holdout", "train_on": "train_on",
     "select_on": "select_on", "score_on": "score_on", "select": "select", "protocol": "protocol",
-    "precision": "precision", "device": "device", "devices": "devices",
+    "precision": "precision", "device": "device", "devices": "devices", "nodes": "nodes",
+    "sync_norm": "sync_norm",
     "workers": "workers", "cache": "cache", "log": "log",
     "checkpoint_every": "checkpoint_every",
 }  # fmt: skip

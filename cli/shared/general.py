@@ -30,6 +30,8 @@ OPTIONS = tuple(
         (["--debug"], "Show the traceback of an error."),
     )
 )
+GIVEN = "cli.given"
+"""Where the context of a command keeps its arguments as they came."""
 NAMES = tuple(str(option.name) for option in OPTIONS)
 
 
@@ -54,6 +56,7 @@ class Habits(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the general options before any value is looked at, which may fail."""
+        ctx.meta[GIVEN] = list(args)
         given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         asked = ctx.ensure_object(General)
         for name in NAMES:

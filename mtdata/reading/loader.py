@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing.sharedctypes import RawValue
 from multiprocessing.util import Finalize
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
@@ -51,6 +52,8 @@ class Loader:
             for images as they come.
         workers: Processes that read ahead; 0 reads in this one.
         pin_memory: Whether batches come in page-locked memory, for a quick way to a GPU.
+        part: Which part of each batch to load, and of how many of one size: (0, 2) is its first
+            half. `batch` is that of all parts together.
 
     Raises:
         UsageError: where there would be no batch, or a number is out of range.
@@ -67,6 +70,7 @@ class Loader:
         labelled: float | None = None,
         workers: int = 0,
         pin_memory: bool = False,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         if batch < 1 or workers < 0:
             raise UsageError(
@@ -77,6 +81,12 @@ class Loader:
                 f"`batch` should be at most the number of images; found {batch} of {len(dataset)} "
                 "images. Use a smaller batch or more images."
             )
+        if batch % part[1] or not 0 <= part[0] < part[1] or (part[1] > 1 and not drop_last):
+            raise UsageError(
+                "`batch` should be divisible by the number of its parts, with none that is smaller "
+                f"(`drop_last`), and `part` be one of them; found {batch} and {part[0]} of "
+                f"{part[1]}."
+            )
         keep_freed()
         self._next = 0
         self.waited = 0.0
@@ -85,7 +95,7 @@ class Loader:
         # The pool of processes ends its own at exit, by SIGTERM; before that, they are told.
         Finalize(self, _close, (self._closing,), exitpriority=100)
         kinds = None if labelled is None else _kinds(dataset.labelled.sum(1) > 0, batch, labelled)
-        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last, kinds)
+        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last, kinds, part)
         self._loader: DataLoader[Sample] = DataLoader(
             _Reader(dataset, seed),  # type: ignore[arg-type]  # it reads whole batches
             batch_sampler=self._order,
@@ -141,9 +151,12 @@ class _Order(Sampler[list[tuple[int, int]]]):
         shuffle: bool,
         drop_last: bool,
         kinds: Kinds | None,
+        part: tuple[int, int],
     ) -> None:
         self.images, self.batch, self.seed, self.shuffle = images, batch, seed, shuffle
         self.kinds = kinds
+        size = batch // part[1]
+        self.part = slice(part[0] * size, (part[0] + 1) * size)
         self.steps = images // batch if drop_last else -(-images // batch)
         self.epoch = 0
         self.start_step = 0
@@ -161,7 +174,7 @@ class _Order(Sampler[list[tuple[int, int]]]):
         order = self.permutation()
         for step in range(self.start_step, self.steps):
             images = order[step * self.batch : (step + 1) * self.batch]
-            yield [(self.epoch, int(image)) for image in images]
+            yield [(self.epoch, int(image)) for image in images[self.part]]
 
     def __len__(self) -> int:
         return self.steps - self.start_step
@@ -169,19 +182,20 @@ class _Order(Sampler[list[tuple[int, int]]]):
     def _of_kinds(self, kinds: Kinds) -> Iterator[list[tuple[int, int]]]:
         """Batches of so many images of each kind, whose rounds go on from epoch to epoch.
 
-        In place of the epoch stands the round: an image that comes twice in an epoch is cropped and
-        flipped in another way.
+        The kinds are mixed evenly, so that each part of a batch has some of both. In place of the
+        epoch stands the round: an image that comes twice in an epoch is cropped and flipped in
+        another way.
         """
         for step in range(self.start_step, self.steps):
-            batch = []
+            batch: list[tuple[float, tuple[int, int]]] = []
             for kind, (members, count) in enumerate(kinds):
                 first = (self.epoch * self.steps + step) * count
                 for place in range(first, first + count):
                     number, at = divmod(place, len(members))
                     if self.shuffle:
                         at = _shuffled(len(members), self.seed, number, f"kind {kind}")[at]
-                    batch.append((number, int(members[at])))
-            yield batch
+                    batch.append(((place - first + 0.5) / count, (number, int(members[at]))))
+            yield [item for _, item in sorted(batch, key=itemgetter(0))][self.part]
 
 
 def _kinds(shows: NDArray[np.bool_], batch: int, share: float) -> Kinds:

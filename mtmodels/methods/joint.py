@@ -29,6 +29,7 @@ from mtmodels.methods.parts.helpful_pairs import (
     label_gradient,
     left_as_it_is,
     shared_by_tasks,
+    summed_pairs,
 )
 from mtmodels.methods.parts.joint_space import JointSpace
 from mtmodels.methods.parts.pairs import (
@@ -222,6 +223,7 @@ class JointMethod(Method):
                 for ends, total in self.totals(views, rng).items():
                     own = gradient(total, shared, again=True)
                     found[ends] = found[ends] + own if ends in found else own
+        found = summed_pairs(found, shared)
         if labels is None or not found:
             return None
         return self.helpful.take({ends: cosine(own, labels) for ends, own in found.items()})

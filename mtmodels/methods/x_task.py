@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
+from mtmodels import processes
 from mtmodels.kinds import kind_model
 from mtmodels.methods.base import ParameterGroup, Stage, learning
 from mtmodels.methods.label_mapping import Encoded, LabelMappingOptions, by_tasks, labels_of
@@ -160,17 +161,29 @@ class XTask(PerceptualMap):
 
     def weights(self, direct: Mapping[str, Tensor], perceptual: OfTask) -> OfTask:
         """What each loss is multiplied by, detached; it depends on all images of the batch."""
-        weights: OfTask = {}
+        own: OfTask = {}
         for task in self.supervision.names:
             losses = {DIRECT: direct[task]} if task in direct else {}
-            losses |= perceptual.get(task, {})
-            if losses:
-                of_task = torch.ones(len(losses), device=next(iter(losses.values())).device)
-                if self.options.gradient_weights and torch.is_grad_enabled():
-                    of_task = against_gradients(torch.stack([*map(self._size, losses.values())]))
-                    of_task[0] *= len(losses) - 1 if task in direct and len(losses) > 1 else 1
-                weights[task] = dict(zip(losses, of_task, strict=True))
+            own[task] = losses | perceptual.get(task, {})
+        weights: OfTask = {}
+        for task, names in self._everywhere(own).items():
+            of_task = torch.ones(len(names), device=next(self.network.parameters()).device)
+            if self.options.gradient_weights and torch.is_grad_enabled():
+                sizes = [self._size(own[task].get(name)) for name in names]
+                of_task = against_gradients(torch.stack(sizes))
+                of_task[0] *= len(names) - 1 if DIRECT in names and len(names) > 1 else 1
+            weights[task] = dict(zip(names, of_task, strict=True))
         return weights
+
+    def _everywhere(self, own: OfTask) -> dict[str, list[str]]:
+        """The names of the losses of each task that has some, whatever process has them."""
+        told = processes.gathered({task: list(losses) for task, losses in own.items()})
+        names = {task: {name for one in told for name in one[task]} for task in own}
+        ordered = {
+            task: [name for name in (DIRECT, *self.supervision.names) if name in names[task]]
+            for task in own
+        }
+        return {task: each for task, each in ordered.items() if each}
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The network; mappings that learn along the way with a rate of their own."""
@@ -180,12 +193,16 @@ class XTask(PerceptualMap):
     def _mapping_groups(self) -> list[ParameterGroup]:
         return [ParameterGroup(learning(self.mappings), self.options.mapping_rate)]
 
-    def _size(self, loss: Tensor) -> Tensor:
-        """The mean magnitude of the gradient by the last shared parameters."""
+    def _size(self, loss: Tensor | None) -> Tensor:
+        """The mean magnitude of the gradient by the last shared parameters; None has none here."""
         shared = self.network.shared_parameters()
-        found = torch.autograd.grad(loss, shared, retain_graph=True, allow_unused=True)
-        total = sum(g.abs().sum(dtype=torch.float32) for g in found if g is not None)
-        return torch.as_tensor(total, device=loss.device) / sum(p.numel() for p in shared)
+        given: dict[Tensor, Tensor] = {}
+        if loss is not None:
+            found = torch.autograd.grad(loss, shared, retain_graph=True, allow_unused=True)
+            given = {p: g for p, g in zip(shared, found, strict=True) if g is not None}
+        means = processes.averaged(shared, given).values()
+        total = sum(g.abs().sum(dtype=torch.float32) for g in means)
+        return torch.as_tensor(total, device=shared[0].device) / sum(p.numel() for p in shared)
 
     def _encode_labels(self, pairs: Sequence[Pair], batch: Batch) -> Encoded:
         """The labels of the sources, as the mappings read them."""

@@ -66,6 +66,7 @@ def evaluate_under(
     jobs: int = 1,
     thresholds: int | None = None,
     keep: bool = False,
+    alone: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Evaluation]:
     """Predict every batch once and score it against its labels, at the size of the protocol.
@@ -89,13 +90,14 @@ def evaluate_under(
         jobs: Processes for scores that take long: edges under `pascal`.
         thresholds: How many thresholds edges are scored at; None for as many as published.
         keep: Whether to keep what each image adds, from which intervals are made.
+        alone: Whether this process of a group scores all of it, while the others do something else.
         progress: Told (batches done, batches in all or 0, what).
 
     Raises:
         UnknownNameError: for a protocol that is unknown or does not score a kind of label.
         PredictionError: where a prediction is missing, or not finite.
     """
-    images = SumMetric().to(device)
+    images = SumMetric(sync_on_compute=not alone).to(device)
     total = len(batches) if isinstance(batches, Sized) else 0
     with spread(jobs) as over, torch.no_grad(), evaluation_mode(predict):
         options = {"spread": over} | ({} if thresholds is None else {"thresholds": thresholds})
@@ -103,6 +105,9 @@ def evaluate_under(
             {task.name: metric_for(task, protocol, **options).to(device) for task in tasks}
             for protocol in protocols
         ]
+        for metric in (metric for under in metrics for metric in under.values()):
+            if alone:
+                metric.distributed_available_fn = lambda: False
         kinds = {task.name: task.kind.name for task in tasks}
         collectors = [Collector(protocol, kinds) if keep else None for protocol in protocols]
         for done, batch in enumerate(batches, start=1):

@@ -186,7 +186,9 @@ class Config(Part):
     protocol: str = "mtpsl"
     precision: Literal["auto", "32", "bf16", "16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    devices: Annotated[int, Field(ge=1, le=1)] = 1
+    devices: Positive = 1
+    nodes: Positive = 1
+    sync_norm: bool = False
     workers: Annotated[int, Field(ge=0)] | None = None
     cache: Literal["none", "memory"] = "none"
     log: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
@@ -219,6 +221,13 @@ class Config(Part):
                 f"`batch` should be divisible by `accumulate`, the parts that a step is computed "
                 f"in; found {self.batch} and {self.accumulate}"
             )
+        if self.batch // self.accumulate % self.processes:
+            raise ValueError(
+                f"`batch`, all images of a step, should be divisible by `devices` x `nodes`, the "
+                f"processes that share it{' and `accumulate`' if self.accumulate > 1 else ''}; "
+                f"found {self.batch} images for {self.processes} processes"
+                f"{f' in {self.accumulate} parts' if self.accumulate > 1 else ''}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -226,6 +235,16 @@ class Config(Part):
         if self.select == "holdout" and self.holdout == 0:
             raise ValueError("`select: holdout` should come with `holdout` above 0; found 0")
         return self
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together."""
+        return self.devices * self.nodes
+
+    @property
+    def images_at_once(self) -> int:
+        """Images that a process sees in one pass."""
+        return self.batch // self.accumulate // self.processes
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as plain values, as YAML and JSON have them.

@@ -1,7 +1,7 @@
 """A whole run: check, train, score, write."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from mtdata.errors import UsageError
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
+from mtmodels import processes
 from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.config import Config
@@ -35,7 +37,19 @@ from mtmodels.training.setup.setup import Parts, assemble
 from mtmodels.training.telling import tell, tell_resumed
 from mtmodels.weightings import WEIGHTINGS
 
-FREE = frozenset({"data", "device", "workers", "cache", "log", "log_every", "checkpoint_every"})
+FREE = frozenset(
+    {
+        "data",
+        "device",
+        "devices",
+        "nodes",
+        "workers",
+        "cache",
+        "log",
+        "log_every",
+        "checkpoint_every",
+    }
+)
 """What a resumed run may be given anew: none of it changes a weight beyond its last digits."""
 
 
@@ -108,8 +122,10 @@ def train(
         FullDiskError: where there is no room for what it writes.
     """
     watcher = watcher or Watcher()
+    check_processes(job.config)
     with room_for(job.folder.path):
         parts, trainer = fit(job, mode=mode, arguments=arguments, watcher=watcher)
+        processes.leave()
         with job.folder.held(), _logging(trainer.logs):
             finished = finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
             trainer.logs.close()
@@ -118,16 +134,46 @@ def train(
             return finished
 
 
+def assist(job: Job, *, mode: Mode) -> None:
+    """Do the steps of a training along with the first process, which does all that `train` does.
+
+    Errors are those of `train`.
+    """
+    check_processes(job.config)
+    fit(job, mode=mode, arguments=(), watcher=Watcher())
+    processes.leave()
+
+
+def check_processes(config: Config) -> None:
+    """Refuse to train with more or fewer processes than the configuration says.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    if processes.count() != config.processes:
+        raise UsageError(
+            f"`devices` x `nodes` should be the processes that train together; found "
+            f"{config.devices} x {config.nodes}, and {processes.count()} that "
+            f"{'was' if processes.count() == 1 else 'were'} started. Give `mttrain` the --devices "
+            "and --nodes that torchrun or srun starts, or have it start them itself."
+        )
+
+
 def fit(
     job: Job, *, mode: Mode, arguments: Sequence[str], watcher: Watcher
 ) -> tuple[Parts, Trainer]:
-    """Train to the end; arguments and errors are those of `train`. Logs are left open."""
+    """Train to the end; arguments and errors are those of `train`. Logs are left open.
+
+    Of several processes the first alone writes.
+    """
+    first = processes.is_first()
     parts = assemble(job.config, job.data)
     before = _logs_before(job.folder) if mode == "resume" else ()
     draw = _drawing(job.data, parts)
-    logs = Logs(job.config, job.folder, say=watcher.say, draw=draw, before=before)
-    goes_on = _claim(job, mode, arguments, watcher, runs=parts.runs)
-    with job.folder.held():
+    logs = Logs(_heard(job.config), job.folder, say=watcher.say, draw=draw, before=before)
+    goes_on = first and _claim(job, mode, arguments, watcher, runs=parts.runs)
+    goes_on = any(processes.gathered(goes_on))
+    with job.folder.held() if first else nullcontext():
         tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
         if job.data.cache is not None:
             _fill(job.data.cache, watcher)
@@ -138,7 +184,7 @@ def fit(
             parts.engine,
             parts.loader,
             folder=job.folder,
-            validate=_validation(job.data, parts, watcher),
+            validate=_validation(job.data, parts, watcher) if first else None,
             selects=job.config.select in ("holdout", "val", "paper"),
             watcher=watcher,
             logs=logs,
@@ -215,15 +261,18 @@ def _stages(job: Job, parts: Parts, watcher: Watcher, *, logs_before: Sequence[s
                 stage=stage,
             )
             folder = RunFolder(job.folder.stage(stage.name))
-            folder.path.mkdir(parents=True, exist_ok=True)
-            logs = Logs(config, folder, say=watcher.say, before=logs_before)
+            if processes.is_first():
+                folder.path.mkdir(parents=True, exist_ok=True)
+            logs = Logs(_heard(config), folder, say=watcher.say, before=logs_before)
             trainer = Trainer(engine, parts.loader, folder=folder, watcher=watcher, logs=logs)
             with closing(trainer), _logging(logs):
                 trainer.resume()
                 try:
                     trainer.fit()
                 except InterruptedRun as asked:
-                    raise InterruptedRun(job.folder.path, asked.step, stage=stage.name) from None
+                    raise InterruptedRun(
+                        job.folder.path, asked.step, stage=stage.name, by=asked.by
+                    ) from None
                 logs.close()
         stage.done()
 
@@ -274,6 +323,11 @@ def _claim(
         )
     write_text(folder.config, job.config.to_yaml())
     return False
+
+
+def _heard(config: Config) -> Config:
+    """The configuration with the logs of this process: only the first of several has some."""
+    return config if processes.is_first() else config.model_copy(update={"log": ()})
 
 
 def _logs_before(folder: RunFolder) -> Sequence[str]:

@@ -26,6 +26,7 @@ class AdaMT(Weighting):
     the first task scales all decoders.
     """
 
+    averages: ClassVar[bool] = True
     needs_own: ClassVar[bool] = True
     summary: ClassVar[str] = "shared gradients weighed by those on the first layer of each decoder"
     reference: ClassVar[str] = "Jha et al. 2020 (AdaMT-Net); compared with in XTasC-Net"
@@ -51,7 +52,7 @@ class AdaMT(Weighting):
             return torch.zeros(())
         sent = parts
         if len(losses) > 1:
-            rows, common, aim = task_gradients(list(losses.values()))
+            rows, common, aim = task_gradients(list(losses.values()), self.order)
             if common:
                 aim |= combined(rows, common, self._factors(dict(zip(losses, rows, strict=True))))
             sent = [as_scalar(aim), *terms.auxiliary.values()]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 
 from mtdata.errors import UsageError
+from mtmodels import processes
 from mtmodels.methods.terms import Terms
 from mtmodels.options import Options
 from mtmodels.weightings.base import Backward, Weighting
@@ -47,6 +48,7 @@ class AggregatorWeighting(Weighting):
     """
 
     options: AggregatorOptions
+    averages: ClassVar[bool] = True
     theirs: ClassVar[str]
     """The name of the class in `torchjd.aggregation`."""
     factors: ClassVar[bool] = True
@@ -118,7 +120,7 @@ class AggregatorWeighting(Weighting):
         else:
             where = shared if self.options.gradients == "last" else self._maps
             rows = [_gradients(loss, where) for loss in losses.values()]
-            factors = self._factors(tuple(losses), _gramian(rows, where))
+            factors = self._factors(tuple(losses), self._products(rows, where))
             scaled = [f * loss for f, loss in zip(factors, losses.values(), strict=True)]
             sent = [*scaled, *terms.auxiliary.values()]
         self._maps.clear()
@@ -142,9 +144,16 @@ class AggregatorWeighting(Weighting):
         for tasks, memory in state["memory"]:
             self.remember(self._for(tuple(tasks)), memory)
 
+    def _products(self, rows: Sequence[Gradients], where: Sequence[Tensor]) -> Tensor:
+        """Products of gradients on the last shared layer, or on the maps that it makes."""
+        if self.options.gradients == "last":
+            return _gramian([processes.averaged(where, row) for row in rows], where)
+        # Each process has maps of its own: their products add up, those of means of losses do.
+        return processes.summed(_gramian(rows, where)) / processes.count() ** 2
+
     def _aggregated(self, losses: Mapping[str, Tensor]) -> Tensor:
         """A scalar of value 0 whose gradient is what each parameter should get."""
-        rows, shared, aim = task_gradients(list(losses.values()))
+        rows, shared, aim = task_gradients(list(losses.values()), self.order)
         if not shared:
             pass  # each task has all of its parameters for itself
         elif self.factors:
@@ -184,16 +193,21 @@ class AggregatorWeighting(Weighting):
             self._maps.append(output)
 
 
-def task_gradients(losses: Sequence[Tensor]) -> tuple[list[Gradients], list[Tensor], Gradients]:
+def task_gradients(
+    losses: Sequence[Tensor], order: Sequence[Tensor]
+) -> tuple[list[Gradients], list[Tensor], Gradients]:
     """Gradients of tasks, each on all parameters that it reaches.
+
+    Args:
+        losses: A scalar a task.
+        order: All that learns, in the order that all processes have it in.
 
     Returns:
         For each task its gradients; the parameters that two tasks or more reach; and for each of
         the others the gradient of the one task that reaches it.
     """
-    reached = [_leaves(loss) for loss in losses]
-    rows = [_gradients(loss, own) for loss, own in zip(losses, reached, strict=True)]
-    count = Counter(p for own in reached for p in own)
+    rows = [processes.averaged(order, _gradients(loss, _leaves(loss))) for loss in losses]
+    count = Counter(p for row in rows for p in row)
     shared = [p for p, tasks in count.items() if tasks > 1]
     own = combined(rows, [p for p, tasks in count.items() if tasks == 1], [1.0] * len(rows))
     return rows, shared, own

@@ -46,6 +46,9 @@ class Weighting(nn.Module, ABC):
     adds_up: ClassVar[bool] = False
     """Whether gradients of the parts of a batch may be added: it weighs by nothing that only the
     whole batch shows, such as the gradients of tasks."""
+    averages: ClassVar[bool] = False
+    """Whether what it measures of gradients is of the whole batch where several processes have a
+    part of it each: `mtmodels.processes` gives the means. What `adds_up` needs none."""
     needs_shared: bool = False
     """Whether it measures gradients on the last layer that all tasks share."""
     needs_own: ClassVar[bool] = False
@@ -55,6 +58,8 @@ class Weighting(nn.Module, ABC):
         super().__init__()
         self.options = options_class(type(self)).read(options)
         self.tasks = tuple(tasks)
+        self.order: Sequence[nn.Parameter] = ()
+        """All that learns, in one order in all processes; empty before the first step."""
 
     @abstractmethod
     def backward(self, terms: Terms, shared: Sequence[nn.Parameter], backward: Backward) -> Tensor:

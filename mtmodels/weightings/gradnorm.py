@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from mtmodels import processes
 from mtmodels.methods.base import ParameterGroup
 from mtmodels.methods.terms import Terms
 from mtmodels.options import Factor, Options, Weight
@@ -44,6 +45,7 @@ class GradNorm(Weighting):
     options: GradNormOptions
     summary: ClassVar[str] = "weights by which all tasks pull alike at the last shared layer"
     reference: ClassVar[str] = "Chen et al. 2018; compared with in XTasC-Net and MTPSL"
+    averages: ClassVar[bool] = True
     needs_shared: bool = True
     first: Tensor
     moved: Tensor
@@ -123,5 +125,8 @@ class GradNorm(Weighting):
 def _norm(loss: Tensor, shared: Sequence[nn.Parameter]) -> Tensor:
     """The length of the gradient of a loss on the shared layer."""
     found = torch.autograd.grad(loss, list(shared), retain_graph=True, allow_unused=True)
-    reached = [g.float().norm() for g in found if g is not None]
+    given: dict[Tensor, Tensor] = {
+        p: g for p, g in zip(shared, found, strict=True) if g is not None
+    }
+    reached = [g.float().norm() for g in processes.averaged(shared, given).values()]
     return torch.stack(reached).norm() if reached else torch.zeros(())

@@ -22,6 +22,7 @@ class RLW(TotalWeighting):
     Reference: Lin et al. 2022, "Reasonable Effectiveness of Random Weighting".
     """
 
+    averages: ClassVar[bool] = True  # of nothing: it measures none
     summary: ClassVar[str] = "random weights, new at every step"
     reference: ClassVar[str] = "Lin et al. 2022"
     drawn: Tensor

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mtdata.reading.batch import Batch
+from mtmodels import processes
 from mtmodels.methods.base import Finding
 from mtmodels.methods.parts.pairs import Pair, pair_code
 from mtmodels.methods.parts.supervision import Supervision
@@ -136,6 +137,21 @@ def gradient(
     found = torch.autograd.grad(loss, parameters, retain_graph=again, allow_unused=True)
     both = zip(parameters, found, strict=True)
     return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in both])
+
+
+def summed_pairs(
+    found: Mapping[Ends, Float[Tensor, " n"]], shared: Sequence[nn.Parameter]
+) -> dict[Ends, Float[Tensor, " n"]]:
+    """The gradient of each pair over the parts of a step that all processes have.
+
+    Args:
+        found: Of the part of this one; a pair that it lacks another one may have.
+        shared: What these are gradients by.
+    """
+    told = processes.gathered(list(found))
+    none = torch.cat([torch.zeros_like(p).flatten() for p in shared])
+    every = dict.fromkeys(ends for of_one in told for ends in of_one)
+    return {ends: processes.summed(found.get(ends, none)) for ends in every}
 
 
 def cosine(a: Float[Tensor, " n"], b: Float[Tensor, " n"]) -> Float[Tensor, ""]:

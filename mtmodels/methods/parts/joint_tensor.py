@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtdata.reading.batch import Batch
 from mtdata.tasks.task import Task
+from mtmodels import processes
 from mtmodels.encodings import value_label
 from mtmodels.kinds import kind_model
 from mtmodels.losses import at_least_single, image_means
@@ -53,9 +54,11 @@ class Spread(nn.Module):
     def note(self, values: Float[Tensor, " k"]) -> None:
         """Count the valid pixels of labels in."""
         exact = values.double()
-        self.count += len(exact)
-        self.total += exact.sum()
-        self.squares += exact.square().sum()
+        count = exact.new_tensor(len(exact))
+        more = processes.summed(torch.stack([count, exact.sum(), exact.square().sum()]))
+        self.count += more[0]
+        self.total += more[1]
+        self.squares += more[2]
 
     def forward(self, value: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """The share of a normal distribution that lies below each value, in [0, 1].
@@ -89,9 +92,11 @@ class JointTensor(nn.Module):
     def note(self, batch: Batch) -> None:
         """Take note of where the values of the labels of a batch lie."""
         for name, spread in self.spreads.items():
-            if name in batch.labels:
-                assert isinstance(spread, Spread)
-                spread.note(batch.labels[name][:, 0][batch.valid[name]])
+            assert isinstance(spread, Spread)
+            shown = name in batch.labels
+            # Also where this part of a batch shows none: another process may have some.
+            none = batch.image.new_zeros(0)
+            spread.note(batch.labels[name][:, 0][batch.valid[name]] if shown else none)
 
     def forward(
         self,

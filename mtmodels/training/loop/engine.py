@@ -8,18 +8,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtdata.reading.batch import Batch
 from mtdata.reading.memory import STEPS, keep_freed
+from mtmodels import processes
 from mtmodels.errors import DivergedError
 from mtmodels.fabric import Fabric
 from mtmodels.methods.base import Finding, Method, ParameterGroup, ScheduleName, Stage
 from mtmodels.methods.terms import Terms
-from mtmodels.networks.base import EncoderOptions
+from mtmodels.networks.base import EncoderOptions, Output
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
+from mtmodels.training.loop.everywhere import Told, Values, joined_owners, terms_of_all
 from mtmodels.training.loop.layout import memory_format
 from mtmodels.training.loop.schedules import Position, Schedule
+from mtmodels.training.loop.sync_norm import reaching
 from mtmodels.training.loop.validation import HeldOut
 from mtmodels.training.loop.viewing import view_maker
 from mtmodels.weightings.base import EpochStatistics, Weighting
@@ -100,6 +104,11 @@ class Engine:
         assert not isinstance(optimizer, tuple)  # one goes in, one comes out
         self.optimizer = optimizer
         self.rng = torch.Generator(fabric.device).manual_seed(config.seed)
+        self._predicted: list[Tensor] = []
+        if config.sync_norm:
+            method.network.register_forward_hook(self._keep_predictions)
+        self._learns = [p for group in self.groups for p in group.parameters]
+        self.weighting.order = self._learns
 
     def step(self, batches: Sequence[Batch], position: Position) -> StepResult:
         """Train on one batch, given in one part or in several whose gradients are added.
@@ -109,11 +118,15 @@ class Engine:
         """
         lr = self._set_rates(position)
         try:
-            parts = [self._part(batch, position, 1 / len(batches)) for batch in batches]
+            parts = [
+                self._part(batch, position, share=1 / len(batches), number=number)
+                for number, batch in enumerate(batches)
+            ]
         except DivergedError:
             self._forget()
             raise
         result = parts[0] if len(parts) == 1 else together(parts)
+        self._average()
         if result.loss is None:
             return replace(result, lr=lr)
         if position.step < self.frozen and self.stage is None:
@@ -145,6 +158,7 @@ class Engine:
         parts = (self.views(self._here(batch), position.epoch) for batch in batches)
         # Gradients of fp16 would need the scale that the optimiser takes off.
         precise = nullcontext() if self.config.precision == "16" else self.fabric.autocast()
+        self._seed("look", position.step, processes.rank())
         with precise:
             found = self.probe.look(parts, held, progress=position.progress, rng=self.rng)
         keys = tuple(key for batch in batches for key in batch.keys)
@@ -156,23 +170,64 @@ class Engine:
     def _here(self, batch: Batch) -> Batch:
         return batch.to(self.fabric.device, channels_last=self.channels_last)
 
-    def _part(self, batch: Batch, position: Position, share: float) -> StepResult:
+    def _part(self, batch: Batch, position: Position, *, share: float, number: int) -> StepResult:
         """Send the gradients of a part of a step backwards, as a share of the whole."""
         batch = self._here(batch)
         views = self.views(batch, position.epoch)
         forward = self.method if self.stage is None else self.stage.forward
+        self._seed("terms", position.step, number, processes.rank())
+        self._predicted.clear()
         with self.fabric.autocast():
             terms = forward(views, progress=position.progress, rng=self.rng)
-        values, images = _read(terms, position.step, keys=batch.keys)
-        if not terms.tasks and not terms.auxiliary:
-            return StepResult(0.0, None, {}, {}, values["parts"], 0.0, images)
+        told = joined_owners(processes.gathered(Told(_read(terms), dict(terms.owners), batch.keys)))
+        for one in told:
+            _check(one.values, position.step, keys=one.keys)
+        results = [_result(one.values) for one in told]
+        result = results[0] if len(results) == 1 else together(results)
+        if not result.tasks and not result.auxiliary:
+            return result
+        if len(told) > 1:
+            terms = terms_of_all(terms, vars(result), told)
         shared = self.method.network.shared_parameters()
 
         def backward(total: Tensor) -> None:
+            total = reaching(total, self._predicted)
             self.fabric.backward(total if share == 1 else share * total)
 
+        self._seed("weighting", position.step, number)  # what it draws, it draws in all alike
         total = self.weighting.backward(terms, shared, backward)
-        return StepResult(0.0, float(total), **values, gradient_norm=0.0, images=images)
+        return replace(result, loss=float(total))
+
+    def _keep_predictions(self, network: nn.Module, inputs: Any, output: Output) -> None:
+        if network.training and torch.is_grad_enabled():
+            self._predicted += output.predictions.values()
+
+    def _seed(self, *of: object) -> None:
+        """Begin draws that are a function of this, where several processes draw."""
+        if processes.count() > 1:
+            stage = self.stage.name if self.stage else ""
+            randomness.seed_step(self.rng, self.config.seed, stage, *of)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Make gradients, and what norms know of their batches, the mean over the processes."""
+        if processes.count() == 1:
+            return
+        known = [
+            statistic
+            for norm in self.method.modules()
+            if isinstance(norm, _BatchNorm) and norm.training
+            for statistic in (norm.running_mean, norm.running_var)
+            if statistic is not None
+        ]
+        given = {p: p.grad for p in self._learns if p.grad is not None}
+        means = processes.averaged(
+            [*self._learns, *known], given | {statistic: statistic for statistic in known}
+        )
+        for statistic in known:
+            statistic.copy_(means[statistic])
+        for parameter in self._learns:
+            parameter.grad = means.get(parameter)
 
     def _forget(self) -> None:
         """Clear the gradients; a stage that trains a part of the method leaves some in the rest."""
@@ -324,25 +379,33 @@ def scheduled(chosen: ScheduleName) -> Schedule:
     return SCHEDULES[chosen.name](**chosen.options)
 
 
-def _read(
-    terms: Terms, step: int, *, keys: tuple[str, ...]
-) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
-    """Bring all terms and counts to the processor in one go; refuse terms that are not finite."""
+def _read(terms: Terms) -> Values:
+    """Bring all terms and counts to the processor in one go."""
     scalars = terms.scalars()
     flat = [(family, name) for family, named in scalars.items() for name in named]
-    numbers = [scalars[family][name].detach().float() for family, name in flat]
-    values: dict[str, dict[str, float]] = {family: {} for family in scalars}
+    numbers = [scalars[family][name].detach().double() for family, name in flat]
+    values: Values = {family: {} for family in scalars}
     for (family, name), value in zip(
         flat, torch.stack(numbers).tolist() if numbers else [], strict=True
     ):
         values[family][name] = value
+    return values
+
+
+def _check(values: Values, step: int, *, keys: tuple[str, ...]) -> None:
+    """Refuse terms that are not finite."""
     for family in ("parts", "auxiliary", "tasks"):
         # The parts first: they name the culprit best.
         for name, value in values[family].items():
             if not math.isfinite(value):
                 raise DivergedError(step, name, keys)
-    images = values.pop("images")
-    return values, {name: int(count) for name, count in images.items()}
+
+
+def _result(values: Values) -> StepResult:
+    """What the terms of a part tell, before anything is learnt of them."""
+    images = {name: int(count) for name, count in values["images"].items()}
+    rest = {field: named for field, named in values.items() if field != "images"}
+    return StepResult(0.0, None, **rest, gradient_norm=0.0, images=images)
 
 
 def can_fuse(device: torch.device, precision: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from mtdata.errors import UsageError
-from mtmodels.fabric import Fabric
+from mtmodels.fabric import Fabric, LightningEnvironment
 
 FabricPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -67,10 +67,16 @@ def resolve(requested: str, device: torch.device = PROCESSOR) -> Precision:
     return Precision("32-true", f"{where} has no bf16 instructions")
 
 
-def fabric_on(device: torch.device, precision: FabricPrecision, *, devices: int = 1) -> Fabric:
-    """Device and precision for lightning-fabric, which is kept from telling in words of its own."""
+def fabric_on(device: torch.device, precision: FabricPrecision) -> Fabric:
+    """Device and precision for lightning-fabric, which is kept from telling in words of its own.
+
+    It knows of one process: what several say to each other is in `mtmodels.processes`.
+    """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    return Fabric(accelerator=device.type, devices=devices, precision=precision)
+    card = 1 if device.index is None else [device.index]
+    # In a job of SLURM it would ask for as many devices as the job has tasks.
+    alone = LightningEnvironment()
+    return Fabric(accelerator=device.type, devices=card, precision=precision, plugins=[alone])
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -6,11 +6,27 @@ from typing import Any
 import numpy as np
 import torch
 
+from mtdata.hashing import digest
+
 
 def seed_global(seed: int) -> None:
     """Seed the global generators, which nothing of ours draws from but a library's layer may."""
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
+
+
+def seed_step(rng: torch.Generator, *of: object) -> None:
+    """Seed a generator and the global ones anew, for a step of one of several processes.
+
+    What these hold is in no checkpoint, as one process alone writes that.
+
+    Args:
+        rng: The generator that the method draws from.
+        of: What the draws are a function of.
+    """
+    seed = int.from_bytes(digest(*of)[:4])
+    rng.manual_seed(seed)
+    seed_global(seed)
 
 
 def snapshot(rng: torch.Generator) -> dict[str, Any]:

@@ -7,23 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""What asks a run to stop: a person, the system, and SLURM some time before it does."""
+
 
 class StopRequest:
-    """Whether somebody asked the run to stop."""
+    """Whether somebody asked the run to stop: by which signal, or 0."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.by = 0
 
 
 @contextmanager
 def listening() -> Iterator[StopRequest]:
-    """Note SIGINT and SIGTERM instead of dying of them; a second one acts as usual."""
+    """Note SIGINT, SIGTERM and SIGUSR1 instead of dying of them; a second one acts as usual."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
     owner = os.getpid()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in STOPS}
 
     def note(number: int, frame: FrameType | None) -> None:
         if os.getpid() != owner:
@@ -31,7 +34,7 @@ def listening() -> Iterator[StopRequest]:
             if number == signal.SIGTERM:
                 os._exit(0)
             return
-        request.asked = True
+        request.by = number
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mtdata.reading.batch import Batch
 from mtdata.reading.loader import Loader
+from mtmodels import processes
 from mtmodels.errors import InterruptedRun
 from mtmodels.methods.base import Finding
 from mtmodels.metrics.scores import Scores
@@ -20,13 +21,15 @@ from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.logs import Logs
 from mtmodels.training.record.runfolder import RunFolder
-from mtmodels.training.record.runlog import Row, RunLog
+from mtmodels.training.record.runlog import NoLog, Row, RunLog
 
 Validate = Callable[[], Scores]
 
 
 class Trainer:
     """Trains to the end, from wherever it is.
+
+    Of several processes the first writes and scores; the others do its steps along.
 
     Args:
         engine: What does a step.
@@ -53,8 +56,10 @@ class Trainer:
         self.validate, self.selects = validate, selects
         self.config = engine.config
         self.watcher = watcher or Watcher()
+        self.first = processes.is_first()
         self.logs = logs or Logs(self.config, folder, say=self.watcher.say)
-        self.runlog, self._lost = RunLog(folder.metrics), list[dict[str, Any]]()
+        self.runlog = RunLog(folder.metrics) if self.first else NoLog()
+        self._lost = list[dict[str, Any]]()
         tasks = [task.name for task in engine.method.network.tasks]
         self.selection, self.means, self.clock = Selection(), EpochMeans(tasks), Clock()
         self.epoch = self.offset = 0
@@ -75,14 +80,17 @@ class Trainer:
                 for batches in self.clock.watch(self._left()):
                     self._look(batches)
                     result = self.engine.step(batches, self.position())
-                    self._after_step(result, sum(map(len, batches)))
-                    if stop.asked or self._is_due():
+                    self._after_step(result, sum(map(len, batches)) * processes.count())
+                    # All stop behind one step, whoever was asked to.
+                    asked = max(processes.gathered(stop.by))
+                    if asked or self._is_due():
                         self.save()
-                    if stop.asked:
-                        raise InterruptedRun(self.folder.path, self.position().step)
+                    if asked:
+                        processes.wait()  # for the one that saves
+                        raise InterruptedRun(self.folder.path, self.position().step, by=asked)
                 self._end_epoch()
-                if stop.asked:
-                    raise InterruptedRun(self.folder.path, self.position().step)
+                if asked := max(processes.gathered(stop.by)):
+                    raise InterruptedRun(self.folder.path, self.position().step, by=asked)
 
     def close(self) -> None:
         """Close the log."""
@@ -111,6 +119,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint `last`."""
+        if not self.first:
+            return
         state = {
             "epoch": self.epoch,
             "offset": self.offset,
@@ -139,7 +149,8 @@ class Trainer:
             return False
         weights, state, place, damage = checkpoint.load_first(last, best)
         self.engine.load_state(weights, state)
-        if place != last:
+        processes.wait()  # until all have read what is put right now
+        if place != last and self.first:
             lost = "is missing" if damage is None else f"is damaged: {damage.file} {damage.found}"
             self.watcher.say(
                 f"{last} {lost}. The run goes back to {place}, which is whole, and does the steps "
@@ -158,7 +169,12 @@ class Trainer:
         self.selection.load_state(state["selection"])
         self.clock = Clock(state["seconds"])
         self._lost = self.runlog.rewind(state["log"])
-        if self.selects and self.offset == 0 and self.epoch == self.selection.best_epoch:
+        if (
+            self.first
+            and self.selects
+            and self.offset == 0
+            and self.epoch == self.selection.best_epoch
+        ):
             # A kill between saving an epoch and keeping it as the best left `best` behind.
             checkpoint.copy(self.folder.last, self.folder.best)
         return True
@@ -213,7 +229,7 @@ class Trainer:
             row |= {"scores": scores, "improvement": improvement, "best": is_best}
         self._write("epoch", row | {"time": {"seconds": self.clock.total()}})
         self.save()
-        if is_best and self.selects:
+        if is_best and self.selects and self.first:
             checkpoint.copy(self.folder.last, self.folder.best)
         self.watcher.epoch(self._progress(), means["means"], scores, auxiliary=means["auxiliary"])
         self.logs.draw(self.epoch, self.position().step)

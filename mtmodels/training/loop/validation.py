@@ -9,6 +9,7 @@ import torch
 from mtdata.reading.batch import Batch
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.loader import Loader
+from mtmodels import processes
 from mtmodels.fabric import Fabric
 from mtmodels.metrics import METRICS
 from mtmodels.networks.base import Network
@@ -125,5 +126,6 @@ class Scorer:
             jobs=jobs or self.config.workers or 1,
             thresholds=thresholds,
             keep=keep,
+            alone=processes.count() > 1,
             progress=progress,
         )

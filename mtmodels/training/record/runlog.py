@@ -44,6 +44,27 @@ class RunLog:
         self._file.close()
 
 
+class NoLog(RunLog):
+    """Of a process that writes nothing."""
+
+    def __init__(self) -> None:
+        return
+
+    def write(self, kind: str, row: Row) -> None:
+        """Nothing."""
+
+    def position(self) -> int:
+        """The beginning."""
+        return 0
+
+    def rewind(self, position: int) -> list[dict[str, Any]]:
+        """Nothing."""
+        return []
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def read_rows(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
     """Read the rows of a log, of one kind or all; a last line that was cut off is left out."""
     rows = rows_of(path.read_text(encoding="utf-8"))

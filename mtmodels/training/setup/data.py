@@ -201,9 +201,13 @@ def augmentation(part: AugmentationPart) -> Augmentation:
     )
 
 
-def default_workers() -> int:
-    """Reading processes: one for two cores, at most four."""
-    return min(4, max(1, cores() // 2))
+def default_workers(trainers: int = 1) -> int:
+    """Reading processes: one for two cores, at most four.
+
+    Args:
+        trainers: Processes of this machine that train, which have as many each.
+    """
+    return min(4, max(1, cores() // (2 * trainers)))
 
 
 def default_out(config: Config, dataset: str, regime: str) -> Path:

@@ -5,11 +5,12 @@ facts (`minimum_tasks`, `needs_shared`, `stride`, ...) and are asked for them; n
 name. What a member refuses of its own options, its constructor does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from mtmodels.methods.base import Method
+from mtmodels.methods.parts.supervision import SupervisionOptions
 from mtmodels.metrics.protocols import check_scored
 from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
@@ -50,7 +51,7 @@ def _checks(
     named = f"method `{config.method.name}`"
     network = f"network `{config.network.name}`"
     views = config.views.count or method.default_views
-    images = config.batch // config.accumulate
+    images = config.images_at_once
     yield "size of the images", lambda: method.check_size(*data.size)
     yield f"{named} with {network}", lambda: method.check_batch(images, views, data.size)
     yield named, lambda: view_maker(config, method)
@@ -67,6 +68,11 @@ def _checks(
     weighs = f"weighting `{config.weighting.name}`"
     if config.accumulate > 1:
         yield weighs, lambda: _check_parts(config.accumulate, weighting)
+    if config.processes > 1:
+        yield named, lambda: _check_sums(config.processes, method)
+        yield weighs, lambda: _check_averages(config.processes, weighting)
+    if config.sync_norm:
+        yield weighs, lambda: _check_sync_norm(config, method, weighting)
     for who, needs in ((named, method.needs_shared), (weighs, weighting.needs_shared)):
         if needs:
             yield f"{who} with {network}", lambda: _check_shared(method)
@@ -154,4 +160,44 @@ def _check_parts(parts: int, weighting: Weighting) -> None:
             "`accumulate` should be 1 with a weighting that looks at the gradients or the losses "
             f"of a whole batch at once; found {parts}. Leave it out, or choose one of "
             f"{', '.join(able)}."
+        )
+
+
+def _check_sums(count: int, method: Method) -> None:
+    """Refuse terms that are no sums over images, of which several processes have a part each."""
+    options = method.options
+    if not isinstance(options, SupervisionOptions):
+        return
+    chosen = options.reduction
+    if "pixels" in (chosen.values() if isinstance(chosen, Mapping) else [chosen]):
+        raise ValueError(
+            "`reduction` should be `image` on several devices: a mean over all valid pixels of a "
+            f"batch is none of means over its parts; found `pixels` with {count} processes. Give "
+            "--set method.options.reduction=image, or --devices 1."
+        )
+
+
+def _check_averages(count: int, weighting: Weighting) -> None:
+    """Refuse a weighting that would weigh by the part of a batch that each process has."""
+    if not (weighting.adds_up or weighting.averages):
+        able = [name for name, one in WEIGHTINGS.items() if one.adds_up or one.averages]
+        raise ValueError(
+            f"`devices` should be 1 with a weighting that says neither that it `adds_up` nor that "
+            f"it `averages` what it measures; found {count} processes. Leave it out, or choose one "
+            f"of {', '.join(able)}."
+        )
+
+
+def _check_sync_norm(config: Config, method: Method, weighting: Weighting) -> None:
+    """Refuse synchronised norms where a gradient is asked for that not every process has."""
+    asks = [f"the method `{config.method.name}` with its options"] * method.needs_shared
+    asks += [f"the weighting `{config.weighting.name}`"] * (
+        weighting.averages and not weighting.adds_up
+    )
+    asks += [f"the stage `{stage.name}`" for stage in method.stages()]
+    if asks:
+        raise ValueError(
+            "`sync_norm` should come with one backward pass a step, the same in all processes; "
+            f"found {' and '.join(asks)}, which has others. Leave --sync-norm out: each process "
+            "then normalises over its own images."
         )

@@ -31,7 +31,7 @@ def settle(config: Config, data: RunData) -> Config:
     watched = data.splits.watched
     select = config.select or (watched if watched in ("holdout", "val") else "last")
     tasks = tuple(task.name for task in data.tasks)
-    workers = default_workers() if config.workers is None else config.workers
+    workers = default_workers(config.devices) if config.workers is None else config.workers
     epochs = config.epochs
     if config.steps is not None:
         epochs = math.ceil(config.steps / (len(data.train) // config.batch))

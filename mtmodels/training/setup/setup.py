@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
+
 from mtdata.reading.loader import Loader
+from mtmodels import processes
 from mtmodels.fabric import Fabric
 from mtmodels.methods.base import Method
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.precision import Precision, device_of, fabric_on, resolve
+from mtmodels.training.loop.sync_norm import synchronise
 from mtmodels.training.loop.validation import HeldOut, Scorer
 from mtmodels.training.setup.beginning import starts
 from mtmodels.training.setup.data import RunData
@@ -75,6 +79,8 @@ def assemble(config: Config, data: RunData) -> Parts:
     weighting = make_weighting(config, data.tasks)
     check_fit(config, data, method, weighting)
     fabric, precision = make_fabric(config)
+    if config.sync_norm:
+        synchronise(method.network)
     make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)
     _check_schedules(config, method, weighting)
     runs = load_runs(method)
@@ -90,8 +96,10 @@ def make_fabric(config: Config) -> tuple[Fabric, Precision]:
         UsageError: where there is no such device, or it lacks the precision.
     """
     device = device_of(config.device)
+    if device.type == "cuda" and processes.count() > 1:
+        device = torch.device("cuda", torch.cuda.current_device())
     precision = resolve(config.precision, device)
-    return fabric_on(device, precision.name, devices=config.devices), precision
+    return fabric_on(device, precision.name), precision
 
 
 def make_loader(config: Config, data: RunData) -> Loader:
@@ -105,6 +113,8 @@ def make_loader(config: Config, data: RunData) -> Loader:
         labelled=config.labelled_share,
         workers=config.workers or 0,
         pin_memory=device_of(config.device).type == "cuda",
+        # A plan is made by one process, of what each of several will do.
+        part=(processes.rank(), config.processes),
     )
 
 

@@ -90,7 +90,9 @@ def test_an_unknown_key_names_the_nearest_known_one(
         ({"network": "unet"}, "`network`"),
         ({"views": {"scales": []}}, r"^`views.scales` should hold 1 value or more; found \[\]\.$"),
         ({"augmentation": {"scales": []}}, r"^`augmentation.scales` should hold 1 value or more"),
-        ({"devices": 2}, "`devices`"),
+        ({"devices": 0}, "`devices`"),
+        ({"devices": 3}, "`batch`.*divisible by `devices` x `nodes`.*found 8 images for 3"),
+        ({"devices": 2, "nodes": 2, "batch": 6, "accumulate": 3}, "4 processes in 3 parts"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(layer: dict[str, Any], words: str) -> None:

@@ -1,0 +1,220 @@
+"""`mttrain` on several devices: one run, one voice, one end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.mttrain import mttrain
+from cli.shared.common import run
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.record.runlog import read_rows
+from mtmodels.training.setup.joining import place_of
+from tests.small_run import small_layer, small_store
+
+START = [sys.executable, "-c", "from cli.mttrain import main; main()"]
+LONG = {"epochs": 4000}
+PATIENCE = 240
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_store(tmp_path_factory.mktemp("together"))
+
+
+def words(store: Path, out: Path, **changed: Any) -> list[str]:
+    """A run of two steps an epoch whose norms keep still, so that one process does the same."""
+    layer = {
+        **small_layer(store),
+        "batch": 4,
+        "epochs": 1,
+        "precision": "32",
+        "device": "cpu",
+        "optimizer": {"name": "sgd"},
+        "select": "last",
+        "sync_norm": True,
+        **changed,
+    }
+    config = out.with_suffix(".yaml")
+    config.write_text(yaml.safe_dump(layer))
+    return ["--recipe", str(config), "--out", str(out)]
+
+
+def start(arguments: list[str], **more: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*START, *arguments], env={**os.environ, **more}, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(file: Path) -> None:
+    """Until a run has written something."""
+    until = time.monotonic() + PATIENCE
+    while not (file.is_file() and file.stat().st_size):
+        assert time.monotonic() < until, f"{file} is not written"
+        time.sleep(0.1)
+
+
+def processes_of(parent: int) -> list[int]:
+    """The processes that train, in the order in which they were started."""
+    listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return sorted(map(int, listed))
+
+
+def test_two_devices_train_what_one_trains(store: Path, tmp_path: Path) -> None:
+    found = {}
+    for name, devices in (("one", []), ("two", ["--devices", "2"])):
+        out = tmp_path / name
+        done = subprocess.run(
+            [*START, *words(store, out), *devices, "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found[name] = json.loads(done.stdout)  # one object: one process talks
+        assert done.stderr.count("Images: ") == 1
+    one, two = (read_rows(tmp_path / name / "metrics.jsonl", "step") for name in found)
+    assert len(one) == len(two)
+    for a, b in zip(one, two, strict=True):
+        assert b["images"] == a["images"]
+        assert b["loss"] == pytest.approx(a["loss"], rel=1e-4)
+        assert b["gradient_norm"] == pytest.approx(a["gradient_norm"], rel=1e-3)
+    for task, scores in found["one"]["scores"].items():
+        assert found["two"]["scores"][task] == pytest.approx(scores, rel=1e-2, nan_ok=True)
+    resumed = run(mttrain, ["--out", str(tmp_path / "two"), "--resume", "--devices", "1"])
+    assert resumed == 0  # another number of devices is the same run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_one_that_is_killed_ends_all(killed: int, store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    training = start([*words(store, out, **LONG), "--devices", "2"])
+    wait_for(RunFolder(out).metrics)
+    os.kill(processes_of(training.pid)[killed], signal.SIGKILL)
+    _, told = training.communicate(timeout=PATIENCE)
+    assert training.returncode == 1
+    assert told.count("Error: ") == 1
+    assert "--resume" in told
+
+
+@pytest.mark.slow
+def test_an_error_of_one_is_said_once(store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = subprocess.run(
+        [*START, *words(store, out, lr=1e30, epochs=100), "--devices", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("Error: ") == 1
+    assert "should be finite" in " ".join(done.stderr.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_and_requeues(number: signal.Signals, store: Path, tmp_path: Path) -> None:
+    fake, asked = tmp_path / "bin" / "scontrol", tmp_path / "asked"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\necho "$@" > {asked}\n')
+    fake.chmod(0o755)
+    out = tmp_path / "run"
+    arguments = [*words(store, out, **LONG), "--devices", "2"]
+    path = f"{fake.parent}:{os.environ['PATH']}"
+    training = start([*arguments, "--requeue"], PATH=path, SLURM_JOB_ID="17")
+    wait_for(RunFolder(out).metrics)
+    training.send_signal(number)
+    _, told = training.communicate(timeout=PATIENCE)
+    assert training.returncode == 130, told
+    assert told.count("interrupted after step") == 1
+    assert RunFolder(out).last.is_dir()
+    requeued = asked.read_text().split() if asked.is_file() else []
+    assert requeued == ([] if number == signal.SIGINT else ["requeue", "17"])
+
+
+@pytest.mark.slow
+def test_under_torchrun(store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    begin = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python"]
+    done = subprocess.run(
+        [*begin, "--master-port", "29611", *START, *words(store, out), "--devices", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Images: ") == 1
+    assert RunFolder(out).is_complete()
+
+
+@pytest.mark.slow
+def test_as_tasks_of_a_step_of_slurm(store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    of_all = {"SLURM_NTASKS": "2", "SLURM_STEP_ID": "0", "SLURM_JOB_ID": "4123"}
+    of_all["SLURM_STEP_NODELIST"] = "127.0.0.1"
+    tasks = [
+        start(
+            [*words(store, out), "--devices", "2"],
+            SLURM_PROCID=str(i),
+            SLURM_LOCALID=str(i),
+            **of_all,
+        )
+        for i in range(2)
+    ]
+    told = [task.communicate(timeout=PATIENCE)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], told
+    assert "Images: " in told[0]
+    assert told[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "flags", "says"),
+    [
+        ({"batch": 3}, ["--devices", "2"], "divisible by `devices`"),
+        ({"method": {"name": "sl", "options": {"reduction": "pixels"}}}, [], "`reduction` should"),
+        ({"weighting": {"name": "pcgrad"}}, [], "`sync_norm` should"),
+        ({"nodes": 2}, ["--devices", "2"], "NODE_RANK"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    changed: Mapping[str, Any],
+    flags: list[str],
+    says: str,
+    store: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    dry = [] if flags else ["--devices", "2", "--dry-run"]  # in this process, as a plan is
+    assert run(mttrain, [*words(store, out, **changed), *flags, *dry]) == 2
+    assert says in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+def test_requeue_is_for_jobs(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert run(mttrain, [*words(store, tmp_path / "run"), "--requeue"]) == 2
+
+
+def test_places() -> None:
+    assert place_of({}) is None
+    # The script of a job is no task of a step.
+    assert place_of({"SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}) is None
+    srun = place_of(
+        {
+            "SLURM_NTASKS": "8", "SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_STEP_ID": "0",
+            "SLURM_STEP_NODELIST": "node[07-08]", "SLURM_JOB_ID": "71234",
+        }
+    )  # fmt: skip
+    assert srun is not None
+    assert (srun.rank, srun.local_rank, srun.count) == (5, 1, 8)
+    assert (srun.address, srun.port) == ("node07", 16234)

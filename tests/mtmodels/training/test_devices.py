@@ -1,0 +1,285 @@
+"""Several processes learn what one learns: the same gradients, whatever labels their parts show."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mtdata.building.build import build
+from mtdata.building.regimes import RegimeSpec
+from mtdata.errors import UsageError
+from mtdata.reading.batch import Batch, join
+from mtdata.reading.loader import Loader
+from mtmodels import encodings, processes
+from mtmodels.methods import METHODS
+from mtmodels.methods.base import Method
+from mtmodels.training.loop import randomness
+from mtmodels.training.loop.schedules import Position
+from mtmodels.training.run import prepare
+from mtmodels.training.setup import setup
+from mtmodels.weightings import WEIGHTINGS
+from mtmodels.weightings.aggregation import AggregatorWeighting
+from tests.fakes import FakeSource
+from tests.mtmodels.methods.making import SMALL
+from tests.ranks import together
+
+TASKS = ("semantic", "depth", "normals")
+SIZE = (32, 32)
+NEAR = 1e-6
+COUNT = 2
+BATCH = 4
+
+
+class Case(NamedTuple):
+    """What is trained: members, options of the method, and how its norms go."""
+
+    method: str
+    weighting: str = "equal"
+    where: str = "shared"
+    network: str = "segnet"
+    norms: str = "frozen"
+    """`frozen`; `parts`: each over its part, as in one process with --accumulate; `sync`."""
+
+    @property
+    def name(self) -> str:
+        """For the list of tests."""
+        return "-".join(self)
+
+
+class Seen(NamedTuple):
+    """What a process sees of some steps: the gradients, the losses, and what is known after."""
+
+    gradients: list[list[Tensor | None]]
+    losses: list[dict[str, float]]
+    weights: list[dict[str, float]]
+    buffers: dict[str, Tensor]
+
+
+COMPARES_IMAGES = ("contrastive", "discriminator")
+"""These compare the images of a part with each other, as with --accumulate."""
+
+
+def in_parts(case: Case) -> bool:
+    """Whether one process has to see the batch in parts to do the same."""
+    return case.norms == "parts" or case.method in COMPARES_IMAGES
+
+
+def layer_of(case: Case, store: Path, **more: Any) -> dict[str, Any]:
+    options = dict(SMALL.get(case.method, {}))
+    options.pop("mapping", None)
+    if case.method == "x-task":
+        options["learn_from"] = "predictions"
+    if case.method == "align":
+        options["consistency_weight"] = 0.5
+    if case.method == "kd":
+        options["teachers"] = {task: f"runs/{task}" for task in TASKS}
+    if case.method == "teacher":
+        options["mix"] = "none"
+    weighting: dict[str, Any] = {
+        "fixed": {"values": {"semantic": 1, "depth": 2, "normals": 3}}
+    }.get(case.weighting, {})
+    if issubclass(WEIGHTINGS[case.weighting], AggregatorWeighting):
+        weighting = {"gradients": case.where}
+    return {
+        "data": str(store),
+        "regime": "random" if case.method == "align" else "one",
+        "tasks": list(TASKS),
+        "method": {"name": case.method, "options": options},
+        "network": {"name": case.network, "width": 0.0625},
+        "weighting": {"name": case.weighting, "options": weighting},
+        "optimizer": {"name": "sgd"},
+        "steps": 3,
+        "batch": BATCH,
+        "precision": "32",
+        "device": "cpu",
+        "lr": 1e-3,
+        "workers": 0,
+        **more,
+    }
+
+
+def fresh_teachers(method: Method) -> dict[str, dict[str, str]]:
+    """The same untrained networks in every process, in place of those of runs."""
+    network = method.network
+    by_name = {task.name: task for task in network.tasks}
+    torch.manual_seed(1)
+    for name in method.runs():
+        teacher = type(network)([by_name[name]], **network.options.model_dump())
+        method.teachers[name] = teacher.requires_grad_(requires_grad=False).eval()
+    method.loaded()
+    return {}
+
+
+def part_of(batch: Batch, rows: slice, tasks: Sequence[str] = TASKS) -> Batch:
+    """Some images of a batch with the labels of some tasks, in double precision."""
+    images = range(len(batch))[rows]
+    labels, valid, at = {}, {}, {}
+    for task in tasks:
+        of = batch.rows.get(task, torch.zeros(0, dtype=torch.int64)).tolist()
+        kept = [i for i, image in enumerate(of) if image in images]
+        if kept:
+            label = batch.labels[task][kept]
+            labels[task] = label.double() if label.is_floating_point() else label
+            valid[task] = batch.valid[task][kept]
+            at[task] = torch.tensor([of[i] - images[0] for i in kept])
+    return replace(
+        batch, keys=batch.keys[rows], image=batch.image[rows].double(), labels=labels, valid=valid,
+        rows=at, extents=None if batch.extents is None else batch.extents[rows],
+        cameras=None if batch.cameras is None else batch.cameras[rows],
+    )  # fmt: skip
+
+
+def uneven(batches: Sequence[Batch]) -> list[Batch]:
+    """Steps of a run; of the second, all labels are in the first half, and of the last no label."""
+    half = slice(0, BATCH // 2), slice(BATCH // 2, BATCH)
+    first = part_of(batches[0], slice(0, BATCH))
+    one_sided = join([part_of(batches[1], half[0]), part_of(batches[1], half[1], ())])
+    return [first, one_sided, part_of(batches[0], slice(0, BATCH), ())]
+
+
+def learn(case: Case, store: Path) -> Seen:
+    """Three steps in this process: of the whole batch where it is alone, of its part else."""
+    torch.set_default_dtype(torch.float64)
+    count = processes.count()
+    accumulate = COUNT if in_parts(case) and count == 1 else 1
+    more = {"sync_norm": True} if case.norms == "sync" else {}
+    layer = layer_of(case, store, accumulate=accumulate, devices=count, **more)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setup, "load_runs", fresh_teachers)
+        patch.setattr(encodings, "_gumbel", lambda like, rng: torch.zeros_like(like))
+        if case.weighting == "graddrop":  # it draws for parameters in an order of its own
+            patch.setattr(torch, "rand", lambda *size, **_: torch.full(size[0], 0.4))
+        job = prepare([layer], out=store.parent / "none", mode="new")
+        parts = setup.assemble(job.config, job.data)
+        whole = Loader(job.data.train, BATCH, seed=0, shuffle=True, drop_last=True)
+        return _steps(case, parts, uneven(list(whole.epoch(0))), accumulate)
+
+
+def _steps(case: Case, parts: setup.Parts, batches: Sequence[Batch], accumulate: int) -> Seen:
+    engine, count = parts.engine, processes.count()
+    for stage in parts.method.stages():
+        stage.done()
+    engine.train()
+    if case.norms == "frozen":
+        for module in parts.method.modules():
+            module.eval() if isinstance(module, _BatchNorm) else None
+    gradients: list[list[Tensor | None]] = []
+
+    def note(*_: object) -> None:
+        learns = [p for group in engine.groups for p in group.parameters]
+        gradients.append([None if p.grad is None else p.grad.clone() for p in learns])
+
+    engine.optimizer.optimizer.register_step_pre_hook(note)
+    losses, weights = [], []
+    for number, batch in enumerate(batches):
+        size = BATCH // (count * accumulate)
+        begin = processes.rank() * size
+        chosen = [
+            part_of(batch, slice(begin + i * size, begin + (i + 1) * size))
+            for i in range(accumulate)
+        ]
+        if count == 1:
+            # Of several processes all draw alike for a weighting, as a function of the step.
+            engine._seed = lambda *of: (  # type: ignore[method-assign]
+                randomness.seed_step(engine.rng, engine.config.seed, "", *of)
+            )
+        result = engine.step(chosen, Position(number, 3, 1, 3))
+        losses.append({**result.tasks, **result.auxiliary, "total": result.loss or 0.0})
+        weights.append(engine.weighting.weights())
+    buffers = {n: b.clone() for n, b in parts.method.named_buffers() if b.is_floating_point()}
+    return Seen(gradients, losses, weights, buffers)
+
+
+def alone(cases: Sequence[Case], store: Path) -> list[Seen | str]:
+    return [tried(case, store) for case in cases]
+
+
+def tried(case: Case, store: Path) -> Seen | str:
+    try:
+        return learn(case, store)
+    except UsageError as error:
+        return str(error)
+
+
+def compared(expected: Sequence[Seen | str], cases: Sequence[Case], store: Path) -> dict[str, str]:
+    """What differs, by case; a case that is refused alike in both says so."""
+    wrong = {}
+    for case, one in zip(cases, expected, strict=True):
+        found = tried(case, store)
+        if isinstance(one, str) or isinstance(found, str):
+            wrong[case.name] = f"refused: {one if isinstance(one, str) else found}"
+            continue
+        if differs := difference(one, found):
+            wrong[case.name] = differs
+    return wrong
+
+
+def difference(one: Seen, other: Seen) -> str:
+    """Where two processes saw other numbers; empty where they did not."""
+    if len(one.gradients) != len(other.gradients):
+        return f"{len(one.gradients)} and {len(other.gradients)} steps"
+    for number, (a, b) in enumerate(zip(one.gradients, other.gradients, strict=True)):
+        if not any(x is not None and bool(x.any()) for x in a):
+            return f"step {number}: no gradient"
+        scale = max(float(x.abs().max()) for x in a if x is not None)
+        for x, y in zip(a, b, strict=True):
+            both = [torch.zeros(()) if v is None else v for v in (x, y)]
+            far = float((both[0] - both[1]).abs().max())
+            if not far <= NEAR * max(scale, 1.0):
+                return f"step {number}: a gradient of {scale:.3g} differs by {far:.3g}"
+    for what in ("losses", "weights"):
+        for number, (a, b) in enumerate(zip(getattr(one, what), getattr(other, what), strict=True)):
+            if set(a) != set(b) or b != pytest.approx(a, rel=1e-5, abs=1e-7):
+                return f"step {number}: {what} {a} and {b}"
+    return ""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve images to train on; under `one` each shows one of three tasks."""
+    path = tmp_path_factory.mktemp("devices") / "fake.h5"
+    source = FakeSource(images=(12, 1), missing=0, sizes=(SIZE,))
+    build(source, path, size=SIZE, tasks=TASKS, regimes=[RegimeSpec("one"), RegimeSpec("random")])
+    return path
+
+
+def check(cases: Sequence[Case], store: Path) -> None:
+    """Each process of two finds what one alone found."""
+    for found in together(COUNT, compared, list(cases), store, alone=alone):
+        assert found == {}
+
+
+QUICK = [
+    Case("sl"),
+    Case("xtc", "uncertainty"),
+    Case("sl", "pcgrad"),
+    Case("sl", "gradnorm"),
+    Case("sl", norms="parts"),
+    Case("sl", norms="sync"),
+]
+
+
+def test_gradients_are_those_of_one_process(store: Path) -> None:
+    check(QUICK, store)
+
+
+@pytest.mark.slow
+def test_every_method(store: Path) -> None:
+    check([Case(method) for method in METHODS], store)
+
+
+@pytest.mark.slow
+def test_every_weighting(store: Path) -> None:
+    places = [Case("sl", "mgda", where) for where in ("last", "features")]
+    check([*(Case("sl", weighting) for weighting in WEIGHTINGS), *places], store)
+    check([Case("x-task", "gradnorm"), Case("xtc", "mgda"), Case("xtc", "uncertainty")], store)
+
+
+@pytest.mark.slow
+def test_norms(store: Path) -> None:
+    check([Case(m, norms=norms) for m in ("xtc", "mtpsl") for norms in ("parts", "sync")], store)
