@@ -100,6 +100,12 @@ def test_a_share_of_each_batch_is_the_same_with_workers() -> None:
     )
     for epoch in (0, 7):
         assert all_equal(list(here.epoch(epoch)), list(there.epoch(epoch)))
+    parts = [
+        Loader(data, 4, shuffle=True, drop_last=True, labelled=0.5, part=(i, 2)) for i in range(2)
+    ]
+    for whole, *two in zip(here.epoch(7), *(p.epoch(7) for p in parts), strict=True):
+        assert [key for part in two for key in part.keys] == list(whole.keys)
+        assert all(len(part.rows["depth"]) == 1 for part in two), "some of both kinds in each"
 
 
 @pytest.mark.parametrize(
