@@ -1,5 +1,6 @@
 """Pages of this machine alone, for the commands that serve one: options, the extra, how it ends."""
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -51,10 +52,9 @@ def serve_app(app: "ASGIApp", found: "socket", *, no_open: bool, as_json: bool) 
     """
     from mtdata.serving.listening import serve
 
-    try:
+    with suppress(KeyboardInterrupt):  # the way to end it, and so no failure
         serve(app, found, ready=partial(_ready, as_json=as_json), browse=not no_open)
-    except KeyboardInterrupt:
-        say("Ended.")  # the way to end it, and so no failure
+    say("Ended.")
 
 
 def _ready(address: str, *, as_json: bool) -> None:

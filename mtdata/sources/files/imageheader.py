@@ -169,7 +169,8 @@ def too_large(path: Path, size: tuple[int, int] | None) -> SampleError:
     return SampleError(
         path,
         f"an image should have at most {allowed().pixels} pixels; it says {found}.",
-        "Make it smaller, remove it, or allow more with --max-megapixels.",
+        "Make it smaller or remove it; `mtdata build` and `mtdata update` take more with "
+        "--max-megapixels.",
     )
 
 

@@ -6,7 +6,7 @@ from torch import nn
 from mtmodels.fabric import Fabric
 from mtmodels.networks.blocks import is_depthwise
 
-NARROW = 8
+NARROW = 16
 
 
 def memory_format(module: nn.Module, fabric: Fabric) -> torch.memory_format:
@@ -14,8 +14,9 @@ def memory_format(module: nn.Module, fabric: Fabric) -> torch.memory_format:
 
     They pay where a processor multiplies bf16, and in fp32 for networks with depthwise convolutions
     (`python -m benchmarks.layout`). Contiguous tensors stay clear of a fault: oneDNN (as of torch
-    2.14, AVX2) writes out of bounds in the backward pass of a strided 1x1 convolution over fewer
-    than 8 channels in channels-last, whatever the precision; narrow ResNets have one.
+    2.14) writes out of bounds in the backward pass of a strided 1x1 convolution over fewer channels
+    than a vector holds (8 with AVX2, 16 with AVX-512) in channels-last, whatever the precision;
+    narrow ResNets have one.
 
     Args:
         module: What trains or predicts.

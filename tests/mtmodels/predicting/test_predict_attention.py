@@ -42,7 +42,7 @@ def trained(store: Path, network: str) -> Path:
     out = store.parent / network
     if not out.exists():
         parts = {"method": {"name": "sl"}, "network": {"name": network, "width": 0.0625}}
-        layer = small_layer(store) | {"epochs": 1, "tasks": NAMES} | parts
+        layer = small_layer(store) | {"epochs": 1, "tasks": NAMES, "precision": "32"} | parts
         fit(prepare([layer], out=out, mode="new"), mode="new", arguments=[], watcher=Watcher())
     return out
 

@@ -1,6 +1,10 @@
 """Selection, precision, layout, clock and randomness: the small parts of training."""
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -76,8 +80,6 @@ def test_adam_is_fused_where_its_gradients_can_be_clipped() -> None:
 
 
 def test_whether_the_processor_has_bf16_is_its_flags() -> None:
-    from pathlib import Path
-
     info = Path("/proc/cpuinfo")
     if not info.is_file() or "flags" not in info.read_text():
         pytest.skip("no flags of an x86 processor to compare with")
@@ -89,15 +91,41 @@ def test_the_layout_follows_precision_and_what_the_kernels_break_on() -> None:
     half = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
     single = Fabric(accelerator="cpu", devices=1, precision="32-true")
     card = Mock(spec=Fabric, device=torch.device("cuda"))
-    narrow = nn.Sequential(nn.Conv2d(6, 13, 1, stride=2))
+    narrow = nn.Sequential(nn.Conv2d(15, 13, 1, stride=2))
     assert memory_format(narrow, half) is torch.contiguous_format
     assert memory_format(narrow, card) is torch.channels_last
-    for layer in (nn.Conv2d(8, 13, 1, stride=2), nn.Conv2d(6, 13, 1), nn.Conv2d(6, 13, 3, 2)):
+    for layer in (nn.Conv2d(16, 13, 1, stride=2), nn.Conv2d(6, 13, 1), nn.Conv2d(6, 13, 3, 2)):
         assert memory_format(layer, half) is torch.channels_last
         assert memory_format(layer, single) is torch.contiguous_format
     depthwise = nn.Sequential(nn.Conv2d(8, 8, 3, groups=8))
     assert memory_format(depthwise, single) is torch.channels_last
     assert memory_format(depthwise.extend(narrow), single) is torch.contiguous_format
+
+
+def test_a_narrow_network_trains_on_several_cores_in_bf16(tmp_path: Path) -> None:
+    """Kernels that write out of bounds do so where several threads share them, at even sizes."""
+    code = (
+        "import torch; torch.set_num_threads(2);"
+        "from mtmodels.training.loop.layout import memory_format;"
+        "from mtmodels.fabric import Fabric;"
+        "from mtmodels.networks.encoders import make_encoder;"
+        "fabric = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed');"
+        "encoder = make_encoder('resnet18', width=0.125);"
+        "layout = memory_format(encoder, fabric);"
+        "encoder.to(memory_format=layout);"
+        "image = torch.rand(3, 3, 32, 64).to(memory_format=layout);"
+        "fabric.autocast().__enter__();"
+        "[sum(m.float().sum() for m in encoder(image)).backward() for _ in range(20)]"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "MALLOC_CHECK_": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_the_clock_tells_waiting_from_training() -> None:
