@@ -70,7 +70,8 @@ class AdaptiveVariance(TotalWeighting):
         """1 in sum."""
         alpha = self._alpha()
         parts = {t: alpha[t] * F.softplus(self.raw[t]).item() for t in self.tasks}
-        return {t: part / sum(parts.values()) for t, part in parts.items()}
+        whole = sum(parts.values()) or math.nan  # 0 where all ran away, which the next loss tells
+        return {t: part / whole for t, part in parts.items()}
 
     def end_epoch(self, statistics: EpochStatistics) -> None:
         """Take note of the variances."""

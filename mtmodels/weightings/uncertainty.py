@@ -1,6 +1,5 @@
 """Weights learnt as the uncertainty of each task."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -60,4 +59,4 @@ class Uncertainty(TotalWeighting):
 
     def weights(self) -> dict[str, float]:
         """0.5 exp(-s_t)."""
-        return {name: 0.5 * math.exp(-s.item()) for name, s in self.log_variance.items()}
+        return {n: 0.5 * (-s.detach().double()).exp().item() for n, s in self.log_variance.items()}

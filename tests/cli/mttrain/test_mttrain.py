@@ -62,13 +62,12 @@ def test_help_has_headings_and_choices(capsys: Captured) -> None:
 
 def test_every_flag_sets_a_key_that_there_is() -> None:
     given: dict[str, Any] = {
-        "tasks": ("a",), "epochs": 2, "batch": 2, "width": 2.0, "lr": 0.1, "seed": 1, "devices": 1,
-        "nodes": 1, "sync_norm": False,
+        "tasks": ("a",), "epochs": 2, "batch": 2, "width": 2.0, "lr": 0.1, "seed": 1, "devices": 2,
         "holdout": 0.1, "keep_unlabelled": True, "labelled_share": 0.5, "filled_anyway": True,
         "paper_geometry": True, "schedule": "cosine",
         "precision": "32", "workers": 1, "checkpoint_every": 5, "gradient_clip": 1.0,
         "select": "last", "cache": "memory", "views": 2, "device": "cpu",
-        "size": (32, 64), "accumulate": 2,
+        "size": (32, 64), "accumulate": 1, "nodes": 1, "sync_norm": True,
         "teachers": {"depth": "runs/depth"},
         "train_on": ("a",), "select_on": ("b",), "score_on": ("c",), "log": ("csv",),
     }  # fmt: skip

@@ -270,7 +270,9 @@ def test_gradients_are_those_of_one_process(store: Path) -> None:
 
 @pytest.mark.slow
 def test_every_method(store: Path) -> None:
-    check([Case(method) for method in METHODS], store)
+    # With norms that stand still, rounding decides which pixels of even maps SegNet pools, and the
+    # mapping magnifies that: its parts are compared with parts of the same size.
+    check([Case(m, norms="parts" if m == "mtpsl" else "frozen") for m in METHODS], store)
 
 
 @pytest.mark.slow
@@ -282,4 +284,4 @@ def test_every_weighting(store: Path) -> None:
 
 @pytest.mark.slow
 def test_norms(store: Path) -> None:
-    check([Case(m, norms=norms) for m in ("xtc", "mtpsl") for norms in ("parts", "sync")], store)
+    check([Case(m, norms=norms) for m in ("sl", "xtc") for norms in ("parts", "sync")], store)

@@ -156,3 +156,12 @@ def test_an_absent_task_keeps_its_uncertainty_under_adam() -> None:
 def test_refuses_options(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(name, **options)
+
+
+@each_weighting
+def test_what_ran_away_is_no_error_of_python(name: str) -> None:
+    """The next step says it, in words of its own: a term is not finite."""
+    weighting = make(name)
+    for parameter in weighting.parameters():
+        parameter.data.fill_(-1e30)
+    assert set(weighting.weights()) <= set(NAMES)
