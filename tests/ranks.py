@@ -1,10 +1,10 @@
 """Several processes that train together, on one machine, for tests."""
 
-import os
 import traceback
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from socket import socket
 from typing import Any
 
 import torch
@@ -27,14 +27,13 @@ def together(
         alone: Called by each process before it knows the others, as if it were the only one.
     """
     context = get_context("spawn")
-    port = TCPStore("127.0.0.1", 0, is_master=True).port
-    os.environ |= {"OMP_NUM_THREADS": "1"}
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     pipes, processes = [], []
     for rank in range(count):
         here, there = context.Pipe()
-        process = context.Process(
-            target=_run, args=(there, rank, count, port + 1, alone, work, args)
-        )
+        process = context.Process(target=_run, args=(there, rank, count, port, alone, work, args))
         process.start()
         pipes.append(here)
         processes.append(process)
