@@ -100,6 +100,7 @@ HEADINGS = {
         "mttrain --method mtpsl --network segnet --regime one",
         "mttrain --method align --epochs 30 --dry-run",
         "mttrain --recipe mtpsl-nyu --batch 16 --devices 4",
+        "mttrain --method sl --cache device --compile auto",
         "mttrain --out runs/nyu-xtc-unet-resnet18-full-s0 --resume",
     ),
 )
@@ -265,8 +266,9 @@ HEADINGS = {
 @device_option
 @click.option(
     "--cache",
-    type=click.Choice(["none", "memory"]),
-    help="Keep images and visible labels in shared memory.  [default: none]",
+    type=click.Choice(["none", "memory", "device"]),
+    help="Keep images and visible labels in shared memory, or where the network trains.  [default: "
+    "none]",
 )
 @click.option(
     "--recipe",

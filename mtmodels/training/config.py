@@ -190,7 +190,7 @@ class Config(Part):
     nodes: Positive = 1
     sync_norm: bool = False
     workers: Annotated[int, Field(ge=0)] | None = None
-    cache: Literal["none", "memory"] = "none"
+    cache: Literal["none", "memory", "device"] = "none"
     log: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     log_every: Positive = 10
     checkpoint_every: Positive | None = None

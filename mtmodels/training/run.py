@@ -12,6 +12,7 @@ import yaml
 from mtdata.errors import UsageError
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
+from mtdata.reading.resident import Resident
 from mtmodels import processes
 from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.metrics.scores import Scores
@@ -176,7 +177,7 @@ def fit(
     with job.folder.held() if first else nullcontext():
         tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
         if job.data.cache is not None:
-            _fill(job.data.cache, watcher)
+            _fill(job.data.cache, job.config, watcher)
         # Nothing of ours draws from the global generators; a library's layer may.
         randomness.seed_global(job.config.seed)
         _stages(job, parts, watcher, logs_before=before)
@@ -420,11 +421,12 @@ def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | Non
     return validate
 
 
-def _fill(cache: Cache, watcher: Watcher) -> None:
+def _fill(cache: Cache | Resident, config: Config, watcher: Watcher) -> None:
     """Say what the cache takes before it takes it, then fill it."""
     images, labels = cache.cells
+    alone = " This process makes its batches, without reading processes."
     watcher.say(
-        f"Cache: {cache.bytes / 1e9:.2f} GB of shared memory for {images} images and {labels} "
-        "visible labels."
+        f"Cache: {cache.bytes / 1e9:.2f} GB of {cache.memory} for {images} images and {labels} "
+        f"visible labels.{alone if config.cache == 'device' else ''}"
     )
     cache.fill(lambda done, total: watcher.evaluating("cache", done, total))
