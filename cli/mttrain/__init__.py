@@ -84,7 +84,16 @@ HEADINGS = {
         "seed",
         "select",
     ),
-    "Machine": ("precision", "device", "devices", "nodes", "sync_norm", "workers", "cache"),
+    "Machine": (
+        "precision",
+        "device",
+        "devices",
+        "nodes",
+        "sync_norm",
+        "workers",
+        "cache",
+        "compile",
+    ),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "requeue", "log", "dry_run"),
     "Configuration": ("recipe", "scale", "anyway", "assignments", "plugins", "trust_plugins"),
 }
@@ -269,6 +278,11 @@ HEADINGS = {
     type=click.Choice(["none", "memory", "device"]),
     help="Keep images and visible labels in shared memory, or where the network trains.  [default: "
     "none]",
+)
+@click.option(
+    "--compile",
+    type=click.Choice(["auto", "on", "off"]),
+    help="Compile the network with torch.compile; auto where steps are faster.  [default: off]",
 )
 @click.option(
     "--recipe",

@@ -197,11 +197,11 @@ class Resident:
         free = torch.cuda.mem_get_info(self.device)[0] if card else available()
         if free is not None and self.bytes > SPARE * free:
             raise UsageError(
-                f"`cache` should be `memory` or `none` where a card is small: the "
+                "`cache` should be `memory` or `none` where a card is small: the "
                 f"{self.bytes / 1e9:.2f} GB of images and visible labels are more than "
-                f"{SPARE:.0%} of the {free / 1e9:.2f} GB that are free there, and the network needs "
-                "the rest. Give --cache memory, train fewer tasks, or read smaller images with "
-                "--size."
+                f"{SPARE:.0%} of the {free / 1e9:.2f} GB that are free there, and the network "
+                "needs the rest. Give --cache memory, train fewer tasks, or read smaller images "
+                "with --size."
             )
 
 

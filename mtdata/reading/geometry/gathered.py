@@ -137,10 +137,11 @@ def corrected(
     """What crops and flips do to the values of labels: a factor on each channel."""
     channels = label.shape[3:].numel()
     factors = np.ones((len(changes), channels), np.float32)
-    for factor, each in zip(factors, changes, strict=True):
+    ones = np.ones((1, 1, channels), np.float32)
+    for row, each in enumerate(changes):
         for change in each:
             # They are linear and mix no channels: what they make of ones says all.
-            factor *= change.correct(kind, np.ones((1, 1, channels), np.float32), paper=paper)[0, 0]
+            factors[row] *= change.correct(kind, ones, paper=paper)[0, 0]
     if (factors == 1).all():
         return label
     on = torch.from_numpy(factors).to(label.device, non_blocking=True)
