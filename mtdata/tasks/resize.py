@@ -74,4 +74,5 @@ def _resize_label(
     cancelled = np.linalg.norm(smooth, axis=-1, keepdims=True) < 1e-3
     unit = kind.settle(np.where(cancelled, near, smooth).astype(np.float32))
     # A pixel beside the border of what is known has a mean, and may itself say nothing.
-    return unit * nearest(valid, size)[..., None]
+    unit[~nearest(valid, size)] = 0
+    return unit
