@@ -22,7 +22,7 @@ from mtdata.errors import StoreError
 from mtdata.inspecting.verify import verify
 from mtdata.merging.shard import shard
 from mtdata.regimes.table import RegimeTable
-from mtdata.store import Store, add_regime, open_store, remove_regime
+from mtdata.store import Store, add_regime, open_store, remove_regime, set_default_regime
 from mtdata.store import format as layout
 from mtdata.store import shards as module
 from mtdata.store.shards import Shard, make_virtual, shards_table
@@ -192,6 +192,7 @@ def test_regimes_lie_in_the_index(index: Path, whole: Path) -> None:
         assert store.splits["train"].regimes["random"].labels.any()
         assert len(store.dataset("train")[0].labels) >= 1
     assert verify(index).ok
+    set_default_regime(index, "one")
     remove_regime(index, "random")
     assert {path.name: path.read_bytes() for path in index.parent.glob("fake-*.h5")} == before
     with open_store(whole) as one, open_store(index) as many:
