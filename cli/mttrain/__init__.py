@@ -126,7 +126,7 @@ HEADINGS = {
     "--filled-anyway",
     is_flag=True,
     default=None,
-    help="Take filled labels of a run that may have seen what the regime hides.",
+    help="Take filled labels, and teachers, that may have seen what the regime hides.",
 )
 @click.option("--tasks", type=names, metavar="A,B", help="Tasks.  [default: the method's, or all]")
 @click.option(
@@ -160,8 +160,8 @@ HEADINGS = {
 @click.option(
     "--teachers",
     type=runs,
-    metavar="TASK=RUN,…",
-    help="The runs that kd learns from, one for each task.",
+    metavar="RUN,…",
+    help="Trained runs: for self-training, or, as TASK=RUN,…, for kd.",
 )
 @click.option("--network", type=Member(NETWORKS, late=True), help="[default: unet]")
 @click.option(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UsageError
+from mtdata.reading.dataset import shows
 from mtmodels.errors import RunFolderError
 from mtmodels.methods.base import Method
 from mtmodels.networks.base import Network
@@ -15,7 +16,7 @@ from mtmodels.training.config import Config
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.plugin_copies import load_copies
 from mtmodels.training.record.runfolder import RunFolder, read_facts
-from mtmodels.training.setup.data import store_facts
+from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.making import make_method, make_network
 from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle_options
@@ -233,6 +234,27 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
         found[name] = {"folder": str(folder), "weights": checkpoint.digest(place)}
     method.loaded()
     return found
+
+
+def check_runs(method: Method, data: RunData) -> None:
+    """Refuse networks of runs that may have seen labels which this run must not see.
+
+    Raises:
+        UsageError: naming the run.
+    """
+    base = data.regime if data.train.added is None else data.train.added.base
+    for folder in method.runs().values():
+        run = open_run(Path(folder))
+        facts, tasks = run.facts, run.config.tasks or ()
+        splits = facts.get("training", {}).get("splits", data.splits.train)
+        labels = facts.get("added", {}).get("base_labels", facts.get("labels", ""))
+        if run.config.filled_anyway or not shows(data.store, splits, tasks, base, labels=labels):
+            raise UsageError(
+                f"the run {folder} should have learnt from the labels that the regime `{base}` "
+                f"shows; found others (regime `{run.config.regime}` of {run.dataset}), through "
+                "which this run may learn what is hidden from it. Train it under this regime, or "
+                "take it all the same with --filled-anyway."
+            )
 
 
 def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:
