@@ -217,7 +217,7 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
     """Give a method the networks of the trained runs that it asks for, frozen.
 
     Returns:
-        For each of its names, the folder and the digest of the weights.
+        For each of its names, the folder, the digest of the weights, and `labels_seen`.
 
     Raises:
         RunFolderError: where a folder is no run, or has no checkpoint.
@@ -231,9 +231,28 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
         place = run.chosen()
         load_network(network, place)
         method.teachers[name] = network.requires_grad_(requires_grad=False).eval()
-        found[name] = {"folder": str(folder), "weights": checkpoint.digest(place)}
+        found[name] = {
+            "folder": str(folder),
+            "weights": checkpoint.digest(place),
+            "labels": labels_seen(run),
+        }
     method.loaded()
     return found
+
+
+def labels_seen(run: TrainedRun) -> str:
+    """A digest of the labels of the source that a run learnt from, those of its teachers included.
+
+    Empty where that is not known: a run of before, and one that took filled labels or teachers
+    which may have seen more than its regime shows.
+    """
+    added = run.facts.get("added") or {}
+    taught = run.facts.get("runs", {}).values()
+    if added.get("anyway") or (taught and run.config.filled_anyway):
+        return ""
+    if not all(teacher.get("labels") for teacher in taught):
+        return ""
+    return str(added.get("base_labels", run.facts.get("labels", "")))
 
 
 def check_runs(method: Method, data: RunData) -> None:
@@ -245,10 +264,9 @@ def check_runs(method: Method, data: RunData) -> None:
     base = data.regime if data.train.added is None else data.train.added.base
     for folder in method.runs().values():
         run = open_run(Path(folder))
-        facts, tasks = run.facts, run.config.tasks or ()
-        splits = facts.get("training", {}).get("splits", data.splits.train)
-        labels = facts.get("added", {}).get("base_labels", facts.get("labels", ""))
-        if run.config.filled_anyway or not shows(data.store, splits, tasks, base, labels=labels):
+        splits = run.facts.get("training", {}).get("splits", data.splits.train)
+        tasks, labels = run.config.tasks or (), labels_seen(run)
+        if not shows(data.store, splits, tasks, base, labels=labels):
             raise UsageError(
                 f"the run {folder} should have learnt from the labels that the regime `{base}` "
                 f"shows; found others (regime `{run.config.regime}` of {run.dataset}), through "

@@ -151,5 +151,5 @@ def test_sizes_that_a_teacher_cannot_take_are_refused() -> None:
     stride = method.teachers["teacher 1"].stride
     method.check_size(stride, stride)
     if stride > 1:
-        with pytest.raises(ValueError, match="divisible|multiple"):
+        with pytest.raises(ValueError, match=r"divisible|multiple"):
             method.check_size(stride + 1, stride)
