@@ -32,7 +32,7 @@ class SelfTrainingOptions(TeachingOptions):
 
 
 class SelfTraining(Teaching):
-    """What frozen networks, trained before on the labels there are, say is learnt beside the labels.
+    """What frozen networks that were trained on the labels say is learnt beside the labels.
 
     The teachers read the first view and its mirror image, as the network does, so that they say
     something new of every crop; the mean of all is the target.
