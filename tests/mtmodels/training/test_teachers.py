@@ -1,6 +1,7 @@
 """Runs that teach other runs: what they may have seen, and that a killed pupil goes on."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from mtdata import open_store
 from mtdata.errors import UsageError
 from mtmodels.predicting.fill import seen_by
+from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.setup.loading import labels_seen, open_run
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
@@ -122,3 +124,27 @@ def test_what_a_pupil_fills_is_trusted_as_its_teachers_are(
         )
     assert right == open_run(teacher("one")).facts["labels"]
     assert wrong == ""
+
+
+def test_a_hold_out_that_taught_a_teacher_is_said(
+    run: Train, teacher: Callable[..., Path], tmp_path: Path
+) -> None:
+    class Heard(Watcher):
+        text = ""
+
+        def say(self, text: str) -> None:
+            self.text += text + "\n"
+
+    run(tmp_path / "own", **sl(holdout=0.3))
+    told = {}
+    for name, one, seed in (
+        ("own", tmp_path / "own", 0),
+        ("all", teacher("one"), 0),
+        ("other", tmp_path / "own", 1),
+    ):
+        watcher = Heard()
+        run(tmp_path / f"by {name}", watcher=watcher, **pupil(one, holdout=0.3, seed=seed))
+        told[name] = watcher.text
+    assert "held-out images taught" not in told["own"]
+    assert f"4 of the held-out images taught the run {teacher('one')}" in told["all"]
+    assert re.search(r"[1-4] of the held-out images taught", told["other"])
