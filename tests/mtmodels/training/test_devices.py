@@ -89,6 +89,7 @@ def layer_of(case: Case, store: Path, **more: Any) -> dict[str, Any]:
         weighting = {"gradients": case.where}
     return {
         "data": str(store),
+        "filled_anyway": "teachers" in options,  # there is no run that could say what it saw
         "regime": "random" if case.method == "align" else "one",
         "tasks": list(TASKS),
         "method": {"name": case.method, "options": options},

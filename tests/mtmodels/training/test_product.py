@@ -118,6 +118,7 @@ def layer_of(each: Combination, store: Path) -> dict[str, Any]:
         weighting = {"gradients": each.where}
     return {
         "data": str(store),
+        "filled_anyway": "teachers" in options,  # there is no run that could say what it saw
         "regime": "one",
         "tasks": list(TASKS),
         "method": {"name": each.method, "options": options},
