@@ -22,7 +22,7 @@ def info(store: Store) -> dict[str, Any]:
         },
         "splits": {name: _split(split) for name, split in store.splits.items()},
         "content_digest": store.content_digest,
-        "bytes": store.bytes,
+        "bytes": store.length,
     }
 
 

@@ -144,7 +144,7 @@ class _Work:
                 images=self.total,
                 resumed=self.resumed,
                 content_digest=store.content_digest,
-                bytes=store.bytes,
+                bytes=store.length,
                 seconds=seconds,
             )
 
@@ -196,7 +196,7 @@ class _Work:
                 facts=_facts(split, start, stop),
             )
             header = header_of(self.store, default_regime=layout.FULL)
-            needed = self.store.bytes * (stop - start) // self.total
+            needed = self.store.length * (stop - start) // self.total
             with swapping(path, needed=needed) as temporary:
                 write_store(temporary, header, [rows], compression=compression)
             found = self._there(path, split, wanted)
@@ -278,7 +278,7 @@ def gather(store: Store, out: Path, *, told: Callable[[Row], Row] = lambda row: 
                 _facts(split, 0, len(split)) | _skipped(split),
             )
         )
-    with replacing(out, needed=store.bytes) as temporary:
+    with replacing(out, needed=store.length) as temporary:
         write_store(temporary, header_of(store), splits, compression=compression)
         if any(split.added for split in store.splits.values()):
             with written(h5py.File(temporary, "r+", libver=layout.LIBRARY)) as file:

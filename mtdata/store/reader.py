@@ -169,8 +169,8 @@ class Store:
         return self.path, *(each.path(number) for each in shards for number in range(len(each)))
 
     @property
-    def bytes(self) -> int:
-        """Length of all of them."""
+    def length(self) -> int:
+        """Bytes of all of them."""
         return sum(path.stat().st_size for path in self.files)
 
     def close(self) -> None:
