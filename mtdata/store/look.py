@@ -29,9 +29,9 @@ SAMPLE_BYTES = 2**30
 CHUNKS = 30_000
 """Chunks whose size in the file is looked at; of larger stores `mtdata verify` looks at all."""
 SHORT = "a chunk has"
-SECONDS = 1
+SECONDS = 0.5
 """Of a processor, what reading out of the heap may take. HDF5 reads some broken heaps for ever."""
-PATIENCE = 8
+PATIENCE = 3
 """Seconds in which it has to be done however busy the machine is."""
 FLETCHER, DEFLATE, SHUFFLE, BLOSC = h5py.h5z.FILTER_FLETCHER32, 1, 2, 32001
 PIPELINES = ((FLETCHER,), (SHUFFLE, DEFLATE, FLETCHER), (BLOSC, FLETCHER))
