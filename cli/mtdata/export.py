@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     required=True,
     type=click.Choice(["folder", "npy", "croissant", "fiftyone"]),
     help="folder (images, label files, tasks.yaml), npy (MTAN's tree, for the papers' released "
-    "code), croissant (folder with Croissant metadata) or fiftyone (a dataset that FiftyOne imports).",
+    "code), croissant (folder with Croissant metadata) or fiftyone (what FiftyOne imports).",
 )
 @click.option("-o", "--out", type=FILE, required=True, help="Folder to make.")
 @regime_name(

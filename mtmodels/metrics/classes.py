@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from mtdata import Task
+from mtmodels.encodings import highest
 from mtmodels.metrics.base import Metric
-from mtmodels.metrics.confusion import accuracy, confusion, highest, intersection_over_union
+from mtmodels.metrics.confusion import accuracy, confusion, intersection_over_union
 from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.resizing import Size, nearest
 from mtmodels.metrics.scores import better

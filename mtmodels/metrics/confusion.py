@@ -1,32 +1,11 @@
 """The confusion matrix of each image, and what is read from it."""
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Integer, Num
 from torch import Tensor
 
 from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.tally import bincounts, kept
-
-
-def highest(logits: Float[Tensor, "n c h w"]) -> Integer[Tensor, "n h w"]:
-    """The class of the highest logit, the first of several; of NaN any number."""
-    classes = logits.shape[1]
-    if logits.device.type != "cpu":
-        return logits.argmax(1)
-    # argmax goes pixel by pixel here and takes 30 times as long; numpy compares into bytes in a
-    # quarter of the time of torch.
-    single = logits if logits.dtype == torch.float64 else logits.float()
-    values = single.contiguous().numpy()
-    best = values[:, 0].copy()
-    above = np.empty(best.shape, bool)
-    found = np.zeros(best.shape, np.min_scalar_type(classes))
-    for number in range(1, classes):
-        np.greater(values[:, number], best, out=above)
-        # Classes come in rising order: the last that is above all before it has the highest number.
-        np.maximum(found, above.view(np.uint8) * found.dtype.type(number), out=found)
-        np.maximum(values[:, number], best, out=best)
-    return torch.from_numpy(found.astype(np.int32) if classes > 255 else found)
 
 
 def confusion(

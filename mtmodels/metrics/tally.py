@@ -39,7 +39,7 @@ def kept(values: Shaped[Tensor, "*n"], valid: Bool[Tensor, "*n"]) -> Shaped[Tens
     return (values.view(whole) & valid.to(whole).neg_()).view(values.dtype)
 
 
-def bincounts(cell: Integer[Tensor, "n *hw"], cells: int) -> Int[Tensor, "n {cells}"]:
+def bincounts(cell: Integer[Tensor, "n ..."], cells: int) -> Int[Tensor, "n {cells}"]:
     """How often each image has each of the numbers 0 to `cells` - 1, all of which are below it."""
     n = len(cell)
     if n != 1:

@@ -53,9 +53,7 @@ def pixels(folder: Path, path: str) -> NDArray[Any]:
     return found[..., ::-1] if found.ndim == 3 else found
 
 
-def decoded(
-    kind: str, label: dict[str, Any], folder: Path
-) -> tuple[NDArray[Any], NDArray[Any]]:
+def decoded(kind: str, label: dict[str, Any], folder: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """A label and its mask from what is written, as the docs tell it."""
     found = pixels(folder, label["map_path" if kind == "depth" else "mask_path"])
     if kind == "depth":
@@ -78,11 +76,11 @@ def assert_held(folder: Path, opened: Store) -> None:
         assert np.array_equal(image, read.image[:height, :width])
         assert sample["metadata"]["width"] == width
         for name in sample["labelled"]:
-            label, valid = decoded(name, sample[name], folder)
+            label, valid = decoded(kinds[name], sample[name], folder)
             expected = read.labels[name][:height, :width]
             mask = read.valid[name][:height, :width]
             assert np.array_equal(valid, mask), name
-            close = {"normals": 0.0041, "depth": 1e-3}.get(name, 0)
+            close = {"normals": 0.0041, "depth": 1e-3}.get(kinds[name], 0)
             assert np.abs(label[mask] - expected[mask]).max(initial=0) <= close, name
 
 

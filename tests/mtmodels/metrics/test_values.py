@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from mtdata import Depth, Task
+from mtmodels.encodings import highest
 from mtmodels.metrics import METRICS
-from mtmodels.metrics.confusion import confusion, highest
+from mtmodels.metrics.confusion import confusion
 from mtmodels.metrics.normals import angles, by_quarter, histogram, median, within
 from tests.mtmodels.metrics.cases import Case, score
 
