@@ -26,7 +26,7 @@ from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import Size, at_size, network_size
 from mtmodels.training.record import checkpoint
-from mtmodels.training.setup.loading import TrainedRun, Which, open_run
+from mtmodels.training.setup.loading import TrainedRun, Which, labels_seen, open_run
 from mtmodels.training.setup.splits import choose_splits
 
 Given = dict[str, Float[Tensor, "c h w"]]
@@ -100,15 +100,14 @@ def fill(
 def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
     """What a run saw: a digest of the labels of the source, of which tasks and splits.
 
-    The digest is empty where that is not known: a run of before, one that other runs taught, and
-    one whose own filled labels came from a run that may have seen more.
+    The digest is empty where that is not known.
     """
-    added = run.facts.get("added") or {}
-    labels = added.get("base_labels", run.facts.get("labels", ""))
-    if run.facts.get("runs") or added.get("anyway"):
-        labels = ""
     splits = choose_splits(run.config, store).train
-    return {"labels": labels, "tasks": list(run.config.tasks or ()), "splits": list(splits)}
+    return {
+        "labels": labels_seen(run),
+        "tasks": list(run.config.tasks or ()),
+        "splits": list(splits),
+    }
 
 
 def _wanted(
