@@ -217,8 +217,9 @@ def test_regimes() -> None:
 
 def test_million() -> None:
     # Of few images what is there once counts most: the larger store takes less an image.
-    few, more = figures(run("million"), "# bytes an image")
+    few, more, shards = figures(run("million"), "# bytes an image")
     assert more < few
+    assert shards < few
 
 
 @pytest.mark.slow

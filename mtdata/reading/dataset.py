@@ -415,7 +415,8 @@ def _refuse_bare(
 
 
 def _indices(split: Readable, keys: Sequence[str]) -> NDArray[np.int64]:
-    rows = {key: i for i, key in enumerate(split.keys)}
+    wanted = set(keys)  # of a million keys a mapping of all would take 100 MB
+    rows = {key: i for i, key in enumerate(split.keys) if key in wanted}
     for key in keys:
         if key not in rows:
             raise UsageError(
