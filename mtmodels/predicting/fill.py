@@ -181,8 +181,13 @@ def _label(
 
 
 def confidence(
-    task: Task, given: Float[Tensor, "c h w"], mirrored: Float[Tensor, "c h w"] | None, own: Size
-) -> Float[Tensor, "1 height width"]:
+    task: Task,
+    given: Float[Tensor, "c h w"],
+    mirrored: Float[Tensor, "c h w"] | None,
+    own: Size,
+    *,
+    rows: range | None = None,
+) -> Float[Tensor, "1 rows width"]:
     """How sure a prediction is at each pixel of an image, [0, 1].
 
     Args:
@@ -190,13 +195,14 @@ def confidence(
         given: What the network gave.
         mirrored: What it gave for the mirrored image; kinds with probabilities do not ask for it.
         own: Height and width of the image.
+        rows: Which rows of the image; None for all.
     """
     model = kind_model(task)
     if (certainty := model.certainty) is not None:
-        return at_size(given, own, lambda band: certainty(model.as_value(band)))
+        return at_size(given, own, lambda band: certainty(model.as_value(band)), rows=rows)
     assert model.agreement is not None
     assert mirrored is not None
     back, _ = invert(mirrored[None], [Flip()], kind=task.kind, prediction=True)
-    values = (at_size(one, own, model.activation)[None] for one in (given, back[0]))
-    found: Float[Tensor, "1 height width"] = model.agreement(*values)[0]
+    values = (at_size(one, own, model.activation, rows=rows)[None] for one in (given, back[0]))
+    found: Float[Tensor, "1 rows width"] = model.agreement(*values)[0]
     return found
