@@ -17,9 +17,9 @@ os.environ |= {
     "FIFTYONE_SHOW_PROGRESS_BARS": "false",
 }
 
-import mongomock
-import pymongo
-from mongomock.store import ServerStore
+import mongomock  # type: ignore[import-not-found]
+import pymongo  # type: ignore[import-not-found]
+from mongomock.store import ServerStore  # type: ignore[import-not-found]
 
 STORE = ServerStore()
 
@@ -41,8 +41,8 @@ class Client(mongomock.MongoClient):  # type: ignore[misc]
 def main() -> None:
     """Import and print as JSON."""
     pymongo.MongoClient = Client
-    import fiftyone
-    from fiftyone.core.labels import Heatmap
+    import fiftyone  # type: ignore[import-not-found]
+    from fiftyone.core.labels import Heatmap  # type: ignore[import-not-found]
 
     dataset = fiftyone.Dataset.from_dir(sys.argv[1], fiftyone.types.FiftyOneDataset, name="here")
     schema = dataset.get_field_schema()

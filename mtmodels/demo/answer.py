@@ -75,8 +75,8 @@ class Answer:
     @property
     def nbytes(self) -> int:
         """What it takes in memory."""
-        arrays = [self.photo, *self.values.values(), *self.logits.values()]
-        return sum(array.nbytes for array in arrays)
+        arrays = [self.photo, *self.values.values()]
+        return sum(a.nbytes for a in arrays) + sum(x.nbytes for x in self.logits.values())
 
     def described(self) -> dict[str, Any]:
         """What a page says of it, and of each task."""

@@ -59,7 +59,7 @@ def decoded(kind: str, label: dict[str, Any], folder: Path) -> tuple[NDArray[Any
     if kind == "depth":
         return label["offset"] + label["scale"] * found, found > 0
     if kind == "normals":
-        return found / 127.5 - 1, (found > 0).any(-1)
+        return found / 127.5 - 1, np.asarray((found > 0).any(-1))
     return (found.astype(int) - 1, found > 0) if kind == "classes" else (found, found != 2)
 
 
