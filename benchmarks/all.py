@@ -28,6 +28,7 @@ ALWAYS = {
 }
 OF_A_STORE = {
     "reading against .npy files": "read --source {store}",
+    "what is kept on the device against reading processes": "loading --source {store}",
     "what checks of rows cost": "checking --source {store}",
     "scores against numpy, image by image": "scoring --data {store}",
 }

@@ -4,8 +4,8 @@ It needs this package, torch and a card, and no data: it builds rooms. Every met
 in fp32, bf16 and fp16 on the card, and its losses are compared with those of the processor in fp32,
 with the same weights and images. A generator of the card draws other numbers: methods that draw
 classes are compared on the tasks without classes, those that draw more only roughly. Steps are
-timed against the rate of matrix products of the card; a run is trained by its command, stopped,
-resumed, scored and exported.
+timed against the rate of matrix products of the card, and compiled against not; a run is trained by
+its command, stopped, resumed, scored and exported; batches are made of what the card keeps.
 
     python -m benchmarks.gpu [--out gpu.md] [--minutes 9] [--device cuda] [--smoke]
 
@@ -29,10 +29,14 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.loading import compare as compare_loading
 from benchmarks.machine import describe, versions
 from benchmarks.rates import matrix_rate
+from mtdata import open_store
+from mtdata.reading.augment import Augmentation
 from mtmodels.methods import METHODS
 from mtmodels.training.loop import randomness
+from mtmodels.training.loop.compiling import Compiled, step_times
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.run import prepare
 from mtmodels.training.setup import setup
@@ -59,6 +63,8 @@ SPEED = (
     ("unet-resnet18", "teacher", "one"),
 )
 """Network, method and regime of the steps that are timed."""
+COMPILED = (SPEED[0], SPEED[3])
+"""Those of which a compiled step is timed as well: each takes a minute to compile."""
 
 
 @dataclass
@@ -230,6 +236,41 @@ def time_steps(page: Page, store: Path, device: str, *, smoke: bool) -> None:
         )
 
 
+def load_from_card(page: Page, store: Path, device: str, *, smoke: bool) -> None:
+    """Samples a second by reading processes, and from what is kept on the card."""
+    data = open_store(store).dataset("train", TASKS, "full", transform=Augmentation())
+    workers, rounds = (1, 1) if smoke else (8, 5)
+    for line in compare_loading(data, torch.device(device), workers=workers, rounds=rounds):
+        page.say(f"* {line}")
+
+
+def time_compiled(page: Page, store: Path, device: str, *, smoke: bool) -> None:
+    """What `--compile auto` measures: steps with a compiled network and without."""
+    for network, method, regime in SPEED[:1] if smoke else COMPILED:
+        width, batch = (0.0625, 2) if smoke else (1.0, 8)
+        parts = assemble(
+            store,
+            method,
+            device,
+            "bf16",
+            regime=regime,
+            network={"name": network, "width": width},
+            batch=batch,
+        )
+        steps = [(b,) for b, _ in zip(parts.loader.epoch(0), range(2), strict=False)]
+        place = Position(0, len(parts.loader), 1, 1000)
+        start = time.monotonic()
+        compiled, plain = step_times(parts.engine, steps, place)
+        page.say(
+            f"* `{network}`, `{method}`: {compiled:.4f} s a step compiled, {plain:.4f} s as it is, "
+            f"{plain / compiled:.2f} times as fast; {time.monotonic() - start:.0f} s to find out"
+        )
+        assert isinstance(parts.engine.compiled, Compiled)
+        for why in parts.engine.compiled.failures:
+            page.say(f"* it could not be compiled: {why}")
+            page.wrong.append(f"compiling {network}")
+
+
 def run_commands(page: Page, store: Path, device: str, runs: Path, *, smoke: bool) -> None:
     """Train, stop, resume, score and export, as a user does; what the loader made it wait for."""
     out, steps = runs / "command", 8 if smoke else 120
@@ -300,6 +341,12 @@ def main() -> None:
         with page.part("By the commands") as in_time:
             if in_time:
                 run_commands(page, large, device, runs, smoke=smoke)
+        with page.part("Kept on the card (`--cache device`)") as in_time:
+            if in_time:
+                load_from_card(page, large, device, smoke=smoke)
+        with page.part("Compiled (`--compile`)") as in_time:
+            if in_time:
+                time_compiled(page, large, device, smoke=smoke)
     page.say(f"\n{'all as it should be' if not page.wrong else 'wrong: ' + ', '.join(page.wrong)}")
     if arguments.out is not None:
         arguments.out.write_text("\n".join(page.lines) + "\n", encoding="utf-8")

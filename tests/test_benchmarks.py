@@ -107,6 +107,7 @@ def test_gpu() -> None:
         assert re.search(rf"^\| `{method}` \| 0.0e\+00 \| \d\.\de-\d\d \|$", found, re.MULTILINE)
     assert found.splitlines()[-1] == "all as it should be"
     figures(found, "in bf16: # T/s", "resumed and trained to step 8: # s", "* # images a second")
+    figures(found, "device: # times the samples a second", "s as it is, # times as fast; # s to")
 
 
 @pytest.mark.slow
@@ -169,6 +170,13 @@ def test_read() -> None:
     figures(found, "# ms a sample  ", "two workers: # times the samples of one")
     read, shown = figures(found, "read # bytes; its images and labels have #")
     assert read == pytest.approx(shown, rel=0.5)
+
+
+def test_loading() -> None:
+    found = run("loading", "--workers", "1")
+    rates = figures(found, "# samples a second; # ms of processor a sample")
+    ratios = figures(found, "device: # times the samples a second (wanted 3), # times less")
+    assert ratios[0] == pytest.approx(rates[2] / rates[0], rel=0.05, abs=0.02)
 
 
 @pytest.mark.slow

@@ -77,7 +77,16 @@ HEADINGS = {
         "seed",
         "select",
     ),
-    "Machine": ("precision", "device", "devices", "nodes", "sync_norm", "workers", "cache"),
+    "Machine": (
+        "precision",
+        "device",
+        "devices",
+        "nodes",
+        "sync_norm",
+        "workers",
+        "cache",
+        "compile",
+    ),
     "Run": ("out", "resume", "overwrite", "checkpoint_every", "requeue", "log", "dry_run"),
     "Configuration": ("recipe", "scale", "anyway", "assignments", "plugins", "trust_plugins"),
 }
@@ -93,6 +102,7 @@ HEADINGS = {
         "mttrain --method mtpsl --network segnet --regime one",
         "mttrain --method align --epochs 30 --dry-run",
         "mttrain --recipe mtpsl-nyu --batch 16 --devices 4",
+        "mttrain --method sl --cache device --compile auto",
         "mttrain --out runs/nyu-xtc-unet-resnet18-full-s0 --resume",
     ),
 )
@@ -258,8 +268,14 @@ HEADINGS = {
 @device_option
 @click.option(
     "--cache",
-    type=click.Choice(["none", "memory"]),
-    help="Keep images and visible labels in shared memory.  [default: none]",
+    type=click.Choice(["none", "memory", "device"]),
+    help="Keep images and visible labels in shared memory, or where the network trains.  [default: "
+    "none]",
+)
+@click.option(
+    "--compile",
+    type=click.Choice(["auto", "on", "off"]),
+    help="Compile the network with torch.compile; auto where steps are faster.  [default: off]",
 )
 @click.option(
     "--recipe",

@@ -30,7 +30,7 @@ KEYS = {
     "select_on": "select_on", "score_on": "score_on", "select": "select", "protocol": "protocol",
     "precision": "precision", "device": "device", "devices": "devices", "nodes": "nodes",
     "sync_norm": "sync_norm",
-    "workers": "workers", "cache": "cache", "log": "log",
+    "workers": "workers", "cache": "cache", "compile": "compile", "log": "log",
     "checkpoint_every": "checkpoint_every",
 }  # fmt: skip
 """For each flag, the key of the configuration that it sets."""

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 from mtdata.tasks.sample import Camera, Extent, Sample
+from mtdata.tasks.stored import StoredSample
 
 
 @dataclass(frozen=True)
@@ -101,23 +104,41 @@ class Batch:
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples of one size into a batch; a task no sample shows has no entry."""
-    image = torch.from_numpy(np.stack([s.image for s in samples]).transpose(0, 3, 1, 2))
+    image = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2)
     names = dict.fromkeys(name for s in samples for name in s.labels)
     labels, valid, rows = {}, {}, {}
     for name in names:
         shown = [i for i, s in enumerate(samples) if name in s.labels]
-        stack = np.stack([samples[i].labels[name] for i in shown])
-        stack = stack[:, None] if stack.ndim == 3 else stack.transpose(0, 3, 1, 2)
-        labels[name] = torch.from_numpy(np.ascontiguousarray(stack))
+        labels[name] = torch.from_numpy(_stacked([samples[i].labels[name] for i in shown]))
         valid[name] = torch.from_numpy(np.stack([samples[i].valid[name] for i in shown]))
         rows[name] = torch.tensor(shown)
+    keys = tuple(sample.key for sample in samples)
+    return Batch(keys, in_unit(image), labels, valid, rows, *extents_and_cameras(samples))
+
+
+def in_unit(image: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Grey levels as floats in [0, 1], laid out as they are, in one pass over them."""
+    return torch.div(image, 255, out=torch.empty_like(image, dtype=torch.float32))
+
+
+def extents_and_cameras(
+    samples: Sequence[Sample | StoredSample],
+) -> tuple[tuple[Extent, ...] | None, tuple[Camera | None, ...] | None]:
+    """Where the true images of a batch lie, and the cameras that see them."""
     extents = None
     if any(sample.extent is not None for sample in samples):
         whole = Extent(0, 0, *samples[0].image.shape[:2])
         extents = tuple(sample.extent or whole for sample in samples)
-    keys = tuple(sample.key for sample in samples)
-    cameras = _some(sample.camera for sample in samples)
-    return Batch(keys, image.float() / 255, labels, valid, rows, extents, cameras)
+    return extents, _some(sample.camera for sample in samples)
+
+
+def _stacked(labels: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Labels [h, w] or [h, w, c] as [n, c, h, w], each copied once, as it may lie in planes."""
+    planes = [one[None] if one.ndim == 2 else one.transpose(2, 0, 1) for one in labels]
+    stacked = np.empty((len(planes), *planes[0].shape), planes[0].dtype)
+    for place, each in zip(stacked, planes, strict=True):
+        place[...] = each
+    return stacked
 
 
 def join(batches: Sequence[Batch]) -> Batch:

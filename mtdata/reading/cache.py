@@ -38,6 +38,9 @@ class Cache:
         UsageError: where the cells need more memory than is free.
     """
 
+    memory = "shared memory"
+    """In words."""
+
     def __init__(self, split: Split, wanted: NDArray[np.bool_]) -> None:
         self.split = split
         self._kinds = {task.name: task.kind for task in split.tasks}

@@ -27,6 +27,7 @@ from mtdata.reading.batch import Batch, collate
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.memory import keep_freed
 from mtdata.reading.parcel import Parcel, pack
+from mtdata.reading.resident import Resident
 from mtdata.tasks.sample import Sample
 
 Kinds = tuple[tuple[NDArray[np.int64], int], ...]
@@ -54,6 +55,8 @@ class Loader:
         pin_memory: Whether batches come in page-locked memory, for a quick way to a GPU.
         part: Which part of each batch to load, and of how many of one size: (0, 2) is its first
             half. `batch` is that of all parts together.
+        resident: What makes the batches where the dataset is kept on a card, in this process and
+            there; None to read samples.
 
     Raises:
         UsageError: where there would be no batch, or a number is out of range.
@@ -71,6 +74,7 @@ class Loader:
         workers: int = 0,
         pin_memory: bool = False,
         part: tuple[int, int] = (0, 1),
+        resident: Resident | None = None,
     ) -> None:
         if batch < 1 or workers < 0:
             raise UsageError(
@@ -97,13 +101,14 @@ class Loader:
         kinds = None if labelled is None else _kinds(dataset.labelled.sum(1) > 0, batch, labelled)
         self._order = _Order(len(dataset), batch, seed, shuffle, drop_last, kinds, part)
         self._loader: DataLoader[Sample] = DataLoader(
-            _Reader(dataset, seed),  # type: ignore[arg-type]  # it reads whole batches
+            # It reads whole batches.
+            _Reader(dataset, seed) if resident is None else _Maker(resident, seed),  # type: ignore[arg-type]
             batch_sampler=self._order,
-            num_workers=workers,
+            num_workers=workers if resident is None else 0,
             collate_fn=_collate,
-            pin_memory=pin_memory,
+            pin_memory=pin_memory and resident is None,
             worker_init_fn=partial(_start_worker, self._closing),
-            persistent_workers=workers > 0,
+            persistent_workers=workers > 0 and resident is None,
             # Without one of its own, it would draw a number from the global generator each epoch.
             generator=torch.Generator(),
         )
@@ -237,8 +242,19 @@ class _Reader:
             return error
 
 
-def _collate(samples: list[Sample] | MtdataError) -> Batch | Parcel | MtdataError:
-    if isinstance(samples, MtdataError):
+@dataclass(frozen=True)
+class _Maker:
+    """Makes a batch of what a card keeps."""
+
+    resident: Resident
+    seed: int
+
+    def __getitems__(self, items: Sequence[tuple[int, int]]) -> Batch:
+        return self.resident.batch(items, seed=self.seed)
+
+
+def _collate(samples: list[Sample] | Batch | MtdataError) -> Batch | Parcel | MtdataError:
+    if not isinstance(samples, list):
         return samples
     batch = collate(samples)
     return batch if get_worker_info() is None else pack(batch)

@@ -72,4 +72,6 @@ def _resize_label(
     smooth = cv2.resize(clean, size[::-1], interpolation=cv2.INTER_LINEAR)
     # Opposite directions cancel out; there the nearest one is kept.
     cancelled = np.linalg.norm(smooth, axis=-1, keepdims=True) < 1e-3
-    return kind.settle(np.where(cancelled, near, smooth).astype(np.float32))
+    unit = kind.settle(np.where(cancelled, near, smooth).astype(np.float32))
+    # A pixel beside the border of what is known has a mean, and may itself say nothing.
+    return unit * nearest(valid, size)[..., None]

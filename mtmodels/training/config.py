@@ -28,6 +28,11 @@ def _no_none(value: Any) -> Any:
     return None if value == "none" else value
 
 
+def _switch(value: Any) -> Any:
+    """YAML reads `on` and `off` as truth values."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
 def _scientific(value: Any) -> Any:
     """YAML reads `1e-4`, for want of a point, as text; in options it is meant as a number."""
     if isinstance(value, str) and _EXPONENT.fullmatch(value):
@@ -190,7 +195,8 @@ class Config(Part):
     nodes: Positive = 1
     sync_norm: bool = False
     workers: Annotated[int, Field(ge=0)] | None = None
-    cache: Literal["none", "memory"] = "none"
+    cache: Literal["none", "memory", "device"] = "none"
+    compile: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "off"
     log: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     log_every: Positive = 10
     checkpoint_every: Positive | None = None

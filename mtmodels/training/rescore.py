@@ -29,6 +29,7 @@ APART = frozenset(
             "device",
             "devices",
             "cache",
+            "compile",
             "log",
             "log_every",
             "checkpoint_every",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ import yaml
 from mtdata.errors import UsageError
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
+from mtdata.reading.resident import Resident
 from mtmodels import processes
 from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, finish
 from mtmodels.training.loop import randomness
+from mtmodels.training.loop.compiling import decide
 from mtmodels.training.loop.engine import Engine
+from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint, plugin_copies
@@ -45,12 +49,18 @@ FREE = frozenset(
         "nodes",
         "workers",
         "cache",
+        "compile",
         "log",
         "log_every",
         "checkpoint_every",
     }
 )
 """What a resumed run may be given anew: none of it changes a weight beyond its last digits."""
+DECIDES = (
+    *("tasks", "network", "method", "weighting", "optimizer", "batch", "accumulate", "views"),
+    *("device", "devices", "nodes", "sync_norm"),
+)
+"""What, beside the machine, says whether a compiled network is faster."""
 
 
 @dataclass(frozen=True)
@@ -176,10 +186,12 @@ def fit(
     with job.folder.held() if first else nullcontext():
         tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
         if job.data.cache is not None:
-            _fill(job.data.cache, watcher)
+            _fill(job.data.cache, job.config, watcher)
         # Nothing of ours draws from the global generators; a library's layer may.
         randomness.seed_global(job.config.seed)
         _stages(job, parts, watcher, logs_before=before)
+        if parts.config.compile != "off":
+            _settle_compile(job, parts, watcher)
         trainer = Trainer(
             parts.engine,
             parts.loader,
@@ -245,6 +257,28 @@ def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, An
     return [
         found for key in keys for found in _differences(old.get(key), new.get(key), below + key)
     ]
+
+
+def _settle_compile(job: Job, parts: Parts, watcher: Watcher) -> None:
+    """Find out whether the network runs compiled, and write it down for a run that goes on."""
+    engine, accumulate = parts.engine, job.config.accumulate
+    position = Position(0, len(parts.loader), job.config.epochs, job.config.steps)
+    batches = iter(parts.loader.epoch(0))
+    steps = [tuple(islice(batches, accumulate)) for _ in range(min(2, len(parts.loader)))]
+    values = job.config.to_dict()
+    about = {key: values[key] for key in DECIDES} | {
+        "precision": parts.precision.name,
+        "size": job.data.size,
+    }
+    engine.train()
+    verdict = decide(engine, steps, position, about)
+    watcher.say(verdict.told)
+    engine.compile(on=verdict.on)
+    parts.config = parts.config.model_copy(update={"compile": "on" if verdict.on else "off"})
+    if processes.is_first():
+        stored = read_layer(job.folder.config)
+        told = {**stored, "compile": parts.config.compile}
+        write_text(job.folder.config, yaml.safe_dump(told, sort_keys=False))
 
 
 def _stages(job: Job, parts: Parts, watcher: Watcher, *, logs_before: Sequence[str]) -> None:
@@ -420,11 +454,12 @@ def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | Non
     return validate
 
 
-def _fill(cache: Cache, watcher: Watcher) -> None:
+def _fill(cache: Cache | Resident, config: Config, watcher: Watcher) -> None:
     """Say what the cache takes before it takes it, then fill it."""
     images, labels = cache.cells
+    alone = " This process makes its batches, without reading processes."
     watcher.say(
-        f"Cache: {cache.bytes / 1e9:.2f} GB of shared memory for {images} images and {labels} "
-        "visible labels."
+        f"Cache: {cache.bytes / 1e9:.2f} GB of {cache.memory} for {images} images and {labels} "
+        f"visible labels.{alone if config.cache == 'device' else ''}"
     )
     cache.fill(lambda done, total: watcher.evaluating("cache", done, total))

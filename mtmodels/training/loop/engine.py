@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from mtmodels.methods.terms import Terms
 from mtmodels.networks.base import EncoderOptions, Output
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
+from mtmodels.training.loop.compiling import Compiled
 from mtmodels.training.loop.everywhere import Told, Values, joined_owners, terms_of_all
 from mtmodels.training.loop.layout import memory_format
 from mtmodels.training.loop.schedules import Position, Schedule
@@ -109,6 +110,15 @@ class Engine:
             method.network.register_forward_hook(self._keep_predictions)
         self._learns = [p for group in self.groups for p in group.parameters]
         self.weighting.order = self._learns
+        self.compiled: AbstractContextManager[None] = nullcontext()
+        self._compiled: Compiled | None = None
+        self.compile(on=config.compile == "on")
+
+    def compile(self, *, on: bool) -> None:
+        """Run the network compiled within a step, or as it is."""
+        if on and self._compiled is None:
+            self._compiled = Compiled(self.method.network)
+        self.compiled = self._compiled if on and self._compiled else nullcontext()
 
     def step(self, batches: Sequence[Batch], position: Position) -> StepResult:
         """Train on one batch, given in one part or in several whose gradients are added.
@@ -177,7 +187,7 @@ class Engine:
         forward = self.method if self.stage is None else self.stage.forward
         self._seed("terms", position.step, number, processes.rank())
         self._predicted.clear()
-        with self.fabric.autocast():
+        with self.fabric.autocast(), self.compiled:
             terms = forward(views, progress=position.progress, rng=self.rng)
         told = joined_owners(processes.gathered(Told(_read(terms), dict(terms.owners), batch.keys)))
         for one in told:

@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 import torch
 
 from mtdata.errors import UsageError
+from mtmodels import processes
 from mtmodels.fabric import Fabric, LightningEnvironment
+from mtmodels.training.config import Config
 
 FabricPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -37,6 +39,18 @@ def device_of(requested: str) -> torch.device:
             "(nvidia-smi) and torch is not a build for processors, or give --device cpu."
         )
     return torch.device("cuda" if there and requested != "cpu" else "cpu")
+
+
+def training_device(config: Config) -> torch.device:
+    """Where this process trains: of several on a machine, each has a card of its own.
+
+    Raises:
+        UsageError: as `device_of`.
+    """
+    device = device_of(config.device)
+    if device.type == "cuda" and processes.count() > 1:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
 
 
 def resolve(requested: str, device: torch.device = PROCESSOR) -> Precision:

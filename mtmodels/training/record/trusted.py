@@ -6,15 +6,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
-def trust_file() -> Path:
-    """One JSON object a line; it is only ever appended to, by however many runs at once.
+def state_folder() -> Path:
+    """Where what is known of this machine and this user is kept from run to run.
 
     Raises:
         RuntimeError: where there is no home folder.
     """
     given = Path(os.environ.get("XDG_STATE_HOME", ""))
     state = given if given.is_absolute() else Path.home() / ".local" / "state"
-    return state / "mtpartial" / "trusted-plugins.jsonl"
+    return state / "mtpartial"
+
+
+def trust_file() -> Path:
+    """One JSON object a line; it is only ever appended to, by however many runs at once.
+
+    Raises:
+        RuntimeError: where there is no home folder.
+    """
+    return state_folder() / "trusted-plugins.jsonl"
 
 
 def trusts(key: str) -> bool:

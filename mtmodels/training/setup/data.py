@@ -15,10 +15,12 @@ from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
 from mtdata.reading.holdout import holdout
 from mtdata.reading.memory import cores
 from mtdata.reading.photometric import Photometric
+from mtdata.reading.resident import Resident
 from mtdata.reading.smaller import Smaller
 from mtdata.store import Split
 from mtmodels.methods import METHODS
 from mtmodels.training.config import AugmentationPart, Config
+from mtmodels.training.loop.precision import training_device
 from mtmodels.training.setup.splits import Chosen, choose_splits
 
 
@@ -38,7 +40,8 @@ class RunData:
         splits: Which splits of the store these are.
         left_out: Training images that show no label of these tasks, and so left the epoch.
         visible: A digest of which labels of these tasks may be seen, over the whole split.
-        cache: What `train` and `held` are read through, still to be filled; None without one.
+        cache: What `train` and `held` are read through, or what keeps `train` on a card, still to
+            be filled; None without one.
     """
 
     store: Store
@@ -50,7 +53,7 @@ class RunData:
     splits: Chosen
     left_out: int
     visible: str
-    cache: Cache | None = None
+    cache: Cache | Resident | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -128,7 +131,7 @@ def open_data(config: Config) -> RunData:
     held = None if held is None else at_size(held, config.size)
     data = RunData(store, tasks, regime, train, held, scored, splits, left_out, visible)
     _check(data, config)
-    return cached(data) if config.cache == "memory" else data
+    return cached(data, config)
 
 
 def at_size(dataset: Dataset, size: tuple[int, int] | None) -> Dataset:
@@ -143,17 +146,24 @@ def at_size(dataset: Dataset, size: tuple[int, int] | None) -> Dataset:
     return replace(dataset, split=Smaller(dataset.split, size, dataset.tasks))
 
 
-def cached(data: RunData) -> RunData:
-    """The same data, read once into memory that the reading processes share.
+def cached(data: RunData, config: Config) -> RunData:
+    """The same data, to be read once: into memory that processes share, or onto the card.
+
+    Where a processor trains, its memory is the device.
 
     Raises:
         UsageError: where it does not fit.
     """
+    if config.cache == "none":
+        return data
+    if config.cache == "device" and (device := training_device(config)).type != "cpu":
+        return replace(data, cache=Resident(data.train, device))
     if not isinstance(data.train.split, Split):
         raise UsageError(
-            f"--cache memory should be given one training split at the size of the store; found "
-            f"{data.train.split.name} at {data.size[0]}x{data.size[1]}. Name one with --train-on, "
-            "build a smaller store in place of --size and --scale, or leave --cache out."
+            f"--cache {config.cache} should be given one training split at the size of the store; "
+            f"found {data.train.split.name} at {data.size[0]}x{data.size[1]}. Name one with "
+            "--train-on, build a smaller store in place of --size and --scale, or leave --cache "
+            "out."
         )
     if data.held is None or data.held.split is not data.train.split:
         cache, (train,) = share_memory(data.train)

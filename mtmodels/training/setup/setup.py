@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
-
 from mtdata.reading.loader import Loader
+from mtdata.reading.resident import Resident
 from mtmodels import processes
 from mtmodels.fabric import Fabric
 from mtmodels.methods.base import Method
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
-from mtmodels.training.loop.precision import Precision, device_of, fabric_on, resolve
+from mtmodels.training.loop.precision import Precision, fabric_on, resolve, training_device
 from mtmodels.training.loop.sync_norm import synchronise
 from mtmodels.training.loop.validation import HeldOut, Scorer
 from mtmodels.training.setup.beginning import starts
@@ -97,15 +96,14 @@ def make_fabric(config: Config) -> tuple[Fabric, Precision]:
     Raises:
         UsageError: where there is no such device, or it lacks the precision.
     """
-    device = device_of(config.device)
-    if device.type == "cuda" and processes.count() > 1:
-        device = torch.device("cuda", torch.cuda.current_device())
+    device = training_device(config)
     precision = resolve(config.precision, device)
     return fabric_on(device, precision.name), precision
 
 
 def make_loader(config: Config, data: RunData) -> Loader:
     """Make the loader of the training images."""
+    device = training_device(config)
     return Loader(
         data.train,
         config.batch // config.accumulate,
@@ -113,10 +111,12 @@ def make_loader(config: Config, data: RunData) -> Loader:
         shuffle=True,
         drop_last=True,
         labelled=config.labelled_share,
-        workers=config.workers or 0,
-        pin_memory=device_of(config.device).type == "cuda",
+        # What is on the device already needs nobody to read ahead.
+        workers=0 if config.cache == "device" else config.workers or 0,
+        pin_memory=device.type == "cuda",
         # A plan is made by one process, of what each of several will do.
         part=(processes.rank(), config.processes),
+        resident=data.cache if isinstance(data.cache, Resident) else None,
     )
 
 

@@ -1,0 +1,148 @@
+"""A compiled network: the same run, names and checkpoints, and the plain one where it cannot be."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jaxtyping
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from mtmodels.errors import InterruptedRun
+from mtmodels.methods import METHODS
+from mtmodels.training.loop import compiling
+from mtmodels.training.loop.watcher import Watcher
+from tests.mtmodels.training.comparing import assert_same_run
+from tests.mtmodels.training.conftest import Train
+from tests.mtmodels.training.test_resume import Ask
+from tests.quick import few
+
+pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+"""torch warns of what it does itself where it looks at a network."""
+
+
+@pytest.fixture(autouse=True)
+def unchecked() -> Iterator[None]:
+    """What checks shapes in the tests cannot be compiled."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home for answers of its own, and a backend that needs no compiler and keeps every bit."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(compiling, "BACKEND", "eager")
+    return tmp_path / "state" / "mtpartial" / "compiled.jsonl"
+
+
+class Heard(Watcher):
+    """Keeps what is said of compiling."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        """Keep it."""
+        self.said += [text] if text.startswith("Compiled") else []
+
+
+def written(out: Path) -> Any:
+    """What the run wrote down."""
+    return yaml.safe_load((out / "config.yaml").read_text())["compile"]
+
+
+def test_a_compiled_run_is_the_same_run(run: Train, whole: Path, tmp_path: Path) -> None:
+    used: list[int] = []
+    enter = compiling.Compiled.__enter__
+
+    def spy(self: compiling.Compiled) -> None:
+        used.append(1)
+        enter(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiling.Compiled, "__enter__", spy)
+        heard = Heard()
+        run(tmp_path / "run", compile="on", watcher=heard)
+    assert heard.said == ["Compiled: yes, as asked for."]
+    assert written(tmp_path / "run") == "on"
+    assert len(used) > 9  # each of nine steps, and one before
+    assert_same_run(tmp_path / "run", whole)
+    weights = load_file(next((tmp_path / "run" / "checkpoints").rglob("network.safetensors")))
+    assert not any("_orig_mod" in name for name in weights)
+
+
+@pytest.mark.parametrize("method", few(sorted(METHODS), ["sl", "teacher", "ssl"]))
+def test_every_method_trains_compiled(run: Train, tmp_path: Path, method: str) -> None:
+    if method == "kd":
+        pytest.skip("it needs teachers; its network is that of sl")
+    changes = {"method": {"name": method}, "epochs": 1, "tasks": None, "holdout": 0.0}
+    run(tmp_path / "plain", **changes)
+    run(tmp_path / "compiled", compile="on", **changes)
+    assert_same_run(tmp_path / "compiled", tmp_path / "plain")
+
+
+def test_a_compiled_run_goes_on_exactly(run: Train, whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRun):
+        run(tmp_path / "run", compile="on", watcher=Ask())
+    run(tmp_path / "run", mode="resume")
+    assert written(tmp_path / "run") == "on"
+    assert_same_run(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize(("times", "found"), [((1.0, 1.5), "on"), ((1.0, 1.01), "off")])
+def test_auto_keeps_what_is_faster_and_remembers(
+    run: Train,
+    whole: Path,
+    state: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    times: tuple[float, float],
+    found: str,
+) -> None:
+    real, asked = compiling.step_times, []
+
+    def measure(*given: Any) -> tuple[float, float]:
+        compiled, plain = real(*given)
+        assert min(compiled, plain) > 0
+        asked.append(given)
+        return times
+
+    monkeypatch.setattr(compiling, "step_times", measure)
+    heard = Heard()
+    run(tmp_path / "run", compile="auto", watcher=heard)
+    assert written(tmp_path / "run") == found
+    # The steps that were measured left no trace.
+    assert_same_run(tmp_path / "run", whole)
+    state.write_text("cut {\n" + state.read_text())
+    run(tmp_path / "again", compile="auto", watcher=heard)
+    assert len(asked) == 1
+    assert heard.said[1] == heard.said[0].removesuffix(".") + ", as was measured before."
+    run(tmp_path / "other", compile="auto", batch=4, epochs=1)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("asked", ["on", "auto"])
+def test_without_a_compiler_the_network_runs_as_it_is(
+    run: Train,
+    whole: Path,
+    state: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str,
+) -> None:
+    def backend(graph: Any, inputs: Any) -> Any:
+        raise RuntimeError("no C++ compiler found\nmany more lines")
+
+    monkeypatch.setattr(compiling, "BACKEND", backend)
+    heard = Heard()
+    run(tmp_path / "run", compile=asked, watcher=heard)
+    assert heard.said == [
+        "Compiled: no, as the compiler fails or is missing (no C++ compiler found); the network "
+        "runs as it is."
+    ]
+    assert written(tmp_path / "run") == "off"
+    assert not state.exists()
+    assert_same_run(tmp_path / "run", whole)
