@@ -1,11 +1,13 @@
 """What labels are worth, and what gains where they are short, on real NYUv2 at 96x128.
 
-Three tasks, `unet` on EfficientNet-Lite0 with ImageNet weights (the extra `weights`), 20 epochs:
-long enough that `sl` has flattened. Every seed is one of the weights and of the draw of the regime,
-which is drawn into the store where that lacks it. Cells with two views see an image twice a step,
-mirrored or not; `sl-views` is what they are to be compared with at equal views. Each cell is the
-`mttrain` command that is printed; one that was interrupted resumes. The results file is added to:
-a cell that it holds is not trained again, so a study can go on elsewhere.
+Three tasks, `unet` on EfficientNet-Lite0 with ImageNet weights (the extra `weights`), 20 epochs.
+Every seed is one of the weights and of the draw of the regime, which is drawn into the store where
+that lacks it. Cells with two views see an image twice a step, mirrored or not; `sl-views` is what
+they are to be compared with at equal views. The teachers of `self-training` are the cell `sl` and
+others like it with other weights and the same labels; `sl-long` has the steps of all of them.
+
+Each cell is the `mttrain` command that is printed; one that was interrupted resumes. The results
+file is added to: a cell that it holds is not trained again, so a study can go on elsewhere.
 
     python -m benchmarks.study_labels --data data/nyu-96x128.h5 --out docs/results/labels-nyu
 """
@@ -16,7 +18,10 @@ import math
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +37,19 @@ from mtmodels.training.record.runfolder import RunFolder, read_facts
 SHARED = (
     "--tasks semantic,depth,normals --network unet --encoder tf_efficientnet_lite0 "
     "--encoder-weights package --batch 8 --lr 1e-3 --schedule onecycle --gradient-clip 5 "
-    "--select last --precision 32"
+    "--select last"
 )
 STEPS = 1980
 TWO = "--views 2 --set views.flip=0.5 --set views.scales=[1]"
 """The further view: as the first, mirrored or not."""
+LONG = 4
+"""How many times the steps `sl-long` has: those of three teachers and their pupil."""
 METHODS: Mapping[str, str] = {
     "sl": "--method sl",
     "sl-views": f"--method sl {TWO}",
+    "sl-long": "--method sl",
+    "self-training": "--method self-training",
+    "self-training-one": "--method self-training",
     "teacher": f"--method teacher {TWO} --set method.options.mix=boxes",
     "ssl": f"--method ssl {TWO}",
     "mtpsl": f"--method mtpsl {TWO} --mapping-width 0.25",
@@ -56,6 +66,8 @@ REGIMES: Mapping[str, Sequence[str]] = {
 }
 """How each is drawn."""
 BASE = "sl"
+TEACHERS = {"self-training": 3, "self-training-one": 1}
+"""How many runs teach a cell."""
 
 
 def name_of(regime: str, seed: int) -> str:
@@ -63,13 +75,43 @@ def name_of(regime: str, seed: int) -> str:
     return regime if regime == "full" else f"{regime}-{seed}"
 
 
-def cell(method: str, regime: str, seed: int, *, steps: int = STEPS) -> Cell:
+def cell(method: str, regime: str, seed: int, *, plan: "Plan") -> Cell:
     """A method under a regime that is drawn with its seed."""
-    words = [SHARED, f"--steps {steps}", METHODS[method], f"--regime {name_of(regime, seed)}"]
+    steps = plan.steps * (LONG if method == "sl-long" else 1)
+    words = [SHARED, f"--precision {plan.precision} --steps {steps}", METHODS[method]]
+    words.append(f"--regime {name_of(regime, seed)}")
     name = METHODS[method].split()[1]
     if regime == "eighth" and mtmodels.METHODS[name].uses_unlabelled:
         words.append("--labelled-share 0.5")
+    if method in TEACHERS:
+        runs = [plan.runs / one.folder for one in teachers(method, regime, seed, plan=plan)]
+        words.append(f"--teachers {','.join(map(str, runs))}")
     return Cell(f"{method}-{regime}", " ".join(words), seed)
+
+
+def teachers(method: str, regime: str, seed: int, *, plan: "Plan") -> list[Cell]:
+    """The cells that teach another: `sl` with the same labels, and with other weights."""
+    own = cell(BASE, regime, seed, plan=plan)
+    others = [
+        Cell(f"{BASE}-more-{regime}", own.options, 1000 * n + seed)
+        for n in range(1, TEACHERS[method])
+    ]
+    return [own, *others]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all cells of a study share.
+
+    Args:
+        steps: Of a training.
+        precision: As `mttrain` takes it.
+        runs: Where the run folders are.
+    """
+
+    steps: int
+    precision: str
+    runs: Path
 
 
 def draw_regimes(data: Path, regimes: Sequence[str], seeds: Sequence[int]) -> None:
@@ -95,22 +137,24 @@ class Results:
 
     Args:
         out: The file, without its suffix.
-        steps: Of every cell.
+        plan: Of every cell.
 
     Raises:
-        SystemExit: where the file is of cells of another length.
+        SystemExit: where the file is of cells of another length or precision.
     """
 
-    def __init__(self, out: Path, steps: int) -> None:
+    def __init__(self, out: Path, plan: Plan) -> None:
         self.out = out
         path = out.with_suffix(".json")
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if known.get("steps", steps) != steps:
+        self.same = {"steps": plan.steps, "precision": plan.precision}
+        found = {"precision": "32"} | {name: known[name] for name in self.same if name in known}
+        if known and found != self.same:
             raise SystemExit(
-                f"{path} should hold cells of {steps} steps; found {known['steps']}. "
-                "Give another --out, or the --steps of the file."
+                f"{path} should hold cells of {plan.steps} steps in precision {plan.precision}; "
+                f"found {found['steps']} in {found['precision']}. Give another --out, or the "
+                "--steps and --precision of the file."
             )
-        self.steps = steps
         self.cells: dict[str, dict[str, Any]] = known.get("cells", {})
 
     def has(self, cell: Cell) -> bool:
@@ -118,12 +162,17 @@ class Results:
         return str(cell.seed) in self.cells.get(cell.name, {})
 
     def add(self, folder: Path) -> None:
-        """Keep the scores of a run that is whole, and write the file."""
+        """Keep the scores of a run that is whole, and write the file.
+
+        What only teaches is no cell, and one that is known stays as it is.
+        """
         name, _, seed = folder.name.rpartition("-s")
+        if f"{BASE}-more-" in name or seed in self.cells.get(name, {}):
+            return
         found = read_facts(RunFolder(folder).scores / "test-mtpsl.json")
         scores = {task: found["scores"][task] for task in ("semantic", "depth", "normals")}
         self.cells.setdefault(name, {})[seed] = {"machine": describe(), "scores": scores}
-        write_results(self.out, {"steps": self.steps, "cells": self.cells})
+        write_results(self.out, {**self.same, "cells": self.cells})
 
     def rows(self, regimes: Sequence[str]) -> list[dict[str, Any]]:
         """Of each cell the scores by seed, and delta against `sl` of the same seed and labels.
@@ -208,6 +257,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="a picture of the deltas")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--precision", default="32", choices=["32", "bf16", "16"])
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
     parser.add_argument(
         "--threads", type=int, help="of each cell; the cores shared out unless given"
@@ -218,15 +268,9 @@ def main() -> None:
     parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=["one"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     arguments = parser.parse_args()
+    plan = Plan(arguments.steps, arguments.precision, arguments.runs)
+    results, until = Results(arguments.out, plan), time.monotonic() + 60 * arguments.limit_time
     draw_regimes(arguments.data, arguments.regimes, arguments.seeds)
-    cells = [
-        cell(method, regime, seed, steps=arguments.steps)
-        for seed in arguments.seeds
-        for regime in arguments.regimes
-        for method in (arguments.methods if regime != "full" else [BASE])
-    ]
-
-    results = Results(arguments.out, arguments.steps)
 
     def note(folders: list[Path]) -> None:
         for folder in folders:
@@ -239,18 +283,30 @@ def main() -> None:
             draw(found, arguments.plot)
         print(markdown(found), flush=True)
 
-    missing = [each for each in cells if not results.has(each)]
-    if not missing:
-        show()
-    run_all(
-        missing,
-        data=arguments.data,
-        runs=arguments.runs,
-        jobs=arguments.jobs,
-        threads=arguments.threads,
-        limit=60 * arguments.limit_time,
-        done=note,
-    )
+    show()
+    for seed, regime in product(arguments.seeds, arguments.regimes):
+        methods = arguments.methods if regime != "full" else [BASE]
+        cells = {name: cell(name, regime, seed, plan=plan) for name in methods}
+        missing = {name: one for name, one in cells.items() if not results.has(one)}
+        before = [
+            one
+            for name in missing
+            if name in TEACHERS
+            for one in teachers(name, regime, seed, plan=plan)
+            if not RunFolder(plan.runs / one.folder).is_complete()
+        ]
+        alone = [one for name, one in missing.items() if name not in TEACHERS]
+        taught = [one for name, one in missing.items() if name in TEACHERS]
+        for each in (list(dict.fromkeys([*alone, *before])), taught):
+            run_all(
+                each,
+                data=arguments.data,
+                runs=plan.runs,
+                jobs=arguments.jobs,
+                threads=arguments.threads,
+                limit=until - time.monotonic(),
+                done=note,
+            )
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ gradient stays bounded as well.
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Tensor
 
 from mtmodels.losses import at_least_single
@@ -114,3 +115,23 @@ def value_label(
 def _gumbel(like: Tensor, rng: torch.Generator) -> Tensor:
     noise = torch.empty_like(like).exponential_(generator=rng)
     return -noise.clamp(min=torch.finfo(like.dtype).tiny).log()
+
+
+def highest(logits: Float[Tensor, "n c h w"]) -> Integer[Tensor, "n h w"]:
+    """The class of the highest logit, the first of several; of NaN any number."""
+    classes = logits.shape[1]
+    if logits.device.type != "cpu":
+        return logits.argmax(1)
+    # argmax goes pixel by pixel here and takes 30 times as long; numpy compares into bytes in a
+    # quarter of the time of torch.
+    single = logits if logits.dtype == torch.float64 else logits.float()
+    values = single.detach().contiguous().numpy()
+    best = values[:, 0].copy()
+    above = np.empty(best.shape, bool)
+    found = np.zeros(best.shape, np.min_scalar_type(classes))
+    for number in range(1, classes):
+        np.greater(values[:, number], best, out=above)
+        # Classes come in rising order: the last above all before it has the highest number.
+        np.maximum(found, above.view(np.uint8) * found.dtype.type(number), out=found)
+        np.maximum(values[:, number], best, out=best)
+    return torch.from_numpy(found.astype(np.int32) if classes > 255 else found)

@@ -13,6 +13,7 @@ from mtdata.tasks.task import Task
 from mtmodels.encodings import (
     EncodeLabel,
     EncodePrediction,
+    highest,
     one_hot,
     relative_depth,
     relative_depth_label,
@@ -169,7 +170,7 @@ def alignment(
 
 def likeliest(logits: Float[Tensor, "n c h w"]) -> Int[Tensor, "n 1 h w"]:
     """The class with the largest logit."""
-    return logits.argmax(1, keepdim=True)
+    return highest(logits)[:, None].long()
 
 
 def likely(logit: Float[Tensor, "n c h w"]) -> Bool[Tensor, "n c h w"]:

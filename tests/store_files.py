@@ -6,7 +6,9 @@ from pathlib import Path
 
 import h5py
 import hdf5plugin  # noqa: F401
+import numpy as np
 
+from mtdata.store import Store
 from mtdata.store import format as layout
 from mtdata.store.digest import added_digest, added_groups, cell_digest, regime_digest, seal
 
@@ -31,3 +33,21 @@ def editing(path: Path) -> Iterator[h5py.File]:
     with h5py.File(path, "r+") as file:
         yield file
         reseal(file)
+
+
+def same_samples(one: Store, other: Store) -> None:
+    """Two stores hold the same images, labels, tables and regimes, bit for bit."""
+    assert (one.tasks, one.default_regime) == (other.tasks, other.default_regime)
+    assert list(one.splits) == list(other.splits)
+    for a, b in zip(one.splits.values(), other.splits.values(), strict=True):
+        for name in ("sizes", "source_sizes", "crops", "cameras", "valid_pixels", "digests"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+        assert (a.keys, a.role, a.size, a.stored) == (b.keys, b.role, b.size, b.stored)
+        for name, regime in a.stored.items():
+            np.testing.assert_array_equal(regime.labels, b.stored[name].labels)
+        for index in range(len(a)):
+            shown = [t.name for t, yes in zip(a.tasks, a.labelled[index], strict=True) if yes]
+            for task in (None, *shown):
+                np.testing.assert_array_equal(
+                    a.read_stored(index, task), b.read_stored(index, task)
+                )

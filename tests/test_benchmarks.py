@@ -133,6 +133,16 @@ def test_layout() -> None:
     assert ratio == pytest.approx(contiguous / last, rel=0.05, abs=0.02)
 
 
+@pytest.mark.slow
+def test_soak(tmp_path: Path) -> None:
+    found = run("soak", "--plot", str(tmp_path / "soak.png"))
+    for part, unit in (("training", "steps"), ("reading", "images"), ("browsing", "answers")):
+        rows = [line for line in found.splitlines() if line.startswith(f"{part} ")]
+        assert [line.split("  ")[0].strip() for line in rows] == [part] * 4
+        assert f"{unit} a second" in rows[-1]
+    assert (tmp_path / "soak.png").stat().st_size > 10_000
+
+
 def test_source_bytes() -> None:
     assert "times its bytes" in run("source_bytes")
 
@@ -215,8 +225,9 @@ def test_regimes() -> None:
 
 def test_million() -> None:
     # Of few images what is there once counts most: the larger store takes less an image.
-    few, more = figures(run("million"), "# bytes an image")
+    few, more, shards = figures(run("million"), "# bytes an image")
     assert more < few
+    assert shards < few
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 import json
 import shlex
 import statistics
+import sys
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -43,16 +45,27 @@ def test_every_cell_is_a_command_on_a_recipe(name: str) -> None:
     assert words[words.index("--seed") + 1] == "3"
 
 
+PLAN = study_labels.Plan(2, "32", Path("runs"))
+
+
 @pytest.mark.parametrize("method", study_labels.METHODS)
 @pytest.mark.parametrize("regime", study_labels.REGIMES)
 def test_every_cell_on_labels_is_a_command(method: str, regime: str) -> None:
-    cell = study_labels.cell(method, regime, 3)
+    cell = study_labels.cell(method, regime, 3, plan=PLAN)
     words = cell.job(Path("store.h5"), Path("runs"), 1).command
     given = mttrain.make_context("mttrain", list(words)).params
     assert given["regime"] == ("full" if regime == "full" else f"{regime}-3")
     assert given["seed"] == 3
     unlabelled = regime == "eighth" and METHODS[given["method"]].uses_unlabelled
     assert given["labelled_share"] == (0.5 if unlabelled else None)
+    taught = study_labels.TEACHERS.get(method)
+    if taught:
+        cells = study_labels.teachers(method, regime, 3, plan=PLAN)
+        assert given["teachers"] == tuple(f"runs/{one.folder}" for one in cells)
+        assert len({one.seed for one in cells}) == len(cells) == taught
+        assert len({one.options for one in cells}) == 1  # the same labels
+    else:
+        assert given["teachers"] is None
 
 
 def test_the_interval_of_seeds_is_that_of_student() -> None:
@@ -77,9 +90,16 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
         f"study --data {store} --runs {tmp_path / 'runs'} --out {out} --plot {picture} --steps 2"
     )
     monkeypatch.setattr("sys.argv", [*words.split(), "--seeds", "0", "--methods", "sl", "geometry"])
+    monkeypatch.setattr("sys.argv", [*sys.argv, "self-training"])
     study_labels.main()
-    rows = study_labels.Results(out, 2).rows(["one"])
-    assert [row["method"] for row in rows] == ["sl", "geometry"]
+    rows = study_labels.Results(out, PLAN).rows(["one"])
+    assert [row["method"] for row in rows] == ["sl", "self-training", "geometry"]
+    taught = json.loads((tmp_path / "runs" / "self-training-one-s0" / "manifest.json").read_text())
+    assert [Path(one["folder"]).name for one in taught["runs"].values()] == [
+        "sl-one-s0",
+        "sl-more-one-s1000",
+        "sl-more-one-s2000",
+    ]
     assert rows[0]["seeds"]["0"]["delta"] == 0
     assert picture.stat().st_size > 1000
     table = capsys.readouterr().out.splitlines()[-4:]
@@ -91,8 +111,9 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
     study_labels.main()
     assert capsys.readouterr().out.splitlines()[-4:] == table
     assert not list((tmp_path / "runs").glob("*/manifest.json"))
-    with pytest.raises(SystemExit, match="cells of 3 steps; found 2"):
-        study_labels.Results(out, 3)
+    for other in (replace(PLAN, steps=3), replace(PLAN, precision="bf16")):
+        with pytest.raises(SystemExit, match="found 2 in 32"):
+            study_labels.Results(out, other)
 
 
 def test_every_network_and_weighting_has_a_cell_that_says_its_width() -> None:

@@ -18,6 +18,7 @@ COMMANDS = {
     "diff": Lazy("cli.mtdata.diff:diff", "Say in what two stores differ."),
     "update": Lazy("cli.mtdata.update:update", "Add what the source of a store has since."),
     "merge": Lazy("cli.mtdata.merge:merge", "Join stores over all their tasks and images."),
+    "shard": Lazy("cli.mtdata.shard:shard", "Write a store as files of some images each."),
     "derive": Lazy("cli.mtdata.derive:derive", "Add labels that follow from others exactly."),
     "export": Lazy("cli.mtdata.export:export", "Write a store as files for other programs."),
     "regime": Lazy("cli.mtdata.regime:regime", "Draw and list which labels may be seen."),

@@ -49,6 +49,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
         "mtdata build --dataset cityscapes --source downloads --classes 19 --depth m --regime one",
         "mtdata build --dataset pascal --source PASCAL_MT --regime one --regime random",
         "mtdata build --dataset rooms --images 400,100 --regime one --out rooms.h5",
+        "mtdata build --dataset folder --source photos --scheduler tcp://head:8786",
     ),
 )
 @click.option("--dataset", required=True, type=Member(SOURCES), help="See `mtdata datasets`.")
@@ -137,6 +138,12 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     default=_cores,
     help="Worker processes.  [default: one a core that may be used]",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Have workers of a Dask cluster read the images, such as tcp://head:8786; they see the "
+    "source under the same path.  [default: processes of this machine]",
+)
 @seed_option
 @click.option(
     "--compression",
@@ -186,7 +193,7 @@ def _build(options: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
     if dry_run:
         from mtdata.building.build import plan
 
-        del request["seed"]  # it changes nothing of a plan
+        del request["seed"], request["scheduler"]  # they change nothing of a plan
         planned = plan(source, **request)
         put_json(planned.to_json()) if as_json else _print_plan(planned)
         return
@@ -204,7 +211,7 @@ def _build(options: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
 
 def _open(dataset: str, options: dict[str, Any]) -> "Source":
     """The source, with the options that were given for it."""
-    from mtdata.sources.locate import open_source
+    from mtdata.sources.locate import locate, open_source
 
     given = {name: options.pop(name) for name in SOURCE_OPTIONS}
     chosen = {name: value for name, value in given.items() if value is not None}
@@ -212,7 +219,10 @@ def _open(dataset: str, options: dict[str, Any]) -> "Source":
         chosen["seed"] = options["seed"]
     if "size" in SOURCES[dataset].takes and isinstance(options["size"], tuple):
         chosen["size"] = options["size"]  # made at this size, instead of resized to it
-    source = open_source(dataset, options.pop("root"), **chosen)
+    root: Path | None = options.pop("root")
+    if options["scheduler"] is not None and (found := locate(SOURCES[dataset], root)):
+        root = found.absolute()  # workers were started in folders of their own
+    source = open_source(dataset, root, **chosen)
     for remark in source.remarks():
         say(paragraph(f"Note: {remark}"))
     return source

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         "mtdata export data/nyu.h5 --to folder -o nyu-files",
         "mtdata export data/nyu.h5 --to npy --regime one -o nyuv2",
         "mtdata export data/mine.h5 --to croissant -o mine-croissant",
+        "mtdata export data/mine.h5 --to fiftyone --regime one -o mine-fiftyone",
     ),
 )
 @store_argument
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     "--to",
     "form",
     required=True,
-    type=click.Choice(["folder", "npy", "croissant"]),
+    type=click.Choice(["folder", "npy", "croissant", "fiftyone"]),
     help="folder (images, label files, tasks.yaml), npy (MTAN's tree, for the papers' released "
-    "code) or croissant (folder with Croissant metadata).",
+    "code), croissant (folder with Croissant metadata) or fiftyone (what FiftyOne imports).",
 )
 @click.option("-o", "--out", type=FILE, required=True, help="Folder to make.")
 @regime_name(

@@ -55,6 +55,10 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
             rows.append([name, split["role"], regime, size, split["images"], *counts, several])
     header = ["split", "role", "regime", "size", "images", *tasks, "images with k labels"]
     put_table(header, rows, left=3)
+    shards = [f"{split['shards']} of {name}" for name, split in found["splits"].items()
+              if "shards" in split]  # fmt: skip
+    if shards:
+        click.echo(f"Images and labels lie in shards beside it: {', '.join(shards)}.")
     for name, split in found["splits"].items():
         for regime, drawn in split["regimes"].items():
             if drawn["uncovered"]:

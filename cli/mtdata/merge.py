@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "mtdata merge depth.h5 parts.h5 -o data/both.h5",
         "mtdata merge a.h5 b.h5 c.h5 -o data/all.h5 --prefer last",
+        "mtdata merge data/nyu/nyu.h5 -o data/one.h5",
     ),
 )
 @click.argument("stores", metavar="A B...", type=FILE, nargs=-1, required=True)
@@ -39,7 +40,7 @@ def merge(*, stores: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Join stores over all their tasks and images: a partly labelled set by construction.
 
     Images of one key must be equal, and tasks of one name the same. A regime is kept where it is
-    clear which labels it shows.
+    clear which labels it shows. A store in shards alone becomes the one file that it was made of.
     """
     from cli.shared.progress import progress_bar
     from mtdata.merging.merge import merge as join

@@ -1,10 +1,7 @@
 """`mttrain`: train a network on a store."""
 
 import os
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.mttrain.asked import Asked
-from cli.mttrain.flags import check_options, layer_of
+from cli.mttrain.preparing import layers_of, prepared
+from cli.mttrain.together import train
 from cli.shared.common import entry_point, json_option, paragraph, put_json, say, warn
 from cli.shared.completion import encoders, logs, recipes
-from cli.shared.general import GIVEN
 from cli.shared.groups import GroupedCommand, examples
-from cli.shared.members import Member, check_members
+from cli.shared.members import Member
 from cli.shared.options import FILE, device_option, names, runs, size
-from cli.shared.plugins import named_plugins_option, tell_plugins, trust_option, use_copies
+from cli.shared.plugins import named_plugins_option, trust_option
 from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
 from mtmodels.metrics import METRICS
@@ -28,12 +25,8 @@ from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.weightings import WEIGHTINGS
 
 if TYPE_CHECKING:
-    from mtdata import Store
-    from mtmodels.training.config import Config
     from mtmodels.training.finish import Finished
-    from mtmodels.training.loop.watcher import Watcher
     from mtmodels.training.record.runfolder import Mode
-    from mtmodels.training.run import Job
     from mtmodels.training.setup.dryrun import Plan
 
 HEADINGS = {
@@ -136,7 +129,7 @@ HEADINGS = {
     "--filled-anyway",
     is_flag=True,
     default=None,
-    help="Take filled labels of a run that may have seen what the regime hides.",
+    help="Take filled labels, and teachers, that may have seen what the regime hides.",
 )
 @click.option("--tasks", type=names, metavar="A,B", help="Tasks.  [default: the method's, or all]")
 @click.option(
@@ -170,8 +163,8 @@ HEADINGS = {
 @click.option(
     "--teachers",
     type=runs,
-    metavar="TASK=RUN,…",
-    help="The runs that kd learns from, one for each task.",
+    metavar="RUN,…",
+    help="Trained runs: for self-training, or, as TASK=RUN,…, for kd.",
 )
 @click.option("--network", type=Member(NETWORKS, late=True), help="[default: unet]")
 @click.option(
@@ -364,9 +357,9 @@ def mttrain(
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
     if sys.stderr.isatty():
         say("Loading libraries and looking at the data, which takes some seconds.")
-    layers = _layers(recipe, assignments, flags, plugins, trust_plugins=trust_plugins)
+    layers = layers_of(recipe, assignments, flags, plugins, trust_plugins=trust_plugins)
     prepare = partial(
-        _prepare,
+        prepared,
         layers,
         flags,
         out=out,
@@ -381,197 +374,12 @@ def mttrain(
         planned = plan(prepare())
         put_json(planned.to_json()) if as_json else _print_plan(planned)
         return
-    finished = _train_together(prepare, layers, out=out, mode=mode, requeue=requeue)
+    finished = train(prepare, layers, out=out, mode=mode, requeue=requeue)
     if finished is None:
         return
     _tell(finished)
     if as_json:
         put_json(finished.summary)
-
-
-def _layers(
-    recipe: str | None,
-    assignments: tuple[str, ...],
-    flags: dict[str, Any],
-    plugins: tuple[str, ...],
-    *,
-    trust_plugins: bool,
-) -> list[Mapping[str, Any]]:
-    """The parts of the configuration, later ones win; but plug-ins are those of all parts."""
-    from mtmodels.training.setup.resolve import named_plugins, parse_set
-
-    layers = [_recipe(recipe, trust_plugins=trust_plugins)] if recipe else []
-    layers += [layer_of(flags), parse_set(assignments)]
-    named = named_plugins([*layers, {"plugins": list(plugins)}])
-    return [*layers, {"plugins": named}] if named else layers
-
-
-def _recipe(given: str, *, trust_plugins: bool) -> Mapping[str, Any]:
-    """A recipe; that of a run, which may be anybody's, names the copies of its plug-ins."""
-    from mtmodels.recipes import load_recipe
-    from mtmodels.training.record.plugin_copies import names_of_copies
-    from mtmodels.training.record.runfolder import RunFolder
-
-    recipe = load_recipe(given)
-    named = {"recipe": {"name": recipe.name}} if recipe.needs else {}
-    layer = {**recipe.config, **named}
-    folder = RunFolder(Path(given).parent)
-    if Path(given).name != folder.config.name or not folder.is_run():
-        return layer
-    use_copies(folder.path, trust=trust_plugins)
-    return {**layer, "plugins": names_of_copies(folder)}
-
-
-def _prepare(
-    layers: list[Mapping[str, Any]],
-    flags: dict[str, Any],
-    *,
-    out: Path | None,
-    mode: "Mode",
-    dry_run: bool,
-    trust_plugins: bool,
-    asked: Asked | None,
-) -> "Job":
-    """Everything that can be refused before work begins is refused here."""
-    from mtmodels.training.record.logs import check_logs
-    from mtmodels.training.record.runfolder import RunFolder
-    from mtmodels.training.setup.resolve import named_plugins, resolve
-
-    # A plan of a new run touches no folder, so it may be one that is taken.
-    looks = None if dry_run and mode != "resume" else mode
-    begun = out is not None and looks is not None and RunFolder(out).holds(looks)
-    if begun:
-        assert out is not None
-        use_copies(out, trust=trust_plugins, named=named_plugins(layers))
-        check_members()
-        if asked is not None:
-            layers[1:1] = asked.scaled()
-    else:
-        config = resolve(*layers)
-        check_logs(config.log)
-        tell_plugins(config.plugins)
-        check_members()
-        check_options(flags, METHODS, config.method.name)
-        check_options(flags, NETWORKS, config.network.name)
-        data = config.data
-        if data is None:
-            from cli.mttrain.default_store import find_store
-
-            data = str(find_store(may_build=not dry_run))
-            layers.append({"data": data})
-        _look_at_store(data, config.regime, layers, asked)
-    from mtmodels.training.run import prepare
-
-    job = prepare(layers, out=out, mode=looks, trust_plugins=trust_plugins)
-    if begun:
-        _tell_store(str(job.config.data), job.data.store, job.data.regime)
-    return job
-
-
-def _look_at_store(
-    data: str, regime: str | None, layers: list[Mapping[str, Any]], asked: Asked | None
-) -> None:
-    """Refuse a store that cannot be read, or that the recipe was not made for, and name it.
-
-    At once: what trains takes seconds to import. What keeps the run apart from the recipe's row is
-    said, and goes into the layers.
-    """
-    from mtdata import open_store
-
-    with open_store(data) as store:
-        if asked is not None:
-            layers[1:1] = asked.scaled(next(iter(store.splits.values())).size)
-            if misfits := asked.misfits(store, regime, layers):
-                layers.append({"recipe": {"misfits": misfits}})
-        _tell_store(data, store, regime)
-    if asked is not None:
-        asked.tell(layers)
-
-
-def _tell_store(data: str, store: "Store", regime: str | None) -> None:
-    """The first line: where the labels come from, and which of them are seen."""
-    default = ", its default" if regime in (None, store.default_regime) else ""
-    say(
-        f"Store: {data} ({store.dataset_name}), regime `{regime or store.default_regime}`{default}."
-    )
-
-
-def _train_together(
-    prepare: "Callable[[], Job]",
-    layers: list[Mapping[str, Any]],
-    *,
-    out: Path | None,
-    mode: "Mode",
-    requeue: bool,
-) -> "Finished | None":
-    """Train in this process, alone or as one of several, or start those; None for the others.
-
-    Raises:
-        click.exceptions.Exit: where it started some, with what they ended with.
-    """
-    from mtmodels.training.setup.joining import join, place_of
-
-    place, config = place_of(os.environ), _wanted(layers, out, mode)
-    if place is None and config.processes > 1:
-        from cli.mttrain.together import launch
-
-        given: list[str] = click.get_current_context().meta[GIVEN]
-        raise click.exceptions.Exit(launch(given, config))
-    if place is None:
-        return _train(prepare(), mode, requeue=requeue)
-    from cli.mttrain.together import end_with_starter, one_voice
-    from mtmodels import processes
-    from mtmodels.training.run import assist, check_processes
-
-    end_with_starter()
-    with one_voice(place.rank, join(place, config.device)):
-        check_processes(config)
-        if processes.is_first():
-            job = prepare()  # which may build a store
-            processes.wait()
-        else:
-            processes.wait()
-            job = prepare()
-        processes.wait()  # all have seen the folder as it was
-        if processes.is_first():
-            return _train(job, mode, requeue=requeue)
-        assist(job, mode=mode)
-        return None
-
-
-def _wanted(layers: list[Mapping[str, Any]], out: Path | None, mode: "Mode") -> "Config":
-    """The configuration as far as the command and a run that is there say it."""
-    from mtmodels.training.record.runfolder import RunFolder
-    from mtmodels.training.setup.resolve import read_layer, resolve
-
-    begun = out is not None and mode == "resume" and RunFolder(out).config.is_file()
-    return resolve(*([read_layer(RunFolder(out).config)] if begun and out else []), *layers)
-
-
-def _train(job: "Job", mode: "Mode", *, requeue: bool) -> "Finished":
-    from cli.mttrain.watching import watching
-    from mtmodels.errors import InterruptedRun
-    from mtmodels.training.run import train
-
-    with watching() as watcher:
-        try:
-            return train(job, mode=mode, arguments=sys.argv[1:], watcher=watcher)
-        except InterruptedRun as stopped:
-            if requeue and stopped.by != signal.SIGINT:  # a person means it
-                _requeue(watcher)
-            raise
-
-
-def _requeue(watcher: "Watcher") -> None:
-    """Put the job back into the queue: it begins again by its script, which says --resume."""
-    job = os.environ["SLURM_JOB_ID"]
-    try:
-        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        why = (getattr(error, "stderr", "") or str(error)).strip()
-        warn(f"job {job} should go back into the queue; scontrol did not do it: {why}.")
-        return
-    watcher.say(f"Job {job} is back in the queue.")
 
 
 def _tell(finished: "Finished") -> None:

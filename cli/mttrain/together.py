@@ -1,4 +1,4 @@
-"""`mttrain` on several devices: starts its processes, ends them together, and lets one speak."""
+"""Training, alone or on several devices: processes that end together, of which one speaks."""
 
 import os
 import signal
@@ -6,21 +6,27 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from socket import socket
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.shared.common import paragraph
+from cli.shared.common import paragraph, warn
+from cli.shared.general import GIVEN
 from mtdata.errors import MtdataError
 
 if TYPE_CHECKING:
     from torch.distributed import Store  # type: ignore[attr-defined]
 
     from mtmodels.training.config import Config
+    from mtmodels.training.finish import Finished
+    from mtmodels.training.loop.watcher import Watcher
+    from mtmodels.training.record.runfolder import Mode
+    from mtmodels.training.run import Job
 
 GRACE = 30.0
 """Seconds that the others have to end by themselves where one failed."""
@@ -28,6 +34,81 @@ OFTEN = 0.1
 STARTER = "MTTRAIN_STARTER"
 """The variable with the file that ends when the process does that started this one."""
 AGAIN = "from cli.mttrain import main; main()"
+
+
+def train(
+    prepare: "Callable[[], Job]",
+    layers: list[Mapping[str, Any]],
+    *,
+    out: Path | None,
+    mode: "Mode",
+    requeue: bool,
+) -> "Finished | None":
+    """Train in this process, alone or as one of several, or start those; None for the others.
+
+    Raises:
+        click.exceptions.Exit: where it started some, with what they ended with.
+    """
+    from mtmodels.training.setup.joining import join, place_of
+
+    place, config = place_of(os.environ), _wanted(layers, out, mode)
+    if place is None and config.processes > 1:
+        given: list[str] = click.get_current_context().meta[GIVEN]
+        raise click.exceptions.Exit(launch(given, config))
+    if place is None:
+        return _alone(prepare(), mode, requeue=requeue)
+    from mtmodels import processes
+    from mtmodels.training.run import assist, check_processes
+
+    end_with_starter()
+    with one_voice(place.rank, join(place, config.device)):
+        check_processes(config)
+        if processes.is_first():
+            job = prepare()  # which may build a store
+            processes.wait()
+        else:
+            processes.wait()
+            job = prepare()
+        processes.wait()  # all have seen the folder as it was
+        if processes.is_first():
+            return _alone(job, mode, requeue=requeue)
+        assist(job, mode=mode)
+        return None
+
+
+def _wanted(layers: list[Mapping[str, Any]], out: Path | None, mode: "Mode") -> "Config":
+    """The configuration as far as the command and a run that is there say it."""
+    from mtmodels.training.record.runfolder import RunFolder
+    from mtmodels.training.setup.resolve import read_layer, resolve
+
+    begun = out is not None and mode == "resume" and RunFolder(out).config.is_file()
+    return resolve(*([read_layer(RunFolder(out).config)] if begun and out else []), *layers)
+
+
+def _alone(job: "Job", mode: "Mode", *, requeue: bool) -> "Finished":
+    from cli.mttrain.watching import watching
+    from mtmodels.errors import InterruptedRun
+    from mtmodels.training.run import train as run_train
+
+    with watching() as watcher:
+        try:
+            return run_train(job, mode=mode, arguments=sys.argv[1:], watcher=watcher)
+        except InterruptedRun as stopped:
+            if requeue and stopped.by != signal.SIGINT:  # a person means it
+                _requeue(watcher)
+            raise
+
+
+def _requeue(watcher: "Watcher") -> None:
+    """Put the job back into the queue: it begins again by its script, which says --resume."""
+    job = os.environ["SLURM_JOB_ID"]
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = (getattr(error, "stderr", "") or str(error)).strip()
+        warn(f"job {job} should go back into the queue; scontrol did not do it: {why}.")
+        return
+    watcher.say(f"Job {job} is back in the queue.")
 
 
 def launch(arguments: Sequence[str], config: "Config") -> int:

@@ -63,18 +63,19 @@ def shares(value: str) -> dict[str, float]:
     return found
 
 
-def runs(value: str) -> dict[str, str]:
-    """A type for an option: a run folder for each of some names, as `semantic=runs/a,depth=runs/b`.
+def runs(value: str) -> dict[str, str] | tuple[str, ...]:
+    """A type for an option: run folders, or one for each of some names, `semantic=runs/a,…`.
 
     A folder with a comma or an equals sign in its name is for --set.
     """
     pairs = [tuple(part.strip() for part in entry.split("=")) for entry in value.split(",")]
-    found = {pair[0]: pair[-1] for pair in pairs}
-    if len(found) < len(pairs) or any(len(pair) != 2 or not all(pair) for pair in pairs):
+    found, named = {pair[0]: pair[-1] for pair in pairs}, "=" in value
+    if len(found) < len(pairs) or any(len(pair) != 1 + named or not all(pair) for pair in pairs):
         raise click.BadParameter(
-            f"should be a run for each task, such as semantic=runs/a,depth=runs/b; found {value!r}."
+            "should be a run for each task, such as semantic=runs/a,depth=runs/b, or runs alone, "
+            f"such as runs/a,runs/b; found {value!r}."
         )
-    return found
+    return found if named else tuple(found)
 
 
 def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -129,7 +129,7 @@ def _split(
     rows: Iterator[Row] = (journal.read(name, key) for key in keys)
     if padded:
         # The arguments are bound now: the rows are asked for when the next split is made already.
-        rows = workers.map(pad_row, zip(rows, repeat(size)))
+        rows = workers.near.map(pad_row, zip(rows, repeat(size)))
     facts = source_facts([journal.entries[name, key].prints for key in keys], skipped)
     role = request.source.roles()[name]
     return SplitRows(name, role, keys, size, padded, rows, regimes, facts)

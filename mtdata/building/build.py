@@ -48,6 +48,7 @@ def build(
     size: Size = "default",
     tasks: Sequence[str] | None = None,
     jobs: int = 1,
+    scheduler: str | None = None,
     limit: int | None = None,
     name: str | None = None,
     regimes: Sequence[RegimeSpec] = (),
@@ -71,6 +72,8 @@ def build(
             image's own (padded to one size where they differ).
         tasks: Names of the tasks to keep; None for all.
         jobs: Worker processes.
+        scheduler: Address of a Dask cluster whose workers read the samples; None for processes of
+            this machine. The store is the same.
         limit: Only so many images of each split.
         name: What to call the data set; None for the name of the source.
         regimes: Regimes to draw on the training splits; the first becomes the default.
@@ -102,7 +105,7 @@ def build(
     check_specs(regimes, request.task_names)
     check_target(out, mode)
     make_folder(out)
-    with Workers(request, jobs) as workers:
+    with _workers(request, jobs, scheduler) as workers:
         if mode == "resume" and out.exists() and not partial_path(out).exists():
             made = _confirm(request, out, regimes, seed, on_error, workers, progress)
         else:
@@ -175,6 +178,14 @@ def _tried(request: Request, split: str, key: str, on_error: OnError) -> Row | N
         if on_error == "stop":
             raise
         return None
+
+
+def _workers(request: Request, jobs: int, scheduler: str | None) -> Workers:
+    if scheduler is None:
+        return Workers(request, jobs)
+    from mtdata.building.cluster import Cluster
+
+    return Cluster(request, jobs, scheduler)
 
 
 @dataclass(frozen=True)

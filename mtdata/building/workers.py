@@ -34,6 +34,8 @@ class Workers:
         self.request = request
         self.jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
+        self.near: Workers = self
+        """Who works on samples that are here already: to send them elsewhere takes longer."""
 
     def map(
         self, function: Callable[[Request, Job], Result], items: Iterable[Job]

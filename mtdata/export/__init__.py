@@ -12,6 +12,7 @@ from mtdata.building.summary import SplitSummary
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.export.base import Exporter
 from mtdata.export.croissant import CroissantExport
+from mtdata.export.fiftyone import FiftyOneExport
 from mtdata.export.folder import FolderExport
 from mtdata.export.npy import NpyExport
 from mtdata.export.target import MARK, check_target, replacing_folder
@@ -49,6 +50,7 @@ EXPORTS: dict[str, type[Exporter]] = {
     "folder": FolderExport,
     "npy": NpyExport,
     "croissant": CroissantExport,
+    "fiftyone": FiftyOneExport,
 }
 
 

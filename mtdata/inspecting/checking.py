@@ -1,6 +1,9 @@
 """What a store must be, looked at one split and one sample at a time."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +13,12 @@ from mtdata.errors import BrokenStoreError, StoreError
 from mtdata.store import Split
 from mtdata.store import format as layout
 from mtdata.store.added import Added, added_problems
-from mtdata.store.digest import ABSENT, cell_digest
+from mtdata.store.digest import ABSENT, cell_digest, seal
 from mtdata.store.handle import LOST, why_unread
 from mtdata.store.look import array_problems, chunk_problems
 from mtdata.store.opening import view
 from mtdata.store.regime import regime_problems
+from mtdata.store.shards import Shards
 from mtdata.store.tables import problems as table_problems
 from mtdata.tasks.task import Task
 
@@ -25,7 +29,58 @@ TABLES = ("keys", "sizes", "source_sizes", "crops", "cameras", "valid_pixels", "
 
 
 def check_structure(split: Split) -> Found:
-    """Types, shapes and attributes of the arrays, their chunks, and the tables beside them."""
+    """Types, shapes and attributes of the arrays, their chunks, and the tables beside them.
+
+    Where images lie in shards, each of these is looked at, and compared with the index.
+    """
+    if split.shards is None:
+        yield from _check_arrays(split)
+    else:
+        for number, shard in enumerate(split.shards.shards):
+            for where, what in _check_shard(split, split.shards, number):
+                yield f"{split.name}/{shard.file}{where}", what
+    yield from _check_tables(split)
+    size = split.handle.path.stat().st_size
+    for added in split.added.values():
+        yield from _check_added(split, added, size)
+
+
+def readable_rows(split: Split) -> Iterator[range]:
+    """Which samples can be looked at: those of a shard that cannot be opened cannot."""
+    if split.shards is None:
+        yield range(len(split))
+        return
+    for number, (start, stop) in enumerate(pairwise(split.shards.starts.tolist())):
+        with suppress(StoreError):
+            split.shards.opened(number, split.keys)
+            yield range(start, stop)
+
+
+def _check_shard(split: Split, shards: Shards, number: int) -> Found:
+    """What a shard is, and whether the tables of the index are those of it."""
+    try:
+        part = shards.opened(number, split.keys)
+    except StoreError as error:
+        yield "", str(error)
+        return
+    for where, what in (*_check_arrays(part), *_check_tables(part)):
+        yield where.removeprefix(split.name), what
+    with view(part.handle.path, looked_at=True) as file:
+        if seal(file) != shards.shards[number].seal:
+            yield "", "the seal does not match the attributes and tables"
+    rows = slice(*shards.starts[number : number + 2])
+    for name in (layout.KEY, *layout.tables(0)):
+        there = part.handle.file[split.name]
+        if name in there and cell_digest(_table(split, name)[rows]) != cell_digest(there[name][()]):
+            yield f"/{name}", "is another in the index"
+
+
+def _table(split: Split, name: str) -> NDArray[Any]:
+    table: NDArray[Any] = split.handle.file[f"{split.name}/{name}"][()]
+    return table
+
+
+def _check_arrays(split: Split) -> Found:
     size = split.handle.path.stat().st_size
     for task in (None, *split.tasks):
         name = None if task is None else task.name
@@ -38,9 +93,6 @@ def check_structure(split: Split) -> Found:
         except (KeyError, ValueError, OSError, RuntimeError) as error:
             missing = isinstance(error, KeyError)
             yield where, f"cannot be read: {'it is missing' if missing else error}"
-    yield from _check_tables(split)
-    for added in split.added.values():
-        yield from _check_added(split, added, size)
 
 
 def _check_added(split: Split, added: Added, size: int) -> Found:
@@ -115,7 +167,7 @@ class Samples:
 
     def __init__(self, split: Split) -> None:
         self.split = split
-        self._stored = {task.name: self._rows_with_data(task) for task in split.tasks}
+        self._stored: dict[tuple[Path, str], NDArray[np.bool_]] = {}
 
     def check(self, index: int) -> Found:
         """Checksums, digests, value ranges and valid pixels of one image and its labels."""
@@ -165,18 +217,21 @@ class Samples:
         if sure.max() != added.most[index]:
             yield f"has a highest confidence of {sure.max()}; {added.most[index]} is noted"
 
-    def _rows_with_data(self, task: Task) -> NDArray[np.bool_]:
-        stored = np.zeros(len(self.split), np.bool_)
+    def _has_data(self, index: int, task: Task) -> bool:
+        part, at = self.split.part(index)
+        place = part.handle.path, task.name
+        if place not in self._stored:
+            self._stored[place] = stored = np.zeros(len(part), np.bool_)
 
-        def note(chunk: Any) -> None:
-            stored[chunk.chunk_offset[0]] = True
+            def note(chunk: Any) -> None:
+                stored[chunk.chunk_offset[0]] = True
 
-        # One pass over all: to ask for the chunk of one row takes a pass each time.
-        self.split.dataset(task.name).id.chunk_iter(note)
-        return stored
+            # One pass over all: to ask for the chunk of one row takes a pass each time.
+            part.dataset(task.name).id.chunk_iter(note)
+        return bool(self._stored[place][at])
 
     def _check_absent(self, index: int, column: int, task: Task) -> Iterator[str]:
-        if self._stored[task.name][index]:
+        if self._has_data(index, task):
             yield "has data, but no valid pixels are noted for it"
         if self.split.digests[index, column].tobytes() != ABSENT:
             yield "has a digest, but no valid pixels are noted for it"

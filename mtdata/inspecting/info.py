@@ -22,7 +22,7 @@ def info(store: Store) -> dict[str, Any]:
         },
         "splits": {name: _split(split) for name, split in store.splits.items()},
         "content_digest": store.content_digest,
-        "bytes": store.path.stat().st_size,
+        "bytes": store.length,
     }
 
 
@@ -42,6 +42,7 @@ def _split(split: Split) -> dict[str, Any]:
         "images": len(split),
         "unlabelled": int((~split.labelled.any(1)).sum()),
         "size": list(split.size),
+        **({"shards": len(split.shards)} if split.shards is not None else {}),
         "labels": {t.name: int(n) for t, n in zip(split.tasks, labels, strict=True)},
         "added": {origin: _added(split, origin) for origin in ORIGINS if _added(split, origin)},
         "regimes": {

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtdata.errors import BrokenStoreError, StoreError, UsageError
-from mtdata.inspecting.checking import Samples, check_regimes, check_structure, readable
+from mtdata.inspecting.checking import (
+    Samples,
+    check_regimes,
+    check_structure,
+    readable,
+    readable_rows,
+)
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
 from mtdata.store.digest import content_digest, seal
@@ -119,8 +125,9 @@ def check_tables(store: Store) -> list[Problem]:
 def _blocks(splits: list[Split], limit: int | None, step: int) -> Iterator[Block]:
     for split in splits:
         n = len(split) if limit is None else min(limit, len(split))
-        for start in range(0, n, step):
-            yield Block(split.name, start, min(start + step, n))
+        for rows in readable_rows(split):
+            for start in range(rows.start, min(rows.stop, n), step):
+                yield Block(split.name, start, min(start + step, rows.stop, n))
 
 
 def _checked(store: Store, blocks: list[Block], jobs: int) -> Iterator[tuple[Block, list[Problem]]]:

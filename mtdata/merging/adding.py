@@ -124,9 +124,10 @@ def add_labels(
         MtdataError: where the disk is full or cannot be written.
     """
     started, target = time.perf_counter(), path if out is None else out
-    Store(path).close()  # what is no store is told before anything is made beside it
+    with Store(path) as store:  # what is no store is told before anything is made beside it
+        sharded = store.sharded
     if out is not None:
-        _check_out(path, out, overwrite=overwrite)
+        _check_out(path, out, overwrite=overwrite, sharded=sharded)
         make_folder(out)
     with alone(target, elsewhere=out is None):
         if out is None:
@@ -137,7 +138,12 @@ def add_labels(
             return work.run(progress, started)
 
 
-def _check_out(path: Path, out: Path, *, overwrite: bool) -> None:
+def _check_out(path: Path, out: Path, *, overwrite: bool, sharded: bool) -> None:
+    if sharded and out.resolve().parent != path.resolve().parent:
+        raise UsageError(
+            f"`out` should be in the folder of {path}, whose images lie in shards there; found "
+            f"{out}. Leave --out away, or make one file first with `mtdata merge`."
+        )
     if out.resolve() == path.resolve():
         raise UsageError("`out` should be another file than the store; leave --out away.")
     if out.is_dir():

@@ -1,5 +1,6 @@
-"""The chunks of one array of a store, as another store wants them."""
+"""The chunks of one array of a store, and the rows of a split, as another store wants them."""
 
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -10,6 +11,7 @@ from mtdata.store import COMPRESSIONS, Compression, Split
 from mtdata.store import format as layout
 from mtdata.store.codec import Chunk, encode, filters
 from mtdata.store.opening import broken
+from mtdata.store.row import NO_CAMERA, Cell, Row
 from mtdata.store.writer import IMAGE_TYPE
 from mtdata.tasks.task import Task
 
@@ -34,8 +36,17 @@ class Chunks:
         self.void = 0 if task is None else task.kind.storage()["void"]
         shape, dtype = ((*size, 3), IMAGE_TYPE) if task is None else _form(task, size)
         self.options = filters(compression, dtype, image=task is None)
-        wanted = _pipeline_of(shape, dtype, self.options)
-        self.raw = split.size == size and pipeline(split.dataset(self.name)) == wanted
+        self._wanted = _pipeline_of(shape, dtype, self.options)
+        self._raw: dict[Path, bool] = {}
+
+    def raw(self, index: int) -> bool:
+        """Whether the chunk of a sample is given as it is."""
+        part, _ = self.split.part(index)
+        path = part.handle.path
+        if path not in self._raw:
+            found = pipeline(part.dataset(self.name))
+            self._raw[path] = part.size == self.size and found == self._wanted
+        return self._raw[path]
 
     def chunk(self, index: int) -> Chunk:
         """The chunk of one sample.
@@ -43,23 +54,67 @@ class Chunks:
         Raises:
             StoreError: where it cannot be read.
         """
-        if self.raw:
-            return self._copied(index)
+        if self.raw(index):
+            return self._copied(*self.split.part(index))
         height, width = self.split.sizes[index]
         stored = self.split.read_stored(index, self.name)[:height, :width]
         padded: NDArray[Any] = np.full((*self.size, *stored.shape[2:]), self.void, stored.dtype)
         padded[:height, :width] = stored
         return encode(padded, self.options)
 
-    def _copied(self, index: int) -> Chunk:
-        self.split.read_stored(index, self.name)  # what is broken is not handed on
-        dataset = self.split.dataset(self.name)
+    def _copied(self, part: Split, index: int) -> Chunk:
+        part.read_stored(index, self.name)  # what is broken is not handed on
+        dataset = part.dataset(self.name)
         try:
             mask, data = dataset.id.read_direct_chunk((index,) + (0,) * (dataset.ndim - 1))
         except (OSError, RuntimeError) as error:
-            what = f"{self.split.name}/{self.split.keys[index]}/{self.name or layout.IMAGE}"
-            raise broken(self.split.handle.path, f"{what} has no data ({error})") from error
+            what = f"{part.name}/{part.keys[index]}/{self.name or layout.IMAGE}"
+            raise broken(part.handle.path, f"{what} has no data ({error})") from error
         return Chunk(mask, bytes(data))
+
+
+class CopiedRows:
+    """The rows of a split of a store, as another store wants them.
+
+    Args:
+        split: Where they are.
+        size: Height and width that they should have.
+        compression: How their chunks should be compressed.
+    """
+
+    def __init__(self, split: Split, size: tuple[int, int], compression: Compression) -> None:
+        self.split = split
+        self._chunks = [
+            Chunks(split, task, size=size, compression=compression) for task in (None, *split.tasks)
+        ]
+
+    def row(self, index: int) -> Row:
+        """One row, its chunks as they are where they can be.
+
+        Raises:
+            StoreError: where it cannot be read.
+        """
+        split, cells = self.split, []
+        for column, digest in enumerate(split.digests[index]):
+            valid = int(split.valid_pixels[index, column - 1]) if column else 0
+            if column and not valid:
+                cells.append(Cell(digest.tobytes()))
+                continue
+            pixels = int(split.sizes[index].prod()) if column == 0 else valid
+            cells.append(Cell(digest.tobytes(), pixels, self._chunks[column].chunk(index)))
+        camera = split.camera(index)
+        return Row(
+            key=split.keys[index],
+            size=_ints(split.sizes[index]),
+            source_size=_ints(split.source_sizes[index]),
+            crop=_ints(split.crops[index]),
+            camera=NO_CAMERA if camera is None else (camera.fx, camera.fy, camera.cx, camera.cy),
+            cells=tuple(cells),
+        )
+
+
+def _ints(values: NDArray[np.int32]) -> Any:
+    return tuple(map(int, values))
 
 
 def pipeline(dataset: h5py.Dataset) -> Pipeline:
@@ -71,7 +126,7 @@ def pipeline(dataset: h5py.Dataset) -> Pipeline:
 
 def compression_of(split: Split) -> Compression | None:
     """How the images of a split are compressed; None where it is no way of this program."""
-    dataset = split.dataset(None)
+    dataset = split.part(0)[0].dataset(None)
     found = pipeline(dataset)
     for name in COMPRESSIONS:
         options = filters(name, IMAGE_TYPE, image=True)

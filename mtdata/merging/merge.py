@@ -14,6 +14,7 @@ from mtdata.merging.chunks import compression_of
 from mtdata.merging.join import JoinedSplit, Prefer, join_split, join_tasks
 from mtdata.merging.regimes import JoinedRegimes, added_labels, join_regimes
 from mtdata.merging.rows import Counts, Rows, split_rows
+from mtdata.merging.shard import gather
 from mtdata.merging.splits import check_leaks, check_roles
 from mtdata.merging.summary import MergeSummary
 from mtdata.progress import Progress
@@ -36,12 +37,13 @@ def merge(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> MergeSummary:
-    """Join stores.
+    """Join stores, or the shards of one.
 
-    The result does not depend on their order, but for what `prefer` settles.
+    The shards of a store become the store that they were made of. Otherwise the result does not
+    depend on their order, but for what `prefer` settles.
 
     Args:
-        inputs: Two stores or more.
+        inputs: Two stores or more, or one that is in shards.
         out: The file to make.
         prefer: Whose label, crop and camera to take where two stores contradict; None to refuse.
         compression: Codec of the chunks; None for that of the first store. Chunks that are
@@ -50,7 +52,8 @@ def merge(
         progress: Told about every image.
 
     Raises:
-        UsageError: for fewer than two stores, and a target that is taken.
+        UsageError: for fewer than two stores where that one is not in shards, and a target that is
+            taken.
         DataError: where the stores contradict each other.
         StoreError: where one is no store, or broken.
         MtdataError: where the disk is full or cannot be written.
@@ -60,6 +63,8 @@ def merge(
     _check(paths, out, overwrite=overwrite)
     with ExitStack() as stack:
         stores = [stack.enter_context(Store(path)) for path in paths]
+        if len(stores) == 1:
+            return _gathered(stores[0], out, prefer, compression, progress, started)
         codec = _codec(stores[0], compression)
         check_roles(stores)
         check_leaks(stores)
@@ -78,8 +83,8 @@ def merge(
 
 
 def _check(paths: Sequence[Path], out: Path, *, overwrite: bool) -> None:
-    if len(paths) < 2:
-        raise UsageError(f"`inputs` should be two stores or more; found {len(paths)}.")
+    if not paths:
+        raise UsageError("`inputs` should be two stores or more; found none.")
     resolved = [path.resolve() for path in paths]
     if len(set(resolved)) != len(resolved):
         raise UsageError("`inputs` should be different stores; one is there twice.")
@@ -92,6 +97,40 @@ def _check(paths: Sequence[Path], out: Path, *, overwrite: bool) -> None:
             f"`out` should be new; {out} is there already. Replace it with --overwrite, or give "
             "another path with --out."
         )
+
+
+def _gathered(
+    store: Store,
+    out: Path,
+    prefer: Prefer | None,
+    compression: str | None,
+    progress: Progress | None,
+    started: float,
+) -> MergeSummary:
+    """The store that shards were made of."""
+    if not store.sharded:
+        raise UsageError(
+            f"`inputs` should be two stores or more, or one in shards; found {store.path} alone."
+        )
+    if prefer is not None or compression is not None:
+        raise UsageError(
+            "--prefer and --compression are for several stores; shards are joined as they are."
+        )
+    if out.resolve() in store.files:
+        raise UsageError(f"`out` should be a new file; {out} is a shard of {store.path}.")
+    make_folder(out)
+    total = sum(map(len, store.splits.values()))
+    number = numbers(1)
+
+    def told(row: Row) -> Row:
+        if progress:
+            progress(next(number), total, "writing the store")
+        return row
+
+    copied = gather(store, out, told=told)
+    kept = {name: tuple(split.stored.values()) for name, split in store.splits.items()}
+    counts, regimes = Counts(copied), JoinedRegimes(kept, (), store.default_regime)
+    return _summary(out, time.perf_counter() - started, (), regimes, counts, ())
 
 
 def _codec(first: Store, wanted: str | None) -> Compression:

@@ -70,8 +70,9 @@ class Rows:
             names = [task.name for task in source.tasks]
             at = 1 + names.index(self.tasks[column - 1].name)
         chunks = self._of(origin, column)
-        self.counts.copied += chunks.raw
-        self.counts.recoded += not chunks.raw
+        raw = chunks.raw(row)
+        self.counts.copied += raw
+        self.counts.recoded += not raw
         pixels = int(source.valid_pixels[row, at - 1]) if at else 0
         return Cell(source.digests[row, at].tobytes(), pixels, chunks.chunk(row))
 

@@ -20,7 +20,7 @@ from mtdata.building.summary import Skipped, SplitSummary, count
 from mtdata.building.workers import Workers
 from mtdata.errors import DataError, UsageError
 from mtdata.merging.changes import Changes, Looked, compare, joined, look, places_of
-from mtdata.merging.chunks import Chunks
+from mtdata.merging.chunks import CopiedRows
 from mtdata.merging.regimes import added_labels
 from mtdata.progress import Progress
 from mtdata.sources.base import Source
@@ -30,7 +30,7 @@ from mtdata.store.atomic import alone, disk_errors, swapping
 from mtdata.store.digest import source_digest
 from mtdata.store.opening import Header
 from mtdata.store.regime import RegimeInfo
-from mtdata.store.row import NO_CAMERA, Cell, Row
+from mtdata.store.row import Row
 from mtdata.store.writer import SplitRows, write_store
 
 OnChange = Literal["refuse", "keep", "follow"]
@@ -104,6 +104,12 @@ def update(
     started, path = time.perf_counter(), Path(path)
     Store(path).close()  # what is no store is told before anything is made beside it
     with alone(path), Store(path) as store:
+        if store.sharded:
+            raise UsageError(
+                f"{path} should be a store of one file, which is written anew with what its source "
+                f"has since; its images lie in shards. Run `mtdata merge {path} -o ONE.h5`, update "
+                "that, and `mtdata shard` it again."
+            )
         request = _request(store, source)
         looked = look(store, request, progress)
         beside = path.with_name(f"{path.name}.update")
@@ -213,7 +219,7 @@ class _Update:
     def __post_init__(self) -> None:
         self.places = places_of(self.store)
         self.roles = self.request.source.roles()
-        self._chunks: dict[tuple[str, int], Chunks] = {}
+        self._copied: dict[str, CopiedRows] = {}
 
     @property
     def needed(self) -> bool:
@@ -330,35 +336,10 @@ class _Update:
 
     def old(self, split: str, place: int, size: tuple[int, int]) -> Row:
         """A row of the store, its chunks as they are."""
-        found = self.store.splits[split]
-        cells = []
-        for column, digest in enumerate(found.digests[place]):
-            valid = int(found.valid_pixels[place, column - 1]) if column else 0
-            if column and not valid:
-                cells.append(Cell(digest.tobytes()))
-                continue
-            chunk = self.chunks(split, column, size).chunk(place)
-            pixels = int(found.sizes[place].prod()) if column == 0 else valid
-            cells.append(Cell(digest.tobytes(), pixels, chunk))
-        camera = found.camera(place)
-        return Row(
-            key=found.keys[place],
-            size=_pair(found.sizes[place]),
-            source_size=_pair(found.source_sizes[place]),
-            crop=tuple(map(int, found.crops[place])),  # type: ignore[arg-type]
-            camera=NO_CAMERA if camera is None else (camera.fx, camera.fy, camera.cx, camera.cy),
-            cells=tuple(cells),
-        )
-
-    def chunks(self, split: str, column: int, size: tuple[int, int]) -> Chunks:
-        """The chunks of an array of the store, as the new one has them."""
-        if (split, column) not in self._chunks:
-            found = self.store.splits[split]
-            task = None if column == 0 else found.tasks[column - 1]
-            self._chunks[split, column] = Chunks(
-                found, task, size=size, compression=self.request.compression
-            )
-        return self._chunks[split, column]
+        if split not in self._copied:
+            found, codec = self.store.splits[split], self.request.compression
+            self._copied[split] = CopiedRows(found, size, codec)
+        return self._copied[split].row(place)
 
     def regimes(self, split: str, keys: Sequence[str], on_change: OnChange) -> list[RegimeInfo]:
         """The regimes of a split as they were drawn: nothing of what is added is shown."""
@@ -387,10 +368,6 @@ class _Update:
             if entry is not None and on_change == "follow":
                 labels[row] &= np.array(entry.valid_pixels) > 0  # a label may be gone
         return labels
-
-
-def _pair(values: NDArray[np.int32]) -> tuple[int, int]:
-    return int(values[0]), int(values[1])
 
 
 def _summary(

@@ -297,6 +297,26 @@ def visible_digest(dataset: Dataset) -> str:
     return sha256(json.dumps(told).encode()).hexdigest()
 
 
+def shows(
+    store: StoreLike, splits: Sequence[str], tasks: Sequence[str], regime: str, *, labels: str
+) -> bool:
+    """Whether a regime shows exactly the labels that a run was trained with.
+
+    Args:
+        store: Where the regime is.
+        splits: Those that the run was trained on.
+        tasks: Its tasks.
+        regime: Without labels that were added.
+        labels: `visible_digest` of what the run saw.
+    """
+    try:
+        return labels == visible_digest(
+            make_dataset(store, splits, tasks=tasks, regime=regime, bare=True)
+        )
+    except MtdataError:  # of another store, with other splits or tasks
+        return False
+
+
 def _composed(
     store: StoreLike, split: Readable, regime: str | Path | RegimeTable
 ) -> Composed | None:
@@ -361,13 +381,7 @@ def _check_run(store: StoreLike, piece: Added, what: Composed) -> None:
         UsageError: saying why.
     """
     about = piece.about
-    try:
-        shown = make_dataset(
-            store, about["splits"], tasks=about["tasks"], regime=what.base, bare=True
-        )
-        same = visible_digest(shown) == about["labels"]
-    except MtdataError:  # of another store, with other splits or tasks
-        same = False
+    same = shows(store, about["splits"], about["tasks"], what.base, labels=about["labels"])
     if not same:
         raise UsageError(
             f"the filled labels of {piece.task.name} come from the run {about['run']}, trained on "
@@ -401,7 +415,8 @@ def _refuse_bare(
 
 
 def _indices(split: Readable, keys: Sequence[str]) -> NDArray[np.int64]:
-    rows = {key: i for i, key in enumerate(split.keys)}
+    wanted = set(keys)  # of a million keys a mapping of all would take 100 MB
+    rows = {key: i for i, key in enumerate(split.keys) if key in wanted}
     for key in keys:
         if key not in rows:
             raise UsageError(

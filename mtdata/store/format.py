@@ -28,6 +28,11 @@ Labels that were added to those of the source, in stores of version 2 alone; ORI
 /<split>/filled/<task>/confidence    uint8 [n, h, w]   in 255ths; 0 where the label is void
 /<split>/filled/<task>/most          uint8 [n]         the highest confidence of a pixel
 
+A store of version 3 is in shards: its images and labels are virtual, and lie in other files of its
+folder, each a whole store of some images of one split. All else is as above, and
+
+/<split>/shard             utf-8 [s]  the files in order: name, images, bytes and seal, as JSON
+
 Texts are of fixed length: those of any length lie in a heap of the file that has no checksum. Every
 table and regime has the attribute `sha256`, and `seal` is over these and all other attributes.
 Stores of before have neither, and texts of any length.
@@ -49,6 +54,8 @@ VERSION = 1
 """What programs of before read too: the labels of a source, and nothing added to them."""
 ADDED_VERSION = 2
 """A store to which labels were added; programs of before refuse it by its number."""
+SHARDED_VERSION = 3
+"""A store whose images and labels lie in other files of its folder; it may have added labels."""
 FULL = "full"
 """The regime that every split has without storing it: all labels there are."""
 
@@ -60,7 +67,7 @@ KEY, IMAGE, SIZE, SOURCE_SIZE, CROP, CAMERA = (
     "crop",
     "camera",
 )
-SOURCE, SKIPPED = "source", "skipped"
+SOURCE, SKIPPED, SHARD = "source", "skipped", "shard"
 LABEL, VALID_PIXELS, DIGEST, REGIME = "label", "valid_pixels", "digest", "regime"
 SHA256, SEAL, DEFAULT_REGIME = "sha256", "seal", "default_regime"
 FILLED, DERIVED = "filled", "derived"

@@ -9,7 +9,8 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ SAMPLE_BYTES = 2**30
 CHUNKS = 30_000
 """Chunks whose size in the file is looked at; of larger stores `mtdata verify` looks at all."""
 SHORT = "a chunk has"
-SECONDS = 3
-"""What reading the texts of a store of before may take. HDF5 reads some broken heaps for ever."""
+SECONDS = 0.5
+"""Of a processor, what reading out of the heap may take. HDF5 reads some broken heaps for ever."""
+PATIENCE = 3
+"""Seconds in which it has to be done however busy the machine is."""
 FLETCHER, DEFLATE, SHUFFLE, BLOSC = h5py.h5z.FILTER_FLETCHER32, 1, 2, 32001
 PIPELINES = ((FLETCHER,), (SHUFFLE, DEFLATE, FLETCHER), (BLOSC, FLETCHER))
 
@@ -45,7 +48,7 @@ def look_at_root(file: h5py.File) -> None:
     heap: Texts = []
     _attributes(file.id, heap)
     if heap:
-        _check_end(heap)
+        _check_end(lambda: _read_texts(heap))
 
 
 def look(path: Path, file: h5py.File) -> None:
@@ -56,19 +59,23 @@ def look(path: Path, file: h5py.File) -> None:
     """
     size = path.stat().st_size
     heap: Texts = []
-    budget = CHUNKS
     where = "the list of splits"
     version = int(file.attrs["format_version"])
+    sharded = version >= layout.SHARDED_VERSION
+    budget = CHUNKS
     try:
+        if sharded:
+            # What a virtual array consists of lies in the heap, and is read when it is opened.
+            _check_end(lambda: _open_all(file.id))
         for name in members(file.id, h5py.h5g.GroupID):
             where = f"split {name}"
             split = h5py.h5o.open(file.id, name.encode())
             _attributes(split, heap)
             origins = layout.ORIGINS if version >= layout.ADDED_VERSION else ()
-            budget = _look_split(split, size, heap, budget, origins)
+            budget = _look_split(split, size, heap, budget, origins, sharded=sharded)
         where = "the description"
         if heap:
-            _check_end(heap)
+            _check_end(lambda: _read_texts(heap))
     except (ValueError, OSError, RuntimeError, KeyError) as error:
         reason = str(error).strip().rstrip(".")
         raise BrokenStoreError(path, f"{where} cannot be read ({reason})") from error
@@ -97,7 +104,13 @@ def members(group: h5py.h5g.GroupID, *kinds: type) -> list[str]:
 
 
 def _look_split(
-    split: h5py.h5g.GroupID, size: int, heap: Texts, budget: int, origins: Sequence[str]
+    split: h5py.h5g.GroupID,
+    size: int,
+    heap: Texts,
+    budget: int,
+    origins: Sequence[str],
+    *,
+    sharded: bool,
 ) -> int:
     """Look at one split; returns how many more chunks may be looked at."""
     known = {
@@ -108,6 +121,7 @@ def _look_split(
         *origins,
         *layout.tables(0),
         *layout.FACTS,
+        *([layout.SHARD] if sharded else []),
     }
     needed = known - {layout.REGIME, *origins, *layout.OPTIONAL}
     found = members(split, h5py.h5g.GroupID, h5py.h5d.DatasetID)
@@ -116,21 +130,22 @@ def _look_split(
     n = int(_dataset(split, layout.KEY, None).shape[0])
     for name in found:
         if name == layout.IMAGE:
-            budget = _look_array(_dataset(split, name, n), size, heap, budget)
+            budget = _look_array(_dataset(split, name, n, virtual=sharded), size, heap, budget)
         elif name in (layout.LABEL, layout.REGIME):
             group = _group(split, name, heap)
             for member in members(group, h5py.h5d.DatasetID):
-                dataset = _dataset(group, member, n)
-                if name == layout.LABEL:
+                of_label = name == layout.LABEL
+                dataset = _dataset(group, member, n, virtual=sharded and of_label)
+                if of_label:
                     budget = _look_array(dataset, size, heap, budget)
                 else:
                     _look_table(dataset, size, heap, np.dtype(np.bool_))
         elif name in origins:
             budget = _look_added(_group(split, name, heap), name, n, size, heap, budget)
         else:
-            types = {layout.KEY: None, **layout.FACTS}
+            types = {layout.KEY: None, **layout.FACTS, layout.SHARD: None}
             dtype = types[name] if name in types else layout.tables(0)[name][0]
-            rows = None if name == layout.SKIPPED else n
+            rows = None if name in (layout.SKIPPED, layout.SHARD) else n
             _look_table(_dataset(split, name, rows), size, heap, dtype)
     return budget
 
@@ -164,12 +179,19 @@ def _look_added(
     return budget
 
 
-def _dataset(group: h5py.h5g.GroupID, name: str, n: int | None) -> h5py.Dataset:
-    """An array of `n` rows whose values lie in chunks of this file."""
+def _dataset(
+    group: h5py.h5g.GroupID, name: str, n: int | None, *, virtual: bool = False
+) -> h5py.Dataset:
+    """An array of `n` rows whose values lie in chunks of this file, or, if `virtual`, in others.
+
+    What a virtual one names is compared with the table of shards (`shards.virtual_problems`).
+    """
     found = h5py.h5o.open(group, name.encode())
     if not isinstance(found, h5py.h5d.DatasetID):
         raise ValueError(f"{name} should be an array")
     plist = found.get_create_plist()
+    if virtual and plist.get_layout() == h5py.h5d.VIRTUAL and found.shape[:1] == (n,):
+        return h5py.Dataset(found)
     if plist.get_layout() == h5py.h5d.VIRTUAL or plist.get_external_count():
         raise ValueError(f"{name} lies in other files; nothing outside the file is opened")
     shape = found.shape
@@ -200,6 +222,8 @@ def _look_array(dataset: h5py.Dataset, size: int, heap: Texts, budget: int) -> i
     limit = min(SAMPLE_BYTES, max(2**26, 256 * size))
     if not 0 < expected <= limit or n > size:
         raise ValueError(f"{name} claims {n:,} x {expected:,} bytes in a file of {size:,}")
+    if dataset.is_virtual:
+        return budget
     if budget >= n:
         _look_chunks(dataset, size, expected)
     left: int = budget - min(n, budget)
@@ -262,7 +286,10 @@ def _attributes(found: Any, heap: Texts) -> None:
 def array_problems(
     dataset: h5py.Dataset, n: int, size: tuple[int, int], task: Task | None
 ) -> Iterator[str]:
-    """In what the images (`task` None) or labels of a split differ from what they should be."""
+    """In what the images (`task` None) or labels of a split differ from what they should be.
+
+    Of virtual ones, what is said of chunks is said of the shards.
+    """
     shape: tuple[int, ...] = (*size, 3)
     dtype = np.dtype(np.uint8)
     if task is not None:
@@ -281,6 +308,8 @@ def form_problems(
     """In what an array of `n` samples differs from that shape and type of each."""
     if dataset.shape != (n, *shape) or dataset.dtype != dtype:
         yield f"should be {dtype} {[n, *shape]}; found {dataset.dtype} {list(dataset.shape)}"
+    if dataset.is_virtual:
+        return
     if dataset.chunks != (1, *dataset.shape[1:]):
         yield f"one sample should be one chunk; found chunks of {dataset.chunks}"
     if not dataset.fletcher32:
@@ -297,8 +326,26 @@ def _same(found: Any, wanted: Any) -> bool:
     return bool(np.array_equal(np.asarray(found), np.asarray(wanted)))
 
 
-def _check_end(heap: Texts) -> None:
-    """Read texts of any length in a process that may be stopped: nothing else stops HDF5.
+def _read_texts(heap: Texts) -> None:
+    for found, name in heap:
+        h5py.AttributeManager(
+            h5py.Dataset(found) if isinstance(found, h5py.h5d.DatasetID) else h5py.Group(found)
+        )[name]
+
+
+def _open_all(group: h5py.h5g.GroupID, depth: int = 3) -> None:
+    """Open what is in a group, as far down as a store is deep; what cannot be is told later."""
+    for raw in list(group)[:LINKS]:
+        with suppress(ValueError, OSError, RuntimeError, KeyError):
+            if group.links.get_info(raw).type != h5py.h5l.TYPE_HARD:
+                continue
+            found = h5py.h5o.open(group, raw)
+            if isinstance(found, h5py.h5g.GroupID) and depth:
+                _open_all(found, depth - 1)
+
+
+def _check_end(read: Callable[[], None]) -> None:
+    """Read out of the heap in a process that may be stopped: nothing else stops HDF5.
 
     Raises:
         ValueError: where that does not come to an end, or crashes.
@@ -311,17 +358,14 @@ def _check_end(heap: Texts) -> None:
     if child == 0:
         try:
             # It ends by itself too, should this process be gone before.
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(2 * SECONDS)
-            for found, name in heap:
-                h5py.AttributeManager(
-                    h5py.Dataset(found)
-                    if isinstance(found, h5py.h5d.DatasetID)
-                    else h5py.Group(found)
-                )[name]
+            for end in (signal.SIGALRM, signal.SIGPROF):
+                signal.signal(end, signal.SIG_DFL)
+            signal.alarm(2 * PATIENCE)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            read()
         finally:
             os._exit(0)
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -329,7 +373,9 @@ def _check_end(heap: Texts) -> None:
         if time.monotonic() > deadline:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            raise ValueError("the texts of its description have no end")
+            raise ValueError("its heap of texts has no end")
         time.sleep(0.001)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
+        raise ValueError("its heap of texts has no end")
     if os.WIFSIGNALED(status):
-        raise ValueError("the texts of its description cannot be read")
+        raise ValueError("its heap of texts cannot be read")

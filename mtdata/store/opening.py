@@ -169,8 +169,8 @@ def _check_format(path: Path, file: h5py.File) -> None:
             f"file with format={found!r}. Give the path of a file that `mtdata build` made."
         )
     version = int(file.attrs.get("format_version", 0))
-    if version > layout.ADDED_VERSION:
-        newest = layout.ADDED_VERSION
+    if version > layout.SHARDED_VERSION:
+        newest = layout.SHARDED_VERSION
         raise StoreError(
             f"{path} has format version {version}; this program reads up to {newest}. "
             "Update mtpartial, or build the store again with this version."

@@ -52,6 +52,9 @@ class Store:
             self._take(file)
             if not self._believe:
                 self._check(file)
+        for split in self.splits.values():
+            if split.shards is not None and not self._believe:
+                split.shards.check_files()
         self._handle.looked_at = present
         self._handle.content_digest = self.content_digest
 
@@ -154,9 +157,28 @@ class Store:
             self, split, tasks=tasks, regime=regime, transform=transform, keys=keys, anyway=anyway
         )
 
+    @property
+    def sharded(self) -> bool:
+        """Whether images and labels lie in other files of its folder."""
+        return self.format_version >= layout.SHARDED_VERSION
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file itself, then its shards."""
+        shards = [split.shards for split in self.splits.values() if split.shards is not None]
+        return self.path, *(each.path(number) for each in shards for number in range(len(each)))
+
+    @property
+    def length(self) -> int:
+        """Bytes of all of them."""
+        return sum(path.stat().st_size for path in self.files)
+
     def close(self) -> None:
         """Close the file; it opens again when it is needed."""
         self._handle.close()
+        for split in self.splits.values():
+            if split.shards is not None:
+                split.shards.close()
 
     def __enter__(self) -> "Store":
         return self

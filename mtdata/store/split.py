@@ -18,6 +18,7 @@ from mtdata.store.handle import LOST, Handle, why_unread
 from mtdata.store.look import array_problems
 from mtdata.store.opening import broken, reading
 from mtdata.store.regime import RegimeInfo, full, read_regime
+from mtdata.store.shards import Shard, Shards, from_table, virtual_problems
 from mtdata.store.tables import Keys, Runs, blocks, problems, read_table
 from mtdata.tasks.role import ROLES, Role
 from mtdata.tasks.sample import Camera, Extent, Sample
@@ -32,7 +33,8 @@ class Split:
     Tables are read when they are first asked for. `size` is the stored height and width, `count`
     the number of samples, `stored` the regimes that the file has; `padded` where images have sizes
     of their own, `believe` where tables are not compared with their digests; `added` are labels
-    beside those of the source, by origin and task, which no regime of the file shows.
+    beside those of the source, by origin and task, which no regime of the file shows. `shards` are
+    the files where its images and labels lie, where that is not the store itself.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Split:
     handle: Handle = field(repr=False)
     believe: bool = field(default=False, repr=False)
     added: Mapping[tuple[str, str], Added] = field(default_factory=dict, repr=False)
+    shards: Shards | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return self.count
@@ -164,6 +167,8 @@ class Split:
         Raises:
             StoreError: where its checksum is wrong.
         """
+        if self.shards is not None:
+            return self.shards.read(index, task, self.keys)
         column = 0 if task is None else 1 + [each.name for each in self.tasks].index(task)
         what = "image" if task is None else f"label `{task}`"
         return self._row(self._place(task), index, what, lambda: self.digests[index, column])
@@ -202,8 +207,16 @@ class Split:
     def _unread(self, index: int, what: str, why: str) -> StoreError:
         return broken(self.handle.path, f"the {what} of {self.name}/{self.keys[index]} {why}")
 
+    def part(self, index: int) -> tuple["Split", int]:
+        """Where an image lies: the split of one file, and its place there.
+
+        Raises:
+            StoreError: where it is in a shard that is missing, broken or another file.
+        """
+        return (self, index) if self.shards is None else self.shards.find(index, self.keys)
+
     def dataset(self, task: str | None) -> h5py.Dataset:
-        """The array of all images, or of all labels of a task."""
+        """The array of all images, or of all labels of a task, of a split of one file."""
         return self.handle.file[self._place(task)]
 
     def fact(self, name: str) -> NDArray[Any] | None:
@@ -267,13 +280,19 @@ def read_split(
             place = layout.IMAGE if each is None else f"{layout.LABEL}/{each.name}"
             for problem in array_problems(group[place], n, (h, w), each):
                 raise ValueError(f"{place} {problem}")
+        role, padded = _role(group), layout.SIZE in group
+        shards = None
+        if layout.SHARD in group:
+            files = _read_shards(group, n, tasks, believe=believe)
+            form = role, tasks, (h, w), padded
+            shards = Shards(handle.path, name, form, files, believe=believe)
         return Split(
             name=name,
-            role=_role(group),
+            role=role,
             tasks=tasks,
             size=(h, w),
             count=n,
-            padded=layout.SIZE in group,
+            padded=padded,
             stored={
                 each: read_regime(dataset, names, believe=believe)
                 for each, dataset in group.get(layout.REGIME, {}).items()
@@ -283,7 +302,18 @@ def read_split(
             added=read_added(
                 handle, group, {task.name: task for task in tasks}, n, (h, w), believe=believe
             ),
+            shards=shards,
         )
+
+
+def _read_shards(
+    group: h5py.Group, n: int, tasks: tuple[Task, ...], *, believe: bool
+) -> tuple[Shard, ...]:
+    found = from_table(read_table(group[layout.SHARD], believe=believe), n)
+    for place in (layout.IMAGE, *(f"{layout.LABEL}/{task.name}" for task in tasks)):
+        for problem in virtual_problems(group[place], found):
+            raise ValueError(f"{place} {problem}")
+    return found
 
 
 def _role(group: h5py.Group) -> Role:

@@ -48,14 +48,7 @@ def write_store(
     """Write a whole store to `path`; returns its content digest, which `header` need not know."""
     digests = []
     splits = list(splits)
-    with _new_file(path) as file:
-        # First, so that these lie side by side in the first page: it alone changes when a regime
-        # is added (see `mtdata.store.inplace`).
-        size = layout.NAME_BYTES
-        default = layout.texts([header.default_regime], size)
-        file.attrs.create(layout.DEFAULT_REGIME, default[0], dtype=default.dtype)
-        for split in splits:
-            file.create_group(split.name).create_group(layout.REGIME)
+    with new_file(path, header, [split.name for split in splits]) as file:
         for split in splits:
             group = file[split.name]
             layout.put(group.attrs, {"role": split.role})
@@ -64,16 +57,28 @@ def write_store(
                 write_regime(group, regime)
             digests.append((split.name, split.role, split.keys, table[layout.DIGEST]))
         digest = content_digest(header.tasks, digests)
-        _write_header(file, header, digest)
-        layout.put(file.attrs, {layout.SEAL: seal(file)})
+        finish_file(file, header, digest)
     return digest
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[h5py.File]:
-    """A new file to write."""
+def new_file(path: Path, header: Header, splits: Sequence[str]) -> Iterator[h5py.File]:
+    """A new file with a group for each split; `finish_file` is to be called at the end."""
     with written(_created(path)) as file:
+        # First, so that these lie side by side in the first page: it alone changes when a regime
+        # is added (see `mtdata.store.inplace`).
+        size = layout.NAME_BYTES
+        default = layout.texts([header.default_regime], size)
+        file.attrs.create(layout.DEFAULT_REGIME, default[0], dtype=default.dtype)
+        for name in splits:
+            file.create_group(name).create_group(layout.REGIME)
         yield file
+
+
+def finish_file(file: h5py.File, header: Header, digest: str) -> None:
+    """Write what a file says of itself: nothing of it but regimes may change from here on."""
+    _write_header(file, header, digest)
+    layout.put(file.attrs, {layout.SEAL: seal(file)})
 
 
 @contextmanager
@@ -246,7 +251,8 @@ def _write_chunks(arrays: Sequence[h5py.Dataset], index: int, cells: Sequence[Ce
 def seal_added(file: h5py.File) -> None:
     """Note that a store has added labels now, so that programs of before refuse it."""
     # In their places: what lies in the first page stays there (see `mtdata.store.inplace`).
-    file.attrs.modify("format_version", layout.ADDED_VERSION)
+    version = max(layout.ADDED_VERSION, int(file.attrs["format_version"]))
+    file.attrs.modify("format_version", version)
     file.attrs.modify(layout.SEAL, layout.texts([seal(file)])[0])
 
 

@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mtdata import Binary, Classes, Depth, Task
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.pictures import Picture, render
 from mtdata.tasks.resize import nearest, resize_image
 from mtmodels.predicting.fill import confidence
-from mtmodels.predicting.formats import as_array, format_of, png, value_at
+from mtmodels.predicting.formats import format_of, png, value_at
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import Size, network_size
 
@@ -41,7 +42,8 @@ class Answer:
         photo: RGB, uint8 `[h, w, 3]`.
         tasks: What was predicted.
         values: Of each task, as `Predictor` gives them.
-        chances: The probability of the class that was decided for, `[h, w]`; of classes alone.
+        logits: Of each task with classes, as the network gave them: the probability of a class is
+            asked for at one pixel, and a map of it takes as long to make as all else.
         predicted_at: Height and width that the network saw.
         seconds: How long it took, from the photo to the values.
     """
@@ -50,7 +52,7 @@ class Answer:
     photo: NDArray[np.uint8]
     tasks: tuple[Task, ...]
     values: Mapping[str, NDArray[Any]]
-    chances: Mapping[str, NDArray[np.float32]]
+    logits: Mapping[str, Tensor]
     predicted_at: Size
     seconds: float
 
@@ -67,18 +69,14 @@ class Answer:
         given = predictor.predict([photo], [name], size)[0]
         tasks = predictor.tasks
         values = {task.name: value_at(task, given[task.name], own) for task in tasks}
-        chances = {
-            task.name: as_array(confidence(task, given[task.name], None, own))
-            for task in tasks
-            if isinstance(task.kind, Classes)
-        }
-        return cls(name, photo, tasks, values, chances, size, time.perf_counter() - started)
+        logits = {t.name: given[t.name].cpu() for t in tasks if isinstance(t.kind, Classes)}
+        return cls(name, photo, tasks, values, logits, size, time.perf_counter() - started)
 
     @property
     def nbytes(self) -> int:
         """What it takes in memory."""
-        arrays = [self.photo, *self.values.values(), *self.chances.values()]
-        return sum(array.nbytes for array in arrays)
+        arrays = [self.photo, *self.values.values()]
+        return sum(a.nbytes for a in arrays) + sum(x.nbytes for x in self.logits.values())
 
     def described(self) -> dict[str, Any]:
         """What a page says of it, and of each task."""
@@ -101,8 +99,10 @@ class Answer:
         found: dict[str, list[int | float]] = {PHOTO: self.photo[y, x].tolist()}
         for name, values in self.values.items():
             found[name] = np.atleast_1d(values[y, x]).tolist()
-            if name in self.chances:
-                found[name].append(self.chances[name][y, x].item())
+            if name in self.logits:
+                given, row = self.logits[name], range(y, y + 1)
+                sure = confidence(self.task(name), given, None, (height, width), rows=row)
+                found[name].append(sure[0, 0, x].item())
         return found
 
     def picture(self, what: str) -> Picture:

@@ -14,6 +14,7 @@ METHODS: "Registry[type[Method]]" = Registry(
         "sl": "mtmodels.methods.sl:SL",
         "ssl": "mtmodels.methods.ssl:SSL",
         "teacher": "mtmodels.methods.teacher:Teacher",
+        "self-training": "mtmodels.methods.self_training:SelfTraining",
         "geometry": "mtmodels.methods.geometry:Geometry",
         "xtc": "mtmodels.methods.xtc:XTC",
         "align": "mtmodels.methods.align:Align",

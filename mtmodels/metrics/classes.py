@@ -8,11 +8,13 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from mtdata import Task
+from mtmodels.encodings import highest
 from mtmodels.metrics.base import Metric
-from mtmodels.metrics.confusion import accuracy, confusion, highest, intersection_over_union
+from mtmodels.metrics.confusion import accuracy, confusion, intersection_over_union
 from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.resizing import Size, nearest
 from mtmodels.metrics.scores import better
+from mtmodels.metrics.tally import by_image
 
 
 class _Classes(Metric):
@@ -31,7 +33,10 @@ class _Classes(Metric):
         label: Integer[Tensor, "n 1 h w"],
         valid: Bool[Tensor, "n h w"],
     ) -> Int[Tensor, "n c c"]:
-        return confusion(highest(prediction), label[:, 0], valid, classes=self.task.channels)
+        def of(logits: Tensor, label: Tensor, valid: Tensor) -> Tensor:
+            return confusion(highest(logits), label[:, 0], valid, classes=self.task.channels)
+
+        return by_image(of, prediction, label, valid)
 
 
 class PooledClasses(_Classes):

@@ -5,23 +5,7 @@ from jaxtyping import Bool, Float, Int, Integer, Num
 from torch import Tensor
 
 from mtmodels.metrics.ratio import ratio
-
-
-def highest(logits: Float[Tensor, "n c h w"]) -> Integer[Tensor, "n h w"]:
-    """The class of the highest logit, the first of several: argmax, which takes 3 times as long."""
-    best = logits[:, 0].clone()
-    found = torch.zeros_like(best, dtype=_fits(logits.shape[1]))
-    for number in range(1, logits.shape[1]):
-        channel = logits[:, number]
-        # Classes come in rising order: the last that is above all before it has the highest number.
-        found = torch.maximum(found, (channel > best).to(found.dtype).mul_(number))
-        best = torch.maximum(best, channel)
-    return found
-
-
-def _fits(count: int) -> torch.dtype:
-    """The smallest type for this many whole numbers from 0."""
-    return torch.uint8 if count <= 256 else torch.int16 if count <= 2**15 else torch.int32
+from mtmodels.metrics.tally import bincounts, kept
 
 
 def confusion(
@@ -32,12 +16,12 @@ def confusion(
     classes: int,
 ) -> Int[Tensor, "n {classes} {classes}"]:
     """Count the valid pixels of each image by class: rows are labels, columns predictions."""
-    n, cells = len(label), classes**2
-    # What does not count goes into a cell of its own, which is faster than to leave it out.
-    cell = (label.int() * classes + prediction.int()).where(valid, cells)
-    image = torch.arange(n, device=label.device, dtype=torch.int32)[:, None, None]
-    counts = torch.bincount((cell + image * (cells + 1)).flatten(), minlength=n * (cells + 1))
-    return counts.reshape(n, cells + 1)[:, :cells].reshape(n, classes, classes)
+    small = torch.uint8 if classes**2 <= 256 else torch.int32
+    cell = kept(label.to(small) * classes + prediction.to(small), valid)
+    counts = bincounts(cell, classes**2)
+    # What does not count was put into the first cell, which is faster than to leave it out.
+    counts[:, 0] -= (~valid).sum((1, 2))
+    return counts.reshape(len(label), classes, classes)
 
 
 def intersection_over_union(matrix: Num[Tensor, "*n c c"]) -> Float[Tensor, "*n c"]:

@@ -11,6 +11,7 @@ from mtdata import Task
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
+from mtmodels.metrics.tally import by_image, kept
 
 
 def error_sums(
@@ -23,12 +24,13 @@ def error_sums(
     A pixel counts where it is valid and y > 0: the released meters take a disparity of zero for
     "nothing measured", and the relative error has no value there.
     """
-    counted = valid & (label[:, 0] > 0)
-    truth = label[:, 0].where(counted, 1)
-    error = (prediction[:, 0] - truth).abs().where(counted, 0)
-    # Differences of float32 are exact where it matters; sums and squares are not.
-    sums = (error, error / truth, error.double().square(), counted)
-    return torch.stack([one.sum((1, 2), dtype=torch.double) for one in sums], dim=-1)
+    truth = label[:, 0]
+    counted = valid & (truth > 0)
+    error = kept(prediction[:, 0] - truth, counted).abs_()
+    relative = kept(error / truth, counted)
+    # A row of float32 adds up with an error of 1e-7 at the most, and rows in float64.
+    rows = (error.sum(-1), relative.sum(-1), torch.linalg.vecdot(error, error), counted.sum(-1))
+    return torch.stack([row.sum(-1, dtype=torch.double) for row in rows], dim=-1)
 
 
 class PooledDepth(Metric):
@@ -55,7 +57,7 @@ class PooledDepth(Metric):
         """Add the pixels of a batch."""
         if self.lowest is not None:
             prediction = prediction.clamp(min=self.lowest)
-        self.add(sums=error_sums(prediction, label, valid))
+        self.add(sums=by_image(error_sums, prediction, label, valid))
 
     @classmethod
     def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from mtdata import Task
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
+from mtmodels.metrics.tally import bincounts, by_image, kept
 
 THRESHOLDS = (11.25, 22.5, 30.0)
 STEPS_PER_DEGREE = 4096
@@ -27,41 +28,38 @@ def angles(
     atan2(|a x b|, a . b) equals acos(a . b) for unit vectors, and unlike it is exact near zero.
     """
     (x, y, z), (u, v, w) = (_scaled(one).unbind(1) for one in (prediction, label))
-    cosine = x * u + y * v + z * w
-    # Two products and their difference: a fused multiply-add would not give 0 of equal vectors.
-    cross = (y * w - z * v, z * u - x * w, x * v - y * u)
-    a, b, c = (part.square_() for part in cross)
-    sine = a.add_(b).add_(c)
-    angle = torch.rad2deg_(torch.atan2(sine.sqrt_(), cosine))
-    return angle.masked_fill_((sine == 0) & (cosine == 0), 90)
+    cosine = (x * u).addcmul_(y, v).addcmul_(z, w)
+    sine = torch.zeros_like(cosine)
+    for a, b, c, d in ((y, w, z, v), (z, u, x, w), (x, v, y, u)):
+        # Two products and their difference: a fused multiply-add would not give 0 of equal vectors.
+        cross = (a * b).sub_(c * d)
+        sine.addcmul_(cross, cross)
+    # The least above 0 changes no angle but that without a direction: atan2(least, 0) is 90.
+    sine.clamp_(min=torch.finfo(sine.dtype).tiny).sqrt_()
+    return torch.rad2deg_(torch.atan2(sine, cosine, out=cosine))
 
 
 def _scaled(vectors: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """The same directions, the largest component 1: products neither vanish nor overflow."""
-    largest = vectors.abs().amax(1, keepdim=True)
-    return vectors / largest.clamp_(min=torch.finfo(vectors.dtype).tiny)
+    """The same directions, of lengths whose products neither vanish nor overflow.
+
+    Those of unit vectors do not, and are left as they are. Others are brought to about 1 by powers
+    of 2, which round nothing: that one pixel needs it changes no other.
+    """
+    if vectors.numel() and 1e-3 < max(map(abs, torch.stack(vectors.aminmax()).tolist())) < 1e3:
+        return vectors
+    _, power = vectors.abs().amax(1, keepdim=True).frexp()
+    return vectors.ldexp(-power.clamp_(min=-126))
 
 
-def histogram(
-    angle: Float[Tensor, "*n"], valid: Bool[Tensor, "*n"] | None = None
-) -> Int[Tensor, " bins"]:
-    """Count angles by their nearest step of 1/4096 degree, those that are valid."""
+def histogram(angle: Float[Tensor, "*n"]) -> Int[Tensor, " bins"]:
+    """Count angles by their nearest step of 1/4096 degree."""
     step = (angle * STEPS_PER_DEGREE).round_().int()
-    if valid is not None:
-        step = step.where(valid, _BINS)
-    return torch.bincount(step.flatten(), minlength=_BINS + 1)[:_BINS]
+    return torch.bincount(step.flatten(), minlength=_BINS)
 
 
-def by_quarter(
-    angle: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"]
-) -> Int[Tensor, "n quarters"]:
-    """Count the valid angles of each image in bins of a quarter of a degree, 180 in the last."""
-    quarter = (4 * angle).int().clamp_(max=QUARTERS - 1).where(valid, QUARTERS)
-    first = torch.arange(len(angle), device=angle.device, dtype=torch.int32) * (QUARTERS + 1)
-    counts = torch.bincount(
-        (quarter + first[:, None, None]).flatten(), minlength=len(angle) * (QUARTERS + 1)
-    )
-    return counts.reshape(len(angle), QUARTERS + 1)[:, :QUARTERS]
+def by_quarter(angle: Float[Tensor, "n h w"]) -> Int[Tensor, "n quarters"]:
+    """Count the angles of each image in bins of a quarter of a degree, 180 in the last."""
+    return bincounts((4 * angle).int().clamp_(max=QUARTERS - 1), QUARTERS)
 
 
 def median(counts: Int[Tensor, " bins"]) -> float:
@@ -86,6 +84,16 @@ def rough_median(counts: Num[Tensor, "*n bins"]) -> Float[Tensor, "*n"]:
 def within(quarters: Int[Tensor, "n quarters"]) -> Int[Tensor, "n 3"]:
     """Count the angles of each image below each threshold, which are whole quarters of a degree."""
     return quarters.cumsum(-1)[:, [int(4 * limit) - 1 for limit in THRESHOLDS]]
+
+
+def _valid_angles(prediction: Tensor, label: Tensor, valid: Tensor) -> Tensor:
+    return kept(angles(prediction, label), valid)
+
+
+def _sums(angle: Float[Tensor, "n h w"]) -> Float[Tensor, "n 2"]:
+    """For each image, the sums of its angles and of their squares: of rows, then of those."""
+    rows = (angle.sum(-1), torch.linalg.vecdot(angle, angle))
+    return torch.stack([row.sum(-1, dtype=torch.double) for row in rows], dim=-1)
 
 
 class PooledNormals(Metric):
@@ -121,13 +129,15 @@ class PooledNormals(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add the pixels of a batch."""
-        angle = angles(prediction, label.to(prediction.dtype))
-        self.counts += histogram(angle, valid)
-        quarters = by_quarter(angle, valid)
-        every = angle.where(valid, 0)
-        # Of an image all pixels: sums by index would hang on the order on a GPU.
-        sums = [one.sum((1, 2), dtype=torch.double) for one in (every, every.square())]
-        self.add(sums=torch.stack(sums, -1), within=within(quarters), quarters=quarters)
+        # What does not count is an angle of 0 until it is taken off again: one pass with masks.
+        angle = by_image(_valid_angles, prediction, label.to(prediction.dtype), valid)
+        hidden = (~valid).sum((1, 2))
+        counts = histogram(angle)
+        counts[0] -= hidden.sum()
+        self.counts += counts
+        quarters = by_image(by_quarter, angle)
+        quarters[:, 0] -= hidden
+        self.add(sums=by_image(_sums, angle), within=within(quarters), quarters=quarters)
 
     @classmethod
     def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import Size, at_size, network_size
 from mtmodels.training.record import checkpoint
-from mtmodels.training.setup.loading import TrainedRun, Which, open_run
+from mtmodels.training.setup.loading import TrainedRun, Which, labels_seen, open_run
 from mtmodels.training.setup.splits import choose_splits
 
 Given = dict[str, Float[Tensor, "c h w"]]
@@ -100,15 +100,14 @@ def fill(
 def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
     """What a run saw: a digest of the labels of the source, of which tasks and splits.
 
-    The digest is empty where that is not known: a run of before, one that other runs taught, and
-    one whose own filled labels came from a run that may have seen more.
+    The digest is empty where that is not known.
     """
-    added = run.facts.get("added") or {}
-    labels = added.get("base_labels", run.facts.get("labels", ""))
-    if run.facts.get("runs") or added.get("anyway"):
-        labels = ""
     splits = choose_splits(run.config, store).train
-    return {"labels": labels, "tasks": list(run.config.tasks or ()), "splits": list(splits)}
+    return {
+        "labels": labels_seen(run),
+        "tasks": list(run.config.tasks or ()),
+        "splits": list(splits),
+    }
 
 
 def _wanted(
@@ -182,8 +181,13 @@ def _label(
 
 
 def confidence(
-    task: Task, given: Float[Tensor, "c h w"], mirrored: Float[Tensor, "c h w"] | None, own: Size
-) -> Float[Tensor, "1 height width"]:
+    task: Task,
+    given: Float[Tensor, "c h w"],
+    mirrored: Float[Tensor, "c h w"] | None,
+    own: Size,
+    *,
+    rows: range | None = None,
+) -> Float[Tensor, "1 rows width"]:
     """How sure a prediction is at each pixel of an image, [0, 1].
 
     Args:
@@ -191,13 +195,14 @@ def confidence(
         given: What the network gave.
         mirrored: What it gave for the mirrored image; kinds with probabilities do not ask for it.
         own: Height and width of the image.
+        rows: Which rows of the image; None for all.
     """
     model = kind_model(task)
     if (certainty := model.certainty) is not None:
-        return at_size(given, own, lambda band: certainty(model.as_value(band)))
+        return at_size(given, own, lambda band: certainty(model.as_value(band)), rows=rows)
     assert model.agreement is not None
     assert mirrored is not None
     back, _ = invert(mirrored[None], [Flip()], kind=task.kind, prediction=True)
-    values = (at_size(one, own, model.activation)[None] for one in (given, back[0]))
-    found: Float[Tensor, "1 height width"] = model.agreement(*values)[0]
+    values = (at_size(one, own, model.activation, rows=rows)[None] for one in (given, back[0]))
+    found: Float[Tensor, "1 rows width"] = model.agreement(*values)[0]
     return found

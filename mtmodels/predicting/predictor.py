@@ -14,6 +14,7 @@ from mtdata import Task
 from mtdata.tasks.resize import resize_image
 from mtmodels.errors import PredictionError
 from mtmodels.fabric import Fabric
+from mtmodels.metrics.tally import all_finite
 from mtmodels.networks.base import Network
 from mtmodels.predicting.attention import Mask, masks_of
 from mtmodels.predicting.formats import value_at
@@ -110,7 +111,7 @@ class Predictor:
             predictions = self.network.predict(self._batch(images, size))
         found = {task.name: predictions[task.name].float() for task in self.tasks}
         for task, values in found.items():
-            if not values.isfinite().all():
+            if not all_finite(values):
                 raise PredictionError(task, tuple(names), "holds NaN or infinity")
         return [{task: values[i] for task, values in found.items()} for i in range(len(images))]
 

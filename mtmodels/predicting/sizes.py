@@ -39,7 +39,8 @@ def at_size(
     value: Callable[[Float[Tensor, "1 c y x"]], Shaped[Tensor, "1 d y x"]],
     *,
     band: int = BAND,
-) -> Shaped[Tensor, "d height width"]:
+    rows: range | None = None,
+) -> Shaped[Tensor, "d rows width"]:
     """Resize a prediction bilinearly and take its value at each pixel, some rows at a time.
 
     So the logits of many classes are never held at the full size of a large photograph.
@@ -49,12 +50,13 @@ def at_size(
         size: Height and width to bring it to.
         value: What is kept of a pixel, such as the likeliest class.
         band: How many values to hold at once.
+        rows: Which rows, one after another; None for all.
     """
-    height, width = size
-    rows = max(1, band // (len(prediction) * width))
+    rows = range(size[0]) if rows is None else rows
+    each = max(1, band // (len(prediction) * size[1]))
     return torch.cat(
-        [value(_rows(prediction, top, min(top + rows, height), size)[None])[0]
-         for top in range(0, height, rows)],
+        [value(_rows(prediction, top, min(top + each, rows.stop), size)[None])[0]
+         for top in range(rows.start, rows.stop, each)],
         dim=1,
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from mtmodels.errors import PredictionError
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.protocols import metric_for
+from mtmodels.metrics.tally import all_finite
 from mtmodels.scoring.evaluation import Evaluation, Predict, evaluation_mode
 from mtmodels.scoring.original import Frame
 from mtmodels.scoring.processes import spread
@@ -138,19 +139,21 @@ def _score(
     for name, metric in metrics.items():
         if name not in batch.labels:
             continue
-        rows = batch.rows[name]
-        keys = tuple(batch.keys[row] for row in rows.tolist())
+        rows = batch.rows[name].tolist()
+        keys = tuple(batch.keys[row] for row in rows)
         if name not in predictions:
             raise PredictionError(name, keys, f"is missing among {sorted(predictions)}")
-        prediction = predictions[name][rows]
+        prediction = predictions[name]
+        if rows != list(range(len(prediction))):  # else there is nothing to leave out, nor to copy
+            prediction = prediction[batch.rows[name]]
         prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
-        if not prediction.isfinite().all():
+        if not all_finite(prediction):
             raise PredictionError(name, keys, "holds NaN or infinity")
         given = prediction, batch.labels[name], batch.valid[name]
         for at, one in _brought(metric, keys, given, frames):
             metric.update(*one)
             if into is not None:
-                into.add(name, [int(rows[i]) for i in at], metric.added)
+                into.add(name, [rows[i] for i in at], metric.added)
 
 
 def _brought(

@@ -6,11 +6,10 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from mtdata.cluster import connect, missing
 from mtdata.errors import UsageError
 from mtmodels.sweeping.running import Future, Job, Scheduler, run_job, stop_processes
 
-ANSWER = 20.0
-"""Seconds in which a scheduler of Dask has to answer."""
 SLURM_SLOTS = 1000
 """Jobs that are in the queue at a time; SLURM has limits of its own."""
 
@@ -46,17 +45,7 @@ class Dask:
     """
 
     def __init__(self, address: str, slots: int = 0) -> None:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise _missing("tcp://…", "distributed") from None
-        try:
-            self._client = Client(address, timeout=ANSWER)
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"--scheduler should be the address of a Dask scheduler; {address} gave "
-                f"{type(error).__name__}: {error}. `dask scheduler` prints its address."
-            ) from None
+        self._client = connect(address)
         self.slots = slots or max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
         self._futures: list[Any] = []
 
@@ -87,7 +76,7 @@ class Slurm:
         try:
             from submitit import AutoExecutor
         except ImportError:
-            raise _missing("slurm", "submitit") from None
+            raise missing("slurm", "submitit") from None
         self.slots = SLURM_SLOTS
         try:
             self._executor = AutoExecutor(folder=folder, cluster=cluster)
@@ -131,11 +120,4 @@ def scheduler_of(
     raise UsageError(
         f"--scheduler should be here, slurm or the address of Dask (tcp://host:8786); found "
         f"{where}. Give one of them."
-    )
-
-
-def _missing(where: str, library: str) -> UsageError:
-    return UsageError(
-        f"--scheduler {where} should find {library}, which is not installed here. Run: "
-        "pip install 'mtpartial[cluster]'"
     )

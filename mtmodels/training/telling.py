@@ -1,15 +1,19 @@
 """What a run tells before its first step: the data, and what was chosen and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mtdata.reading.dataset import Dataset
+from mtdata.reading.holdout import holdout
 from mtmodels.methods.base import Method
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.setup.data import RunData
+from mtmodels.training.setup.loading import open_run
 from mtmodels.training.setup.setup import Parts
+from mtmodels.training.setup.splits import choose_splits
 
 
 def tell(
@@ -25,6 +29,8 @@ def tell(
     for one in (data.added or {}).get("labels", ()):
         watcher.say(f"Added labels: {_added(one)}.")
     if told := _misfit(data, parts.method):
+        watcher.say(told)
+    for told in _known_to_teachers(data, parts.method):
         watcher.say(told)
     if parts.held is not None and (probe := parts.method.probe()) is not None:
         watcher.say(
@@ -95,6 +101,28 @@ def _unlabelled(data: RunData) -> str:
     if data.left_out:
         return f"; {data.left_out} without a visible label of these tasks left the epoch"
     return ""
+
+
+def _known_to_teachers(data: RunData, method: Method) -> Iterator[str]:
+    """Which of the images that choose the epoch have taught a teacher."""
+    if data.splits.watched != "holdout" or data.held is None:
+        return
+    for folder in method.runs().values():
+        run = open_run(Path(folder))
+        if run.facts["store"]["content_digest"] != data.store.content_digest:
+            continue
+        splits, share = choose_splits(run.config, data.store).train, run.config.holdout
+        keys = [key for name in splits for key in data.store.split(name).keys]
+        learnt = set(keys)
+        if share > 0:
+            kept = ~holdout(keys, share, seed=run.config.seed)
+            learnt = {key for key, taken in zip(keys, kept, strict=True) if taken}
+        if known := learnt & set(data.held.keys):
+            yield (
+                f"{len(known)} of the held-out images taught the run {folder}: the hold-out says "
+                "more good of what it teaches than new images would. Train it with the same "
+                "--holdout and --seed."
+            )
 
 
 def _misfit(data: RunData, method: Method) -> str:

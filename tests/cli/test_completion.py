@@ -36,7 +36,7 @@ def _completed(line: str) -> list[str]:
         ("mtdata build --classes 1", ["13", "19"]),
         ("mtdata datasets n", ["nyu"]),
         ("mtdata regime add x.h5 --kind i", ["imbalanced", "import"]),
-        ("mtdata export x.h5 --to ", ["folder", "npy", "croissant"]),
+        ("mtdata export x.h5 --to ", ["folder", "npy", "croissant", "fiftyone"]),
         ("mtdata merge a.h5 --prefer ", ["first", "last"]),
         ("mttrain --method x", ["xtc"]),
         ("mttrain --network seg", ["segnet"]),

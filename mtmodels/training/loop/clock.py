@@ -17,7 +17,8 @@ class Clock:
     def __init__(self, seconds: float = 0.0) -> None:
         self._before = seconds
         self._started = time.perf_counter()
-        self.waited = self.training = 0.0
+        self._waited = self._trained = 0.0
+        self._got: float | None = None
         self.steps = self.images = 0
         self._mark = (0.0, 0.0, 0)
 
@@ -25,28 +26,35 @@ class Clock:
         """Pass the batches on, telling waiting from training."""
         asked = time.perf_counter()
         for batch in batches:
-            got = time.perf_counter()
-            self.waited += got - asked
+            self._got = time.perf_counter()
+            self._waited += self._got - asked
             yield batch
             asked = time.perf_counter()
-            self.training += asked - got
+            self._trained += asked - self._got
+            self._got = None
 
     def count(self, images: int) -> None:
         """A step on so many images is done."""
         self.steps += 1
         self.images += images
 
+    @property
+    def training(self) -> float:
+        """Seconds spent in the loop, the step that goes on included."""
+        going = 0.0 if self._got is None else time.perf_counter() - self._got
+        return self._trained + going
+
     def seconds_a_step(self) -> float:
         """Seconds a step takes, waiting and all; 0 before the first."""
-        return (self.waited + self.training) / max(self.steps, 1)
+        return (self._waited + self.training) / max(self.steps, 1)
 
     def rate(self) -> float:
         """Images a second, over the steps of this part of the run."""
-        return self.images / max(self.waited + self.training, 1e-9)
+        return self.images / max(self._waited + self.training, 1e-9)
 
     def wait_share(self) -> float:
         """The share of the time of the steps that went into waiting for data."""
-        return self.waited / max(self.waited + self.training, 1e-9)
+        return self._waited / max(self._waited + self.training, 1e-9)
 
     def total(self) -> float:
         """Seconds since the run began, over all its parts."""
@@ -54,12 +62,13 @@ class Clock:
 
     def lap(self) -> dict[str, float]:
         """Time since the last lap: `seconds`, share of `data_wait`, `images_per_second`."""
+        training = self.training
         waited, trained, images = (
-            self.waited - self._mark[0],
-            self.training - self._mark[1],
+            self._waited - self._mark[0],
+            training - self._mark[1],
             self.images - self._mark[2],
         )
-        self._mark = (self.waited, self.training, self.images)
+        self._mark = (self._waited, training, self.images)
         seconds = max(waited + trained, 1e-9)
         return {
             "seconds": seconds,

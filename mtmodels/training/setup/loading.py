@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UsageError
+from mtdata.reading.dataset import shows
 from mtmodels.errors import RunFolderError
 from mtmodels.methods.base import Method
 from mtmodels.networks.base import Network
@@ -15,7 +16,7 @@ from mtmodels.training.config import Config
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.plugin_copies import load_copies
 from mtmodels.training.record.runfolder import RunFolder, read_facts
-from mtmodels.training.setup.data import store_facts
+from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.making import make_method, make_network
 from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle_options
@@ -216,7 +217,7 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
     """Give a method the networks of the trained runs that it asks for, frozen.
 
     Returns:
-        For each of its names, the folder and the digest of the weights.
+        For each of its names, the folder, the digest of the weights, and `labels_seen`.
 
     Raises:
         RunFolderError: where a folder is no run, or has no checkpoint.
@@ -230,9 +231,48 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
         place = run.chosen()
         load_network(network, place)
         method.teachers[name] = network.requires_grad_(requires_grad=False).eval()
-        found[name] = {"folder": str(folder), "weights": checkpoint.digest(place)}
+        found[name] = {
+            "folder": str(folder),
+            "weights": checkpoint.digest(place),
+            "labels": labels_seen(run),
+        }
     method.loaded()
     return found
+
+
+def labels_seen(run: TrainedRun) -> str:
+    """A digest of the labels of the source that a run learnt from, those of its teachers included.
+
+    Empty where that is not known: a run of before, and one that took filled labels or teachers
+    which may have seen more than its regime shows.
+    """
+    added = run.facts.get("added") or {}
+    taught = run.facts.get("runs", {}).values()
+    if added.get("anyway") or (taught and run.config.filled_anyway):
+        return ""
+    if not all(teacher.get("labels") for teacher in taught):
+        return ""
+    return str(added.get("base_labels", run.facts.get("labels", "")))
+
+
+def check_runs(method: Method, data: RunData) -> None:
+    """Refuse networks of runs that may have seen labels which this run must not see.
+
+    Raises:
+        UsageError: naming the run.
+    """
+    base = data.regime if data.train.added is None else data.train.added.base
+    for folder in method.runs().values():
+        run = open_run(Path(folder))
+        splits = run.facts.get("training", {}).get("splits", data.splits.train)
+        tasks, labels = run.config.tasks or (), labels_seen(run)
+        if not shows(data.store, splits, tasks, base, labels=labels):
+            raise UsageError(
+                f"the run {folder} should have learnt from the labels that the regime `{base}` "
+                f"shows; found others (regime `{run.config.regime}` of {run.dataset}), through "
+                "which this run may learn what is hidden from it. Train it under this regime, or "
+                "take it all the same with --filled-anyway."
+            )
 
 
 def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:

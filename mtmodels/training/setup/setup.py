@@ -17,7 +17,7 @@ from mtmodels.training.loop.validation import HeldOut, Scorer
 from mtmodels.training.setup.beginning import starts
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.fitting import check_fit, check_scores
-from mtmodels.training.setup.loading import load_runs
+from mtmodels.training.setup.loading import check_runs, load_runs
 from mtmodels.training.setup.making import make, make_method, make_weighting
 from mtmodels.weightings.base import Weighting
 
@@ -83,6 +83,8 @@ def assemble(config: Config, data: RunData) -> Parts:
     make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)
     _check_schedules(config, method, weighting)
     runs = load_runs(method)
+    if not config.filled_anyway:
+        check_runs(method, data)
     loader = make_loader(config, data)
     held = None if method.probe() is None or data.held is None else HeldOut(data.held, config)
     return Parts(config, method, weighting, loader, fabric, precision, runs, held)

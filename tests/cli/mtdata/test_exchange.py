@@ -133,7 +133,7 @@ def test_export(store: Path, tmp_path: Path, capsys: Captured) -> None:
     assert "Note: train_one.npy" in told.err
     assert "partly labelled" in told.out
     assert run(mtdata, [*arguments, "--to", "tar", "--overwrite"]) == 2
-    assert "'folder', 'npy', 'croissant'" in capsys.readouterr().err
+    assert "'folder', 'npy', 'croissant', 'fiftyone'" in capsys.readouterr().err
 
 
 def test_export_tells_the_licence(tmp_path: Path, capsys: Captured) -> None:

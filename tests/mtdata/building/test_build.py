@@ -65,7 +65,7 @@ def test_other_data_another_digest(tmp_path: Path) -> None:
     assert stores[0].source_digest != stores[1].source_digest
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     h=st.integers(1, 20),
     w=st.integers(1, 20),

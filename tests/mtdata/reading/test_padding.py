@@ -112,7 +112,7 @@ crops = st.builds(Crop, st.sampled_from((1.0, 1.2, 1.5, 3.0, 40.0)), shares, sha
 
 
 @given(crop=crops, extent=extents)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_crop_holds_all_of_the_image_or_nothing_else(crop: Crop, extent: Extent) -> None:
     top, left, h, w = crop.within(extent, 40, 48).box(40, 48)
     for start, length, at, box, canvas in (
@@ -132,7 +132,7 @@ changes = st.one_of(st.just(Flip()), crops, crops.map(lambda c: Paste(c.scale, c
 
 
 @given(change=changes, extent=extents)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_extent_is_where_the_image_is(change: Change, extent: Extent) -> None:
     moved = apply(padded_sample(extent), change, TASKS)
     inside = np.zeros((40, 48), np.bool_)
@@ -142,7 +142,7 @@ def test_the_extent_is_where_the_image_is(change: Change, extent: Extent) -> Non
 
 
 @given(degrees=st.floats(-180, 180), extent=extents)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_turned_image_lies_in_its_box(degrees: float, extent: Extent) -> None:
     moved = apply(padded_sample(extent), Rotate(degrees), TASKS)
     around = moved.extent or Extent(0, 0, 40, 48)

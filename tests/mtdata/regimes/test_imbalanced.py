@@ -53,7 +53,7 @@ def test_apportioned_numbers_add_up_and_are_within_one(weights: list[int], total
     available=st.integers(1, 3).flatmap(lambda t: arrays(np.bool_, (6, t))),
     weights=st.lists(st.integers(1, 6), min_size=3, max_size=3),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_other_assignment_is_nearer(available: NDArray[np.bool_], weights: list[int]) -> None:
     used = weights[: available.shape[1]]
     keys = [f"{i}" for i in range(6)]

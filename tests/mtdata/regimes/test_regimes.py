@@ -62,7 +62,7 @@ def _names(available: NDArray[np.bool_]) -> tuple[list[str], list[str]]:
 
 @every_form
 @given(available=tables, seed=st.integers(0, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_never_a_label_that_is_not_there(
     name: str, stable: bool, available: NDArray[np.bool_], seed: int
 ) -> None:
@@ -75,7 +75,7 @@ def test_never_a_label_that_is_not_there(
 
 @every_form
 @given(available=tables, data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_order_of_images_and_tasks_does_not_matter(
     name: str, stable: bool, available: NDArray[np.bool_], data: st.DataObject
 ) -> None:
@@ -95,7 +95,7 @@ def test_the_order_of_images_and_tasks_does_not_matter(
 
 @pytest.mark.parametrize("name", STABLE)
 @given(available=tables, data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_stable_regime_stays_when_images_are_added(
     name: str, available: NDArray[np.bool_], data: st.DataObject
 ) -> None:
@@ -152,7 +152,7 @@ def test_assignments_stay_as_they_are_from_version_to_version(name: str, stable:
 
 
 @given(available=st.integers(1, 3).flatmap(lambda t: arrays(np.bool_, (6, t))))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_one_is_as_even_as_any_assignment(available: NDArray[np.bool_]) -> None:
     labels = REGIMES["one"]().assign(*_names(available), available, seed=0)
     has = available.any(1)
@@ -209,7 +209,7 @@ def test_published_counts() -> None:
 
 
 @given(available=tables)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_random_shows_at_least_one_label_and_never_all(available: NDArray[np.bool_]) -> None:
     labels = REGIMES["random"]().assign(*_names(available), available, seed=0)
     there, shown = available.sum(1), labels.sum(1)

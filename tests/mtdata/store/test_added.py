@@ -49,7 +49,7 @@ def test_they_change_nothing_of_the_source(good: Path, tmp_path: Path) -> None:
 def test_a_program_of_before_refuses_them_by_their_version(
     good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layout, "ADDED_VERSION", 1)
+    monkeypatch.setattr(layout, "SHARDED_VERSION", 1)
     with pytest.raises(StoreError, match="format version 2; this program reads up to 1"):
         open_store(good)
 

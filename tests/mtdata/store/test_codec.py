@@ -18,7 +18,7 @@ KINDS = [pytest.param(task, id=task.name) for task in TASKS]
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("task", KINDS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(h=st.integers(1, 40), w=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
 def test_label_round_trip(task: Task, compression: Compression, h: int, w: int, seed: int) -> None:
     label, valid = random_label(task.kind, (h, w), np.random.default_rng(seed))

@@ -47,7 +47,7 @@ def test_files_that_are_no_store(
     [
         (lambda f: f.attrs.__delitem__("format"), "is an HDF5 file with format=None"),
         (lambda f: f.attrs.__setitem__("format", "other"), "format='other'"),
-        (lambda f: f.attrs.__setitem__("format_version", 3), "reads up to 2"),
+        (lambda f: f.attrs.__setitem__("format_version", 4), "reads up to 3"),
         (lambda f: f.attrs.__setitem__("format_version", 0), "format_version is 0"),
         (lambda f: f.attrs.__setitem__("tasks", "{"), "description cannot be read"),
         (lambda f: f.attrs.__setitem__("tasks", '[{"name":"x","kind":"y"}]'), "kind of label"),

@@ -34,6 +34,8 @@ def options_for(name: str, tasks: Sequence[Task]) -> dict[str, Any]:
     """What a method has to be told, and what makes it small."""
     if name == "kd":
         return {"teachers": {task.name: f"runs/{task.name}" for task in tasks}}
+    if name == "self-training":
+        return {"teachers": ("runs/a", "runs/b")}
     return SMALL.get(name, {})
 
 
@@ -48,7 +50,7 @@ def ready(method: Method) -> Method:
     """Give a method what `mttrain` gives it before the first step."""
     by_name = {task.name: task for task in method.network.tasks}
     for name in method.runs():
-        teacher = make_network([by_name[name]])
+        teacher = make_network([by_name[name]] if name in by_name else method.network.tasks)
         method.teachers[name] = teacher.requires_grad_(requires_grad=False).eval()
     method.loaded()
     for stage in method.stages():

@@ -80,7 +80,7 @@ def test_taking_the_nearest_first_would_find_fewer() -> None:
     ),
     st.floats(0, 4),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_as_many_as_a_slow_matcher(pictures: tuple[Picture, Picture], radius: float) -> None:
     edges, boundary = pictures
     expected = matching(points(edges), points(boundary), radius)

@@ -47,7 +47,7 @@ def test_equals_the_reference(protocol: str, kind: str, seed: int) -> None:
 
 @every_member
 @given(data=st.data())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_order_and_split_into_batches_do_not_matter(
     protocol: str, kind: str, data: st.DataObject
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_perfect_prediction_has_the_best_scores(protocol: str, kind: str) -> N
 
 @every_member
 @given(seed=st.integers(0, 99), junk=st.sampled_from([0.0, 1.0, float("nan"), float("inf")]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_pixels_that_are_not_valid_do_not_matter(
     protocol: str, kind: str, seed: int, junk: float
 ) -> None:

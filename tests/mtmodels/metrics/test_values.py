@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from mtdata import Depth, Task
+from mtmodels.encodings import highest
 from mtmodels.metrics import METRICS
-from mtmodels.metrics.confusion import confusion, highest
+from mtmodels.metrics.confusion import confusion
 from mtmodels.metrics.normals import angles, by_quarter, histogram, median, within
 from tests.mtmodels.metrics.cases import Case, score
 
@@ -107,10 +108,9 @@ def test_median_of_a_histogram(found: list[float]) -> None:
 
 def test_a_threshold_is_not_within_itself() -> None:
     found = torch.tensor([[[0.0, 11.25, 22.5, 30.0, 29.0, 180.0, 7.0]]])
-    valid = torch.tensor([[[True] * 6 + [False]]])
-    quarters = by_quarter(found, valid)
-    assert within(quarters).tolist() == [[1, 2, 4]]
-    assert quarters.sum() == 6
+    quarters = by_quarter(found)
+    assert within(quarters).tolist() == [[2, 3, 5]]
+    assert quarters.sum() == 7
 
 
 @pytest.mark.parametrize("classes", [2, 13, 300])

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from mtdata import cluster
 from mtdata.errors import UsageError
-from mtmodels.sweeping import Job, Outcome, run_all, schedulers
+from mtmodels.sweeping import Job, Outcome, run_all
 from mtmodels.sweeping.running import Scheduler
 from mtmodels.sweeping.schedulers import Here, Slurm, scheduler_of
 
@@ -121,7 +122,7 @@ def test_an_interrupted_sweep_leaves_nothing_that_trains(tmp_path: Path) -> None
 def test_a_worker_of_a_cluster_that_is_killed_costs_one_training(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
         scheduler = scheduler_of(cluster.scheduler_address, jobs=0, folder=tmp_path, parameters={})
         assert scheduler.slots == 2
@@ -178,7 +179,7 @@ def test_slurm_by_its_library(tmp_path: Path) -> None:
 def test_a_scheduler_that_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, said: str
 ) -> None:
-    monkeypatch.setattr(schedulers, "ANSWER", 0.5)
+    monkeypatch.setattr(cluster, "ANSWER", 0.5)
     for library in ("distributed", "submitit"):
         pytest.importorskip(library)
     with pytest.raises(UsageError, match=said):

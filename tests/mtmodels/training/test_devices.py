@@ -78,6 +78,8 @@ def layer_of(case: Case, store: Path, **more: Any) -> dict[str, Any]:
         options["consistency_weight"] = 0.5
     if case.method == "kd":
         options["teachers"] = {task: f"runs/{task}" for task in TASKS}
+    if case.method == "self-training":
+        options["teachers"] = ["runs/a", "runs/b"]
     if case.method == "teacher":
         options["mix"] = "none"
     weighting: dict[str, Any] = {
@@ -87,6 +89,7 @@ def layer_of(case: Case, store: Path, **more: Any) -> dict[str, Any]:
         weighting = {"gradients": case.where}
     return {
         "data": str(store),
+        "filled_anyway": "teachers" in options,  # there is no run that could say what it saw
         "regime": "random" if case.method == "align" else "one",
         "tasks": list(TASKS),
         "method": {"name": case.method, "options": options},

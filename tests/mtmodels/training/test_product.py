@@ -109,6 +109,8 @@ def layer_of(each: Combination, store: Path) -> dict[str, Any]:
         options["learn_from"] = "predictions"  # no image shows two tasks
     if each.method == "kd":
         options["teachers"] = {task: f"runs/{task}" for task in TASKS}
+    if each.method == "self-training":
+        options["teachers"] = ["runs/a", "runs/b"]
     weighting: dict[str, Any] = {"fixed": {"values": dict.fromkeys(TASKS, 1.0)}}.get(
         each.weighting, {}
     )
@@ -116,6 +118,7 @@ def layer_of(each: Combination, store: Path) -> dict[str, Any]:
         weighting = {"gradients": each.where}
     return {
         "data": str(store),
+        "filled_anyway": "teachers" in options,  # there is no run that could say what it saw
         "regime": "one",
         "tasks": list(TASKS),
         "method": {"name": each.method, "options": options},
@@ -129,11 +132,12 @@ def layer_of(each: Combination, store: Path) -> dict[str, Any]:
 
 
 def fresh_teachers(method: Method) -> dict[str, dict[str, str]]:
-    """Single-task networks like the one that trains, in place of those of runs."""
+    """Networks like the one that trains, of one task where it is named, in place of runs."""
     network = method.network
     by_name = {task.name: task for task in network.tasks}
     for name in method.runs():
-        teacher = type(network)([by_name[name]], **network.options.model_dump())
+        tasks = [by_name[name]] if name in by_name else network.tasks
+        teacher = type(network)(tasks, **network.options.model_dump())
         method.teachers[name] = teacher.requires_grad_(requires_grad=False).eval()
     method.loaded()
     return {}

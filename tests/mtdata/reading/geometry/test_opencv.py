@@ -22,7 +22,7 @@ changes = st.one_of(
     st.builds(Rotate, st.floats(-180.0, 180.0)),
 )
 sizes = st.tuples(st.integers(6, 40), st.integers(6, 40))
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 
 
 def same(a: Sample, b: Sample) -> None:

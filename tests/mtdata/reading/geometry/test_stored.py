@@ -48,7 +48,7 @@ def assert_same(found: Sample, expected: Sample) -> None:
         np.testing.assert_allclose(found.labels[name], label, rtol=0, atol=near)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     size=st.tuples(st.integers(4, 40), st.integers(4, 40)),
     seed=st.integers(0, 99),

@@ -1,0 +1,48 @@
+"""Passes over whole maps: image by image where a cache helps, without branches at masks."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float, Int, Integer, Shaped
+from torch import Tensor
+
+_WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Whole numbers by their size in bytes."""
+
+
+def by_image(
+    function: Callable[..., Shaped[Tensor, "n ..."]], *maps: Shaped[Tensor, "n ..."]
+) -> Shaped[Tensor, "n ..."]:
+    """A function of images, of one after another on a processor and of all at once elsewhere.
+
+    What it makes on the way of one image fits into the cache of a core; of a batch it takes up to
+    three times as long. What an image gets does not hang on the others either.
+    """
+    if maps[0].device.type != "cpu" or len(maps[0]) < 2:
+        return function(*maps)
+    rows = zip(*(one.split(1) for one in maps), strict=True)
+    return torch.cat([function(*row) for row in rows])
+
+
+def all_finite(values: Float[Tensor, "*n"]) -> bool:
+    """Whether none of the values is NaN or infinite."""
+    # A sum is finite only where all are, and takes a thirtieth of the time; it may overflow too.
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+
+
+def kept(values: Shaped[Tensor, "*n"], valid: Bool[Tensor, "*n"]) -> Shaped[Tensor, "*n"]:
+    """The values that are valid, and 0 in place of the others, NaN too: `where` in half the time.
+
+    Every bit of a value is kept or none, which processors do for whole vectors; `where` branches.
+    """
+    whole = _WHOLE[values.element_size()]
+    return (values.view(whole) & valid.to(whole).neg_()).view(values.dtype)
+
+
+def bincounts(cell: Integer[Tensor, "n ..."], cells: int) -> Int[Tensor, "n {cells}"]:
+    """How often each image has each of the numbers 0 to `cells` - 1, all of which are below it."""
+    n = len(cell)
+    if n != 1:
+        first = torch.arange(n, device=cell.device, dtype=torch.int32) * cells
+        cell = cell.flatten(1).int() + first[:, None]
+    return torch.bincount(cell.flatten(), minlength=n * cells).reshape(n, cells)

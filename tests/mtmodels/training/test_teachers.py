@@ -1,0 +1,150 @@
+"""Runs that teach other runs: what they may have seen, and that a killed pupil goes on."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtdata import open_store
+from mtdata.errors import UsageError
+from mtmodels.predicting.fill import seen_by
+from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.setup.loading import labels_seen, open_run
+from tests.mtmodels.training.comparing import assert_same_run
+from tests.mtmodels.training.conftest import Train
+from tests.mtmodels.training.test_hooks import KillIn
+from tests.mtmodels.training.test_resume import Killed
+
+Changes = dict[str, Any]
+HIDDEN = "may learn what is hidden"
+SHORT: Changes = {
+    "holdout": 0.0,
+    "epochs": 1,
+    "batch": 6,
+    "regime": "one",
+    "checkpoint_every": 1,
+    "weighting": {"name": "equal"},
+}
+
+
+def sl(**more: Any) -> Changes:
+    return SHORT | {"method": {"name": "sl"}} | more
+
+
+def pupil(*teachers: Path, **more: Any) -> Changes:
+    options = {"teachers": [str(teacher) for teacher in teachers]}
+    return SHORT | {"method": {"name": "self-training", "options": options}} | more
+
+
+def distilled(teacher: Callable[..., Path], regime: str) -> Changes:
+    tasks = {task: str(teacher(regime, task)) for task in ("semantic", "depth")}
+    return SHORT | {"method": {"name": "kd", "options": {"teachers": tasks}}}
+
+
+@pytest.fixture(scope="session")
+def teacher(run: Train, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A trained run, by the regime that it saw and its tasks."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def find(regime: str, *tasks: str) -> Path:
+        if (regime, *tasks) not in made:
+            out = tmp_path_factory.mktemp("teacher") / regime
+            run(out, **sl(regime=regime), **({"tasks": list(tasks)} if tasks else {}))
+            made[regime, *tasks] = out
+        return made[regime, *tasks]
+
+    return find
+
+
+def test_a_killed_pupil_ends_with_the_same_bits(
+    run: Train, teacher: Callable[..., Path], tmp_path: Path
+) -> None:
+    changes = pupil(teacher("one"), epochs=2)
+    run(tmp_path / "whole", **changes)
+    with pytest.raises(Killed):
+        run(tmp_path / "run", watcher=KillIn("", 3), **changes)
+    run(tmp_path / "run", mode="resume", **changes)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", ["self-training", "kd"])
+def test_a_teacher_that_saw_what_is_hidden_is_refused(
+    run: Train, teacher: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
+    wrong, right = (
+        pupil(teacher(regime)) if name == "self-training" else distilled(teacher, regime)
+        for regime in ("full", "one")
+    )
+    with pytest.raises(UsageError, match=f"regime `full` of fake\\), .*{HIDDEN}"):
+        run(tmp_path / "run", **wrong)
+    assert not (tmp_path / "run").exists()
+    run(tmp_path / "run", **wrong, filled_anyway=True)
+    assert labels_seen(open_run(tmp_path / "run")) == ""
+    run(tmp_path / "right", **right)
+    assert labels_seen(open_run(tmp_path / "right")) == labels_seen(open_run(teacher("one")))
+
+
+def test_one_that_saw_less_is_refused_too_and_named(
+    run: Train, teacher: Callable[..., Path], tmp_path: Path
+) -> None:
+    """What it saw is another assignment: nothing tells that this one shows all of it."""
+    with pytest.raises(UsageError, match="--filled-anyway") as refused:
+        run(tmp_path / "run", **pupil(teacher("one"), regime="full"))
+    assert str(teacher("one")) in str(refused.value)
+
+
+def test_a_pupil_teaches_as_far_as_its_teachers_may(
+    run: Train, teacher: Callable[..., Path], tmp_path: Path
+) -> None:
+    run(tmp_path / "first", **pupil(teacher("one")))
+    run(tmp_path / "second", **pupil(tmp_path / "first", teacher("one")))
+    run(tmp_path / "wrong", **pupil(teacher("full")), filled_anyway=True)
+    with pytest.raises(UsageError, match=HIDDEN):
+        run(tmp_path / "third", **pupil(tmp_path / "wrong"))
+    manifest = tmp_path / "second" / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    for one in facts["runs"].values():  # as programs of before wrote it, which checked nothing
+        del one["labels"]
+    manifest.write_text(json.dumps(facts))
+    with pytest.raises(UsageError, match=HIDDEN):
+        run(tmp_path / "third", **pupil(tmp_path / "second"))
+
+
+def test_what_a_pupil_fills_is_trusted_as_its_teachers_are(
+    run: Train, teacher: Callable[..., Path], store: Path, tmp_path: Path
+) -> None:
+    run(tmp_path / "right", **pupil(teacher("one")))
+    run(tmp_path / "wrong", **pupil(teacher("full")), filled_anyway=True)
+    with open_store(store) as opened:
+        right, wrong = (
+            seen_by(open_run(tmp_path / name), opened)["labels"] for name in ("right", "wrong")
+        )
+    assert right == open_run(teacher("one")).facts["labels"]
+    assert wrong == ""
+
+
+def test_a_hold_out_that_taught_a_teacher_is_said(
+    run: Train, teacher: Callable[..., Path], tmp_path: Path
+) -> None:
+    class Heard(Watcher):
+        text = ""
+
+        def say(self, text: str) -> None:
+            self.text += text + "\n"
+
+    run(tmp_path / "own", **sl(holdout=0.3))
+    told = {}
+    for name, one, seed in (
+        ("own", tmp_path / "own", 0),
+        ("all", teacher("one"), 0),
+        ("other", tmp_path / "own", 1),
+    ):
+        watcher = Heard()
+        run(tmp_path / f"by {name}", watcher=watcher, **pupil(one, holdout=0.3, seed=seed))
+        told[name] = watcher.text
+    assert "held-out images taught" not in told["own"]
+    assert f"4 of the held-out images taught the run {teacher('one')}" in told["all"]
+    assert re.search(r"[1-4] of the held-out images taught", told["other"])
