@@ -30,6 +30,8 @@ from mtdata.store.tables import write_table
 from tests.fakes import TASKS, fake_store
 from tests.store_files import reseal, same_samples
 
+LIMIT = 60
+"""Seconds: who waits for a pipe waits for ever, and a machine may be busy."""
 NAMES = ("fake-train-00000.h5", "fake-train-00001.h5", "fake-train-00002.h5")
 
 
@@ -137,7 +139,7 @@ def test_a_wrong_file_is_named(index: Path, name: str) -> None:
     told = [problem for problem in report.problems if any(n in problem.where for n in NAMES)]
     assert told
     assert report.samples < 9
-    assert time.monotonic() - since < 10
+    assert time.monotonic() - since < LIMIT
 
 
 @pytest.mark.parametrize("task", [None, *(task.name for task in TASKS)])
@@ -296,7 +298,7 @@ def test_an_index_that_does_harm_is_refused(
     assert "\n" not in str(caught.value)
     assert not verify(index).ok
     assert run(command, ["stats", str(index)]) == 3
-    assert time.monotonic() - since < 10
+    assert time.monotonic() - since < LIMIT
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -317,7 +319,7 @@ def test_bits_of_an_index_that_changed_are_seen_or_mean_nothing(index: Path, who
             with suppress(StoreError), open_store(index) as many:
                 same_samples(one, many)
                 exact += 1
-            assert time.monotonic() - since < 10
+            assert time.monotonic() - since < LIMIT
     assert exact < len(places)
 
 
