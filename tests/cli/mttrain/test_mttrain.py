@@ -66,7 +66,7 @@ def test_every_flag_sets_a_key_that_there_is() -> None:
         "holdout": 0.1, "keep_unlabelled": True, "labelled_share": 0.5, "filled_anyway": True,
         "paper_geometry": True, "schedule": "cosine",
         "precision": "32", "workers": 1, "checkpoint_every": 5, "gradient_clip": 1.0,
-        "select": "last", "cache": "memory", "views": 2, "device": "cpu",
+        "select": "last", "cache": "memory", "compile": "auto", "views": 2, "device": "cpu",
         "size": (32, 64), "accumulate": 1, "nodes": 1, "sync_norm": True,
         "teachers": {"depth": "runs/depth"},
         "train_on": ("a",), "select_on": ("b",), "score_on": ("c",), "log": ("csv",),

@@ -21,6 +21,7 @@ from mtmodels.methods.geometry import Geometry
 from mtmodels.methods.parts.mixing import mixed
 from mtmodels.methods.parts.relations import RELATIONS
 from mtmodels.methods.parts.relations.base import Rays, Scene
+from mtmodels.methods.parts.teaching import Teaching
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views, changed
 from mtmodels.networks import NETWORKS
@@ -210,7 +211,7 @@ def test_other_methods_add_the_same_terms(name: str) -> None:
     own, more = step(plain, of), step(method, of)
     added = {n: x for n, x in more.auxiliary.items() if n not in own.auxiliary}
     assert set(added) == {"normals/normals-of-depth", "depth/depth-along-normals"}
-    seen = Views(batch) if name == "teacher" else of
+    seen = Views(batch) if issubclass(METHODS[name], Teaching) else of
     geometry = make_method("geometry", three).eval()
     expected = step(geometry, seen).auxiliary
     for term, value in added.items():
