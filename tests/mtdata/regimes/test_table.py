@@ -16,7 +16,6 @@ from mtdata.regimes.table import RegimeTable, read_table, write_table
 KEYS, TASKS = ("0001", "0002", 'a,"b"', "ü"), ("semantic", "depth", "normals")
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(labels=arrays(np.bool_, (4, 3)))
 def test_round_trip(labels: NDArray[np.bool_], tmp_path_factory: pytest.TempPathFactory) -> None:
     assume(labels.any())  # a file without a label is none
@@ -34,7 +33,6 @@ def test_written_file_is_plain(tmp_path: Path) -> None:
     assert path.read_text() == 'key,task\n0001,semantic\n0002,depth\n"a,""b""",normals\n'
 
 
-@settings(deadline=None)
 @given(rows=st.permutations(range(4)), columns=st.permutations(range(3)))
 def test_aligned_to_another_order(rows: list[int], columns: list[int]) -> None:
     labels = np.random.default_rng(0).random((4, 3)) < 0.5

@@ -5,7 +5,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from hypothesis import example, given
-from hypothesis import example, given
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from skimage.draw import polygon
