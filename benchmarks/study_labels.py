@@ -50,6 +50,7 @@ METHODS: Mapping[str, str] = {
     "sl-long": "--method sl",
     "self-training": "--method self-training",
     "self-training-one": "--method self-training",
+    "self-training-geometry": "--method self-training --with-geometry",
     "teacher": f"--method teacher {TWO} --set method.options.mix=boxes",
     "ssl": f"--method ssl {TWO}",
     "mtpsl": f"--method mtpsl {TWO} --mapping-width 0.25",
@@ -66,7 +67,7 @@ REGIMES: Mapping[str, Sequence[str]] = {
 }
 """How each is drawn."""
 BASE = "sl"
-TEACHERS = {"self-training": 3, "self-training-one": 1}
+TEACHERS = {"self-training": 3, "self-training-one": 1, "self-training-geometry": 3}
 """How many runs teach a cell."""
 
 
