@@ -57,10 +57,10 @@ class Cache:
         flags = -(-wanted.size // _ALIGNED) * _ALIGNED
         self._begin = (flags + np.cumsum(flat) - flat).reshape(wanted.shape)
         self._wanted = wanted
-        self.bytes = int(flat.sum())
+        self.nbytes = int(flat.sum())
         """Bytes of memory that the cells take."""
         self._check_memory()
-        self._shared = SharedBytes(flags + self.bytes)
+        self._shared = SharedBytes(flags + self.nbytes)
 
     @property
     def name(self) -> str:
@@ -146,9 +146,9 @@ class Cache:
 
     def _check_memory(self) -> None:
         free = available()
-        if free is not None and self.bytes > _SPARE * free:
+        if free is not None and self.nbytes > _SPARE * free:
             raise UsageError(
-                f"`cache` should be `none` where memory is short; the {self.bytes / 1e9:.2f} GB of "
+                f"`cache` should be `none` where memory is short; the {self.nbytes / 1e9:.2f} GB of "
                 f"images and visible labels do not fit into the {free / 1e9:.2f} GB that are free. "
                 "Leave --cache out, train fewer tasks, or build a smaller store with --size."
             )

@@ -61,7 +61,7 @@ class Resident:
         self._places = np.where(seen, np.cumsum(seen, axis=0) - 1, -1)
         self._forms = {task.name: _form(task, size) for task in dataset.tasks}
         pixels = prod(size)
-        self.bytes = n * 3 * pixels + sum(
+        self.nbytes = n * 3 * pixels + sum(
             int(count) * (prod(shape) * dtype.itemsize + pixels)
             for count, (shape, dtype) in zip(seen.sum(0), self._forms.values(), strict=True)
         )
@@ -195,10 +195,10 @@ class Resident:
     def _check_memory(self) -> None:
         card = self.device.type == "cuda"
         free = torch.cuda.mem_get_info(self.device)[0] if card else available()
-        if free is not None and self.bytes > SPARE * free:
+        if free is not None and self.nbytes > SPARE * free:
             raise UsageError(
                 "`cache` should be `memory` or `none` where a card is small: the "
-                f"{self.bytes / 1e9:.2f} GB of images and visible labels are more than "
+                f"{self.nbytes / 1e9:.2f} GB of images and visible labels are more than "
                 f"{SPARE:.0%} of the {free / 1e9:.2f} GB that are free there, and the network "
                 "needs the rest. Give --cache memory, train fewer tasks, or read smaller images "
                 "with --size."

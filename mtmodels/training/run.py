@@ -459,7 +459,7 @@ def _fill(cache: Cache | Resident, config: Config, watcher: Watcher) -> None:
     images, labels = cache.cells
     alone = " This process makes its batches, without reading processes."
     watcher.say(
-        f"Cache: {cache.bytes / 1e9:.2f} GB of {cache.memory} for {images} images and {labels} "
+        f"Cache: {cache.nbytes / 1e9:.2f} GB of {cache.memory} for {images} images and {labels} "
         f"visible labels.{alone if config.cache == 'device' else ''}"
     )
     cache.fill(lambda done, total: watcher.evaluating("cache", done, total))

@@ -152,12 +152,12 @@ def test_its_bytes_are_those_of_its_tensors() -> None:
     resident = Resident(make(), HERE)
     resident.fill()
     tensors = [resident._images, *(one for pair in resident._labels.values() for one in pair)]
-    assert resident.bytes == sum(one.nbytes for one in tensors)
+    assert resident.nbytes == sum(one.nbytes for one in tensors)
 
 
 def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = make()
-    needed = Resident(data, HERE).bytes
+    needed = Resident(data, HERE).nbytes
     monkeypatch.setattr("mtdata.reading.resident.available", lambda: int(needed / 0.75) + 2)
     Resident(data, HERE)
     monkeypatch.setattr("mtdata.reading.resident.available", lambda: int(needed / 0.75) - 2)
