@@ -148,8 +148,8 @@ class Cache:
         free = available()
         if free is not None and self.nbytes > _SPARE * free:
             raise UsageError(
-                f"`cache` should be `none` where memory is short; {self.nbytes / 1e9:.2f} GB of images "
-                f"and visible labels do not fit into the {free / 1e9:.2f} GB that are free. "
+                f"`cache` should be `none` where memory is short; {self.nbytes / 1e9:.2f} GB of "
+                f"images and visible labels do not fit into the {free / 1e9:.2f} GB that are free. "
                 "Leave --cache out, train fewer tasks, or build a smaller store with --size."
             )
 
