@@ -120,8 +120,8 @@ class Resident:
     def _image(
         self, at: NDArray[np.int64], changes: Sequence[Sequence[Change]]
     ) -> Float[Tensor, "b 3 h w"]:
-        at, windows = self._windows(at, changes)
-        image = gathered.images(self._images, at, windows).permute(0, 3, 1, 2)
+        place, windows = self._windows(at, changes)
+        image = gathered.images(self._images, place, windows).permute(0, 3, 1, 2)
         for row in _alone(changes):
             one = image[row : row + 1].float()
             for change in changes[row]:
@@ -133,12 +133,12 @@ class Resident:
         self, task: Task, at: NDArray[np.int64], changes: Sequence[Sequence[Change]]
     ) -> tuple[Shaped[Tensor, "n c h w"], Bool[Tensor, "n h w"]]:
         kept, seen = self._labels[task.name]
-        at, windows = self._windows(at, changes)
-        valid = gathered.pick(seen, at, windows)
+        place, windows = self._windows(at, changes)
+        valid = gathered.pick(seen, place, windows)
         if task.kind.interpolation == "linear":
-            label = gathered.vectors(kept, seen, at, windows)
+            label = gathered.vectors(kept, seen, place, windows)
         else:
-            label = gathered.pick(kept, at, windows)
+            label = gathered.pick(kept, place, windows)
         paper = self._transform.paper_geometry
         label = gathered.corrected(label, task.kind, _together(changes), paper=paper)
         label = label[:, None] if label.ndim == 3 else label.permute(0, 3, 1, 2).contiguous()

@@ -49,7 +49,7 @@ class Compiled:
         import torch._functorch.config
 
         # Weightings and methods go backwards through the network more than once a step.
-        torch._functorch.config.donated_buffer = False  # type: ignore[attr-defined]
+        torch._functorch.config.donated_buffer = False
         self.network = network
         self.failures: list[str] = []
         self._call = torch.compile(network._call_impl, backend=self._backend, dynamic=False)
@@ -61,7 +61,7 @@ class Compiled:
     def __exit__(self, *_: object) -> None:
         self.network._compiled_call_impl = None
 
-    def _backend(self, graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Any:
+    def _backend(self, graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
         try:
             from torch._dynamo.backends.registry import lookup_backend
 

@@ -103,8 +103,8 @@ def test_parts_shares_and_a_later_start() -> None:
     for options in ({"part": (1, 2)}, {"labelled": 0.5}):
         for ours, theirs in both(data, **how, **options):
             assert_alike(ours, theirs, grey=0, turned=1e-6)
-    ours = Loader(data, 2, resident=Resident(data, HERE), workers=3, pin_memory=True, **how)
-    assert [b.keys for b in ours.epoch(4, 3)] == [
+    loader = Loader(data, 2, resident=Resident(data, HERE), workers=3, pin_memory=True, **how)
+    assert [b.keys for b in loader.epoch(4, 3)] == [
         b.keys for b in Loader(data, 2, **how).epoch(4, 3)
     ]
 
