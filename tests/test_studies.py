@@ -90,7 +90,7 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, tasks = tmp_path / "a.h5", ("semantic", "depth", "normals")
-    build(FakeSource(images=(8, 3), missing=0), store, size=(32, 64), tasks=tasks, regimes=())
+    build(FakeSource(images=(18, 3), missing=0), store, size=(32, 64), tasks=tasks, regimes=())
     small = "--width 0.0625 --batch 4 --network unet-resnet18"
     monkeypatch.setattr(study_labels, "SHARED", small)
     picture, out = tmp_path / "a.png", tmp_path / "a.json"
