@@ -101,7 +101,11 @@ def ways(data: Dataset) -> dict[str, tuple[Read, int]]:
             augmented.read(index)
 
     def anew(read: Read) -> Read:
-        return lambda block: (split.handle.close(), read(block))
+        def opened(block: range) -> None:
+            split.handle.close()
+            read(block)
+
+        return opened
 
     return {
         "raw, first epoch": (anew(raw), len(data)),
