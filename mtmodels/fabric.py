@@ -10,7 +10,6 @@ from importlib import metadata
 
 from mtmodels.late import COMPILER, imported
 
-
 LIBRARIES = ("lightning_fabric", "lightning_fabric.loggers.tensorboard")
 
 

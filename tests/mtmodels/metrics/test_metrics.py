@@ -24,7 +24,6 @@ from tests.mtmodels.metrics.cases import (
 )
 from tests.mtmodels.metrics.reference import REFERENCES
 
-
 ROUNDING = {"normals": 1e-6}
 """Angles are float32, of which whole vectors of the processor and what is left over differ."""
 every_member = pytest.mark.parametrize(("protocol", "kind"), MEMBERS)
