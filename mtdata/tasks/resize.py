@@ -56,7 +56,7 @@ def nearest(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
 
 
 def centres(new: int, old: int) -> NDArray[np.int64]:
-    """The pixels, of `old` along a side, that hold the centres of `new` ones: exact, in integers."""
+    """The pixels, of `old` along a side, that hold the centres of `new` ones: exact."""
     return (2 * np.arange(new) + 1) * old // (2 * new)
 
 

@@ -147,7 +147,7 @@ def test_what_is_told_of_tasks(client: TestClient, predictor: Any) -> None:
 def test_a_large_photo_makes_no_whole_map(
     client: TestClient, predictor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the page shows of it is computed at the pixels that are drawn, to the last bit or two."""
+    """What the page shows is computed at the pixels that are drawn, to the last bit or two."""
     monkeypatch.setattr(answers, "LONGEST", 40)
     monkeypatch.setattr(answers, "WHOLE", 300 * 400 - 1)
     made = list[Any]()
