@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-# As `mttrain` does it: the class comes with torchmetrics otherwise.
+# As `mttrain` does it: the class comes with the compiler of torch otherwise.
 from mtmodels.fabric import Fabric  # noqa: F401  # isort: skip
 from lightning_fabric.loggers.logger import Logger
 

@@ -49,7 +49,7 @@ def train(
     Raises:
         click.exceptions.Exit: where it started some, with what they ended with.
     """
-    from mtmodels.training.setup.joining import join, place_of
+    from mtmodels.training.setup.places import place_of
 
     place, config = place_of(os.environ), _wanted(layers, out, mode)
     if place is None and config.processes > 1:
@@ -59,6 +59,7 @@ def train(
         return _alone(prepare(), mode, requeue=requeue)
     from mtmodels import processes
     from mtmodels.training.run import assist, check_processes
+    from mtmodels.training.setup.joining import join
 
     end_with_starter()
     with one_voice(place.rank, join(place, config.device)):
@@ -122,7 +123,8 @@ def launch(arguments: Sequence[str], config: "Config") -> int:
         UsageError: where there are fewer cards, or nothing says which of several nodes this is.
     """
     from mtdata.reading.memory import cores
-    from mtmodels.training.setup.joining import check_cards, place_on_node
+    from mtmodels.training.setup.joining import check_cards
+    from mtmodels.training.setup.places import place_on_node
 
     check_cards(config)
     port = _free_port()

@@ -50,13 +50,14 @@ def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.
 
 def nearest(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """The values of [h, w, ...] at the pixel centres of another size: exact for every type."""
-    rows, columns = (
-        # Centre i + 1/2 of the new grid, in whole pixels of the old one, in integers.
-        (2 * np.arange(new) + 1) * old // (2 * new)
-        for new, old in zip(size, array.shape[:2], strict=True)
-    )
+    rows, columns = (centres(new, old) for new, old in zip(size, array.shape[:2], strict=True))
     taken: NDArray[Any] = array[rows[:, None], columns]
     return taken
+
+
+def centres(new: int, old: int) -> NDArray[np.int64]:
+    """The pixels, of `old` along a side, that hold the centres of `new` ones: exact."""
+    return (2 * np.arange(new) + 1) * old // (2 * new)
 
 
 def _resize_label(

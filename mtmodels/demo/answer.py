@@ -1,4 +1,8 @@
-"""A photo and what a network says of it: exact values, pictures, files."""
+"""A photo and what a network says of it: exact values, pictures, files.
+
+Of a large photo what the network gave is kept at the size that it saw, and brought to that of the
+photo where somebody looks: whole maps of 67 million pixels take 270 MB a number, and seconds.
+"""
 
 import io
 import secrets
@@ -9,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Binary, Classes, Depth, Task
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.pictures import Picture, render
-from mtdata.tasks.resize import nearest, resize_image
+from mtdata.tasks.resize import centres, nearest, resize_image
 from mtmodels.predicting.fill import confidence
 from mtmodels.predicting.formats import format_of, png, value_at
 from mtmodels.predicting.predictor import Predictor
@@ -24,6 +29,9 @@ from mtmodels.predicting.sizes import Size, network_size
 PHOTO = "photo"
 LONGEST = 1600
 """Pixels of the longer side of a picture; values and files have every pixel of the photo."""
+WHOLE = 2**24
+"""Pixels of a photo up to which the values of all are kept. Of a larger one the shares of classes
+and the range of depth are those of the pixels that are drawn."""
 KEPT, BYTES = 4, 2**29
 """Answers that are kept for pages that ask on, and what they may take together."""
 FileForm = Literal["npy", "png"]
@@ -41,9 +49,8 @@ class Answer:
         name: What the photo is called.
         photo: RGB, uint8 `[h, w, 3]`.
         tasks: What was predicted.
-        values: Of each task, as `Predictor` gives them.
-        logits: Of each task with classes, as the network gave them: the probability of a class is
-            asked for at one pixel, and a map of it takes as long to make as all else.
+        given: Of each task, as `Predictor.predict` gives it, on the processor.
+        values: Of each task, as `Predictor` gives them; of no task where the photo is large.
         predicted_at: Height and width that the network saw.
         seconds: How long it took, from the photo to the values.
     """
@@ -51,8 +58,8 @@ class Answer:
     name: str
     photo: NDArray[np.uint8]
     tasks: tuple[Task, ...]
+    given: Mapping[str, Float[Tensor, "c h w"]]
     values: Mapping[str, NDArray[Any]]
-    logits: Mapping[str, Tensor]
     predicted_at: Size
     seconds: float
 
@@ -66,25 +73,32 @@ class Answer:
         started = time.perf_counter()
         own = photo.shape[0], photo.shape[1]
         size = network_size(own, "trained", predictor.trained_size)
-        given = predictor.predict([photo], [name], size)[0]
-        tasks = predictor.tasks
+        found = predictor.predict([photo], [name], size)[0]
+        given = {task: values.cpu() for task, values in found.items()}
+        tasks = predictor.tasks if own[0] * own[1] <= WHOLE else ()
         values = {task.name: value_at(task, given[task.name], own) for task in tasks}
-        logits = {t.name: given[t.name].cpu() for t in tasks if isinstance(t.kind, Classes)}
-        return cls(name, photo, tasks, values, logits, size, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return cls(name, photo, predictor.tasks, given, values, size, seconds)
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the photo."""
+        return self.photo.shape[0], self.photo.shape[1]
 
     @property
     def nbytes(self) -> int:
         """What it takes in memory."""
-        arrays = [self.photo, *self.values.values()]
-        return sum(a.nbytes for a in arrays) + sum(x.nbytes for x in self.logits.values())
+        arrays = (self.photo, *self.given.values(), *self.values.values())
+        return sum(array.nbytes for array in arrays)
 
     def described(self) -> dict[str, Any]:
-        """What a page says of it, and of each task."""
-        height, width = self.photo.shape[:2]
+        """What a page says of it, and of each task; `counted_at`: the pixels that it counted."""
+        height, width = self.size
+        counted = self.size if self.values else self._drawn_at()
         return {
             "name": self.name, "height": height, "width": width, "seconds": self.seconds,
-            "predicted_at": list(self.predicted_at),
-            "tasks": {task.name: _described(task, self.values[task.name]) for task in self.tasks},
+            "predicted_at": list(self.predicted_at), "counted_at": list(counted),
+            "tasks": {task.name: self._described(task, counted) for task in self.tasks},
         }  # fmt: skip
 
     def at(self, x: int, y: int) -> dict[str, list[int | float]]:
@@ -93,16 +107,20 @@ class Answer:
         Raises:
             UsageError: where the photo has no such pixel.
         """
-        height, width = self.photo.shape[:2]
+        height, width = self.size
         if not (x < width and y < height):
             raise UsageError(f"a pixel should be one of {width} x {height}; found {x}, {y}.")
         found: dict[str, list[int | float]] = {PHOTO: self.photo[y, x].tolist()}
-        for name, values in self.values.items():
-            found[name] = np.atleast_1d(values[y, x]).tolist()
-            if name in self.logits:
-                given, row = self.logits[name], range(y, y + 1)
-                sure = confidence(self.task(name), given, None, (height, width), rows=row)
-                found[name].append(sure[0, 0, x].item())
+        for task in self.tasks:
+            given = self.given[task.name]
+            if task.name in self.values:
+                value = self.values[task.name][y, x]
+            else:
+                value = value_at(task, given, self.size, rows=[y], columns=[x])[0, 0]
+            found[task.name] = np.atleast_1d(value).tolist()
+            if isinstance(task.kind, Classes):
+                sure = confidence(task, given, None, self.size, rows=[y])
+                found[task.name].append(sure[0, 0, x].item())
         return found
 
     def picture(self, what: str) -> Picture:
@@ -111,12 +129,10 @@ class Answer:
         Raises:
             UnknownNameError: where there is no such task.
         """
-        scale = min(1.0, LONGEST / max(self.photo.shape[:2]))
-        height, width = (max(1, round(side * scale)) for side in self.photo.shape[:2])
         if what == PHOTO:
-            return resize_image(self.photo, (height, width))
+            return resize_image(self.photo, self._drawn_at())
         task = self.task(what)
-        return drawn(task, nearest(self.values[what], (height, width)))
+        return drawn(task, self._values(task, self._drawn_at()))
 
     def file(self, what: str, form: FileForm) -> bytes:
         """A prediction as a file: numpy's own with the values as they are, or a PNG.
@@ -128,7 +144,7 @@ class Answer:
             UnknownNameError: where there is no such task.
         """
         task = self.task(what)
-        value = self.values[what]
+        value = self._values(task, self.size)
         if form == "npy":
             file = io.BytesIO()
             np.save(file, np.ascontiguousarray(value), allow_pickle=False)
@@ -137,6 +153,34 @@ class Answer:
             if each.suffix == ".png":
                 return each.encode(task, value)
         return png(drawn(task, value))
+
+    def _drawn_at(self) -> Size:
+        scale = min(1.0, LONGEST / max(self.size))
+        height, width = (max(1, round(side * scale)) for side in self.size)
+        return height, width
+
+    def _values(self, task: Task, size: Size) -> NDArray[Any]:
+        """The values of a task at the pixels that hold the centres of those of another size."""
+        if task.name in self.values:
+            return nearest(self.values[task.name], size)
+        given = self.given[task.name]
+        if size == self.size:
+            return value_at(task, given, size)
+        rows, columns = (centres(n, o).tolist() for n, o in zip(size, self.size, strict=True))
+        return value_at(task, given, self.size, rows=rows, columns=columns)
+
+    def _described(self, task: Task, size: Size) -> dict[str, Any]:
+        if isinstance(task.kind, Classes):
+            value = self._values(task, size)
+            counts = np.bincount(value.ravel(), minlength=task.channels)
+            order = np.argsort(-counts, kind="stable")
+            return {
+                "classes": [[int(i), float(counts[i] / value.size)] for i in order if counts[i]]
+            }
+        if isinstance(task.kind, Depth):
+            value = self._values(task, size)
+            return {"range": [float(value.min()), float(value.max())]}
+        return {}
 
     def task(self, name: str) -> Task:
         """The task of a name.
@@ -156,16 +200,6 @@ def drawn(task: Task, value: NDArray[Any]) -> Picture:
         grey = np.rint(value * 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, -1)
     return render(task, value)
-
-
-def _described(task: Task, value: NDArray[Any]) -> dict[str, Any]:
-    if isinstance(task.kind, Classes):
-        counts = np.bincount(value.ravel(), minlength=task.channels)
-        order = np.argsort(-counts, kind="stable")
-        return {"classes": [[int(i), float(counts[i] / value.size)] for i in order if counts[i]]}
-    if isinstance(task.kind, Depth):
-        return {"range": [float(value.min()), float(value.max())]}
-    return {}
 
 
 class Answers:

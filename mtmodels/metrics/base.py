@@ -1,32 +1,35 @@
-"""What every metric promises: a state that grows with the batches, and scores at the end."""
+"""What every metric promises: a state that grows with the batches, and scores at the end.
+
+Not a class of torchmetrics: to import that takes 3 s of a core (scipy.signal, torchvision and the
+compiler of torch come along), at the end of each training and in each report; and of its states
+there are only sums here.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-import torchmetrics
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from mtdata import Task
+from mtmodels import processes
 from mtmodels.metrics.resizing import Size, bilinear
 
 
-class Metric(torchmetrics.Metric, ABC):
-    """Scores of one task under one protocol; a thin shell of torchmetrics around pure functions.
+class Metric(ABC):
+    """Scores of one task under one protocol; a thin shell around pure functions.
 
     Every state is a sum over images, so that order and size of the batches do not matter,
-    torchmetrics merges processes by adding, and the scores of any other choice of the same images
-    follow from what each of them added. A metric whose `update` calls `add` and that has `scores`
-    in place of `compute` gets confidence intervals for that.
+    processes are merged by adding, and the scores of any other choice of the same images follow
+    from what each of them added. A metric whose `update` calls `add` and that has `scores` in
+    place of `compute` gets confidence intervals for that.
 
     Args:
         task: The task to score.
-        options: What torchmetrics takes (how states are gathered).
     """
 
-    full_state_update = False
     better: ClassVar[Mapping[str, bool]]
     """For each score: True where higher is better."""
     takes: ClassVar[tuple[str, ...]] = ()
@@ -36,11 +39,43 @@ class Metric(torchmetrics.Metric, ABC):
     added: Mapping[str, Tensor]
     """What each image of the last batch added to the states, `[n, ...]` by name of the state."""
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, task: Task) -> None:
         self.task = task
         self.added = {}
-        self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
+        self._starts: dict[str, Tensor] = {}
+        self.add_state("images", torch.tensor(0))
+
+    def add_state(self, name: str, start: Shaped[Tensor, "..."]) -> None:
+        """Declare a sum over images, an attribute that begins as `start`."""
+        self._starts[name] = start
+        setattr(self, name, start.clone())
+
+    @property
+    def states(self) -> dict[str, Tensor]:
+        """The sums by their names."""
+        return {name: getattr(self, name) for name in self._starts}
+
+    def to(self, device: torch.device | str) -> "Metric":
+        """Count on another device."""
+        self._starts = {name: start.to(device) for name, start in self._starts.items()}
+        for name, state in self.states.items():
+            setattr(self, name, state.to(device))
+        return self
+
+    def reset(self) -> None:
+        """Forget all images."""
+        self.added = {}
+        for name, start in self._starts.items():
+            setattr(self, name, start.clone())
+
+    def gather(self) -> None:
+        """Add what the metrics of the other processes hold; all of them call it.
+
+        Raises:
+            LostProcessError: where another process is gone.
+        """
+        for name, state in self.states.items():
+            setattr(self, name, processes.summed(state))
 
     @abstractmethod
     def update(
@@ -55,7 +90,7 @@ class Metric(torchmetrics.Metric, ABC):
         """Add to the states what each image of a batch has."""
         self.images += len(next(iter(parts.values())))
         for name, part in parts.items():
-            setattr(self, name, getattr(self, name) + part.sum(0))
+            setattr(self, name, getattr(self, name) + part.detach().sum(0))
         self.added = parts
 
     @classmethod
@@ -75,5 +110,4 @@ class Metric(torchmetrics.Metric, ABC):
 
     def compute(self) -> dict[str, float | list[float]]:
         """The scores over all that was added; NaN where nothing valid was."""
-        states = {name: getattr(self, name) for name in self.metric_state}
-        return {name: value.tolist() for name, value in self.scores(states).items()}
+        return {name: value.tolist() for name, value in self.scores(self.states).items()}

@@ -5,7 +5,6 @@ the PASCAL protocol, and they are named apart from them.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer, Num
@@ -43,9 +42,9 @@ class PooledBinary(Metric):
     better = better(("iou_at_0.5", "f_at_0.5"))
     outcome: Tensor
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(task, **options)
-        self.add_state("outcome", torch.zeros(2, dtype=torch.long), dist_reduce_fx="sum")
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.add_state("outcome", torch.zeros(2, dtype=torch.long))
 
     def update(
         self,
@@ -74,10 +73,10 @@ class PerImageBinary(Metric):
     sums: Tensor
     scored: Tensor
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(task, **options)
-        self.add_state("sums", torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("scored", torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.add_state("sums", torch.zeros(2, dtype=torch.float64))
+        self.add_state("scored", torch.zeros(2, dtype=torch.float64))
 
     def update(
         self,

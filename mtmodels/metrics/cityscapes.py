@@ -1,7 +1,6 @@
 """Scores of the classes of Cityscapes, as the official evaluator has them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,8 +38,8 @@ class CityscapesClasses(PooledClasses):
 
     better = better(("miou", "iou", "category_miou", "category_iou"))
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(task, **options)
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
         names = task.kind.names if isinstance(task.kind, Classes) else ()
         if names not in CATEGORIES:
             raise UsageError(

@@ -1,7 +1,6 @@
 """Scores of labels that name a class for each pixel."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer
@@ -50,10 +49,10 @@ class PooledClasses(_Classes):
 
     matrix: Tensor
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(task, **options)
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
         zeros = torch.zeros(task.channels, task.channels, dtype=torch.long)
-        self.add_state("matrix", zeros, dist_reduce_fx="sum")
+        self.add_state("matrix", zeros)
 
     def update(
         self,
@@ -86,12 +85,12 @@ class PerImageClasses(_Classes):
     iou_sum: Tensor
     shown: Tensor
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(task, **options)
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
         for name in ("miou_sum", "accuracy_sum", "scored"):
-            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+            self.add_state(name, torch.zeros((), dtype=torch.float64))
         for name in ("iou_sum", "shown"):
-            self.add_state(name, torch.zeros(task.channels).double(), dist_reduce_fx="sum")
+            self.add_state(name, torch.zeros(task.channels).double())
 
     def update(
         self,

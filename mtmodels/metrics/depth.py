@@ -1,7 +1,7 @@
 """Scores of depth and inverse depth, in the units of the task."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -44,9 +44,9 @@ class PooledDepth(Metric):
     """Predictions below it are raised to it."""
     sums: Tensor
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(task, **options)
-        self.add_state("sums", torch.zeros(4, dtype=torch.float64), dist_reduce_fx="sum")
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.add_state("sums", torch.zeros(4, dtype=torch.float64))
 
     def update(
         self,
@@ -94,8 +94,8 @@ class XTasCDepth(PooledDepth):
     the batches: over a split of one batch both agree, and this value does not hang on the order.
     """
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(task, **options)
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
         self.shifted = task.kind.units == "disparity"
 
     def update(

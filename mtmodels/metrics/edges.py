@@ -31,7 +31,6 @@ class Edges(Metric):
         task: The task.
         thresholds: How many, n: k / (n + 1) for k = 1..n. The published scores have 99.
         spread: A `map`, over processes say: matching takes longer than all other scores together.
-        options: What torchmetrics takes.
 
     Reference: Martin, Fowlkes and Malik 2004; `correspondPixels` of the Berkeley benchmark.
     """
@@ -46,15 +45,14 @@ class Edges(Metric):
         *,
         thresholds: int = THRESHOLDS,
         spread: Callable[..., Iterable[Any]] = map,
-        **options: Any,
     ) -> None:
-        super().__init__(task, **options)
+        super().__init__(task)
         self._lowest = np.array(
             lowest_at(Fraction(k, thresholds + 1) for k in range(1, thresholds + 1))
         )
         self._spread = spread
         zeros = torch.zeros(3, thresholds, dtype=torch.long)
-        self.add_state("counts", zeros, dist_reduce_fx="sum")
+        self.add_state("counts", zeros)
 
     @staticmethod
     def resized(

@@ -1,7 +1,6 @@
 """Scores of surface normals: angles in degrees."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Num
@@ -113,14 +112,14 @@ class PooledNormals(Metric):
     within: Tensor
     quarters: Tensor
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(task, **options)
-        self.add_state("counts", torch.zeros(_BINS, dtype=torch.long), dist_reduce_fx="sum")
-        self.add_state("sums", torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.add_state("counts", torch.zeros(_BINS, dtype=torch.long))
+        self.add_state("sums", torch.zeros(2, dtype=torch.float64))
         zeros = torch.zeros(len(THRESHOLDS), dtype=torch.long)
-        self.add_state("within", zeros, dist_reduce_fx="sum")
+        self.add_state("within", zeros)
         zeros = torch.zeros(QUARTERS, dtype=torch.long)
-        self.add_state("quarters", zeros, dist_reduce_fx="sum")
+        self.add_state("quarters", zeros)
 
     def update(
         self,

@@ -1,7 +1,6 @@
 """Protocols: how each kind of label is scored.
 
-Metrics are imported when they are asked for: torchmetrics brings torchvision and scipy.signal with
-it, which take longer than all else before the first step.
+Metrics are imported when they are asked for.
 """
 
 from collections.abc import Iterator, Mapping

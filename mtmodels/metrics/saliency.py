@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer, UInt8
@@ -50,11 +49,11 @@ class Saliency(Metric):
     shares: Tensor
     scored: Tensor
 
-    def __init__(self, task: Task, **options: Any) -> None:
-        super().__init__(task, **options)
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
         zeros = torch.zeros(3, len(THRESHOLDS), dtype=torch.long)
-        self.add_state("shares", zeros, dist_reduce_fx="sum")
-        self.add_state("scored", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("shares", zeros)
+        self.add_state("scored", torch.tensor(0))
 
     @staticmethod
     def resized(

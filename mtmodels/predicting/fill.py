@@ -186,7 +186,7 @@ def confidence(
     mirrored: Float[Tensor, "c h w"] | None,
     own: Size,
     *,
-    rows: range | None = None,
+    rows: Sequence[int] | None = None,
 ) -> Float[Tensor, "1 rows width"]:
     """How sure a prediction is at each pixel of an image, [0, 1].
 

@@ -1,6 +1,6 @@
 """How a prediction becomes files, one row a kind of label."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -166,7 +166,15 @@ def as_array(value: Shaped[Tensor, "c h w"]) -> NDArray[Any]:
     return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
 
 
-def value_at(task: Task, given: Float[Tensor, "c h w"], size: Size) -> NDArray[Any]:
-    """The value of a task at each pixel of an image of that size."""
+def value_at(
+    task: Task,
+    given: Float[Tensor, "c h w"],
+    size: Size,
+    *,
+    rows: Sequence[int] | None = None,
+    columns: Sequence[int] | None = None,
+) -> NDArray[Any]:
+    """The value of a task at each pixel of an image of that size, or of some rows and columns."""
     value = format_of(task).value
-    return as_array(at_size(given, size, lambda band: value(task, band)))
+    found = at_size(given, size, lambda band: value(task, band), rows=rows, columns=columns)
+    return as_array(found)

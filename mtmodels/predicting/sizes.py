@@ -1,7 +1,7 @@
 """At which size an image is predicted, and predictions brought back to the size of the image."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -39,8 +39,9 @@ def at_size(
     value: Callable[[Float[Tensor, "1 c y x"]], Shaped[Tensor, "1 d y x"]],
     *,
     band: int = BAND,
-    rows: range | None = None,
-) -> Shaped[Tensor, "d rows width"]:
+    rows: Sequence[int] | None = None,
+    columns: Sequence[int] | None = None,
+) -> Shaped[Tensor, "d rows columns"]:
     """Resize a prediction bilinearly and take its value at each pixel, some rows at a time.
 
     So the logits of many classes are never held at the full size of a large photograph.
@@ -50,23 +51,24 @@ def at_size(
         size: Height and width to bring it to.
         value: What is kept of a pixel, such as the likeliest class.
         band: How many values to hold at once.
-        rows: Which rows, one after another; None for all.
+        rows: Which rows, from the top; None for all.
+        columns: Which columns; None for all.
     """
     rows = range(size[0]) if rows is None else rows
     each = max(1, band // (len(prediction) * size[1]))
-    return torch.cat(
-        [value(_rows(prediction, top, min(top + each, rows.stop), size)[None])[0]
-         for top in range(rows.start, rows.stop, each)],
-        dim=1,
-    )  # fmt: skip
+    bands = (_rows(prediction, rows[i : i + each], size) for i in range(0, len(rows), each))
+    if columns is not None:
+        taken = torch.tensor(columns, device=prediction.device)
+        bands = (band[..., taken] for band in bands)
+    return torch.cat([value(band[None])[0] for band in bands], dim=1)
 
 
 def _rows(
-    prediction: Float[Tensor, "c h w"], top: int, bottom: int, size: Size
+    prediction: Float[Tensor, "c h w"], rows: Sequence[int], size: Size
 ) -> Float[Tensor, "c y x"]:
     """Some rows of `F.interpolate(prediction, size, mode="bilinear", align_corners=False)`."""
     old = prediction.shape[1]
-    centres = torch.arange(top, bottom, device=prediction.device) + 0.5
+    centres = torch.tensor(rows, device=prediction.device) + 0.5
     place = (centres * (old / size[0]) - 0.5).clamp(0, old - 1)
     above = place.floor().long()
     share = (place - above)[:, None].to(prediction.dtype)
@@ -75,4 +77,4 @@ def _rows(
     if band.shape[2] == size[1]:
         return band
     # The height stays, so this interpolates along the rows alone.
-    return F.interpolate(band[None], (bottom - top, size[1]), mode="bilinear")[0]
+    return F.interpolate(band[None], (len(rows), size[1]), mode="bilinear")[0]

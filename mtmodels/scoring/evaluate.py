@@ -1,16 +1,15 @@
 """Score a network on batches, one pass, whatever the size of the split."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import SumMetric
 
 from mtdata import Task
 from mtdata.reading.batch import Batch
+from mtmodels import processes
 from mtmodels.errors import PredictionError
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.base import Metric
@@ -98,17 +97,13 @@ def evaluate_under(
         UnknownNameError: for a protocol that is unknown or does not score a kind of label.
         PredictionError: where a prediction is missing, or not finite.
     """
-    images = SumMetric(sync_on_compute=not alone).to(device)
-    total = len(batches) if isinstance(batches, Sized) else 0
+    images, total = 0, len(batches) if isinstance(batches, Sized) else 0
     with spread(jobs) as over, torch.no_grad(), evaluation_mode(predict):
         options = {"spread": over} | ({} if thresholds is None else {"thresholds": thresholds})
         metrics = [
             {task.name: metric_for(task, protocol, **options).to(device) for task in tasks}
             for protocol in protocols
         ]
-        for metric in (metric for under in metrics for metric in under.values()):
-            if alone:
-                metric.distributed_available_fn = lambda: False
         kinds = {task.name: task.kind.name for task in tasks}
         collectors = [Collector(protocol, kinds) if keep else None for protocol in protocols]
         for done, batch in enumerate(batches, start=1):
@@ -118,11 +113,16 @@ def evaluate_under(
             for protocol, under, into in zip(protocols, metrics, collectors, strict=True):
                 stored = METRICS[protocol].at == "stored"
                 _score(under, predictions, moved, {} if stored else frames or {}, into)
-            images.update(len(batch))
+            images += len(batch)
             if progress is not None:
                 progress(done, total, "evaluate")
+    if not alone:
+        images = sum(processes.gathered(images))
+        # A process whose batches lack a task still takes part in the merge of its states.
+        for metric in (metric for under in metrics for metric in under.values()):
+            metric.gather()
     return [
-        _gather(under, images, protocol, into)
+        _evaluation(under, images, protocol, into)
         for under, protocol, into in zip(metrics, protocols, collectors, strict=True)
     ]
 
@@ -168,20 +168,11 @@ def _brought(
         yield rows, some if frame is None else frame.bring(metric.resized, *some)
 
 
-def _gather(
-    metrics: Mapping[str, Metric], images: SumMetric, protocol: str, into: Collector | None
+def _evaluation(
+    metrics: Mapping[str, Metric], images: int, protocol: str, into: Collector | None
 ) -> Evaluation:
-    with warnings.catch_warnings():
-        # A process whose batches lack a task still takes part in the merge of its states.
-        warnings.filterwarnings("ignore", message="The ``compute`` method", category=UserWarning)
-        scores = {name: metric.compute() for name, metric in metrics.items()}
-        labelled = {name: _images(metric) for name, metric in metrics.items()}
-        count = int(images.compute())
+    labelled = {name: int(metric.images) for name, metric in metrics.items()}
     shown = {name: n for name, n in labelled.items() if n > 0}
+    scores = {name: metrics[name].compute() for name in shown}
     samples = None if into is None else into.samples()
-    return Evaluation(protocol, count, shown, {name: scores[name] for name in shown}, samples)
-
-
-def _images(metric: Metric) -> int:
-    with metric.sync_context():
-        return int(metric.images)
+    return Evaluation(protocol, images, shown, scores, samples)

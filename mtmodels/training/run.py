@@ -30,7 +30,6 @@ from mtmodels.training.record.logs import Draw, Logs, check_logs
 from mtmodels.training.record.manifest import manifest, store_at
 from mtmodels.training.record.predictions import draw_predictions
 from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_json, write_text
-from mtmodels.training.reporting.report import write_report
 from mtmodels.training.setup.beginning import begin
 from mtmodels.training.setup.data import RunData, default_out, open_data, store_facts
 from mtmodels.training.setup.dryrun import Plan, measure
@@ -139,6 +138,9 @@ def train(
         with job.folder.held(), _logging(trainer.logs):
             finished = finish(job.config, job.data, parts, trainer=trainer, watcher=watcher)
             trainer.logs.close()
+            # Not before the first step: templates take a sixth of a second to import.
+            from mtmodels.training.reporting.report import write_report
+
             # Behind the summary: a run is complete without it, and `mtmodels report` makes it.
             write_report(job.folder, job.data.scored[0], parts.scorer)
             return finished

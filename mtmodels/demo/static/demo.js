@@ -27,7 +27,10 @@ async function predict(name, query, body) {
     const where = `/predict?${new URLSearchParams(query)}`;
     const answer = await (await ask(where, { method: "POST", body, signal: mine.signal })).json();
     const at = answer.predicted_at.join(" x ");
-    working(`${name}: predicted in ${answer.seconds.toPrecision(2)} s, at ${at} pixels.`);
+    const [rows, columns] = answer.counted_at;
+    const some = rows < answer.height || columns < answer.width;
+    const counted = `Shares of classes and ranges of depth are those of the ${rows} x ${columns} pixels that are drawn.`;
+    working(`${name}: predicted in ${answer.seconds.toPrecision(2)} s, at ${at} pixels.${some ? ` ${counted}` : ""}`);
     shown?.close();
     shown = new Shown(element("result"), run, answer, look);
     document.title = `${name} – ${run.name}`;

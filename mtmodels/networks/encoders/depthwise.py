@@ -7,10 +7,13 @@ it takes in fp32. They are a hundredth of the work and were half of the time of 
 """
 
 import torch
-from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
+from mtmodels.late import COMPILER, imported
 from mtmodels.networks.blocks import is_depthwise
+
+with imported("timm", without=COMPILER):
+    from timm.layers.conv2d_same import Conv2dSame
 
 
 class _Single(nn.Conv2d):

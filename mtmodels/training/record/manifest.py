@@ -11,7 +11,7 @@ from mtdata.reading.memory import cores
 from mtmodels.training.record.runfolder import FORMAT
 
 PACKAGES = ("mtpartial", "torch", "torchvision", "lightning-fabric", "numpy", "h5py",
-            "albumentations", "opencv-python-headless", "torchmetrics", "safetensors")  # fmt: skip
+            "albumentations", "opencv-python-headless", "safetensors")  # fmt: skip
 
 
 def manifest(

@@ -1,8 +1,6 @@
-"""Taking part in a training of several processes: as which of them, and where the others are."""
+"""Taking part in a training of several processes."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
@@ -17,116 +15,13 @@ from mtdata.errors import UsageError
 from mtmodels.errors import MtmodelsError
 from mtmodels.training.config import Config
 from mtmodels.training.loop.precision import device_of
+from mtmodels.training.setup.places import Place
 
 JOINING = timedelta(minutes=10)
 """For which a process waits for the others to begin: nodes of a cluster do not start at once."""
 TOGETHER = timedelta(hours=6)
 """For which one waits for another later: while the first scores, the others have nothing to do.
 Where one dies the others know at once, or whoever started them ends them."""
-PORTS = 15000
-"""The first of those that jobs of SLURM use, by the last digits of their number."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Which process this is.
-
-    Args:
-        rank: Its number among all.
-        local_rank: Its number on this machine.
-        count: How many there are.
-        address: Where the first one is.
-        port: And at which port.
-    """
-
-    rank: int
-    local_rank: int
-    count: int
-    address: str
-    port: int
-
-    def variables(self) -> dict[str, str]:
-        """As torchrun says it to a process."""
-        return {
-            "RANK": str(self.rank),
-            "LOCAL_RANK": str(self.local_rank),
-            "WORLD_SIZE": str(self.count),
-            "MASTER_ADDR": self.address,
-            "MASTER_PORT": str(self.port),
-        }
-
-
-def place_of(environment: Mapping[str, str]) -> Place | None:
-    """The place that torchrun, `mttrain` or srun gave this process; None where it is alone.
-
-    Raises:
-        UsageError: where what they say of it cannot be read.
-    """
-    try:
-        return _torchrun(environment) or _srun(environment)
-    except (KeyError, ValueError) as error:
-        raise UsageError(
-            "the variables by which torchrun (RANK, LOCAL_RANK, WORLD_SIZE, MASTER_PORT) or srun "
-            "(SLURM_PROCID, SLURM_LOCALID, SLURM_NTASKS) say which process this is should be "
-            f"there, and numbers; found otherwise: {error}. Start it by one of them, or by "
-            "`mttrain --devices` alone."
-        ) from None
-
-
-def _torchrun(environment: Mapping[str, str]) -> Place | None:
-    if "RANK" not in environment or "WORLD_SIZE" not in environment:
-        return None
-    return Place(
-        int(environment["RANK"]),
-        int(environment["LOCAL_RANK"]),
-        int(environment["WORLD_SIZE"]),
-        environment.get("MASTER_ADDR", "127.0.0.1"),
-        int(environment["MASTER_PORT"]),
-    )
-
-
-def _srun(environment: Mapping[str, str]) -> Place | None:
-    """The task of a step; the script of a job is none, and one task alone needs no others."""
-    if "SLURM_STEP_ID" not in environment or int(environment.get("SLURM_NTASKS", "1")) == 1:
-        return None
-    from mtmodels.fabric import SLURMEnvironment
-
-    nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_NODELIST", "127.0.0.1")
-    first = SLURMEnvironment.resolve_root_node_address(nodes)
-    port = PORTS + int(environment.get("SLURM_JOB_ID", "0")[-4:])
-    return Place(
-        int(environment["SLURM_PROCID"]),
-        int(environment["SLURM_LOCALID"]),
-        int(environment["SLURM_NTASKS"]),
-        environment.get("MASTER_ADDR", first),
-        int(environment.get("MASTER_PORT", port)),
-    )
-
-
-def place_on_node(config: Config, local_rank: int, *, port: int) -> Place:
-    """The place of a process that this machine starts, one of several nodes or the only one.
-
-    Args:
-        config: How many there are.
-        local_rank: Its number on this machine.
-        port: One that is free, where the machine is the only one.
-
-    Raises:
-        UsageError: where nothing says which of several nodes this is.
-    """
-    if config.nodes == 1:
-        return Place(local_rank, local_rank, config.processes, "127.0.0.1", port)
-    try:
-        node = int(os.environ["NODE_RANK"])
-        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    except (KeyError, ValueError) as error:
-        raise UsageError(
-            f"--nodes {config.nodes} should be started by srun or torchrun, or on each node with "
-            "NODE_RANK (0 on the first), MASTER_ADDR (the first node) and MASTER_PORT (free there) "
-            f"in the environment; found otherwise: {error}."
-        ) from None
-    rank = node * config.devices + local_rank
-    return Place(rank, local_rank, config.processes, address, port)
 
 
 def check_cards(config: Config) -> None:

@@ -53,6 +53,24 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     assert done.stdout.splitlines()[-1] == "imported: []"
 
 
+def test_training_starts_without_what_takes_seconds(arguments: list[str], tmp_path: Path) -> None:
+    """The first line comes before torch is imported; the compiler and scipy never are."""
+    code = (
+        "import sys\nimport cli.mttrain.preparing as preparing\n"
+        "from cli.mttrain import mttrain\nfrom cli.shared.common import run\n"
+        "say, early = preparing.say, []\n"
+        "def note(text):\n    early.append((text, 'torch' in sys.modules))\n    say(text)\n"
+        "preparing.say = note\n"
+        f"assert run(mttrain, {[*arguments, '--out', str(tmp_path / 'run')]}) == 0\n"
+        "assert early[0][0].startswith('Store: '), early\n"
+        "late = ('torch._dynamo', 'torchvision', 'torchmetrics', 'scipy')\n"
+        "print('early:', early[0][1], [name for name in late if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "early: False []"
+
+
 def test_help_has_headings_and_choices(capsys: Captured) -> None:
     assert run(mttrain, ["--help"]) == 0
     text = capsys.readouterr().out

@@ -17,7 +17,7 @@ from cli.mttrain import mttrain
 from cli.shared.common import run
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.setup.joining import place_of
+from mtmodels.training.setup.places import place_of
 from tests.small_run import small_layer, small_store
 
 START = [sys.executable, "-c", "from cli.mttrain import main; main()"]

@@ -16,10 +16,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import mtmodels
+from mtdata.tasks.resize import nearest
 from mtmodels.demo import answer as answers
 from mtmodels.demo import app as app_module
 from mtmodels.demo.app import make_demo
 from mtmodels.demo.examples import Examples
+from mtmodels.predicting.formats import value_at
 from tests.small_run import all_tasks, small_run
 
 PORT = 8750
@@ -140,6 +142,40 @@ def test_what_is_told_of_tasks(client: TestClient, predictor: Any) -> None:
     depth = expected["depth"]
     assert tasks["depth"]["range"] == [float(depth.min()), float(depth.max())]
     assert tasks["saliency"] == tasks["normals"] == {}
+
+
+def test_a_large_photo_makes_no_whole_map(
+    client: TestClient, predictor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the page shows is computed at the pixels that are drawn, to the last bit or two."""
+    monkeypatch.setattr(answers, "LONGEST", 40)
+    monkeypatch.setattr(answers, "WHOLE", 300 * 400 - 1)
+    made = list[Any]()
+
+    def kept(*args: Any, **options: Any) -> Any:
+        made.append(value_at(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr(answers, "value_at", kept)
+    pixels = photo((300, 400))
+    told = predict(client, encoded(pixels))
+    assert told["counted_at"] == [30, 40]
+    for what in ("semantic", "depth", "normals", "saliency", "disparity"):
+        client.get("/picture", params={"of": told["of"], "what": what})
+    client.get("/value", params={"of": told["of"], "x": 399, "y": 299})
+    assert len(made) > 10
+    assert max(len(value) for value in made) == 30
+    expected = {name: nearest(value, (30, 40)) for name, value in predictor(pixels).items()}
+    depth = expected["depth"]
+    assert told["tasks"]["depth"]["range"] == pytest.approx([depth.min(), depth.max()])
+    shares = dict(told["tasks"]["semantic"]["classes"])
+    assert shares.keys() == set(np.unique(expected["semantic"]).tolist())
+    for name, value in expected.items():
+        same = [np.allclose(value, one, atol=1e-6) for one in made if one.shape == value.shape]
+        assert any(same), name
+    found = np.load(io.BytesIO(saved(client, told["of"], "depth", "npy")))
+    assert np.array_equal(found, predictor(pixels)["depth"])
+    assert predict(client, encoded(photo((299, 400))))["counted_at"] == [299, 400]
 
 
 def test_files_as_png(client: TestClient, predictor: Any) -> None:

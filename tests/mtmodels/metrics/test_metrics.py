@@ -1,7 +1,5 @@
 """What holds for every metric of every protocol."""
 
-from typing import Any, cast
-
 import numpy as np
 import pytest
 import torch
@@ -10,8 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mtdata.errors import UnknownNameError
+from mtmodels import processes
 from mtmodels.metrics import METRICS
-from mtmodels.metrics.base import Metric
 from mtmodels.metrics.protocols import metric_for
 from mtmodels.metrics.scores import HIGHER_IS_BETTER
 from tests.mtmodels.metrics.cases import (
@@ -25,12 +23,6 @@ from tests.mtmodels.metrics.cases import (
     score,
 )
 from tests.mtmodels.metrics.reference import REFERENCES
-
-
-def tensors(metric: Metric) -> dict[str, Tensor]:
-    """The state of a metric."""
-    return cast(dict[str, Tensor], metric.metric_state)
-
 
 ROUNDING = {"normals": 1e-6}
 """Angles are float32, of which whole vectors of the processor and what is left over differ."""
@@ -116,32 +108,33 @@ def test_names_every_score_and_its_direction(protocol: str, kind: str) -> None:
 
 
 @every_member
-def test_processes_are_merged_by_adding(protocol: str, kind: str) -> None:
+def test_processes_are_merged_by_adding(
+    protocol: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = case(kind, n=5)
     parts = [made[slice(0, 2)], made[slice(2, 5)]]
     ranks = [metric_for(TASKS[kind], protocol) for _ in parts]
     for rank, part in zip(ranks, parts, strict=True):
         rank.update(part.prediction, part.label, part.valid)
-    names = iter(tensors(ranks[0]))
+    names, held = iter(ranks[0].states), [rank.states for rank in ranks]
 
-    def gather(_state: Tensor, *, group: Any) -> list[Tensor]:
+    def summed(_: Tensor) -> Tensor:
         name = next(names)
-        return [tensors(rank)[name] for rank in ranks]
+        return held[0][name] + held[1][name]
 
-    merged = METRICS[protocol].of(TASKS[kind])(
-        TASKS[kind], dist_sync_fn=gather, distributed_available_fn=lambda: True
-    )
-    merged.update(parts[0].prediction, parts[0].label, parts[0].valid)
+    monkeypatch.setattr(processes, "summed", summed)
+    merged = ranks[0]
+    merged.gather()
     assert_same(merged.compute(), score(protocol, kind, made), rtol=ROUNDING.get(kind, 1e-9))
 
 
 @every_member
 def test_the_state_does_not_grow(protocol: str, kind: str) -> None:
     metric = metric_for(TASKS[kind], protocol)
-    before = sum(state.numel() for state in tensors(metric).values())
+    before = sum(state.numel() for state in metric.states.values())
     made = case(kind, n=5)
     metric.update(made.prediction, made.label, made.valid)
-    assert sum(state.numel() for state in tensors(metric).values()) == before
+    assert sum(state.numel() for state in metric.states.values()) == before
     assert metric.images == 5
 
 

@@ -34,6 +34,15 @@ def test_resizing_in_bands_is_bilinear_interpolation(size: Size, band: int) -> N
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("band", [1, 50, 2**24])
+def test_some_rows_and_columns_are_those_of_the_whole(band: int) -> None:
+    prediction = torch.randn(4, 7, 9, generator=torch.Generator().manual_seed(0))
+    whole = at_size(prediction, (20, 31), lambda x: x)
+    rows, columns = [0, 3, 4, 19], [30, 2, 11]
+    found = at_size(prediction, (20, 31), lambda x: x, band=band, rows=rows, columns=columns)
+    assert torch.equal(found, whole[:, rows][..., columns])
+
+
 def test_logits_are_interpolated_before_a_class_is_chosen() -> None:
     # Between two pixels that are sure of classes 0 and 2, class 1 is the likeliest.
     logits = torch.tensor([[[9.0, 0.0]], [[6.0, 6.0]], [[0.0, 9.0]]])

@@ -8,6 +8,7 @@ import torch
 
 from mtmodels.training.loop import OPTIMISERS
 from mtmodels.training.loop.engine import can_fuse
+from mtmodels.training.loop.optimisers import light
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
@@ -42,6 +43,28 @@ def test_one_descends(name: str) -> None:
         x.square().sum().backward()
         made.step()
     assert x.abs().max() < 0.1
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD])
+def test_a_light_one_does_what_that_of_torch_does(kind: Any) -> None:
+    def trained(kind: Any) -> tuple[torch.Tensor, dict[str, Any]]:
+        x = torch.nn.Parameter(torch.tensor([3.0, -2.0]))
+        made = kind([x], lr=0.05, weight_decay=0.1)
+        for _ in range(3):
+            made.zero_grad()
+            x.pow(4).sum().backward()
+            made.step()
+        again = kind([x], lr=0.05)
+        again.load_state_dict(made.state_dict())
+        again.step()
+        assert not x.detach().isnan().any()
+        return x.detach(), again.state_dict()
+
+    (ours, own), (theirs, wanted) = trained(light(kind)), trained(kind)
+    assert torch.equal(ours, theirs)
+    assert own["param_groups"] == wanted["param_groups"]
+    assert repr(own["state"]) == repr(wanted["state"])
+    assert light(kind).__name__ == kind.__name__
 
 
 def test_the_decay_of_a_group_stands_above_that_of_the_optimiser() -> None:
