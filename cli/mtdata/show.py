@@ -18,6 +18,7 @@ from cli.shared.options import (
 from cli.shared.plugins import trust_option
 from cli.shared.predicted import load_predicted
 from mtdata.errors import UsageError
+from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +73,7 @@ ROWS = click.IntRange(1, 100)
 @trust_option
 @json_option
 def show(
-    store: Path,
+    store: StorePath,
     keys: tuple[str, ...],
     *,
     first: int | None,
@@ -135,7 +136,7 @@ def _check(split: str | None, run: Path | None, augment: int | None, like: Path 
 
 
 def _stored(
-    store: Path,
+    store: StorePath,
     keys: tuple[str, ...],
     run: Path | None,
     regime: str | None,
@@ -160,7 +161,7 @@ def _stored(
 
 
 def _seen(
-    store: Path,
+    store: StorePath,
     keys: tuple[str, ...],
     draws: int,
     like: Path | None,

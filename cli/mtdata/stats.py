@@ -16,6 +16,7 @@ from cli.shared.options import (
     split_name,
     store_argument,
 )
+from mtdata.urls import StorePath
 
 SAMPLE = 1_000
 """Images of a split that a picture is drawn from, which takes a minute where they are large."""
@@ -44,7 +45,7 @@ RANGE = ("min", "p1", "median", "mean", "p99", "max")
 @seed_option
 @json_option
 def stats(
-    store: Path,
+    store: StorePath,
     *,
     regime: str | None,
     split: str | None,

@@ -15,6 +15,7 @@ from mtdata.store.inplace import changing, complete
 from mtdata.store.reader import Store
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.split import Split
+from mtdata.urls import local
 
 
 def add_regime(path: Path, name: str, table: RegimeTable, *, split: str | None = None) -> None:
@@ -157,6 +158,7 @@ def placed(name: str, table: RegimeTable, split: Split) -> RegimeInfo:
 @contextmanager
 def _alone_with(path: Path) -> Iterator[Store]:
     """A store that nobody else changes meanwhile."""
+    path = local(path)
     Store(path).close()  # what is no store is told before anything is made beside it
     with alone(path, elsewhere=False):
         complete(path)
