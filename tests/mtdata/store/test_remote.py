@@ -96,8 +96,12 @@ def test_every_sample_is_that_of_the_file(served: Served, folder: Path, name: st
 def test_every_compression(tmp_path: Path, compression: str) -> None:
     path = tmp_path / "fake.h5"
     build(FakeSource(images=(3, 1)), path, compression=compression)
-    with serving(tmp_path) as served, open_store(served.url(path.name)) as other:
-        same_samples(open_store(path), other)
+    with (
+        serving(tmp_path) as served,
+        open_store(path) as one,
+        open_store(served.url(path.name)) as other,
+    ):
+        same_samples(one, other)
 
 
 @pytest.mark.parametrize("name", NAMES)
