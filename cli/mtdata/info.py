@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "mtdata info data/nyu.h5",
         "mtdata info data/nyu.h5 --json",
+        "mtdata info https://host/nyu.h5",
     ),
 )
 @store_argument

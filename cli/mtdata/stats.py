@@ -30,6 +30,7 @@ RANGE = ("min", "p1", "median", "mean", "p99", "max")
         "mtdata stats data/nyu.h5 --plot one.pdf --regime one --all",
         "mtdata stats data/nyu.h5 --split train --limit 100",
         "mtdata stats data/nyu.h5 --regime one --json",
+        "mtdata stats s3://bucket/nyu.h5",
     ),
 )
 @store_argument

@@ -125,7 +125,7 @@ limit_option = click.option(
 jobs_option = click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
 )
-store_argument = click.argument("store", metavar="FILE", type=STORE)
+store_argument = click.argument("store", metavar="FILE|URL", type=STORE)
 changed_store_argument = click.argument("store", metavar="FILE", type=FILE)
 seed_option = click.option("--seed", default=0, show_default=True, help="Where all draws start.")
 checkpoint_option = click.option(
