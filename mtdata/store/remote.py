@@ -65,6 +65,9 @@ class Span(NamedTuple):
 _blocks: OrderedDict[tuple[str, Tag, int], bytes] = OrderedDict()
 _spans: tuple[Span, ...] = ()
 _tags: dict[str, tuple[float, Tag]] = {}
+_held: set[Any] = set()
+"""File systems, also those of the process that this one was forked from: let go, they would close
+connections that are not theirs."""
 _lock = RLock()
 os.register_at_fork(after_in_child=lambda: globals().update(_lock=RLock()))
 
@@ -299,6 +302,7 @@ def _system(url: Url) -> tuple[Any, str]:
             f"{url} should begin as a path, or a URL that fsspec knows (https, s3, gs, az, …); "
             f"found {url.scheme}."
         ) from error
+    _held.add(system)
     return system, path
 
 
