@@ -3,8 +3,9 @@
 Three tasks, `unet` on EfficientNet-Lite0 with ImageNet weights (the extra `weights`), 20 epochs.
 Every seed is one of the weights and of the draw of the regime, which is drawn into the store where
 that lacks it. Cells with two views see an image twice a step, mirrored or not; `sl-views` is what
-they are to be compared with at equal views. The teachers of `self-training` are the cell `sl` and
-others like it with other weights and the same labels; `sl-long` has the steps of all of them.
+they are to be compared with at equal views. `single` is a network a task. The teachers of
+`self-training` are the cell `sl` and others like it with other weights and the same labels, those
+of `self-training-single` the three networks of `single`; `sl-long` has the steps of all of them.
 
 Each cell is the `mttrain` command that is printed; one that was interrupted resumes. The results
 file is added to: a cell that it holds is not trained again, so a study can go on elsewhere.
@@ -34,8 +35,9 @@ from benchmarks.machine import describe
 from mtmodels.scoring.delta import Baseline, delta_mtpsl
 from mtmodels.training.record.runfolder import RunFolder, read_facts
 
+TASKS = ("semantic", "depth", "normals")
 SHARED = (
-    "--tasks semantic,depth,normals --network unet --encoder tf_efficientnet_lite0 "
+    "--network unet --encoder tf_efficientnet_lite0 "
     "--encoder-weights package --batch 8 --lr 1e-3 --schedule onecycle --gradient-clip 5 "
     "--select last"
 )
@@ -48,6 +50,8 @@ METHODS: Mapping[str, str] = {
     "sl": "--method sl",
     "sl-views": f"--method sl {TWO}",
     "sl-long": "--method sl",
+    "single": "--method sl",
+    "self-training-single": "--method self-training",
     "self-training": "--method self-training",
     "self-training-one": "--method self-training",
     "self-training-geometry": "--method self-training --with-geometry",
@@ -67,8 +71,9 @@ REGIMES: Mapping[str, Sequence[str]] = {
 }
 """How each is drawn."""
 BASE = "sl"
+SINGLE = "single"
 TEACHERS = {"self-training": 3, "self-training-one": 1, "self-training-geometry": 3}
-"""How many runs teach a cell."""
+"""How many runs like `sl` teach a cell."""
 
 
 def name_of(regime: str, seed: int) -> str:
@@ -76,28 +81,37 @@ def name_of(regime: str, seed: int) -> str:
     return regime if regime == "full" else f"{regime}-{seed}"
 
 
-def cell(method: str, regime: str, seed: int, *, plan: "Plan") -> Cell:
-    """A method under a regime that is drawn with its seed."""
+def trainings(method: str, regime: str, seed: int, *, plan: "Plan") -> list[Cell]:
+    """What a cell is trained by, with a regime drawn with its seed: one run, or one a task."""
     steps = plan.steps * (LONG if method == "sl-long" else 1)
     words = [SHARED, f"--precision {plan.precision} --steps {steps}", METHODS[method]]
     words.append(f"--regime {name_of(regime, seed)}")
     name = METHODS[method].split()[1]
     if regime == "eighth" and mtmodels.METHODS[name].uses_unlabelled:
         words.append("--labelled-share 0.5")
-    if method in TEACHERS:
-        runs = [plan.runs / one.folder for one in teachers(method, regime, seed, plan=plan)]
-        words.append(f"--teachers {','.join(map(str, runs))}")
-    return Cell(f"{method}-{regime}", " ".join(words), seed)
+    if taught := teachers(method, regime, seed, plan=plan):
+        runs = ",".join(str(plan.runs / one.folder) for one in taught)
+        words.append(f"--teachers {runs}")
+    if method == SINGLE:
+        return [
+            Cell(f"{method}-{task}-{regime}", " ".join([*words, f"--tasks {task}"]), seed)
+            for task in TASKS
+        ]
+    return [Cell(f"{method}-{regime}", " ".join([*words, f"--tasks {','.join(TASKS)}"]), seed)]
 
 
 def teachers(method: str, regime: str, seed: int, *, plan: "Plan") -> list[Cell]:
-    """The cells that teach another: `sl` with the same labels, and with other weights."""
-    own = cell(BASE, regime, seed, plan=plan)
+    """The trainings that teach a cell; all have its labels."""
+    if method == f"self-training-{SINGLE}":
+        return trainings(SINGLE, regime, seed, plan=plan)
+    if method not in TEACHERS:
+        return []
+    own = trainings(BASE, regime, seed, plan=plan)
     others = [
-        Cell(f"{BASE}-more-{regime}", own.options, 1000 * n + seed)
+        Cell(f"{BASE}-more-{regime}", own[0].options, 1000 * n + seed)
         for n in range(1, TEACHERS[method])
     ]
-    return [own, *others]
+    return [*own, *others]
 
 
 @dataclass(frozen=True)
@@ -158,9 +172,9 @@ class Results:
             )
         self.cells: dict[str, dict[str, Any]] = known.get("cells", {})
 
-    def has(self, cell: Cell) -> bool:
-        """Whether the scores of a cell are known."""
-        return str(cell.seed) in self.cells.get(cell.name, {})
+    def has(self, name: str, seed: int) -> bool:
+        """Whether the scores of a cell, `sl-one` say, are known."""
+        return len(self._scores(name, str(seed))) == len(TASKS)
 
     def add(self, folder: Path) -> None:
         """Keep the scores of a run that is whole, and write the file.
@@ -168,12 +182,23 @@ class Results:
         What only teaches is no cell, and one that is known stays as it is.
         """
         name, _, seed = folder.name.rpartition("-s")
-        if f"{BASE}-more-" in name or seed in self.cells.get(name, {}):
+        if f"{BASE}-more-" in name:
             return
-        found = read_facts(RunFolder(folder).scores / "test-mtpsl.json")
-        scores = {task: found["scores"][task] for task in ("semantic", "depth", "normals")}
+        for task in TASKS:
+            name = name.replace(f"{SINGLE}-{task}-", f"{SINGLE}-")
+        known = self._scores(name, seed)
+        found = read_facts(RunFolder(folder).scores / "test-mtpsl.json")["scores"]
+        scores = {task: known.get(task, found.get(task)) for task in TASKS}
+        scores = {task: each for task, each in scores.items() if each is not None}
+        if scores == known:
+            return
         self.cells.setdefault(name, {})[seed] = {"machine": describe(), "scores": scores}
         write_results(self.out, {**self.same, "cells": self.cells})
+
+    def _scores(self, name: str, seed: str) -> dict[str, Any]:
+        """The scores that are known of a cell, by task."""
+        found: dict[str, Any] = self.cells.get(name, {}).get(seed, {}).get("scores", {})
+        return found
 
     def rows(self, regimes: Sequence[str]) -> list[dict[str, Any]]:
         """Of each cell the scores by seed, and delta against `sl` of the same seed and labels.
@@ -194,7 +219,7 @@ class Results:
                         ).value,
                     }
                     for seed, one in sorted(known.items(), key=lambda item: int(item[0]))
-                    if seed in base
+                    if seed in base and len(one["scores"]) == len(TASKS)
                 }
                 if seeds:
                     found.append({"regime": regime, "method": method, "seeds": seeds})
@@ -287,18 +312,18 @@ def main() -> None:
     show()
     for seed, regime in product(arguments.seeds, arguments.regimes):
         methods = arguments.methods if regime != "full" else [BASE]
-        cells = {name: cell(name, regime, seed, plan=plan) for name in methods}
-        missing = {name: one for name, one in cells.items() if not results.has(one)}
+        missing = [name for name in methods if not results.has(f"{name}-{regime}", seed)]
+        every = {name: trainings(name, regime, seed, plan=plan) for name in missing}
         before = [
             one
             for name in missing
-            if name in TEACHERS
             for one in teachers(name, regime, seed, plan=plan)
             if not RunFolder(plan.runs / one.folder).is_complete()
         ]
-        alone = [one for name, one in missing.items() if name not in TEACHERS]
-        taught = [one for name, one in missing.items() if name in TEACHERS]
-        for each in (list(dict.fromkeys([*alone, *before])), taught):
+        taught = {name for name in missing if teachers(name, regime, seed, plan=plan)}
+        alone = [one for name in missing if name not in taught for one in every[name]]
+        pupils = [one for name in missing if name in taught for one in every[name]]
+        for each in (list(dict.fromkeys([*alone, *before])), pupils):
             run_all(
                 each,
                 data=arguments.data,

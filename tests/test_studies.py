@@ -51,21 +51,29 @@ PLAN = study_labels.Plan(2, "32", Path("runs"))
 @pytest.mark.parametrize("method", study_labels.METHODS)
 @pytest.mark.parametrize("regime", study_labels.REGIMES)
 def test_every_cell_on_labels_is_a_command(method: str, regime: str) -> None:
-    cell = study_labels.cell(method, regime, 3, plan=PLAN)
-    words = cell.job(Path("store.h5"), Path("runs"), 1).command
-    given = mttrain.make_context("mttrain", list(words)).params
-    assert given["regime"] == ("full" if regime == "full" else f"{regime}-3")
-    assert given["seed"] == 3
-    unlabelled = regime == "eighth" and METHODS[given["method"]].uses_unlabelled
-    assert given["labelled_share"] == (0.5 if unlabelled else None)
-    taught = study_labels.TEACHERS.get(method)
-    if taught:
-        cells = study_labels.teachers(method, regime, 3, plan=PLAN)
-        assert given["teachers"] == tuple(f"runs/{one.folder}" for one in cells)
-        assert len({one.seed for one in cells}) == len(cells) == taught
-        assert len({one.options for one in cells}) == 1  # the same labels
-    else:
-        assert given["teachers"] is None
+    cells = study_labels.trainings(method, regime, 3, plan=PLAN)
+    teachers = study_labels.teachers(method, regime, 3, plan=PLAN)
+    seen = []
+    for cell in cells:
+        words = cell.job(Path("store.h5"), Path("runs"), 1).command
+        given = mttrain.make_context("mttrain", list(words)).params
+        assert given["regime"] == ("full" if regime == "full" else f"{regime}-3")
+        assert given["seed"] == 3
+        unlabelled = regime == "eighth" and METHODS[given["method"]].uses_unlabelled
+        assert given["labelled_share"] == (0.5 if unlabelled else None)
+        runs = tuple(f"runs/{one.folder}" for one in teachers)
+        assert given["teachers"] == (runs or None)
+        assert (given["method"] == "self-training") == bool(teachers)
+        seen += given["tasks"]
+    assert tuple(seen) == study_labels.TASKS
+    assert len(cells) == (3 if method == "single" else 1)
+
+
+@pytest.mark.parametrize("method", study_labels.TEACHERS)
+def test_what_teaches_a_cell_saw_its_labels(method: str) -> None:
+    cells = study_labels.teachers(method, "one", 3, plan=PLAN)
+    assert len({one.seed for one in cells}) == len(cells) == study_labels.TEACHERS[method]
+    assert len({one.options for one in cells}) == 1
 
 
 def test_the_interval_of_seeds_is_that_of_student() -> None:
@@ -82,34 +90,35 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, tasks = tmp_path / "a.h5", ("semantic", "depth", "normals")
-    build(FakeSource(images=(8, 3), missing=0), store, size=(32, 64), tasks=tasks, regimes=())
-    small = "--tasks semantic,depth,normals --width 0.0625 --batch 4 --network unet-resnet18"
+    build(FakeSource(images=(18, 3), missing=0), store, size=(32, 64), tasks=tasks, regimes=())
+    small = "--width 0.0625 --batch 4 --network unet-resnet18"
     monkeypatch.setattr(study_labels, "SHARED", small)
     picture, out = tmp_path / "a.png", tmp_path / "a.json"
     words = (
         f"study --data {store} --runs {tmp_path / 'runs'} --out {out} --plot {picture} --steps 2"
     )
     monkeypatch.setattr("sys.argv", [*words.split(), "--seeds", "0", "--methods", "sl", "geometry"])
-    monkeypatch.setattr("sys.argv", [*sys.argv, "self-training"])
+    taught = {
+        "self-training": ["sl-one-s0", "sl-more-one-s1000", "sl-more-one-s2000"],
+        "self-training-single": [f"single-{task}-one-s0" for task in tasks],
+    }
+    monkeypatch.setattr("sys.argv", [*sys.argv, *taught, "single"])
     study_labels.main()
     rows = study_labels.Results(out, PLAN).rows(["one"])
-    assert [row["method"] for row in rows] == ["sl", "self-training", "geometry"]
-    taught = json.loads((tmp_path / "runs" / "self-training-one-s0" / "manifest.json").read_text())
-    assert [Path(one["folder"]).name for one in taught["runs"].values()] == [
-        "sl-one-s0",
-        "sl-more-one-s1000",
-        "sl-more-one-s2000",
-    ]
+    assert {row["method"] for row in rows} == {"sl", "single", "geometry", *taught}
+    for name, teachers in taught.items():
+        found = json.loads((tmp_path / "runs" / f"{name}-one-s0" / "manifest.json").read_text())
+        assert [Path(one["folder"]).name for one in found["runs"].values()] == teachers
     assert rows[0]["seeds"]["0"]["delta"] == 0
     assert picture.stat().st_size > 1000
-    table = capsys.readouterr().out.splitlines()[-4:]
+    table = capsys.readouterr().out.splitlines()[-6:]
     assert table[-1].startswith("| one | geometry | 1 |")
     with open_store(store) as opened:
         assert "one-0" in opened.split("train").regimes
 
     rmtree(tmp_path / "runs")  # elsewhere, with the results alone
     study_labels.main()
-    assert capsys.readouterr().out.splitlines()[-4:] == table
+    assert capsys.readouterr().out.splitlines()[-6:] == table
     assert not list((tmp_path / "runs").glob("*/manifest.json"))
     for other in (replace(PLAN, steps=3), replace(PLAN, precision="bf16")):
         with pytest.raises(SystemExit, match="found 2 in 32"):

@@ -33,6 +33,7 @@ ROWS = click.IntRange(1, 100)
         "mtdata show data/nyu.h5 0001 0003 -o sheet.png",
         "mtdata show data/nyu.h5 --first 5 --regime one -o hidden.png",
         "mtdata show data/nyu.h5 --random 3 --predictions runs/sl --split test -o errors.png",
+        "mtdata show data/nyu.h5 0003 --predictions runs/sl --predictions runs/taught -o both.png",
         "mtdata show data/nyu.h5 0003 --augment 4 --like runs/sl -o seen.png",
         "mtdata show data/rooms.h5 --random 8 --seed 1 --split test -o sheet.png",
     ),
@@ -52,10 +53,12 @@ ROWS = click.IntRange(1, 100)
 )
 @click.option(
     "--predictions",
-    "run",
+    "runs",
     metavar="RUN",
     type=FILE,
-    help="Draw what a run predicts below the labels, and below that how far it is off.",
+    multiple=True,
+    help="Draw what a run predicts below the labels, and below that how far it is off; several "
+    "where it is given again.",
 )
 @click.option(
     "--augment",
@@ -82,7 +85,7 @@ def show(
     out: Path,
     regime: str | None,
     split: str | None,
-    run: Path | None,
+    runs: tuple[Path, ...],
     augment: int | None,
     like: Path | None,
     device: str | None,
@@ -101,7 +104,7 @@ def show(
             "the images should be named by KEY..., --first N or --random N; found "
             f"{'none' if not given else 'several'} of these. Give one."
         )
-    _check(split, run, augment, like)
+    _check(split, runs, augment, like)
     check_path(out)
     if augment is not None:
         figure, split, keys = _seen(
@@ -110,7 +113,7 @@ def show(
         )  # fmt: skip
     else:
         figure, split, keys = _stored(
-            store, keys, run, regime, split, first=first, random=random, seed=seed,
+            store, keys, runs, regime, split, first=first, random=random, seed=seed,
             device=device or "auto", trust=trust_plugins,
         )  # fmt: skip
     save(figure, out)
@@ -119,11 +122,13 @@ def show(
     say(f"Drew {len(keys)} image{'' if len(keys) == 1 else 's'} into {out}.")
 
 
-def _check(split: str | None, run: Path | None, augment: int | None, like: Path | None) -> None:
+def _check(
+    split: str | None, runs: tuple[Path, ...], augment: int | None, like: Path | None
+) -> None:
     """Refuse what does not go together."""
     if like is not None and augment is None:
         raise UsageError("--like should go with --augment N; found it alone. Give both.")
-    if augment is not None and run is not None:
+    if augment is not None and runs:
         raise UsageError(
             "--augment should go without --predictions, which are of images as they are stored. "
             "Give one of them."
@@ -138,7 +143,7 @@ def _check(split: str | None, run: Path | None, augment: int | None, like: Path 
 def _stored(
     store: StorePath,
     keys: tuple[str, ...],
-    run: Path | None,
+    runs: tuple[Path, ...],
     regime: str | None,
     split: str | None,
     *,
@@ -148,7 +153,7 @@ def _stored(
     device: str,
     trust: bool,
 ) -> tuple["Figure", str | None, tuple[str, ...]]:
-    """Images as they are, with the predictions of a run where one is given."""
+    """Images as they are, with the predictions of runs where some are given."""
     from mtdata.inspecting.show import pick
     from mtdata.inspecting.show import show as draw
     from mtdata.store import open_store
@@ -156,7 +161,7 @@ def _stored(
     with open_store(store) as opened:
         if not keys:
             split, keys = pick(opened, split, first=first, random=random, seed=seed)
-        predicted = None if run is None else load_predicted(run, device, trust=trust)
+        predicted = [load_predicted(run, device, trust=trust) for run in runs]
         return draw(opened, keys, regime, split=split, predicted=predicted), split, keys
 
 

@@ -81,7 +81,7 @@ def show(
     regime: str | None = None,
     *,
     split: str | None = None,
-    predicted: Predicted | None = None,
+    predicted: Sequence[Predicted] = (),
 ) -> "Figure":
     """A row for each image, a column for each task. A hidden label is marked, and never read.
 
@@ -92,16 +92,16 @@ def show(
             shows every label and all that was added. A split that does not have it (a test split)
             shows every label too.
         split: Where to look for the keys; None for the first split that has a key.
-        predicted: A run: what it predicts stands in a second row, how far it is off in a third.
+        predicted: Runs: what each predicts stands in a row below, how far it is off in the next.
 
     Raises:
-        UsageError: where no key is given, or the run is for other tasks.
+        UsageError: where no key is given, or a run is for other tasks.
         UnknownNameError: for a key, a regime or a split that the store does not have.
     """
     if not keys:
         raise UsageError("`keys` should name one image at least; found none.")
-    if predicted is not None:
-        predicted.check(store)
+    for run in predicted:
+        run.check(store)
     what = looked_through(store, regime)
     splits = list(store.splits.values()) if split is None else [store.split(split)]
     seen: Labels = {task.name: [] for task in store.tasks}
@@ -110,8 +110,8 @@ def show(
         sample, absent, added = _looked(store, place, what)
         name = f"{sample.key}  ({place[0].name})"
         rows.append(sample_row(name, sample, store.tasks, absent, seen, added=added))
-        if predicted is not None:
-            rows += _compared(predicted, sample, store.tasks, absent, seen)
+        for run in predicted:
+            rows += _compared(run, sample, store.tasks, absent, seen)
     return sheet(rows, legend=legend(store.tasks, seen))
 
 

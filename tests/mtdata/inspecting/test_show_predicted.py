@@ -53,7 +53,7 @@ def _pictures(figure: Figure, rows: int) -> list[list[Any]]:
 def test_predictions_and_errors_stand_below_the_labels(store: Store) -> None:
     split = store.split("test")
     index = next(i for i in range(len(split)) if split.labelled[i].all())
-    figure = show(store, [split.keys[index]], predicted=_predicted(store))
+    figure = show(store, [split.keys[index]], predicted=[_predicted(store)])
     labels, given, errors = _pictures(figure, 3)
     sample = split.read(index, ["semantic", "depth"])
     for column, name in ((1, "semantic"), (2, "depth")):
@@ -69,6 +69,24 @@ def test_predictions_and_errors_stand_below_the_labels(store: Store) -> None:
     apart = np.abs(sample.labels["depth"] - 2.0)[sample.valid["depth"]].mean()
     titles = [ax.get_title() for ax in figure.axes]
     assert f"depth, off by {apart:.3g} metres" in titles
+
+
+def test_several_runs_stand_one_below_the_other(store: Store) -> None:
+    key = store.split("test").keys[0]
+    one = _predicted(store)
+    two = Predicted("b-run", (store.task("semantic"),), lambda image: {
+        "semantic": np.zeros(image.shape[:2], np.uint8)
+    })  # fmt: skip
+    labels, *first = _pictures(show(store, [key], predicted=[one]), 3)
+    assert np.array_equal(
+        _pictures(show(store, [key], predicted=[one, two]), 5)[:3], [labels, *first]
+    )
+    figure = show(store, [key], predicted=[two, one])
+    words = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert [word for word in words if word.startswith("predicted by")] == [
+        "predicted by\nb-run",
+        "predicted by\na-run",
+    ]
 
 
 def test_hidden_and_missing_have_their_own_stripes(store: Store) -> None:
@@ -94,7 +112,7 @@ def test_predictions_read_no_hidden_label(store: Store, monkeypatch: pytest.Monk
         return original(self, index, task)
 
     monkeypatch.setattr(type(split), "read_stored", spy)
-    show(store, split.keys, "one", predicted=_predicted(store))
+    show(store, split.keys, "one", predicted=[_predicted(store)])
     names = [task.name for task in store.tasks]
     expected = {(int(i), names[t]) for i, t in np.argwhere(split.visible("one"))}
     assert {entry for entry in read if entry[1] is not None} == expected
@@ -108,7 +126,7 @@ def test_a_run_for_other_labels_is_refused(store: Store) -> None:
         (Task("depth", Depth(unit="1/m")), "predicts depth in"),
     ):
         with pytest.raises(UsageError, match=match):
-            show(store, ["0001"], predicted=Predicted("other", (task,), lambda image: {}))
+            show(store, ["0001"], predicted=[Predicted("other", (task,), lambda image: {})])
 
 
 def test_what_a_training_sees_is_what_its_loader_gives(path: Path) -> None:
