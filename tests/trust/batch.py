@@ -3,13 +3,12 @@
 import json
 import os
 import resource
-import signal
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 from tests.forked import start
-from tests.trust.trial import CRASH, HANG, MEMORY, SECONDS, Trial
+from tests.trust.trial import CRASH, HANG, HANGING, MEMORY, Trial, limit_time
 
 BATCH = 50
 """Trials of a process; what it gathers in memory goes with it."""
@@ -41,7 +40,8 @@ def batches(module: str, folder: Path, count: int, seed: int) -> Iterator[Trial]
                 yield Trial(*row)
                 done, begun = done + 1, ""
         if work.process.exitcode:
-            ended = HANG if work.process.exitcode == -signal.SIGALRM else CRASH
+            hung = work.process.exitcode in [-number for number in HANGING]
+            ended = HANG if hung else CRASH
             told = (folder / "told").read_text(errors="replace")[-2000:]
             yield Trial(begun, ended, f"exit code {work.process.exitcode} {told}")
             done += 1
@@ -53,7 +53,6 @@ def _work(module: str, folder: Path, results: Path, first: int, last: int, seed:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     most = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     with results.open("a") as file:
 
@@ -62,7 +61,7 @@ def _work(module: str, folder: Path, results: Path, first: int, last: int, seed:
             file.flush()
 
         for number in range(first, last):
-            signal.alarm(SECONDS)
+            limit_time()
             trial = one(folder, number, seed, note)
-            signal.alarm(0)
+            limit_time(0)
             note(trial.what, trial.outcome, trial.told)

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import pickle
-import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +18,20 @@ from mtdata.store import open_store
 from mtdata.store.split import Split
 from tests.added import added_store
 from tests.fakes import FakeSource
-from tests.trust.trial import CRASH, EXACT, FOREIGN, HANG, REFUSED, WRONG, Trial, foreign
+from tests.trust.trial import (
+    CRASH,
+    EXACT,
+    FOREIGN,
+    HANG,
+    HANGING,
+    REFUSED,
+    WRONG,
+    Trial,
+    foreign,
+    limit_time,
+)
 
 Places = list[tuple[int, int]]
-SECONDS = 10
 FACTS = ("source", "skipped")
 KINDS = ("cut", "flip", "zeros", "block", "chunk", "flip beside the chunks", "zeros beside them")
 UNSEEN = "UNSEEN BY VERIFY"
@@ -133,8 +142,7 @@ def outcome(path: Path) -> Found | str:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(SECONDS)
+        limit_time()
         all_read, told, fine = None, "", False
         try:
             all_read = content(path)
@@ -156,7 +164,7 @@ def outcome(path: Path) -> Found | str:
         data = pipe.read()
     status = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(status):
-        return HANG if os.WTERMSIG(status) == signal.SIGALRM else f"{CRASH} by signal {status}"
+        return HANG if os.WTERMSIG(status) in HANGING else f"{CRASH} by signal {status}"
     found: Found = pickle.loads(data)
     return found.told if found.told.startswith(CRASH) else found
 

@@ -1,13 +1,21 @@
 """Some trials of every campaign, and in `make slow` as many as the documentation counts."""
 
+import os
+import shutil
+import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from mtdata.building.build import build
+from mtdata.building.regimes import RegimeSpec
+from tests.fakes import FakeSource
 from tests.quick import SLOW
+from tests.trust.hostile import COMMANDS
 from tests.trust.stores import damaged, places, variants
-from tests.trust.trial import REFUSED, counted, foreign
+from tests.trust.trial import HANGING, REFUSED, attempt, counted, foreign, limit_time
 
 WHOLE = {
     "checkpoints": (300, 0),
@@ -32,6 +40,19 @@ def test_nothing_wrong_is_read(name: str, trials: int, seed: int, tmp_path: Path
     assert counts[REFUSED] > trials / 4  # who damages nothing shows nothing
 
 
+def test_commands_on_hostile_stores_take_a_good_one(tmp_path: Path) -> None:
+    """A command that is refused for how it is typed would refuse every store."""
+    good = tmp_path / "good.h5"
+    build(FakeSource(images=(6, 2)), good, size=(32, 32), regimes=[RegimeSpec("one")])
+    for number, (program, arguments) in enumerate(COMMANDS):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name in ("good.h5", "bad.h5"):
+            shutil.copy(good, folder / name)
+        ended = attempt(program, arguments, folder=folder, seconds=60)
+        assert ended.code == 0, ended.said
+
+
 def test_what_is_damaged_differs(tmp_path: Path) -> None:
     """A campaign whose damage is none would find nothing."""
     import numpy as np
@@ -40,6 +61,20 @@ def test_what_is_damaged_differs(tmp_path: Path) -> None:
     whole, chunks, rng = path.read_bytes(), places(path), np.random.default_rng(0)
     kinds = ("cut", "flip", "block", "chunk", "flip beside the chunks")
     assert sum(damaged(whole, chunks, kind, rng) != whole for kind in kinds * 4) >= 16
+
+
+@pytest.mark.parametrize(
+    "work",
+    [lambda: sum(range(10**12)), lambda: time.sleep(1000)],
+    ids=["computes", "waits"],
+)
+def test_what_computes_or_waits_for_ever_is_ended(work: Callable[[], object]) -> None:
+    child = os.fork()
+    if child == 0:
+        limit_time(0.1)
+        work()
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) in HANGING
 
 
 @pytest.mark.parametrize(

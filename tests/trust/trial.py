@@ -2,6 +2,7 @@
 
 import re
 import resource
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,12 @@ from pathlib import Path
 from tests.forked import command, start
 
 SECONDS = 10
+"""Of the processor, after which a command is taken to hang: of the clock it may take more, as the
+machine may do other work."""
+PATIENCE = 6
+"""How many times as many of the clock end it."""
+HANGING = (signal.SIGPROF, signal.SIGALRM)
+"""What ends a process that takes too long, of the processor and of the clock."""
 MEMORY = 2 * 2**30
 """Bytes that a command may take beside what its imports take."""
 CODES = (0, 1, 2, 3, 130)
@@ -63,8 +70,17 @@ class Trial:
     told: str = ""
 
 
-def limited(program: str, arguments: Sequence[str]) -> None:
-    """Run a program within the limit of memory."""
+def limit_time(seconds: float = SECONDS) -> None:
+    """End this process by a signal when it has taken so much more of the processor; 0: do not."""
+    for number in HANGING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
+
+
+def limited(program: str, arguments: Sequence[str], seconds: float) -> None:
+    """Run a program within the limits of memory and time."""
+    limit_time(seconds)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     most = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -78,14 +94,13 @@ def attempt(
     """Run a program in a folder, and see how it ends."""
     told = folder / ".told"
     began = time.monotonic()
-    started = start(limited, (program, [*arguments]), folder=folder, told=told)
+    started = start(limited, (program, [*arguments], seconds), folder=folder, told=told)
     try:
-        code, said = started.wait(seconds)
-    except TimeoutError as error:
-        code, said = None, str(error)
+        code, said = started.wait(2 * PATIENCE * seconds)
     finally:
         told.unlink()
-    return Ended(code, said, time.monotonic() - began)
+    hung = code in [-number for number in HANGING]
+    return Ended(None if hung else code, said, time.monotonic() - began)
 
 
 def counted(trials: Iterable[Trial]) -> tuple[Counter[str], list[Trial]]:
