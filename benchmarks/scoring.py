@@ -4,16 +4,16 @@ Three tasks under `mtpsl`. Predictions are made of the labels with noise and are
 time, nor is reading. numpy does what a script does: argmax and one `bincount` an image, mean errors
 of depth, angles by arccos, whose median is taken at the end. Ours is `evaluate` as a run calls it,
 which besides looks for NaN and keeps what intervals need of each image. Both in turn, batch by
-batch, in one run; both scores are printed. Times are of the processor with one thread, else of the
-clock. `read once` is the time of one sum over all predictions, labels and masks: what any scoring
-takes at least, that looks at them.
+batch, in one run; both scores are printed. Times are of the processor, of all threads together, and
+of the clock, which beside other work says little. `read once` is the time of one sum over all
+predictions, labels and masks: what any scoring takes at least, that looks at them.
 
-    python -m benchmarks.scoring --data data/nyu-288x384.h5 [--threads N] [--smoke]
+    python -m benchmarks.scoring --data data/nyu-288x384.h5 [--images N] [--threads N] [--smoke]
 """
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,11 @@ from mtdata.reading.loader import Loader
 from mtmodels.scoring.evaluate import evaluate
 
 TASKS = ("semantic", "depth", "normals")
+
+
+def now() -> NDArray[np.float64]:
+    """Seconds of the processor, and of the clock."""
+    return np.array([time.process_time(), time.perf_counter()])
 
 
 class ByImage:
@@ -82,41 +87,41 @@ def predictions(batch: Batch, classes: int, rng: torch.Generator) -> dict[str, T
 class Turns:
     """Batches for `evaluate` that are first scored with numpy, and how long each side takes."""
 
-    def __init__(
-        self, loader: Loader, classes: int, clock: Callable[[], float], *, most: int
-    ) -> None:
-        self.loader, self.classes, self.clock, self.most = loader, classes, clock, most
+    def __init__(self, loader: Loader, classes: int, *, most: int) -> None:
+        self.loader, self.classes, self.most = loader, classes, most
         self.plain = ByImage(classes)
-        self.images, self.numpy, self.read, self.other, self.started = 0, 0.0, 0.0, 0.0, 0.0
+        self.images = 0
+        self.numpy, self.read, self.other, self.started = np.zeros((4, 2))
         self.predicted: dict[str, Tensor] = {}
 
     def __iter__(self) -> Iterator[Batch]:
         rng = torch.Generator().manual_seed(0)
-        entered = self.clock()
+        entered = now()
         for number, batch in enumerate(self.loader.epoch(0)):
             if number == self.most:
                 return
             if number == 1:  # the first batch warmed both up
-                self.images, self.numpy, self.read, self.other = 0, 0.0, 0.0, 0.0
+                self.images = 0
+                self.numpy, self.read, self.other = np.zeros((3, 2))
                 self.started = entered
             self.predicted = predictions(batch, self.classes, rng)
             given = {t: (self.predicted[t], batch.labels[t], batch.valid[t]) for t in TASKS}
             arrays = {task: [part.numpy() for part in parts] for task, parts in given.items()}
-            before = self.clock()
+            before = now()
             for i in range(len(batch)):
                 image = {task: tuple(part[i] for part in parts) for task, parts in arrays.items()}
                 self.plain.add(image)
-            middle = self.clock()
+            middle = now()
             for parts in given.values():
                 for part in parts:
                     (part.sum if part.is_floating_point() else part.count_nonzero)()
-            done = self.clock()
+            done = now()
             self.numpy, self.read = self.numpy + middle - before, self.read + done - middle
             self.images += len(batch)
-            self.other += done - entered
+            self.other = self.other + done - entered
             yield batch
-            entered = self.clock()
-        self.other += self.clock() - entered
+            entered = now()
+        self.other = self.other + now() - entered
 
     def predict(self, _image: Tensor) -> dict[str, Tensor]:
         """What was made of the batch at hand."""
@@ -129,30 +134,35 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="test")
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--images", type=int, help="about as many; all without it")
     parser.add_argument("--threads", type=int, default=1, help="of torch; numpy has one")
     parser.add_argument("--smoke", action="store_true", help="two batches: does it run?")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    clock = time.process_time if given.threads == 1 else time.perf_counter
     print(f"{describe()}, {versions()}")
     data = open_store(given.data).dataset(given.split, TASKS)
     classes = next(task.channels for task in data.tasks if task.name == "semantic")
     loader = Loader(data, batch=given.batch, shuffle=False)
-    turns = Turns(loader, classes, clock, most=2 if given.smoke else -1)
+    most = -1 if given.images is None else 1 + given.images // given.batch
+    turns = Turns(loader, classes, most=2 if given.smoke else most)
     scores = evaluate(turns.predict, turns, tasks=data.tasks, protocol="mtpsl", keep=True).scores
-    ours = clock() - turns.started - turns.other
-    started = clock()
+    ours = now() - turns.started - turns.other
+    started = now()
     by_image = turns.plain.scores()
-    theirs = turns.numpy + clock() - started
+    theirs = turns.numpy + now() - started
     found = {name: score for task in scores.values() for name, score in task.items()}
     for name, value in by_image.items():
         print(f"{name}: numpy {value:.4f}, ours {found[name]:.4f}")
     height, width = data[0].image.shape[:2]
-    a_numpy, a_ours, a_read = (1e3 * t / turns.images for t in (theirs, ours, turns.read))
-    print(
-        f"{turns.images} images of {height}x{width}: numpy {a_numpy:.1f} ms an image, ours "
-        f"{a_ours:.1f}, read once {a_read:.1f}: {theirs / ours:.2f} times as fast"
-    )
+    print(f"{turns.images} images of {height}x{width}, {given.threads} threads of torch")
+    for at, clock in enumerate(("processor", "clock")):
+        a_numpy, a_ours, a_read = (
+            1e3 * float(t[at]) / turns.images for t in (theirs, ours, turns.read)
+        )
+        print(
+            f"{clock:9}: numpy {a_numpy:.1f} ms an image, ours {a_ours:.1f}, read once "
+            f"{a_read:.1f}: {a_numpy / a_ours:.2f} times as fast"
+        )
 
 
 if __name__ == "__main__":

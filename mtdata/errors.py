@@ -101,22 +101,30 @@ class StoreError(DataError, OSError):
     """A store that cannot be read: no HDF5, truncated, or of another format version."""
 
 
+class MissingError(StoreError, FileNotFoundError):
+    """A store on object storage that is not there."""
+
+
+class UnreachableError(StoreError):
+    """A store on object storage whose server does not answer: it may do so later."""
+
+
 class BrokenStoreError(StoreError):
     """A store that does not hold what its format promises.
 
     Args:
-        path: The store.
+        path: The store, as a path or a URL.
         what: What is wrong with it.
     """
 
-    def __init__(self, path: Path | str, what: str) -> None:
+    def __init__(self, path: object, what: str) -> None:
         super().__init__(
             f"{path} is broken: {what}. `mtdata verify` lists all that is wrong; "
             "copy or build it again."
         )
-        self.path, self.what = Path(path), what
+        self.path, self.what = path, what
 
-    def __reduce__(self) -> tuple[type["BrokenStoreError"], tuple[Path, str]]:
+    def __reduce__(self) -> tuple[type["BrokenStoreError"], tuple[object, str]]:
         """Rebuild from the parts, so that the error crosses from a worker process."""
         return type(self), (self.path, self.what)
 

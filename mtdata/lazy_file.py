@@ -2,7 +2,6 @@
 
 import os
 from abc import ABC, abstractmethod
-from pathlib import Path
 from threading import RLock
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -23,14 +22,9 @@ Opened = TypeVar("Opened", bound=Closable)
 
 
 class LazyFile(ABC, Generic[Opened]):
-    """Opens a file on first use in each process.
+    """Opens a file on first use in each process."""
 
-    Args:
-        path: The file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self) -> None:
         self._file: Opened | None = None
         self._pid = 0
 

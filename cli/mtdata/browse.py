@@ -13,6 +13,7 @@ from cli.shared.plugins import trust_option
 from cli.shared.predicted import load_predicted
 from cli.shared.serving import check_extra, no_open_option, port_option, serve_app
 from mtdata.errors import UsageError
+from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
     from mtdata.browsing.models import Model
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 @trust_option
 @json_option
 def browse(
-    store: Path,
+    store: StorePath,
     *,
     port: int | None,
     runs: tuple[Path, ...],

@@ -8,7 +8,7 @@ import click
 from cli.shared.common import json_option, put_json, say
 from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, names, store_argument
+from cli.shared.options import FILE, changed_store_argument, names
 
 
 @click.command(
@@ -18,7 +18,7 @@ from cli.shared.options import FILE, names, store_argument
         "mtdata derive data/mine.h5 --task edges --from semantic -o data/edges.h5",
     ),
 )
-@store_argument
+@changed_store_argument
 @click.option(
     "--task", required=True, metavar="NAME", shell_complete=of_store("tasks"),
     help="Of which labels are made.",

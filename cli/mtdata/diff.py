@@ -1,7 +1,6 @@
 """`mtdata diff`."""
 
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +8,8 @@ import click
 from cli.shared.common import json_option, put_json, say
 from cli.shared.general import general
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE
+from cli.shared.options import STORE
+from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
     from mtdata.inspecting.comparing.cells import CellChange
@@ -31,11 +31,11 @@ SHOWN = 5
         "mtdata diff a.h5 b.h5 --json",
     ),
 )
-@click.argument("a", metavar="A", type=FILE)
-@click.argument("b", metavar="B", type=FILE)
+@click.argument("a", metavar="A", type=STORE)
+@click.argument("b", metavar="B", type=STORE)
 @click.option("--brief", is_flag=True, help="Compare digests alone and read no pixels.")
 @json_option
-def diff(a: Path, b: Path, *, brief: bool, as_json: bool) -> int:
+def diff(a: StorePath, b: StorePath, *, brief: bool, as_json: bool) -> int:
     """Say in which tasks, images, labels, pixels and regimes two stores differ.
 
     Ends with 0 where they are the same, 1 where they differ, 2 where they cannot be compared, as

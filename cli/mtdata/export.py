@@ -1,6 +1,5 @@
 """`mtdata export`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,6 +7,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, regime_name, store_argument, tasks_option
+from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
     from mtdata.export import ExportSummary
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @tasks_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
 @json_option
-def export(store: Path, *, form: str, as_json: bool, **options: Any) -> None:
+def export(store: StorePath, *, form: str, as_json: bool, **options: Any) -> None:
     """Write a store as files that other programs read; the folder is whole or absent."""
     from cli.shared.progress import progress_bar
     from mtdata.export import export as write

@@ -1,6 +1,5 @@
 """`mtdata info`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,6 +7,7 @@ import click
 from cli.shared.common import json_option, put_json
 from cli.shared.groups import Command, examples
 from cli.shared.options import store_argument
+from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
     from mtdata.store import Store
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     epilog=examples(
         "mtdata info data/nyu.h5",
         "mtdata info data/nyu.h5 --json",
+        "mtdata info https://host/nyu.h5",
     ),
 )
 @store_argument
 @json_option
-def info(store: Path, *, as_json: bool) -> None:
+def info(store: StorePath, *, as_json: bool) -> None:
     """Say what a store holds: tasks, splits, labels, regimes."""
     from mtdata.inspecting.info import info as describe
     from mtdata.store import open_store

@@ -1,13 +1,12 @@
 """`mtdata keys`."""
 
-from pathlib import Path
-
 import click
 
 from cli.shared.common import json_option, put_json
 from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
 from cli.shared.options import regime_name, split_name, store_argument
+from mtdata.urls import StorePath
 
 
 @click.command(
@@ -34,7 +33,7 @@ from cli.shared.options import regime_name, split_name, store_argument
 )
 @json_option
 def keys(
-    store: Path,
+    store: StorePath,
     *,
     split: str | None,
     regime: str | None,

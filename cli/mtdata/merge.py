@@ -1,13 +1,13 @@
 """`mtdata merge`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import COMPRESSIONS, FILE
+from cli.shared.options import COMPRESSIONS, FILE, STORE
+from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
     from mtdata.merging.summary import MergeSummary
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         "mtdata merge data/nyu/nyu.h5 -o data/one.h5",
     ),
 )
-@click.argument("stores", metavar="A B...", type=FILE, nargs=-1, required=True)
+@click.argument("stores", metavar="A B...", type=STORE, nargs=-1, required=True)
 @click.option("-o", "--out", type=FILE, required=True, help="Store to write.")
 @click.option(
     "--prefer",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Replace a store that exists.")
 @json_option
-def merge(*, stores: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+def merge(*, stores: tuple[StorePath, ...], as_json: bool, **options: Any) -> None:
     """Join stores over all their tasks and images: a partly labelled set by construction.
 
     Images of one key must be equal, and tasks of one name the same. A regime is kept where it is

@@ -7,6 +7,7 @@ import click
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, regime_name, split_name, store_argument
+from mtdata.urls import StorePath
 
 
 @click.command(
@@ -33,7 +34,7 @@ from cli.shared.options import FILE, regime_name, split_name, store_argument
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
 @json_option
 def report(
-    store: Path,
+    store: StorePath,
     *,
     regime: str | None,
     split: str | None,

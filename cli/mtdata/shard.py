@@ -8,6 +8,7 @@ import click
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
+from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
     from mtdata.merging.shard import ShardSummary
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     help="Folder to make.  [default: the name of the store without its suffix, beside it]",
 )
 @json_option
-def shard(store: Path, *, images: int, out: Path | None, as_json: bool) -> None:
+def shard(store: StorePath, *, images: int, out: Path | None, as_json: bool) -> None:
     """Write a store as shards, files of some images each, and one index that joins them.
 
     Every command reads the index as the one store, and its digest is the same. A command that was

@@ -18,6 +18,7 @@ from cli.shared.options import (
 from cli.shared.plugins import trust_option
 from cli.shared.predicted import load_predicted
 from mtdata.errors import UsageError
+from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,7 +76,7 @@ ROWS = click.IntRange(1, 100)
 @trust_option
 @json_option
 def show(
-    store: Path,
+    store: StorePath,
     keys: tuple[str, ...],
     *,
     first: int | None,
@@ -140,7 +141,7 @@ def _check(
 
 
 def _stored(
-    store: Path,
+    store: StorePath,
     keys: tuple[str, ...],
     runs: tuple[Path, ...],
     regime: str | None,
@@ -165,7 +166,7 @@ def _stored(
 
 
 def _seen(
-    store: Path,
+    store: StorePath,
     keys: tuple[str, ...],
     draws: int,
     like: Path | None,

@@ -16,6 +16,7 @@ from cli.shared.options import (
     split_name,
     store_argument,
 )
+from mtdata.urls import StorePath
 
 SAMPLE = 1_000
 """Images of a split that a picture is drawn from, which takes a minute where they are large."""
@@ -29,6 +30,7 @@ RANGE = ("min", "p1", "median", "mean", "p99", "max")
         "mtdata stats data/nyu.h5 --plot one.pdf --regime one --all",
         "mtdata stats data/nyu.h5 --split train --limit 100",
         "mtdata stats data/nyu.h5 --regime one --json",
+        "mtdata stats s3://bucket/nyu.h5",
     ),
 )
 @store_argument
@@ -44,7 +46,7 @@ RANGE = ("min", "p1", "median", "mean", "p99", "max")
 @seed_option
 @json_option
 def stats(
-    store: Path,
+    store: StorePath,
     *,
     regime: str | None,
     split: str | None,

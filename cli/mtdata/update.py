@@ -7,7 +7,7 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, store_argument
+from cli.shared.options import FILE, changed_store_argument
 from cli.shared.plugins import plugin_option
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ON_CHANGE = ("refuse", "keep", "follow")
         "mtdata update photos.h5 --source photos --on-change follow --on-error skip",
     ),
 )
-@store_argument
+@changed_store_argument
 @click.option(
     "--source",
     "root",

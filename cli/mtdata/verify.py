@@ -19,6 +19,7 @@ from cli.shared.options import (
 from cli.shared.plugins import plugin_option
 from mtdata.errors import DataError, UsageError
 from mtdata.inspecting.suspicions import CHECKS
+from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
     from mtdata.inspecting.suspicions.looking import Suspicions
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 @plugin_option
 @json_option
 def verify(
-    store: Path,
+    store: StorePath,
     *,
     deep: bool,
     strict: bool,
@@ -104,7 +105,7 @@ def verify(
 
 
 def _deep(
-    store: Path,
+    store: StorePath,
     checks: tuple[str, ...],
     regime: str | None,
     split: str | None,
@@ -155,7 +156,7 @@ def _suspicions(found: "Suspicions | None") -> dict[str, object]:
     return {"suspicions": each, "kinds": found.kinds, "notes": list(found.notes)}
 
 
-def _print(store: Path, report: "Report", found: "Suspicions | None") -> None:
+def _print(store: StorePath, report: "Report", found: "Suspicions | None") -> None:
     if not report.ok:
         for problem in report.problems:
             click.echo(f"{problem.where}: {problem.what}")

@@ -8,8 +8,9 @@ import click
 from cli.shared.common import json_option, put_json, warn
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member, check_members
-from cli.shared.options import FILE, checkpoint_option, device_option
+from cli.shared.options import FILE, STORE, checkpoint_option, device_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
+from mtdata.urls import StorePath
 from mtmodels.metrics import METRICS
 
 
@@ -34,7 +35,7 @@ from mtmodels.metrics import METRICS
     type=Member(METRICS, late=True),
     help="How scores are made.  [default: that of the run]",
 )
-@click.option("--data", type=FILE, help="Store.  [default: the one that the run was trained on]")
+@click.option("--data", type=STORE, help="Store.  [default: the one that the run was trained on]")
 @checkpoint_option
 @click.option(
     "--precision",
@@ -61,7 +62,7 @@ def eval_(
     *,
     split: str | None,
     protocol: str | None,
-    data: Path | None,
+    data: StorePath | None,
     which: Any,
     precision: str | None,
     jobs: int | None,

@@ -7,7 +7,7 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, checkpoint_option
+from cli.shared.options import FILE, STORE, checkpoint_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 
 
@@ -30,7 +30,7 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
 @checkpoint_option
 @click.option(
     "--data",
-    type=FILE,
+    type=STORE,
     help="Store that knows the tasks; only runs of older versions need one.  [default: the one "
     "that the run was trained on]",
 )

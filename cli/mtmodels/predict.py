@@ -9,8 +9,9 @@ import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, checkpoint_option, device_option, size, tasks_option
+from cli.shared.options import FILE, STORE, checkpoint_option, device_option, size, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
+from mtdata.urls import StorePath
 
 
 @click.command(
@@ -67,7 +68,7 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
 )
 @click.option(
     "--data",
-    type=FILE,
+    type=STORE,
     help="Store that knows the tasks; only runs of older versions need one.  [default: the one "
     "that the run was trained on]",
 )
@@ -90,7 +91,7 @@ def predict(
     no_pictures: bool,
     mapped: bool,
     attention: bool,
-    data: Path | None,
+    data: StorePath | None,
     overwrite: bool,
     trust_plugins: bool,
     as_json: bool,

@@ -6,8 +6,9 @@ import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, device_option
+from cli.shared.options import FILE, STORE, device_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
+from mtdata.urls import StorePath
 
 
 @click.command(
@@ -24,7 +25,7 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
 )
 @click.option("--overwrite", is_flag=True, help="Replace PAGE.html.")
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
-@click.option("--data", type=FILE, help="Where the store of the run is now.")
+@click.option("--data", type=STORE, help="Where the store of the run is now.")
 @device_option
 @plugin_option
 @trust_option
@@ -35,7 +36,7 @@ def report(
     out: Path | None,
     overwrite: bool,
     opens: bool,
-    data: Path | None,
+    data: StorePath | None,
     device: str | None,
     trust_plugins: bool,
     as_json: bool,

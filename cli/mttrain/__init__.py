@@ -103,6 +103,7 @@ HEADINGS = {
         "mttrain --method align --epochs 30 --dry-run",
         "mttrain --recipe mtpsl-nyu --batch 16 --devices 4",
         "mttrain --method sl --cache device --compile auto",
+        "mttrain --method xtc --data https://host/nyu.h5 --workers 4",
         "mttrain --out runs/nyu-xtc-unet-resnet18-full-s0 --resume",
     ),
 )
@@ -110,7 +111,7 @@ HEADINGS = {
 @click.option(
     "--data",
     type=click.Path(),
-    metavar="FILE",
+    metavar="FILE|URL",
     help="Store.  [default: the one in data/, or made-up rooms]",
 )
 @click.option(

@@ -55,7 +55,7 @@ def of_store(what: str) -> Completer:
 
         # Behind an option that still lacks its value, click has not yet given words their names.
         path = ctx.params.get("store") or next(iter(ctx.args), None)
-        if path is None:
+        if path is None or "://" in str(path):  # a server takes longer than a key
             return []
         try:
             with open_store(path) as store:

@@ -9,9 +9,32 @@ from typing import Any
 import click
 
 from cli.shared.completion import of_store
+from mtdata.urls import StorePath, local, located
 
-FILE = click.Path(path_type=Path)
-"""A path that the library opens: its error says more than click's."""
+
+class File(click.Path):
+    """A path that the library opens, whose error says more than click's; no URL."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path.
+
+        Raises:
+            UsageError: for a URL.
+        """
+        return local(value)
+
+
+class StoreFile(File):
+    """A store that is read: a path, or a URL."""
+
+    def convert(  # type: ignore[override]  # it may be a URL as well
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> StorePath:
+        """The path or the URL."""
+        return located(value)
+
+
+FILE, STORE = File(), StoreFile()
 
 
 def size(*words: str) -> Callable[[str], tuple[int, int] | str]:
@@ -102,7 +125,8 @@ limit_option = click.option(
 jobs_option = click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
 )
-store_argument = click.argument("store", metavar="FILE", type=FILE)
+store_argument = click.argument("store", metavar="FILE|URL", type=STORE)
+changed_store_argument = click.argument("store", metavar="FILE", type=FILE)
 seed_option = click.option("--seed", default=0, show_default=True, help="Where all draws start.")
 checkpoint_option = click.option(
     "--checkpoint",

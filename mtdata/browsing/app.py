@@ -20,6 +20,7 @@ from mtdata.browsing.opened import ChangedError, GoneError, Opened, Served
 from mtdata.errors import UsageError
 from mtdata.serving import answers
 from mtdata.serving.site import Site, query
+from mtdata.urls import StorePath
 
 SITE = Site(
     Path(__file__).parent,
@@ -174,7 +175,7 @@ class Browse:
         return wanted, looked, known[wanted.run]
 
 
-def make_app(path: Path, models: Sequence[Model] = (), *, port: int) -> tuple[ASGIApp, Served]:
+def make_app(path: StorePath, models: Sequence[Model] = (), *, port: int) -> tuple[ASGIApp, Served]:
     """The server of a store, and what it serves, to be closed in the end.
 
     Args:

@@ -4,7 +4,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import RLock
 
 import numpy as np
@@ -17,6 +16,7 @@ from mtdata.inspecting.show import looked_at, looked_through
 from mtdata.store import Split, Store
 from mtdata.store.completed import Completed
 from mtdata.store.opening import identity
+from mtdata.urls import StorePath
 
 VIEWS = 4
 """Regimes that are looked through at once; a further one takes the place of the oldest."""
@@ -92,7 +92,7 @@ class Opened:
         StoreError: where it cannot be opened.
     """
 
-    def __init__(self, path: Path, models: Sequence[Model] = ()) -> None:
+    def __init__(self, path: StorePath, models: Sequence[Model] = ()) -> None:
         self.identity = identity(path)
         self.store = Store(path)
         whole = f"{self.store.content_digest} {self.store.seal} {self.identity}"
@@ -153,10 +153,10 @@ class Served:
 
     def __init__(
         self,
-        path: Path,
+        path: StorePath,
         models: Sequence[Model] = (),
         *,
-        opening: Callable[[Path, Sequence[Model]], Opened] = Opened,
+        opening: Callable[[StorePath, Sequence[Model]], Opened] = Opened,
     ) -> None:
         self.path, self.models, self._opening = path, tuple(models), opening
         self._lock = RLock()

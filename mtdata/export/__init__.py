@@ -21,6 +21,7 @@ from mtdata.progress import Progress
 from mtdata.sources.licences import licences_of
 from mtdata.store import Store
 from mtdata.store.format import tool
+from mtdata.urls import StorePath
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ EXPORTS: dict[str, type[Exporter]] = {
 
 
 def export(
-    path: Path | str,
+    path: StorePath | str,
     form: str,
     out: Path | str,
     *,

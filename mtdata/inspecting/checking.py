@@ -1,26 +1,25 @@
 """What a store must be, looked at one split and one sample at a time."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import BrokenStoreError, StoreError
+from mtdata.errors import BrokenStoreError, StoreError, UnreachableError
 from mtdata.store import Split
 from mtdata.store import format as layout
 from mtdata.store.added import Added, added_problems
 from mtdata.store.digest import ABSENT, cell_digest, seal
 from mtdata.store.handle import LOST, why_unread
 from mtdata.store.look import array_problems, chunk_problems
-from mtdata.store.opening import view
+from mtdata.store.opening import length_of, view
 from mtdata.store.regime import regime_problems
 from mtdata.store.shards import Shards
 from mtdata.store.tables import problems as table_problems
 from mtdata.tasks.task import Task
+from mtdata.urls import StorePath
 
 Found = Iterator[tuple[str, str]]
 """Pairs of where and what."""
@@ -40,7 +39,7 @@ def check_structure(split: Split) -> Found:
             for where, what in _check_shard(split, split.shards, number):
                 yield f"{split.name}/{shard.file}{where}", what
     yield from _check_tables(split)
-    size = split.handle.path.stat().st_size
+    size = length_of(split.handle.path)
     for added in split.added.values():
         yield from _check_added(split, added, size)
 
@@ -51,15 +50,21 @@ def readable_rows(split: Split) -> Iterator[range]:
         yield range(len(split))
         return
     for number, (start, stop) in enumerate(pairwise(split.shards.starts.tolist())):
-        with suppress(StoreError):
+        try:
             split.shards.opened(number, split.keys)
-            yield range(start, stop)
+        except UnreachableError:
+            raise
+        except StoreError:
+            continue
+        yield range(start, stop)
 
 
 def _check_shard(split: Split, shards: Shards, number: int) -> Found:
     """What a shard is, and whether the tables of the index are those of it."""
     try:
         part = shards.opened(number, split.keys)
+    except UnreachableError:
+        raise
     except StoreError as error:
         yield "", str(error)
         return
@@ -81,7 +86,7 @@ def _table(split: Split, name: str) -> NDArray[Any]:
 
 
 def _check_arrays(split: Split) -> Found:
-    size = split.handle.path.stat().st_size
+    size = length_of(split.handle.path)
     for task in (None, *split.tasks):
         name = None if task is None else task.name
         where = f"{split.name}/{name or layout.IMAGE}"
@@ -90,6 +95,8 @@ def _check_arrays(split: Split) -> Found:
             yield from ((where, w) for w in array_problems(dataset, len(split), split.size, task))
             expected = int(np.prod(dataset.shape[1:])) * dataset.dtype.itemsize
             yield from ((where, what) for what in chunk_problems(dataset, size, expected))
+        except UnreachableError:
+            raise
         except (KeyError, ValueError, OSError, RuntimeError) as error:
             missing = isinstance(error, KeyError)
             yield where, f"cannot be read: {'it is missing' if missing else error}"
@@ -109,6 +116,8 @@ def _check_added(split: Split, added: Added, size: int) -> Found:
             table = group[name][()]
             if cell_digest(table).hex() != layout.plain(group[name].attrs.get(layout.SHA256)):
                 yield f"{added.place}/{name}", "does not match its digest"
+    except UnreachableError:
+        raise
     except (KeyError, ValueError, OSError, RuntimeError) as error:
         yield added.place, f"cannot be read: {error}"
 
@@ -118,6 +127,8 @@ def readable(split: Split) -> Iterator[str]:
     for name in TABLES:
         try:
             getattr(split, name)
+        except UnreachableError:
+            raise
         except StoreError as error:
             yield str(error.__cause__ or error)
 
@@ -133,6 +144,8 @@ def _check_tables(split: Split) -> Found:
             dataset = split.handle.file[where]
             table = dataset[()]
             wanted = layout.plain(dataset.attrs.get(layout.SHA256))
+        except UnreachableError:
+            raise
         except (KeyError, OSError, RuntimeError) as error:
             yield where, why_unread(error)
             continue
@@ -167,7 +180,7 @@ class Samples:
 
     def __init__(self, split: Split) -> None:
         self.split = split
-        self._stored: dict[tuple[Path, str], NDArray[np.bool_]] = {}
+        self._stored: dict[tuple[StorePath, str], NDArray[np.bool_]] = {}
 
     def check(self, index: int) -> Found:
         """Checksums, digests, value ranges and valid pixels of one image and its labels."""

@@ -1,7 +1,6 @@
 """How two stores differ: by their tables and digests first, then by the pixels of what differs."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,13 @@ from mtdata.inspecting.comparing.report import (
 from mtdata.progress import Progress
 from mtdata.store import RegimeInfo, Split, Store
 from mtdata.store.format import FULL
+from mtdata.urls import StorePath
 
 TABLES = ("size", "source_size", "crop", "camera")
 
 
 def diff(
-    a: Path | str, b: Path | str, *, pixels: bool = True, progress: Progress | None = None
+    a: StorePath | str, b: StorePath | str, *, pixels: bool = True, progress: Progress | None = None
 ) -> Difference:
     """Compare two stores.
 

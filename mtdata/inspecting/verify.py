@@ -5,10 +5,9 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
-from mtdata.errors import BrokenStoreError, StoreError, UsageError
+from mtdata.errors import BrokenStoreError, StoreError, UnreachableError, UsageError
 from mtdata.inspecting.checking import (
     Samples,
     check_regimes,
@@ -21,6 +20,7 @@ from mtdata.store import Split, Store
 from mtdata.store.digest import content_digest, seal
 from mtdata.store.look import SHORT
 from mtdata.store.opening import view
+from mtdata.urls import StorePath
 
 BLOCK = 16
 """Samples that a process looks at before it tells."""
@@ -60,7 +60,7 @@ class Report:
 
 
 def verify(
-    path: Path | str,
+    path: StorePath | str,
     progress: Progress | None = None,
     *,
     split: str | None = None,
@@ -72,14 +72,15 @@ def verify(
     A file that is no store at all raises; one that opens is described by its problems.
 
     Args:
-        path: The store.
+        path: The store, or its URL.
         progress: Told about samples.
         split: Only the samples of this one; tables and attributes are looked at in all.
         limit: Only so many samples of each split, the first.
         jobs: Worker processes.
 
     Raises:
-        StoreError: where it is no HDF5, cut off, of a newer version or another format.
+        StoreError: where it is no HDF5, cut off, of a newer version or another format; of one on
+            object storage, where its server does not answer.
         UsageError: for a split that there is not, and numbers below 1.
     """
     if jobs < 1 or (limit is not None and limit < 1):
@@ -163,6 +164,8 @@ class _Checks:
                     self._samples[split.name] = Samples(split)
                 found = self._samples[split.name].check(index)
                 problems += [Problem(*each) for each in found]
+            except UnreachableError:
+                raise
             except (StoreError, OSError, KeyError, ValueError, IndexError, RuntimeError) as error:
                 # Where the structure is broken, a sample need not be readable at all.
                 problems.append(Problem(f"{split.name}/{split.keys[index]}", str(error)))
@@ -172,7 +175,7 @@ class _Checks:
 _checks: _Checks | None = None
 
 
-def _start(path: Path) -> None:
+def _start(path: StorePath) -> None:
     global _checks  # noqa: PLW0603  one store for the life of a worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     _checks = _Checks(Store(path, believe=True))

@@ -35,6 +35,7 @@ from mtdata.store.row import NO_CAMERA, Cell, Row
 from mtdata.store.writer import IMAGE_TYPE, AddedRows, SplitRows, seal_added, write_added, written
 from mtdata.tasks.kinds import Kind
 from mtdata.tasks.task import Task
+from mtdata.urls import local
 
 
 class NewLabel(NamedTuple):
@@ -119,11 +120,13 @@ def add_labels(
         progress: Told about images.
 
     Raises:
-        UsageError: where labels of that origin are there already, or `out` is taken.
+        UsageError: where labels of that origin are there already, `out` is taken, or a file is on
+            object storage.
         DataError: for a store of before, and where no label could be made.
         MtdataError: where the disk is full or cannot be written.
     """
-    started, target = time.perf_counter(), path if out is None else out
+    started, path = time.perf_counter(), local(path)
+    target = path if out is None else local(out)
     with Store(path) as store:  # what is no store is told before anything is made beside it
         sharded = store.sharded
     if out is not None:
@@ -303,7 +306,7 @@ class _Work:
 
     def _write(self, journal: Journal, labels: Mapping[str, Mapping[str, int]]) -> None:
         """Write them into a copy of the store, which takes its name."""
-        path = self.store.path
+        path = local(self.store.path)
         size = path.stat().st_size + journal.length
         with swapping(self.target, needed=size) as temporary:
             self._copy(temporary)
@@ -315,7 +318,7 @@ class _Work:
 
     def _copy(self, to: Path) -> None:
         """Copy the store while nobody changes its regimes; where nobody can, there is no lock."""
-        path = self.store.path
+        path = local(self.store.path)
         others = path.resolve() != self.target.resolve() and os.access(path.parent, os.W_OK)
         with alone(path, elsewhere=False) if others else nullcontext():
             if others:

@@ -1,6 +1,5 @@
 """The chunks of one array of a store, and the rows of a split, as another store wants them."""
 
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -14,6 +13,7 @@ from mtdata.store.opening import broken
 from mtdata.store.row import NO_CAMERA, Cell, Row
 from mtdata.store.writer import IMAGE_TYPE
 from mtdata.tasks.task import Task
+from mtdata.urls import StorePath
 
 Pipeline = tuple[tuple[int, int, tuple[int, ...]], ...]
 
@@ -37,7 +37,7 @@ class Chunks:
         shape, dtype = ((*size, 3), IMAGE_TYPE) if task is None else _form(task, size)
         self.options = filters(compression, dtype, image=task is None)
         self._wanted = _pipeline_of(shape, dtype, self.options)
-        self._raw: dict[Path, bool] = {}
+        self._raw: dict[StorePath, bool] = {}
 
     def raw(self, index: int) -> bool:
         """Whether the chunk of a sample is given as it is."""

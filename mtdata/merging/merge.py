@@ -22,14 +22,15 @@ from mtdata.store import COMPRESSIONS, Compression, Store
 from mtdata.store import format as layout
 from mtdata.store.atomic import replacing
 from mtdata.store.digest import source_digest
-from mtdata.store.opening import Header
+from mtdata.store.opening import Header, length_of
 from mtdata.store.row import Row
 from mtdata.store.writer import SplitRows, write_store
 from mtdata.tasks.task import Task
+from mtdata.urls import StorePath, local, located
 
 
 def merge(
-    inputs: Sequence[Path | str],
+    inputs: Sequence[StorePath | str],
     out: Path | str,
     *,
     prefer: Prefer | None = None,
@@ -58,8 +59,8 @@ def merge(
         StoreError: where one is no store, or broken.
         MtdataError: where the disk is full or cannot be written.
     """
-    started, out = time.perf_counter(), Path(out)
-    paths = [Path(path) for path in inputs]
+    started, out = time.perf_counter(), local(out)
+    paths = [located(path) for path in inputs]
     _check(paths, out, overwrite=overwrite)
     with ExitStack() as stack:
         stores = [stack.enter_context(Store(path)) for path in paths]
@@ -82,10 +83,10 @@ def merge(
     return _summary(out, time.perf_counter() - started, splits, regimes, counts, left_out)
 
 
-def _check(paths: Sequence[Path], out: Path, *, overwrite: bool) -> None:
+def _check(paths: Sequence[StorePath], out: Path, *, overwrite: bool) -> None:
     if not paths:
         raise UsageError("`inputs` should be two stores or more; found none.")
-    resolved = [path.resolve() for path in paths]
+    resolved = [path.resolve() if isinstance(path, Path) else path for path in paths]
     if len(set(resolved)) != len(resolved):
         raise UsageError("`inputs` should be different stores; one is there twice.")
     if out.resolve() in resolved:
@@ -197,7 +198,7 @@ def _written(
 def _space(stores: Sequence[Store], splits: Sequence[JoinedSplit], tasks: Sequence[Task]) -> int:
     """Bytes that the joined store may need: those of all inputs, and its tables."""
     samples = sum(len(split.keys) for split in splits)
-    return sum(store.path.stat().st_size for store in stores) + samples * 64 * len(tasks) + 2**16
+    return sum(length_of(store.path) for store in stores) + samples * 64 * len(tasks) + 2**16
 
 
 def _summary(

@@ -26,6 +26,7 @@ from mtdata.store.opening import Header
 from mtdata.store.row import Row
 from mtdata.store.shards import Shard
 from mtdata.store.writer import SplitRows, seal_added, write_store, written
+from mtdata.urls import StorePath, local, located
 
 LARGEST = 100_000
 """Shards of a split, at most: numbers of five digits."""
@@ -49,7 +50,7 @@ class ShardSummary:
 
 
 def shard(
-    path: Path | str,
+    path: StorePath | str,
     out: Path | str | None = None,
     *,
     images: int,
@@ -61,7 +62,8 @@ def shard(
 
     Args:
         path: The store; it may be in shards itself.
-        out: The folder to make; None for the name of the store without its suffix, beside it.
+        out: The folder to make; None for the name of the store without its suffix, beside it, which
+            a store on object storage does not have.
         images: How many a shard has, of one split each; the last of a split may have fewer.
         progress: Told about every image.
 
@@ -71,8 +73,8 @@ def shard(
         StoreError: where the store is broken.
         MtdataError: where the disk is full or cannot be written.
     """
-    started, path = time.perf_counter(), Path(path)
-    out = path.with_suffix("") if out is None else Path(out)
+    started, path = time.perf_counter(), located(path)
+    out = local(path).with_suffix("") if out is None else local(out)
     if images < 1:
         raise UsageError(f"`images` should be 1 or more; found {images}.")
     with Store(path) as store:
@@ -139,7 +141,7 @@ class _Work:
         """What was made, as it is found."""
         with Store(self.out / self.index) as store:
             return ShardSummary(
-                path=store.path,
+                path=self.out / self.index,
                 shards={name: len(found) for name, found in self.made.items()},
                 images=self.total,
                 resumed=self.resumed,

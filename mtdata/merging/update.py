@@ -32,6 +32,7 @@ from mtdata.store.opening import Header
 from mtdata.store.regime import RegimeInfo
 from mtdata.store.row import Row
 from mtdata.store.writer import SplitRows, write_store
+from mtdata.urls import local
 
 OnChange = Literal["refuse", "keep", "follow"]
 """What becomes of images and labels that are others in the source now, or gone from it."""
@@ -101,7 +102,7 @@ def update(
     """
     if on_change not in get_args(OnChange):
         raise UsageError(f"`on_change` should be refuse, keep or follow; found {on_change!r}.")
-    started, path = time.perf_counter(), Path(path)
+    started, path = time.perf_counter(), local(path)
     Store(path).close()  # what is no store is told before anything is made beside it
     with alone(path), Store(path) as store:
         if store.sharded:
@@ -263,8 +264,9 @@ class _Update:
             ),
             content_digest="",
         )
-        size = store.path.stat().st_size + self.journal.length
-        with swapping(store.path, needed=size) as temporary:
+        path = local(store.path)
+        size = path.stat().st_size + self.journal.length
+        with swapping(path, needed=size) as temporary:
             write_store(temporary, header, splits, compression=self.request.compression)
         return {info.name: info.uncovered for found in regimes.values() for info in found}
 

@@ -15,9 +15,12 @@ from mtdata.store.inplace import changing, complete
 from mtdata.store.reader import Store
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.split import Split
+from mtdata.urls import local
 
 
-def add_regime(path: Path, name: str, table: RegimeTable, *, split: str | None = None) -> None:
+def add_regime(
+    path: Path | str, name: str, table: RegimeTable, *, split: str | None = None
+) -> None:
     """Add a regime to a training split of a store.
 
     Args:
@@ -27,9 +30,11 @@ def add_regime(path: Path, name: str, table: RegimeTable, *, split: str | None =
         split: Name of the split; None for the one with the role "train".
 
     Raises:
-        UsageError: where the name is taken or cannot be one, or no split is the obvious one.
+        UsageError: where the name is taken or cannot be one, no split is the obvious one, or the
+            store is on object storage.
         DataError: where keys differ from the split's, or it shows a label that is not there.
     """
+    path = local(path)
     with _alone_with(path) as store:
         target = store.split(split) if split else training_split(store)
         check_new(name, target, path)
@@ -39,7 +44,7 @@ def add_regime(path: Path, name: str, table: RegimeTable, *, split: str | None =
             write_regime(file[target.name], regime)
 
 
-def remove_regime(path: Path, name: str) -> None:
+def remove_regime(path: Path | str, name: str) -> None:
     """Remove a regime from all splits of a store; the default becomes "full" if it was this one.
 
     Raises:
@@ -48,6 +53,7 @@ def remove_regime(path: Path, name: str) -> None:
     """
     if name == layout.FULL:
         raise UsageError("the regime `full` is every label there is; it cannot be removed.")
+    path = local(path)
     with _alone_with(path) as store:
         owners = [s.name for s in store.splits.values() if name in s.regimes]
         if not owners:
@@ -60,12 +66,13 @@ def remove_regime(path: Path, name: str) -> None:
                 _write_default(file, layout.FULL)
 
 
-def set_default_regime(path: Path, name: str) -> str:
+def set_default_regime(path: Path | str, name: str) -> str:
     """Choose the regime that training uses unless told otherwise; returns the one of before.
 
     Raises:
         UnknownNameError: where the store has no such regime.
     """
+    path = local(path)
     with _alone_with(path) as store:
         if name not in store.regimes:
             raise UnknownNameError("regime", name, list(store.regimes))

@@ -1,8 +1,7 @@
 """The open store of one process."""
 
-import os
 import zlib
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Any
 
@@ -14,7 +13,8 @@ from mtdata.errors import StoreError
 from mtdata.lazy_file import LazyFile
 from mtdata.store import format as layout
 from mtdata.store.look import BLOSC, CHUNKS, DEFLATE, FLETCHER, pipeline_of
-from mtdata.store.opening import Identity, identity, open_file, steadily, view
+from mtdata.store.opening import Identity, StoreFile, identity, open_file, steadily, view
+from mtdata.urls import StorePath
 
 SPARSE = 4093
 _BLOSC_HEAD = Struct("<4xIII")
@@ -22,11 +22,11 @@ _BLOSC_HEAD = Struct("<4xIII")
 LOST = "does not match its digest: data was lost, as by a power failure or a copy of holes"
 
 
-class Handle(LazyFile[h5py.File]):
+class Handle(LazyFile[StoreFile]):
     """Opens a store on first use in each process.
 
     Args:
-        path: The file.
+        path: The file, or its URL.
         content_digest: What the file should hold; None to take what is found at first.
 
     A store may be replaced while a program runs (a regime is added); a process that opens it later
@@ -34,8 +34,9 @@ class Handle(LazyFile[h5py.File]):
     holds other data than before.
     """
 
-    def __init__(self, path: Path, content_digest: str | None = None) -> None:
-        super().__init__(path)
+    def __init__(self, path: StorePath, content_digest: str | None = None) -> None:
+        super().__init__()
+        self.path = path
         self.content_digest = content_digest
         self.looked_at: Identity | None = None
         """The file that was looked at, which need not be looked at again."""
@@ -65,8 +66,27 @@ class Handle(LazyFile[h5py.File]):
                     f"{self.path} was replaced while it was in use, and {place} are other labels "
                     "than when it was opened first. Start again."
                 )
-            known[place] = Rows(file[place])
+            known[place] = Rows(file[place], file.pread)
         return known[place]
+
+    def expect(self, index: int, places: Iterable[str]) -> None:
+        """Ask for the chunks of some arrays that are read next, by as few requests as can be.
+
+        Nothing is done of a file of this machine.
+
+        Raises:
+            StoreError: where its server does not give them.
+        """
+        remote = self.file.remote
+        if remote is None:
+            return
+        try:
+            found = [self.rows(place).range_of(index) for place in places]
+        except StoreError:
+            raise
+        except (OSError, KeyError, RuntimeError):
+            return  # whoever reads it tells which
+        remote.expect(each for each in found if each is not None)
 
     def close(self) -> None:
         """Close the file of this process; it opens again when it is needed."""
@@ -76,7 +96,7 @@ class Handle(LazyFile[h5py.File]):
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_rows": {}, "_opened": None}
 
-    def _open(self) -> h5py.File:
+    def _open(self) -> StoreFile:
         present = identity(self.path)
         if present is None or present != self.looked_at:
             steadily(self.path, self._look)
@@ -111,9 +131,10 @@ class Rows:
 
     Args:
         dataset: An array whose first axis counts the rows.
+        pread: Reads so many bytes at a place of its file.
     """
 
-    def __init__(self, dataset: h5py.Dataset) -> None:
+    def __init__(self, dataset: h5py.Dataset, pread: Callable[[int, int], bytes]) -> None:
         self._id, self._shape, self._dtype = dataset.id, dataset.shape[1:], dataset.dtype
         self._count = (1, *self._shape)
         self._row = h5py.h5s.create_simple(self._count)
@@ -122,11 +143,9 @@ class Rows:
         self._filters = pipeline_of(dataset)
         self._weak = len(self._filters) == 1
         self._bytes = int(np.prod(self._shape)) * self._dtype.itemsize
-        # Of a file object of Python's HDF5 has no descriptor: what its chunks become is not asked.
-        plain = dataset.file.driver == "sec2"
-        self._file = dataset.file.id.get_vfd_handle() if plain else None
+        self._pread = pread
         self._chunks: dict[int, Any] = {}
-        self._fits = np.zeros(len(dataset), np.bool_)
+        self._fits = bytearray(len(dataset))  # asked at every read, in half the time of an array
 
     def look(self, index: int) -> tuple[NDArray[Any], bool]:
         """One row, and whether it has to be compared with its digest; raises as `read` does."""
@@ -173,30 +192,42 @@ class Rows:
         Raises:
             OSError: where it is longer or shorter.
         """
-        if self._file is None or self._fits[index]:
+        if self._fits[index]:
             return
-        if not self._chunks and len(self._fits) <= CHUNKS:  # all at once is quicker than each
-            self._id.chunk_iter(lambda one: self._chunks.update({one.chunk_offset[0]: one}))
-        chunk = self._chunks.get(index) or self._id.get_chunk_info_by_coord((index, *self._rest))
-        place, mask = chunk.byte_offset, chunk.filter_mask
+        _, mask, place, size = self._chunk(index)
         if place is None:
             return
-        # HDF5 leaves out a filter that makes a chunk no smaller, and has a bit for each of them.
-        applied = [f for i, f in enumerate(self._filters) if not mask >> i & 1]
-        held = found = chunk.size - 4 * (FLETCHER in applied)
+        applied = self._filters
+        if mask:  # HDF5 leaves out a filter that makes a chunk no smaller, and has a bit for each
+            applied = tuple(each for i, each in enumerate(applied) if not mask >> i & 1)
+        held = becomes = size - 4 * (FLETCHER in applied)
         if BLOSC in applied:
             # Its own length and that of what it becomes; that it was cut is as wrong.
-            becomes, _, length = _BLOSC_HEAD.unpack(os.pread(self._file, 16, place).ljust(16))
-            found = becomes if length <= held else 0
+            head = self._pread(_BLOSC_HEAD.size, place)
+            becomes, _, length = _BLOSC_HEAD.unpack(head.ljust(_BLOSC_HEAD.size))
+            if length > held:
+                becomes = 0
         elif DEFLATE in applied:
             try:
-                stream = os.pread(self._file, held, place)
-                found = len(zlib.decompressobj().decompress(stream, self._bytes + 1))
+                stream = self._pread(held, place)
+                becomes = len(zlib.decompressobj().decompress(stream, self._bytes + 1))
             except zlib.error:
                 return  # HDF5 has a word for it
-        if found != self._bytes:
-            raise OSError(f"its chunk becomes {found} bytes, or more; a row has {self._bytes}")
-        self._fits[index] = True
+        if becomes != self._bytes:
+            raise OSError(f"its chunk becomes {becomes} bytes, or more; a row has {self._bytes}")
+        self._fits[index] = 1
+
+    def range_of(self, index: int) -> tuple[int, int] | None:
+        """Where the chunk of a row begins and ends in the file; None where there is none."""
+        _, _, place, size = self._chunk(index)
+        return None if place is None else (place, place + size)
+
+    def _chunk(self, index: int) -> Any:
+        if not self._chunks and len(self._fits) <= CHUNKS:  # all at once is quicker than each
+            found: list[Any] = []
+            self._id.chunk_iter(found.append)
+            self._chunks = {one.chunk_offset[0]: one for one in found}
+        return self._chunks.get(index) or self._id.get_chunk_info_by_coord((index, *self._rest))
 
 
 def why_unread(error: BaseException | None) -> str:

@@ -6,20 +6,19 @@ here, without reading one.
 """
 
 import os
-import signal
-import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
+from io import RawIOBase
 from typing import Any
 
 import h5py
 import numpy as np
 
-from mtdata.errors import BrokenStoreError
+from mtdata.errors import BrokenStoreError, StoreError
 from mtdata.store import format as layout
+from mtdata.store.apart import check_end
 from mtdata.tasks.task import Task
+from mtdata.urls import StorePath
 
 LINKS, ATTRIBUTES = 1_000, 64
 """Members of a group and attributes of an object, at most."""
@@ -29,18 +28,18 @@ SAMPLE_BYTES = 2**30
 CHUNKS = 30_000
 """Chunks whose size in the file is looked at; of larger stores `mtdata verify` looks at all."""
 SHORT = "a chunk has"
-SECONDS = 0.5
-"""Of a processor, what reading out of the heap may take. HDF5 reads some broken heaps for ever."""
-PATIENCE = 3
-"""Seconds in which it has to be done however busy the machine is."""
 FLETCHER, DEFLATE, SHUFFLE, BLOSC = h5py.h5z.FILTER_FLETCHER32, 1, 2, 32001
 PIPELINES = ((FLETCHER,), (SHUFFLE, DEFLATE, FLETCHER), (BLOSC, FLETCHER))
 
 Texts = list[tuple[h5py.h5g.GroupID | h5py.h5d.DatasetID, bytes]]
 
 
-def look_at_root(file: h5py.File) -> None:
+def look_at_root(file: h5py.File, raw: RawIOBase) -> None:
     """Refuse a description that cannot be read, before it is read.
+
+    Args:
+        file: The store.
+        raw: What it is opened from.
 
     Raises:
         ValueError: saying what is wrong.
@@ -48,16 +47,21 @@ def look_at_root(file: h5py.File) -> None:
     heap: Texts = []
     _attributes(file.id, heap)
     if heap:
-        _check_end(lambda: _read_texts(heap))
+        check_end(lambda: _read_texts(heap), raw)
 
 
-def look(path: Path, file: h5py.File) -> None:
+def look(path: StorePath, file: h5py.File, raw: RawIOBase) -> None:
     """Refuse a file that is made of anything but what a store is made of.
+
+    Args:
+        path: What it is called in errors.
+        file: The store.
+        raw: What it is opened from.
 
     Raises:
         BrokenStoreError: saying what is wrong.
     """
-    size = path.stat().st_size
+    size = raw.seek(0, os.SEEK_END)
     heap: Texts = []
     where = "the list of splits"
     version = int(file.attrs["format_version"])
@@ -66,7 +70,7 @@ def look(path: Path, file: h5py.File) -> None:
     try:
         if sharded:
             # What a virtual array consists of lies in the heap, and is read when it is opened.
-            _check_end(lambda: _open_all(file.id))
+            check_end(lambda: _open_all(file.id), raw)
         for name in members(file.id, h5py.h5g.GroupID):
             where = f"split {name}"
             split = h5py.h5o.open(file.id, name.encode())
@@ -75,7 +79,9 @@ def look(path: Path, file: h5py.File) -> None:
             budget = _look_split(split, size, heap, budget, origins, sharded=sharded)
         where = "the description"
         if heap:
-            _check_end(lambda: _read_texts(heap))
+            check_end(lambda: _read_texts(heap), raw)
+    except StoreError:
+        raise
     except (ValueError, OSError, RuntimeError, KeyError) as error:
         reason = str(error).strip().rstrip(".")
         raise BrokenStoreError(path, f"{where} cannot be read ({reason})") from error
@@ -342,40 +348,3 @@ def _open_all(group: h5py.h5g.GroupID, depth: int = 3) -> None:
             found = h5py.h5o.open(group, raw)
             if isinstance(found, h5py.h5g.GroupID) and depth:
                 _open_all(found, depth - 1)
-
-
-def _check_end(read: Callable[[], None]) -> None:
-    """Read out of the heap in a process that may be stopped: nothing else stops HDF5.
-
-    Raises:
-        ValueError: where that does not come to an end, or crashes.
-    """
-    if not hasattr(os, "fork"):
-        return
-    # Between threads: HDF5 is not in the middle of anything when the process is copied.
-    with h5py._objects.phil, warnings.catch_warnings(action="ignore"):
-        child = os.fork()
-    if child == 0:
-        try:
-            # It ends by itself too, should this process be gone before.
-            for end in (signal.SIGALRM, signal.SIGPROF):
-                signal.signal(end, signal.SIG_DFL)
-            signal.alarm(2 * PATIENCE)
-            signal.setitimer(signal.ITIMER_PROF, SECONDS)
-            read()
-        finally:
-            os._exit(0)
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            raise ValueError("its heap of texts has no end")
-        time.sleep(0.001)
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
-        raise ValueError("its heap of texts has no end")
-    if os.WIFSIGNALED(status):
-        raise ValueError("its heap of texts cannot be read")

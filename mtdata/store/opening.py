@@ -2,19 +2,23 @@
 
 import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import h5py
 
-from mtdata.errors import BrokenStoreError, StoreError
+from mtdata.errors import BrokenStoreError, StoreError, UsageError
 from mtdata.store import format as layout
-from mtdata.store.inplace import finish, is_unfinished
+from mtdata.store.inplace import SIGNATURE, finish, is_unfinished
 from mtdata.store.look import look, look_at_root
+from mtdata.store.remote import RemoteFile, tag_of
 from mtdata.tasks.task import Task
+from mtdata.urls import StorePath, Url
 
 Read = TypeVar("Read")
 
@@ -36,21 +40,33 @@ class Header:
     """None in a store of before."""
 
 
-Identity = tuple[int, int, int]
-"""What tells that a file is still the one that was looked at: its number, size and time."""
+Identity = tuple[int | str, ...]
+"""What tells that a file is still the one that was looked at: its number, size and time; of one on
+object storage, its size and what its server marks it with."""
 TRIES = 5
 
 
-def identity(path: Path) -> Identity | None:
+def identity(path: StorePath) -> Identity | None:
     """The present one of a path; None where there is no file."""
     try:
+        if isinstance(path, Url):
+            return tag_of(path)
         found = path.stat()
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def steadily(path: Path, read: Callable[[], Read]) -> Read:
+def length_of(path: StorePath) -> int:
+    """Bytes of a file.
+
+    Raises:
+        OSError: where there is none.
+    """
+    return tag_of(path).size if isinstance(path, Url) else path.stat().st_size
+
+
+def steadily(path: StorePath, read: Callable[[], Read]) -> Read:
     """Read again where the file was changed meanwhile, as by a regime that somebody adds.
 
     Raises:
@@ -61,13 +77,13 @@ def steadily(path: Path, read: Callable[[], Read]) -> Read:
         try:
             return read()
         except BrokenStoreError:
-            if before == identity(path) and not is_unfinished(path):
+            if before == identity(path) and (isinstance(path, Url) or not is_unfinished(path)):
                 raise
     return read()
 
 
 @contextmanager
-def view(path: Path, *, looked_at: bool = False) -> Iterator[h5py.File]:
+def view(path: StorePath, *, looked_at: bool = False) -> Iterator[h5py.File]:
     """What a store holds at this moment, for reading what may change.
 
     HDF5 opens a file once in a process, and goes on to see it as it was; this way it opens it anew.
@@ -80,33 +96,58 @@ def view(path: Path, *, looked_at: bool = False) -> Iterator[h5py.File]:
         StoreError: where it is missing, no HDF5, cut off, another format or a newer version, or
             made of anything that no store is made of.
     """
-    _check_kind(path)
-    finish(path)
+    if not isinstance(path, Url):
+        _check_kind(path)
+        finish(path)
     with ExitStack() as stack:
         with _refusals(path):
-            raw = stack.enter_context(path.open("rb", buffering=0))
+            raw = RemoteFile(path) if isinstance(path, Url) else path.open("rb", buffering=0)
+            stack.enter_context(raw)
             file = stack.enter_context(h5py.File(raw, "r"))
         with reading(path, "the description"):
             if "format" in file.attrs:
-                look_at_root(file)
+                look_at_root(file, raw)
             _check_format(path, file)
             if not looked_at:
-                look(path, file)
+                look(path, file, raw)
         yield file
 
 
-def open_file(path: Path) -> h5py.File:
+class StoreFile(h5py.File):  # type: ignore[misc]  # h5py has no types
+    """A store that is open to read tables and pixels, which never change; the caller closes it.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StoreError: where it cannot be opened.
+    """
+
+    def __init__(self, path: StorePath) -> None:
+        self.remote = RemoteFile(path) if isinstance(path, Url) else None
+        # A chunk is one sample and read whole: a cache of chunks would only copy it.
+        super().__init__(self.remote or path, "r", rdcc_nbytes=0)
+
+    @cached_property
+    def pread(self) -> Callable[[int, int], bytes]:
+        """Reads so many bytes at a place of the file, past HDF5."""
+        if self.remote is not None:
+            return self.remote.pread
+        return partial(os.pread, self.id.get_vfd_handle())
+
+
+def open_file(path: StorePath) -> StoreFile:
     """Open a store to read tables and pixels, which never change; the caller closes it.
 
     Raises:
         StoreError: where it cannot be opened.
     """
-    _check_kind(path)
+    if not isinstance(path, Url):
+        _check_kind(path)
     with _refusals(path):
         import hdf5plugin  # noqa: F401  registers the filter of chunks; tables need none
 
-        # A chunk is one sample and read whole: a cache of chunks would only copy it.
-        return h5py.File(path, "r", rdcc_nbytes=0)
+        return StoreFile(path)
     raise AssertionError
 
 
@@ -128,9 +169,11 @@ def _check_kind(path: Path) -> None:
 
 
 @contextmanager
-def _refusals(path: Path) -> Iterator[None]:
+def _refusals(path: StorePath) -> Iterator[None]:
     try:
         yield
+    except (StoreError, UsageError):
+        raise
     except PermissionError as error:
         raise StoreError(
             f"{path} should be readable; it is not. Change its permissions."
@@ -141,27 +184,33 @@ def _refusals(path: Path) -> Iterator[None]:
         raise broken(path, f"HDF5 cannot read it ({_short(error)})") from error
 
 
-def _why(path: Path, error: OSError) -> str:
+def _why(path: StorePath, error: OSError) -> str:
     message = str(error)
     if error.errno == errno.EMFILE or f"errno = {errno.EMFILE}" in message:
         return (
             "cannot be opened, since this process has too many files open already. Allow more "
             "(ulimit -n 4096), or use fewer workers."
         )
-    if not h5py.is_hdf5(path):
+    if not _is_hdf5(path):
         return (
             "should be a store, an HDF5 file; it is no HDF5. Give the path of a file "
             "that `mtdata build` made."
         )
     if "truncated" in message:
         return (
-            f"should be longer; it ends after {path.stat().st_size} bytes: it was cut off, for "
+            f"should be longer; it ends after {length_of(path)} bytes: it was cut off, for "
             "instance by a copy that was interrupted. Copy or build it again."
         )
     return f"should be a store; HDF5 cannot read it ({message}). Copy or build it again."
 
 
-def _check_format(path: Path, file: h5py.File) -> None:
+def _is_hdf5(path: StorePath) -> bool:
+    if isinstance(path, Url):  # only at its beginning, where we write it
+        return RemoteFile(path).pread(len(SIGNATURE), 0) == SIGNATURE
+    return bool(h5py.is_hdf5(path))
+
+
+def _check_format(path: StorePath, file: h5py.File) -> None:
     found = layout.plain(file.attrs.get("format"))
     if found != layout.FORMAT:
         raise StoreError(
@@ -179,13 +228,13 @@ def _check_format(path: Path, file: h5py.File) -> None:
         raise broken(path, f"format_version is {version}")
 
 
-def broken(path: Path, what: str) -> BrokenStoreError:
+def broken(path: StorePath, what: str) -> BrokenStoreError:
     """A store that does not hold what its format promises."""
     return BrokenStoreError(path, what)
 
 
 @contextmanager
-def reading(path: Path, what: str) -> Iterator[None]:
+def reading(path: StorePath, what: str) -> Iterator[None]:
     """Whatever goes wrong inside is a broken store; HDF5 has a different error for each way.
 
     Raises:
@@ -193,7 +242,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except StoreError:
+    except (StoreError, UsageError):
         raise
     except (
         KeyError, ValueError, TypeError, AttributeError, OSError, RuntimeError, ArithmeticError,
@@ -206,7 +255,7 @@ def _short(error: Exception) -> str:
     return text.strip().rstrip(".")
 
 
-def read_header(path: Path, file: h5py.File) -> Header:
+def read_header(path: StorePath, file: h5py.File) -> Header:
     """The attributes of the root.
 
     Raises:

@@ -12,9 +12,18 @@ from mtdata.errors import UnknownNameError
 from mtdata.store import format as layout
 from mtdata.store.digest import content_digest, seal
 from mtdata.store.handle import Handle
-from mtdata.store.opening import broken, identity, read_header, reading, steadily, view
+from mtdata.store.opening import (
+    broken,
+    identity,
+    length_of,
+    read_header,
+    reading,
+    steadily,
+    view,
+)
 from mtdata.store.split import Split, read_split
 from mtdata.tasks.task import Task
+from mtdata.urls import StorePath, located
 
 if TYPE_CHECKING:
     from mtdata.reading.dataset import Dataset, Transform
@@ -28,16 +37,17 @@ class Store:
     """A store, read-only. It is picklable; each process opens the file for itself.
 
     Args:
-        path: The HDF5 file.
+        path: The HDF5 file, or its URL.
         believe: Do not compare tables and attributes with their digests: for `mtdata verify`,
             which tells of each.
 
     Raises:
         StoreError: where it is no HDF5, cut off, of a newer version or broken.
+        UsageError: for a URL that nothing that is installed can read.
     """
 
-    def __init__(self, path: Path | str, *, believe: bool = False) -> None:
-        self.path = Path(path)
+    def __init__(self, path: StorePath | str, *, believe: bool = False) -> None:
+        self.path = located(path)
         self._believe = believe
         self._handle = Handle(self.path)
         try:
@@ -163,7 +173,7 @@ class Store:
         return self.format_version >= layout.SHARDED_VERSION
 
     @property
-    def files(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[StorePath, ...]:
         """The file itself, then its shards."""
         shards = [split.shards for split in self.splits.values() if split.shards is not None]
         return self.path, *(each.path(number) for each in shards for number in range(len(each)))
@@ -171,7 +181,7 @@ class Store:
     @property
     def length(self) -> int:
         """Bytes of all of them."""
-        return sum(path.stat().st_size for path in self.files)
+        return sum(map(length_of, self.files))
 
     def close(self) -> None:
         """Close the file; it opens again when it is needed."""
@@ -197,10 +207,14 @@ def _split_order(name: str) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order), name)
 
 
-def open_store(path: Path | str) -> Store:
+def open_store(path: StorePath | str) -> Store:
     """Open a store for reading.
+
+    Args:
+        path: The file, or a URL that `fsspec` can read, such as `https://…` or `s3://…`.
 
     Raises:
         StoreError: where it is no HDF5, cut off, of a newer version or broken.
+        UsageError: for a URL that nothing that is installed can read.
     """
     return Store(path)

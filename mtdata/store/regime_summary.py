@@ -11,6 +11,7 @@ from mtdata.regimes.table import RegimeTable, write_table
 from mtdata.store import Store, open_store
 from mtdata.store.atomic import replacing
 from mtdata.store.edit import training_split
+from mtdata.urls import StorePath
 
 
 def regime_table(store: Store, name: str) -> RegimeTable:
@@ -59,7 +60,7 @@ def summarise(store: Store, name: str) -> dict[str, Any]:
 WRITERS: dict[str, Callable[[RegimeTable, Path], None]] = {".csv": write_table, ".json": write_json}
 
 
-def export_regime(path: Path, name: str, out: Path) -> RegimeTable:
+def export_regime(path: StorePath, name: str, out: Path) -> RegimeTable:
     """Write the labels that a regime shows of the training split; the file is whole or absent.
 
     Args:

@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 
 from mtdata.errors import StoreError
 from mtdata.store import format as layout
+from mtdata.store.remote import tag_of
 from mtdata.store.tables import Keys
+from mtdata.urls import StorePath, Url
 
 if TYPE_CHECKING:
     from mtdata.store.split import Split
@@ -187,15 +189,14 @@ class Shards:
 
     def __init__(
         self,
-        index: Path,
+        index: StorePath,
         split: str,
         form: tuple[Any, ...],
         shards: Sequence[Shard],
         *,
         believe: bool = False,
     ) -> None:
-        # A link to the index stands for it, not for its folder.
-        self.index, self.folder = index, index.resolve().parent
+        self.index = index
         self.split, self.form, self.shards, self.believe = split, form, tuple(shards), believe
         self.starts = np.cumsum([0, *(shard.images for shard in shards)])
         self._opened: OrderedDict[int, Split] = OrderedDict()
@@ -204,16 +205,24 @@ class Shards:
     def __len__(self) -> int:
         return len(self.shards)
 
-    def path(self, number: int) -> Path:
-        """Where a shard lies."""
-        return self.folder / self.shards[number].file
+    def path(self, number: int) -> StorePath:
+        """Where a shard lies: in the folder of the index."""
+        name = self.shards[number].file
+        if isinstance(self.index, Url):
+            return self.index.beside(name)
+        # A link to the index stands for it, not for its folder.
+        return self.index.resolve().parent / name
 
     def check_files(self) -> None:
         """Look whether all are there, are files and were not cut off; open none.
 
+        On object storage a look is a request: there, each is looked at when it is opened.
+
         Raises:
             StoreError: naming the first that is not.
         """
+        if isinstance(self.index, Url):
+            return
         for number in range(len(self)):
             self._check_file(number)
 
@@ -288,21 +297,26 @@ class Shards:
         return split
 
     def _check_file(self, number: int) -> None:
-        shard = self.shards[number]
+        shard, path = self.shards[number], self.path(number)
         try:
-            found = self.path(number).lstat()
+            size = tag_of(path).size if isinstance(path, Url) else self._plain_size(path, number)
         except FileNotFoundError:
             raise self._wrong(number, "there is no such file") from None
+        except StoreError:
+            raise
         except OSError as error:
             raise self._wrong(number, str(error.strerror).lower()) from error
+        if size < shard.bytes:
+            raise self._wrong(
+                number, f"it has {size:,} bytes of {shard.bytes:,}: it was cut off, or is another"
+            )
+
+    def _plain_size(self, path: Path, number: int) -> int:
+        found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
             kind = "a link" if stat.S_ISLNK(found.st_mode) else "no plain file"
             raise self._wrong(number, f"it is {kind}, and shards are files of the folder itself")
-        if found.st_size < shard.bytes:
-            raise self._wrong(
-                number,
-                f"it has {found.st_size:,} bytes of {shard.bytes:,}: it was cut off, or is another",
-            )
+        return found.st_size
 
     def _wrong(self, number: int, found: str) -> StoreError:
         return StoreError(

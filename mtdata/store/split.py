@@ -24,6 +24,7 @@ from mtdata.tasks.role import ROLES, Role
 from mtdata.tasks.sample import Camera, Extent, Sample
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task
+from mtdata.urls import Url
 
 
 @dataclass(frozen=True)
@@ -153,13 +154,18 @@ class Split:
         for name in tasks:
             if name not in names:
                 raise UnknownNameError("task", name, names)
-        labels = {
-            name: self.read_stored(index, name)
-            for name in tasks
-            if self.labelled[index, names.index(name)]
-        }
+        there = [name for name in tasks if self.labelled[index, names.index(name)]]
+        self._expect(index, there)
+        labels = {name: self.read_stored(index, name) for name in there}
         image = self.read_stored(index, None)
         return StoredSample(self.keys[index], image, labels, self.camera(index), self.extent(index))
+
+    def _expect(self, index: int, tasks: Sequence[str]) -> None:
+        """Say that an image and its labels of `tasks` are read next."""
+        if not isinstance(self.handle.path, Url):
+            return
+        part, at = self.part(index)
+        part.handle.expect(at, [part._place(each) for each in (None, *tasks)])
 
     def read_stored(self, index: int, task: str | None) -> NDArray[Any]:
         """One chunk as the file holds it: the image (`task` None) or a label.

@@ -6,6 +6,7 @@ from typing import Any
 
 from mtdata.errors import UnknownNameError
 from mtdata.store.atomic import check_new, replacing
+from mtdata.urls import StorePath
 from mtmodels.exporting.facts import facts_of
 from mtmodels.exporting.forms import FORMS
 from mtmodels.exporting.graph import Difference, cases, compare, graph_of, jumping
@@ -48,7 +49,7 @@ def export(
     *,
     form: str = "onnx",
     which: Which | None = None,
-    data: Path | None = None,
+    data: StorePath | None = None,
     overwrite: bool = False,
     trust_plugins: bool = False,
 ) -> Exported:

@@ -11,6 +11,7 @@ from mtdata.inspecting.keys import drawn
 from mtdata.inspecting.pictures import sheet
 from mtdata.inspecting.show import Labels, check_random, legend, sample_row, why_absent
 from mtdata.store import Split
+from mtdata.urls import StorePath
 from mtmodels.training.config import Config
 from mtmodels.training.setup.data import RunData, open_data
 from mtmodels.training.setup.loading import open_run
@@ -37,7 +38,7 @@ class Training:
 
     def __init__(
         self,
-        store: Path,
+        store: StorePath,
         run: Path | None = None,
         *,
         regime: str | None = None,

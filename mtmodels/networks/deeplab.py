@@ -9,9 +9,13 @@ from torch import Tensor, nn
 
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
+from mtmodels.late import COMPILER, imported
 from mtmodels.networks.base import EncoderOptions, Network, Output
 from mtmodels.networks.blocks import convolution, magnify, scaled
 from mtmodels.networks.encoders import make_encoder
+
+with imported("torchvision", without=COMPILER):
+    from torchvision.models.segmentation.deeplabv3 import ASPP
 
 RATES = (12, 24, 36)
 HEAD_CHANNELS = 256
@@ -19,60 +23,12 @@ JOINED_CHANNELS = 512
 """What the maps of all scales become, in the network of DiffusionMTL."""
 
 
-class Pooling(nn.Sequential):
-    """The mean of the whole map, normalised, at each of its pixels."""
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        super().__init__(nn.AdaptiveAvgPool2d(1), *_normalised(channels_in, channels, size=1))
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        """Spread it."""
-        return magnify(super().forward(x), x.shape[-2:])
-
-
-class Pyramid(nn.Module):
-    """Spatial pyramid pooling by dilated convolutions, one of 1x1 and the mean of the map.
-
-    Its layers are those of torchvision's `ASPP`, which is not imported for the reason that is
-    given in `encoders/resnet.py`.
-    """
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(
-            [
-                nn.Sequential(*_normalised(channels_in, channels, size=1)),
-                *(
-                    nn.Sequential(*_normalised(channels_in, channels, size=3, rate=rate))
-                    for rate in RATES
-                ),
-                Pooling(channels_in, channels),
-            ]
-        )
-        self.project = nn.Sequential(
-            *_normalised(len(self.convs) * channels, channels, size=1), nn.Dropout(0.5)
-        )
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        """All of them, joined."""
-        result: Tensor = self.project(torch.cat([pooled(x) for pooled in self.convs], dim=1))
-        return result
-
-
-def _normalised(
-    channels_in: int, channels: int, *, size: int, rate: int = 1
-) -> tuple[nn.Conv2d, nn.BatchNorm2d, nn.ReLU]:
-    padding = rate * (size // 2)
-    layer = nn.Conv2d(channels_in, channels, size, padding=padding, dilation=rate, bias=False)
-    return layer, nn.BatchNorm2d(channels), nn.ReLU()
-
-
 class DeepLabHead(nn.Sequential):
     """Spatial pyramid pooling by dilated convolutions, one 3x3 convolution, the prediction."""
 
     def __init__(self, channels_in: int, channels: int, channels_out: int) -> None:
         super().__init__(
-            Pyramid(channels_in, channels),
+            ASPP(channels_in, list(RATES), channels),
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),

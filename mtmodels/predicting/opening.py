@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mtdata import Task
 from mtdata.errors import UnknownNameError
+from mtdata.urls import StorePath
 from mtmodels.networks.base import Network
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import Size
@@ -18,7 +19,7 @@ def load(
     tasks: Sequence[str] | None = None,
     checkpoint: Which | None = None,
     device: str = "auto",
-    data: Path | None = None,
+    data: StorePath | None = None,
     trust_plugins: bool = False,
 ) -> Predictor:
     """Load the network of a run, ready to predict; the store need not be there.
@@ -50,7 +51,7 @@ def open_predictor(
     tasks: Sequence[str] | None = None,
     which: Which | None = None,
     device: str = "auto",
-    data: Path | None = None,
+    data: StorePath | None = None,
 ) -> Predictor:
     """Load the network of a run; neither the method nor a store is needed, unless the run is old.
 
@@ -76,7 +77,7 @@ def open_predictor(
 
 
 def open_network(
-    run: TrainedRun, *, which: Which | None = None, data: Path | None = None
+    run: TrainedRun, *, which: Which | None = None, data: StorePath | None = None
 ) -> tuple[Network, tuple[Task, ...], Size]:
     """The network of a run on the processor, its tasks, and the size that it was trained on.
 

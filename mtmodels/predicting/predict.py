@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.sources.files.imagefile import read_rgb
+from mtdata.urls import StorePath
 from mtmodels.errors import UnreadImagesError
 from mtmodels.predicting.attention import check_attention
 from mtmodels.predicting.folder import INDEX, Folder
@@ -62,7 +63,7 @@ def predict(
     pictures: bool = True,
     mapped: bool = False,
     attention: bool = False,
-    data: Path | None = None,
+    data: StorePath | None = None,
     every: int = 1,
     trust_plugins: bool = False,
     overwrite: bool = False,

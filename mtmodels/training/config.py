@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
+from mtdata.urls import is_url, located
+
 Positive = Annotated[int, Field(ge=1)]
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -31,6 +33,11 @@ def _no_none(value: Any) -> Any:
 def _switch(value: Any) -> Any:
     """YAML reads `on` and `off` as truth values."""
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+def _shown(value: Any) -> Any:
+    """A URL without its secrets, which a process that was given them knows (`mtdata.urls`)."""
+    return str(located(value)) if is_url(value) else value
 
 
 def _scientific(value: Any) -> Any:
@@ -161,7 +168,7 @@ class Config(Part):
         pydantic.ValidationError: for a key or a value that cannot be.
     """
 
-    data: str | None = None
+    data: Annotated[str | None, BeforeValidator(_shown)] = None
     size: Annotated[tuple[Positive, Positive] | None, BeforeValidator(_tuple)] = None
     regime: str | None = None
     filled_anyway: bool = False

@@ -8,6 +8,7 @@ from mtdata import Store, Task
 from mtdata.errors import UsageError
 from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
 from mtdata.reading.holdout import holdout
+from mtdata.urls import StorePath
 from mtmodels.metrics.protocols import metric_for
 from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
@@ -45,7 +46,7 @@ def rescore(
     *,
     split: str | None = None,
     protocol: str | None = None,
-    data: Path | None = None,
+    data: StorePath | None = None,
     which: Which | None = None,
     precision: str | None = None,
     jobs: int | None = None,

@@ -14,6 +14,7 @@ from mtdata.errors import UsageError
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
 from mtdata.reading.resident import Resident
+from mtdata.urls import Url
 from mtmodels import processes
 from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.metrics.scores import Scores
@@ -244,7 +245,9 @@ def _continued(
 def _found(config: Config, folder: RunFolder) -> Config:
     """The configuration with the place where its store is, seen from here."""
     run = TrainedRun(folder, config, read_layer(folder.manifest))
-    there = next((path for path in run.store_paths() if path.is_file()), None)
+    there = next(
+        (path for path in run.store_paths() if isinstance(path, Url) or path.is_file()), None
+    )
     return config if there is None else config.model_copy(update={"data": str(there)})
 
 

@@ -9,7 +9,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member
-from cli.shared.options import FILE, regime_options, seed_option, store_argument
+from cli.shared.options import FILE, changed_store_argument, regime_options, seed_option
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UsageError
 from mtdata.regimes import REGIMES
@@ -31,7 +31,7 @@ IMPORT = "import"
         "mtdata regime add small.h5 --from nyuv2_onelabel.pth --missing skip",
     ),
 )
-@store_argument
+@changed_store_argument
 @click.option(
     "--kind",
     type=Member(REGIMES, also=[IMPORT]),

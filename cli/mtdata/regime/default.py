@@ -7,7 +7,7 @@ import click
 from cli.shared.common import json_option, put_json, say
 from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
-from cli.shared.options import store_argument
+from cli.shared.options import changed_store_argument
 
 
 @click.command(
@@ -17,7 +17,7 @@ from cli.shared.options import store_argument
         "mtdata regime default data/nyu.h5 full",
     ),
 )
-@store_argument
+@changed_store_argument
 @click.argument("name", shell_complete=of_store("regimes"))
 @json_option
 def default(store: Path, name: str, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from cli.shared.common import json_option, put_json, say
 from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
+from mtdata.urls import StorePath
 
 
 @click.command(
@@ -23,7 +24,7 @@ from cli.shared.options import FILE, store_argument
     "-o", "--out", type=FILE, required=True, help="CSV or JSON file to write, by its suffix."
 )
 @json_option
-def export(store: Path, name: str, *, out: Path, as_json: bool) -> None:
+def export(store: StorePath, name: str, *, out: Path, as_json: bool) -> None:
     """Write a regime to a file that `regime add --from` and mttrain --regime (CSV) read.
 
     CSV has a line of key and task for each label; JSON the tasks of each key.

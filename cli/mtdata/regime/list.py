@@ -1,12 +1,11 @@
 """`mtdata regime list`."""
 
-from pathlib import Path
-
 import click
 
 from cli.shared.common import json_option, put_json
 from cli.shared.groups import Command, examples
 from cli.shared.options import store_argument
+from mtdata.urls import StorePath
 
 
 @click.command(
@@ -19,7 +18,7 @@ from cli.shared.options import store_argument
 )
 @store_argument
 @json_option
-def list_(store: Path, *, as_json: bool) -> None:
+def list_(store: StorePath, *, as_json: bool) -> None:
     """List the regimes of a store and how many labels each shows."""
     from cli.mtdata.regime.table import put_regimes
     from mtdata.inspecting.info import info

@@ -10,6 +10,7 @@ from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
+from mtdata.urls import StorePath
 
 SETS = 20
 """Sets of tasks that people are shown; JSON has all."""
@@ -26,7 +27,7 @@ SETS = 20
 @click.argument("name", shell_complete=of_store("regimes"))
 @click.option("-o", "--plot", type=FILE, help="Draw it too, for instance into regime.png.")
 @json_option
-def show(store: Path, name: str, *, plot: Path | None, as_json: bool) -> None:
+def show(store: StorePath, name: str, *, plot: Path | None, as_json: bool) -> None:
     """Tell all about one regime: labels, numbers of labels, tasks that are shown together."""
     from mtdata.store import open_store
     from mtdata.store.regime_summary import summarise

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mtdata.inspecting.comparing.cells import CellChange
+from mtdata.urls import StorePath
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Difference:
     and makes no difference by itself.
     """
 
-    paths: tuple[Path, Path]
+    paths: tuple[StorePath, StorePath]
     attributes: Values
     about: Values
     tasks: Only

@@ -69,7 +69,8 @@ class _Zip(LazyFile[ZipFile]):
     """The open archive, looked through."""
 
     def __init__(self, path: Path, limit: int) -> None:
-        super().__init__(path)
+        super().__init__()
+        self.path = path
         self.limit = limit
 
     def _open(self) -> ZipFile:

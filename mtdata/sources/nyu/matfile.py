@@ -31,7 +31,8 @@ class MatFile(LazyFile["h5py.File"]):
     """
 
     def __init__(self, path: Path, arrays: tuple[str, ...]) -> None:
-        super().__init__(path)
+        super().__init__()
+        self.path = path
         self.arrays = arrays
         self._index = -1
         self._held: dict[str, NDArray[Any]] = {}

@@ -1,10 +1,4 @@
-"""The ResNet encoder that several networks share, with the feature maps of all its scales.
-
-Its blocks are torchvision's, layer by layer, and written out: importing those takes torchvision,
-whose operators import the compiler of torch. That is 1.5 s of a core before the first step of a
-training and the first prediction, a third of it all. Even the order in which a block computes is
-theirs, as sums of gradients depend on it.
-"""
+"""The ResNet encoder that several networks share, with the feature maps of all its scales."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -12,78 +6,13 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mtmodels.late import COMPILER, imported
 from mtmodels.networks.blocks import scaled
 from mtmodels.networks.encoders.base import Encoder
 from mtmodels.networks.encoders.weights import RESNET, load_encoder_weights
 
-
-class BasicBlock(nn.Module):
-    """Two convolutions of 3x3, and a way around them.
-
-    Args:
-        channels_in: Of the map that it reads.
-        planes: The channels that the block works on.
-        stride: That of the block, which its first convolution of 3x3 has.
-        downsample: The way around, where the map changes its size or channels.
-    """
-
-    expansion: ClassVar[int] = 1
-    """How many times `planes` come out."""
-
-    def __init__(
-        self, channels_in: int, planes: int, stride: int = 1, downsample: nn.Module | None = None
-    ) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, planes, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.downsample = downsample
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
-        """The block."""
-        inner: Tensor = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
-        inner += x if self.downsample is None else self.downsample(x)
-        result: Tensor = self.relu(inner)
-        return result
-
-
-class Bottleneck(nn.Module):
-    """A convolution of 3x3 between two of 1x1, and a way around them.
-
-    Args:
-        channels_in: Of the map that it reads.
-        planes: The channels that the block works on.
-        stride: That of the block, which its convolution of 3x3 has.
-        downsample: The way around, where the map changes its size or channels.
-    """
-
-    expansion: ClassVar[int] = 4
-    """How many times `planes` come out."""
-
-    def __init__(
-        self, channels_in: int, planes: int, stride: int = 1, downsample: nn.Module | None = None
-    ) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, planes, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.conv3 = nn.Conv2d(planes, planes * self.expansion, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(planes * self.expansion)
-        self.relu = nn.ReLU(inplace=True)
-        self.downsample = downsample
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
-        """The block."""
-        inner = self.relu(self.bn1(self.conv1(x)))
-        inner = self.relu(self.bn2(self.conv2(inner)))
-        inner = self.bn3(self.conv3(inner))
-        inner += x if self.downsample is None else self.downsample(x)
-        result: Tensor = self.relu(inner)
-        return result
-
+with imported("torchvision", without=COMPILER):
+    from torchvision.models.resnet import BasicBlock, Bottleneck
 
 LAYOUTS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.reading.memory import cores
+from mtdata.urls import StorePath, Url, without_secrets
 from mtmodels.training.record.runfolder import FORMAT
 
 PACKAGES = ("mtpartial", "torch", "torchvision", "lightning-fabric", "numpy", "h5py",
@@ -32,7 +33,8 @@ def manifest(
     """Put together the manifest of a run.
 
     Args:
-        arguments: The command line; a home folder in it is written as `~`.
+        arguments: The command line; a home folder in it is written as `~`, and a URL without what
+            may be secret of it.
         store: Dataset, digests and format version of the store, units of its tasks.
         store_at: Where the store lies: `absolute`, and `relative` to the run folder.
         size: Height and width of the images.
@@ -49,7 +51,7 @@ def manifest(
         "format": FORMAT,
         "format_version": 1,
         "created": created,
-        "arguments": [without_home(argument) for argument in arguments],
+        "arguments": [without_home(without_secrets(argument)) for argument in arguments],
         "store": store,
         "store_at": dict(store_at),
         "size": list(size),
@@ -65,8 +67,13 @@ def manifest(
     }
 
 
-def store_at(store: Path, folder: Path) -> dict[str, str]:
-    """Where a store lies, seen from anywhere and from a run folder; a home folder is `~`."""
+def store_at(store: StorePath, folder: Path) -> dict[str, str]:
+    """Where a store lies, seen from anywhere and from a run folder; a home folder is `~`.
+
+    Of one on object storage nothing: the configuration has its URL.
+    """
+    if isinstance(store, Url):
+        return {}
     store = store.resolve()
     relative = os.path.relpath(store, folder.resolve())
     return {"absolute": without_home(str(store)), "relative": relative}

@@ -13,6 +13,7 @@ from mtdata.pages.figures import lines, matrix
 from mtdata.pages.page import render
 from mtdata.reading.dataset import Dataset
 from mtdata.sources.licences import licences_of
+from mtdata.urls import StorePath
 from mtmodels.metrics.scores import MEANING
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.intervals import Estimate, Resampler
@@ -42,7 +43,7 @@ def write_report(folder: RunFolder, dataset: Dataset, scorer: Scorer) -> None:
 
 
 def make_report(
-    path: Path, *, data: Path | None = None, device: str = "auto", trust_plugins: bool = False
+    path: Path, *, data: StorePath | None = None, device: str = "auto", trust_plugins: bool = False
 ) -> str:
     """The report of a run that is there, done or not; without its store it has no images.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UsageError
 from mtdata.reading.dataset import shows
+from mtdata.urls import StorePath, Url, located
 from mtmodels.errors import RunFolderError
 from mtmodels.methods.base import Method
 from mtmodels.networks.base import Network
@@ -87,7 +88,7 @@ class TrainedRun:
         steps = read_facts(self.folder.summary).get("steps")
         return None if steps is None else int(steps)
 
-    def known(self, data: Path | None = None) -> dict[str, Any]:
+    def known(self, data: StorePath | None = None) -> dict[str, Any]:
         """What `store_facts` says: from the manifest, or from a store.
 
         Args:
@@ -103,7 +104,7 @@ class TrainedRun:
         with self.open_store(data) as store:
             return store_facts(store, self.config.size)
 
-    def open_store(self, data: Path | None = None) -> Store:
+    def open_store(self, data: StorePath | None = None) -> Store:
         """The store of the run, or another one.
 
         Raises:
@@ -112,7 +113,7 @@ class TrainedRun:
         """
         if data is not None:
             return open_store(data)
-        there = [path for path in self.store_paths() if path.is_file()]
+        there = [path for path in self.store_paths() if isinstance(path, Url) or path.is_file()]
         if not there:
             raise UsageError(
                 f"the store of the run should be at {self.config.data}; found none. Say where with "
@@ -132,10 +133,10 @@ class TrainedRun:
             f"the run on this one, give --data {path}; the scores are shown and not kept."
         )
 
-    def store_paths(self) -> list[Path]:
+    def store_paths(self) -> list[StorePath]:
         """Where the store may lie: as it was named, and where that was, from anywhere and here."""
         at = self.facts.get("store_at", {})
-        paths = [Path(self.config.data)] if self.config.data else []
+        paths = [located(self.config.data)] if self.config.data else []
         if at:
             absolute = Path(at["absolute"]).expanduser()
             paths += [absolute, self.folder.path / at["relative"]]

@@ -4,9 +4,8 @@ import pytest
 import torch
 import torchvision.models
 from torch import nn
-from torchvision.models.segmentation.deeplabv3 import ASPP
 
-from mtmodels.networks.deeplab import RATES, DeepLabMultiScale, DeepLabResNet18, Pyramid
+from mtmodels.networks.deeplab import DeepLabMultiScale, DeepLabResNet18
 from mtmodels.networks.encoders.resnet import ResNet18, ResNet50
 from tests.batches import PAIR, SIX, generator
 
@@ -21,25 +20,6 @@ def test_dilated_encoder_computes_what_torchvision_does() -> None:
     image = torch.rand(1, 3, 64, 32, generator=generator(0))
     with torch.no_grad():
         assert torch.equal(ours(image)[-1], nn.Sequential(*list(theirs.children())[:-2])(image))
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_pyramid_computes_what_torchvision_does(training: bool) -> None:
-    """As the networks do that were trained before: weights as begun, names, draws of dropout."""
-    torch.manual_seed(0)
-    theirs = ASPP(6, list(RATES), 5)
-    torch.manual_seed(0)
-    ours = Pyramid(6, 5)
-    theirs_at, ours_at = theirs.state_dict(), ours.state_dict()
-    assert list(ours_at) == list(theirs_at)
-    assert all(torch.equal(ours_at[name], theirs_at[name]) for name in theirs_at)
-    maps = torch.rand(2, 6, 40, 9, generator=generator(0))
-    found = []
-    for pyramid in (theirs, ours):
-        torch.manual_seed(1)
-        with torch.no_grad():
-            found.append(pyramid.train(training)(maps))
-    assert torch.equal(*found)
 
 
 def test_dilation_fills_in_between_the_values_of_the_strided_encoder() -> None:
