@@ -88,8 +88,8 @@ class Answer:
     @property
     def nbytes(self) -> int:
         """What it takes in memory."""
-        arrays = (self.photo, *self.given.values(), *self.values.values())
-        return sum(array.nbytes for array in arrays)
+        given = sum(values.nbytes for values in self.given.values())
+        return given + sum(array.nbytes for array in (self.photo, *self.values.values()))
 
     def described(self) -> dict[str, Any]:
         """What a page says of it, and of each task; `counted_at`: the pixels that it counted."""

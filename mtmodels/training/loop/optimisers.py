@@ -130,4 +130,5 @@ def _bare(method: Callable[..., Any]) -> Callable[..., Any]:
     def other(function: Callable[..., Any]) -> bool:
         return (function.__globals__["__name__"], function.__code__.co_name) not in wrappers
 
-    return inspect.unwrap(method, stop=other)
+    bare: Callable[..., Any] = inspect.unwrap(method, stop=other)
+    return bare
