@@ -72,7 +72,7 @@ class Samples:
                 raise ValueError("another number of rows than of images")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
-                f"{path} should hold what each image adds to the scores; found {error}. Score the "
+                f"{path} should hold what each image adds to the scores; it does not. Score the "
                 "run again with `mtmodels eval`, or remove the file to go without intervals."
             ) from error
         return cls(about["protocol"], keys, about["kinds"], states)

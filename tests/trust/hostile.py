@@ -1,11 +1,13 @@
 """Stores and imports that somebody made to do harm: refused at once, within limits, nothing opened.
 
-Each store is made by some of the changes of `tests.mtdata.store.test_hostile`, and given to the
-commands that read one. Each import is a pickle, a zip or a text that would do or claim too much.
+Each store is made by some of the changes of `tests.mtdata.store.test_hostile`, each index of shards
+by one of `test_shards`, and given to the commands that read one. Each import is a pickle, a zip or
+a text that would do or claim too much.
 """
 
 import os
 import pickle
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,10 +19,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from mtdata.building.build import build
+from mtdata.building.regimes import RegimeSpec
+from mtdata.merging.shard import shard
 from mtdata.store import format as layout
 from tests.damage import Bomb, endless
-from tests.fakes import fake_store
+from tests.fakes import FakeSource
 from tests.mtdata.store.test_hostile import HOSTILE
+from tests.mtdata.store.test_shards import HARM, WRONG
 from tests.store_files import reseal
 from tests.trust.trial import EXACT, LEFT, REFUSED, UNCLEAR, Trial, attempt
 
@@ -41,6 +47,8 @@ COMMANDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("mtdata", ("regime", "add", "bad.h5", "--kind", "random")),
     ("mttrain", ("--data", "bad.h5", *SMALL, "-o", "out")),
 )
+INDEX = "fake.h5"
+"""The name of an index of shards, which some changes know."""
 Rng = np.random.Generator
 
 
@@ -145,7 +153,39 @@ def store_trial(folder: Path, good: Path, name: str, rng: Rng) -> Trial:
         return trial
     shutil.copy(good, path)
     same = _trial(folder, program, list(arguments), trial.what)
-    return replace(trial, outcome=EXACT) if same.told == trial.told else trial
+    return replace(trial, outcome=EXACT) if _same(same, trial) else trial
+
+
+def index_trial(folder: Path, made: Path, name: str, rng: Rng) -> Trial:
+    """Change an index of shards, or its files, and read it by some command."""
+    place = Path(shutil.copytree(made, folder / "shards"))
+    for trap in ("trap", "shards/sub/trap", "shards/.trap"):
+        (folder / trap).parent.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            os.mkfifo(folder / trap)
+    if name in HARM:
+        with h5py.File(place / INDEX, "r+", libver=layout.LIBRARY) as file:
+            HARM[name](file)
+            reseal(file)
+    else:
+        WRONG[name][0](place)
+        (folder / INDEX).unlink(missing_ok=True)  # where a foreign shard was made
+    program, words = COMMANDS[int(rng.integers(len(COMMANDS)))]
+    arguments = [f"shards/{INDEX}" if word == "bad.h5" else word for word in words]
+    trial = _trial(folder, program, arguments, f"{name}: {' '.join(arguments)}")
+    shutil.rmtree(place)
+    if trial.outcome == UNCLEAR:
+        shutil.copytree(made, place)
+        same = _trial(folder, program, arguments, trial.what)
+        shutil.rmtree(place)
+        return replace(trial, outcome=EXACT) if _same(same, trial) else trial
+    return trial
+
+
+def _same(one: Trial, other: Trial) -> bool:
+    """Whether the same was told, but for the length of a file that was written again."""
+    told = [re.sub(r"[\d.]+ [kM]?B\b", "", each.told) for each in (one, other)]
+    return told[0] == told[1]
 
 
 def import_trial(folder: Path, number: int, rng: Rng) -> Trial:
@@ -175,13 +215,20 @@ def _trial(folder: Path, program: str, arguments: list[str], what: str) -> Trial
 
 
 def trials(folder: Path, count: int, seed: int) -> Iterator[Trial]:
-    """Stores and imports in turn."""
+    """Stores, imports and indexes in turn."""
     rng = np.random.default_rng(seed)
-    good = fake_store(folder, images=(6, 2)).rename(folder / "good.h5")
+    good, whole = folder / "good.h5", folder / "whole" / INDEX
+    whole.parent.mkdir()
+    for path, images in ((good, 6), (whole, 7)):
+        build(FakeSource(images=(images, 2)), path, size=(32, 32), regimes=[RegimeSpec("one")])
+    made = shard(whole, images=3).path.parent
     os.mkfifo(folder / "trap")
-    names = list(HOSTILE)
+    names, indexes = list(HOSTILE), [*HARM, *WRONG]
     for number in range(count):
-        if number % 2:
-            yield import_trial(folder, number // 2, rng)
+        turn, which = divmod(number, 3)
+        if which == 0:
+            yield store_trial(folder, good, names[turn % len(names)], rng)
+        elif which == 1:
+            yield import_trial(folder, turn, rng)
         else:
-            yield store_trial(folder, good, names[number // 2 % len(names)], rng)
+            yield index_trial(folder, made, indexes[turn % len(indexes)], rng)

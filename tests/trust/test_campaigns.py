@@ -21,7 +21,7 @@ WHOLE = {
     "checkpoints": (300, 0),
     "stores": (1_000, 0),
     "texts": (150, 0),
-    "hostile": (300, 0),
+    "hostile": (800, 0),
     "lines": (10_000, 0),
 }
 """Trials and seed of each campaign: `python -m tests.trust NAME --trials N --seed S` repeats it."""

@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mtdata.errors import DataError
+from mtdata.json_text import JsonError, load_json
 from mtdata.regimes.importing.assignment import Assignment
 from mtdata.regimes.importing.placing import ALIASES
 from mtdata.regimes.table import RegimeTable
@@ -26,8 +27,8 @@ def read_json(path: Path, tasks: Sequence[str]) -> Assignment:
         DataError: where it holds anything else, or says something twice.
     """
     try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
+        content = load_json(path.read_bytes(), once=True)
+    except JsonError as error:
         raise DataError(f"{path} should hold {WHAT}; {error}. Correct the file.") from error
     known = {*tasks, *TASK_ORDER, *ALIASES}
     by_task = isinstance(content, dict) and bool(content) and known.issuperset(content)
@@ -67,15 +68,6 @@ def assignment_of(content: Any, path: Path, *, what: str, by_task: bool) -> Assi
     if by_task:
         return Assignment.of_pairs(((key, task) for task, key in pairs), tasks=content)
     return Assignment.of_pairs(pairs, keys=content)
-
-
-def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"`{name}` is there twice")
-        found[name] = value
-    return found
 
 
 def _problem(entries: Any) -> str | None:

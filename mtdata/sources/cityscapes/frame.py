@@ -1,6 +1,5 @@
 """The files of one image of Cityscapes, decoded and checked."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
+from mtdata.json_text import JsonError, load_json
 from mtdata.sources.cityscapes.ids import IDS, to_classes
 from mtdata.sources.files.imagefile import decode_ids, decode_label
 from mtdata.tasks.kinds import Depth
@@ -75,11 +75,15 @@ def decode_depth(content: bytes, path: Path, unit: str, rig: Rig | None) -> Deco
 def decode_camera(content: bytes, path: Path) -> Rig:
     """Intrinsics and baseline; raises SampleError where one is missing or cannot be."""
     try:
-        found = json.loads(content)
+        found = load_json(content)
         fx, fy, cx, cy = (float(found["intrinsic"][name]) for name in ("fx", "fy", "u0", "v0"))
         baseline = float(found["extrinsic"]["baseline"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _no_camera(path, f"it cannot be read ({type(error).__name__}: {error})") from error
+    except JsonError as error:
+        raise _no_camera(path, f"{error}") from error
+    except KeyError as error:
+        raise _no_camera(path, f"{error} is missing") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _no_camera(path, "one of them is no number") from error
     if not all(map(math.isfinite, (fx, fy, cx, cy, baseline))) or min(fx, fy, baseline) <= 0:
         raise _no_camera(path, f"found fx {fx:g}, fy {fy:g}, baseline {baseline:g}")
     return Rig(Camera(fx, fy, cx, cy), baseline)

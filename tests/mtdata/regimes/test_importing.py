@@ -377,14 +377,16 @@ def test_json_both_ways(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suffix", "text", "said"),
     [
-        (".json", "", "Expecting value"),
+        (".json", "", "line 1, column 1 is no JSON"),
         (".json", "[1]", "found a list"),
         (".json", '{"2008_000001": "depth"}', "found `depth` for `2008_000001`"),
         (".json", '{"2008_000001": [], "2008_000001": ["depth"]}', "is there twice"),
         (".json", '{"2008_000001": ["depth", "depth"]}', "found `depth` 2 times"),
         (".json", '{"2008_000009": ["depth"]}', "found `2008_000009`"),
-        (".json", "[" * 100_000, "recursion|found a list"),
+        (".json", "[" * 100_000, "too deep|found a list"),
         (".json", '{"2008_000001": []}', "no label that the split has"),
+        (".json", "\udc80", "its byte 0 is of no text in UTF-8"),
+        (".json", "9" * 5000, "a number has too many digits"),
         (".csv", "", "first line should be `key,task`"),
         (".csv", "key,task\n2008_000001\n", "line 2: should be a key and a task"),
         (".csv", "key,task\n2008_000001,dpeth\n", "Did you mean `depth`"),
@@ -393,7 +395,7 @@ def test_json_both_ways(tmp_path: Path) -> None:
 )
 def test_broken_texts_are_refused(tmp_path: Path, suffix: str, text: str, said: str) -> None:
     path = tmp_path / f"a{suffix}"
-    path.write_text(text)
+    path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(DataError, match=said):
         _import(path)
 

@@ -4,7 +4,6 @@ A file of somebody else's may hold anything. What is wrong in it is a `WrongErro
 entry; whoever knows the file makes a `SampleError` of it, which concerns that image alone.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,9 @@ from pathlib import Path, PureWindowsPath
 from posixpath import normpath
 from typing import Any, ClassVar, NamedTuple
 
+from mtdata import json_text
 from mtdata.errors import SampleError
+from mtdata.json_text import JsonError
 from mtdata.sources.files.allowed import allowed
 from mtdata.sources.files.files import open_plain, read_file
 from mtdata.sources.folder.annotations.shapes import Shape, WrongError
@@ -142,10 +143,8 @@ def load_json(content: bytes) -> Any:
         WrongError: where it is none.
     """
     try:
-        return json.loads(text_of(content))
-    except ValueError as error:  # a number of thousands of digits as well
-        if isinstance(error, WrongError):
-            raise
+        return json_text.load_json(content)
+    except JsonError as error:
         raise WrongError("", f"should be JSON; {error}.", "Export it again.") from None
 
 

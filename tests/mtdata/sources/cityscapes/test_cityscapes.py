@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mtdata.building.build import build
-from mtdata.errors import SourceNotFoundError, UsageError
-from mtdata.sources.cityscapes.frame import DEPTHS, FRAME
+from mtdata.errors import SampleError, SourceNotFoundError, UsageError
+from mtdata.sources.cityscapes.frame import DEPTHS, FRAME, decode_camera
 from mtdata.sources.cityscapes.ids import IDS, table
 from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.store import open_store
@@ -104,6 +104,22 @@ def test_the_camera_is_that_of_the_image(root: Path) -> None:
     scaled = official.scale(SIZE[1] / FRAME[1], SIZE[0] / FRAME[0])
     assert source.read("train", TRAIN[0], ()).camera == scaled
     assert source.read("train", TRAIN[1], ()).camera is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "line 1, column 2 is no JSON"),
+        ("9" * 5000, "too many digits"),
+        ('{"intrinsic": {"fx": 1}}', "'fy' is missing"),
+        ("[]", "one of them is no number"),
+        ('{"intrinsic": {"fx": 1' + "0" * 400 + "}}", "one of them is no number"),
+    ],
+)
+def test_a_camera_that_is_none_is_told_in_our_words(text: str, said: str) -> None:
+    with pytest.raises(SampleError, match=said) as caught:
+        decode_camera(text.encode(), Path("a_camera.json"))
+    assert "Error" not in str(caught.value)
 
 
 def test_metres_need_a_camera(root: Path) -> None:

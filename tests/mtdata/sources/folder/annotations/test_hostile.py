@@ -142,10 +142,13 @@ def test_coco(name: str, tmp_path: Path, capsys: Captured) -> None:
 
 
 WHOLE: dict[str, tuple[str | bytes, str]] = {
-    "no json": ("{", "should be JSON; Expecting property name"),
-    "levels": ("[" * 200_000 + "]" * 200_000, "should have a few levels"),
-    "long number": ('{"images": ' + "1" * 10_000 + "}", "should be JSON; Exceeds the limit"),
-    "no text": (b"\xff\xfe", "should be a text in UTF-8"),
+    "no json": ("{", "should be JSON; line 1, column 2 is no JSON"),
+    "levels": ("[" * 200_000 + "]" * 200_000, "should be JSON; its lists and objects lie too deep"),
+    "long number": (
+        '{"images": ' + "1" * 10_000 + "}",
+        "a number has too many digits",
+    ),
+    "no text": (b"\xff\xfe", "its byte 0 is of no text in UTF-8"),
     "nothing": ("", "should be JSON"),
 }
 
