@@ -6,11 +6,12 @@ asked for in a range each, of just their bytes (`expect`); where one follows the
 of a store is read, several at a time.
 """
 
+import gc
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from io import RawIOBase
 from threading import RLock
 from typing import Any, NamedTuple, TypeVar
@@ -69,7 +70,19 @@ _held: set[Any] = set()
 """File systems, also those of the process that this one was forked from: let go, they would close
 connections that are not theirs."""
 _lock = RLock()
-os.register_at_fork(after_in_child=lambda: globals().update(_lock=RLock()))
+_waiting, _collects = 0, True
+"""How many threads wait for a server, and whether Python collected rubbish before."""
+
+
+def _forked() -> None:
+    """No thread of this process waits."""
+    global _lock, _waiting
+    if _waiting and _collects:
+        gc.enable()
+    _lock, _waiting = RLock(), 0
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def tag_of(url: Url, *, anew: bool = False) -> Tag:
@@ -306,21 +319,44 @@ def _system(url: Url) -> tuple[Any, str]:
     return system, path
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from collecting rubbish meanwhile, in any thread.
+
+    HDF5 asks for bytes while h5py holds its one lock, and the thread that `fsspec` fetches them in
+    would wait for that lock for ever, were it the one to collect an object of h5py.
+    """
+    global _waiting, _collects  # noqa: PLW0603
+    with _lock:
+        if not _waiting:
+            _collects = gc.isenabled()
+            gc.disable()
+        _waiting += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _waiting -= 1
+            if not _waiting and _collects:
+                gc.enable()
+
+
 def _tried(url: Url, ask: Callable[[], Answer]) -> Answer:
     """What a server answers; asked again where the reason that it does not may pass.
 
     Raises:
         StoreError, UnreachableError: saying why not.
     """
-    for wait in (*WAITS, None):
-        try:
-            return ask()
-        except Exception as error:
-            told = _refusal(url, error)
-            if wait is None or not isinstance(told, UnreachableError):
-                # The error of the library tells the whole URL.
-                raise told from (None if url.secret else error)
-        time.sleep(wait)
+    with _no_collection():
+        for wait in (*WAITS, None):
+            try:
+                return ask()
+            except Exception as error:
+                told = _refusal(url, error)
+                if wait is None or not isinstance(told, UnreachableError):
+                    # The error of the library tells the whole URL.
+                    raise told from (None if url.secret else error)
+            time.sleep(wait)
     raise AssertionError
 
 

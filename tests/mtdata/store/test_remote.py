@@ -1,5 +1,6 @@
 """Stores at URLs: every sample as it is in the file, few requests, and one clear error."""
 
+import gc
 import os
 import pickle
 import shutil
@@ -10,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import fsspec
@@ -38,6 +40,8 @@ from tests.served import Served, serving
 from tests.store_files import same_samples
 
 IMAGES = (9, 3)
+LIMIT = 60
+"""Seconds that no thread waits."""
 NAMES = ("fake.h5", "fake/fake.h5")
 """A store of one file, and one in shards."""
 
@@ -370,6 +374,37 @@ def test_changes_are_refused(served: Served) -> None:
         with pytest.raises(UsageError) as caught:
             change(served.url("fake.h5"))
         _told(caught.value, "only read", "Copy it here")
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_nothing_is_collected_while_a_server_is_waited_for(collects: bool) -> None:
+    """An object of h5py that the thread of `fsspec` collected would wait for whoever waits for it.
+
+    Two threads wait, of which one ends first, by an error.
+    """
+    url, both, seen = Url("https://host/a.h5"), Barrier(2), []
+
+    def fail() -> bytes:
+        seen.append(gc.isenabled())
+        both.wait(LIMIT)
+        raise ValueError
+
+    def ask() -> bytes:
+        both.wait(LIMIT)
+        with pytest.raises(StoreError):
+            failing.result(LIMIT)
+        seen.append(gc.isenabled())
+        return b"x"
+
+    (gc.enable if collects else gc.disable)()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            failing = pool.submit(remote._tried, url, fail)
+            assert pool.submit(remote._tried, url, ask).result(LIMIT) == b"x"
+        assert seen == [False, False]
+        assert gc.isenabled() == collects
+    finally:
+        gc.enable()
 
 
 def test_passwords_are_not_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
