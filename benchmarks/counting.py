@@ -36,6 +36,10 @@ class CountingFile:
         self.bytes += count
         return count
 
+    def pread(self, size: int, place: int) -> bytes:
+        """Read at a place, for the length of a chunk, and do not count."""
+        return os.pread(self._file.fileno(), size, place)
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move."""
         return self._file.seek(offset, whence)
@@ -56,6 +60,14 @@ class CountingFile:
         """Do nothing."""
 
 
+class _Counted(h5py.File):  # type: ignore[misc]  # h5py has no types
+    """A store that is read through a file that counts."""
+
+    def __init__(self, counting: CountingFile) -> None:
+        super().__init__(counting, "r", rdcc_nbytes=0)
+        self.pread = counting.pread
+
+
 def bytes_of_an_epoch(path: Path, regime: str, tasks: Sequence[str]) -> tuple[int, int]:
     """What an epoch over the training split read, and what its cells take in the file.
 
@@ -67,7 +79,7 @@ def bytes_of_an_epoch(path: Path, regime: str, tasks: Sequence[str]) -> tuple[in
         shown = _bytes_of_cells(data, data.split)
         handle = data.split.handle
         handle.close()
-        handle._file, handle._pid = h5py.File(counting, "r", rdcc_nbytes=0), os.getpid()
+        handle._file, handle._pid = _Counted(counting), os.getpid()
         for name in (None, *tasks):
             _learn_places(data.split.dataset(name))
         _ = data.split.camera(0), data.split.extent(0)  # the tables are read once, with the first

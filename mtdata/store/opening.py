@@ -242,7 +242,7 @@ def reading(path: StorePath, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (StoreError, UsageError):
+    except StoreError:
         raise
     except (
         KeyError, ValueError, TypeError, AttributeError, OSError, RuntimeError, ArithmeticError,
