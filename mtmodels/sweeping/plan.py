@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mtdata.errors import UsageError
+from mtdata.errors import SampleError, UsageError
+from mtdata.sources.files.files import read_text
 from mtdata.yaml_text import YamlError, load_yaml
 
 SEED = "seed"
@@ -129,12 +130,10 @@ def read_plan(path: Path) -> Plan:
 
 def _read(path: Path) -> PlanFile:
     try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(path))
         return PlanFile.model_validate(content)
-    except FileNotFoundError:
-        raise UsageError(f"PLAN should be a YAML file; found no {path}.") from None
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"{path} should be a YAML file; found {error}.") from None
+    except SampleError as error:
+        raise UsageError(str(error)) from None
     except YamlError as error:
         raise UsageError(error.at(path)) from None
     except ValidationError as error:

@@ -29,7 +29,7 @@ from tests.trust.trial import CODES, CRASH, EXACT, FOREIGN, LEFT, REFUSED, Trial
 
 Rng = np.random.Generator
 PROGRAMS: dict[str, click.Command] = {"mtdata": mtdata, "mtmodels": mtmodels, "mttrain": mttrain}
-NEVER = {"browse"}
+NEVER = {"browse", "demo"}
 """Commands that go on until somebody stops them."""
 LASTING = {"--follow", "--images", "--epochs", "--debug", "--verbose", "-v", "--jobs", "--workers"}
 """Options that may take for ever as they should, or say what others must not."""

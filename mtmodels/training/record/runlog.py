@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mtdata.errors import DataError
 from mtmodels.metrics.scores import to_json
 
 Row = Mapping[str, Any]
@@ -66,8 +67,18 @@ class NoLog(RunLog):
 
 
 def read_rows(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
-    """Read the rows of a log, of one kind or all; a last line that was cut off is left out."""
-    rows = rows_of(path.read_text(encoding="utf-8"))
+    """Read the rows of a log, of one kind or all; a last line that was cut off is left out.
+
+    Raises:
+        DataError: where it is no text.
+    """
+    try:
+        rows = rows_of(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} should be a log in UTF-8; its byte {error.start} is of none. Copy the run "
+            "again."
+        ) from error
     return [row for row in rows if kind in (None, row["kind"])]
 
 

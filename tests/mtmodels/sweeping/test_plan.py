@@ -1,5 +1,6 @@
 """Plans: what trainings follow from them, and what is refused."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 
 from mtdata.errors import UsageError
 from mtmodels.sweeping import Plan, read_plan
+from tests.trust.trial import foreign
 
 GRID: Mapping[str, Any] = {
     "method": {"sl": {"method": "sl"}, "two": {"method": "ssl", "set": {"views.flip": 0.5}}},
@@ -89,5 +91,8 @@ def test_a_file_that_is_no_plan(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"plan\.yaml"):
         read_plan(path)
-    with pytest.raises(UsageError, match="found no"):
-        read_plan(tmp_path / "other.yaml")
+    os.mkfifo(tmp_path / "pipe")  # who opens it waits
+    for name, said in (("other.yaml", "No such file"), ("pipe", "a named pipe"), (".", "a folder")):
+        with pytest.raises(UsageError, match=said) as caught:
+            read_plan(tmp_path / name)
+        assert not foreign(str(caught.value))

@@ -13,7 +13,7 @@ import yaml
 
 from cli.mttrain import mttrain
 from cli.shared.common import run as run_command
-from mtdata.errors import UsageError
+from mtdata.errors import DataError, UsageError
 from mtmodels.errors import InterruptedRun
 from mtmodels.training.loop.engine import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
@@ -86,6 +86,13 @@ def assert_alike(heard: list[tuple[int, dict[str, float]]], run: Path, *, rel: f
     for (_, ours), (_, theirs) in zip(heard, wanted, strict=True):
         for name, value in ours.items():
             assert math.isclose(value, theirs[name], rel_tol=rel) or "time/" in name
+
+
+def test_a_log_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"kind": "step"}\n{"k\xe9')
+    with pytest.raises(DataError, match=r"metrics\.jsonl should be a log in UTF-8; its byte 20"):
+        read_rows(path)
 
 
 def test_csv_has_each_row_once(logged: Path) -> None:
