@@ -127,15 +127,15 @@ IMAGE: dict[str, tuple[Damage, str]] = {
     "size of disparity": (
         lambda r: put(file(r, "disparity", FIRST), disparity_of((16, 32))), "32x64; found 16x32",
     ),
-    "no JSON": (lambda r: cut(file(r, "camera", FIRST)), "camera.json: .*cannot be read"),
+    "no JSON": (lambda r: cut(file(r, "camera", FIRST)), "camera.json: .*is no JSON"),
     "deep JSON": (
-        lambda r: file(r, "camera", FIRST).write_text("[" * 100_000), "RecursionError",
+        lambda r: file(r, "camera", FIRST).write_text("[" * 100_000), "too deep in each other",
     ),
-    "no object": (lambda r: file(r, "camera", FIRST).write_text("[1]"), "TypeError"),
+    "no object": (lambda r: file(r, "camera", FIRST).write_text("[1]"), "one of them is no number"),
     "no baseline": (
-        lambda r: file(r, "camera", FIRST).write_text('{"intrinsic": {}}'), "KeyError",
+        lambda r: file(r, "camera", FIRST).write_text('{"intrinsic": {}}'), "is missing",
     ),
-    "text": (lambda r: _camera(r, "intrinsic", "fx", "wide"), "ValueError"),
+    "text": (lambda r: _camera(r, "intrinsic", "fx", "wide"), "one of them is no number"),
     "infinite": (lambda r: _camera(r, "intrinsic", "u0", float("inf")), "finite"),
     "behind": (lambda r: _camera(r, "extrinsic", "baseline", -0.2), "found .*baseline -0.2"),
 }  # fmt: skip
