@@ -1,5 +1,6 @@
 """Cells of a study: `mttrain` commands that are run once, resumed where they were interrupted."""
 
+import argparse
 import json
 import math
 import os
@@ -43,6 +44,22 @@ class Cell:
         return Job(
             self.folder, PROGRAM, tuple(shlex.split(words)), str(runs / self.folder), threads
         )
+
+
+def study_parser(doc: str | None, *, runs: str) -> argparse.ArgumentParser:
+    """The options that every study has."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=Path(runs))
+    parser.add_argument("--out", type=Path, required=True, help="results, without a suffix")
+    parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
+    parser.add_argument(
+        "--threads", type=int, help="of each cell; the cores shared out unless given"
+    )
+    parser.add_argument(
+        "--limit-time", type=float, default=math.inf, help="minutes after which no cell is begun"
+    )
+    return parser
 
 
 def finished(runs: Path, name: str) -> list[Path]:

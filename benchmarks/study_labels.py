@@ -13,10 +13,6 @@ file is added to: a cell that it holds is not trained again, so a study can go o
     python -m benchmarks.study_labels --data data/nyu-96x128.h5 --out docs/results/labels-nyu
 """
 
-import argparse
-import json
-import math
-import statistics
 import subprocess
 import sys
 import time
@@ -24,16 +20,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
-
-from scipy.stats import t
 
 import mtmodels
-from benchmarks.cells import Cell, run_all, write_results
+from benchmarks.cells import Cell, run_all, study_parser
 from benchmarks.deltas import COLUMNS
-from benchmarks.machine import describe
-from mtmodels.scoring.delta import Baseline, delta_mtpsl
-from mtmodels.training.record.runfolder import RunFolder, read_facts
+from benchmarks.scores import SINGLE, Results, Row, draw, markdown
+from mtmodels.training.record.runfolder import RunFolder
 
 TASKS = ("semantic", "depth", "normals")
 SHARED = (
@@ -71,7 +63,6 @@ REGIMES: Mapping[str, Sequence[str]] = {
 }
 """How each is drawn."""
 BASE = "sl"
-SINGLE = "single"
 TEACHERS = {"self-training": 3, "self-training-one": 1, "self-training-geometry": 3}
 """How many runs like `sl` teach a cell."""
 
@@ -147,167 +138,50 @@ def _mtdata(*arguments: object) -> str:
     ).stdout
 
 
-class Results:
-    """What a study has found so far: a file of scores, by cell and seed.
+def results_of(out: Path, plan: Plan) -> Results:
+    """What the study has found so far."""
+    return Results(out, steps=plan.steps, precision=plan.precision, tasks=TASKS, protocol="mtpsl")
 
-    Args:
-        out: The file, without its suffix.
-        plan: Of every cell.
 
-    Raises:
-        SystemExit: where the file is of cells of another length or precision.
+def rows_of(results: Results, regimes: Sequence[str]) -> list[Row]:
+    """Each cell that is known, with delta against `sl` of the same seed and labels.
+
+    Under `full`, delta is against `sl` under the first of the regimes: what all labels are worth.
     """
-
-    def __init__(self, out: Path, plan: Plan) -> None:
-        self.out = out
-        path = out.with_suffix(".json")
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        self.same = {"steps": plan.steps, "precision": plan.precision}
-        found = {"precision": "32"} | {name: known[name] for name in self.same if name in known}
-        if known and found != self.same:
-            raise SystemExit(
-                f"{path} should hold cells of {plan.steps} steps in precision {plan.precision}; "
-                f"found {found['steps']} in {found['precision']}. Give another --out, or the "
-                "--steps and --precision of the file."
-            )
-        self.cells: dict[str, dict[str, Any]] = known.get("cells", {})
-
-    def has(self, name: str, seed: int) -> bool:
-        """Whether the scores of a cell, `sl-one` say, are known."""
-        return len(self._scores(name, str(seed))) == len(TASKS)
-
-    def add(self, folder: Path) -> None:
-        """Keep the scores of a run that is whole, and write the file.
-
-        What only teaches is no cell, and one that is known stays as it is.
-        """
-        name, _, seed = folder.name.rpartition("-s")
-        if f"{BASE}-more-" in name:
-            return
-        for task in TASKS:
-            name = name.replace(f"{SINGLE}-{task}-", f"{SINGLE}-")
-        known = self._scores(name, seed)
-        found = read_facts(RunFolder(folder).scores / "test-mtpsl.json")["scores"]
-        scores = {task: known.get(task, found.get(task)) for task in TASKS}
-        scores = {task: each for task, each in scores.items() if each is not None}
-        if scores == known:
-            return
-        self.cells.setdefault(name, {})[seed] = {"machine": describe(), "scores": scores}
-        write_results(self.out, {**self.same, "cells": self.cells})
-
-    def _scores(self, name: str, seed: str) -> dict[str, Any]:
-        """The scores that are known of a cell, by task."""
-        found: dict[str, Any] = self.cells.get(name, {}).get(seed, {}).get("scores", {})
-        return found
-
-    def rows(self, regimes: Sequence[str]) -> list[dict[str, Any]]:
-        """Of each cell the scores by seed, and delta against `sl` of the same seed and labels.
-
-        Under `full`, delta is against `sl` under the first of the regimes: what all labels are
-        worth.
-        """
-        found = []
-        for regime in regimes:
-            base = self.cells.get(BASE + "-" + (regimes[0] if regime == "full" else regime), {})
-            for method in METHODS:
-                known = self.cells.get(f"{method}-{regime}", {})
-                seeds = {
-                    seed: {
-                        "scores": one["scores"],
-                        "delta": delta_mtpsl(
-                            one["scores"], Baseline(BASE, base[seed]["scores"])
-                        ).value,
-                    }
-                    for seed, one in sorted(known.items(), key=lambda item: int(item[0]))
-                    if seed in base and len(one["scores"]) == len(TASKS)
-                }
-                if seeds:
-                    found.append({"regime": regime, "method": method, "seeds": seeds})
-        return found
-
-
-def interval(values: Sequence[float]) -> tuple[float, float | None]:
-    """A mean, and half of its 95 % interval by Student's t; None of one value."""
-    mean, count = statistics.fmean(values), len(values)
-    if count < 2:
-        return mean, None
-    half = float(t.ppf(0.975, count - 1)) * statistics.stdev(values) / math.sqrt(count)
-    return mean, half
-
-
-def markdown(found: Sequence[Mapping[str, Any]]) -> str:
-    """One table: mean scores, and delta with its interval over the seeds."""
-    titles = [title for title, *_ in COLUMNS]
-    lines = [
-        "| regime | cell | seeds | " + " | ".join(titles) + " | delta, % ↑ (95 %) |",
-        "|---|---|--:|" + "--:|" * (len(titles) + 1),
-    ]
-    for row in found:
-        seeds = list(row["seeds"].values())
-        scores = [
-            f"{statistics.fmean(s['scores'][task][metric] for s in seeds):.{decimals}f}"
-            for _, task, metric, decimals in COLUMNS
-        ]
-        mean, half = interval([s["delta"] for s in seeds])
-        spread = "" if half is None else f" ± {half:.2f}"
-        cells = [row["regime"], row["method"], str(len(seeds)), *scores, f"{mean:+.2f}{spread}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def draw(found: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Delta of every cell: a dot a seed, and the mean with its interval."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.5, 0.3 * len(found) + 1), layout="constrained")
-    axes = figure.subplots()
-    axes.axvline(0, color="0.7", linewidth=1)
-    for place, row in enumerate(found):
-        deltas = [seed["delta"] for seed in row["seeds"].values()]
-        mean, half = interval(deltas)
-        axes.plot(deltas, [place] * len(deltas), "o", color="0.7", markersize=4)
-        axes.errorbar([mean], [place], xerr=half or 0, fmt="o", capsize=3, color="#c8641e")
-    names = [f"{row['method']}, {row['regime']} ({len(row['seeds'])})" for row in found]
-    axes.set_yticks(range(len(found)), names)
-    axes.invert_yaxis()
-    axes.set_xlabel("delta against `sl` with the same labels and seed, % (in brackets: seeds)")
-    figure.savefig(path, dpi=110)
+    found = []
+    for regime in regimes:
+        base = f"{BASE}-{regimes[0] if regime == 'full' else regime}"
+        rows = [results.row((regime, name), f"{name}-{regime}", base) for name in METHODS]
+        found += [row for row in rows if row is not None]
+    return found
 
 
 def main() -> None:
     """Run what is missing, write the scores, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs/study-labels"))
-    parser.add_argument("--out", type=Path, required=True, help="results, without a suffix")
+    parser = study_parser(__doc__, runs="runs/study-labels")
     parser.add_argument("--plot", type=Path, help="a picture of the deltas")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--precision", default="32", choices=["32", "bf16", "16"])
-    parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
-    parser.add_argument(
-        "--threads", type=int, help="of each cell; the cores shared out unless given"
-    )
-    parser.add_argument(
-        "--limit-time", type=float, default=math.inf, help="minutes after which no cell is begun"
-    )
     parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=["one"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     arguments = parser.parse_args()
     plan = Plan(arguments.steps, arguments.precision, arguments.runs)
-    results, until = Results(arguments.out, plan), time.monotonic() + 60 * arguments.limit_time
+    until = time.monotonic() + 60 * arguments.limit_time
+    results = results_of(arguments.out, plan)
     draw_regimes(arguments.data, arguments.regimes, arguments.seeds)
 
     def note(folders: list[Path]) -> None:
         for folder in folders:
-            results.add(folder)
+            if f"{BASE}-more-" not in folder.name:  # what only teaches is no cell
+                results.add(folder)
         show()
 
     def show() -> None:
-        found = results.rows(arguments.regimes)
-        if arguments.plot is not None and found:
-            draw(found, arguments.plot)
-        print(markdown(found), flush=True)
+        rows = rows_of(results, arguments.regimes)
+        if arguments.plot is not None and rows:
+            draw(rows, f"`{BASE}` with the same labels and seed", arguments.plot)
+        print(markdown(rows, ("regime", "cell"), COLUMNS), flush=True)
 
     show()
     for seed, regime in product(arguments.seeds, arguments.regimes):

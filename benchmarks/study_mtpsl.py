@@ -8,11 +8,10 @@ interrupted resumes. `--variations` are trials that change one thing of `ssl` or
     python -m benchmarks.study_mtpsl --data data/nyu-study.h5 --out docs/results/mtpsl-nyu
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells import Cell, compare, finished, run_all, write_results
+from benchmarks.cells import Cell, compare, finished, run_all, study_parser, write_results
 from benchmarks.curves import draw
 from benchmarks.deltas import draw_deltas
 from mtmodels.recipes import all_recipes
@@ -83,14 +82,10 @@ def tables(runs: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Run what is missing and write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs/study-mtpsl"))
-    parser.add_argument("--out", type=Path, required=True, help="results, without a suffix")
+    parser = study_parser(__doc__, runs="runs/study-mtpsl")
     parser.add_argument("--plot", type=Path, help="a picture of the deltas")
     parser.add_argument("--curves", type=Path, help="a picture of the training losses")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
     parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=["one"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["sl", "ssl", "mtpsl"])
     parser.add_argument("--variations", nargs="*", choices=VARIATIONS, default=[])
@@ -111,7 +106,15 @@ def main() -> None:
         if arguments.curves is not None:
             draw(folders, arguments.curves)
 
-    run_all(cells, data=arguments.data, runs=arguments.runs, jobs=arguments.jobs, done=note)
+    run_all(
+        cells,
+        data=arguments.data,
+        runs=arguments.runs,
+        jobs=arguments.jobs,
+        threads=arguments.threads,
+        limit=60 * arguments.limit_time,
+        done=note,
+    )
 
 
 if __name__ == "__main__":

@@ -10,11 +10,9 @@ each cell.
     python -m benchmarks.study_systems --data data/nyu-96x128.h5 --out docs/results/systems-nyu
 """
 
-import argparse
-import math
 from pathlib import Path
 
-from benchmarks.cells import Cell, compare, run_all, write_results
+from benchmarks.cells import Cell, compare, run_all, study_parser, write_results
 from benchmarks.deltas import entries_of, markdown
 from mtmodels import NETWORKS, WEIGHTINGS
 
@@ -59,19 +57,9 @@ def weighting_cell(name: str, seed: int, *, steps: int = STEPS) -> Cell:
 
 def main() -> None:
     """Run what is missing, write the scores and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs/study-systems"))
-    parser.add_argument("--out", type=Path, required=True, help="results, without a suffix")
+    parser = study_parser(__doc__, runs="runs/study-systems")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
-    parser.add_argument(
-        "--threads", type=int, help="of each cell; the cores shared out unless given"
-    )
-    parser.add_argument(
-        "--limit-time", type=float, default=math.inf, help="minutes after which no cell is begun"
-    )
     parser.add_argument("--networks", nargs="*", choices=network_names(), default=network_names())
     parser.add_argument(
         "--weightings", nargs="*", choices=weighting_names(), default=weighting_names()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import deltas, study_labels, study_mtpsl, study_systems
+from benchmarks import deltas, scores, study_labels, study_mtpsl, study_systems, study_xtasc
 from benchmarks.cells import Cell, finished, run_all
 from cli.mttrain import mttrain
 from mtdata import open_store
@@ -69,6 +69,53 @@ def test_every_cell_on_labels_is_a_command(method: str, regime: str) -> None:
     assert len(cells) == (3 if method == "single" else 1)
 
 
+@pytest.mark.parametrize("method", study_xtasc.METHODS)
+def test_every_cell_of_the_ablation_is_a_command(method: str) -> None:
+    cells = study_xtasc.trainings(method, 3, "--steps 2")
+    given = [
+        mttrain.make_context("mttrain", [*cell.job(Path("a.h5"), Path("runs"), 1).command]).params
+        for cell in cells
+    ]
+    assert [task for each in given for task in each["tasks"]] == [*study_xtasc.TASKS]
+    assert {(each["seed"], each["protocol"], each["steps"]) for each in given} == {(3, "xtasc", 2)}
+    assert (len(cells) == 2) == (method == scores.SINGLE)
+
+
+def test_a_network_for_each_task_is_one_cell_and_the_baseline(tmp_path: Path) -> None:
+    out = tmp_path / "a"
+
+    def opened() -> scores.Results:
+        tasks = ("semantic", "depth")
+        return scores.Results(out, steps=2, precision="32", tasks=tasks, protocol="xtasc")
+
+    found = {
+        "semantic": {"miou": 20.0, "pixel_accuracy": 50.0},
+        "depth": {"abs_err": 0.5, "rel_err": 0.2},
+    }
+    better = {"semantic": found["semantic"], "depth": {"abs_err": 0.4, "rel_err": 0.2}}
+    runs = {
+        "single-semantic-s3": {"semantic": found["semantic"]},
+        "single-depth-s3": {"depth": found["depth"]},
+        "xtc-0.01-s3": better,
+        "xtc-0.01-s4": better,
+    }
+    results = opened()
+    for whole, (name, values) in enumerate(runs.items()):
+        assert results.has("single", 3) == (whole >= 2)
+        folder = RunFolder(tmp_path / name)
+        folder.scores.mkdir(parents=True)
+        (folder.scores / "test-xtasc.json").write_text(json.dumps({"scores": values}))
+        results.add(folder.path)
+        results = opened()  # it was written
+    assert results.has("single", 3)
+    row = results.row(("xtc",), "xtc-0.01", "single")
+    assert row is not None
+    assert row.deltas == {"3": pytest.approx(5.0)}  # seed 4 has no baseline
+    assert results.row(("sl",), "sl", "single") is None
+    table = scores.markdown([row], ("cell",), study_xtasc.COLUMNS)
+    assert table.splitlines()[-1] == "| xtc | 1 | 20.00 | 50.00 | 0.4000 | 0.2000 | +5.00 |"
+
+
 @pytest.mark.parametrize("method", study_labels.TEACHERS)
 def test_what_teaches_a_cell_saw_its_labels(method: str) -> None:
     cells = study_labels.teachers(method, "one", 3, plan=PLAN)
@@ -77,9 +124,9 @@ def test_what_teaches_a_cell_saw_its_labels(method: str) -> None:
 
 
 def test_the_interval_of_seeds_is_that_of_student() -> None:
-    assert study_labels.interval([4.0]) == (4.0, None)
+    assert scores.interval([4.0]) == (4.0, None)
     values = [1.0, 2.0, 4.5]
-    mean, half = study_labels.interval(values)
+    mean, half = scores.interval(values)
     assert mean == 2.5
     # 4.303: of tables, for two degrees of freedom.
     assert half == pytest.approx(4.303 * statistics.stdev(values) / 3**0.5, rel=1e-3)
@@ -104,12 +151,14 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
     }
     monkeypatch.setattr("sys.argv", [*sys.argv, *taught, "single"])
     study_labels.main()
-    rows = study_labels.Results(out, PLAN).rows(["one"])
-    assert {row["method"] for row in rows} == {"sl", "single", "geometry", *taught}
+    rows = study_labels.rows_of(study_labels.results_of(out, PLAN), ["one"])
+    assert {row.names for row in rows} == {
+        ("one", name) for name in ("sl", "single", "geometry", *taught)
+    }
     for name, teachers in taught.items():
         found = json.loads((tmp_path / "runs" / f"{name}-one-s0" / "manifest.json").read_text())
         assert [Path(one["folder"]).name for one in found["runs"].values()] == teachers
-    assert rows[0]["seeds"]["0"]["delta"] == 0
+    assert rows[0].deltas == {"0": 0}
     assert picture.stat().st_size > 1000
     table = capsys.readouterr().out.splitlines()[-6:]
     assert table[-1].startswith("| one | geometry | 1 |")
@@ -122,7 +171,7 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
     assert not list((tmp_path / "runs").glob("*/manifest.json"))
     for other in (replace(PLAN, steps=3), replace(PLAN, precision="bf16")):
         with pytest.raises(SystemExit, match="found 2 in 32"):
-            study_labels.Results(out, other)
+            study_labels.results_of(out, other)
 
 
 def test_every_network_and_weighting_has_a_cell_that_says_its_width() -> None:
