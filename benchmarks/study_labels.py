@@ -60,8 +60,10 @@ REGIMES: Mapping[str, Sequence[str]] = {
     "random": ("--kind", "random"),
     "eighth": ("--kind", "fraction", "--share", "0.125"),
     "full": (),
+    "own": (),
 }
-"""How each is drawn."""
+"""How each is drawn. `full` and `own` are all labels of the store; `own` is of one that lacks some,
+and has all cells."""
 BASE = "sl"
 TEACHERS = {"self-training": 3, "self-training-one": 1, "self-training-geometry": 3}
 """How many runs like `sl` teach a cell."""
@@ -69,7 +71,7 @@ TEACHERS = {"self-training": 3, "self-training-one": 1, "self-training-geometry"
 
 def name_of(regime: str, seed: int) -> str:
     """A regime of its own for each seed."""
-    return regime if regime == "full" else f"{regime}-{seed}"
+    return f"{regime}-{seed}" if REGIMES[regime] else "full"
 
 
 def trainings(method: str, regime: str, seed: int, *, plan: "Plan") -> list[Cell]:

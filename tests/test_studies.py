@@ -11,11 +11,20 @@ from typing import Any
 
 import pytest
 
-from benchmarks import deltas, scores, study_labels, study_mtpsl, study_systems, study_xtasc
+from benchmarks import (
+    deltas,
+    lacking,
+    scores,
+    study_labels,
+    study_mtpsl,
+    study_systems,
+    study_xtasc,
+)
 from benchmarks.cells import Cell, finished, run_all
 from cli.mttrain import mttrain
 from mtdata import open_store
 from mtdata.building.build import build
+from mtdata.sources.locate import open_source
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
 from mtmodels.recipes import all_recipes
@@ -57,7 +66,7 @@ def test_every_cell_on_labels_is_a_command(method: str, regime: str) -> None:
     for cell in cells:
         words = cell.job(Path("store.h5"), Path("runs"), 1).command
         given = mttrain.make_context("mttrain", list(words)).params
-        assert given["regime"] == ("full" if regime == "full" else f"{regime}-3")
+        assert given["regime"] == ("full" if regime in ("full", "own") else f"{regime}-3")
         assert given["seed"] == 3
         unlabelled = regime == "eighth" and METHODS[given["method"]].uses_unlabelled
         assert given["labelled_share"] == (0.5 if unlabelled else None)
@@ -114,6 +123,25 @@ def test_a_network_for_each_task_is_one_cell_and_the_baseline(tmp_path: Path) ->
     assert results.row(("sl",), "sl", "single") is None
     table = scores.markdown([row], ("cell",), study_xtasc.COLUMNS)
     assert table.splitlines()[-1] == "| xtc | 1 | 20.00 | 50.00 | 0.4000 | 0.2000 | +5.00 |"
+
+
+def test_a_copy_lacks_labels_of_training_frames_alone(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_source("nyu", shared / "data" / "nyuv2")
+    full = source.splits()
+    copies = []
+    for name in ("a", "b"):
+        words = f"lacking --source {shared / 'data' / 'nyuv2'} --out {tmp_path / name} --share 0.6"
+        monkeypatch.setattr("sys.argv", words.split())
+        lacking.main()
+        copies.append(tmp_path / name)
+    names = [sorted(p.relative_to(c).as_posix() for p in c.glob("*/*")) for c in copies]
+    assert names[0] == names[1]  # the draw is that of the seed
+    for folder in ("rgb", "depth", "semantic13"):
+        kept = {path.stem for path in (copies[0] / folder).iterdir()}
+        shown = {split: len(kept & {*keys}) for split, keys in full.items()}
+        assert shown == {"train": 795 if folder == "rgb" else 318, "test": 654}
 
 
 @pytest.mark.parametrize("method", study_labels.TEACHERS)
