@@ -12,6 +12,7 @@ from cli.shared.members import Member
 from cli.shared.options import (
     COMPRESSIONS,
     FILE,
+    NumberRange,
     pair,
     regime_options,
     seed_option,
@@ -127,7 +128,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
 )
 @click.option(
     "--max-megapixels",
-    type=click.FloatRange(0, 1073, min_open=True),
+    type=NumberRange(0, 1073, min_open=True),
     help="Millions of pixels that an image may have.  [default: 67]",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")

@@ -7,7 +7,7 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, changed_store_argument
+from cli.shared.options import FILE, NumberRange, changed_store_argument
 from cli.shared.plugins import plugin_option
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ ON_CHANGE = ("refuse", "keep", "follow")
 @click.option("--follow-links", is_flag=True, help="Read files that links name elsewhere.")
 @click.option(
     "--max-megapixels",
-    type=click.FloatRange(0, 1073, min_open=True),
+    type=NumberRange(0, 1073, min_open=True),
     help="Millions of pixels that an image may have.  [default: 67]",
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True)

@@ -15,7 +15,7 @@ from cli.mttrain import mttrain
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.members import check_members
-from cli.shared.options import FILE, names
+from cli.shared.options import FILE, NumberRange, names
 from mtdata.errors import UsageError
 from mtdata.yaml_text import YamlError, load_yaml
 from mtmodels.errors import SweepError
@@ -61,7 +61,7 @@ OURS = ("out", "resume", "overwrite", "dry_run", "as_json", "debug", "help", "ve
 )
 @click.option(
     "--limit-time",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     metavar="MINUTES",
     help="Begin no training after this time.",
 )

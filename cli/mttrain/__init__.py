@@ -15,7 +15,7 @@ from cli.shared.common import entry_point, json_option, paragraph, put_json, say
 from cli.shared.completion import encoders, logs, recipes
 from cli.shared.groups import GroupedCommand, examples
 from cli.shared.members import Member
-from cli.shared.options import FILE, device_option, names, runs, size
+from cli.shared.options import FILE, NUMBER, NumberRange, device_option, names, runs, size
 from cli.shared.plugins import named_plugins_option, trust_option
 from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
@@ -138,12 +138,12 @@ HEADINGS = {
 )
 @click.option(
     "--labelled-share",
-    type=float,
+    type=NUMBER,
     metavar="SHARE",
     help="Of each batch so much shows a label, the rest none.",
 )
 @click.option(
-    "--holdout", type=float, metavar="SHARE", help="Share of training images to select on."
+    "--holdout", type=NUMBER, metavar="SHARE", help="Share of training images to select on."
 )
 @click.option(
     "--train-on", type=names, metavar="A,B", help="Splits to learn from.  [default: of role train]"
@@ -174,7 +174,7 @@ HEADINGS = {
     shell_complete=encoders,
     help="Of unet or deeplab.  [default: resnet18]",
 )
-@click.option("--width", type=float, help="Factor on the channels.  [default: 1]")
+@click.option("--width", type=NUMBER, help="Factor on the channels.  [default: 1]")
 @click.option(
     "--encoder-weights",
     metavar="imagenet|package|FILE|none",
@@ -199,7 +199,7 @@ HEADINGS = {
     "--no-regulariser",
     "regulariser",
     flag_value=0.0,
-    type=float,
+    type=NUMBER,
     help="Leave the distances to the features out.",
 )
 @click.option("--with-ssl", is_flag=True, default=None, help="Add the crop consistency of `ssl`.")
@@ -217,7 +217,7 @@ HEADINGS = {
     type=click.Choice(["sample", "pass"]),
     help="Batch norm in the mapping: over each sample or all.  [default: sample]",
 )
-@click.option("--mapping-width", type=float, help="Factor on the channels of the mapping.")
+@click.option("--mapping-width", type=NUMBER, help="Factor on the channels of the mapping.")
 @click.option(
     "--checkpoint-mapping",
     is_flag=True,
@@ -237,9 +237,9 @@ HEADINGS = {
     "--views", type=click.IntRange(min=1), help="Views of an image a step.  [default: the method's]"
 )
 @click.option("--optimizer", type=Member(OPTIMISERS, late=True), help="[default: adam]")
-@click.option("--lr", type=float, help="Learning rate.  [default: 1e-4]")
+@click.option("--lr", type=NUMBER, help="Learning rate.  [default: 1e-4]")
 @click.option("--schedule", type=Member(SCHEDULES, late=True), help="[default: constant]")
-@click.option("--gradient-clip", type=float, metavar="NORM", help="Largest norm of the gradient.")
+@click.option("--gradient-clip", type=NUMBER, metavar="NORM", help="Largest norm of the gradient.")
 @click.option("--seed", type=int, help="Where all draws start.  [default: 0]")
 @click.option(
     "--select",
@@ -286,7 +286,7 @@ HEADINGS = {
 )
 @click.option(
     "--scale",
-    type=click.FloatRange(min=0, max=1, min_open=True),
+    type=NumberRange(min=0, max=1, min_open=True),
     metavar="FACTOR",
     help="Shrink size, width and length of the recipe; scores are then kept apart.",
 )

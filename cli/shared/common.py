@@ -3,7 +3,9 @@
 Nothing here imports torch: `--help` has to be quick.
 """
 
+import errno
 import json
+import os
 import sys
 import textwrap
 import time
@@ -16,6 +18,16 @@ import click
 from cli.shared.general import General, general
 from mtdata.errors import MtdataError
 
+REMEDIES = {
+    errno.ENAMETOOLONG: "Give a shorter one",
+    errno.ELOOP: "Give a path that leads to a file; this link leads to itself",
+    errno.ENOSPC: "Make room there and try again",
+    errno.EACCES: "Change its permissions, or give another path",
+    errno.EPERM: "Change its permissions, or give another path",
+    errno.EROFS: "Give a path where files can be written",
+    errno.EIO: "Check the disk that it lies on",
+}
+"""What to do where the system refuses a path, by its number of the error."""
 TRACEBACK = "Add --debug for the traceback."
 
 
@@ -94,10 +106,23 @@ def run(command: click.Command, arguments: list[str] | None = None) -> int:
 def _unforeseen(error: Exception, asked: General) -> int:
     if asked.debug:
         raise error
-    short = isinstance(error, EOFError)
-    what = "a file ended before it should" if short else type(error).__name__
-    _fail(f"{what}: {error}. {TRACEBACK}")
+    if told := _of_system(error):
+        _fail(told)
+    else:
+        short = isinstance(error, EOFError)
+        what = "a file ended before it should" if short else type(error).__name__
+        _fail(f"{what}: {error}. {TRACEBACK}")
     return asked.failure or 1
+
+
+def _of_system(error: Exception) -> str | None:
+    """What the system says of a path; None of anything else."""
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # until 3.13
+        error = OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(error).split("'")[1])
+    if not isinstance(error, OSError) or error.filename is None or not error.strerror:
+        return None
+    remedy = REMEDIES.get(error.errno or 0, "Check that path")
+    return f"{os.fsdecode(error.filename)}: the system refuses it ({error.strerror}). {remedy}."
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Options that several commands take, and the functions that check them."""
 
+import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -35,6 +36,26 @@ class StoreFile(File):
 
 
 FILE, STORE = File(), StoreFile()
+
+
+class Number(click.types.FloatParamType):
+    """A number: click takes `nan` and infinity for one."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number; one that is none, or infinite, is a usage error."""
+        found: float = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"should be a finite number; found {value}.", param, ctx)
+        return found
+
+
+class NumberRange(Number, click.FloatRange):
+    """A number within limits."""
+
+
+NUMBER = Number()
 
 
 def size(*words: str) -> Callable[[str], tuple[int, int] | str]:
@@ -106,7 +127,7 @@ def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--stable", is_flag=True, help="Decide for each image by itself: adding "
                      "images changes no labels of others. Counts are right on average only."),
-        click.option("--share", type=float, help="fraction: the share of images with labels."),
+        click.option("--share", type=NUMBER, help="fraction: the share of images with labels."),
         click.option("--ratio", type=shares, metavar="A=X,B=Y",
                      help="imbalanced: the share of each task, such as semantic=0.9,depth=0.1."),
     ):  # fmt: skip

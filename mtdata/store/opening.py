@@ -158,9 +158,11 @@ def _check_kind(path: Path) -> None:
             "Give the path of one, or make one with `mtdata build`."
         )
     if path.is_dir():
-        raise StoreError(
-            f"{path} should be a store, one HDF5 file; it is a folder. Give the path of the file."
-        )
+        inside = sorted(path.glob("*.h5"))
+        index = path / f"{path.name}.h5"  # where `mtdata shard` puts it
+        which = next((each for each in [index, *inside] if each in inside), None)
+        say = "the path of the file" if which is None else which
+        raise StoreError(f"{path} should be a store, one HDF5 file; it is a folder. Give {say}.")
     if not path.is_file():
         raise StoreError(
             f"{path} should be a store, one HDF5 file; it is a pipe or a device. Give the path of "
@@ -191,7 +193,12 @@ def _why(path: StorePath, error: OSError) -> str:
             "cannot be opened, since this process has too many files open already. Allow more "
             "(ulimit -n 4096), or use fewer workers."
         )
-    if not _is_hdf5(path):
+    try:
+        is_hdf5 = _is_hdf5(path)
+    except OSError as unread:
+        found = os.strerror(unread.errno or errno.EIO)
+        return f"cannot be read ({found}). Check the disk that it lies on."
+    if not is_hdf5:
         return (
             "should be a store, an HDF5 file; it is no HDF5. Give the path of a file "
             "that `mtdata build` made."

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mtdata.errors import MtdataError, UsageError
+from mtdata.errors import DataError, MtdataError, UsageError
 from mtmodels.errors import RunFolderError
 from mtmodels.metrics.scores import headline
 from mtmodels.training.record.runfolder import RunFolder, read_facts
@@ -115,11 +115,11 @@ def look(path: Path) -> Found:
     known: dict[str, Any] = {"path": str(path), "age": _age(folder)}
     try:
         known |= _facts(folder)
-    except (MtdataError, ValueError) as error:
+    except MtdataError as error:
         return Found(**known, state="broken", why=str(error).partition("\n")[0])
     except KeyError as error:
         return Found(**known, state="broken", why=f"its files lack `{error.args[0]}`")
-    except (OSError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return Found(**known, state="broken", why="its files hold something else than a run wrote")
     state: State = "interrupted"
     if folder.is_held():
@@ -139,7 +139,7 @@ def _facts(folder: RunFolder) -> dict[str, Any]:
         "seed": manifest.get("seed"),
     }
     if not folder.config.is_file():
-        raise ValueError("there is no config.yaml")
+        raise DataError("there is no config.yaml")
     if folder.is_complete():
         return known | _of_summary(read_facts(folder.summary))
     return known | _of_config(folder)
@@ -168,7 +168,10 @@ def _of_config(folder: RunFolder) -> dict[str, Any]:
     try:
         config = load_yaml(folder.config.read_text(encoding="utf-8"))
     except YamlError as error:
-        raise ValueError(error.at(folder.config.name)) from None
+        raise DataError(error.at(folder.config.name)) from None
+    except UnicodeDecodeError as error:
+        name, byte = folder.config.name, error.start
+        raise DataError(f"{name} should be text in UTF-8; its byte {byte} is of none") from None
     rows = _tail(folder.metrics)
     last: dict[str, Any] = next((row for row in reversed(rows) if "step" in row), {})
     ended = next((row for row in reversed(rows) if row["kind"] == "epoch"), None)

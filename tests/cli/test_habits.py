@@ -14,6 +14,7 @@ from cli.mttrain import mttrain
 from cli.shared.common import run, say, warn
 from cli.shared.general import General, general
 from cli.shared.groups import Command, LazyGroup
+from cli.shared.options import Number
 from cli.shared.progress import progress_bar
 from mtdata.errors import DataError, MtdataError
 
@@ -217,6 +218,16 @@ def test_closed_sets_have_types(command: click.Command, path: tuple[str, ...]) -
         free = isinstance(parameter.type, (click.types.StringParamType, click.types.FuncParamType))
         completed = parameter._custom_shell_complete is not None
         assert not free or completed or str(parameter.name) in OPEN, parameter.name
+
+
+@each_one
+def test_numbers_are_finite(command: click.Command, path: tuple[str, ...]) -> None:
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.FloatParamType):
+            assert isinstance(parameter.type, Number), parameter.name
+            for value in ("nan", "inf", "-inf", "1e400"):
+                with pytest.raises(click.BadParameter):
+                    parameter.type.convert(value, parameter, None)
 
 
 def test_names_that_are_written_down_twice() -> None:

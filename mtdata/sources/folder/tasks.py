@@ -288,7 +288,7 @@ ANNOTATED = "classes with `format`"
 
 def _form(task: Any) -> Any:
     """Which of the classes above an entry of `tasks` is."""
-    given = task if isinstance(task, dict) else dict(task)
+    given = dict(task) if isinstance(task, (dict, Part)) else {}
     kind = given.get("kind")
     return ANNOTATED if kind == "classes" and "format" in given else kind
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtdata.errors import DataError, MtdataError
+from mtdata.json_text import JsonError, load_json
 from mtmodels.errors import FullDiskError, RunFolderError
 
 FORMAT = "mtpartial run"
@@ -260,12 +261,14 @@ def read_facts(file: Path) -> dict[str, Any]:
         DataError: where it says nothing.
     """
     try:
-        found = json.loads(file.read_bytes()) if file.is_file() else None
-    except (OSError, ValueError, RecursionError):
+        found = load_json(file.read_bytes()) if file.is_file() else None
+        why = "it does not"
+    except (OSError, JsonError) as error:
         found = None
+        why = f"it cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
     if not isinstance(found, dict):
         raise DataError(
-            f"{file} should hold what the run wrote, as one JSON object; it does not. Copy the run "
+            f"{file} should hold what the run wrote, as one JSON object; {why}. Copy the run "
             "again; its scores are written again by `mtmodels eval`."
         )
     return found

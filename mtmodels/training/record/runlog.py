@@ -70,7 +70,7 @@ def read_rows(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
     """Read the rows of a log, of one kind or all; a last line that was cut off is left out.
 
     Raises:
-        DataError: where it is no text.
+        DataError: where it is no text, or a row is none of a log.
     """
     try:
         rows = rows_of(path.read_text(encoding="utf-8"))
@@ -79,6 +79,12 @@ def read_rows(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
             f"{path} should be a log in UTF-8; its byte {error.start} is of none. Copy the run "
             "again."
         ) from error
+    for number, row in enumerate(rows, 1):
+        if not (isinstance(row, dict) and isinstance(row.get("kind"), str)):
+            raise DataError(
+                f"{path}, line {number} should be an object with a `kind`; it is not. Copy the run "
+                "again."
+            )
     return [row for row in rows if kind in (None, row["kind"])]
 
 
@@ -88,6 +94,6 @@ def rows_of(text: str) -> list[dict[str, Any]]:
     for line in text.splitlines():
         try:
             rows.append(json.loads(line))
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             break
     return rows

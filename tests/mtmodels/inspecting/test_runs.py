@@ -203,6 +203,8 @@ def test_a_training_holds_its_folder_until_it_ends(done: Path, tmp_path: Path) -
         ("config.yaml", "a: [", "config.yaml, line"),
         ("config.yaml", "epochs: 3", "its files lack `method`"),
         ("config.yaml", "3", "hold something else"),
+        ("config.yaml", "a: \udc90", "its byte 3 is of none"),
+        ("config.yaml", "{epochs: 3, method: {name: sl}, network: 3}", "hold something else"),
         ("manifest.json", "{", "manifest.json should hold what the run wrote"),
         ("manifest.json", "[]", "as one JSON object"),
     ],
@@ -212,7 +214,7 @@ def test_a_run_that_is_broken_says_why(
 ) -> None:
     (halfway / name).unlink()
     if content is not None:
-        (halfway / name).write_text(content)
+        (halfway / name).write_text(content, errors="surrogateescape")
     (found,) = find_runs([halfway.parent])
     assert found.state == "broken"
     assert why in found.why

@@ -132,6 +132,8 @@ FILES: dict[str, tuple[str, str, str]] = {
     "unknown top": ("images:", "image:", "line 1: .*`image`. Did you mean `images`"),
     "unknown kind": ("kind: depth", "kind: dept", "line 7: `tasks.depth`: .*Did you mean `depth`"),
     "no kind": ("    kind: depth\n", "", "`tasks.depth` should say its `kind`"),
+    "a list for a task": ("  depth:\n", "  other: [depth]\n  depth:\n", "should say its `kind`"),
+    "a text for a task": ("  depth:\n", "  other: depth\n  depth:\n", "should say its `kind`"),
     "no files": ("    files: depth/{stem}.png\n", "", "`tasks.depth.files` should be given"),
     "no scale": ("    scale: 0.001\n", "", "0.001 for millimetres"),
     "value": ("scale: 0.001", "scale: -1", "line 10: `tasks.depth.scale`: .*found -1"),

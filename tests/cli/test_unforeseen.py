@@ -1,0 +1,103 @@
+"""What no command foresees is told in one paragraph all the same."""
+
+import errno
+import os
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.mtdata import mtdata
+from cli.mtmodels import mtmodels
+from cli.mttrain import mttrain
+from cli.shared.common import TRACEBACK, run
+from tests.trust.lines import leaves
+from tests.trust.trial import foreign
+
+ONES = [
+    pytest.param(program, command, path, id=" ".join([str(program.name), *path]))
+    for program in (mtdata, mtmodels, mttrain)
+    for path, command in leaves(program, ())
+]
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "words"),
+    [
+        (EOFError("Ran out of input"), 1, "ended before it should"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_a_file_that_ends_too_early_is_no_interruption(
+    raised: BaseException, code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Click makes the same of both."""
+    assert run(raising(raised), []) == code
+    told = capsys.readouterr().err
+    assert words in told
+    assert ("interrupted" in told) == (code == 130)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Make room"),
+        (errno.EROFS, "where files can be written"),
+        (errno.EIO, "Check the disk"),
+        (errno.ENOTDIR, "Check that path"),
+    ],
+)
+def test_what_the_system_refuses_is_told_of_its_path(
+    number: int, remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(raising(OSError(number, os.strerror(number), b"some/file")), []) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.startswith(f"Error: some/file: the system refuses it ({os.strerror(number)}).")
+    assert remedy in told
+    assert not foreign(told)
+
+
+def test_an_error_without_a_path_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(raising(OSError(errno.EIO, "x")), []) == 1
+    assert TRACEBACK.split()[-1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["x" * 300, "itself", "pipe", "/proc/self/mem"])
+@pytest.mark.parametrize(("program", "command", "path"), ONES)
+def test_paths_that_are_none_are_refused_in_our_words(
+    program: click.Command,
+    command: click.Command,
+    path: tuple[str, ...],
+    given: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("itself").symlink_to("itself")
+    os.mkfifo("pipe")
+    before = sorted(os.listdir())
+    words = [*path]
+    for parameter in command.get_params(click.Context(command)):
+        if isinstance(parameter, click.Argument):
+            words.append(given)
+        elif parameter.required or "--data" in parameter.opts or "--source" in parameter.opts:
+            kind = parameter.type
+            choice = kind.choices[0] if isinstance(kind, click.Choice) else given
+            words += [parameter.opts[0], str(choice)]
+    code = run(program, words)
+    told = capsys.readouterr().err
+    assert not foreign(told), told
+    if code:
+        assert "Error:" in told
+        assert sorted(os.listdir()) == before
+
+
+def raising(error: BaseException) -> click.Command:
+    """A command that does nothing else."""
+
+    @click.command()
+    def command() -> None:
+        raise error
+
+    return command
