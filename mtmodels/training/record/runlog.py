@@ -88,8 +88,8 @@ def read_rows(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
     return [row for row in rows if kind in (None, row["kind"])]
 
 
-def rows_of(text: str) -> list[dict[str, Any]]:
-    """The rows of a text, up to one that was cut off."""
+def rows_of(text: str) -> list[Any]:
+    """The rows of a text as they are, up to one that was cut off."""
     rows = []
     for line in text.splitlines():
         try:
