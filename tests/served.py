@@ -29,6 +29,7 @@ class Served:
         broken: Whether the connection ends in the middle of each part.
         silent: Seconds before an answer.
         spoilt: How many answers have a status of 503 before they are right.
+        until: How many requests are answered before all are refused with 500; 0 for all.
         user: "name:password" that is asked for; empty for none.
     """
 
@@ -40,6 +41,7 @@ class Served:
     broken: bool = False
     silent: float = 0.0
     spoilt: int = 0
+    until: int = 0
     user: str = ""
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
@@ -96,6 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
         if served.spoilt:
             served.spoilt -= 1
             return self._refuse(503)
+        if served.until and len(served.asked) > served.until:
+            return self._refuse(500)
         if served.status:
             return self._refuse(served.status)
         if served.user and self.headers.get("Authorization") != f"Basic {token}":

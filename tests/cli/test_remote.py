@@ -157,3 +157,36 @@ def test_training(served: Served, folder: Path, tmp_path: Path, capsys: Captured
     assert run(mtmodels, ["eval", str(out), "--json"]) == 0, capsys.readouterr().err
     assert run(mtmodels, ["fill", str(out), served.url(name)]) == 2
     assert SECRET not in (out / "manifest.json").read_text()
+
+
+def test_a_training_that_lost_its_server_goes_on(
+    served: Served,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    monkeypatch.setattr(remote, "BLOCK", 2**10)
+    monkeypatch.setattr(remote, "BLOCKS", 4)  # so that the server is asked to the end
+    layer = small_layer(Path()) | {"checkpoint_every": 1, "epochs": 2}
+    given = as_arguments({key: layer[key] for key in layer if key != "data"})
+    whole, stopped, url = tmp_path / "whole", tmp_path / "stopped", served.url(NAMES[1], user=USER)
+    assert run(mttrain, [*given, "--data", url, "-o", str(whole)]) == 0, capsys.readouterr().err
+    asked = len(served.asked)
+
+    served.asked.clear()
+    served.until = asked * 2 // 3
+    assert run(mttrain, [*given, "--data", url, "-o", str(stopped)]) == 3
+    told = " ".join(capsys.readouterr().err.split())
+    assert "cannot be read at present" in told
+    assert SECRET not in told
+    assert 0 < len(_losses(stopped)) < len(_losses(whole))
+
+    served.until = 0
+    assert run(mttrain, ["-o", str(stopped), "--resume"]) == 0, capsys.readouterr().err
+    assert _losses(stopped) == _losses(whole)
+
+
+def _losses(folder: Path) -> list[float]:
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows if row["kind"] == "step"]
