@@ -166,7 +166,7 @@ def test_a_training_that_lost_its_server_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: Captured,
 ) -> None:
-    monkeypatch.setattr(remote, "BLOCK", 2**10)
+    monkeypatch.setattr(remote, "BLOCK", 2**11)
     monkeypatch.setattr(remote, "BLOCKS", 4)  # so that the server is asked to the end
     layer = small_layer(Path()) | {"checkpoint_every": 1, "epochs": 2}
     given = as_arguments({key: layer[key] for key in layer if key != "data"})
