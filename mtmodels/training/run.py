@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from mtdata.errors import UsageError
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
 from mtdata.reading.resident import Resident
-from mtdata.urls import Url
 from mtmodels import processes
-from mtmodels.errors import InterruptedRun, RunFolderError
+from mtmodels.errors import InterruptedRun
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, finish
@@ -26,36 +24,20 @@ from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
-from mtmodels.training.record import checkpoint, plugin_copies
+from mtmodels.training.record import checkpoint
 from mtmodels.training.record.logs import Draw, Logs, check_logs
-from mtmodels.training.record.manifest import manifest, store_at
 from mtmodels.training.record.predictions import draw_predictions
-from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_json, write_text
+from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_text
 from mtmodels.training.setup.beginning import begin
-from mtmodels.training.setup.data import RunData, default_out, open_data, store_facts
+from mtmodels.training.setup.claiming import claim, continued, logs_before, relocated
+from mtmodels.training.setup.data import RunData, default_out, open_data
 from mtmodels.training.setup.dryrun import Plan, measure
-from mtmodels.training.setup.loading import TrainedRun
-from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
+from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle, settle_options
 from mtmodels.training.setup.setup import Parts, assemble
 from mtmodels.training.telling import tell, tell_resumed
 from mtmodels.weightings import WEIGHTINGS
 
-FREE = frozenset(
-    {
-        "data",
-        "device",
-        "devices",
-        "nodes",
-        "workers",
-        "cache",
-        "compile",
-        "log",
-        "log_every",
-        "checkpoint_every",
-    }
-)
-"""What a resumed run may be given anew: none of it changes a weight beyond its last digits."""
 DECIDES = (
     *("tasks", "network", "method", "weighting", "optimizer", "batch", "accumulate", "views"),
     *("device", "devices", "nodes", "sync_norm"),
@@ -96,10 +78,10 @@ def prepare(
         RunFolderError: where the folder may not be used, or is a run of another configuration.
     """
     if out is not None and mode is not None and RunFolder(out).holds(mode):
-        config = _continued(RunFolder(out), layers, trust_plugins=trust_plugins)
+        config = continued(RunFolder(out), layers, trust_plugins=trust_plugins)
         check_logs(config.log)
         if not any("data" in layer for layer in layers):
-            config = _found(config, RunFolder(out))
+            config = relocated(config, RunFolder(out))
         data = open_data(config)
         return Job(settle(config, data), data, RunFolder(out))
     config = resolve(*layers)
@@ -181,10 +163,18 @@ def fit(
     """
     first = processes.is_first()
     parts = assemble(job.config, job.data)
-    before = _logs_before(job.folder) if mode == "resume" else ()
+    before = logs_before(job.folder) if mode == "resume" else ()
     draw = _drawing(job.data, parts)
     logs = Logs(_heard(job.config), job.folder, say=watcher.say, draw=draw, before=before)
-    goes_on = first and _claim(job, mode, arguments, watcher, runs=parts.runs)
+    goes_on = first and claim(
+        job.folder,
+        job.config,
+        job.data,
+        mode=mode,
+        arguments=arguments,
+        runs=parts.runs,
+        say=watcher.say,
+    )
     goes_on = any(processes.gathered(goes_on))
     with job.folder.held() if first else nullcontext():
         tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
@@ -192,7 +182,7 @@ def fit(
             _fill(job.data.cache, job.config, watcher)
         # Nothing of ours draws from the global generators; a library's layer may.
         randomness.seed_global(job.config.seed)
-        _stages(job, parts, watcher, logs_before=before)
+        _stages(job, parts, watcher, before=before)
         if parts.config.compile != "off":
             _settle_compile(job, parts, watcher)
         trainer = Trainer(
@@ -217,53 +207,6 @@ def plan(job: Job) -> Plan:
     return measure(job.config, job.data, assemble(job.config, job.data), notes=job.notes)
 
 
-def _continued(
-    folder: RunFolder, layers: Sequence[Mapping[str, Any]], *, trust_plugins: bool
-) -> Config:
-    """The configuration of a run that is there, after checking that nothing contradicts it."""
-    stored = read_layer(folder.config)
-    plugin_copies.check_named(folder, named_plugins(layers))
-    plugin_copies.load_copies(folder, trust=trust_plugins)
-    layers = [{key: layer[key] for key in layer if key != "plugins"} for layer in layers]
-    # A run of before wrote down the options that were given alone.
-    before, now = settle_options(resolve(stored)), settle_options(resolve(stored, *layers))
-    if set(now.tasks or ()) == set(before.tasks or ()):
-        # A store has its own order of tasks, which the stored configuration is in.
-        now = now.model_copy(update={"tasks": before.tasks})
-    other = [
-        found for found in _differences(before.to_dict(), now.to_dict()) if found[0] not in FREE
-    ]
-    if other:
-        told = "; ".join(f"`{key}` is {old} there and {new} here" for key, old, new in other)
-        raise RunFolderError(
-            f"{folder.path} should be resumed as it was begun; {told}. Leave these out, replace "
-            "the run with --overwrite, or give another --out."
-        )
-    return now
-
-
-def _found(config: Config, folder: RunFolder) -> Config:
-    """The configuration with the place where its store is, seen from here."""
-    run = TrainedRun(folder, config, read_layer(folder.manifest))
-    there = next(
-        (path for path in run.store_paths() if isinstance(path, Url) or path.is_file()), None
-    )
-    return config if there is None else config.model_copy(update={"data": str(there)})
-
-
-def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
-    """Each key that differs, with both values; of a part with another name the name alone."""
-    if old == new:
-        return []
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return [(where, old, new)]
-    keys = ["name"] if old.get("name") != new.get("name") else list({**old, **new})
-    below = f"{where}." if where else ""
-    return [
-        found for key in keys for found in _differences(old.get(key), new.get(key), below + key)
-    ]
-
-
 def _settle_compile(job: Job, parts: Parts, watcher: Watcher) -> None:
     """Find out whether the network runs compiled, and write it down for a run that goes on."""
     engine, accumulate = parts.engine, job.config.accumulate
@@ -286,7 +229,7 @@ def _settle_compile(job: Job, parts: Parts, watcher: Watcher) -> None:
         write_text(job.folder.config, yaml.safe_dump(told, sort_keys=False))
 
 
-def _stages(job: Job, parts: Parts, watcher: Watcher, *, logs_before: Sequence[str]) -> None:
+def _stages(job: Job, parts: Parts, watcher: Watcher, *, before: Sequence[str]) -> None:
     """What comes before the first step; a run that is past it takes the results from `last`."""
     begun = checkpoint.exists(job.folder.last, job.folder.best)
     for stage in parts.method.stages():
@@ -302,7 +245,7 @@ def _stages(job: Job, parts: Parts, watcher: Watcher, *, logs_before: Sequence[s
             folder = RunFolder(job.folder.stage(stage.name))
             if processes.is_first():
                 folder.path.mkdir(parents=True, exist_ok=True)
-            logs = Logs(_heard(config), folder, say=watcher.say, before=logs_before)
+            logs = Logs(_heard(config), folder, say=watcher.say, before=before)
             trainer = Trainer(engine, parts.loader, folder=folder, watcher=watcher, logs=logs)
             with closing(trainer), _logging(logs):
                 trainer.resume()
@@ -316,103 +259,9 @@ def _stages(job: Job, parts: Parts, watcher: Watcher, *, logs_before: Sequence[s
         stage.done()
 
 
-def _claim(
-    job: Job,
-    mode: Mode,
-    arguments: Sequence[str],
-    watcher: Watcher,
-    *,
-    runs: Mapping[str, Mapping[str, str]],
-) -> bool:
-    """Take the folder; returns whether there is a run in it to continue."""
-    folder, facts = job.folder, store_facts(job.data.store, job.config.size)
-    goes_on = folder.check(mode)
-    if goes_on and folder.config.is_file():
-        _check_same_data(folder, facts, job.data)
-        _check_same_runs(folder, runs)
-        _note_anew(folder, job)
-        return True
-    if mode == "overwrite":
-        folder.clear()
-    folder.create()
-    assert job.config.regime is not None
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    plugins = plugin_copies.used(job.config.to_dict())
-    write_json(
-        folder.manifest,
-        manifest(
-            arguments=arguments,
-            store=facts,
-            store_at=store_at(job.data.store.path, folder.path),
-            size=job.data.size,
-            regime=job.config.regime,
-            labels=job.data.visible,
-            seed=job.config.seed,
-            created=created,
-            training=job.data.seen,
-            runs=runs,
-            added=job.data.added,
-            plugins=plugin_copies.entries(plugins),
-        ),
-    )
-    if not plugin_copies.keep(folder, plugins):
-        watcher.say(
-            "Plug-ins: that they are your own could not be noted beside your settings; other "
-            "commands will ask for --trust-plugins to use the copies of this run."
-        )
-    write_text(folder.config, job.config.to_yaml())
-    return False
-
-
 def _heard(config: Config) -> Config:
     """The configuration with the logs of this process: only the first of several has some."""
     return config if processes.is_first() else config.model_copy(update={"log": ()})
-
-
-def _logs_before(folder: RunFolder) -> Sequence[str]:
-    """What logs a run had that goes on."""
-    return resolve(read_layer(folder.config)).log if folder.config.is_file() else ()
-
-
-def _note_anew(folder: RunFolder, job: Job) -> None:
-    """Write down where the store is now, as later commands look there, and the logs there are."""
-    stored, told = read_layer(folder.config), read_layer(folder.manifest)
-    now = {"data": job.config.data, "log": list(job.config.log)}
-    if any(stored.get(key, []) != value for key, value in now.items()):
-        write_text(folder.config, yaml.safe_dump({**stored, **now}, sort_keys=False))
-    at = store_at(job.data.store.path, folder.path)
-    if told.get("store_at") != at:
-        write_json(folder.manifest, {**told, "store_at": at})
-
-
-def _check_same_data(folder: RunFolder, facts: Mapping[str, Any], data: RunData) -> None:
-    """Refuse to go on with other images, or with other labels of them, than before."""
-    told = read_layer(folder.manifest)
-    before = told["store"]["content_digest"]
-    if before != facts["content_digest"]:
-        raise RunFolderError(
-            f"{folder.path} should be resumed on the store it was begun on, {before[:12]}; found "
-            f"{facts['content_digest'][:12]}. Give that store with --data, or another --out."
-        )
-    # Manifests of version 0.1 do not say which labels there were.
-    if told.get("labels", data.visible) != data.visible:
-        raise RunFolderError(
-            f"{folder.path} should be resumed with the labels that it was begun with, "
-            f"{told['labels'][:12]}; the regime `{data.regime}` shows others now, "
-            f"{data.visible[:12]}. Bring back that regime, or begin anew with --overwrite."
-        )
-
-
-def _check_same_runs(folder: RunFolder, runs: Mapping[str, Mapping[str, str]]) -> None:
-    """Refuse to go on with other teachers than before."""
-    before = read_layer(folder.manifest).get("runs", {})
-    for name, now in runs.items():
-        if name in before and before[name]["weights"] != now["weights"]:
-            raise RunFolderError(
-                f"{folder.path} should be resumed with the weights of `{name}` that it was begun "
-                f"with, {before[name]['weights'][:12]}; found {now['weights'][:12]} in "
-                f"{now['folder']}. Give that run, or another --out."
-            )
 
 
 @contextmanager
