@@ -59,6 +59,7 @@ REGIMES: Mapping[str, Sequence[str]] = {
     "one": ("--kind", "one"),
     "random": ("--kind", "random"),
     "eighth": ("--kind", "fraction", "--share", "0.125"),
+    "imbalanced": ("--kind", "imbalanced", "--ratio", "semantic=0.1,depth=0.45,normals=0.45"),
     "full": (),
     "own": (),
 }
