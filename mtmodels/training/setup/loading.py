@@ -1,6 +1,6 @@
 """Going back to a run that was trained: its configuration, its data, its networks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -69,16 +69,19 @@ class TrainedRun:
             What is in the files, and as `samples` where what each image adds is kept; runs of
             before did not keep it.
         """
-        files = sorted(self.folder.scores.glob("*.json"))
-        found = [read_facts(file) | _samples(file) for file in files]
+        found = self._kept()
         if split is not None:
             return [one for one in found if one["split"] == split]
         return [one for one in found if one.get("role", _old_role(one["split"])) == "test"]
 
     def scored_splits(self) -> list[str]:
         """The splits that scores of this run were kept of."""
+        return list(dict.fromkeys(one["split"] for one in self._kept()))
+
+    def _kept(self) -> list[dict[str, Any]]:
+        classes = {one["name"]: one.get("names") for one in self.facts["store"].get("tasks", [])}
         files = sorted(self.folder.scores.glob("*.json"))
-        return list(dict.fromkeys(read_layer(file)["split"] for file in files))
+        return [_read_scores(file, classes) | _samples(file) for file in files]
 
     @property
     def steps(self) -> int | None:
@@ -141,6 +144,44 @@ class TrainedRun:
             absolute = Path(at["absolute"]).expanduser()
             paths += [absolute, self.folder.path / at["relative"]]
         return paths
+
+
+def _read_scores(file: Path, classes: Mapping[str, Sequence[str] | None]) -> dict[str, Any]:
+    """Scores that were kept.
+
+    Raises:
+        DataError: where the file holds something else.
+    """
+    found = read_facts(file)
+    problem = _not_scores(found, classes)
+    if problem is not None:
+        raise DataError(
+            f"{file} should hold scores that `mtmodels eval` wrote; {problem}. Copy the run again, "
+            "or score it again with `mtmodels eval`."
+        )
+    return found
+
+
+def _not_scores(
+    found: Mapping[str, Any], classes: Mapping[str, Sequence[str] | None]
+) -> str | None:
+    """Why these facts are no scores of tasks with such classes; None where they are."""
+    if lost := [key for key in ("split", "protocol") if not isinstance(found.get(key), str)]:
+        return f"its `{lost[0]}` is no name"
+    scores = found.get("scores")
+    if not isinstance(scores, dict):
+        return "its `scores` are none"
+    for task, values in scores.items():
+        if not isinstance(values, dict):
+            return f"its `scores.{task}` are none"
+        for name, value in values.items():
+            each = value if isinstance(value, list) else [value]
+            if not all(one is None or type(one) in (int, float) for one in each):
+                return f"its `scores.{task}.{name}` is no number"
+            known = classes.get(task)
+            if isinstance(value, list) and known is not None and len(value) != len(known):
+                return f"its `scores.{task}.{name}` has {len(value)} of {len(known)} classes"
+    return None
 
 
 def _samples(scores: Path) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from mtdata import open_store
-from mtdata.errors import UsageError
+from mtdata.errors import DataError, UsageError
 from mtmodels.errors import RunFolderError
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.setup.data import store_facts
@@ -40,6 +40,37 @@ def test_an_older_run_asks_its_store(whole: Path, store: Path, tmp_path: Path) -
     with pytest.raises(UsageError, match="--data"):
         open_run(copy).known()
     assert open_run(copy).known(store) == known
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("split", None, "its `split` is no name"),
+        ("protocol", 3, "its `protocol` is no name"),
+        ("scores", [], "its `scores` are none"),
+        ("scores", {"depth": 3.0}, "its `scores.depth` are none"),
+        ("scores", {"depth": {"abs_err": "3"}}, "its `scores.depth.abs_err` is no number"),
+        ("scores", {"depth": {"abs_err": True}}, "its `scores.depth.abs_err` is no number"),
+        ("scores", {"semantic": {"iou": [1.0, None]}}, "`scores.semantic.iou` has 2 of 5 classes"),
+    ],
+)
+def test_scores_of_another_form_are_refused(
+    key: str, value: object, why: str, whole: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(whole, copy)
+    file = RunFolder(copy).scores / "test-mtpsl.json"
+    file.parent.mkdir(exist_ok=True)
+    kept = {"split": "test", "role": "test", "protocol": "mtpsl"}
+    kept |= {"scores": {"semantic": {"miou": None, "iou": [1.0, None, 0, 2.5, 3.0]}}}
+    file.write_text(json.dumps(kept))
+    assert open_run(copy).scored() == open_run(copy).scored("test") == [kept | {"samples": []}]
+    file.write_text(json.dumps(kept | {key: value}))
+    for read in (open_run(copy).scored, open_run(copy).scored_splits):
+        with pytest.raises(DataError) as raised:
+            read()
+        assert f"{file} should hold scores" in str(raised.value)
+        assert why in str(raised.value)
 
 
 def test_the_method_comes_back_with_all_its_networks(whole: Path, store: Path) -> None:
