@@ -61,7 +61,7 @@ def test_scores_of_another_form_are_refused(
     shutil.copytree(whole, copy)
     file = RunFolder(copy).scores / "test-mtpsl.json"
     file.parent.mkdir(exist_ok=True)
-    kept = {"split": "test", "role": "test", "protocol": "mtpsl"}
+    kept: dict[str, object] = {"split": "test", "role": "test", "protocol": "mtpsl"}
     kept |= {"scores": {"semantic": {"miou": None, "iou": [1.0, None, 0, 2.5, 3.0]}}}
     file.write_text(json.dumps(kept))
     assert open_run(copy).scored() == open_run(copy).scored("test") == [kept | {"samples": []}]
