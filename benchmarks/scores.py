@@ -62,7 +62,7 @@ class Results:
         if known and found != self.same:
             raise SystemExit(
                 f"{path} should hold cells of {steps} steps in precision {precision}; "
-                f"found {found['steps']} in {found['precision']}. Give another --out, or the "
+                f"found {found.get('steps')} in {found['precision']}. Give another --out, or the "
                 "--steps and --precision of the file."
             )
         self.cells: dict[str, dict[str, Any]] = known.get("cells", {})
@@ -148,7 +148,9 @@ def draw(rows: Sequence[Row], against: str, path: Path) -> None:
         mean, half = interval(deltas)
         axes.plot(deltas, [place] * len(deltas), "o", color="0.7", markersize=4)
         axes.errorbar([mean], [place], xerr=half or 0, fmt="o", capsize=3, color="#c8641e")
-    names = [f"{', '.join(reversed(row.names))} ({len(row.deltas)})" for row in rows]
+    same = len({row.names[:-1] for row in rows}) == 1
+    titles = [row.names[-1:] if same else row.names[::-1] for row in rows]
+    names = [f"{', '.join(t)} ({len(row.deltas)})" for t, row in zip(titles, rows, strict=True)]
     axes.set_yticks(range(len(rows)), names)
     axes.invert_yaxis()
     axes.set_xlabel(f"delta against {against}, % (in brackets: seeds)")

@@ -79,9 +79,8 @@ class TrainedRun:
         return list(dict.fromkeys(one["split"] for one in self._kept()))
 
     def _kept(self) -> list[dict[str, Any]]:
-        classes = {one["name"]: one.get("names") for one in self.facts["store"].get("tasks", [])}
         files = sorted(self.folder.scores.glob("*.json"))
-        return [_read_scores(file, classes) | _samples(file) for file in files]
+        return [_read_scores(file) | _samples(file) for file in files]
 
     @property
     def steps(self) -> int | None:
@@ -146,14 +145,14 @@ class TrainedRun:
         return paths
 
 
-def _read_scores(file: Path, classes: Mapping[str, Sequence[str] | None]) -> dict[str, Any]:
+def _read_scores(file: Path) -> dict[str, Any]:
     """Scores that were kept.
 
     Raises:
         DataError: where the file holds something else.
     """
     found = read_facts(file)
-    problem = _not_scores(found, classes)
+    problem = _not_scores(found)
     if problem is not None:
         raise DataError(
             f"{file} should hold scores that `mtmodels eval` wrote; {problem}. Copy the run again, "
@@ -162,10 +161,8 @@ def _read_scores(file: Path, classes: Mapping[str, Sequence[str] | None]) -> dic
     return found
 
 
-def _not_scores(
-    found: Mapping[str, Any], classes: Mapping[str, Sequence[str] | None]
-) -> str | None:
-    """Why these facts are no scores of tasks with such classes; None where they are."""
+def _not_scores(found: Mapping[str, Any]) -> str | None:
+    """Why these facts are no scores of tasks; None where they are."""
     if lost := [key for key in ("split", "protocol") if not isinstance(found.get(key), str)]:
         return f"its `{lost[0]}` is no name"
     scores = found.get("scores")
@@ -178,9 +175,6 @@ def _not_scores(
             each = value if isinstance(value, list) else [value]
             if not all(one is None or type(one) in (int, float) for one in each):
                 return f"its `scores.{task}.{name}` is no number"
-            known = classes.get(task)
-            if isinstance(value, list) and known is not None and len(value) != len(known):
-                return f"its `scores.{task}.{name}` has {len(value)} of {len(known)} classes"
     return None
 
 

@@ -267,6 +267,10 @@ def test_what_lacks_draws_says_so(tmp_path: Path) -> None:
     stale["scores"]["depth"]["abs_err"] += 0.1
     (told,) = one(compare([stale])).unsure
     assert "`abs_err` of `depth` is not what the images that were kept add up to" in told
+    stale = run(tmp_path, "stale", parts(1))
+    stale["scores"]["semantic"]["iou"] = stale["scores"]["semantic"]["iou"][:-1]
+    (told,) = one(compare([stale])).unsure
+    assert "`iou` of `semantic` is not what the images that were kept add up to" in told
     (tmp_path / "old.npz").write_bytes(b"hello")
     (told,) = one(compare([old | {"samples": [str(tmp_path / "old.npz")]}])).unsure
     assert "should hold what each image adds" in told
