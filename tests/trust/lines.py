@@ -31,8 +31,11 @@ Rng = np.random.Generator
 PROGRAMS: dict[str, click.Command] = {"mtdata": mtdata, "mtmodels": mtmodels, "mttrain": mttrain}
 NEVER = {"browse", "demo"}
 """Commands that go on until somebody stops them."""
-LASTING = {"--follow", "--images", "--epochs", "--debug", "--verbose", "-v", "--jobs", "--workers"}
-"""Options that may take for ever as they should, or say what others must not."""
+LASTING = {
+    *("--follow", "--images", "--epochs", "--compile", "--jobs", "--workers"),
+    *("--debug", "--verbose", "-v"),
+}
+"""Options that may take long as they should, or say what others must not."""
 PATHS = (
     "fake.h5", "run", "source", "source/tasks.yaml", "source/rgb/0001.jpg", "broken.h5", "empty",
     "text.txt", "pipe", "itself", "nothing", "folder", "regime.csv", "recipe.yaml", "out.h5", "out",
