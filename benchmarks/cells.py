@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.machine import describe
 from cli.mtmodels.sweep import PROGRAM
@@ -60,6 +61,13 @@ def study_parser(doc: str | None, *, runs: str) -> argparse.ArgumentParser:
         "--limit-time", type=float, default=math.inf, help="minutes after which no cell is begun"
     )
     return parser
+
+
+def told(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `run_all` takes of these options."""
+    names = ("data", "runs", "jobs", "threads")
+    found = {name: getattr(arguments, name) for name in names}
+    return found | {"limit": 60 * arguments.limit_time}
 
 
 def finished(runs: Path, name: str) -> list[Path]:

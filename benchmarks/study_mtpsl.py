@@ -11,7 +11,7 @@ interrupted resumes. `--variations` are trials that change one thing of `ssl` or
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells import Cell, compare, finished, run_all, study_parser, write_results
+from benchmarks.cells import Cell, compare, finished, run_all, study_parser, told, write_results
 from benchmarks.curves import draw
 from benchmarks.deltas import draw_deltas
 from mtmodels.recipes import all_recipes
@@ -108,11 +108,7 @@ def main() -> None:
 
     run_all(
         cells,
-        data=arguments.data,
-        runs=arguments.runs,
-        jobs=arguments.jobs,
-        threads=arguments.threads,
-        limit=60 * arguments.limit_time,
+        **told(arguments),
         done=note,
     )
 

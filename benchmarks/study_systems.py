@@ -12,7 +12,7 @@ each cell.
 
 from pathlib import Path
 
-from benchmarks.cells import Cell, compare, run_all, study_parser, write_results
+from benchmarks.cells import Cell, compare, run_all, study_parser, told, write_results
 from benchmarks.deltas import entries_of, markdown
 from mtmodels import NETWORKS, WEIGHTINGS
 
@@ -87,11 +87,7 @@ def main() -> None:
 
     run_all(
         [base, *networks, *weightings],
-        data=arguments.data,
-        runs=arguments.runs,
-        jobs=arguments.jobs,
-        threads=arguments.threads,
-        limit=60 * arguments.limit_time,
+        **told(arguments),
         done=note,
     )
 

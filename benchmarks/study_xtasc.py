@@ -10,13 +10,14 @@ published channels.
 Each cell is the `mttrain` command that is printed; one that was interrupted resumes. The results
 file is added to: a cell that it holds is not trained again.
 
-    python -m benchmarks.study_xtasc --data data/nyu-96x128.h5 --out docs/results/xtasc-nyu
+    python -m benchmarks.study_xtasc --data data/nyu-96x128.h5 --out docs/results/xtasc-nyu-bf16 \
+        --precision bf16
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.cells import Cell, run_all, study_parser
+from benchmarks.cells import Cell, run_all, study_parser, told
 from benchmarks.scores import SINGLE, Column, Results, draw, markdown
 from benchmarks.study_labels import SHARED, STEPS
 
@@ -83,15 +84,7 @@ def main() -> None:
         if not results.has(name, seed)
         for cell in trainings(name, seed, budget)
     ]
-    run_all(
-        cells,
-        data=given.data,
-        runs=given.runs,
-        jobs=given.jobs,
-        threads=given.threads,
-        limit=60 * given.limit_time,
-        done=note,
-    )
+    run_all(cells, **told(given), done=note)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ REMEDIES = {
     errno.EIO: "Check the disk that it lies on",
 }
 """What to do where the system refuses a path, by its number of the error."""
+LOOP = "Symlink loop from "
+"""What `Path.resolve` says of a link to itself, before the path in quotes."""
 TRACEBACK = "Add --debug for the traceback."
 
 
@@ -117,8 +119,9 @@ def _unforeseen(error: Exception, asked: General) -> int:
 
 def _of_system(error: Exception) -> str | None:
     """What the system says of a path; None of anything else."""
-    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # until 3.13
-        error = OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(error).split("'")[1])
+    if isinstance(error, RuntimeError) and str(error).startswith(LOOP):  # until 3.13
+        path = str(error).removeprefix(LOOP).strip("'\"")
+        error = OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     if not isinstance(error, OSError) or error.filename is None or not error.strerror:
         return None
     remedy = REMEDIES.get(error.errno or 0, "Check that path")

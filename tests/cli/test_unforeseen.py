@@ -57,6 +57,23 @@ def test_what_the_system_refuses_is_told_of_its_path(
     assert not foreign(told)
 
 
+@pytest.mark.parametrize("name", ["itself", "it's", 'a "b"'])
+def test_a_link_to_itself_is_named(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = tmp_path / name
+    link.symlink_to(link.name)
+
+    @click.command()
+    def command() -> None:
+        link.resolve()
+        link.read_bytes()  # from 3.13 on it is this that refuses
+
+    assert run(command, []) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{link}: the system refuses it ({os.strerror(errno.ELOOP)})" in told
+
+
 def test_an_error_without_a_path_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(raising(OSError(errno.EIO, "x")), []) == 1
     assert TRACEBACK.split()[-1] in capsys.readouterr().err

@@ -42,6 +42,18 @@ def test_files_that_are_no_store(
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_names_the_store_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "rooms"
+    folder.mkdir()
+    for name in ("rooms-test-00000.h5", "rooms.h5", "a.h5"):
+        with pytest.raises(StoreError, match=r"it is a folder\. Give "):
+            open_store(folder)
+        (folder / name).touch()
+    with pytest.raises(StoreError) as caught:
+        open_store(folder)
+    assert str(caught.value).endswith(f"Give {folder / 'rooms.h5'}.")  # its index, not a shard
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
