@@ -120,7 +120,7 @@ def _unforeseen(error: Exception, asked: General) -> int:
 def _of_system(error: Exception) -> str | None:
     """What the system says of a path; None of anything else."""
     if isinstance(error, RuntimeError) and str(error).startswith(LOOP):  # until 3.13
-        path = str(error).removeprefix(LOOP).strip("'\"")
+        path = str(error).removeprefix(LOOP)[1:-1]
         error = OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     if not isinstance(error, OSError) or error.filename is None or not error.strerror:
         return None
