@@ -130,11 +130,16 @@ def launch(arguments: Sequence[str], config: "Config") -> int:
     port = _free_port()
     places = [place_on_node(config, i, port=port) for i in range(config.devices)]
     ends, open_end = os.pipe()
-    threads = {"OMP_NUM_THREADS": str(max(1, cores() // config.devices))} | dict(os.environ)
+    settings = {
+        "OMP_NUM_THREADS": str(max(1, cores() // config.devices)),
+        # That another process is gone is said here, in words, and not by torch with a trace of C++.
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
+        **os.environ,
+    }
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", AGAIN, *arguments],
-            env={**threads, **place.variables(), STARTER: str(ends)},
+            env={**settings, **place.variables(), STARTER: str(ends)},
             pass_fds=[ends],
             # Ctrl-C comes from here, once, and not from the terminal as well.
             start_new_session=True,

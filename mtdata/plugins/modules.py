@@ -89,9 +89,9 @@ def digest_of(source: bytes) -> str:
 
 def _failed(given: str, file: str, error: BaseException) -> PluginError:
     """What went wrong, at the last line of the plug-in that had a part in it."""
-    if isinstance(error, SyntaxError) and error.filename == file:
-        return PluginError(given, f"the plug-in is no Python: {error.msg}.", error.lineno or None)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    if isinstance(error, SyntaxError) and (error.filename == file or not frames):
+        return PluginError(given, f"the plug-in is no Python: {error.msg}.", error.lineno or None)
     line = frames[-1].lineno if frames else None
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return PluginError(given, f"the plug-in failed while it was run: {said.rstrip('.')}.", line)

@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import re
 import shutil
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing.sharedctypes import RawValue
@@ -132,7 +134,9 @@ class Loader:
         self._order.epoch, self._order.start_step = epoch, start_step
         since = perf_counter()
         try:
-            for batch in self._loader:
+            batches = iter(self._loader)
+            _tell_of_deaths()
+            for batch in batches:
                 self.waited += perf_counter() - since
                 if isinstance(batch, MtdataError):
                     raise batch
@@ -283,7 +287,41 @@ def _why_reading_ended(said: str) -> str | None:
             "reading processes should be able to open files; the limit of this shell is reached. "
             "Raise it (ulimit -n 4096), or give fewer --workers."
         )
+    if said.startswith("DataLoader worker"):
+        signalled = re.search(r"by signal: ([\w ]+)", said)
+        return (
+            "reading processes should go on until they are told to end; one ended"
+            f"{f' by a signal ({signalled[1]})' if signalled else ''}. Go on with --resume; where "
+            "that comes again, --workers 0 may show why."
+        )
     return None
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What torch does when a child of this process has ended, in our words.
+
+    It raises where the process then is, which may be far from a loader: in a step of a training.
+    """
+
+    handler: Callable[[int, FrameType | None], None]
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        try:
+            self.handler(number, frame)
+        except RuntimeError as error:
+            why = _why_reading_ended(str(error))
+            if why is None:
+                raise
+            raise MtdataError(why) from error
+
+
+def _tell_of_deaths() -> None:
+    """Put our words around the handler of torch, which is there once it has started a reader."""
+    handler = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+    here = threading.current_thread() is threading.main_thread()
+    if here and callable(handler) and not isinstance(handler, _Told):
+        signal.signal(signal.SIGCHLD, _Told(handler))
 
 
 def _close(closing: Any) -> None:

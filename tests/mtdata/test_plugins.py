@@ -68,6 +68,9 @@ LAST = WHOLE.count("\n") + 1
     ("text", "line", "words"),
     [
         ("a = 1\nb = (\n", 2, "no Python: '(' was never closed"),
+        ("a = 1\n\0", None, "no Python: source code string cannot contain null bytes"),
+        ("# coding: nothing\n", None, "no Python: "),
+        ("\ncompile('(', 'x', 'exec')\n", 2, "while it was run: SyntaxError: "),
         ("a = 1\nimport nothing_of_the_kind\n", 2, "ModuleNotFoundError: No module named"),
         ("def f():\n    raise KeyError\n\nf()\n", 2, "while it was run: KeyError."),
         ("import json\njson.loads('')\n", 2, "JSONDecodeError"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.forked import prepare
 from tests.trust.trial import GOOD
 
-CAMPAIGNS = ("checkpoints", "stores", "texts", "hostile", "lines")
+CAMPAIGNS = ("checkpoints", "stores", "texts", "hostile", "lines", "kills")
 
 
 def main() -> None:
@@ -31,7 +31,10 @@ def main() -> None:
         for each in module.trials(Path(folder), arguments.trials, arguments.seed):
             counts[each.outcome] += 1
             if arguments.all:
-                sys.stdout.write(f"{time.monotonic() - since:.1f} {each.outcome}: {each.what}\n")
+                told = each.told[:300]
+                sys.stdout.write(
+                    f"{time.monotonic() - since:.1f} {each.outcome}: {each.what}: {told}\n"
+                )
             if each.outcome not in GOOD:
                 sys.stdout.write(f"{each.outcome}: {each.what}\n    {each.told[-1000:]}\n")
                 sys.stdout.flush()

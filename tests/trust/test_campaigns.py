@@ -13,9 +13,10 @@ from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
 from tests.fakes import FakeSource
 from tests.quick import SLOW
+from tests.trust import kills
 from tests.trust.hostile import COMMANDS
 from tests.trust.stores import damaged, places, variants
-from tests.trust.trial import HANGING, REFUSED, attempt, counted, foreign, limit_time
+from tests.trust.trial import EXACT, HANGING, REFUSED, attempt, counted, foreign, limit_time
 
 WHOLE = {
     "checkpoints": (300, 0),
@@ -38,6 +39,14 @@ def test_nothing_wrong_is_read(name: str, trials: int, seed: int, tmp_path: Path
     assert bad == []
     assert counts.total() == trials
     assert counts[REFUSED] > trials / 4  # who damages nothing shows nothing
+
+
+@SLOW
+def test_kills_change_nothing(tmp_path: Path) -> None:
+    """A hundred of them; a training that ends by itself before the last had fewer."""
+    counts, bad = counted(kills.trials(tmp_path, 25, 0))
+    assert bad == []
+    assert counts == {EXACT: 25}
 
 
 def test_commands_on_hostile_stores_take_a_good_one(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.setup.places import place_of
 from tests.small_run import small_layer, small_store
+from tests.trust.trial import foreign
 
 START = [sys.executable, "-c", "from cli.mttrain import main; main()"]
 LONG = {"epochs": 4000}
@@ -106,6 +107,7 @@ def test_one_that_is_killed_ends_all(killed: int, store: Path, tmp_path: Path) -
     assert training.returncode == 1
     assert sum(line.startswith("Error: ") for line in told.splitlines()) == 1
     assert "--resume" in told
+    assert not foreign(told)
 
 
 @pytest.mark.slow

@@ -1,11 +1,14 @@
 """The loader: what a batch holds is a function of (seed, epoch, step)."""
 
+import signal
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -239,6 +242,9 @@ def test_an_empty_dataset_is_refused() -> None:
          "dataloader's workers are out of shared memory.", "/dev/shm.*--workers 0.*--shm-size"),
         ("unable to write to file </torch_7>: No space left on device (28)", "/dev/shm"),
         ("DataLoader worker (pid 7) is killed by signal: Killed. ", "fewer --workers"),
+        ("DataLoader worker (pid 7) is killed by signal: Segmentation fault. ",
+         r"one ended by a signal \(Segmentation fault\)\. Go on with --resume.*--workers 0"),
+        ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", r"one ended\. Go on with --resume"),
         ("unable to mmap 9 bytes from file </torch_7_1>: Cannot allocate memory", "--workers 0"),
         ("received 0 items of ancdata", "ulimit -n"),
         ("[Errno 24] Too many open files", "ulimit -n"),
@@ -256,3 +262,20 @@ def test_a_lack_of_memory_or_files_is_told_with_the_way_out(
     said = "something else"
     with pytest.raises(RuntimeError, match="something else"):
         list(Loader(make(4), 2).epoch(0))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGKILL, "fewer --workers"), (signal.SIGSEGV, "Go on with")]
+)
+def test_a_reader_that_ends_is_told_wherever_this_process_is(number: int, words: str) -> None:
+    """Torch raises by a signal, as likely in a step of a training as while that waits for data."""
+    batches = Loader(make(), 2, workers=1).epoch(0)
+    next(batches)
+    reader = psutil.Process().children()[-1]
+
+    def step() -> None:
+        reader.send_signal(number)
+        time.sleep(60)
+
+    with pytest.raises(MtdataError, match=words):
+        step()
