@@ -42,7 +42,7 @@ class Results:
 
     Args:
         out: The file, without its suffix.
-        steps: Of a training.
+        steps: Of a training; None where the name of a cell says it.
         precision: As `mttrain` takes it.
         tasks: Those that a cell is whole with.
         protocol: Whose scores, and whose form of delta.
@@ -52,7 +52,13 @@ class Results:
     """
 
     def __init__(
-        self, out: Path, *, steps: int, precision: str, tasks: Sequence[str], protocol: str
+        self,
+        out: Path,
+        *,
+        steps: int | None = None,
+        precision: str,
+        tasks: Sequence[str],
+        protocol: str,
     ) -> None:
         self.out, self.tasks, self.protocol = out, tasks, protocol
         path = out.with_suffix(".json")

@@ -5,6 +5,7 @@ import shlex
 import statistics
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -17,6 +18,7 @@ from benchmarks import (
     scores,
     study_labels,
     study_mtpsl,
+    study_steps,
     study_systems,
     study_xtasc,
 )
@@ -88,6 +90,36 @@ def test_every_cell_of_the_ablation_is_a_command(method: str) -> None:
     assert [task for each in given for task in each["tasks"]] == [*study_xtasc.TASKS]
     assert {(each["seed"], each["protocol"], each["steps"]) for each in given} == {(3, "xtasc", 2)}
     assert (len(cells) == 2) == (method == scores.SINGLE)
+
+
+def test_every_budget_is_a_training_of_its_own(tmp_path: Path) -> None:
+    results = scores.Results(
+        tmp_path / "a", precision="32", tasks=study_labels.TASKS, protocol="mtpsl"
+    )
+    for regime, steps in product(study_steps.REGIMES, (20, study_labels.STEPS)):
+        cell = study_steps.cell(regime, steps, 3, precision="32", runs=Path("runs"))
+        words = [*cell.job(Path("a.h5"), Path("runs"), 1).command]
+        given = mttrain.make_context("mttrain", words).params
+        assert (given["steps"], given["seed"]) == (steps, 3)
+        assert given["regime"] == {"one": "one-3", "full": "full"}[regime]
+        folder = RunFolder(tmp_path / cell.folder)
+        folder.scores.mkdir(parents=True)
+        better = 1 + (regime == "full") * 0.1
+        found = {
+            "semantic": {"miou": 20.0 * better},
+            "depth": {"abs_err": 0.5 / better},
+            "normals": {"mean": 40.0 / better},
+        }
+        (folder.scores / "test-mtpsl.json").write_text(json.dumps({"scores": found}))
+        results.add(folder.path)
+    rows = study_steps.rows_of(results, [20, study_labels.STEPS])
+    assert [row.names for row in rows] == [
+        (regime, steps) for regime in ("one", "full") for steps in ("20", "1980")
+    ]
+    assert rows[0].deltas == {"3": 0}
+    assert rows[2].deltas["3"] == pytest.approx(100 * (0.1 + 2 * 0.1 / 1.1) / 3)
+    study_steps.draw(rows, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5000
 
 
 def test_a_network_for_each_task_is_one_cell_and_the_baseline(tmp_path: Path) -> None:
