@@ -146,15 +146,18 @@ class Browsing(Part):
         ).start()
 
     def _ask(self, address: str, split: str, keys: Sequence[str], tasks: Sequence[str]) -> None:
-        connection = HTTPConnection(urlsplit(address).netloc)
-        with suppress(HTTPException, OSError):  # it ended; the looks say if that was too early
-            for turn in count():
-                key, task = keys[turn % len(keys)], tasks[turn % len(tasks)]
-                get(connection, f"/api/images?start={turn % len(keys)}&count=50")
-                for what in ("photo", task):
-                    get(connection, f"/picture?split={split}&key={key}&what={what}&size=small")
-                self._done += 3
-                time.sleep(0.05)
+        turns = count()
+        while self.process.is_running():
+            connection = HTTPConnection(urlsplit(address).netloc)
+            with suppress(HTTPException, OSError):  # an answer that is late; it is asked anew
+                for turn in turns:
+                    key, task = keys[turn % len(keys)], tasks[turn % len(tasks)]
+                    get(connection, f"/api/images?start={turn % len(keys)}&count=50")
+                    for what in ("photo", task):
+                        get(connection, f"/picture?split={split}&key={key}&what={what}&size=small")
+                    self._done += 3
+                    time.sleep(0.05)
+            time.sleep(0.5)
 
     def done(self) -> int:
         """Answers that it has given."""
