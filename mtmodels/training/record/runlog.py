@@ -85,7 +85,52 @@ def read_rows(path: Path, kind: str | None = None) -> list[dict[str, Any]]:
                 f"{path}, line {number} should be an object with a `kind`; it is not. Copy the run "
                 "again."
             )
+        for name, value in row.items():
+            is_good, form = _FORMS.get(name, (None, ""))
+            if is_good is not None and not is_good(value):
+                raise DataError(
+                    f"{path}, line {number}: `{name}` should be {form}; it is not. Copy the run "
+                    "again."
+                )
     return [row for row in rows if kind in (None, row["kind"])]
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int
+
+
+def _is_number(value: object) -> bool:
+    return value is None or type(value) in (int, float, bool)
+
+
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _are_scores(value: object) -> bool:
+    """Of each task; a score of classes is a list."""
+    return isinstance(value, dict) and all(
+        isinstance(task, dict)
+        and all(
+            all(map(_is_number, score)) if isinstance(score, list) else _is_number(score)
+            for score in task.values()
+        )
+        for task in value.values()
+    )
+
+
+_NUMBER = ("lr", "loss", "gradient_norm", "improvement", "best", "threshold")
+_NAMED = (
+    *("tasks", "auxiliary", "parts", "images", "labelled", "weights", "time", "means"),
+    *("cosine", "agreement", "kept"),
+)
+_FORMS = {
+    **dict.fromkeys(("step", "epoch"), (_is_whole, "a whole number")),
+    **dict.fromkeys(_NUMBER, (_is_number, "a number")),
+    **dict.fromkeys(_NAMED, (_are_numbers, "numbers by their names")),
+    "scores": (_are_scores, "scores by task"),
+}
+"""What is read of a row, and the form that it has."""
 
 
 def rows_of(text: str) -> list[Any]:
