@@ -2,10 +2,12 @@
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from cli.mttrain import mttrain
@@ -70,3 +72,10 @@ def test_no_example_hides_behind_a_condition() -> None:
         (code,) = example.values
         assert ".is_dir()" not in str(code)
         assert ".exists()" not in str(code)
+
+
+def test_the_version_is_one() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    changes = (ROOT / "docs/changelog.md").read_text()
+    assert re.findall(r"^## (\d[\d.]+)", changes, re.MULTILINE)[0] == version
