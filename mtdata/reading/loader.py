@@ -1,29 +1,21 @@
 """Batches in an order that is a function of (seed, epoch), read ahead by workers."""
 
 import ctypes
-import os
-import re
-import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing.sharedctypes import RawValue
 from multiprocessing.util import Finalize
 from operator import itemgetter
-from pathlib import Path
 from time import perf_counter
-from types import FrameType
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler, get_worker_info
 
 from mtdata.errors import MtdataError, UsageError
+from mtdata.reading import readers
 from mtdata.reading.augment import sample_rng
 from mtdata.reading.batch import Batch, collate
 from mtdata.reading.dataset import Dataset
@@ -99,7 +91,7 @@ class Loader:
         """Seconds in which whoever iterates had to wait for data, over all epochs."""
         self._closing = RawValue(ctypes.c_bool, False)
         # The pool of processes ends its own at exit, by SIGTERM; before that, they are told.
-        Finalize(self, _close, (self._closing,), exitpriority=100)
+        Finalize(self, readers.close, (self._closing,), exitpriority=100)
         kinds = None if labelled is None else _kinds(dataset.labelled.sum(1) > 0, batch, labelled)
         self._order = _Order(len(dataset), batch, seed, shuffle, drop_last, kinds, part)
         self._loader: DataLoader[Sample] = DataLoader(
@@ -109,7 +101,7 @@ class Loader:
             num_workers=workers if resident is None else 0,
             collate_fn=_collate,
             pin_memory=pin_memory and resident is None,
-            worker_init_fn=partial(_start_worker, self._closing),
+            worker_init_fn=partial(readers.start, self._closing),
             persistent_workers=workers > 0 and resident is None,
             # Without one of its own, it would draw a number from the global generator each epoch.
             generator=torch.Generator(),
@@ -135,7 +127,7 @@ class Loader:
         since = perf_counter()
         try:
             batches = iter(self._loader)
-            _tell_of_deaths()
+            readers.tell_of_deaths()
             for batch in batches:
                 self.waited += perf_counter() - since
                 if isinstance(batch, MtdataError):
@@ -143,7 +135,7 @@ class Loader:
                 yield batch.unpack() if isinstance(batch, Parcel) else batch
                 since = perf_counter()
         except (RuntimeError, OSError) as error:
-            why = None if isinstance(error, MtdataError) else _why_reading_ended(str(error))
+            why = None if isinstance(error, MtdataError) else readers.why_ended(str(error))
             if why is None:
                 raise
             raise MtdataError(why) from error
@@ -262,89 +254,3 @@ def _collate(samples: list[Sample] | Batch | MtdataError) -> Batch | Parcel | Mt
         return samples
     batch = collate(samples)
     return batch if get_worker_info() is None else pack(batch)
-
-
-def _why_reading_ended(said: str) -> str | None:
-    """What torch's words for a lack of memory or files mean, and the way out; None for others."""
-    if any(
-        word in said for word in ("shared memory", "Bus error", "No space left", "shm", "/torch_")
-    ):
-        shared = Path("/dev/shm")
-        usage = shutil.disk_usage(shared) if shared.is_dir() else None
-        size = "" if usage is None else f"; it has {usage.total / 1e6:.0f} MB"
-        return (
-            "reading processes should have room in shared memory, /dev/shm, to hand batches over"
-            f"{size}, which is too little. Give --workers 0, a smaller --batch, or more of it (in "
-            "a container: docker run --shm-size 2g)."
-        )
-    if "killed by signal: Killed" in said:
-        return (
-            "reading processes should have memory; the system ended one for want of it. Give fewer "
-            "--workers or a smaller --batch."
-        )
-    if "Too many open files" in said or "ancdata" in said:
-        return (
-            "reading processes should be able to open files; the limit of this shell is reached. "
-            "Raise it (ulimit -n 4096), or give fewer --workers."
-        )
-    if said.startswith("DataLoader worker"):
-        signalled = re.search(r"by signal: ([\w ]+)", said)
-        return (
-            "reading processes should go on until they are told to end; one ended"
-            f"{f' by a signal ({signalled[1]})' if signalled else ''}. Go on with --resume; where "
-            "that comes again, --workers 0 may show why."
-        )
-    return None
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What torch does when a child of this process has ended, in our words.
-
-    It raises where the process then is, which may be far from a loader: in a step of a training.
-    """
-
-    handler: Callable[[int, FrameType | None], None]
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        try:
-            self.handler(number, frame)
-        except RuntimeError as error:
-            why = _why_reading_ended(str(error))
-            if why is None:
-                raise
-            raise MtdataError(why) from error
-
-
-def _tell_of_deaths() -> None:
-    """Put our words around the handler of torch, which is there once it has started a reader."""
-    handler = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
-    here = threading.current_thread() is threading.main_thread()
-    if here and callable(handler) and not isinstance(handler, _Told):
-        signal.signal(signal.SIGCHLD, _Told(handler))
-
-
-def _close(closing: Any) -> None:
-    closing.value = True
-
-
-def _start_worker(closing: Any, worker: int) -> None:
-    """One core a worker: the trainer needs the others."""
-    keep_freed()
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-    _leave_signals_to_the_trainer(closing)
-
-
-def _leave_signals_to_the_trainer(closing: Any) -> None:
-    """Read on when the whole group is told to stop: the trainer still needs its batch, then saves.
-
-    It ends its readers itself. Should it be gone, they notice within seconds.
-    """
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        if closing.value:
-            os._exit(0)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, terminate)
