@@ -256,6 +256,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.read:
         read_for_ever(options.data)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended with it
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
         if options.data is None:
