@@ -14,7 +14,7 @@ from cli.shared.options import FILE, changed_store_argument, names
 @click.command(
     cls=Command,
     epilog=examples(
-        "mtdata derive data/mine.h5 --task normals --from depth",
+        "mtdata derive data/nyu.h5 --task normals --from depth",
         "mtdata derive data/mine.h5 --task edges --from semantic -o data/edges.h5",
     ),
 )

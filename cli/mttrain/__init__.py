@@ -101,7 +101,7 @@ HEADINGS = {
         "mttrain --method xtc --regime one --holdout 0.1 --set method.options.lambda=0.01",
         "mttrain --method mtpsl --network segnet --regime one",
         "mttrain --method align --epochs 30 --dry-run",
-        "mttrain --recipe mtpsl-nyu --batch 16 --devices 4",
+        "mttrain --recipe mtpsl/table2/one/ours --batch 16 --devices 4",
         "mttrain --method sl --cache device --compile auto",
         "mttrain --method xtc --data https://host/nyu.h5 --workers 4",
         "mttrain --out runs/nyu-xtc-unet-resnet18-full-s0 --resume",

@@ -46,8 +46,8 @@ class SelfTraining(Teaching):
 
     Reference: Xie et al. 2020, "Self-training with Noisy Student"; Ghiasi et al. 2021, "Multi-Task
     Self-Training" (a teacher a task); the same view for teacher and student after Beyer et al.
-    2022, "A good teacher is patient and consistent". None of the three papers of this package has
-    it.
+    2022, "A good teacher is patient and consistent". None of the papers that this
+    package stands on has it.
     """
 
     options: SelfTrainingOptions

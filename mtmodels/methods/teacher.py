@@ -52,7 +52,7 @@ class Teacher(Teaching):
 
     Reference: Tarvainen and Valpola 2017, "Mean teachers are better role models"; confidence after
     Sohn et al. 2020 (FixMatch); `mix` after French et al. 2020 and Olsson et al. 2021 (ClassMix).
-    None of the three papers of this package has it.
+    None of the papers that this package stands on has it.
     """
 
     options: TeacherOptions
