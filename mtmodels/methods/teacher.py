@@ -73,9 +73,9 @@ class Teacher(Teaching):
         super().train(mode)
         self.teacher.eval()
         if mode and self.options.norms == "batch":
-            for layer in self.teacher.modules():
+            for layer, own in zip(self.teacher.modules(), self.network.modules(), strict=True):
                 if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-                    layer.train()
+                    layer.train(own.training)  # those that `freeze_norm` keeps are kept here too
         return self
 
     def say(self, image: Float[Tensor, "b 3 h w"]) -> Sequence[dict[str, Tensor]]:

@@ -18,6 +18,10 @@ from mtdata.reading.geometry.nearest import WEAK, nearest
 from mtdata.reading.geometry.rotate import Rotate
 from mtdata.tasks.kinds import Kind, Normals
 
+ROUNDING = 1e-3
+"""By how much the weights of a mean may add up to less than 1 where all of it is valid: bfloat16
+and float16 round, and so do matrices of means."""
+
 
 def apply(
     values: Shaped[Tensor, "b c h w"],
@@ -80,6 +84,11 @@ def _one(
     moved = _move(torch.where(valid, x, 0), change, linear=linear)
     if kind is None:
         return moved, seen
+    if linear and not isinstance(kind, Normals):  # those get their length back below
+        # A mean of what is valid alone: zeros in place of the rest would make it too small.
+        share = _move(valid[None].to(moved), change, linear=True)
+        least = torch.finfo(moved.dtype).tiny
+        moved = torch.where(share < 1 - ROUNDING, moved / share.clamp(min=least), moved)
     if isinstance(kind, Normals) and not isinstance(change, Flip):
         weak = moved.norm(dim=0) < WEAK
         near = _move(x, change, linear=False)

@@ -118,7 +118,8 @@ class Teaching(Method):
             parts={f"{name}/taught": mean.detach() for name, mean in means.items()},
         )
         # Further views may be pasted together, of parts that nothing is known to relate.
-        own += self.relations.terms(Views(views.main), outputs[:1], progress=progress)
+        first = Views(views.main, paper=views.paper)
+        own += self.relations.terms(first, outputs[:1], progress=progress)
         return self.supervision.terms(views, outputs) + own
 
     @torch.no_grad()

@@ -128,6 +128,22 @@ def test_dropout_of_the_teacher_is_off_and_norms_are_as_asked(norms: str) -> Non
     assert not any(layer.training for layer in method.eval().modules())
 
 
+def test_norms_that_are_kept_in_the_network_are_kept_in_the_teacher() -> None:
+    """With the weights of the network it is the network, whatever statistics those came with."""
+    torch.manual_seed(0)
+    network = NETWORKS["unet-resnet18"](PAIR, width=0.125, freeze_norm=True)
+    for encoder in network.pretrained():
+        for layer in encoder.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                nn.init.normal_(layer.running_mean, std=0.3)
+                nn.init.uniform_(layer.running_var, 0.5, 2)
+    method = Teacher(network, **PLAIN).train()
+    image = torch.rand(2, 3, 64, 64)
+    ours = method.network(image).predictions
+    for name, said in method.say(image)[0].items():
+        torch.testing.assert_close(said, ours[name])
+
+
 def test_nothing_is_taught_before_it_begins() -> None:
     method = make(begin=0.2, ramp_up=0.4)
     of = views()

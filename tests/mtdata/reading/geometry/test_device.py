@@ -120,6 +120,21 @@ def test_garbage_where_nothing_is_valid_reaches_neither_values_nor_gradients() -
     assert label.grad.isfinite().all()
 
 
+@every_change
+@pytest.mark.parametrize("task", [*TASKS[:2], INVERSE], ids=lambda task: task.name)
+def test_what_is_not_valid_does_not_pull_predictions(change: Change, task: Task) -> None:
+    """A constant stays one, however many pixels beside it count for nothing."""
+    valid = torch.rand(2, 24, 32, generator=torch.Generator().manual_seed(0)) < 0.7
+    given = torch.full((2, task.channels, 24, 32), 3.0).where(valid[:, None], -100.0)
+    moved, seen = device.apply(given, [change] * 2, kind=task.kind, valid=valid, prediction=True)
+    everywhere, _ = device.apply(
+        torch.full((1, task.channels, 64, 64), 3.0), [change], kind=task.kind, prediction=True
+    )
+    assert seen.any()
+    found = moved[seen[:, None].expand_as(moved)]
+    torch.testing.assert_close(found, everywhere.max().expand_as(found), rtol=1e-3, atol=0)
+
+
 def test_class_logits_are_bilinear() -> None:
     logits = torch.rand(1, 3, 12, 16)
     moved, _ = device.apply(logits, [Crop(1.5)], kind=TASKS[0].kind, prediction=True)
