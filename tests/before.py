@@ -205,7 +205,9 @@ def differences(found: Any, before: Any, tolerance: float, where: str = "") -> I
         for i, value in enumerate(before):
             yield from differences(found[i], value, tolerance, f"{where}/{i}")
     elif isinstance(found, float) and isinstance(before, float):
-        if not math.isclose(found, before, rel_tol=tolerance, abs_tol=tolerance * 1e-3):
+        # A difference of scores that are near to each other is as uncertain as they are.
+        least = tolerance * (1 if where.endswith("/improvement") else 1e-3)
+        if not math.isclose(found, before, rel_tol=tolerance, abs_tol=least):
             yield f"{where}: {found}, before {before}"
     elif found != before:
         yield f"{where}: {found}, before {before}"

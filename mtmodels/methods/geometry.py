@@ -27,7 +27,8 @@ class Geometry(Method):
         ValueError: where no relation between the tasks is known, or an option cannot be.
 
     Reference: planes in inverse depth as in the normals of this package; the chord of neighbours
-    against a normal as in Qi et al. 2018 (GeoNet). None of the papers that this package stands on has it.
+    against a normal as in Qi et al. 2018 (GeoNet). None of the papers that this package stands on
+    has it.
     """
 
     options: GeometryOptions

@@ -19,6 +19,9 @@ Backward = Callable[[Tensor], None]
 class EpochStatistics:
     """Of the terms of the tasks, over the steps of an epoch that had them.
 
+    Each is divided by the number of images that show the task: how many of a batch do is chance,
+    which would be most of the variance.
+
     Args:
         means: Mean of each task.
         variances: Its variance, divided by the number of steps.

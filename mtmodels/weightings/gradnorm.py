@@ -27,7 +27,9 @@ class GradNormOptions(Options):
 class GradNorm(Weighting):
     """sum of w_t L_t, where w_t learns so that |w_t dL_t/dW| becomes mean times r_t^alpha.
 
-    W is the last layer that all tasks share, r_t = (L_t / L_t at first) over its mean. Tasks that
+    W is the last layer that all tasks share, r_t = (l_t / l_t at first) over its mean, l_t being
+    L_t over the number of images that show the task: how many of the first batch did is chance,
+    and would stay in r_t for ever. Tasks that
     are absent from a batch are in no mean, and their weights stay: after a step the weights of
     those that were present are scaled to the sum that they had, so that all have K in sum.
     "At first" is the first batch that showed the task.
@@ -64,14 +66,19 @@ class GradNorm(Weighting):
         """Send the total backwards, and to the weights what they should learn."""
         self._rescale()
         losses = [*terms.tasks.values()]
-        self._note_first(terms.tasks)
-        parts = [self.learnt[t].detach() * loss for t, loss in terms.tasks.items()]
-        parts += terms.auxiliary.values()
+        of_image = {
+            t: loss.detach().float() / terms.images.get(t, 1) for t, loss in terms.tasks.items()
+        }
+        self._note_first(of_image)
+        factors = {t: weight.detach() for t, weight in self.learnt.items()}
+        parts = [factors[t] * loss for t, loss in terms.tasks.items()]
+        for name, term in terms.auxiliary.items():
+            parts.append(factors[terms.owners[name]] * term if name in terms.owners else term)
         if not parts:
             return torch.zeros(())
         total = torch.stack(parts).sum()
         if len(losses) > 1 and shared:
-            total = total + self._balance(list(terms.tasks), losses, shared)
+            total = total + self._balance(of_image, losses, shared)
         backward(total)
         return torch.stack(parts).sum().detach()
 
@@ -87,18 +94,20 @@ class GradNorm(Weighting):
     def _note_first(self, losses: Mapping[str, Tensor]) -> None:
         for name, loss in losses.items():
             i = self.tasks.index(name)
-            self.first[i] = torch.where(self.first[i].isnan(), loss.detach(), self.first[i])
+            self.first[i] = torch.where(self.first[i].isnan(), loss, self.first[i])
 
     def _balance(
-        self, names: Sequence[str], losses: Sequence[Tensor], shared: Sequence[nn.Parameter]
+        self,
+        of_image: Mapping[str, Tensor],
+        losses: Sequence[Tensor],
+        shared: Sequence[nn.Parameter],
     ) -> Tensor:
         """What moves the weights; its value is 0, its gradient that of the sum of distances."""
         norms = torch.stack([_norm(loss, shared) for loss in losses])
-        index = [self.tasks.index(name) for name in names]
-        now = torch.stack([loss.detach().float() for loss in losses])
-        ratios = now / self.first[index].clamp(min=1e-12)
+        index = [self.tasks.index(name) for name in of_image]
+        ratios = torch.stack([*of_image.values()]) / self.first[index].clamp(min=1e-12)
         slowness = ratios / ratios.mean().clamp(min=1e-12)
-        weights = torch.stack([self.learnt[name] for name in names])
+        weights = torch.stack([self.learnt[name] for name in of_image])
         pulls = weights * norms
         target = pulls.detach().mean() * slowness**self.options.alpha
         self.moved.zero_()

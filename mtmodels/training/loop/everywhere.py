@@ -78,6 +78,7 @@ def terms_of_all(
         tasks=of_all("tasks", tasks),
         auxiliary=of_all("auxiliary", auxiliary),
         owners={name: task for name, task in owners.items() if name in means["auxiliary"]},
+        images={name: like.new_tensor(count) for name, count in means["images"].items()},
     )
 
 

@@ -59,14 +59,16 @@ class EpochMeans:
 
     def __init__(self, tasks: Sequence[str] = ()) -> None:
         self._order = tuple(tasks)
-        self._tasks, self._squares = Means(), Means()
+        self._tasks, self._of_image, self._squares = Means(), Means(), Means()
         self._further = {name: Means() for name in ("auxiliary", "parts", "labelled")}
         self._images: dict[str, int] = {}
 
     def add(self, result: StepResult) -> None:
         """Add a step."""
         self._tasks.add(result.tasks)
-        self._squares.add({name: value**2 for name, value in result.tasks.items()})
+        of_image = {name: x / result.images.get(name, 1) for name, x in result.tasks.items()}
+        self._of_image.add(of_image)
+        self._squares.add({name: value**2 for name, value in of_image.items()})
         self._further["auxiliary"].add(result.auxiliary)
         self._further["parts"].add(result.parts)
         self._further["labelled"].add(result.labelled, result.images)
@@ -74,17 +76,13 @@ class EpochMeans:
             self._images[task] = self._images.get(task, 0) + count
 
     def statistics(self) -> EpochStatistics:
-        """Mean and variance of the terms of tasks so far.
+        """Mean and variance of the terms of tasks so far, of an image.
 
-        A checkpoint of version 0.1 has no squares: in the epoch that goes on from it a task that
-        it counted has no variance.
+        A checkpoint of version 0.1 has neither: the epoch that goes on from it has those of its
+        rest.
         """
-        means, squares = self._tasks.means(), self._squares.means()
-        variances = {
-            name: max(0.0, squares[name] - mean**2)
-            for name, mean in means.items()
-            if self._squares.counts.get(name) == self._tasks.counts[name]
-        }
+        means, squares = self._of_image.means(), self._squares.means()
+        variances = {name: max(0.0, squares[name] - mean**2) for name, mean in means.items()}
         return EpochStatistics(means, variances)
 
     def take(self) -> dict[str, dict[str, Any]]:
@@ -96,7 +94,8 @@ class EpochMeans:
             over all of them.
         """
         fields: dict[str, dict[str, Any]] = {"means": self._tasks.take()}
-        self._squares.take()
+        for means in (self._of_image, self._squares):
+            means.take()
         fields |= {name: means.take() for name, means in self._further.items()}
         fields["images"], self._images = self._images, {}
         return {field: self._in_order(values) for field, values in fields.items()}
@@ -107,12 +106,13 @@ class EpochMeans:
     def state(self) -> dict[str, Any]:
         """As plain values."""
         further = {name: means.state() for name, means in self._further.items()}
-        squares = self._squares.state()
-        return {**self._tasks.state(), **further, "squares": squares, "images": dict(self._images)}
+        further |= {"of_image": self._of_image.state(), "squares": self._squares.state()}
+        return {**self._tasks.state(), **further, "images": dict(self._images)}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state` gave; older checkpoints have the means of tasks alone."""
         self._tasks.load_state(state)
-        for name, means in (*self._further.items(), ("squares", self._squares)):
+        own = {"of_image": self._of_image, "squares": self._squares} if "of_image" in state else {}
+        for name, means in (*self._further.items(), *own.items()):
             means.load_state(state.get(name, {"sums": {}, "counts": {}}))
         self._images = dict(state.get("images", {}))

@@ -187,6 +187,44 @@ def test_gradnorm_follows_its_equations_step_by_step() -> None:
     assert weighting.weights()["semantic"] < 1 < weighting.weights()["normals"]
 
 
+def test_gradnorm_asks_how_slow_a_task_is_and_not_how_many_labels_the_first_batch_had() -> None:
+    """Tasks that are alike but for the number of images of 8 that show them at first."""
+    found = []
+    for first in ((2, 2), (1, 4)):
+        generator = torch.Generator().manual_seed(1)
+        weighting = WEIGHTINGS["gradnorm"](["a", "b"], rate=1e-2)
+        shared = nn.Parameter(torch.ones(2))
+        optimizer = torch.optim.Adam(weighting.parameters(), lr=1e-2)
+        for step in range(200):
+            shows = first if step == 0 else torch.randint(1, 5, (2,), generator=generator).tolist()
+            terms = Terms(
+                tasks={t: n / 8 * x.abs() for t, n, x in zip("ab", shows, shared, strict=True)},
+                images={t: torch.tensor(n) for t, n in zip("ab", shows, strict=True)},
+            )
+            weighting.backward(terms, [shared], torch.Tensor.backward)
+            optimizer.step()
+            optimizer.zero_grad()
+            shared.grad = None
+        found.append(weighting.weights())
+    assert found[1] == pytest.approx(found[0], abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["uncertainty", "dwa", "rlw", "adaptive-variance", "gradnorm"])
+def test_a_term_that_a_task_owns_has_its_factor_of_now(name: str) -> None:
+    weighting = WEIGHTINGS[name](["a", "b"])
+    with torch.no_grad():
+        for number, parameter in enumerate(weighting.parameters()):
+            parameter += 0.3 * number
+    own, loss = torch.ones((), requires_grad=True), torch.ones((), requires_grad=True)
+    terms = Terms(tasks={"a": loss * 1}, auxiliary={"b/term": own * 1}, owners={"b/term": "b"})
+    weighting.backward(terms, [], torch.Tensor.backward)
+    assert own.grad is not None
+    assert loss.grad is not None
+    weights = weighting.weights()
+    assert own.grad.item() == pytest.approx(weights["b"])
+    assert loss.grad.item() == pytest.approx(weights["a"])
+
+
 def test_gradnorm_leaves_absent_tasks_alone() -> None:
     network = Shared()
     weighting = WEIGHTINGS["gradnorm"](NAMES)

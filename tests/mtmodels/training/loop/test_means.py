@@ -69,7 +69,7 @@ def test_a_checkpoint_of_before_goes_on(run: Train, whole: Path, tmp_path: Path)
     folder = RunFolder(out)
     state, weights = checkpoint.load_state(folder.last), checkpoint.load_weights(folder.last)
     assert state["offset"] == 1
-    for name in (*FURTHER, "squares"):
+    for name in (*FURTHER, "squares", "of_image"):
         del state["means"][name]
     assert state["means"].keys() == {"sums", "counts"}
     checkpoint.save(folder.last, weights, state)
