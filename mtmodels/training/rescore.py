@@ -28,7 +28,6 @@ APART = frozenset(
         *(
             "workers",
             "device",
-            "devices",
             "cache",
             "compile",
             "log",
@@ -211,6 +210,9 @@ def _note(scored: Mapping[str, Any]) -> str:
 def _settings(config: Config) -> dict[str, Any]:
     """What seeds of one entry share, besides what a table names."""
     values = config.to_dict()
+    devices, nodes = values.pop("devices"), values.pop("nodes")
+    if not config.sync_norm and devices * nodes > 1:
+        values["processes"] = devices * nodes  # a batch norm sees the part of one
     for part in ("method", "network", "weighting"):
         values[f"{part}_options"] = {k: v for k, v in values.pop(part).items() if k != "name"}
     return {key: value for key, value in values.items() if key not in APART}

@@ -30,6 +30,13 @@ def tell(
         watcher.say(f"Added labels: {_added(one)}.")
     if told := _misfit(data, parts.method):
         watcher.say(told)
+    filled = [one for one in (data.added or {}).get("labels", ()) if "run" in one]
+    if filled and data.splits.watched == "holdout" and data.held is not None:
+        watcher.say(
+            "Held-out images may have taught the runs that filled labels: unless those were "
+            "trained with the same --holdout and --seed, the hold-out says more good of what they "
+            "filled than new images would."
+        )
     for told in _known_to_teachers(data, parts.method):
         watcher.say(told)
     if parts.held is not None and (probe := parts.method.probe()) is not None:

@@ -27,6 +27,7 @@ class AdaMT(Weighting):
     """
 
     averages: ClassVar[bool] = True
+    takes_gradients: ClassVar[bool] = True
     needs_own: ClassVar[bool] = True
     summary: ClassVar[str] = "shared gradients weighed by those on the first layer of each decoder"
     reference: ClassVar[str] = "Jha et al. 2020 (AdaMT-Net); compared with in XTasC-Net"

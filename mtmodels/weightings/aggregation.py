@@ -49,6 +49,7 @@ class AggregatorWeighting(Weighting):
 
     options: AggregatorOptions
     averages: ClassVar[bool] = True
+    takes_gradients: ClassVar[bool] = True
     theirs: ClassVar[str]
     """The name of the class in `torchjd.aggregation`."""
     factors: ClassVar[bool] = True

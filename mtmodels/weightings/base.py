@@ -52,6 +52,8 @@ class Weighting(nn.Module, ABC):
     averages: ClassVar[bool] = False
     """Whether what it measures of gradients is of the whole batch where several processes have a
     part of it each: `mtmodels.processes` gives the means. What `adds_up` needs none."""
+    takes_gradients: ClassVar[bool] = False
+    """Whether it asks for the gradients of single terms, which the loss scale of fp16 is not in."""
     needs_shared: bool = False
     """Whether it measures gradients on the last layer that all tasks share."""
     needs_own: ClassVar[bool] = False

@@ -48,6 +48,7 @@ class GradNorm(Weighting):
     summary: ClassVar[str] = "weights by which all tasks pull alike at the last shared layer"
     reference: ClassVar[str] = "Chen et al. 2018; compared with in XTasC-Net and MTPSL"
     averages: ClassVar[bool] = True
+    takes_gradients: ClassVar[bool] = True
     needs_shared: bool = True
     first: Tensor
     moved: Tensor

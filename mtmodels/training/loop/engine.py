@@ -165,7 +165,7 @@ class Engine:
         drawn = self.held.draw(position.step // self.probe.every, self.probe.batches)
         held = [self._here(batch) for batch in drawn]
         # One after the other, as in the step: that is what parts are for.
-        parts = (self.views(self._here(batch), position.epoch) for batch in batches)
+        parts = (self.views(self._here(batch), position.epoch, position.step) for batch in batches)
         # Gradients of fp16 would need the scale that the optimiser takes off.
         precise = nullcontext() if self.config.precision == "16" else self.fabric.autocast()
         self._seed("look", position.step, processes.rank())
@@ -183,7 +183,7 @@ class Engine:
     def _part(self, batch: Batch, position: Position, *, share: float, number: int) -> StepResult:
         """Send the gradients of a part of a step backwards, as a share of the whole."""
         batch = self._here(batch)
-        views = self.views(batch, position.epoch)
+        views = self.views(batch, position.epoch, position.step)
         forward = self.method if self.stage is None else self.stage.forward
         self._seed("terms", position.step, number, processes.rank())
         self._predicted.clear()

@@ -9,16 +9,21 @@ from mtmodels.metrics.scores import HIGHER_IS_BETTER, Scores, headline
 def improvement(scores: Scores, first: Scores) -> float:
     """Mean relative improvement over the tasks, in percent, against the first epoch.
 
-    One score a task, each with its sign, so that units cancel; a task without a finite score on
-    either side, or with zero in the first epoch, is left out. NaN where none is left.
+    One score a task, each with its sign, so that units cancel. A share of 0 in the first epoch, as
+    of masks that are not found yet, improves by as many percent as it has then: nothing is a part
+    of 0. A task without a finite score on either side is left out, and so is an error that was 0.
+    NaN where none is left.
     """
     changes = []
     for task in scores:
         now, then = headline(scores, task), headline(first, task)
-        if now is None or then is None or then[1] == 0:
+        if now is None or then is None:
             continue
-        sign = 1 if HIGHER_IS_BETTER[now[0]] else -1
-        changes.append(100 * sign * (now[1] - then[1]) / abs(then[1]))
+        high = HIGHER_IS_BETTER[now[0]]
+        if then[1] != 0:
+            changes.append(100 * (1 if high else -1) * (now[1] - then[1]) / abs(then[1]))
+        elif high:
+            changes.append(now[1])
     return sum(changes) / len(changes) if changes else math.nan
 
 

@@ -18,7 +18,8 @@ STAY = Crop(1.0)
 class ViewMaker:
     """Makes the further views of a batch of the first, as the method wants them.
 
-    The draw of an image is a function of (seed, epoch, key, view), as that of its first view is.
+    The draw of an image is a function of (seed, epoch, key, view), as that of its first view is;
+    where an image may come twice in an epoch (`labelled_share`), of the step as well.
 
     Args:
         config: Seed, and how views are drawn where a method leaves it open.
@@ -41,10 +42,11 @@ class ViewMaker:
                 f"changed a further one; found {self.wanted[0] if self.wanted else 'none'}."
             )
         self.paper = config.augmentation.paper_geometry
+        self.twice = config.labelled_share is not None
 
-    def __call__(self, batch: Batch, epoch: int) -> Views:
-        """The views of a batch in an epoch."""
-        made = [self._make(batch, epoch, number) for number in range(1, len(self.wanted))]
+    def __call__(self, batch: Batch, epoch: int, step: int = 0) -> Views:
+        """The views of a batch in an epoch, at a step of the run."""
+        made = [self._make(batch, epoch, step, number) for number in range(1, len(self.wanted))]
         return Views(
             batch,
             *(view for view, _ in made),
@@ -53,9 +55,11 @@ class ViewMaker:
             paper=self.paper,
         )
 
-    def _make(self, batch: Batch, epoch: int, number: int) -> tuple[Batch, list[Step]]:
+    def _make(self, batch: Batch, epoch: int, step: int, number: int) -> tuple[Batch, list[Step]]:
         wanted = self.wanted[number]
         name = "second view" if number == 1 else f"view {number + 1}"
+        if self.twice:
+            name += f", step {step}"
         rngs = [sample_rng(self.seed, epoch, f"{key}, {name}") for key in batch.keys]
         chance = self.part.flip if wanted.flip is None else wanted.flip
         scales = wanted.scales or self.part.scales

@@ -68,8 +68,14 @@ def _checks(
     weighs = f"weighting `{config.weighting.name}`"
     if config.accumulate > 1:
         yield weighs, lambda: _check_parts(config.accumulate, weighting)
+        yield named, lambda: _check_sums("accumulate", config.accumulate, method)
+        yield named, lambda: _check_whole(config.accumulate, method)
+    if config.precision == "16":
+        takes = ((named, method.needs_shared), (weighs, weighting.takes_gradients))
+        for who in (name for name, taken in takes if taken):
+            yield who, _refuse_half
     if config.processes > 1:
-        yield named, lambda: _check_sums(config.processes, method)
+        yield named, lambda: _check_sums("devices", config.processes, method)
         yield weighs, lambda: _check_averages(config.processes, weighting)
     if config.sync_norm:
         yield weighs, lambda: _check_sync_norm(config, method, weighting)
@@ -163,17 +169,36 @@ def _check_parts(parts: int, weighting: Weighting) -> None:
         )
 
 
-def _check_sums(count: int, method: Method) -> None:
-    """Refuse terms that are no sums over images, of which several processes have a part each."""
+def _check_whole(parts: int, method: Method) -> None:
+    """Refuse a method that weighs its terms by the gradients of a part of the batch."""
+    if method.needs_shared:
+        raise ValueError(
+            "`accumulate` should be 1 where terms are weighed by their gradients, which are those "
+            f"of the whole batch; found {parts}. Leave it out, or give --set "
+            "method.options.gradient_weights=false."
+        )
+
+
+def _refuse_half() -> None:
+    """Refuse gradients of single terms in fp16, many of which are 0 without the loss scale."""
+    raise ValueError(
+        "`precision` should be `bf16` or `32` where gradients of single terms are compared: in "
+        "fp16 those vanish without the scale of the loss; found `16`. Give --precision bf16, or "
+        "compare none: another --weighting, or --set method.options.gradient_weights=false."
+    )
+
+
+def _check_sums(option: str, count: int, method: Method) -> None:
+    """Refuse terms that are no sums over images where a batch is computed in parts."""
     options = method.options
     if not isinstance(options, SupervisionOptions):
         return
     chosen = options.reduction
     if "pixels" in (chosen.values() if isinstance(chosen, Mapping) else [chosen]):
         raise ValueError(
-            "`reduction` should be `image` on several devices: a mean over all valid pixels of a "
-            f"batch is none of means over its parts; found `pixels` with {count} processes. Give "
-            "--set method.options.reduction=image, or --devices 1."
+            f"`reduction` should be `image` with `{option}` above 1: a mean over all valid pixels "
+            f"of a batch is none of means over its parts; found `pixels` and {count}. Give "
+            f"--set method.options.reduction=image, or --{option} 1."
         )
 
 

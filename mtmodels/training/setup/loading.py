@@ -280,8 +280,10 @@ def labels_seen(run: TrainedRun) -> str:
     """A digest of the labels of the source that a run learnt from, those of its teachers included.
 
     Empty where that is not known: a run of before, and one that took filled labels or teachers
-    which may have seen more than its regime shows.
+    which may have seen more than its regime shows, or whose epoch the test split chose.
     """
+    if run.config.select == "paper":
+        return ""
     added = run.facts.get("added") or {}
     taught = run.facts.get("runs", {}).values()
     if added.get("anyway") or (taught and run.config.filled_anyway):
@@ -294,12 +296,20 @@ def labels_seen(run: TrainedRun) -> str:
 def check_runs(method: Method, data: RunData) -> None:
     """Refuse networks of runs that may have seen labels which this run must not see.
 
+    Those of the test split, which chose their epoch, are among them.
+
     Raises:
         UsageError: naming the run.
     """
     base = data.regime if data.train.added is None else data.train.added.base
     for folder in method.runs().values():
         run = open_run(Path(folder))
+        if run.config.select == "paper":
+            raise UsageError(
+                f"the run {folder} should have chosen its epoch without the test split, of which "
+                "this run may learn through it; it has `select: paper`. Train it with --select "
+                "last or holdout, or take it all the same with --filled-anyway."
+            )
         splits = run.facts.get("training", {}).get("splits", data.splits.train)
         tasks, labels = run.config.tasks or (), labels_seen(run)
         if not shows(data.store, splits, tasks, base, labels=labels):

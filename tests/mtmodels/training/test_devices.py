@@ -112,7 +112,8 @@ def fresh_teachers(method: Method) -> dict[str, dict[str, str]]:
     by_name = {task.name: task for task in network.tasks}
     torch.manual_seed(1)
     for name in method.runs():
-        teacher = type(network)([by_name[name]], **network.options.model_dump())
+        tasks = [by_name[name]] if name in by_name else network.tasks  # of one task, or of all
+        teacher = type(network)(tasks, **network.options.model_dump())
         method.teachers[name] = teacher.requires_grad_(requires_grad=False).eval()
     method.loaded()
     return {}

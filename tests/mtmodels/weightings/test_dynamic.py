@@ -214,7 +214,7 @@ def test_a_term_that_a_task_owns_has_its_factor_of_now(name: str) -> None:
     weighting = WEIGHTINGS[name](["a", "b"])
     with torch.no_grad():
         for number, parameter in enumerate(weighting.parameters()):
-            parameter += 0.3 * number
+            parameter.add_(0.3 * number)
     own, loss = torch.ones((), requires_grad=True), torch.ones((), requires_grad=True)
     terms = Terms(tasks={"a": loss * 1}, auxiliary={"b/term": own * 1}, owners={"b/term": "b"})
     weighting.backward(terms, [], torch.Tensor.backward)
