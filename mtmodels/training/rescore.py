@@ -192,7 +192,7 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
                 task["name"]: task["names"] for task in facts.get("tasks", []) if "names" in task
             },
             "logs": [str(run.folder.metrics)] if run.folder.metrics.is_file() else [],
-            **_settings(config),
+            **settings_of(config),
             "plugins": [one.get("sha256", one["name"]) for one in run.facts.get("plugins", [])],
         }
         for scored in run.scored(split)
@@ -207,7 +207,7 @@ def _note(scored: Mapping[str, Any]) -> str:
     return f"chosen on the {scored['split']} split" if chose else ""
 
 
-def _settings(config: Config) -> dict[str, Any]:
+def settings_of(config: Config) -> dict[str, Any]:
     """What seeds of one entry share, besides what a table names."""
     values = config.to_dict()
     devices, nodes = values.pop("devices"), values.pop("nodes")

@@ -131,6 +131,14 @@ class TestMaker:
         assert first.steps != later.steps
         assert self.maker(seed=4)(batch, 0).steps != first.steps
 
+    def test_an_image_that_comes_twice_in_an_epoch_is_drawn_twice(self) -> None:
+        config, batch = {"seed": 3}, random_batch(SIX, 3)
+        once = ViewMaker(Config.model_validate(config), SIX, TWO)
+        assert once(batch, 0, 1).steps == once(batch, 0, 2).steps
+        twice = ViewMaker(Config.model_validate(config | {"labelled_share": 0.5}), SIX, TWO)
+        assert twice(batch, 0, 1).steps == twice(batch, 0, 1).steps
+        assert twice(batch, 0, 1).steps != twice(batch, 0, 2).steps
+
     def test_the_place_in_the_batch_does_not_matter(self) -> None:
         make = self.maker()
         _, (crops,) = make(random_batch(SIX, 3), 0).steps

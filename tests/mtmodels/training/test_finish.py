@@ -13,11 +13,12 @@ from mtdata.errors import DataError
 from mtdata.tasks.kinds import Classes
 from mtmodels.errors import RunFolderError
 from mtmodels.networks import NETWORKS
+from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.texts import number, plain_scores
-from mtmodels.training.rescore import rescore, scores_of
+from mtmodels.training.rescore import rescore, scores_of, settings_of
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import load_network, open_run
 from mtmodels.training.setup.resolve import resolve
@@ -145,3 +146,16 @@ def test_what_is_no_run_is_refused(tmp_path: Path, done: tuple[Path, Finished]) 
     run = open_run(done[0])
     assert run.chosen() == RunFolder(done[0]).best
     assert run.chosen("last") == RunFolder(done[0]).last
+
+
+def test_runs_whose_norms_saw_other_parts_of_a_batch_are_no_seeds_of_one_entry() -> None:
+    one, four, nodes = (
+        settings_of(Config.model_validate({"batch": 8, **more}))
+        for more in ({}, {"devices": 4}, {"devices": 2, "nodes": 2})
+    )
+    assert one != four == nodes
+    alike = (
+        settings_of(Config.model_validate({"batch": 8, "sync_norm": True, "devices": n}))
+        for n in (1, 4)
+    )
+    assert len({str(each) for each in alike}) == 1

@@ -39,6 +39,18 @@ def test_a_task_without_a_number_is_left_out() -> None:
     assert math.isnan(improvement({"semantic": {"miou": math.nan}}, FIRST))
 
 
+def test_a_share_that_was_nothing_counts_by_its_percent() -> None:
+    """Masks that no pixel of the first epoch found are no reason to forget their task."""
+    selection = Selection()
+    epochs = [(20.0, 0.0), (30.0, 70.0), (30.1, 0.0)]
+    best = [
+        selection.offer({"semantic": {"miou": a}, "mask": {"iou_at_0.5": b}}, epoch)[1]
+        for epoch, (a, b) in enumerate(epochs, 1)
+    ]
+    assert best == [True, True, False]
+    assert math.isnan(improvement({"depth": {"abs_err": 0.1}}, {"depth": {"abs_err": 0.0}}))
+
+
 def test_the_best_epoch_is_kept_and_survives_a_restart() -> None:
     selection = Selection()
     taken = []

@@ -126,6 +126,20 @@ def test_what_a_pupil_fills_is_trusted_as_its_teachers_are(
     assert wrong == ""
 
 
+def test_a_teacher_that_the_test_split_chose_is_refused(
+    run: Train, store: Path, tmp_path: Path
+) -> None:
+    """What it knows of the test split would come into scores that do not say so."""
+    run(tmp_path / "chosen", **sl(select="paper"))
+    with pytest.raises(UsageError, match=r"without the test split, .* `select: paper`"):
+        run(tmp_path / "run", **pupil(tmp_path / "chosen"))
+    assert labels_seen(open_run(tmp_path / "chosen")) == ""
+    with open_store(store) as opened:
+        assert seen_by(open_run(tmp_path / "chosen"), opened)["labels"] == ""
+    run(tmp_path / "marked", **pupil(tmp_path / "chosen"), select="paper")  # its scores say so
+    run(tmp_path / "anyway", **pupil(tmp_path / "chosen"), filled_anyway=True)
+
+
 def test_a_hold_out_that_taught_a_teacher_is_said(
     run: Train, teacher: Callable[..., Path], tmp_path: Path
 ) -> None:

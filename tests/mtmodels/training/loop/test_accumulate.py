@@ -99,3 +99,26 @@ def test_what_cannot_be_added_is_refused(layer: dict[str, Any], tmp_path: Path) 
         )
         with pytest.raises(UsageError, match=f"`{name}`: .* looks at .* choose one of equal"):
             assemble(job.config, job.data)
+
+
+PIXELS = {"name": "sl", "options": {"reduction": "pixels"}}
+X_TASK = {"name": "x-task", "options": {"mapping_width": 0.03125, "gradient_weights": True}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({**IN_PARTS, "method": PIXELS}, "`reduction` should be `image` with `accumulate` above 1"),
+        ({**IN_PARTS, "method": X_TASK}, "`accumulate` should be 1 .*gradient_weights=false"),
+        ({"precision": "16", "weighting": {"name": "pcgrad"}}, "`precision` should be .* `16`"),
+        ({"precision": "16", "weighting": {"name": "gradnorm"}}, "`precision` should be .* `16`"),
+        ({"precision": "16", "method": X_TASK}, "`precision` should be .*gradient_weights=false"),
+    ],
+)
+def test_what_would_be_another_sum_or_gradient_is_refused(
+    changed: dict[str, Any], words: str, layer: dict[str, Any], tmp_path: Path
+) -> None:
+    base = {**layer, "method": {"name": "sl"}, "weighting": {"name": "equal"}, "regime": "full"}
+    job = prepare([{**base, **changed}], out=tmp_path / "run", mode="new")
+    with pytest.raises(UsageError, match=words):
+        assemble(job.config, job.data)
