@@ -49,11 +49,13 @@ DRAWING = {"contrastive", "discriminator"}
 """Methods that draw which other images they compare with."""
 SMALL: dict[str, dict[str, Any]] = {
     name: {"mapping_width": 0.0625}
-    for name in ("mtpsl", "direct-map", "perceptual-map", "contrastive", "discriminator", "x-task")
+    for name in ("mtpsl", "direct-map", "perceptual-map", "contrastive", "discriminator")
 } | {
     "xtc": {"transfer_width": 0.125},
     "align": {"transfer_width": 0.125},
     "jtr": {"auto_encoder_width": 0.0625},
+    # Gradients of terms are not compared in fp16.
+    "x-task": {"mapping_width": 0.0625, "gradient_weights": False},
 }
 """Networks that only training needs, made small; all but `xtc` and `align` draw classes."""
 SPEED = (

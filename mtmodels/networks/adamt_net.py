@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.base import Attention, Network, NetworkOptions, Output
-from mtmodels.networks.blocks import convolution, normalised_block, scaled, upsample
+from mtmodels.networks.blocks import Predicting, convolution, normalised_block, scaled, upsample
 
 WIDTHS = (64, 128, 256, 512)
 BOTTLENECK = 1024
@@ -102,7 +102,10 @@ class AdaMTNet(Network):
 
         self.decoders = nn.ModuleDict({task.name: decoder() for task in tasks})
         self.heads = nn.ModuleDict(
-            {t.name: convolution(below[-1], t.channels, size=1, bias=False) for t in tasks}
+            {
+                t.name: convolution(below[-1], t.channels, size=1, bias=False, layer=Predicting)
+                for t in tasks
+            }
         )
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Output:

@@ -11,13 +11,36 @@ def scaled(channels: int, width: float) -> int:
     return max(1, round(channels * width))
 
 
-def convolution(channels_in: int, channels_out: int, *, size: int = 3, bias: bool) -> nn.Conv2d:
+class Predicting(nn.Conv2d):
+    """The convolution that predicts: in the precision of its weights, whatever the rest has.
+
+    bfloat16 knows 3 m to a centimetre. What is known of a depth would be rounded by that before a
+    loss, a score or the normals of a plane see it.
+    """
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
+        """The convolution."""
+        kind = x.device.type
+        if x.dtype == self.weight.dtype and not torch.is_autocast_enabled(kind):
+            return super().forward(x)
+        with torch.autocast(kind, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
+def convolution(
+    channels_in: int,
+    channels_out: int,
+    *,
+    size: int = 3,
+    bias: bool,
+    layer: type[nn.Conv2d] = nn.Conv2d,
+) -> nn.Conv2d:
     """A convolution that keeps height and width; weights Xavier-normal, bias zero."""
-    layer = nn.Conv2d(channels_in, channels_out, size, padding=size // 2, bias=bias)
-    nn.init.xavier_normal_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer
+    made = layer(channels_in, channels_out, size, padding=size // 2, bias=bias)
+    nn.init.xavier_normal_(made.weight)
+    if made.bias is not None:
+        nn.init.zeros_(made.bias)
+    return made
 
 
 def is_depthwise(layer: nn.Module) -> bool:

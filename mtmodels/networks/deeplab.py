@@ -11,7 +11,7 @@ from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.late import COMPILER, imported
 from mtmodels.networks.base import EncoderOptions, Network, Output
-from mtmodels.networks.blocks import convolution, magnify, scaled
+from mtmodels.networks.blocks import Predicting, convolution, magnify, scaled
 from mtmodels.networks.encoders import make_encoder
 
 with imported("torchvision", without=COMPILER):
@@ -32,7 +32,7 @@ class DeepLabHead(nn.Sequential):
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels_out, 1),
+            Predicting(channels, channels_out, 1),
         )
 
 

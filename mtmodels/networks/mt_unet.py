@@ -14,7 +14,7 @@ from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.attention import Mask
 from mtmodels.networks.base import Attention, Network, NetworkOptions, Output
-from mtmodels.networks.blocks import convolution, last_convolution, scaled
+from mtmodels.networks.blocks import Predicting, convolution, last_convolution, scaled
 
 WIDTHS = (64, 128, 256, 512)
 """Channels of the blocks of the encoder; those of a decoder are the same, turned."""
@@ -163,7 +163,10 @@ class AttentionUNet(Network):
             {name: AttentionDecoder(inputs, up, upsampling=told.upsampling) for name in names}
         )
         self.heads = nn.ModuleDict(
-            {t.name: convolution(up[-1], t.channels, size=1, bias=True) for t in tasks}
+            {
+                t.name: convolution(up[-1], t.channels, size=1, bias=True, layer=Predicting)
+                for t in tasks
+            }
         )
         self.feature_channels, self.feature_stride = last, 16
         for module in self.modules():

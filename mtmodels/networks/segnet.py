@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.base import EncoderOptions, Network, Output
-from mtmodels.networks.blocks import convolution, last_convolution, normalised_block, scaled
+from mtmodels.networks.blocks import (
+    Predicting,
+    convolution,
+    last_convolution,
+    normalised_block,
+    scaled,
+)
 from mtmodels.networks.encoders.segnet_encoder import STAGES, SegNetEncoder
 
 WIDE = 1024
@@ -138,5 +144,5 @@ def head(channels: int, channels_out: int) -> nn.Sequential:
     """A task's own layers; as released, nothing stands between the two convolutions."""
     return nn.Sequential(
         convolution(channels, channels, bias=True),
-        convolution(channels, channels_out, size=1, bias=True),
+        convolution(channels, channels_out, size=1, bias=True, layer=Predicting),
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.base import EncoderOptions, Network, Output
-from mtmodels.networks.blocks import last_convolution, magnify, normalised_block, scaled
+from mtmodels.networks.blocks import Predicting, last_convolution, magnify, normalised_block, scaled
 from mtmodels.networks.encoders import make_encoder
 
 DECODER_CHANNELS = (256, 128, 64)
@@ -23,7 +23,7 @@ class Head(nn.Sequential):
 
     def __init__(self, channels_in: int, channels: int, channels_out: int) -> None:
         super().__init__(
-            normalised_block(channels_in, channels, count=1), nn.Conv2d(channels, channels_out, 1)
+            normalised_block(channels_in, channels, count=1), Predicting(channels, channels_out, 1)
         )
 
 

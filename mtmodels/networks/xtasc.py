@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.networks.base import EncoderOptions, Network, Output
-from mtmodels.networks.blocks import convolution, normalised_block, scaled, upsample
+from mtmodels.networks.blocks import Predicting, convolution, normalised_block, scaled, upsample
 from mtmodels.networks.encoders import make_encoder
 
 
@@ -28,7 +28,7 @@ class Decoder(nn.Module):
         finest_last = list(reversed(skips))
         inputs = [finest_last[0], *(channels + skip for skip in finest_last[1:])]
         self.blocks = nn.ModuleList(normalised_block(c, channels, count=3) for c in inputs)
-        self.head = convolution(channels, channels_out, size=1, bias=False)
+        self.head = convolution(channels, channels_out, size=1, bias=False, layer=Predicting)
 
     def forward(self, maps: tuple[Tensor, ...]) -> Float[Tensor, "b c h w"]:
         """The last layer's raw output at the size of the image."""

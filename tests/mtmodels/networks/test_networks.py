@@ -57,6 +57,16 @@ def test_evaluation_is_deterministic(name: str) -> None:
 
 
 @each_network
+def test_what_is_predicted_is_not_rounded_to_half_precision(name: str) -> None:
+    """Normals of a depth in bf16 are off by ten degrees: a step of 3 m is a centimetre."""
+    network = NETWORKS[name](SIX[:3], width=WIDTH).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        depth = network(torch.rand(2, 3, 64, 64)).predictions["depth"]
+    assert depth.dtype == torch.float32
+    assert (depth != depth.bfloat16().float()).float().mean() > 0.5
+
+
+@each_network
 def test_predict_takes_any_size(name: str) -> None:
     network = NETWORKS[name](SIX[:2], width=WIDTH).eval()
     image = torch.rand(1, 3, 33, 50)
