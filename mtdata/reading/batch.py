@@ -1,7 +1,7 @@
 """A batch as the reader yields it: absent labels are absent."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ class Batch:
     binary, float32 for depth and normals) and `rows[task]` says to which images they belong.
     A task that no image of the batch shows has no entry. `extents` says where in each image the
     true one lies; None where no image is padded. `cameras` are those of the images as they are,
-    each None where it is not known; None where none is known.
+    each None where it is not known; None where none is known. `shares[task]` says how much of a
+    whole label each of its images has where parts of images were pasted together; all of it where
+    there is no entry.
     """
 
     keys: tuple[str, ...]
@@ -33,6 +35,7 @@ class Batch:
     rows: Mapping[str, Int[Tensor, " n"]]
     extents: tuple[Extent, ...] | None = None
     cameras: tuple[Camera | None, ...] | None = None
+    shares: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # A shape checker looks at one entry of a mapping only; here all of them are compared.
@@ -85,6 +88,7 @@ class Batch:
             labels=move(self.labels),
             valid=move(self.valid),
             rows=move(self.rows),
+            shares=move(self.shares),
         )
 
     def pin_memory(self) -> "Batch":
@@ -170,7 +174,18 @@ def join(batches: Sequence[Batch]) -> Batch:
     if any(batch.extents is not None for batch in batches):
         extents = tuple(extent for batch in batches for extent in _extents(batch))
     cameras = _some(c for batch in batches for c in batch.cameras or (None,) * len(batch))
-    return Batch(keys, image, gather("labels"), gather("valid"), rows, extents, cameras)
+    shares = {
+        name: torch.cat([_share(batch, name) for batch in batches if name in batch.rows])
+        for name in names
+        if any(name in batch.shares for batch in batches)
+    }
+    return Batch(keys, image, gather("labels"), gather("valid"), rows, extents, cameras, shares)
+
+
+def _share(batch: Batch, task: str) -> Float[Tensor, " n"]:
+    """How much of a whole label each image has that shows a task."""
+    whole = torch.ones(len(batch.rows[task]), device=batch.device)
+    return batch.shares.get(task, whole)
 
 
 def _extents(batch: Batch) -> tuple[Extent, ...]:

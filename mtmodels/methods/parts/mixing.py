@@ -132,7 +132,7 @@ def has_classes(task: Task) -> bool:
 
 def _pasted(batch: Batch, donor: Int[Tensor, " b"], part: Bool[Tensor, "b h w"]) -> Batch:
     """The batch with a part of another image in each, and of its labels."""
-    labels, valid, rows = {}, {}, {}
+    labels, valid, rows, shares = {}, {}, {}, {}
     for name, label in batch.labels.items():
         has = torch.zeros(len(batch), dtype=torch.bool)
         has[batch.rows[name].cpu()] = True
@@ -143,8 +143,19 @@ def _pasted(batch: Batch, donor: Int[Tensor, " b"], part: Bool[Tensor, "b h w"])
         labels[name] = torch.where(part[:, None], full[donor], full)[own]
         valid[name] = torch.where(part, shown[donor], shown)[own]
         rows[name] = own.to(batch.device)
+        # Else a corner of a label would weigh as much in a loss of images as all of it.
+        pixels, sources = shown.flatten(1).sum(1), (has.int() + has[donor].int()).to(batch.device)
+        whole = (pixels + pixels[donor])[own] / sources[own]
+        shares[name] = valid[name].flatten(1).sum(1) / whole.clamp(min=1)
     image = torch.where(part[:, None], batch.image[donor], batch.image)
     # Pixels of two images: neither one box of true pixels nor one camera.
     return replace(
-        batch, image=image, labels=labels, valid=valid, rows=rows, extents=None, cameras=None
+        batch,
+        image=image,
+        labels=labels,
+        valid=valid,
+        rows=rows,
+        extents=None,
+        cameras=None,
+        shares=shares,
     )

@@ -115,11 +115,11 @@ class Supervision:
             tasks={name: self.weights[name] * loss for name, loss in direct.items()},
             parts={f"{name}/direct": loss.detach() for name, loss in direct.items()},
             images={name: count for name, count in images.items() if name in batch.labels},
-            labelled=self._labelled(direct, images, len(batch)),
+            labelled=self._labelled(direct, images, batch),
         )
 
     def _labelled(
-        self, direct: Mapping[str, Tensor], images: Mapping[str, Tensor], batch: int
+        self, direct: Mapping[str, Tensor], images: Mapping[str, Tensor], batch: Batch
     ) -> dict[str, Tensor]:
         """The direct loss of each task as a mean over the images that show it.
 
@@ -128,7 +128,8 @@ class Supervision:
         """
         if self.normalise == "paper":
             return {}
-        return {name: loss.detach() * batch / images[name] for name, loss in direct.items()}
+        shown = {**images, **{name: share.sum() for name, share in batch.shares.items()}}
+        return {name: loss.detach() * len(batch) / shown[name] for name, loss in direct.items()}
 
     def seen(self, batch: Batch) -> Seen:
         """Which images show which task; a label without a valid pixel shows nothing."""
@@ -163,9 +164,10 @@ class Supervision:
         loss = self.losses[task](prediction[rows], batch.labels[task], valid)
         if self.reductions[task] == "pixels":
             return over_pixels(loss, valid, batch=len(batch))
-        weight = None
+        weight = batch.shares.get(task)
         if self.normalise == "paper":
-            weight = 1 / seen.device.sum(0).clamp(min=1)[rows]
+            own = 1 / seen.device.sum(0).clamp(min=1)[rows]
+            weight = own if weight is None else weight * own
         return over_images(loss, valid, batch=len(batch), weight=weight)
 
     def direct(

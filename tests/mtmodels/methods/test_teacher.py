@@ -13,10 +13,12 @@ from mtdata.reading.geometry.device import apply
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.methods.parts.mixing import Taught, mixed
+from mtmodels.methods.parts.supervision import Supervision
 from mtmodels.methods.teacher import Teacher
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
+from mtmodels.networks.base import Output
 from tests.batches import PAIR, SIX, generator, random_batch
 from tests.mtmodels.methods.looks import second_view
 
@@ -211,6 +213,22 @@ def test_a_pasted_part_brings_its_labels_and_what_is_taught(how: str) -> None:
                 made.labels["semantic"][k, 0][here], batch.labels["semantic"][j, 0][here]
             )
             assert torch.equal(made.valid["semantic"][k][here], batch.valid["semantic"][j][here])
+
+
+def test_a_part_of_a_label_weighs_as_a_part() -> None:
+    """Two of six labels are as much as before, wherever their pixels are pasted."""
+    batch = random_batch(PAIR, 6, rows={"depth": [0, 3]})
+    batch = replace(batch, valid={"depth": torch.ones(2, 32, 32, dtype=torch.bool)})
+    batch = replace(batch, labels={"depth": torch.ones(2, 1, 32, 32)})
+    of, supervision = Views(batch, batch, steps=[[[Crop(1.0)] * 6]]), Supervision(PAIR)
+    found = []
+    for seed in range(100):
+        made = mixed(of, [[]], PAIR, how="boxes", rng=generator(seed))[0].last
+        output = Output({"depth": torch.full((6, 1, 32, 32), 2.0)}, torch.zeros(6, 1, 1, 1))
+        terms = supervision.terms(Views(made), [output])
+        found.append(terms.tasks["depth"].item())
+        assert terms.labelled["depth"].item() == pytest.approx(1)
+    assert sum(found) / len(found) == pytest.approx(2 / 6, abs=0.01)
 
 
 def test_half_of_the_classes_of_the_other_image_are_pasted() -> None:
