@@ -273,6 +273,30 @@ def test_two_depths_tell_each_other() -> None:
         make(relations={NAME: NOW})
 
 
+def test_a_teacher_keeps_the_geometry_of_the_views() -> None:
+    """Inverse depth is divided by a zoom where the released code is followed, as depth is."""
+    tasks = (SIX[1], Task("disparity", Depth(unit="1/m")))
+    network = NETWORKS["unet-resnet18"](tasks, width=0.125)
+    options = {"with_geometry": True, "relations": {NAME: NOW}, "begin": 0.0}
+    method = METHODS["teacher"](network, **options).eval()
+    batch = random_batch(tasks, 2, rows={"depth": [0]})
+    crops = [[Crop(1.2, 0.3, 0.7)] * 2]
+    found = {
+        paper: step(method, Views(batch, changed(batch, tasks, crops), steps=[crops], paper=paper))
+        .auxiliary[f"disparity/{NAME}"]
+        .item()
+        for paper in (False, True)
+    }
+    expected = {
+        paper: step(Geometry(network, relations={NAME: NOW}).eval(), Views(batch, paper=paper))
+        .auxiliary[f"disparity/{NAME}"]
+        .item()
+        for paper in (False, True)
+    }
+    assert found[True] != found[False]
+    assert found == pytest.approx(expected)
+
+
 NAME = "depth-of-depth"
 
 

@@ -137,6 +137,8 @@ def test_norms_that_are_kept_in_the_network_are_kept_in_the_teacher() -> None:
     for encoder in network.pretrained():
         for layer in encoder.modules():
             if isinstance(layer, nn.BatchNorm2d):
+                assert layer.running_mean is not None
+                assert layer.running_var is not None
                 nn.init.normal_(layer.running_mean, std=0.3)
                 nn.init.uniform_(layer.running_var, 0.5, 2)
     method = Teacher(network, **PLAIN).train()
