@@ -20,6 +20,16 @@ EVERY = "every table"
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 
 
+def _enough(_context: click.Context, _option: click.Parameter, value: int) -> int:
+    """Refuse draws so few that an interval of them says nothing."""
+    if 0 < value < FEWEST:
+        raise click.BadParameter(f"{value} is neither 0 nor {FEWEST} or more.")
+    return value
+
+
+FEWEST = 100
+
+
 @click.command(
     cls=Command,
     epilog=examples(
@@ -75,7 +85,8 @@ FORMATS = ("text", "markdown", "latex", "csv", "json")
     type=click.IntRange(min=0),
     default=2000,
     show_default=True,
-    help="How often the images are drawn again for intervals; 0 for none.",
+    callback=_enough,
+    help="How often the images are drawn again for intervals, 100 or more; 0 for none.",
 )
 @click.option(
     "--format",
@@ -164,6 +175,18 @@ def rows_of(
             raise UsageError(_unscored(path, run.scored_splits(), split, protocol))
         rows += wanted
     return rows
+
+
+def scored_of(runs: Sequence[Path]) -> str | None:
+    """The split that runs were scored on where their store has none of role test, else None."""
+    from mtmodels.training.rescore import scores_of
+    from mtmodels.training.setup.loading import open_run
+
+    for path in runs:
+        run = open_run(path, plugins=False)
+        if not scores_of(run) and run.scored_splits():
+            return run.scored_splits()[0]
+    return None
 
 
 def _unscored(path: Path, there: list[str], split: str | None, protocol: str | None) -> str:

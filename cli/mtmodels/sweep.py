@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.mttrain import mttrain
-from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.common import json_option, paragraph, put_json, say, warn
 from cli.shared.groups import Command, examples
 from cli.shared.members import check_members
 from cli.shared.options import FILE, NumberRange, names
@@ -221,6 +221,7 @@ def _text(value: object) -> str:
 
 
 def _show(jobs: "Sequence[Job]", *, as_json: bool) -> None:
+    from mtdata.urls import without_secrets
     from mtmodels.inspecting import look
     from mtmodels.sweeping.running import is_done
     from mtmodels.training.record.runfolder import RunFolder
@@ -231,7 +232,7 @@ def _show(jobs: "Sequence[Job]", *, as_json: bool) -> None:
         state = "done" if is_done(folder.path, job.command) else "new"
         if state == "new" and folder.is_run():
             state = look(folder.path).state
-        command = shlex.join(["mttrain", *job.command])
+        command = without_secrets(shlex.join(["mttrain", *job.command]))
         shown.append({"name": job.name, "state": state, "command": command})
     if as_json:
         put_json({"trainings": shown})
@@ -274,18 +275,23 @@ def _tables(
     plan: "Plan", cells: "Sequence[Cell]", outcomes: "Mapping[str, Outcome]"
 ) -> "list[tuple[str, list[ScoreTable]]]":
     """What `mtmodels compare` says of what is done, a title and its tables for each baseline."""
-    from cli.mtmodels.compare import rows_of
+    from cli.mtmodels.compare import rows_of, scored_of
+    from mtdata.errors import UsageError
     from mtmodels.scoring.compare import Request, compare
 
     done = {cell.name for cell in cells if outcomes[cell.name].state == "done"}
     found = []
     for title, beside, against in plan.tables():
-        rows, baseline = (
-            rows_of([plan.out / cell.name for cell in some if cell.name in done])
+        folders = [
+            [plan.out / cell.name for cell in some if cell.name in done]
             for some in (beside, against)
-        )
-        if rows:
-            found.append((title, compare(rows, Request(baseline=baseline))))
+        ]
+        try:
+            rows, baseline = (rows_of(some, scored_of(some)) for some in folders)
+            if rows:
+                found.append((title, compare(rows, Request(baseline=baseline))))
+        except UsageError as error:  # hours of training are told of without a table, too
+            warn(f"{title or 'The trainings'}: there is no table. {error}")
     return found
 
 

@@ -221,7 +221,8 @@ def _selection(run: TrainedRun, summary: Mapping[str, Any]) -> dict[str, Any]:
 def _scores(run: TrainedRun) -> list[dict[str, Any]]:
     """All that was kept, the protocol of the run first, with intervals from draws of the images."""
     rows = [row for split in run.scored_splits() for row in scores_of(run, split=split)]
-    rows.sort(key=lambda row: (row["role"] != "test", row["protocol"] != run.config.protocol))
+    roles = {"test": 0, "val": 1}
+    rows.sort(key=lambda row: (roles.get(row["role"], 2), row["protocol"] != run.config.protocol))
     trained = run.facts["store"]["content_digest"]
     found = []
     for row in rows:

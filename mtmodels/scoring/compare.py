@@ -10,7 +10,14 @@ from mtmodels.scoring.delta import DELTAS, Baseline
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.intervals import RESAMPLES, Resampler
 from mtmodels.scoring.published import Row, in_tables, once, published
-from mtmodels.scoring.run_scores import RunScores, by_entry, common_name, join_single, over_seeds
+from mtmodels.scoring.run_scores import (
+    RunScores,
+    by_entry,
+    common_name,
+    join_single,
+    over_seeds,
+    told_apart,
+)
 from mtmodels.scoring.score_table import ScoreTable
 
 BaselineSource = Sequence[Mapping[str, Any]] | Row
@@ -56,11 +63,13 @@ def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -
             delta counts; where there is nothing to join, or no pair to test.
     """
     request = request or Request()
-    given = [RunScores.from_json(run) for run in runs]
+    given, against = [RunScores.from_json(run) for run in runs], _against_what(request)
+    if not isinstance(against, Row):
+        given, against = told_apart(given, against)
     groups: dict[str, list[RunScores]] = {}
     for run in join_single(given) if request.join else given:
         groups.setdefault(run.facts.key, []).append(run)
-    tables = [_table(group, request) for group in groups.values()]
+    tables = [_table(group, request, against) for group in groups.values()]
     if request.baseline and not any(table.baseline for table in tables):
         raise UsageError(
             "the baseline should be about the same thing as a run; "
@@ -96,9 +105,16 @@ def merge(runs: Sequence[RunScores]) -> Baseline:
     return Baseline(" + ".join(common_name([r.name for r in g]) for g in by_entry(runs)), scores)
 
 
-def _table(runs: Sequence[RunScores], request: Request) -> ScoreTable:
+def _against_what(request: Request) -> "list[RunScores] | Row":
+    source = request.baseline
+    return source if isinstance(source, Row) else [RunScores.from_json(run) for run in source]
+
+
+def _table(
+    runs: Sequence[RunScores], request: Request, against: "Sequence[RunScores] | Row"
+) -> ScoreTable:
     first, classes = runs[0], _classes(runs)
-    baseline, beside, why = _baseline(runs, classes, request)
+    baseline, beside, why = _baseline(runs, classes, against)
     remarks: list[str] = []
     if why and baseline and request.anyway:
         remarks.append(f"delta means little here: {'; '.join(why)} in {baseline.name}.")
@@ -148,16 +164,15 @@ def _without(resampler: Resampler) -> list[str]:
 
 
 def _baseline(
-    runs: Sequence[RunScores], classes: Mapping[str, int], request: Request
+    runs: Sequence[RunScores], classes: Mapping[str, int], given: "Sequence[RunScores] | Row"
 ) -> tuple[Baseline | None, list[RunScores], tuple[str, ...]]:
     """The baseline that is nearest to a table, its runs, and what speaks against it."""
-    first, given = runs[0], request.baseline
-    tasks = _tasks(runs)
+    first, tasks = runs[0], _tasks(runs)
     if isinstance(given, Row):
         ((_, why),) = _against([given], runs, classes)
         return Baseline(given.key, given.scores), [], why
     groups: dict[str, list[RunScores]] = {}
-    for run in map(RunScores.from_json, given):
+    for run in given:
         groups.setdefault(run.facts.key, []).append(run)
     if not groups:
         return None, [], ()
@@ -167,7 +182,13 @@ def _baseline(
         _classes([*runs, *beside])
     elif not why:  # one of them does not say what the other says
         why = ("one of them does not say what its labels are",)
+    if first.split == HOLDOUT and {run.seed for run in runs} != {run.seed for run in beside}:
+        why = (*why, "held-out images of other seeds, which are other images")
     return merge(beside), beside, why
+
+
+HOLDOUT = "holdout"
+"""The split of images that each seed keeps away for itself."""
 
 
 def _rows(runs: Sequence[RunScores], request: Request) -> tuple[list[Row], str]:

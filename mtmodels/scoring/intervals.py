@@ -183,7 +183,7 @@ def interval(
 
 def p_of_seeds(points: Sequence[float], draws: Floats | None) -> float | None:
     """Two-sided p of a mean difference over seeds: at which its interval just reaches 0."""
-    if len(points) < 2:
+    if len(points) < 2 or not np.isfinite(points).all():
         return None
     mean, low, high = abs(float(np.mean(points))), 0.0, 1.0
     variances = _variances(points, _finite(draws), ())
@@ -193,8 +193,13 @@ def p_of_seeds(points: Sequence[float], draws: Floats | None) -> float | None:
     return high
 
 
-def p_of_images(found: float, null: Floats) -> float:
-    """Two-sided p of a difference: the share of exchanges of images that give as large a one."""
+def p_of_images(found: float, null: Floats) -> float | None:
+    """Two-sided p of a difference: the share of exchanges of images that give as large a one.
+
+    None of a difference that is no number.
+    """
+    if not np.isfinite(found):
+        return None
     # What differs in the last digits is as large: sums are added in another order.
     reached = np.abs(null) >= abs(found) * (1 - 1e-9) - 1e-12
     return (1 + int(reached.sum())) / (1 + len(null))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from mtdata.errors import UsageError
@@ -38,6 +39,7 @@ class RunScores:
         samples: Files of what each image adds to the scores; none where they were not kept.
         classes: Names of the classes of each task that has some, where they are known.
         logs: Files of what was logged in training.
+        folder: Where it is, where that is known: runs in several places may be called alike.
         settings: All else that seeds of one entry share: the digest of the store, epochs, batch.
     """
 
@@ -62,6 +64,7 @@ class RunScores:
     samples: Sequence[str] = ()
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     logs: Sequence[str] = ()
+    folder: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -154,8 +157,10 @@ def joined(runs: Sequence[RunScores]) -> RunScores:
         for name in dict.fromkeys(name for run in runs for name in run.settings)
     }
     steps = {run.steps for run in runs}
+    named = ("method", "network", "weighting", "regime")
     return replace(
         first,
+        **{name: _together([getattr(run, name) for run in runs]) for name in named},
         name=" + ".join(run.name for run in runs),
         scores=scores,
         steps=steps.pop() if len(steps) == 1 else None,
@@ -199,6 +204,23 @@ def _together(values: Sequence[Any]) -> Any:
         return values[0]
     texts = [", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in values]
     return " + ".join(text[:8] if len(text) == 64 else text for text in texts)
+
+
+def told_apart(*sides: Sequence[RunScores]) -> list[list[RunScores]]:
+    """The same runs, those that are called alike by as much of their paths as tells them apart."""
+    folders: dict[str, set[str]] = {}
+    for run in (run for side in sides for run in side):
+        folders.setdefault(run.name, set()).add(run.folder)
+    names = {}
+    for name, alike in folders.items():
+        parts = [Path(folder).parts for folder in alike]
+        for length in range(1, 1 + max(map(len, parts), default=0)):
+            short = [str(Path(*each[-length:])) if each else name for each in parts]
+            if len({*short}) == len(short):
+                break
+        for folder, each in zip(alike, short if len(alike) > 1 else [name], strict=True):
+            names[name, folder] = each
+    return [[replace(run, name=names[run.name, run.folder]) for run in side] for side in sides]
 
 
 def over_seeds(runs: Sequence[RunScores]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from mtdata.pages.figures import spans
 from mtdata.pages.page import render
+from mtdata.urls import without_secrets
 from mtmodels.scoring import formats
 from mtmodels.scoring.layout import WHAT, Layout, label_entries, layouts
 from mtmodels.scoring.score_table import ScoreTable
@@ -50,7 +51,7 @@ def page(name: str, tables: Tables, jobs: Sequence[Job], outcomes: Mapping[str, 
             for job in jobs
             for one in [outcomes[job.name]]
         ],
-        commands=[shlex.join(["mttrain", *job.command]) for job in jobs],
+        commands=[without_secrets(shlex.join(["mttrain", *job.command])) for job in jobs],
     )
 
 
@@ -61,7 +62,7 @@ def _layouts(tables: Sequence[ScoreTable]) -> list[Layout]:
 def _drawn(tables: Sequence[ScoreTable]) -> Iterator[tuple[str, Markup]]:
     """The deltas of each table, in the form that its protocol has."""
     for table in tables:
-        form, labels = table.facts.protocol, label_entries(table)
+        form, labels = table.form or table.facts.protocol, label_entries(table)
         entries = [
             (label, entry.deltas[form])
             for label, entry in zip(labels, table.entries, strict=True)
@@ -71,6 +72,6 @@ def _drawn(tables: Sequence[ScoreTable]) -> Iterator[tuple[str, Markup]]:
             values = [(one.value, one.low, one.high) for _, one in entries]
             names = [label for label, _ in entries]
             yield (
-                f"protocol {form}: {WHAT[form].partition(':')[2].strip()}",
+                f"protocol {table.facts.protocol}: {WHAT[form].partition(':')[2].strip()}",
                 spans(names, values, x="delta, % (95 % interval)"),
             )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mtdata.errors import UsageError
+from mtdata.urls import without_secrets
 from mtmodels.training.record.manifest import without_home
 from mtmodels.training.record.runfolder import RunFolder, read_facts
 
@@ -113,7 +114,7 @@ def is_done(folder: Path, words: Sequence[str]) -> bool:
         return False
     arguments = read_facts(run.manifest).get("arguments", [])
     trained = _options([word for word in arguments if word != RESUME])
-    wanted = _options([without_home(word) for word in words])
+    wanted = _options([without_home(without_secrets(word)) for word in words])
     if trained != wanted:
         ours, theirs = (
             " ".join(option for option in one if option not in other)

@@ -53,6 +53,8 @@ def finish(
     folder, engine = trainer.folder, parts.engine
     place = folder.last if config.select == "last" else folder.best
     engine.method.load_state_dict(checkpoint.load_weights(place))
+    for file in folder.scores.glob("*"):
+        file.unlink()  # of a run that was not done, as `mtmodels eval` kept them
     results = [(of, one) for of in data.scored for one in score(of, parts, watcher)]
     scores = [_write_scores(folder, config, data, of=of, result=one) for of, one in results]
     pictures = draw_predictions(
@@ -192,6 +194,8 @@ def warning(config: Config, *, tested: bool) -> str | None:
         config: How the run selected, and of what recipe it is.
         tested: Whether there is a split of role test.
     """
-    chose = ON_TEST if config.select == "paper" else None if tested else ON_SELECTION
+    chose = None if tested or config.select == "last" else ON_SELECTION
+    if config.select == "paper":
+        chose = ON_TEST
     told = [part for part in (apart_text(config.recipe), chose) if part]
     return " ".join(told) or None

@@ -167,6 +167,7 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
     return [
         {
             "name": run.folder.path.name,
+            "folder": str(run.folder.path.resolve()),
             "protocol": scored["protocol"],
             "dataset": run.dataset,
             "split": scored["split"],
@@ -185,7 +186,7 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
             "regime": config.regime,
             "seed": config.seed,
             "steps": run.steps,
-            "note": _note(scored),
+            "note": _note(scored, whole=run.folder.is_complete()),
             "apart": config.recipe.apart,
             "samples": scored["samples"],
             "classes": {
@@ -199,20 +200,24 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
     ]
 
 
-def _note(scored: Mapping[str, Any]) -> str:
-    """What to know before a score is quoted: whether it chose the epoch that it is of."""
+def _note(scored: Mapping[str, Any], *, whole: bool) -> str:
+    """What to know before a score is quoted: whether it chose the epoch that it is of.
+
+    One of a run that is not done is no seed beside others, either.
+    """
     on = str(scored.get("selected_on", "")).split("+")
     # Runs of version 0.1 say "test" whatever the split was called that chose.
     chose = scored["split"] in on or ("role" not in scored and on == ["test"])
-    return f"chosen on the {scored['split']} split" if chose else ""
+    told = [f"chosen on the {scored['split']} split"] if chose else []
+    return ", ".join([*told, *([] if whole else ["not done"])])
 
 
 def settings_of(config: Config) -> dict[str, Any]:
     """What seeds of one entry share, besides what a table names."""
     values = config.to_dict()
     devices, nodes = values.pop("devices"), values.pop("nodes")
-    if not config.sync_norm and devices * nodes > 1:
-        values["processes"] = devices * nodes  # a batch norm sees the part of one
+    # A batch norm sees the part of a process.
+    values["processes"] = 1 if config.sync_norm else devices * nodes
     for part in ("method", "network", "weighting"):
         values[f"{part}_options"] = {k: v for k, v in values.pop(part).items() if k != "name"}
     return {key: value for key, value in values.items() if key not in APART}

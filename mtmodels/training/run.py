@@ -125,7 +125,7 @@ def train(
             from mtmodels.training.reporting.report import write_report
 
             # Behind the summary: a run is complete without it, and `mtmodels report` makes it.
-            write_report(job.folder, job.data.scored[0], parts.scorer)
+            write_report(job.folder, job.data.scored, parts.scorer)
             return finished
 
 

@@ -57,8 +57,12 @@ def tell(
         names = [dataset.split.name for dataset in data.scored]
         what = "the hold-out" if data.splits.watched == "holdout" else " and ".join(names)
         watcher.say(
-            f"Scores: on {what}, as the store has no split of role test: they say how well the run "
-            "did on what chose its epoch, not on new images."
+            f"Scores: on {what}, as the store has no split of role test"
+            + (
+                "."
+                if config.select == "last"
+                else ": they say how well the run did on what chose its epoch, not on new images."
+            )
         )
     if config.select == "paper":
         watcher.say(

@@ -31,7 +31,8 @@ whether they hold whole numbers or floats (3)."""
 FLOATS, BIG_TIFF = 3, 43
 EXR_HEAD = 2**16
 """Bytes of an EXR in which its size is looked for."""
-EXIF_MARKS = (b"Exif\0\0", b"eXIf", b"Raw profile type", b"xap/1.0")
+EXIF_MARKS = (b"Exif\0\0", b"eXIf", b"EXIF", b"Raw profile type", b"xap/1.0")
+"""What stands before it in JPEG, PNG and WebP, and in texts."""
 LOOKED_AT = 100
 """Images whose headers are read before a build, where all of them would take long."""
 T = TypeVar("T")

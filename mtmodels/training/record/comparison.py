@@ -204,7 +204,8 @@ def _panel(
         for rows in runs:
             points = []
             for row in rows:
-                value = (row.get(field) or row.get("means", {})).get(task)
+                # Runs of before have no loss of an image; a loss is no score of another run.
+                value = (row.get(field) or ({} if name else row.get("means", {}))).get(task)
                 value = value.get(key) if isinstance(value, dict) else value
                 if value is not None:
                     points.append((float(row["epoch"]), float(value)))

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -117,6 +118,9 @@ def processor() -> str:
 
 
 def without_home(argument: str) -> str:
-    """Write the home folder as `~`."""
+    """Write the home folder as `~` where a path begins with it."""
     home = str(Path.home())
-    return argument.replace(home, "~") if len(home) > 1 else argument
+    if len(home) < 2:
+        return argument
+    # Behind the beginning, or what stands before a path within an option; never within a path.
+    return re.sub(rf"(?<![^=,:\s'\"\[{{(]){re.escape(home)}(?=/|$|[,\s'\"\]}})])", "~", argument)

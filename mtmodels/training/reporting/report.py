@@ -36,9 +36,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 Rows = Sequence[Mapping[str, Any]]
 
 
-def write_report(folder: RunFolder, dataset: Dataset, scorer: Scorer) -> None:
+def write_report(folder: RunFolder, datasets: Sequence[Dataset], scorer: Scorer) -> None:
     """Write the report of a run that has just ended, with the network and data that it has open."""
     run = open_run(folder.path, plugins=False)
+    rows = _kept(run)
+    first = rows[0]["split"] if rows else ""
+    dataset = next((one for one in datasets if one.split.name == first), datasets[0])
     write_text(folder.report, report(run, dataset=dataset, scorer=scorer))
 
 
@@ -65,6 +68,8 @@ def make_report(
         run.open_store().close()
     if not rows:
         return report(run)
+    if rows[0]["role"] == "train":
+        return report(run, why="a training split alone was scored, whose labels may be hidden")
     try:
         store = run.open_store()
     except (MtdataError, OSError) as error:
@@ -141,7 +146,8 @@ def report(
 def _kept(run: TrainedRun) -> list[dict[str, Any]]:
     """All scores that were kept, the protocol of the run first."""
     rows = [row for split in run.scored_splits() for row in scores_of(run, split=split)]
-    rows.sort(key=lambda row: (row["role"] != "test", row["protocol"] != run.config.protocol))
+    roles = {"test": 0, "val": 1}
+    rows.sort(key=lambda row: (roles.get(row["role"], 2), row["protocol"] != run.config.protocol))
     return rows
 
 

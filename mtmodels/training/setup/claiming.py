@@ -31,7 +31,8 @@ FREE = frozenset(
         "checkpoint_every",
     }
 )
-"""What a resumed run may be given anew: none of it changes a weight beyond its last digits."""
+"""What a resumed run may be given anew: none of it changes a weight beyond its last digits, but for
+the number of processes, which the configuration then says."""
 
 
 def continued(
@@ -154,9 +155,13 @@ def logs_before(folder: RunFolder) -> Sequence[str]:
 
 
 def _note_anew(folder: RunFolder, config: Config, data: RunData) -> None:
-    """Write down where the store is now, as later commands look there, and the logs there are."""
+    """Write down where the store is now, as later commands look there, logs and processes."""
     stored, told = read_layer(folder.config), read_layer(folder.manifest)
     now = {"data": config.data, "log": list(config.log)}
+    # By these a table tells a run apart whose norms saw other parts of a batch.
+    for name in ("devices", "nodes"):
+        if getattr(config, name) != stored.get(name, 1):
+            now[name] = getattr(config, name)
     if any(stored.get(key, []) != value for key, value in now.items()):
         write_text(folder.config, yaml.safe_dump({**stored, **now}, sort_keys=False))
     at = store_at(data.store.path, folder.path)

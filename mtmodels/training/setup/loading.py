@@ -1,6 +1,7 @@
 """Going back to a run that was trained: its configuration, its data, its networks."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -140,7 +141,9 @@ class TrainedRun:
         at = self.facts.get("store_at", {})
         paths = [located(self.config.data)] if self.config.data else []
         if at:
-            absolute = Path(at["absolute"]).expanduser()
+            absolute = Path(at["absolute"])
+            with suppress(RuntimeError):  # of a person whom this machine does not know
+                absolute = absolute.expanduser()
             paths += [absolute, self.folder.path / at["relative"]]
         return paths
 

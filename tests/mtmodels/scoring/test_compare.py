@@ -411,3 +411,36 @@ def test_a_run_apart_from_its_recipe_stands_beside_no_published_row(apart: tuple
 def test_runs_that_are_apart_are_no_seeds_of_those_that_are_not() -> None:
     table = only(compare([run("a"), run("b", seed=1, apart=("--scale 0.5 of the recipe",))]))
     assert [entry.name for entry in table.entries] == ["a", "b"]
+
+
+def test_runs_that_are_called_alike_are_told_apart_by_their_paths() -> None:
+    one = run("sl-s0", 30.0, folder="/work/a/sl-s0")
+    other = run("sl-s0", 33.0, folder="/work/b/sl-s0", method="ssl")
+    (table,) = compare([other], Request(baseline=[one]))
+    assert [entry.name for entry in table.entries] == ["a/sl-s0", "b/sl-s0"]
+    delta = table.entries[1].delta
+    assert delta is not None
+    assert delta.mean == pytest.approx(100 * (33 - 30) / 30 / 2)
+    (table,) = compare([one, other])
+    assert [line.label for line in laid_out(table).lines] == ["sl", "ssl"]
+
+
+def test_held_out_images_of_other_seeds_have_no_delta() -> None:
+    """Each seed keeps images of its own away."""
+    one, other = (
+        run(f"a-s{seed}", seed=seed, split="holdout", role="val", images=80) for seed in (1, 2)
+    )
+    with pytest.raises(UsageError, match="held-out images of other seeds"):
+        compare([one], Request(baseline=[other]))
+    (table,) = compare([one], Request(baseline=[one | {"name": "b", "method": "ssl"}]))
+    assert table.entries[-1].delta is not None
+
+
+def test_what_differs_is_said_of_joined_runs_too() -> None:
+    parts = [
+        run("a", scores={"semantic": run("a")["scores"]["semantic"]}),
+        run("b", scores={"depth": run("b")["scores"]["depth"]}, network="segnet", regime="one"),
+    ]
+    (table,) = compare([run("c")], Request(baseline=parts))
+    facts = table.entries[0].facts
+    assert (facts["network"], facts["regime"]) == ("unet-resnet18 + segnet", "full + one")

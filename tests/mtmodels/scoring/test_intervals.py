@@ -178,6 +178,8 @@ def test_p_values() -> None:
     null = np.array([0.5, -2.0, 1.0, 0.0])
     assert p_of_images(1.0, null) == pytest.approx((1 + 2) / 5)
     assert p_of_seeds([1.0], None) is None
+    assert p_of_seeds([1.0, math.nan], None) is None
+    assert p_of_images(math.nan, null) is None
     # Student's t of a textbook: mean 2, standard deviation 1, three values, t = 3.4641.
     assert p_of_seeds([1.0, 2.0, 3.0], None) == pytest.approx(0.07418, abs=1e-5)
     assert p_of_seeds([0.0, 0.0], None) == pytest.approx(0)

@@ -13,7 +13,9 @@ import pytest
 
 from mtdata import cluster
 from mtdata.errors import UsageError
+from mtdata.urls import without_secrets
 from mtmodels.sweeping import Job, Outcome, run_all
+from mtmodels.sweeping.page import page
 from mtmodels.sweeping.running import Scheduler
 from mtmodels.sweeping.schedulers import Here, Slurm, scheduler_of
 
@@ -88,6 +90,22 @@ def test_other_options_than_those_it_was_trained_with_are_refused(tmp_path: Path
     with pytest.raises(UsageError, match=r"plan \(--lr 3\); found --lr 1"):
         run_all([job(tmp_path, "new"), job(tmp_path, "a", "--lr", "3", "--seed", "2")], Here(1))
     assert starts(tmp_path, "new") == []
+
+
+def test_a_training_on_a_url_with_a_signature_is_known_again(tmp_path: Path) -> None:
+    """Its manifest has the URL without what must not be written down."""
+    url = "https://u:p@host/a.h5?sig=abc"
+    run_all([job(tmp_path, "a", "--data", url)], Here(1))
+    manifest = tmp_path / "a" / "manifest.json"
+    about = json.loads(manifest.read_text())
+    about["arguments"] = [without_secrets(word) for word in about["arguments"]]
+    manifest.write_text(json.dumps(about))
+    found = run_all([job(tmp_path, "a", "--data", url)], Here(1))
+    assert found["a"].state == "done"
+    shown = page("a", [], [job(tmp_path, "a", "--data", url)], found)
+    assert "host/a.h5" in shown
+    assert "sig=abc" not in shown
+    assert "u:p@" not in shown
 
 
 def test_none_is_begun_after_the_time(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from mtdata.errors import DataError
 from mtdata.tasks.kinds import Classes
 from mtmodels.errors import RunFolderError
 from mtmodels.networks import NETWORKS
+from mtmodels.scoring.run_scores import RunScores
 from mtmodels.training.config import Config
-from mtmodels.training.finish import Finished
+from mtmodels.training.finish import Finished, warning
+from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.texts import number, plain_scores
@@ -159,3 +163,35 @@ def test_runs_whose_norms_saw_other_parts_of_a_batch_are_no_seeds_of_one_entry()
         for n in (1, 4)
     )
     assert len({str(each) for each in alike}) == 1
+
+
+def test_a_run_that_is_not_done_is_no_seed_of_one_that_is(
+    done: tuple[Path, Finished], tmp_path: Path
+) -> None:
+    half = Path(shutil.copytree(done[0], tmp_path / "half"))
+    RunFolder(half).summary.unlink()
+    whole, other = (RunScores.from_json(scores_of(open_run(run))[0]) for run in (done[0], half))
+    assert whole.entry != other.entry
+    assert "not done" in other.note
+
+
+def test_a_run_that_chose_nothing_is_not_said_to_have_chosen() -> None:
+    for select, said in (("last", False), ("holdout", True), ("val", True)):
+        config = Config.model_validate({"select": select})
+        assert (warning(config, tested=False) is not None) == said
+        assert warning(config, tested=True) is None
+
+
+def test_scores_from_before_the_end_are_gone_at_the_end(
+    layer: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+
+    class Early(Watcher):
+        def step(self, progress: Progress, result: StepResult) -> None:
+            folder.scores.mkdir(exist_ok=True)
+            (folder.scores / "val-pascal.json").write_text("{}")
+
+    job = prepare([layer, {"epochs": 1}], out=folder.path, mode="new")
+    train(job, mode="new", watcher=Early())
+    assert "val-pascal.json" not in {file.name for file in folder.scores.iterdir()}

@@ -104,11 +104,12 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
-@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
 def test_exif_turns_the_image(tmp_path: Path, turn: int, suffix: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = turn
-    options = {"quality": 98, "subsampling": 0} if suffix == ".jpg" else {}
+    options: dict[str, Any] = {"quality": 98, "subsampling": 0} if suffix == ".jpg" else {}
+    options |= {"lossless": True} if suffix == ".webp" else {}
     path = save(tmp_path / f"a{suffix}", Image.fromarray(colours()), exif=exif, **options)
     with Image.open(path) as image:
         upright = ImageOps.exif_transpose(image)

@@ -81,6 +81,25 @@ def test_the_manifest_says_what_a_result_depends_on(tmp_path: Path) -> None:
     assert without_home("--lr") == "--lr"
 
 
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("/home/al", "~"),
+        ("/home/al/a.h5", "~/a.h5"),
+        ("--data=/home/al/a.h5", "--data=~/a.h5"),
+        ("method.options.teachers=[/home/al/a, /home/al/b]", "method.options.teachers=[~/a, ~/b]"),
+        ("runs/a,/home/al/b", "runs/a,~/b"),
+        ("/home/alice/a.h5", "/home/alice/a.h5"),
+        ("/mnt/home/al/a.h5", "/mnt/home/al/a.h5"),
+    ],
+)
+def test_the_home_folder_is_left_out_where_a_path_begins_with_it(
+    said: str, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/al")
+    assert without_home(said) == written
+
+
 def test_the_log_goes_back_to_where_a_checkpoint_was(tmp_path: Path) -> None:
     log = RunLog(tmp_path / "metrics.jsonl")
     log.write("step", {"loss": 1.0, "bad": float("nan"), "list": [float("inf"), 1]})
