@@ -60,7 +60,7 @@ def init(
     from mtdata.inspecting.pictures import check_path
     from mtdata.sources.folder.file import FILE as NAME
     from mtdata.sources.folder.proposing.proposal import propose
-    from mtdata.store.atomic import disk_errors
+    from mtdata.store.atomic import replacing
 
     path = folder / NAME
     if path.exists() and not overwrite and not stdout:
@@ -72,8 +72,8 @@ def init(
         check_path(look)
     found = propose(folder, annotations)
     if not stdout:
-        with disk_errors(path):
-            path.write_text(found.text, encoding="utf-8")
+        with replacing(path) as fresh:
+            fresh.write_text(found.text, encoding="utf-8")
     if as_json:
         put_json({"path": None if stdout else str(path), **found.to_json()})
     elif stdout:

@@ -70,6 +70,7 @@ def assemble(
     skipped: Sequence[Skipped] = (),
     workers: Workers,
     progress: Progress | None,
+    new: bool = False,
 ) -> str:
     """Write the store under its final name, whole or not at all; returns its content digest.
 
@@ -97,7 +98,7 @@ def assemble(
         for name in request.keys
     ]
     splits = [replace(split, rows=map(told, split.rows)) for split in splits]
-    with replacing(out, needed=space(request, journal)) as temporary:
+    with replacing(out, needed=space(request, journal), new=new) as temporary:
         return write_store(temporary, header, splits, compression=request.compression)
 
 

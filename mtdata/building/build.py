@@ -229,12 +229,16 @@ def _make(
             skipped=filled.skipped,
             workers=workers,
             progress=progress,
+            new=mode == "new",
         )
     except BaseException:
         journal.close()
         raise
-    lost = Counter(name for entry in journal.entries.values() for name in entry.lost)
-    notes = Counter(note for entry in journal.entries.values() for note in entry.notes)
+    # Of what is in the store: a build that goes on may have read images that are gone since.
+    there = {(split, key) for split, keys in request.keys.items() for key in keys}
+    entries = [entry for at, entry in journal.entries.items() if at in there]
+    lost = Counter(name for entry in entries for name in entry.lost)
+    notes = Counter(note for entry in entries for note in entry.notes)
     journal.remove()
     counts = {name: lost[name] for name in request.task_names if lost[name]}
     return _Made(filled, counts, dict(sorted(notes.items())), filled.skipped, doubts=doubts)

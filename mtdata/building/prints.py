@@ -29,7 +29,13 @@ def stamp(source: Source, split: str, key: str) -> bytes:
     files = source.files(split, key)
     if not files:
         return b""
-    seen = [(path.name, (found := path.stat()).st_size, found.st_mtime_ns) for path in files]
+    try:
+        # With its folder, by which a label is of a task.
+        seen = [
+            (*path.parts[-2:], (found := path.stat()).st_size, found.st_mtime_ns) for path in files
+        ]
+    except OSError:  # to read it tells which, and may leave it out
+        return b""
     return sha256(repr(seen).encode()).digest()
 
 

@@ -100,6 +100,7 @@ def export(
         with replacing_folder(out) as folder:
             notes = exporter.write(view, folder, progress)
             _write_mark(view, form, folder / MARK)
+            check_target(out, overwrite=overwrite)  # what has appeared there meanwhile stays
         files = [file.stat().st_size for file in out.rglob("*") if file.is_file()]
         return ExportSummary(
             path=out,

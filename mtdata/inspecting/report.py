@@ -265,20 +265,33 @@ def _legends(store: Store) -> dict[str, list[tuple[str, str]]]:
 def _commands(store: Store, regime: str | None) -> Sequence[str]:
     """What builds it again, as far as the store knows; folders of the source are not in it."""
     options, file = store.options, shlex.quote(store.path.name)
-    build = ["mtdata", "build", "--dataset", store.dataset_name]
-    if size := options.get("size"):
-        build += ["--size", "native" if isinstance(size, str) else f"{size[0]}x{size[1]}"]
+    source = options.get("source_name", store.dataset_name)
+    build = ["mtdata", "build", "--dataset", source]
+    if source != store.dataset_name:
+        build += ["--name", store.dataset_name]
+    size = options.get("size")
+    build += ["--size", f"{size[0]}x{size[1]}" if isinstance(size, (list, tuple)) else "native"]
     if options.get("limit"):
         build += ["--limit", str(options["limit"])]
     if options.get("compression"):
         build += ["--compression", options["compression"]]
+    build += ["--tasks", ",".join(task.name for task in store.tasks)]
+    build += ["--strict"] if options.get("strict") else []
     drawn = {r.name: r for s in store.splits.values() for r in s.stored.values()}
-    for name, one in drawn.items():
+    # The first is the default of a build.
+    for name in sorted(drawn, key=lambda name: name != store.default_regime):
+        one = drawn[name]
         if one.origin == "drawn":
             build += ["--regime", one.kind if name == one.kind else f"{one.kind}:{name}"]
+            if ratio := one.parameters.get("ratio"):
+                build += ["--ratio", ",".join(f"{task}={part:g}" for task, part in ratio.items())]
+            if share := one.parameters.get("share"):
+                build += ["--share", f"{share:g}"]
+    seeds = {one.seed for one in drawn.values() if one.origin == "drawn"} - {None, 0}
+    build += ["--seed", str(seeds.pop())] if len(seeds) == 1 else []
     look = ["mtdata", "report", store.path.name, *(["--regime", regime] if regime else [])]
     return (
-        f"{shlex.join(build)} -o {file}",
+        *([] if "merged" in options else [f"{shlex.join(build)} -o {file}"]),
         f"mtdata verify {file}",
         f"{shlex.join(look)} -o report.html",
     )

@@ -64,6 +64,9 @@ def merge(
     _check(paths, out, overwrite=overwrite)
     with ExitStack() as stack:
         stores = [stack.enter_context(Store(path)) for path in paths]
+        for store in stores if len(stores) > 1 else ():
+            if out.resolve() in store.files:
+                raise UsageError(f"`out` should be a new file; {out} is a shard of {store.path}.")
         if len(stores) == 1:
             return _gathered(stores[0], out, prefer, compression, progress, started)
         codec = _codec(stores[0], compression)
@@ -77,7 +80,8 @@ def merge(
         counts = Counts()
         make_folder(out)
         written = _written(splits, regimes, tasks, codec, counts, progress)
-        with replacing(out, needed=_space(stores, splits, tasks)) as temporary:
+        space = _space(stores, splits, tasks)
+        with replacing(out, needed=space, new=not overwrite) as temporary:
             write_store(temporary, header, written, compression=codec)
         left_out = added_labels(stores)
     return _summary(out, time.perf_counter() - started, splits, regimes, counts, left_out)

@@ -135,7 +135,8 @@ def update(
                 uncovered = new.write(on_change, progress) if new.needed else {}
             finally:
                 journal.remove()
-    return _summary(path, new, uncovered, left_out, time.perf_counter() - started)
+    kept = on_change == "keep"
+    return _summary(path, new, uncovered, left_out, time.perf_counter() - started, kept=kept)
 
 
 def source_name(store: Store) -> str:
@@ -251,6 +252,7 @@ class _Update:
         splits = [
             self.split(name, keys[name], prints, regimes[name], on_change, told) for name in keys
         ]
+        kept = {(name, key) for name, of_split in keys.items() for key in of_split}
         header = Header(
             dataset=store.dataset_name,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -260,7 +262,7 @@ class _Update:
             default_regime=store.default_regime,
             source_digest=source_digest(
                 self.request.source.name,
-                ((*at, each.content) for at, each in prints.items() if at[1] in keys[at[0]]),
+                ((*at, each.content) for at, each in prints.items() if at in kept),
             ),
             content_digest="",
         )
@@ -303,7 +305,7 @@ class _Update:
         old = self.store.splits.get(name)
         role = self.roles.get(name) or (old.role if old is not None else "test")
         sizes = np.array([self.size(name, key) for key in keys], np.int32)
-        size = common_size(name, sizes) if old is None else old.size
+        size = old.size if old else self.request.padded_size or common_size(name, sizes)
         too_large = np.flatnonzero((sizes > size).any(axis=1))
         if len(too_large):
             height, width = sizes[too_large[0]]
@@ -312,7 +314,9 @@ class _Update:
                 f"which is new, has {height}x{width}. Build the store again with --overwrite."
             )
         facts = source_facts(
-            [prints[name, key] for key in keys], [s for s in self.skipped if s.split == name]
+            [prints[name, key] for key in keys],
+            # One that was there before stays, whatever its files are now.
+            [s for s in self.skipped if s.split == name and (name, s.key) not in self.places],
         )
         rows = (told(self.row(name, key, size, on_change)) for key in keys)
         padded = bool((sizes != size).any())
@@ -378,8 +382,13 @@ def _summary(
     uncovered: Mapping[str, int],
     left_out: tuple[str, ...],
     seconds: float,
+    *,
+    kept: bool,
 ) -> UpdateSummary:
-    labels = [task for _, _, task in made.changes.labels]
+    # What is kept as it was takes no new label either.
+    stay = (*made.changes.altered, *made.changes.gone) if kept else ()
+    at = {tuple(name.split("/")[:2]) for name in stay}
+    labels = [task for split, key, task in made.changes.labels if (split, key) not in at]
     with Store(path) as store:
         names = tuple(task.name for task in store.tasks)
         return UpdateSummary(

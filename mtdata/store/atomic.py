@@ -110,25 +110,31 @@ def _taken(lock: "BaseFileLock", path: Path, *, elsewhere: bool) -> bool:
 
 
 @contextmanager
-def replacing(path: Path, *, needed: int | None = None) -> Iterator[Path]:
+def replacing(path: Path, *, needed: int | None = None, new: bool = False) -> Iterator[Path]:
     """As `swapping`, while nobody else replaces that file.
 
     Raises:
         MtdataError: where the disk is full, or the folder cannot be written or locked.
     """
-    with alone(path), swapping(path, needed=needed) as temporary:
+    with alone(path), swapping(path, needed=needed, new=new) as temporary:
         yield temporary
 
 
 @contextmanager
-def swapping(path: Path, *, needed: int | None = None) -> Iterator[Path]:
+def swapping(path: Path, *, needed: int | None = None, new: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes that name if all went well, else it goes.
 
     Where `path` is a link, what it points to is replaced. Whoever calls this holds its lock; what
     another left that was killed is removed.
 
+    Args:
+        path: The file.
+        needed: The bytes that have to fit.
+        new: Whether a file that has appeared there meanwhile stays, and this one goes.
+
     Raises:
         MtdataError: where the disk is full or the folder cannot be written.
+        UsageError: where a file that stays has appeared there.
     """
     path = path.resolve()
     temporary = path.with_name(f"{path.name}.{uuid4().hex[:8]}.tmp")
@@ -140,10 +146,26 @@ def swapping(path: Path, *, needed: int | None = None) -> Iterator[Path]:
                 _reserve(temporary, needed)
             yield temporary
             sync(temporary)
-            temporary.replace(path)
+            _name(temporary, path, new=new)
             sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _name(temporary: Path, path: Path, *, new: bool) -> None:
+    """Give a file its name; whatever has it is replaced, unless the file should be new."""
+    if not new:
+        temporary.replace(path)
+        return
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{path} was new when this began and is there now: it stays, and what was made is "
+            "gone. Replace it with --overwrite, or give another path with --out."
+        ) from error
+    except OSError:  # a file system without links
+        temporary.replace(path)
 
 
 def _reserve(path: Path, size: int) -> None:

@@ -11,6 +11,7 @@ from mtdata.regimes.drawing import draw
 from mtdata.regimes.importing import Imported, import_table
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import Split, add_regime, open_store
+from mtdata.store import format as layout
 from mtdata.store.edit import check_new, training_split
 
 Where = tuple[Sequence[str], Sequence[str], NDArray[np.bool_]]
@@ -62,7 +63,7 @@ def import_regime(
         DataError: where the file is broken, holds code, or does not fit the split.
     """
     split, where = _where(path, name or file.stem)
-    found = import_table(file, *where, skip=skip)
+    found = import_table(file, *where, skip=skip, holes=_has_holes(path, split))
     add_regime(path, name or file.stem, found.table, split=split)
     return split, found
 
@@ -73,6 +74,12 @@ def _where(path: Path, name: str) -> tuple[str, Where]:
         split = training_split(store)
         check_new(name, split, path)
         return split.name, _cells(split)
+
+
+def _has_holes(path: Path, split: str) -> bool:
+    """Whether a store may lack images in the middle of a split: those that could not be read."""
+    with open_store(path) as store:
+        return store.split(split).fact(layout.SKIPPED) is not None
 
 
 def _cells(split: Split) -> Where:

@@ -146,6 +146,9 @@ class Method(nn.Module, ABC):
     """What it has to know the cameras of images for; a store that has none is refused."""
     needs_shared: bool = False
     """Whether it measures gradients on what all tasks share."""
+    takes_gradients: bool = False
+    """Whether terms of a step are weighed by gradients of theirs, which are to be of the whole
+    batch and which the loss scale of fp16 is not in."""
     default_views: ClassVar[int] = 1
     """How many views of a batch are made unless told otherwise."""
 

@@ -68,7 +68,7 @@ class XTask(PerceptualMap):
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
         self.beforehand = self.options.learn_from == "labels"
-        self.needs_shared = self.options.gradient_weights
+        self.needs_shared = self.takes_gradients = self.options.gradient_weights
         self.frozen = False
 
     def check_labels(self, shown: NDArray[np.bool_]) -> None:

@@ -42,6 +42,7 @@ def import_table(
     available: NDArray[np.bool_],
     *,
     skip: bool = False,
+    holes: bool = False,
 ) -> Imported:
     """Read which labels of a split may be seen.
 
@@ -52,6 +53,7 @@ def import_table(
         tasks: The names of its `t` tasks.
         available: Which cells have valid pixels, `[n, t]`.
         skip: Leave out images that the split does not have, instead of refusing them.
+        holes: Whether the split may lack images in its middle.
 
     Raises:
         UsageError: where there is no such file, or its suffix is none of those.
@@ -71,7 +73,7 @@ def import_table(
         )
     digest = sha256(path.read_bytes()).hexdigest()
     assignment = READERS[path.suffix.lower()](path, tasks)
-    return place(assignment, path, keys, tasks, available, digest=digest, skip=skip)
+    return place(assignment, path, keys, tasks, available, digest=digest, skip=skip, holes=holes)
 
 
 __all__ = ["READERS", "Imported", "import_table"]

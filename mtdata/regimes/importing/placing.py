@@ -48,6 +48,7 @@ def place(
     *,
     digest: str,
     skip: bool = False,
+    holes: bool = False,
 ) -> Imported:
     """Give every label of a file its place in a split; what has no valid pixels is left out.
 
@@ -59,12 +60,19 @@ def place(
         available: Which cells have valid pixels, `[n, t]`.
         digest: SHA-256 of the file.
         skip: Leave out images that the split does not have, instead of refusing them.
+        holes: Whether the split may lack images in its middle.
 
     Raises:
         DataError: where it names images or tasks that are none, has another number of rows than
             the split, or no label remains.
     """
     given, skipped = assignment, 0
+    if skip and holes and given.keys is None and len(given.labels) != len(keys):
+        raise DataError(
+            f"{path} should name its images, as some in the middle of the split could not be read "
+            "and are not in the store: its rows cannot be told apart. Make a table of key and task "
+            "of it, as the page on regimes shows, or build the store without --on-error skip."
+        )
     if skip:
         assignment, skipped = _known(given, keys)
     _check_images(assignment, path, keys)

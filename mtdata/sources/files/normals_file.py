@@ -62,11 +62,17 @@ def unit(path: Path, vector: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[
     return straight
 
 
-def read_vectors(path: Path) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Vectors as they lie in the file, of any length, and where there are any."""
+def read_vectors(path: Path, *, turn: bool = True) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Vectors as they lie in the file, of any length, and where there are any.
+
+    Args:
+        path: The file.
+        turn: Whether it is turned as its own header says.
+    """
     suffix = path.suffix.lower()
     if suffix not in (".png", ".tif", ".tiff"):
-        vector = read_label(path, "float32", channels=3) if suffix == ".exr" else read_array(path)
+        is_exr = suffix == ".exr"
+        vector = read_label(path, "float32", channels=3, turn=turn) if is_exr else read_array(path)
         if vector.ndim != 3 or vector.shape[-1] != 3 or vector.dtype.kind != "f":
             raise SampleError(
                 path,
@@ -75,7 +81,7 @@ def read_vectors(path: Path) -> tuple[NDArray[Any], NDArray[np.bool_]]:
                 "Put x, y and z last.",
             )
         return vector, np.asarray(vector.any(-1))
-    stored = read_label(path, "uint8|uint16|float32", channels=3)
+    stored = read_label(path, "uint8|uint16|float32", channels=3, turn=turn)
     if stored.dtype.kind == "f":
         return stored, np.asarray(stored.any(-1))
     vector = stored.astype(np.float32) * np.float32(2 / np.iinfo(stored.dtype).max) - 1

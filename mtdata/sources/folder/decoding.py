@@ -31,12 +31,19 @@ NUMBERS = "uint8|uint16|float32|float64"
 """What an image of depth or of a mask may hold."""
 VOID, UNKNOWN = -1, -2
 FLOATING = ("TIFF", "EXR")
+ROUNDED = 1e-6
+"""By how much of it a float may be another number than the one that was written."""
 RGB = 2
 """The colour type of PNG, at byte 25, whose three channels may all hold the ids."""
 
 
-def decode(task: ArrayFile, path: Path) -> Decoded:
+def decode(task: ArrayFile, path: Path, *, turn: bool = True) -> Decoded:
     """A label and where it is valid.
+
+    Args:
+        task: What `tasks.yaml` says of it.
+        path: The file.
+        turn: Whether it is turned as its own header says, as an image is.
 
     Raises:
         SampleError: where the file is broken or holds what `tasks.yaml` does not account for.
@@ -44,10 +51,12 @@ def decode(task: ArrayFile, path: Path) -> Decoded:
     if not isinstance(task, NormalsFile) and not _told_otherwise(task):
         _check_lossless(path)
     if isinstance(task, ClassesFile):
-        return _classes(task, path)
+        return _classes(task, path, turn)
     if isinstance(task, BinaryFile):
-        return _binary(task, path)
-    return _depth(task, path) if isinstance(task, DepthFile) else _normals(task, path)
+        return _binary(task, path, turn)
+    if isinstance(task, DepthFile):
+        return _depth(task, path, turn)
+    return _normals(task, path, turn)
 
 
 def _told_otherwise(task: ArrayFile) -> bool:
@@ -68,14 +77,15 @@ def _check_lossless(path: Path) -> None:
             )
 
 
-def _classes(task: ClassesFile, path: Path) -> Decoded:
-    void: Sequence[Any] = (
-        task.void if task.void is not None else ([255], [])[task.encoding != "ids"]
-    )
-    table = task.table() | dict.fromkeys(void, VOID)
-    if task.encoding == "colours":
-        return _looked_up(_colours(path), {_code(c): n for c, n in table.items()}, task, path)
-    return _looked_up(_integers(path), table, task, path)
+def _classes(task: ClassesFile, path: Path, turn: bool) -> Decoded:
+    coded, table = task.encoding == "colours", task.table()
+    if task.void is None and not coded:
+        table = {255: VOID} | table  # void where nothing is said of it
+    table |= dict.fromkeys(task.void or (), VOID)
+    if coded:
+        codes = {_code(colour): number for colour, number in table.items()}
+        return _looked_up(_colours(path, turn), codes, task, path)
+    return _looked_up(_integers(path, turn), table, task, path)
 
 
 def _looked_up(
@@ -104,10 +114,10 @@ def _remedy(task: ClassesFile) -> str:
     return f"List them under `{listed}` or `void` in tasks.yaml, or say `unlisted: void`."
 
 
-def _colours(path: Path) -> NDArray[np.int64]:
+def _colours(path: Path, turn: bool) -> NDArray[np.int64]:
     content = read_file(path)
     check_lossless(content, path)
-    return _codes(decode_rgb(content, path))
+    return _codes(decode_rgb(content, path, turn=turn))
 
 
 def _codes(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -119,15 +129,17 @@ def _code(colour: tuple[int, int, int]) -> int:
     return colour[0] << 16 | colour[1] << 8 | colour[2]
 
 
-def _integers(path: Path) -> NDArray[Any]:
+def _integers(path: Path, turn: bool) -> NDArray[Any]:
     """Whole numbers: of one channel, of three that are the same, or of floats without fractions."""
     head = read_file(path)[:26]
     if path.suffix.lower() in ARRAYS:
         stored = _plane(path)
     elif form_of(head) in FLOATING and read_header(path).mode == "F":
-        stored = read_label(path, "float32|float64")
+        stored = read_label(path, "float32|float64", turn=turn)
+    elif _coloured(path, head):
+        return _equal_channels(path, turn)
     else:
-        return _equal_channels(path) if _coloured(path, head) else read_indices(path)
+        return read_indices(path, turn=turn)
     if stored.dtype.kind == "f":
         whole = stored.astype(np.int64, copy=True) if np.isfinite(stored).all() else None
         if whole is not None and (whole == stored).all():
@@ -146,9 +158,9 @@ def _coloured(path: Path, head: bytes) -> bool:
     return head.startswith(PNG_START) and head[24] == 8 and head[25] == RGB
 
 
-def _equal_channels(path: Path) -> NDArray[Any]:
+def _equal_channels(path: Path, turn: bool) -> NDArray[Any]:
     """Some tools write ids into red, green and blue alike."""
-    rgb = decode_rgb(read_file(path), path)
+    rgb = decode_rgb(read_file(path), path, turn=turn)
     if (rgb != rgb[..., :1]).any():
         raise SampleError(
             path,
@@ -173,13 +185,25 @@ def _plane(path: Path) -> NDArray[Any]:
     return stored
 
 
-def _binary(task: BinaryFile, path: Path) -> Decoded:
+def _is_void(stored: NDArray[Any], void: Sequence[float]) -> NDArray[np.bool_]:
+    """Where a file has one of the values that mean nothing, as its type writes them."""
+    if stored.dtype.kind != "f":
+        return np.isin(stored, void)
+    # A decimal is another number in single precision than as `tasks.yaml` has it.
+    found = np.zeros(stored.shape, np.bool_)
+    for value in void:
+        found |= np.abs(stored - value) <= max(ROUNDED, np.finfo(stored.dtype).eps) * abs(value)
+    return found
+
+
+def _binary(task: BinaryFile, path: Path, turn: bool) -> Decoded:
     if task.threshold is not None:
         array = path.suffix.lower() in ARRAYS
-        stored = _plane(path) if array else read_label(path, NUMBERS)
-        void = np.isin(stored, task.void)
+        stored = _plane(path) if array else read_label(path, NUMBERS, turn=turn)
+        # A mask that is no number there says neither yes nor no.
+        void = _is_void(stored, task.void) | np.isnan(stored)
         return (~void & (stored >= task.threshold)).astype(np.uint8), ~void
-    stored = _integers(path)
+    stored = _integers(path, turn)
     on, off, void = (np.isin(stored, v) for v in (task.ones, task.zeros, task.void))
     strange = np.unique(stored[~(on | off | void)])
     if strange.size:
@@ -192,15 +216,16 @@ def _binary(task: BinaryFile, path: Path) -> Decoded:
     return on.astype(np.uint8), ~void
 
 
-def _depth(task: DepthFile, path: Path) -> Decoded:
-    stored = _plane(path) if path.suffix.lower() in ARRAYS else read_label(path, NUMBERS)
+def _depth(task: DepthFile, path: Path, turn: bool) -> Decoded:
+    array = path.suffix.lower() in ARRAYS
+    stored = _plane(path) if array else read_label(path, NUMBERS, turn=turn)
     if task.scale is None and stored.dtype.kind in "iu":
         raise SampleError(
             path,
             f"whole numbers ({stored.dtype}) should have a `scale`, units a step; there is none.",
             "Say in tasks.yaml what a step is: 0.001 for millimetres, 1 for metres.",
         )
-    void = np.isin(stored, task.void)
+    void = _is_void(stored, task.void)
     value = stored.astype(np.float64) * (task.scale or 1.0) + task.offset
     # Metres of zero mean that nothing was measured; a disparity of zero is infinitely far.
     low = value <= 0 if task.units == "m" else value < 0
@@ -227,8 +252,8 @@ def _invalid(values: NDArray[np.float64], units: str) -> str:
     return f"depth should be {wanted} where it is not void; found pixels: {found}."
 
 
-def _normals(task: NormalsFile, path: Path) -> Decoded:
-    given, valid = read_vectors(path)
+def _normals(task: NormalsFile, path: Path, turn: bool) -> Decoded:
+    given, valid = read_vectors(path, turn=turn)
     if task.invalid == "void":
         length = np.sqrt(np.einsum("...c,...c->...", given, given))
         valid = valid & (np.abs(length - 1) < OFF_UNIT)

@@ -112,7 +112,7 @@ class Folder(Source):
                 said.append(_left_out(names, f"labels of {task} have no image"))
         paths = [layout.images[s, key] for s, keys in layout.splits.items() for key in keys]
         # A few of many: all are looked at while they are read, and counted in the summary.
-        return (*said, *look(paths, turn=True))
+        return (*said, *look(paths, turn=self.file.exif != "ignore"))
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read an image and its labels, upright."""
@@ -132,7 +132,7 @@ class Folder(Source):
             if isinstance(task, AnnotatedFile):
                 found = self._drawn(name, task, (split, key), image.shape[:2])
             else:
-                found = decode(task, file)
+                found = decode(task, file, turn=self.file.exif != "ignore")
             if found is not None:
                 labels[name], valid[name] = found
                 if turn != UPRIGHT:
@@ -211,7 +211,8 @@ class Folder(Source):
     def notes(self, split: str, key: str) -> tuple[str, ...]:
         """What its header says that it has, and 8-bit RGB has not."""
         path = self.layout.images[split, key]
-        return conversions(parse_header(BytesIO(read_file(path)), path), turn=True)
+        header = parse_header(BytesIO(read_file(path)), path)
+        return conversions(header, turn=self.file.exif != "ignore")
 
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or label, or about where it would be."""

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from mtdata.errors import SampleError, SourceNotFoundError
@@ -12,6 +13,8 @@ from mtdata.sources.folder.matching import IMAGE_SUFFIXES, Place
 from mtdata.sources.folder.tasks import Splits
 
 SHOWN = 5
+DEPTH = 4
+"""The name of a file, and the folders before it, that an entry of a list may go by."""
 TRAIN = "train"
 
 Assigned = Mapping[str, tuple[str, ...]]
@@ -100,7 +103,7 @@ def entries_of(places: Mapping[Place, Path]) -> Entries:
     known: dict[str, str | None] = {}
     for (_, key), path in places.items():
         parts = path.parts
-        names = {"/".join(parts[-depth:]) for depth in range(1, 5)}
+        names = {"/".join(parts[-depth:]) for depth in range(1, DEPTH + 1)}
         for name in {*names, *(name.removesuffix(path.suffix) for name in names)}:
             # A name that two images go by says neither.
             plain = unicodedata.normalize("NFC", name)
@@ -118,17 +121,22 @@ def find_entries(path: Path, known: Entries) -> tuple[list[str], list[str]]:
         SampleError: where it cannot be read.
     """
     text = read_text(path)
+    folders = frozenset(name.partition("/")[0] for name in known if "/" in name)
     listed, absent = [], []
     for line in text.splitlines():
         entry = unicodedata.normalize("NFC", line.partition("#")[0].strip())
         if entry:
-            key = _key(entry, known)
+            key = _key(entry, known, folders)
             (absent.append(entry) if key is None else listed.append(key))
     return listed, absent
 
 
-def _key(entry: str, known: Entries) -> str | None:
-    """The image that an entry names; a whole line before its first column."""
+def _key(entry: str, known: Entries, folders: AbstractSet[str]) -> str | None:
+    """The image that an entry names; a whole line before its first column.
+
+    Folders before those of the image are no matter; one of other images is: `kitchen/3` is not the
+    image `office/3`.
+    """
     first = re.split(r"[\s,;]+", entry, maxsplit=1)[0]
     for text in (entry, first):
         name = text.replace("\\", "/").strip("/").removeprefix("./")
@@ -139,7 +147,8 @@ def _key(entry: str, known: Entries) -> str | None:
             suffixed = "." + tail.rpartition(".")[2].lower() in IMAGE_SUFFIXES
             found = known.get(tail) or (known.get(stem) if suffixed else None)
             if found is not None:
-                return found
+                other = start > 0 and parts[start - 1] in folders and len(parts) - start < DEPTH
+                return None if other else found
     return None
 
 

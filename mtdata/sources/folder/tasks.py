@@ -123,6 +123,9 @@ class ClassesFile(Part):
                 raise ValueError(f"`{name}` is none of the names in `classes`")
         if any(isinstance(value, tuple) != coded for value in self.void or ()):
             raise ValueError("`void` should be " + ("colours" if coded else "whole numbers"))
+        given = self.colours if coded else self.ids
+        if both := {*(given or ())} & {*(self.void or ())}:
+            raise ValueError(f"`{min(both)}` should stand for a class or be `void`, not both")
         return self
 
     def table(self) -> dict[Any, int]:

@@ -71,7 +71,7 @@ def _checks(
         yield named, lambda: _check_sums("accumulate", config.accumulate, method)
         yield named, lambda: _check_whole(config.accumulate, method)
     if config.precision == "16":
-        takes = ((named, method.needs_shared), (weighs, weighting.takes_gradients))
+        takes = ((named, method.takes_gradients), (weighs, weighting.takes_gradients))
         for who in (name for name, taken in takes if taken):
             yield who, _refuse_half
     if config.processes > 1:
@@ -171,7 +171,7 @@ def _check_parts(parts: int, weighting: Weighting) -> None:
 
 def _check_whole(parts: int, method: Method) -> None:
     """Refuse a method that weighs its terms by the gradients of a part of the batch."""
-    if method.needs_shared:
+    if method.takes_gradients:
         raise ValueError(
             "`accumulate` should be 1 where terms are weighed by their gradients, which are those "
             f"of the whole batch; found {parts}. Leave it out, or give --set "

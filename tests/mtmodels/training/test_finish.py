@@ -177,7 +177,7 @@ def test_a_run_that_is_not_done_is_no_seed_of_one_that_is(
 
 def test_a_run_that_chose_nothing_is_not_said_to_have_chosen() -> None:
     for select, said in (("last", False), ("holdout", True), ("val", True)):
-        config = Config.model_validate({"select": select})
+        config = Config.model_validate({"select": select, "holdout": 0.1})
         assert (warning(config, tested=False) is not None) == said
         assert warning(config, tested=True) is None
 

@@ -289,6 +289,7 @@ def test_a_weighting_learns_at_its_own_rate_and_hears_means_and_variances(
     rows = read_rows(RunFolder(tmp_path / "run").metrics, "step")
     for epoch, told in enumerate(weighting.told, start=1):
         for task, mean in told.means.items():
-            values = [r["tasks"][task] for r in rows if r["epoch"] == epoch and task in r["tasks"]]
+            shown = [r for r in rows if r["epoch"] == epoch and task in r["tasks"]]
+            values = [r["tasks"][task] / r["images"][task] for r in shown]  # of an image
             assert mean == pytest.approx(statistics.fmean(values))
             assert told.variances[task] == pytest.approx(statistics.pvariance(values), abs=1e-9)
