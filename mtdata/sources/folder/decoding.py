@@ -185,7 +185,7 @@ def _plane(path: Path) -> NDArray[Any]:
     return stored
 
 
-def _is_void(stored: NDArray[Any], void: Sequence[float]) -> NDArray[np.bool_]:
+def _is_void(stored: NDArray[Any], void: Sequence[int | float]) -> NDArray[np.bool_]:
     """Where a file has one of the values that mean nothing, as its type writes them."""
     if stored.dtype.kind != "f":
         return np.isin(stored, void)
