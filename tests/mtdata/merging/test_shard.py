@@ -222,3 +222,15 @@ def test_the_commands_read_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ):  # fmt: skip
         assert run(command, words) == 0, words
     assert "2 of train, 1 of test" in capsys.readouterr().out
+
+
+def test_a_shard_of_what_is_joined_is_not_replaced(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.h5", tmp_path / "other.h5"
+    for path, seed in ((one, 0), (other, 1)):
+        build(FakeSource(images=(8, 2), seed=seed), path, size=(32, 32))
+    index = shard(one, tmp_path / "parts", images=4).path
+    part = next(path for path in index.parent.iterdir() if path != index)
+    before = part.read_bytes()
+    with pytest.raises(UsageError, match="is a shard of"):
+        merge([index, other], part, overwrite=True)
+    assert part.read_bytes() == before

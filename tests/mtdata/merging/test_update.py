@@ -270,3 +270,14 @@ def test_labels_that_were_added_are_left_out_and_named(
     with open_store(store) as opened:
         assert opened.format_version == 1
         assert not any(split.added for split in opened.splits.values())
+
+
+def test_a_label_that_moved_to_the_folder_of_another_task_is_seen(
+    root: Path, store: Path, tmp_path: Path
+) -> None:
+    """Its name, size and time are those that it had."""
+    (root / "mask" / "0002.png").rename(root / "semantic" / "0002.png")
+    with pytest.raises(DataError, match=r"0002/(mask|semantic)"):
+        update(store, Folder(root))
+    found = update(store, Folder(root), on_change="follow")
+    assert found.content_digest == digest(root, tmp_path)

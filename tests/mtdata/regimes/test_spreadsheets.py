@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mtdata.errors import DataError
 from mtdata.regimes.importing import import_table
@@ -104,3 +105,13 @@ def test_pickles_that_nest_without_end(tmp_path: Path, body: bytes) -> None:
     path.write_bytes(file.getvalue() + b"\x80" + struct.pack("B", 2) + body)
     with pytest.raises(DataError, match="longer or deeper than any list of labels"):
         load(path)
+
+
+def test_rows_of_a_split_that_lacks_images_in_its_middle_are_refused(tmp_path: Path) -> None:
+    """The first three rows of five would be taken for images that are others."""
+    path = tmp_path / "one.pth"
+    torch.save({"labels_weights": torch.eye(2)[[0, 1, 1, 0, 1]]}, path)
+    given = (path, KEYS, TASKS, np.ones((3, 2), bool))
+    with pytest.raises(DataError, match=r"should name its images, .* could not be read"):
+        import_table(*given, skip=True, holes=True)
+    assert import_table(*given, skip=True).table.labels.tolist()[0] == [True, False]

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mtdata.errors import SampleError
+from mtdata.errors import DataError, SampleError
 from mtdata.sources.folder.source import Folder
 from tests.folder_tree import coded, depth, normals, save, semantic, write_task
 
@@ -224,3 +224,29 @@ def test_a_label_in_colour_where_one_channel_is_meant(tmp_path: Path) -> None:
     save(tmp_path / "label" / "a.png", TABLE[semantic(1) % 4])
     with pytest.raises(SampleError, match="1 channel"):
         _read(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["<f2", "<f4", "<f8"])
+def test_a_decimal_that_is_void_is_so_in_every_precision(tmp_path: Path, kind: str) -> None:
+    """65.535 m, which is 65535 mm, is another number in single precision."""
+    stored = np.full((24, 36), 2.5, kind)
+    stored[:12] = np.float32(65.535) if kind == "<f8" else 65.535
+    valid = _decode(tmp_path, "depth", stored, "units: m", "void: [0, 65.535]", suffix="npy")[1]
+    assert not valid[:12].any()
+    assert valid[12:].all()
+
+
+def test_an_id_of_255_that_is_listed_is_no_void(tmp_path: Path) -> None:
+    stored = np.where(semantic(1) == 255, 255, 0).astype(np.uint8)
+    lines = ("classes: [a, b]", "ids: {0: a, 255: b}")
+    _is(_decode(tmp_path, "classes", stored, *lines), stored // 255, stored >= 0)
+    with pytest.raises(DataError, match="`255` should stand for a class or be `void`, not both"):
+        _decode(tmp_path, "classes", stored, *lines, "void: [255]")
+
+
+def test_a_mask_that_is_no_number_somewhere_says_nothing_there(tmp_path: Path) -> None:
+    stored = np.full((24, 36), 0.9, np.float32)
+    stored[:12] = np.nan
+    label, valid = _decode(tmp_path, "binary", stored, "threshold: 0.5", suffix="npy")
+    assert not valid[:12].any()
+    assert label[12:].all()

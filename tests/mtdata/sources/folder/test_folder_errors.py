@@ -195,6 +195,39 @@ def test_labels_of_another_size(root: Path) -> None:
         Folder(root).read("train", "0001", ("depth",))
 
 
+@pytest.mark.parametrize("turn", [2, 3])
+def test_headers_that_are_ignored_turn_no_label_either(tmp_path: Path, turn: int) -> None:
+    """Tools copy them from the photograph."""
+    key = write_task(tmp_path, "binary", mask(1))
+    for folder, array in (("rgb", picture(1)), ("label", mask(1))):
+        write_turned(tmp_path / folder / "a.png", array, turn)
+    text = (tmp_path / "tasks.yaml").read_text()
+    _yaml(tmp_path, f"{text}exif: ignore\n")
+    source = Folder(tmp_path)
+    sample = source.read("train", key, ("it",))
+    assert (sample.image == picture(1)).all()
+    assert (sample.labels["it"] == mask(1) // 255).all()
+    assert "ignored" in source.notes("train", key)[0]
+
+
+def test_an_entry_of_another_folder_names_no_image(root: Path) -> None:
+    """`kitchen/0003` is not `office/0003`, though there is but one 0003."""
+    for number, name in enumerate(("kitchen/0001", "office/0003", "office/0004")):
+        save(root / "rooms" / f"{name}.png", picture(number))
+        save(root / "labels" / f"{name}.png", mask(number))
+    (root / "tasks.yaml").write_text(
+        "images: rooms/{scene}/{stem}.png\nsplits: {lists: {train: a.txt, test: b.txt}}\n"
+        "tasks:\n  it: {kind: binary, files: 'labels/{scene}/{stem}.png'}\n"
+    )
+    (root / "a.txt").write_text("/elsewhere/rooms/kitchen/0001.png\nlabels/office/0004.png\n")
+    (root / "b.txt").write_text("kitchen/0003\n")
+    with pytest.raises(SampleError, match="1 of 1 are not: kitchen/0003"):
+        Folder(root).splits()
+    (root / "b.txt").write_text("office/0003\n")
+    found = Folder(root).splits()
+    assert [len(found[name]) for name in ("train", "test")] == [2, 1]
+
+
 @pytest.mark.parametrize("turn", [3, 6])
 def test_exif_and_labels(tmp_path: Path, turn: int) -> None:
     key = write_task(tmp_path, "binary", mask(1))
