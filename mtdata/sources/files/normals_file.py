@@ -22,7 +22,7 @@ NO_DIRECTION = 0.02
 def read_normals(
     path: Path, mask: Path | None = None
 ) -> tuple[Float[Array, "h w 3"], Bool[Array, "h w"]]:
-    """Unit vectors and where there are any.
+    """Unit vectors and where there are any, as they lie in the file: so are images beside them.
 
     Args:
         path: PNG or TIFF of 8 or 16 bits a channel (black or mid-grey is void), or floats in
@@ -32,9 +32,9 @@ def read_normals(
     Raises:
         SampleError: where a file is broken or a vector is not unit.
     """
-    vector, valid = read_vectors(path)
+    vector, valid = read_vectors(path, turn=False)
     if mask is not None:
-        kept = read_label(mask, "uint8") != 0
+        kept = read_label(mask, "uint8", turn=False) != 0
         check_size(kept, mask, valid.shape)
         valid = valid & kept
     return unit(path, vector, valid), valid
