@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EVERY = "every table"
 FORMATS = ("text", "markdown", "latex", "csv", "json")
+FEWEST = 100
+"""Draws of the images from which an interval says something."""
 
 
 def _enough(_context: click.Context, _option: click.Parameter, value: int) -> int:
@@ -25,9 +27,6 @@ def _enough(_context: click.Context, _option: click.Parameter, value: int) -> in
     if 0 < value < FEWEST:
         raise click.BadParameter(f"{value} is neither 0 nor {FEWEST} or more.")
     return value
-
-
-FEWEST = 100
 
 
 @click.command(

@@ -305,7 +305,8 @@ class _Update:
         old = self.store.splits.get(name)
         role = self.roles.get(name) or (old.role if old is not None else "test")
         sizes = np.array([self.size(name, key) for key in keys], np.int32)
-        size = old.size if old else self.request.padded_size or common_size(name, sizes)
+        size = old.size if old is not None else self.request.padded_size
+        size = size or common_size(name, sizes)
         too_large = np.flatnonzero((sizes > size).any(axis=1))
         if len(too_large):
             height, width = sizes[too_large[0]]

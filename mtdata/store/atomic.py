@@ -159,13 +159,15 @@ def _name(temporary: Path, path: Path, *, new: bool) -> None:
         return
     try:
         os.link(temporary, path)
-    except FileExistsError as error:
-        raise UsageError(
-            f"{path} was new when this began and is there now: it stays, and what was made is "
-            "gone. Replace it with --overwrite, or give another path with --out."
-        ) from error
-    except OSError:  # a file system without links
-        temporary.replace(path)
+        return
+    except OSError:  # it is there, or this is a file system without links
+        if not path.exists():
+            temporary.replace(path)
+            return
+    raise UsageError(
+        f"{path} was new when this began and is there now: it stays, and what was made is gone. "
+        "Replace it with --overwrite, or give another path with --out."
+    )
 
 
 def _reserve(path: Path, size: int) -> None:

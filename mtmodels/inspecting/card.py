@@ -23,7 +23,7 @@ from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.intervals import Estimate, Resampler
 from mtmodels.scoring.run_scores import RunScores
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.rescore import scores_of
+from mtmodels.training.rescore import kept_scores
 from mtmodels.training.setup.beginning import labels
 from mtmodels.training.setup.data import RunData, open_data
 from mtmodels.training.setup.loading import TrainedRun, open_run
@@ -220,9 +220,7 @@ def _selection(run: TrainedRun, summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scores(run: TrainedRun) -> list[dict[str, Any]]:
     """All that was kept, the protocol of the run first, with intervals from draws of the images."""
-    rows = [row for split in run.scored_splits() for row in scores_of(run, split=split)]
-    roles = {"test": 0, "val": 1}
-    rows.sort(key=lambda row: (roles.get(row["role"], 2), row["protocol"] != run.config.protocol))
+    rows = kept_scores(run)
     trained = run.facts["store"]["content_digest"]
     found = []
     for row in rows:

@@ -8,6 +8,7 @@ from typing import Any
 from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.scoring.delta import DELTAS, Baseline
 from mtmodels.scoring.entries import EntryMaker
+from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.scoring.intervals import RESAMPLES, Resampler
 from mtmodels.scoring.published import Row, in_tables, once, published
 from mtmodels.scoring.run_scores import (
@@ -63,7 +64,7 @@ def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -
             delta counts; where there is nothing to join, or no pair to test.
     """
     request = request or Request()
-    given, against = [RunScores.from_json(run) for run in runs], _against_what(request)
+    given, against = [RunScores.from_json(run) for run in runs], _baseline_runs(request)
     if not isinstance(against, Row):
         given, against = told_apart(given, against)
     groups: dict[str, list[RunScores]] = {}
@@ -105,7 +106,7 @@ def merge(runs: Sequence[RunScores]) -> Baseline:
     return Baseline(" + ".join(common_name([r.name for r in g]) for g in by_entry(runs)), scores)
 
 
-def _against_what(request: Request) -> "list[RunScores] | Row":
+def _baseline_runs(request: Request) -> "list[RunScores] | Row":
     source = request.baseline
     return source if isinstance(source, Row) else [RunScores.from_json(run) for run in source]
 
@@ -185,10 +186,6 @@ def _baseline(
     if first.split == HOLDOUT and {run.seed for run in runs} != {run.seed for run in beside}:
         why = (*why, "held-out images of other seeds, which are other images")
     return merge(beside), beside, why
-
-
-HOLDOUT = "holdout"
-"""The split of images that each seed keeps away for itself."""
 
 
 def _rows(runs: Sequence[RunScores], request: Request) -> tuple[list[Row], str]:

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 UNKNOWN = "unknown"
+HOLDOUT = "holdout"
+"""What scores of a hold-out are called where others have the name of a split; each seed keeps
+images of its own away."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from mtdata.reading.dataset import Dataset
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.scores import to_json
 from mtmodels.scoring.evaluation import Evaluation
+from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.scoring.samples import SUFFIX
 from mtmodels.training.config import Config, RecipePart
 from mtmodels.training.loop.trainer import Trainer
@@ -53,8 +54,9 @@ def finish(
     folder, engine = trainer.folder, parts.engine
     place = folder.last if config.select == "last" else folder.best
     engine.method.load_state_dict(checkpoint.load_weights(place))
-    for file in folder.scores.glob("*"):
-        file.unlink()  # of a run that was not done, as `mtmodels eval` kept them
+    for file in folder.scores.glob("*.json"):  # of a run that was not done, as `eval` kept them
+        file.unlink()
+        file.with_suffix(SUFFIX).unlink(missing_ok=True)
     results = [(of, one) for of in data.scored for one in score(of, parts, watcher)]
     scores = [_write_scores(folder, config, data, of=of, result=one) for of, one in results]
     pictures = draw_predictions(
@@ -121,10 +123,6 @@ def apart_text(recipe: RecipePart) -> str:
         return ""
     name = f"`{recipe.name}`" if recipe.name else "its recipe"
     return f"Scores apart from those of {name}: {'; '.join(recipe.apart)}."
-
-
-HOLDOUT = "holdout"
-"""What scores of a hold-out are called where others have the name of a split."""
 
 
 def scored_split(

@@ -10,9 +10,10 @@ from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
 from mtdata.reading.holdout import holdout
 from mtdata.urls import StorePath
 from mtmodels.metrics.protocols import metric_for
+from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
-from mtmodels.training.finish import HOLDOUT, keep_scores, scored_split
+from mtmodels.training.finish import keep_scores, scored_split
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
@@ -198,6 +199,14 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
         }
         for scored in run.scored(split)
     ]
+
+
+def kept_scores(run: TrainedRun) -> list[dict[str, Any]]:
+    """All that was scored of a run, as `scores_of`: test, val, train, its own protocol first."""
+    rows = [row for split in run.scored_splits() for row in scores_of(run, split=split)]
+    roles = {"test": 0, "val": 1}
+    rows.sort(key=lambda row: (roles.get(row["role"], 2), row["protocol"] != run.config.protocol))
+    return rows
 
 
 def _note(scored: Mapping[str, Any], *, whole: bool) -> str:

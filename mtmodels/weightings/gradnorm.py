@@ -29,10 +29,9 @@ class GradNorm(Weighting):
 
     W is the last layer that all tasks share, r_t = (l_t / l_t at first) over its mean, l_t being
     L_t over the number of images that show the task: how many of the first batch did is chance,
-    and would stay in r_t for ever. Tasks that
-    are absent from a batch are in no mean, and their weights stay: after a step the weights of
-    those that were present are scaled to the sum that they had, so that all have K in sum.
-    "At first" is the first batch that showed the task.
+    and would stay in r_t for ever. Tasks that are absent from a batch are in no mean, and their
+    weights stay: after a step the weights of those that were present are scaled to the sum that
+    they had, so that all have K in sum. "At first" is the first batch that showed the task.
 
     Args:
         tasks: Names of the tasks of the run.
@@ -67,8 +66,10 @@ class GradNorm(Weighting):
         """Send the total backwards, and to the weights what they should learn."""
         self._rescale()
         losses = [*terms.tasks.values()]
+        one = torch.ones(())
         of_image = {
-            t: loss.detach().float() / terms.images.get(t, 1) for t, loss in terms.tasks.items()
+            t: loss.detach().float() / terms.images.get(t, one).clamp(min=1)
+            for t, loss in terms.tasks.items()
         }
         self._note_first(of_image)
         factors = {t: weight.detach() for t, weight in self.learnt.items()}

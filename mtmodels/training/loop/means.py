@@ -66,7 +66,9 @@ class EpochMeans:
     def add(self, result: StepResult) -> None:
         """Add a step."""
         self._tasks.add(result.tasks)
-        of_image = {name: x / result.images.get(name, 1) for name, x in result.tasks.items()}
+        # A task has terms without a label of its own, too.
+        shown = {name: result.images.get(name) or 1 for name in result.tasks}
+        of_image = {name: x / shown[name] for name, x in result.tasks.items()}
         self._of_image.add(of_image)
         self._squares.add({name: value**2 for name, value in of_image.items()})
         self._further["auxiliary"].add(result.auxiliary)

@@ -26,7 +26,7 @@ from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.record.texts import arrow, number
 from mtmodels.training.reporting.curves import curves
 from mtmodels.training.reporting.examples import Ends, Looked, ends_of, look
-from mtmodels.training.rescore import datasets_of, scorer_of, scores_of
+from mtmodels.training.rescore import datasets_of, kept_scores, scorer_of
 from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.loading import TrainedRun, open_run, run_tasks
 from mtmodels.training.setup.resolve import read_layer
@@ -39,7 +39,7 @@ Rows = Sequence[Mapping[str, Any]]
 def write_report(folder: RunFolder, datasets: Sequence[Dataset], scorer: Scorer) -> None:
     """Write the report of a run that has just ended, with the network and data that it has open."""
     run = open_run(folder.path, plugins=False)
-    rows = _kept(run)
+    rows = kept_scores(run)
     first = rows[0]["split"] if rows else ""
     dataset = next((one for one in datasets if one.split.name == first), datasets[0])
     write_text(folder.report, report(run, dataset=dataset, scorer=scorer))
@@ -61,7 +61,7 @@ def make_report(
         UsageError: where the configuration cannot be read, or `data` is another store.
     """
     run = open_run(path, trust_plugins=trust_plugins)
-    rows = _kept(run)
+    rows = kept_scores(run)
     if data is not None:
         run = TrainedRun(run.folder, run.config.model_copy(update={"data": str(data)}),
                          {**run.facts, "store_at": {}})  # fmt: skip
@@ -99,7 +99,7 @@ def report(
         scorer: Its network.
         why: Why these are not there.
     """
-    rows = _kept(run)
+    rows = kept_scores(run)
     summary = read_layer(run.folder.summary) if run.folder.is_complete() else {}
     samples, ends = None, list[Ends]()
     if rows and rows[0]["samples"]:
@@ -141,14 +141,6 @@ def report(
         commands=_commands(run),
         config=run.config.to_yaml(),
     )
-
-
-def _kept(run: TrainedRun) -> list[dict[str, Any]]:
-    """All scores that were kept, the protocol of the run first."""
-    rows = [row for split in run.scored_splits() for row in scores_of(run, split=split)]
-    roles = {"test": 0, "val": 1}
-    rows.sort(key=lambda row: (roles.get(row["role"], 2), row["protocol"] != run.config.protocol))
-    return rows
 
 
 def _facts(run: TrainedRun) -> dict[str, str]:
