@@ -225,6 +225,16 @@ def test_a_term_that_a_task_owns_has_its_factor_of_now(name: str) -> None:
     assert loss.grad.item() == pytest.approx(weights["a"])
 
 
+def test_gradnorm_takes_a_term_of_a_task_that_no_image_shows() -> None:
+    weighting, shared = WEIGHTINGS["gradnorm"](["a", "b"]), nn.Parameter(torch.ones(2))
+    terms = Terms(
+        tasks={"a": shared[0].abs(), "b": shared[1].abs()},
+        images={"a": torch.tensor(2), "b": torch.tensor(0)},
+    )
+    assert weighting.backward(terms, [shared], torch.Tensor.backward).isfinite()
+    assert all(p.grad is not None and p.grad.isfinite() for p in weighting.parameters())
+
+
 def test_gradnorm_leaves_absent_tasks_alone() -> None:
     network = Shared()
     weighting = WEIGHTINGS["gradnorm"](NAMES)

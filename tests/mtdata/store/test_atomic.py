@@ -1,0 +1,34 @@
+"""Files that take their name at the end, and what is there by then."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from mtdata.errors import UsageError
+from mtdata.store.atomic import replacing
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_should_be_new_replaces_nothing_that_has_appeared(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    def write_late(path: Path) -> None:
+        with replacing(path, new=True) as temporary:
+            temporary.write_text("mine")
+            path.write_text("theirs")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    new, taken = tmp_path / "a.h5", tmp_path / "b.h5"
+    with replacing(new, new=True) as temporary:
+        temporary.write_text("mine")
+    assert new.read_text() == "mine"
+    with pytest.raises(UsageError, match="is there now: it stays"):
+        write_late(taken)
+    assert taken.read_text() == "theirs"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.h5", "b.h5"]
