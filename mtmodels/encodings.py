@@ -11,7 +11,6 @@ gradient stays bounded as well.
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Integer, Shaped
@@ -119,19 +118,10 @@ def _gumbel(like: Tensor, rng: torch.Generator) -> Tensor:
 
 def highest(logits: Float[Tensor, "n c h w"]) -> Integer[Tensor, "n h w"]:
     """The class of the highest logit, the first of several; of NaN any number."""
-    classes = logits.shape[1]
     if logits.device.type != "cpu":
         return logits.argmax(1)
-    # argmax goes pixel by pixel here and takes 30 times as long; numpy compares into bytes in a
-    # quarter of the time of torch.
-    single = logits if logits.dtype == torch.float64 else logits.float()
-    values = single.detach().contiguous().numpy()
-    best = values[:, 0].copy()
-    above = np.empty(best.shape, bool)
-    found = np.zeros(best.shape, np.min_scalar_type(classes))
-    for number in range(1, classes):
-        np.greater(values[:, number], best, out=above)
-        # Classes come in rising order: the last above all before it has the highest number.
-        np.maximum(found, above.view(np.uint8) * found.dtype.type(number), out=found)
-        np.maximum(values[:, number], best, out=best)
-    return torch.from_numpy(found.astype(np.int32) if classes > 255 else found)
+    # argmax goes pixel by pixel here and takes eight times as long as max-pooling over the classes,
+    # for which a pixel is a channel, so that it takes a vector of pixels at a time.
+    n, classes, h, w = logits.shape
+    pixels = at_least_single(logits.detach()).reshape(n, classes, 1, h * w).permute(0, 3, 1, 2)
+    return F.max_pool2d(pixels, (classes, 1), return_indices=True)[1].reshape(n, h, w)

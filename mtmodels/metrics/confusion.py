@@ -17,7 +17,7 @@ def confusion(
 ) -> Int[Tensor, "n {classes} {classes}"]:
     """Count the valid pixels of each image by class: rows are labels, columns predictions."""
     small = torch.uint8 if classes**2 <= 256 else torch.int32
-    cell = kept(label.to(small) * classes + prediction.to(small), valid)
+    cell = kept(prediction.to(small).add_(label.to(small), alpha=classes), valid)
     counts = bincounts(cell, classes**2)
     # What does not count was put into the first cell, which is faster than to leave it out.
     counts[:, 0] -= (~valid).sum((1, 2))

@@ -13,7 +13,7 @@ from mtmodels.metrics.scores import better
 from mtmodels.metrics.tally import bincounts, by_image, kept
 
 THRESHOLDS = (11.25, 22.5, 30.0)
-STEPS_PER_DEGREE = 4096
+STEPS_PER_DEGREE = 1024
 _BINS = 180 * STEPS_PER_DEGREE + 1
 QUARTERS = 4 * 180
 """Bins of a quarter of a degree, in which the angles of each image are counted."""
@@ -28,11 +28,11 @@ def angles(
     """
     (x, y, z), (u, v, w) = (_scaled(one).unbind(1) for one in (prediction, label))
     cosine = (x * u).addcmul_(y, v).addcmul_(z, w)
-    sine = torch.zeros_like(cosine)
-    for a, b, c, d in ((y, w, z, v), (z, u, x, w), (x, v, y, u)):
-        # Two products and their difference: a fused multiply-add would not give 0 of equal vectors.
-        cross = (a * b).sub_(c * d)
-        sine.addcmul_(cross, cross)
+    # Two products and their difference: a fused multiply-add would not give 0 of equal vectors.
+    first, second, third = (
+        (a * b).sub_(c * d) for a, b, c, d in ((y, w, z, v), (z, u, x, w), (x, v, y, u))
+    )
+    sine = first.square_().addcmul_(second, second).addcmul_(third, third)
     # The least above 0 changes no angle but that without a direction: atan2(least, 0) is 90.
     sine.clamp_(min=torch.finfo(sine.dtype).tiny).sqrt_()
     return torch.rad2deg_(torch.atan2(sine, cosine, out=cosine))
@@ -51,7 +51,7 @@ def _scaled(vectors: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
 
 
 def histogram(angle: Float[Tensor, "*n"]) -> Int[Tensor, " bins"]:
-    """Count angles by their nearest step of 1/4096 degree."""
+    """Count angles by their nearest step of 1/1024 degree."""
     step = (angle * STEPS_PER_DEGREE).round_().int()
     return torch.bincount(step.flatten(), minlength=_BINS)
 
@@ -62,7 +62,7 @@ def by_quarter(angle: Float[Tensor, "n h w"]) -> Int[Tensor, "n quarters"]:
 
 
 def median(counts: Int[Tensor, " bins"]) -> float:
-    """Median in degrees, to half a step (0.00013 degrees); NaN where nothing was counted."""
+    """Median in degrees, to half a step (0.0005 degrees); NaN where nothing was counted."""
     total = int(counts.sum())
     if total == 0:
         return float("nan")
