@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= build/demo
 
-.PHONY: help demo test slow gpu check lint types pages docs dist setup clean
+.PHONY: help demo test browser slow gpu check lint types pages docs dist setup clean
 
 help:
 	@echo "make demo   set up, build made-up rooms, train on half of their labels for minutes, score, draw"
@@ -35,7 +35,17 @@ demo: setup
 	@echo "predictions       $(DEMO)/run/predictions/"
 	@echo "all on one page   $(DEMO)/run/report.html"
 
-test: setup
+# Pages are tested in a browser. Where none is, Debian's is installed if that needs no password.
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+		if command -v $$name > /dev/null; then exit 0; fi; \
+	done; \
+	test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
+		&& (timeout 300 sh -c 'apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get \
+		-q -y install --no-install-recommends chromium') > /dev/null 2>&1 \
+		|| echo "No browser: tests of pages are skipped. Debian's package is chromium."
+
+test: setup browser
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 slow: setup

@@ -33,7 +33,7 @@ def browsing() -> Iterator[Any]:
             # None is what playwright itself downloaded, where somebody had it do so.
             opened = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
         except sync_api.Error as error:
-            pytest.skip(f"no browser: {str(error).splitlines()[0]}")
+            pytest.skip(f"no browser (`make browser`): {str(error).splitlines()[0]}")
         yield opened
         opened.close()
 
