@@ -38,7 +38,11 @@ def over_images(
 
 
 def over_pixels(
-    loss: Float[Tensor, "n h w"], valid: Bool[Tensor, "n h w"], *, batch: int
+    loss: Float[Tensor, "n h w"],
+    valid: Bool[Tensor, "n h w"],
+    *,
+    batch: int,
+    weight: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, ""]:
     """(n / batch) x the mean over all valid pixels of the n images that have one.
 
@@ -50,6 +54,8 @@ def over_pixels(
         loss: Of the images that show the task.
         valid: Of the same images.
         batch: Images in the batch, with or without a label of the task.
+        weight: As how much of one each image counts in n.
     """
-    shown = valid.flatten(1).any(1).sum().to(loss.dtype)
-    return loss.sum() / valid.sum().clamp(min=1) * (shown / batch)
+    shown = valid.flatten(1).any(1).to(loss.dtype)
+    images = (shown if weight is None else shown * weight).sum()
+    return loss.sum() / valid.sum().clamp(min=1) * (images / batch)

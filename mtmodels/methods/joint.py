@@ -165,7 +165,7 @@ class JointMethod(Method):
         terms = Terms()
         if pairs:
             values = self.compare(pairs, views, self._mapped(outputs[-1]), rng)
-            total = (values * self._weights(pairs, values)).sum() / len(views.last)
+            total = (values * self._weights(pairs, views, values)).sum() / len(views.last)
             weighted = chosen.consistency_weight * factor * total
             terms = Terms(auxiliary={"consistency": weighted}, parts=pair_means(pairs, values))
         if chosen.with_ssl:
@@ -235,7 +235,7 @@ class JointMethod(Method):
             return {}
         output = self._mapped(views.predict(self.network)[-1])
         values = self.compare(pairs, views, output, rng)
-        values = values * self._weights(pairs, values)
+        values = values * self._weights(pairs, views, values)
         ends = [(pair.source, pair.target) for pair in pairs]
         return {one: values[[other == one for other in ends]].sum() for one in dict.fromkeys(ends)}
 
@@ -280,11 +280,15 @@ class JointMethod(Method):
         predictions = {name: p.detach() for name, p in output.predictions.items()}
         return replace(output, predictions=predictions)
 
-    def _weights(self, pairs: Sequence[Pair], like: Tensor) -> Float[Tensor, " p"]:
-        """1 as released; 1/|U_n| as equation 4 is printed where `normalise` is "paper"."""
+    def _weights(self, pairs: Sequence[Pair], views: Views, like: Tensor) -> Float[Tensor, " p"]:
+        """1 as released; 1/|U_n| as equation 4 is printed where `normalise` is "paper".
+
+        A pair that rests is a source of its image all the same.
+        """
         if self.supervision.normalise != "paper":
             return torch.ones_like(like)
-        return like.new_tensor(source_shares(pairs))
+        shares = source_shares(self.allowed(views))
+        return like.new_tensor([shares[pair.image] for pair in pairs])
 
 
 def pair_means(pairs: Sequence[Pair], values: Float[Tensor, " p"]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from mtmodels.losses import map_distance
 from mtmodels.methods.base import Method, ParameterGroup, learning
 from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.joint_tensor import Joint, JointTensor
+from mtmodels.methods.parts.pairs import cells_of
 from mtmodels.methods.parts.released_joint import ReleasedJointTensor
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
@@ -123,7 +124,7 @@ class JTR(Method):
     def distance(self, joint: Joint) -> Float[Tensor, " n"]:
         """How far the codes are apart, for the predictions to learn from."""
         codes = (self.auto_encoder.still_code(x) for x in (joint.shown, joint.predicted))
-        return map_distance(*codes)
+        return self._apart(joint, *codes)
 
     def learnt(self, joint: Joint) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         """Distance and reconstruction, for the auto-encoder to learn from."""
@@ -131,7 +132,13 @@ class JTR(Method):
         predicted_code, predicted = self.auto_encoder(joint.predicted.detach())
         lost = self.joint.reconstruction(shown, joint.shown_target, joint.valid)
         lost = lost + self.joint.reconstruction(predicted, joint.predicted_target, joint.valid)
-        return map_distance(shown_code, predicted_code), lost
+        return self._apart(joint, shown_code, predicted_code), lost
+
+    @staticmethod
+    def _apart(joint: Joint, one: Tensor, other: Tensor) -> Float[Tensor, " n"]:
+        """The distance of codes, where they are of the true image."""
+        cells = None if joint.inside is None else cells_of(joint.inside, one)
+        return map_distance(one, other, cells)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The network; the auto-encoder with a rate of its own."""

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtdata.errors import UsageError
-from mtmodels.losses import at_least_single
+from mtdata.reading.batch import Batch
+from mtmodels.losses import at_least_single, image_means
 from mtmodels.methods.base import Method, ParameterGroup, ScheduleName, learning
+from mtmodels.methods.parts.pairs import cells_inside
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions, per_task
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
@@ -128,7 +130,7 @@ class KD(Method):
             with torch.no_grad():
                 taught = _levels([teacher(views.all.image)])
             distances = {
-                level: unit_distance(adapter(own[level]), taught[level][0]).mean()
+                level: _mean(unit_distance(adapter(own[level]), taught[level][0]), views.all)
                 for level, adapter in self.adapters[task].items()  # type: ignore[operator]
             }
             total = torch.stack([*distances.values()]).sum()
@@ -159,6 +161,12 @@ def unit_distance(
         for x in map(at_least_single, (a, b))
     )
     return (a - b).square().sum(1)
+
+
+def _mean(distance: Float[Tensor, "b h w"], batch: Batch) -> Float[Tensor, ""]:
+    """Over images and the cells that see them, not padding alone."""
+    cells = cells_inside(batch, distance[:, None])
+    return distance.mean() if cells is None else image_means(distance * cells, cells)[0].mean()
 
 
 def _levels(outputs: Sequence[Output]) -> dict[str, list[Tensor]]:

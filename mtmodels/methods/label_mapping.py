@@ -101,14 +101,12 @@ class LabelMappingMethod(Method):
         self, name: str, pairs: Sequence[Pair], compare: Compare, *, batch: int, weight: float
     ) -> Terms:
         """The sum over the pairs of an image, mean over the images, as a term of that name."""
-        shares = dict(zip(pairs, source_shares(pairs), strict=True))
+        shares = source_shares(pairs)
         paper = self.supervision.normalise == "paper"
         values, parts = [], {}
         for (source, target), images in by_tasks(pairs).items():
             loss, valid = compare(source, target, images)
-            share = loss.new_tensor(
-                [shares[Pair(i, source, target)] if paper else 1 for i in images]
-            )
+            share = loss.new_tensor([shares[i] if paper else 1 for i in images])
             value = self.supervision.compared(target, loss, valid, batch=batch, weight=share)
             values.append(self.supervision.weights[target] * value)
             mean = self.supervision.compared(target, loss.detach(), valid)

@@ -207,11 +207,12 @@ class XTask(PerceptualMap):
     def _encode_labels(self, pairs: Sequence[Pair], batch: Batch) -> Encoded:
         """The labels of the sources, as the mappings read them."""
         encoded: Encoded = {}
+        dtype = next(self.mappings.parameters()).dtype
         for name, task in self.tasks.items():
             images = sorted({pair.image for pair in pairs if pair.source == name})
             if images:
                 label, valid = labels_of(batch, name, images)
-                rows = kind_model(task).encode_label(label, valid, task.channels)
+                rows = kind_model(task).encode_label(label, valid, task.channels).to(dtype)
                 encoded |= {(name, image): row for image, row in zip(images, rows, strict=True)}
         return encoded
 

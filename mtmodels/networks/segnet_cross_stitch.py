@@ -100,8 +100,9 @@ class SegNetCrossStitch(Network):
         """The weights of a mixture, [takes or 1, gives]."""
         if self.options.units == "sources":
             return torch.ones(1, count)
-        others = (1 - OWN) / max(1, count - 1)
-        return torch.eye(count) * (OWN - others) + others
+        own = OWN if count > 1 else 1.0
+        others = (1 - own) / max(1, count - 1)
+        return torch.eye(count) * (own - others) + others
 
 
 def _mixed(maps: Sequence[Tensor], units: Tensor) -> list[Tensor]:

@@ -15,11 +15,13 @@ Draws = Mapping[str, Mapping[str, NDArray[np.float64]]]
 """For each task, for each score, its values over many draws of the images."""
 XTASC_METRICS = (
     ("miou", "pixel_accuracy"),
+    ("miou", "max_f"),
     ("abs_err", "rel_err"),
     ("mean", "median"),
     ("iou_at_0.5", "f_at_0.5"),
 )
-"""The metrics of eq. 17 (the first two rows), and, for kinds it does not have, two likewise."""
+"""The metrics of eq. 17 (the first of `miou`, and those of depth), and, for kinds it does not have,
+two likewise. A task has the first pair that its scores hold both of."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ Choose = Callable[[Mapping[str, object]], Sequence[str]]
 
 
 def _pair(metrics: Mapping[str, object]) -> Sequence[str]:
-    return next((pair for pair in XTASC_METRICS if any(name in metrics for name in pair)), ())
+    whole = [pair for pair in XTASC_METRICS if all(name in metrics for name in pair)]
+    parts = [pair for pair in XTASC_METRICS if any(name in metrics for name in pair)]
+    return next(iter([*whole, *parts]), ())
 
 
 def _one(metrics: Mapping[str, object]) -> Sequence[str]:

@@ -16,7 +16,7 @@ class AdaMT(Weighting):
     """What is shared gets sum of m_t g_t over sum of m, and a task's own layers its gradient.
 
     m_t is the mean size of the gradient of L_t on the weights of the first convolution that task t
-    has for itself; both sums go over the tasks of the batch. Auxiliary terms are added as they are.
+    has for itself; both sums go over the tasks of the batch.
 
     Args:
         tasks: Names of the tasks of the run.
@@ -48,7 +48,8 @@ class AdaMT(Weighting):
     def backward(self, terms: Terms, shared: Sequence[nn.Parameter], backward: Backward) -> Tensor:
         """Send the weighed gradients backwards; see `Weighting.backward`."""
         losses = {t: terms.tasks[t] for t in self.tasks if t in terms.tasks}
-        parts = [*losses.values(), *terms.auxiliary.values()]
+        auxiliary = self.auxiliary(terms)
+        parts = [*losses.values(), *auxiliary]
         if not parts:
             return torch.zeros(())
         sent = parts
@@ -56,7 +57,7 @@ class AdaMT(Weighting):
             rows, common, aim = task_gradients(list(losses.values()), self.order)
             if common:
                 aim |= combined(rows, common, self._factors(dict(zip(losses, rows, strict=True))))
-            sent = [as_scalar(aim), *terms.auxiliary.values()]
+            sent = [as_scalar(aim), *auxiliary]
         backward(torch.stack(sent).sum())
         return torch.stack(parts).sum().detach()
 

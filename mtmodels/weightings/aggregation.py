@@ -34,9 +34,9 @@ class AggregatorOptions(Options):
 class AggregatorWeighting(Weighting):
     """A backward pass for each task of the batch, and one for what the aggregator made of them.
 
-    The aggregator is torchjd's. Auxiliary terms are added as they are. Where a batch shows one
-    task, that one's gradient is the result. What an aggregator remembers of earlier steps it
-    remembers for each set of tasks that a batch can show: a task without labels moves nothing.
+    The aggregator is torchjd's. Where a batch shows one task, that one's gradient is the result.
+    What an aggregator remembers of earlier steps it remembers for each set of tasks that a batch
+    can show: a task without labels moves nothing.
 
     Args:
         tasks: Names of the tasks of the run.
@@ -111,19 +111,20 @@ class AggregatorWeighting(Weighting):
         """Send what the aggregator made backwards; see `Weighting.backward`."""
         # In the order of the run, so that a row of a memory is always the same task.
         losses = {t: terms.tasks[t] for t in self.tasks if t in terms.tasks}
-        parts = [*losses.values(), *terms.auxiliary.values()]
+        auxiliary = self.auxiliary(terms)
+        parts = [*losses.values(), *auxiliary]
         if not parts:
             return torch.zeros(())
         if len(losses) < 2:
             sent = parts
         elif self.options.gradients == "shared":
-            sent = [self._aggregated(losses), *terms.auxiliary.values()]
+            sent = [self._aggregated(losses), *auxiliary]
         else:
             where = shared if self.options.gradients == "last" else self._maps
             rows = [_gradients(loss, where) for loss in losses.values()]
             factors = self._factors(tuple(losses), self._products(rows, where))
             scaled = [f * loss for f, loss in zip(factors, losses.values(), strict=True)]
-            sent = [*scaled, *terms.auxiliary.values()]
+            sent = [*scaled, *auxiliary]
         self._maps.clear()
         backward(torch.stack(sent).sum())
         return torch.stack(parts).sum().detach()

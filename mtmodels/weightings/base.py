@@ -72,7 +72,7 @@ class Weighting(nn.Module, ABC):
 
         Args:
             terms: What the method made; a task absent there takes no part, but for the auxiliary
-                terms that it owns (`Terms.owners`), which have its factor of now.
+                terms that it owns (`Terms.owners`), which have its factor of now, or the last one.
             shared: `Network.shared_parameters()`.
             backward: How a scalar is sent backwards.
         """
@@ -80,6 +80,12 @@ class Weighting(nn.Module, ABC):
     @abstractmethod
     def weights(self) -> dict[str, float]:
         """The factor on each task's loss now, for the log."""
+
+    def auxiliary(self, terms: Terms) -> list[Tensor]:
+        """The terms of no task as they are; those that a task owns with its factor, a constant."""
+        factors = self.weights() if terms.owners else {}
+        owners = terms.owners
+        return [factors.get(owners.get(n, ""), 1.0) * t for n, t in terms.auxiliary.items()]
 
     def watch(self, network: nn.Module, shared: Sequence[nn.Parameter]) -> None:
         """Look at the network once, before the first step: a hook may be set there.

@@ -74,8 +74,7 @@ class GradNorm(Weighting):
         self._note_first(of_image)
         factors = {t: weight.detach() for t, weight in self.learnt.items()}
         parts = [factors[t] * loss for t, loss in terms.tasks.items()]
-        for name, term in terms.auxiliary.items():
-            parts.append(factors[terms.owners[name]] * term if name in terms.owners else term)
+        parts += self.auxiliary(terms)
         if not parts:
             return torch.zeros(())
         total = torch.stack(parts).sum()

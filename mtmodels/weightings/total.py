@@ -24,9 +24,7 @@ class TotalWeighting(Weighting):
     def backward(self, terms: Terms, shared: Sequence[nn.Parameter], backward: Backward) -> Tensor:
         """Send the total backwards; see `Weighting.backward`."""
         parts = self.scale(terms.tasks)  # first, as it may draw the factors of this step
-        weights = self.weights() if terms.owners else {}
-        factors = {name: weights[task] for name, task in terms.owners.items()}
-        parts += [factors.get(name, 1.0) * term for name, term in terms.auxiliary.items()]
+        parts += self.auxiliary(terms)
         if not parts:
             return torch.zeros(())
         total = torch.stack(parts).sum()

@@ -25,7 +25,8 @@ class Joint(NamedTuple):
 
     `predicted` has what the network says of every task. In `shown` the labels that there are take
     the place of predictions. `valid` has the pixels at which all labels of an image hold; elsewhere
-    both are 0. The targets are what an auto-encoder should make of each.
+    both are 0. The targets are what an auto-encoder should make of each. `inside` has the pixels of
+    the true images; None where none is padded.
     """
 
     predicted: Float[Tensor, "n c h w"]
@@ -33,6 +34,7 @@ class Joint(NamedTuple):
     valid: Bool[Tensor, "n h w"]
     predicted_target: Float[Tensor, "n c h w"]
     shown_target: Float[Tensor, "n c h w"]
+    inside: Bool[Tensor, "n h w"] | None
 
 
 class Spread(nn.Module):
@@ -133,7 +135,8 @@ class JointTensor(nn.Module):
             torch.where(here[:, None], torch.cat(parts, dim=1)[images], 0)
             for parts in (predicted, shown)
         )
-        return Joint(stacked, labelled, here, stacked.detach(), labelled.detach())
+        inside = None if batch.extents is None else batch.inside()[images]
+        return Joint(stacked, labelled, here, stacked.detach(), labelled.detach(), inside)
 
     def reconstruction(
         self,

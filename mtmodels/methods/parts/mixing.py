@@ -23,11 +23,13 @@ class Taught:
         task: The task.
         value: Probabilities, depth or unit normals.
         sure: False as well wherever the image has a label of the task.
+        pixels: How many pixels the true image of each has, without padding.
     """
 
     task: Task
     value: Float[Tensor, "b c h w"]
     sure: Bool[Tensor, "b h w"]
+    pixels: Int[Tensor, " b"] | Float[Tensor, " b"]
 
 
 def mixed(
@@ -64,6 +66,7 @@ def mixed(
                     one,
                     value=torch.where(part[:, None], one.value[donor], one.value),
                     sure=torch.where(part, one.sure[donor], one.sure),
+                    pixels=(one.pixels + one.pixels[donor]) / 2,
                 )
                 for one in each
             ]

@@ -36,11 +36,14 @@ class PairOptions(Options):
 
 def cells_inside(batch: Batch, maps: Float[Tensor, "_ d h w"]) -> Bool[Tensor, "b h w"] | None:
     """Which cells of maps see the true image, for each image; None where none is padded."""
-    if batch.extents is None:
-        return None
-    found: Tensor = (
-        F.adaptive_max_pool2d(batch.inside()[:, None].float(), maps.shape[-2:])[:, 0] > 0
-    )
+    return None if batch.extents is None else cells_of(batch.inside(), maps)
+
+
+def cells_of(
+    inside: Bool[Tensor, "n h w"], maps: Float[Tensor, "_ d hs ws"]
+) -> Bool[Tensor, "n hs ws"]:
+    """Which cells of maps see one of these pixels at least."""
+    found: Tensor = F.adaptive_max_pool2d(inside[:, None].float(), maps.shape[-2:])[:, 0] > 0
     return found
 
 
@@ -79,15 +82,15 @@ def shown_pairs(seen: Seen) -> list[Pair]:
     return [pair for pair in present_pairs(seen, "all") if shown[pair.source][pair.image]]
 
 
-def source_shares(pairs: Sequence[Pair]) -> list[float]:
-    """For each pair, 1 / the number of sources that its image has among the pairs.
+def source_shares(pairs: Sequence[Pair]) -> dict[int, float]:
+    """For each image, 1 / the number of sources that it has among the pairs.
 
     Reference: 1/|U_n| in MTPSL eq. 3 and 4; the released code has 1.
     """
     sources = {pair.image: set[str]() for pair in pairs}
     for pair in pairs:
         sources[pair.image].add(pair.source)
-    return [1 / len(sources[pair.image]) for pair in pairs]
+    return {image: 1 / len(found) for image, found in sources.items()}
 
 
 def pair_code(source: str, target: str, tasks: tuple[str, ...]) -> int:

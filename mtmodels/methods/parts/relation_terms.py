@@ -135,7 +135,7 @@ class Relations:
     def _term(
         self, known: _Known, batch: Batch, output: Output, seen: Seen, *, paper: bool
     ) -> Tensor | None:
-        """(1/B) x the sum over images of the mean over all pixels; those that do not count are 0.
+        """(1/B) x the sum over images of the mean over their pixels; those that do not count are 0.
 
         One sure pixel must not weigh as much as an image of them. None where no image has a term.
         """
@@ -157,7 +157,8 @@ class Relations:
             chosen = [camera for i in rows.tolist() if (camera := cameras[i]) is not None]
             scene = replace(scene, rays=Rays.of(chosen, scene.prediction))
         loss, counts = relation.loss(replace(scene, paper=paper))
-        return loss.where(counts, 0).mean((1, 2)).sum() / len(batch)
+        pixels = scene.inside.sum((1, 2)).clamp(min=1)
+        return (loss.where(counts, 0).sum((1, 2)) / pixels).sum() / len(batch)
 
     def _scene(
         self, relation: Relation, batch: Batch, output: Output, *, labelled: Bool[Tensor, " b"]

@@ -70,7 +70,9 @@ class ReleasedJointTensor(JointTensor):
             shown_target.append(put_labels(raw, label, batch, task.name, seen))
         stacks = (predicted, shown, predicted_target, shown_target)
         one, other, target, other_target = (torch.cat(parts, dim=1)[images] for parts in stacks)
-        return Joint(one, other, valid[images], target.detach(), other_target.detach())
+        inside = None if batch.extents is None else batch.inside()[images]
+        targets = target.detach(), other_target.detach()
+        return Joint(one, other, valid[images], *targets, inside)
 
     def squeeze(self, task: Task, value: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The place of a depth among those of NYUv2, whatever the data."""

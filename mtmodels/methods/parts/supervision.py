@@ -162,9 +162,9 @@ class Supervision:
         rows = batch.rows[task]
         valid = batch.valid[task] & seen.images(task, *also)[rows][:, None, None]
         loss = self.losses[task](prediction[rows], batch.labels[task], valid)
-        if self.reductions[task] == "pixels":
-            return over_pixels(loss, valid, batch=len(batch))
         weight = batch.shares.get(task)
+        if self.reductions[task] == "pixels":
+            return over_pixels(loss, valid, batch=len(batch), weight=weight)
         if self.normalise == "paper":
             own = 1 / seen.device.sum(0).clamp(min=1)[rows]
             weight = own if weight is None else weight * own

@@ -13,7 +13,7 @@ from mtdata.reading.geometry import Flip
 from mtdata.reading.geometry.device import apply
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
-from mtmodels.losses import at_least_single, over_images
+from mtmodels.losses import PixelLoss, at_least_single, over_images
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.further_views import FurtherViewOptions
 from mtmodels.methods.parts.label_distance import to_value
@@ -57,8 +57,9 @@ class TeachingOptions(SupervisionOptions, FurtherViewOptions, WithGeometryOption
 class Teaching(Method):
     """What teachers say of the first view is learnt where there is no label.
 
-    Their values are averaged, and moved as each view was made. A task is taught with the loss that
-    it has against labels, so that what is taught and what is labelled count alike.
+    Their values are averaged, and moved as each view was made. A task is taught with the weight and
+    the loss that it has against labels, so that what is taught and what is labelled count alike;
+    where its values are probabilities, with the loss of its kind that takes these.
 
     Args:
         network: The network to train.
@@ -77,7 +78,8 @@ class Teaching(Method):
         super().__init__(network, **options)
         self.supervision = Supervision(network.tasks, self.options)
         given, names = self.options.teacher_weight, self.supervision.names
-        self.weights = per_task("teacher_weight", given, names, default=1.0)
+        weights = per_task("teacher_weight", given, names, default=1.0)
+        self.weights = {n: weight * self.supervision.weights[n] for n, weight in weights.items()}
         if self.options.mix == "classes" and not any(map(has_classes, network.tasks)):
             raise ValueError(
                 "`mix` should be `none` or `boxes` for tasks without classes; found `classes`."
@@ -144,7 +146,8 @@ class Teaching(Method):
                 plain, mirrored = row.as_value(both).chunk(2)
                 values += [plain, apply(mirrored, mirror, kind=task.kind, prediction=True)[0]]
             value = row.activation(torch.stack(values).mean(0))
-            found.append(Taught(task, value, self._sure(task, values, value, inside) & here))
+            sure = self._sure(task, values, value, inside) & here
+            found.append(Taught(task, value, sure, inside.sum((1, 2))))
         return found
 
     def _sure(
@@ -163,22 +166,28 @@ class Teaching(Method):
 
     def _moved(self, taught: Sequence[Taught], views: Views, to: int) -> list[Taught]:
         """What is taught of the first view, as another should have it."""
-        found = []
+        pixels, found = views.batches[to].inside().sum((1, 2)), []
         for one in taught:
             value, sure = views.moved(one.task, one.value, to=to, valid=one.sure)
-            found.append(Taught(one.task, value, sure))
+            found.append(Taught(one.task, value, sure, pixels))
         return found
 
     def _distance(self, one: Taught, prediction: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-        """(1/B) x the sum over images of the loss, averaged over all pixels of the image.
+        """(1/B) x the sum over images of the loss, averaged over all pixels of the true image.
 
         Pixels that are not sure count as 0, so that one sure pixel does not weigh as much as an
         image of them.
         """
         row, sure = kind_model(one.task), one.sure
-        compare = {"soft": row.soft, "hard": row.hard, "squared": None}[self.options.distance]
+        compare: PixelLoss | None
+        if self.options.distance == "squared":
+            compare = None
+        elif row.certainty is None:  # a value is what a label is
+            compare = self.supervision.losses[one.task.name]
+        else:
+            compare = row.soft if self.options.distance == "soft" else row.hard
         loss = to_value(one.task, prediction, one.value, sure, loss=compare)
-        share = sure.flatten(1).to(loss.dtype).mean(1)
+        share = sure.sum((1, 2)).to(loss.dtype) / one.pixels.clamp(min=1)
         return over_images(loss, sure, batch=len(sure), weight=share)
 
 

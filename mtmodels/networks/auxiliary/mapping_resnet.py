@@ -53,7 +53,11 @@ class ResNetTrunk(nn.Module):
     def __init__(self, *, codes: int, channels: int, stride: int, width: float, over: str) -> None:
         super().__init__()
         if stride not in (8, 16, 32):
-            raise ValueError(f"`stride` should be 8, 16 or 32; found {stride}.")
+            raise ValueError(
+                f"a ResNet as mapping should make maps at 1/8, 1/16 or 1/32 of the size; found "
+                f"1/{stride}, where the network has its own. Give `mapping=segnet`, or another "
+                "`feature_stride` of the network."
+            )
         self.over, self.norm_stride = over, stride
         planes = [scaled(c, width) for c in PLANES[:-1]] + [channels]
         self.first = planes[0]

@@ -175,6 +175,20 @@ def test_only_true_pixels_take_part() -> None:
     assert all(torch.equal(x, found[1][name]) for name, x in found[0].items())
 
 
+def test_padding_does_not_thin_a_relation() -> None:
+    """The same pixels say the same of an image, whatever it is padded to."""
+    method, of = make(relations=SEEN), views(parts=[0])
+    output = tilted(method, of)
+    whole, padded = (
+        method.relations.terms(
+            Views(replace(of.main, extents=(Extent(0, 0, height, 32),) * 3)), [output], progress=1.0
+        ).parts
+        for height in (32, 16)
+    )
+    normals = "normals/normals-of-depth"
+    assert padded[normals].item() == pytest.approx(whole[normals].item(), rel=0.2)
+
+
 def test_views_and_joined_batches_have_cameras_of_their_own() -> None:
     batch = random_batch(TASKS, 2)
     crops = [Crop(1.5, 0.3, 0.7), Crop(2.0, 0.1, 0.2)]

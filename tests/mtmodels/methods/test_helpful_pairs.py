@@ -169,6 +169,18 @@ def test_a_pair_that_rests_has_no_term(name: str) -> None:
     assert parts() == whole - {"consistency/normals_with_depth"}
 
 
+def test_a_pair_that_rests_is_a_source_all_the_same() -> None:
+    """With `normalise=paper`, what goes on weighs 1/|U_n| whatever rests beside it."""
+    method = helpful("mtpsl", normalise="paper", soft=True)
+    of = Views(random_batch(THREE, 1, (64, 64), rows={"depth": [0]}))
+    assert method.helpful is not None
+    method.helpful.take({("normals", "depth"): torch.tensor(-0.5)})
+    found = method(of, progress=1.0, rng=generator(0))
+    value = found.parts["consistency/semantic_with_depth"].item()
+    weight = method.options.consistency_weight / 2
+    assert found.auxiliary["consistency"].item() == pytest.approx(weight * value, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("shown", "held"),
     [({}, {"semantic": [0]}), ({"semantic": [0]}, {})],

@@ -12,7 +12,9 @@ from torch import Tensor
 
 import mtmodels.encodings
 from mtdata.reading.batch import Batch
+from mtdata.tasks.sample import Extent
 from mtdata.tasks.task import Task
+from mtmodels.losses import map_distance
 from mtmodels.methods.jtr import JTR
 from mtmodels.methods.parts.joint_tensor import Joint, Spread
 from mtmodels.methods.parts.released_joint import DEVIATION, MEAN
@@ -35,6 +37,20 @@ def make(tasks: Sequence[Task] = THREE, **options: Any) -> JTR:
     torch.manual_seed(0)
     network = NETWORKS["unet-resnet18"](tasks, width=0.125)
     return JTR(network, **{"auto_encoder_width": 0.0625, **options})
+
+
+@both_forms
+def test_codes_of_padding_take_no_part(as_released: bool) -> None:
+    """Padding is 0 in both, so that codes of it are alike."""
+    method, batch = make(as_released=as_released), random_batch(THREE, 2, size=(64, 192))
+    predictions = predictions_of(batch, THREE)
+    whole = joint(method, batch, predictions)
+    extents = (Extent(0, 0, 64, 64),) * 2
+    padded = joint(method, replace(batch, extents=extents), predictions)
+    assert padded.inside is not None
+    codes = [method.auto_encoder.still_code(x)[..., :2] for x in (whole.shown, whole.predicted)]
+    found = method.distance(padded._replace(shown=whole.shown, predicted=whole.predicted))
+    torch.testing.assert_close(found, map_distance(*codes))
 
 
 @pytest.fixture

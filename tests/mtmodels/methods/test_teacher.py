@@ -10,10 +10,11 @@ from torch import nn
 
 from mtdata.reading.geometry import Crop, Flip
 from mtdata.reading.geometry.device import apply
+from mtdata.tasks.sample import Extent
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.methods.parts.mixing import Taught, mixed
-from mtmodels.methods.parts.supervision import Supervision
+from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.teacher import Teacher
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
@@ -156,6 +157,41 @@ def test_nothing_is_taught_before_it_begins() -> None:
     assert half.item() == pytest.approx(whole.item() / 2, rel=1e-9)
 
 
+@pytest.mark.parametrize("task", SIX, ids=lambda task: task.name)
+def test_a_taught_task_has_the_weight_of_its_labels(task: Task) -> None:
+    plain, heavy = (
+        step(make(task_weights=weights), views()).auxiliary for weights in (None, {task.name: 30.0})
+    )
+    for name, term in plain.items():
+        factor = 30 if name == f"{task.name}/taught" else 1
+        assert heavy[name].item() == pytest.approx(factor * term.item(), rel=1e-6)
+
+
+def test_normals_are_taught_by_the_loss_of_their_labels() -> None:
+    by_cosine, by_l1 = (
+        step(make(losses={"normals": loss}), views()).auxiliary["normals/taught"].item()
+        for loss in ("cosine", "l1")
+    )
+    assert by_cosine != pytest.approx(by_l1, rel=0.01)
+
+
+@pytest.mark.parametrize("mix", ["none", "boxes"])
+def test_padding_does_not_thin_what_is_taught(mix: str) -> None:
+    """A depth that is 2 m wrong wherever the image is costs 2, as it does against a label."""
+    method = make(mix=mix)
+    batch = random_batch(SIX, 3, rows={})
+    extents = (Extent(0, 0, 32, 16),) * 3
+    whole, padded = (
+        second_view(replace(batch, image=batch.image.double(), extents=of), SIX, [[Crop(1.0)] * 3])
+        for of in (None, extents)
+    )
+    for of in (whole, padded):
+        value = torch.ones(3, 1, 32, 32).double()
+        taught = [Taught(SIX[1], value, of.main.inside(), of.main.inside().sum((1, 2)))]
+        _, [moved] = mixed(of, [taught], SIX, how=mix, rng=generator(0))
+        assert method._distance(moved[0], value + 2).item() == pytest.approx(2)
+
+
 def test_a_teacher_that_is_never_sure_teaches_nothing() -> None:
     terms = step(make(confidence=1.0), views())
     assert terms.auxiliary["semantic/taught"].item() == 0
@@ -183,11 +219,13 @@ def test_a_pasted_part_brings_its_labels_and_what_is_taught(how: str) -> None:
             PAIR[0],
             torch.rand(3, 5, 32, 32),
             torch.tensor([0, 0, 1])[:, None, None].expand(3, 32, 32) > 0,
+            torch.full((3,), 1024),
         ),
         Taught(
             PAIR[1],
             tag.expand(3, 1, 32, 32),
             torch.tensor([1, 1, 0])[:, None, None].expand(3, 32, 32) > 0,
+            torch.full((3,), 1024),
         ),
     ]
     of = Views(batch, batch, steps=[[[Crop(1.0)] * 3]])
@@ -217,12 +255,14 @@ def test_a_pasted_part_brings_its_labels_and_what_is_taught(how: str) -> None:
             assert torch.equal(made.valid["semantic"][k][here], batch.valid["semantic"][j][here])
 
 
-def test_a_part_of_a_label_weighs_as_a_part() -> None:
+@pytest.mark.parametrize("reduction", ["image", "pixels"])
+def test_a_part_of_a_label_weighs_as_a_part(reduction: str) -> None:
     """Two of six labels are as much as before, wherever their pixels are pasted."""
     batch = random_batch(PAIR, 6, rows={"depth": [0, 3]})
     batch = replace(batch, valid={"depth": torch.ones(2, 32, 32, dtype=torch.bool)})
     batch = replace(batch, labels={"depth": torch.ones(2, 1, 32, 32)})
-    of, supervision = Views(batch, batch, steps=[[[Crop(1.0)] * 6]]), Supervision(PAIR)
+    of = Views(batch, batch, steps=[[[Crop(1.0)] * 6]])
+    supervision = Supervision(PAIR, SupervisionOptions(reduction=reduction))
     found = []
     for seed in range(100):
         made = mixed(of, [[]], PAIR, how="boxes", rng=generator(seed))[0].last

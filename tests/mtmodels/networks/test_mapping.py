@@ -282,7 +282,7 @@ def test_refuses() -> None:
         small(width=0.0)
     with pytest.raises(ValueError, match="`stride` should be a power of 2 up to 32; found 3"):
         small(stride=3)
-    with pytest.raises(ValueError, match="`stride` should be 8, 16 or 32; found 4"):
+    with pytest.raises(ValueError, match="1/8, 1/16 or 1/32 of the size; found 1/4"):
         small(trunk="resnet18", stride=4)
 
 

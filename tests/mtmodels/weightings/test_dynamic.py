@@ -225,6 +225,23 @@ def test_a_term_that_a_task_owns_has_its_factor_of_now(name: str) -> None:
     assert loss.grad.item() == pytest.approx(weights["a"])
 
 
+@pytest.mark.parametrize("name", sorted(set(WEIGHTINGS) - {"adamt", "cagrad", "fixed", "nash-mtl"}))
+def test_a_term_that_a_task_owns_has_its_last_factor(name: str) -> None:
+    """Where the batch does not show the task, and the factors were found before."""
+    torch.manual_seed(0)
+    weighting, shared = WEIGHTINGS[name](["a", "b", "c"]), nn.Parameter(torch.ones(4))
+    weighting.order = [shared]
+    rows = torch.tensor([[1.0, 2, 0, 0], [0, 1, 3, 0], [0, 0, 1, 1]])
+    losses = {task: (row * shared).sum() for task, row in zip("abc", rows, strict=True)}
+    weighting.backward(Terms(tasks=losses), [shared], torch.Tensor.backward)
+    own = torch.ones((), requires_grad=True)
+    shown = {task: (row * shared).sum() for task, row in zip("ab", rows, strict=False)}
+    terms = Terms(tasks=shown, auxiliary={"c/term": own * 1}, owners={"c/term": "c"})
+    weighting.backward(terms, [shared], torch.Tensor.backward)
+    assert own.grad is not None
+    assert own.grad.item() == pytest.approx(weighting.weights().get("c", 1.0), rel=1e-5)
+
+
 def test_gradnorm_takes_a_term_of_a_task_that_no_image_shows() -> None:
     weighting, shared = WEIGHTINGS["gradnorm"](["a", "b"]), nn.Parameter(torch.ones(2))
     terms = Terms(
