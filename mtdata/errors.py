@@ -67,7 +67,8 @@ class BadSamplesError(SampleError):
         more = len(problems) - LISTED
         told = (
             f"{len(problems)} of {samples} images cannot be used. Correct or remove these files "
-            "and continue with --resume, or leave the images out with --on-error skip:\n"
+            "and run the command again (a build goes on with --resume), or leave the images out "
+            "with --on-error skip:\n"
             + "\n".join(f"  {problem}" for problem in problems[:LISTED])
             + (f"\n  and {more} more." if more > 0 else "")
         )

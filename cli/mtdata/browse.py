@@ -16,6 +16,7 @@ from mtdata.errors import UsageError
 from mtdata.urls import StorePath
 
 if TYPE_CHECKING:
+    from mtdata import Task
     from mtdata.browsing.models import Model
     from mtdata.inspecting.show import Predict
 
@@ -60,7 +61,7 @@ def browse(
     from mtdata.browsing.app import make_app
     from mtdata.serving.listening import listening
 
-    models = [_model(run, device or "auto", trust=trust_plugins) for run in runs]
+    models = [_model(run, store, device or "auto", trust=trust_plugins) for run in runs]
     if len({model.name for model in models}) < len(models):
         raise UsageError("--predictions should name each run once; two have one name.")
     with listening(port) as found:
@@ -71,25 +72,39 @@ def browse(
             served.close()
 
 
-def _model(run: Path, device: str, *, trust: bool) -> "Model":
+def _model(run: Path, store: StorePath, device: str, *, trust: bool) -> "Model":
     """A run by its folder; its network is loaded, and torch imported, when it is first asked."""
+    from mtdata import open_store
     from mtdata.browsing.models import Model
+    from mtdata.inspecting.show import check_meaning
 
-    name, tasks = _named(run)
-    return Model(name, tasks, partial(_load, run, device, trust=trust))
+    name, tasks = run.resolve().name, _tasks(run)
+    with open_store(store) as opened:
+        check_meaning(name, tasks, opened)
+    # Another training in the same folder is another run, though its name is the same.
+    digests = (run / "checkpoints").glob("*/digests.json")
+    state = [(file.parent.name, file.read_bytes()) for file in sorted(digests)]
+    names = tuple(task.name for task in tasks)
+    return Model(name, names, partial(_load, run, device, trust=trust), state=repr(state))
 
 
-def _named(run: Path) -> tuple[str, tuple[str, ...]]:
+def _tasks(run: Path) -> "tuple[Task, ...]":
+    """What a run predicts, without importing torch."""
+    import json
+
     import yaml
 
-    file = run / "config.yaml"
+    from mtdata import Task
+
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return run.resolve().name, tuple(map(str, config["tasks"]))
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+        known = {task["name"]: task for task in manifest["store"]["tasks"]}
+        return tuple(Task.from_json(known[str(name)]) for name in config["tasks"])
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
         raise UsageError(
-            f"--predictions should be the folder of a run; {file} cannot be read "
-            f"({type(error).__name__})."
+            f"--predictions should be the folder of a run; the configuration and manifest of {run} "
+            f"cannot be read ({type(error).__name__})."
         ) from error
 
 

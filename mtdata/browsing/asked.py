@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from mtdata.browsing.opened import HIDDEN, MISSING, Opened, View
 from mtdata.errors import UnknownNameError, UsageError
 
+DIGITS = 6
+"""That the number of a class has at most."""
 MOST = 500
 """Images that one answer tells of."""
 
@@ -111,10 +114,18 @@ def _in_split(opened: Opened, view: View, name: str, asked: Asked) -> NDArray[np
                 raise UnknownNameError("task", task, names)
             keep &= fits(view.states(name)[:, names.index(task)])
     if asked.text:
-        lower = np.char.lower(split.keys.data)
-        keep &= np.char.find(lower, asked.text.lower().encode()) >= 0
+        keep &= _with_text(split.keys.data, asked.text)
     found: NDArray[np.int32] = (np.flatnonzero(keep) + opened.firsts[name]).astype(np.int32)
     return found
+
+
+def _with_text(keys: NDArray[np.bytes_], text: str) -> NDArray[np.bool_]:
+    """Which keys contain a text, whatever the case of its letters."""
+    if text.isascii():  # bytes are compared in a tenth of the time
+        return np.char.find(np.char.lower(keys), text.lower().encode()) >= 0
+    wanted = normalize("NFC", text).casefold()
+    folded = (key.decode(errors="replace").casefold() for key in keys.tolist())
+    return np.fromiter((wanted in key for key in folded), np.bool_, len(keys))
 
 
 def _of_splits(opened: Opened, rows: NDArray[np.int32]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -136,8 +147,11 @@ def _measured(
     opened: Opened, view: View, what: str, rows: NDArray[np.int32]
 ) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
     """A measure of rows: numbers and which are known, of those rows that show the label, bool."""
-    match what.split(":"):
-        case ["share", task, number] if number.isdecimal():
+    # The name of a run may have colons of its own.
+    first, _, last = what.rpartition(":")
+    run = first.removeprefix("error:")
+    match ["error", run, last] if run != first else what.split(":"):
+        case ["share", task, number] if number.isdecimal() and len(number) < DIGITS:
             classes = opened.store.task(task).channels
             if int(number) >= classes:
                 raise UsageError(f"a class should be 0..{classes - 1}; found {number}.")

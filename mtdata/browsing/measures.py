@@ -31,7 +31,7 @@ FULL_SHARE = 65_535
 
 @dataclass
 class Table:
-    """What is known of one measure: numbers [n, width] and which rows are known.
+    """What is known of one measure: numbers [n, width] and which rows are known, or cannot be.
 
     `wanted` are rows that are still to be measured, the next one last, and `queued` says which they
     are; `asked` is when a page asked for some.
@@ -39,6 +39,7 @@ class Table:
 
     numbers: NDArray[Any]
     known: NDArray[np.bool_]
+    broken: NDArray[np.bool_]
     of: Callable[["View", int], Any]
     queued: NDArray[np.bool_]
     wanted: list[int] = field(default_factory=list)
@@ -69,6 +70,8 @@ class Measures:
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """What is known of some rows, [len(rows), width] and bool [len(rows)]; the rest begins.
 
+        A label that cannot be read is known, as NaN.
+
         Args:
             name: ("shares", TASK), ("depths", TASK) or ("error", RUN, TASK).
             view: What is looked through; `rows` should be those whose label it shows.
@@ -94,7 +97,9 @@ class Measures:
                 self._thread = Thread(target=self._work, name="measures", daemon=True)
                 self._thread.start()
             self._wake.notify_all()
-            return table.numbers[rows], table.known[rows]
+            numbers = table.numbers[rows].astype(np.float64)
+            numbers[table.broken[rows]] = np.nan
+            return numbers, table.known[rows]
 
     def _make(self, name: tuple[str, ...]) -> Table:
         task = self._store.task(name[-1])
@@ -115,8 +120,8 @@ class Measures:
                 f"what is known of images should fit into {BYTES >> 20} MB; {' '.join(name)} of "
                 f"{self._count:,} images does not. Look at a store of fewer images for this."
             )
-        known, queued = np.zeros((2, self._count), np.bool_)
-        return Table(np.zeros((self._count, width), dtype), known, of, queued)
+        known, broken, queued = np.zeros((3, self._count), np.bool_)
+        return Table(np.zeros((self._count, width), dtype), known, broken, of, queued)
 
     def _make_room(self) -> None:
         while sum(table.numbers.nbytes for table in self._tables.values()) > BYTES:
@@ -146,8 +151,7 @@ class Measures:
         def of(view: "View", row: int) -> Any:
             label, valid, _, _ = self._label(view, row, task)
             counts = np.bincount(label[valid], minlength=classes)[:classes]
-            # One pixel is never none.
-            return np.ceil(counts * (FULL_SHARE / valid.size))
+            return -(-counts * FULL_SHARE // valid.size)  # rounded up: one pixel is never none
 
         return of
 
@@ -182,7 +186,7 @@ class Measures:
             try:
                 table.numbers[row] = table.of(view, row)
             except (MtdataError, ValueError, RuntimeError) as error:
-                # It counts as known, and as nothing: the page tells of it where it is drawn.
+                table.broken[row] = True
                 self.problem = str(error)
             table.known[row] = True
 

@@ -22,10 +22,13 @@ class Model:
         name: What a page calls it.
         tasks: What it predicts.
         load: Gives what predicts.
+        state: What is another text where the network is another one.
     """
 
-    def __init__(self, name: str, tasks: tuple[str, ...], load: Callable[[], Predict]) -> None:
-        self.name, self.tasks = name, tasks
+    def __init__(
+        self, name: str, tasks: tuple[str, ...], load: Callable[[], Predict], *, state: str = ""
+    ) -> None:
+        self.name, self.tasks, self.state = name, tasks, state
         self._load = load
         self._predict: Predict | None = None
         self._kept: OrderedDict[tuple[str, str, str], Mapping[str, NDArray[Any]]] = OrderedDict()

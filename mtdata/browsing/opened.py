@@ -95,7 +95,8 @@ class Opened:
     def __init__(self, path: StorePath, models: Sequence[Model] = ()) -> None:
         self.identity = identity(path)
         self.store = Store(path)
-        whole = f"{self.store.content_digest} {self.store.seal} {self.identity}"
+        runs = [(model.name, model.state) for model in models]
+        whole = f"{self.store.content_digest} {self.store.seal} {self.identity} {runs}"
         self.token = hashlib.sha256(whole.encode()).hexdigest()[:16]
         self.measures = Measures(self.store, models)
         self.firsts: dict[str, int] = {}

@@ -213,7 +213,8 @@ def _make(
     with disk_errors(out):
         journal = Journal(partial_path(out), request.identity(), fresh=mode == "overwrite")
     try:
-        filled = fill(request, journal, out, workers=workers, progress=progress)
+        patient = on_error == "skip"
+        filled = fill(request, journal, out, workers=workers, progress=progress, patient=patient)
         request = without(request, filled, on_error)
         doubts = look(request, journal)
         if request.strict and doubts.implausible:

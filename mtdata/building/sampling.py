@@ -102,6 +102,7 @@ def fill(
     workers: Workers,
     progress: Progress | None,
     jobs: Sequence[Job] | None = None,
+    patient: bool = False,
 ) -> Filled:
     """Do every sample that the journal lacks or whose source has changed since.
 
@@ -112,6 +113,7 @@ def fill(
         workers: Who does them.
         progress: Told about every sample.
         jobs: Which samples; None for all.
+        patient: Whether to try all of them, however many cannot be used.
 
     Raises:
         BadSamplesError: where so many cannot be used that the others are not tried.
@@ -136,7 +138,7 @@ def fill(
             with disk_errors(out, needed=needed):
                 journal.append(done.job.split, done.row, done.prints)
         kept = len(journal.entries)
-        if not kept and len(problems) == HOPELESS:
+        if not patient and not kept and len(problems) == HOPELESS:
             raise BadSamplesError(list(problems.values()), total)
         if not foretold and kept >= SETTLED:
             foretold = True

@@ -13,6 +13,7 @@ from mtdata.store import format as layout
 from mtdata.store.added import Added, added_problems
 from mtdata.store.digest import ABSENT, cell_digest, seal
 from mtdata.store.handle import LOST, why_unread
+from mtdata.store.index import other_tables
 from mtdata.store.look import array_problems, chunk_problems
 from mtdata.store.opening import length_of, view
 from mtdata.store.regime import regime_problems
@@ -73,16 +74,8 @@ def _check_shard(split: Split, shards: Shards, number: int) -> Found:
     with view(part.handle.path, looked_at=True) as file:
         if seal(file) != shards.shards[number].seal:
             yield "", "the seal does not match the attributes and tables"
-    rows = slice(*shards.starts[number : number + 2])
-    for name in (layout.KEY, *layout.tables(0)):
-        there = part.handle.file[split.name]
-        if name in there and cell_digest(_table(split, name)[rows]) != cell_digest(there[name][()]):
-            yield f"/{name}", "is another in the index"
-
-
-def _table(split: Split, name: str) -> NDArray[Any]:
-    table: NDArray[Any] = split.handle.file[f"{split.name}/{name}"][()]
-    return table
+    for name in other_tables(split, part, int(shards.starts[number])):
+        yield f"/{name}", "is another in the index"
 
 
 def _check_arrays(split: Split) -> Found:

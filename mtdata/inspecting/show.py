@@ -51,27 +51,34 @@ class Predicted(NamedTuple):
         Raises:
             UsageError: where it has no task of the store, or means another thing by one.
         """
-        there = {task.name: task for task in store.tasks}
-        if not any(task.name in there for task in self.tasks):
-            names = ", ".join(task.name for task in self.tasks)
+        check_meaning(self.name, self.tasks, store)
+
+
+def check_meaning(run: str, tasks: Sequence[Task], store: Store) -> None:
+    """Refuse the tasks of a run of which nothing can be compared with the labels of a store.
+
+    Raises:
+        UsageError: where it has no task of the store, or means another thing by one.
+    """
+    there = {task.name: task for task in store.tasks}
+    if not any(task.name in there for task in tasks):
+        names = ", ".join(task.name for task in tasks)
+        raise UsageError(
+            f"--predictions should be a run for a task of this store, {', '.join(there)}; "
+            f"{run} predicts {names}. Give another run."
+        )
+    for task in tasks:
+        ours, theirs = (_meant(each.kind) for each in (there.get(task.name, task), task))
+        if ours != theirs:
             raise UsageError(
-                f"--predictions should be a run for a task of this store, {', '.join(there)}; "
-                f"{self.name} predicts {names}. Give another run."
+                f"--predictions should be a run that means by {task.name} what the store does, "
+                f"{ours}; {run} predicts {theirs}. Give another run."
             )
-        for task in self.tasks:
-            other = there.get(task.name, task).kind
-            if (other.name, other.channels, other.units) != (
-                task.kind.name, task.channels, task.kind.units,
-            ):  # fmt: skip
-                raise UsageError(
-                    f"--predictions should be a run that means by {task.name} what the store does, "
-                    f"{_meant(other)}; {self.name} predicts {_meant(task.kind)}. Give another run."
-                )
 
 
 def _meant(kind: Kind) -> str:
     if isinstance(kind, Classes):
-        return f"{kind.channels} classes"
+        return f"{kind.channels} classes ({', '.join(kind.names)})"
     return f"{kind.name} in {kind.units}" if kind.units else kind.name
 
 

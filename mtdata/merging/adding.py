@@ -73,7 +73,10 @@ class Addition:
 
 @dataclass(frozen=True)
 class AddSummary:
-    """Labels that were added: `labels` counts them by split and task, `wanted` what was asked."""
+    """Labels that were added: `labels` counts them by split and task, `wanted` what was asked.
+
+    `rule` says by which they were derived.
+    """
 
     path: Path
     origin: str
@@ -82,6 +85,7 @@ class AddSummary:
     resumed: int
     written: bool
     seconds: float
+    rule: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON."""
@@ -98,7 +102,8 @@ class AddSummary:
             if self.wanted[split][task]
         ]
         begun = f", {self.resumed} of them by a command that was killed" if self.resumed else ""
-        return f"{self.path}: {self.origin} {'; '.join(told)}, in {self.seconds:.1f} s{begun}."
+        by = f" by {self.rule}" if self.rule else ""
+        return f"{self.path}: {self.origin}{by} {'; '.join(told)}, in {self.seconds:.1f} s{begun}."
 
 
 def add_labels(
@@ -208,6 +213,7 @@ class _Work:
                 if needed:
                     self._write(journal, labels)
                 journal.remove()
+        about = self.addition.about.values()
         return AddSummary(
             path=self.target,
             origin=self.addition.origin,
@@ -216,6 +222,7 @@ class _Work:
             resumed=resumed,
             written=needed,
             seconds=time.perf_counter() - started,
+            rule=", ".join(dict.fromkeys(str(a["rule"]) for a in about if "rule" in a)),
         )
 
     def _journal(self, path: Path) -> Journal:

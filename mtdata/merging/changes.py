@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mtdata.building.journal import Journal
 from mtdata.building.prints import Prints, from_table, stamp
 from mtdata.building.request import Request
@@ -60,7 +62,7 @@ def look(store: Store, request: Request, progress: Progress | None) -> Looked:
 
 @dataclass
 class Changes:
-    """What reading them shows; each entry is `split/key`, with the task of a label.
+    """What reading them shows; each entry is a split and a key, with what of it is meant.
 
     `images` are new, `labels` are new labels of images that were there before. `altered` images
     and labels were there, and are others now; `gone` were there, and are not.
@@ -68,33 +70,45 @@ class Changes:
 
     images: list[At] = field(default_factory=list)
     labels: list[tuple[str, str, str]] = field(default_factory=list)
-    altered: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
+    altered: list[tuple[str, str, str]] = field(default_factory=list)
+    gone: list[At | tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def others(self) -> set[At]:
+        """The images of which anything is another now, or gone."""
+        return {(split, key) for split, key, *_ in (*self.altered, *self.gone)}
 
 
 def compare(store: Store, looked: Looked, journal: Journal) -> Changes:
     """Compare what was read with the store, cell by cell, by digests."""
-    changes = Changes(gone=["/".join(at) for at in looked.gone])
+    changes = Changes(gone=[*looked.gone])
     places = places_of(store)
     for split, key in journal.entries:
         at = (split, key)
         if at not in places:
             changes.images.append(at)
             continue
+        new = journal.read(split, key)
+        if _camera_is_another(store.splits[split], places[at], new):
+            changes.altered.append((split, key, "camera"))
         old = old_digests(store.splits[split], places[at])
-        for column, (before, cell) in enumerate(
-            zip(old, journal.read(split, key).cells, strict=True)
-        ):
+        for column, (before, cell) in enumerate(zip(old, new.cells, strict=True)):
             task = "image" if column == 0 else store.tasks[column - 1].name
             if before == cell.digest:
                 continue
             if before == ABSENT:
                 changes.labels.append((split, key, task))
             elif cell.digest == ABSENT:
-                changes.gone.append(f"{split}/{key}/{task}")
+                changes.gone.append((split, key, task))
             else:
-                changes.altered.append(f"{split}/{key}/{task}")
+                changes.altered.append((split, key, task))
     return changes
+
+
+def _camera_is_another(split: Split, place: int, new: Row) -> bool:
+    """Whether an image had a camera, and has another or none now."""
+    old = split.cameras[place]
+    return not np.isnan(old).all() and not np.array_equal(old, new.camera, equal_nan=True)
 
 
 def places_of(store: Store) -> dict[At, int]:
@@ -112,7 +126,7 @@ def old_digests(split: Split, place: int) -> Sequence[bytes]:
 
 
 def joined(old: Row, new: Row) -> Row:
-    """What an old row has, and the labels that only a new one has.
+    """What an old row has, and the labels and the camera that only a new one has.
 
     Where the image itself is another, its labels need not fit: nothing of the new row is taken.
     """
@@ -122,4 +136,5 @@ def joined(old: Row, new: Row) -> Row:
         after if before.digest == ABSENT else before
         for before, after in zip(old.cells, new.cells, strict=True)
     ]
-    return Row(old.key, old.size, old.source_size, old.crop, old.camera, tuple(cells))
+    camera = new.camera if np.isnan(old.camera).all() else old.camera
+    return Row(old.key, old.size, old.source_size, old.crop, camera, tuple(cells))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import DataError, UsageError
+from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.merging.adding import Addition, AddSummary, Made, NewLabel, add_labels
 from mtdata.progress import Progress
 from mtdata.sources.thinning import thin
@@ -33,6 +33,8 @@ class Rule:
         name: What it is called.
         says: What it does, for people.
         fits: Whether it makes the kind of a task from the kind of another.
+        names: The tasks that it makes, and makes them from, unless it is asked for; empty for any:
+            what is known of kinds alone does not say that it holds.
         apply: From a label, its validity and the camera to those of the new one.
         parameters: What it depends on.
         camera: Whether it needs the camera of the image.
@@ -44,6 +46,12 @@ class Rule:
     apply: Callable[[Kind], Apply]
     parameters: Mapping[str, Any]
     camera: bool = False
+    names: tuple[str, str] = ("", "")
+
+    def holds(self, new: Task, old: Task) -> bool:
+        """Whether it is known to make one task from another."""
+        pairs = zip(self.names, (new.name, old.name), strict=True)
+        return self.fits(new.kind, old.kind) and all(name in ("", of) for name, of in pairs)
 
 
 def _normals(kind: Kind) -> Apply:
@@ -121,6 +129,7 @@ RULES = (
         lambda new, old: isinstance(new, Binary) and isinstance(old, Classes),
         _boundaries,
         {"neighbours": 4, "thinned": True},
+        names=("edges", ""),
     ),
     Rule(
         "person-from-parts",
@@ -131,9 +140,10 @@ RULES = (
         ),
         _person,
         {},
+        names=("", "parts"),
     ),
 )  # fmt: skip
-"""In this order: the first that fits both kinds of label is taken."""
+"""In this order: the first that is known to make one task from the other is taken."""
 
 
 def derive(
@@ -143,6 +153,7 @@ def derive(
     *,
     out: Path | None = None,
     split: Sequence[str] | None = None,
+    rule: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> AddSummary:
@@ -157,18 +168,20 @@ def derive(
         parent: From which label.
         out: A copy to write; None to change the store itself.
         split: Which training splits; None for all.
+        rule: The rule, where the names of the tasks do not tell it: that your task is what it makes
+            is yours to know.
         overwrite: As in `add_labels`.
         progress: Told about images.
 
     Raises:
-        UnknownNameError: for a task or split that there is not.
+        UnknownNameError: for a task, split or rule that there is not.
         UsageError: where no rule leads from one task to the other.
         DataError: where no image has what the rule needs.
         MtdataError: as `add_labels`.
     """
     summary = add_labels(
         path,
-        lambda store: plan(store, task, parent, split),
+        lambda store: plan(store, task, parent, split, rule),
         out=out,
         overwrite=overwrite,
         progress=progress,
@@ -181,10 +194,16 @@ def derive(
     return summary
 
 
-def plan(store: Store, task: str, parent: str, split: Sequence[str] | None = None) -> Addition:
+def plan(
+    store: Store,
+    task: str,
+    parent: str,
+    split: Sequence[str] | None = None,
+    name: str | None = None,
+) -> Addition:
     """What is to be derived; see `derive`."""
     new, old = store.task(task), store.task(parent)
-    rule = _rule(new, old)
+    rule = _rule(new, old, name)
     splits = training_splits(store, split)
     column = store.tasks.index(old)
     wanted = {}
@@ -237,11 +256,17 @@ def training_splits(store: Store, names: Sequence[str] | None) -> list[Split]:
     return found
 
 
-def _rule(new: Task, old: Task) -> Rule:
-    for rule in RULES:
-        if new.name != old.name and rule.fits(new.kind, old.kind):
+def _rule(new: Task, old: Task, name: str | None) -> Rule:
+    names = [rule.name for rule in RULES]
+    if name is not None and name not in names:
+        raise UnknownNameError("rule", name, names)
+    fit = [rule for rule in RULES if new.name != old.name and rule.fits(new.kind, old.kind)]
+    for rule in fit:
+        if rule.name == name or (name is None and rule.holds(new, old)):
             return rule
+    could = [rule.name for rule in fit]
+    more = f" Where you know that it does, say --rule {' or '.join(could)}." if could else ""
     raise UsageError(
         f"`{new.name}` should follow from `{old.name}` exactly; no rule says how. There are: "
-        f"{'; '.join(rule.says for rule in RULES)}."
+        f"{'; '.join(f'{rule.name} ({rule.says})' for rule in RULES)}.{more}"
     )

@@ -5,6 +5,7 @@ all; with the index in it the folder takes its name. A command that was killed g
 shards that it finds there.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -21,7 +22,7 @@ from mtdata.store import Split, Store
 from mtdata.store import format as layout
 from mtdata.store.atomic import alone, disk_errors, replacing, swapping, sync
 from mtdata.store.digest import content_digest
-from mtdata.store.index import IndexSplit, tables_of, write_index
+from mtdata.store.index import IndexSplit, other_tables, tables_of, write_index
 from mtdata.store.opening import Header
 from mtdata.store.row import Row
 from mtdata.store.shards import Shard
@@ -167,10 +168,12 @@ class _Work:
             UsageError: where anything is there that none of them makes.
         """
         ours = self._names() | {self.index}
+        stem = re.escape(self.store.path.stem)
+        other = re.compile(rf"\.?{stem}(-.+-[0-9]{{5,}})?\.h5(\..+)?")
         for found in self.partial.iterdir():
             if found.name in ours:
                 continue
-            if found.is_dir() or not found.name.lstrip(".").startswith(f"{self.store.path.stem}"):
+            if found.is_dir() or not other.fullmatch(found.name):
                 raise UsageError(
                     f"{self.partial} should be what a killed `mtdata shard` left; found "
                     f"{found.name} in it. Move it away, or give another folder with -o."
@@ -186,7 +189,7 @@ class _Work:
             self.store.tasks, [(split.name, split.role, keys, split.digests[start:stop])]
         )
         compression = compression_of(split) or "blosc"
-        found = self._there(path, split, wanted)
+        found = self._there(path, split, start, wanted)
         if found is None:
             rows = SplitRows(
                 split.name,
@@ -201,14 +204,14 @@ class _Work:
             needed = self.store.length * (stop - start) // self.total
             with swapping(path, needed=needed) as temporary:
                 write_store(temporary, header, [rows], compression=compression)
-            found = self._there(path, split, wanted)
+            found = self._there(path, split, start, wanted)
             assert found is not None
         else:
             self.resumed += 1
             self._told(stop - start)
         return found
 
-    def _there(self, path: Path, split: Split, wanted: str) -> Shard | None:
+    def _there(self, path: Path, split: Split, start: int, wanted: str) -> Shard | None:
         """What the index is to say of a shard, where it is what it should be."""
         if not path.exists():
             return None
@@ -217,7 +220,8 @@ class _Work:
             if part is None or store.seal is None:
                 return None
             found = store.content_digest, len(store.splits), part.size, part.padded
-            if found == (wanted, 1, split.size, split.padded):
+            same = found == (wanted, 1, split.size, split.padded)
+            if same and not other_tables(split, part, start):
                 return Shard(path.name, len(part), path.stat().st_size, store.seal)
         return None
 

@@ -19,8 +19,17 @@ from mtdata.building.sampling import OnError, fill, without
 from mtdata.building.summary import Skipped, SplitSummary, count
 from mtdata.building.workers import Workers
 from mtdata.errors import DataError, UsageError
-from mtdata.merging.changes import Changes, Looked, compare, joined, look, places_of
+from mtdata.merging.changes import (
+    Changes,
+    Looked,
+    compare,
+    joined,
+    look,
+    old_digests,
+    places_of,
+)
 from mtdata.merging.chunks import CopiedRows
+from mtdata.merging.join import listed
 from mtdata.merging.regimes import added_labels
 from mtdata.progress import Progress
 from mtdata.sources.base import Source
@@ -126,10 +135,13 @@ def update(
                         workers=workers,
                         progress=progress,
                         jobs=looked.jobs,
+                        patient=on_error == "skip",
                     )
                     without(request, filled, on_error)
                 changes = compare(store, looked, journal)
                 _refuse(path, changes, on_change)
+                if on_change == "keep":
+                    _check_moved(store, looked, changes, journal)
                 new = _Update(store, request, looked, journal, changes, filled.skipped)
                 left_out = added_labels([store]) if new.needed else ()
                 uncovered = new.write(on_change, progress) if new.needed else {}
@@ -170,6 +182,11 @@ def _request(store: Store, source: Source) -> Request:
             f"{store.path} was built with --limit {options['limit']}: what else the source has was "
             "left out on purpose. Build it again without."
         )
+    if "merged" in options:
+        raise UsageError(
+            f"{store.path} was merged from other stores, each with a source of its own. Update "
+            "those, and merge them again."
+        )
     size = options.get("size")
     request = make_request(
         source,
@@ -194,8 +211,8 @@ def _request(store: Store, source: Source) -> Request:
 
 
 def _refuse(path: Path, changes: Changes, on_change: OnChange) -> None:
-    found = [f"{name} (changed)" for name in changes.altered]
-    found += [f"{name} (gone)" for name in changes.gone]
+    found = [f"{'/'.join(at)} (changed)" for at in changes.altered]
+    found += [f"{'/'.join(at)} (gone)" for at in changes.gone]
     if not found or on_change != "refuse":
         return
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -205,6 +222,27 @@ def _refuse(path: Path, changes: Changes, on_change: OnChange) -> None:
         "they are in the store with --on-change keep, or do as the source does with --on-change "
         "follow."
     )
+
+
+def _check_moved(store: Store, looked: Looked, changes: Changes, journal: Journal) -> None:
+    """Refuse to keep an image in its split that the source has in another one now.
+
+    Raises:
+        DataError: naming the images.
+    """
+    places = places_of(store)
+    kept = {bytes(old_digests(store.splits[at[0]], places[at])[0]): at for at in looked.gone}
+    moved = [
+        f"{'/'.join(there)} (now {split}/{key})"
+        for split, key in changes.images
+        if (there := kept.get(journal.read(split, key).cells[0].digest)) and there[0] != split
+    ]
+    if moved:
+        raise DataError(
+            f"an image should be in one split; these would be kept in one and added to another: "
+            f"{listed(moved)}. Do as the source does with --on-change follow: an image trained on "
+            "must not be tested on."
+        )
 
 
 @dataclass
@@ -275,9 +313,7 @@ class _Update:
     def prints(self, on_change: OnChange) -> dict[tuple[str, str], Prints]:
         """What is known of the source of each sample: as it was read, or as it was before."""
         found = dict(self.looked.prints)
-        kept = set() if on_change != "keep" else {
-            tuple(name.split("/")[:2]) for name in (*self.changes.altered, *self.changes.gone)
-        }  # fmt: skip
+        kept = self.changes.others if on_change == "keep" else set()
         for at, entry in self.journal.entries.items():
             # What is kept though it has changed is told again next time.
             if at not in kept:
@@ -354,15 +390,14 @@ class _Update:
         if old is None:
             return []
         added = sum((split, key) not in self.places for key in keys)
-        return [
-            replace(
-                info,
-                labels=self._aligned(info, split, keys, on_change),
-                uncovered=info.uncovered + added,
-            )
-            for info in old.regimes.values()
-            if info.name != layout.FULL
-        ]
+        found = []
+        for info in old.regimes.values():
+            if info.name != layout.FULL:
+                labels = self._aligned(info, split, keys, on_change)
+                # Some that it did not cover may be gone; of those it shows nothing.
+                uncovered = min(info.uncovered + added, int((~labels.any(1)).sum()))
+                found.append(replace(info, labels=labels, uncovered=uncovered))
+        return found
 
     def _aligned(
         self, info: RegimeInfo, split: str, keys: Sequence[str], on_change: OnChange
@@ -387,17 +422,16 @@ def _summary(
     kept: bool,
 ) -> UpdateSummary:
     # What is kept as it was takes no new label either.
-    stay = (*made.changes.altered, *made.changes.gone) if kept else ()
-    at = {tuple(name.split("/")[:2]) for name in stay}
-    labels = [task for split, key, task in made.changes.labels if (split, key) not in at]
+    stay = made.changes.others if kept else set()
+    labels = [task for split, key, task in made.changes.labels if (split, key) not in stay]
     with Store(path) as store:
         names = tuple(task.name for task in store.tasks)
         return UpdateSummary(
             path=path,
             images=len(made.changes.images),
             labels={name: labels.count(name) for name in names if name in labels},
-            altered=tuple(made.changes.altered),
-            gone=tuple(made.changes.gone),
+            altered=tuple(map("/".join, made.changes.altered)),
+            gone=tuple(map("/".join, made.changes.gone)),
             read=len(made.looked.jobs),
             skipped=made.skipped,
             splits={n: count(names, split.valid_pixels) for n, split in store.splits.items()},

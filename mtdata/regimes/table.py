@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def read_table(path: Path, keys: Sequence[str], tasks: Sequence[str]) -> RegimeT
     rows = {key: i for i, key in enumerate(keys)}
     columns = {task: t for t, task in enumerate(tasks)}
     labels = np.zeros((len(keys), len(tasks)), np.bool_)
-    for key, task, number in read_pairs(path):
+    for key, task, number in read_pairs(path, keys):
         if key not in rows or task not in columns:
             lost = lost_zeros(key, keys)
             raise DataError(
@@ -117,23 +118,29 @@ def lost_zeros(key: str, keys: Sequence[str]) -> str | None:
     return None
 
 
-def read_pairs(path: Path) -> list[tuple[str, str, int]]:
+def read_pairs(path: Path, keys: Sequence[str]) -> list[tuple[str, str, int]]:
     """Read key, task and number of every line below the header.
 
     What a spreadsheet makes of such a file is read too: semicolons or tabs, a byte-order mark,
-    spaces around words, empty rows.
+    spaces around words, empty rows; and letters with their accents apart, as macOS writes names.
+
+    Args:
+        path: The file.
+        keys: Those of the split: one that is written as it is there is taken so, spaces and all.
 
     Raises:
         DataError: naming the line that has not two fields, or is there twice; where there is none.
     """
     pairs: dict[tuple[str, str], int] = {}
+    there = set(keys)
     for number, row in _rows(path):
         if len(row) != 2:
             raise DataError(
                 f"{path}, line {number}: should be a key and a task; found `{','.join(row)[:80]}`. "
                 "Correct or remove the line."
             )
-        pair = row[0], row[1]
+        key = row[0] if row[0] in there else normalize("NFC", row[0].strip())
+        pair = key, row[1].strip()
         if pair in pairs:
             raise DataError(f"{path}, line {number}: `{','.join(row)}` is there twice. Remove one.")
         pairs[pair] = number
@@ -154,15 +161,15 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             delimiter = next((sign for sign in ";\t" if sign in first and "," not in first), ",")
             file.seek(0)
             reader = csv.reader(file, delimiter=delimiter, strict=True)
-            rows = [(reader.line_num, [field.strip() for field in row]) for row in reader]
+            rows = [(reader.line_num, row) for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
         found = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else error
         raise DataError(
             f"{path}: should be a CSV file of key and task; {found}. Save it as CSV in UTF-8."
         ) from error
-    if not rows or rows[0][1] != HEADER:
+    if not rows or [field.strip() for field in rows[0][1]] != HEADER:
         found = ",".join(rows[0][1]) if rows else "nothing"
         raise DataError(
             f"{path}: the first line should be `key,task`; found `{found[:80]}`. Add it."
         )
-    return ((number, row) for number, row in rows[1:] if any(row))
+    return ((number, row) for number, row in rows[1:] if any(map(str.strip, row)))

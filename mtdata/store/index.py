@@ -52,6 +52,26 @@ def tables_of(split: Split) -> dict[str, NDArray[Any]]:
     return tables | {name: table for name, table in facts.items() if table is not None}
 
 
+def other_tables(split: Split, part: Split, start: int) -> list[str]:
+    """The tables that a split has otherwise than one of some of its images.
+
+    Args:
+        split: All images.
+        part: Some, one after another, as `split` has them.
+        start: The place of the first of them.
+    """
+    ours, theirs = (each.handle.file[each.name] for each in (split, part))
+    found = []
+    for name in (layout.KEY, *layout.tables(0)):
+        if name in ours and name in theirs:
+            here, there = ours[name][start : start + len(part)], theirs[name][()]
+            # A table of keys is as wide as its longest one.
+            dtype = np.promote_types(here.dtype, there.dtype)
+            if here.astype(dtype).tobytes() != there.astype(dtype).tobytes():
+                found.append(name)
+    return found
+
+
 def write_index(
     path: Path,
     header: Header,

@@ -9,7 +9,7 @@ from mtdata.regimes.counting import count_pairs, count_sets
 from mtdata.regimes.importing.json_file import write_json
 from mtdata.regimes.table import RegimeTable, write_table
 from mtdata.store import Store, open_store
-from mtdata.store.atomic import replacing
+from mtdata.store.atomic import check_new, replacing
 from mtdata.store.edit import training_split
 from mtdata.urls import StorePath
 
@@ -60,23 +60,26 @@ def summarise(store: Store, name: str) -> dict[str, Any]:
 WRITERS: dict[str, Callable[[RegimeTable, Path], None]] = {".csv": write_table, ".json": write_json}
 
 
-def export_regime(path: StorePath, name: str, out: Path) -> RegimeTable:
+def export_regime(path: StorePath, name: str, out: Path, *, overwrite: bool = False) -> RegimeTable:
     """Write the labels that a regime shows of the training split; the file is whole or absent.
 
     Args:
         path: The store.
         name: The regime.
         out: The file; its suffix says the form, `.csv` or `.json`.
+        overwrite: Whether to replace it where it is there.
 
     Raises:
-        UsageError: where the suffix says neither, or the store has not exactly one training split.
+        UsageError: where the suffix says neither, the file is there already, or the store has not
+            exactly one training split.
         UnknownNameError: where there is no such regime.
         MtdataError: where the disk is full or the file cannot be written.
     """
     if out.suffix.lower() not in WRITERS:
         raise UsageError(f"`out` should end in {' or '.join(WRITERS)}; found {out}.")
+    check_new(out, overwrite=overwrite)
     with open_store(path) as store:
         table = regime_table(store, name)
-    with replacing(out) as temporary:
+    with replacing(out, new=not overwrite) as temporary:
         WRITERS[out.suffix.lower()](table, temporary)
     return table

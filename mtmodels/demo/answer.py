@@ -190,7 +190,7 @@ class Answer:
         """
         found = {task.name: task for task in self.tasks}
         if name not in found:
-            raise UnknownNameError("task of this run:", name, found)
+            raise UnknownNameError("task of this run", name, found)
         return found[name]
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtmodels.predicting.images import SUFFIXES
+from mtdata.sources.folder.matching import IMAGE_SUFFIXES
 
 MOST = 24
 """Photos of a folder that are offered; its further ones are not."""
@@ -33,11 +33,13 @@ class Examples:
         found = [
             file
             for file in files
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+            if file.suffix.lower() in IMAGE_SUFFIXES
+            and not file.name.startswith(".")
+            and file.is_file()
         ]
         if not found:
             raise UsageError(
-                f"--examples should be a folder of photos that end in {', '.join(SUFFIXES)}; "
+                f"--examples should be a folder of photos that end in {', '.join(IMAGE_SUFFIXES)}; "
                 f"{folder} has none."
             )
         self._paths = {file.name: file for file in found[:MOST]}

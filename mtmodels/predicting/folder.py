@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from mtdata.errors import UsageError
 from mtdata.store.atomic import disk_errors
@@ -59,7 +60,7 @@ class Folder:
             MtdataError: where the disk is full or the folder cannot be written.
         """
         path = self.path / place
-        fresh = path.with_name(f".{path.name}.new")
+        fresh = path.with_name(f".{uuid4().hex[:8]}.new")  # a name may be as long as names can be
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from mtdata.errors import SampleError, UsageError
 from mtdata.sources.files.imageheader import read_header
+from mtdata.sources.folder.matching import IMAGE_SUFFIXES
 from mtmodels.predicting.videos import is_video
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def find_images(given: Sequence[Path], out: Path) -> list[Image]:
 
     Raises:
         UsageError: as there.
-        SampleError: where a file is no JPEG or PNG.
+        SampleError: where a file is no photo in a form that is read.
     """
     images, bad = readable_images(given, out)
     if bad:
@@ -45,7 +44,7 @@ def readable_images(given: Sequence[Path], out: Path) -> tuple[list[Image], list
     folder.
 
     Returns:
-        The images, and what is wrong with files whose headers are not those of a JPEG or PNG.
+        The images, and what is wrong with files whose headers are not those of a photo.
 
     Raises:
         UsageError: where there is no such file, no image in a folder, two of one name, or where one
@@ -78,7 +77,7 @@ def _images(path: Path, out: Path) -> list[Image]:
         images = [Image(_name(file, path), file) for file in _below(path, out)]
         if not images:
             raise UsageError(
-                f"{path} should hold images that end in {', '.join(SUFFIXES)}; found none."
+                f"{path} should hold images that end in {', '.join(IMAGE_SUFFIXES)}; found none."
             )
         return images
     if not path.is_file():
@@ -90,7 +89,7 @@ def _images(path: Path, out: Path) -> list[Image]:
 
 def _below(folder: Path, out: Path) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in SUFFIXES or not file.is_file() or _inside(file, out):
+        if file.suffix.lower() not in IMAGE_SUFFIXES or not file.is_file() or _inside(file, out):
             continue
         if not any(part.startswith(".") for part in file.relative_to(folder).parts):
             yield file
@@ -105,6 +104,15 @@ def _inside(path: Path, folder: Path) -> bool:
 
 
 def _check_names(images: Sequence[Image]) -> None:
+    videos = {image.name.casefold(): image.path for image in images if is_video(image.path)}
+    for image in images:
+        folder = next((str(p) for p in Path(image.name.casefold()).parents if str(p) in videos), "")
+        if folder:
+            raise UsageError(
+                f"images should differ in name, which their predictions are called by; found "
+                f"{image.path}, and frames of {videos[folder]}, which are called by numbers below "
+                "its name. Predict them into folders of their own, with -o."
+            )
     seen: dict[str, Path] = {}
     for image in images:
         # Some file systems do not tell a capital from a small letter.

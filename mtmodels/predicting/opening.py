@@ -88,7 +88,7 @@ def open_network(
     known = {task["name"]: Task.from_json(task) for task in facts["tasks"]}
     for name in run.config.tasks or ():
         if name not in known:
-            raise UnknownNameError("task in this store:", name, known)
+            raise UnknownNameError("task in this store", name, known)
     trained = tuple(known[name] for name in run.config.tasks or ())
     network = make_network(run.config, trained, pretrained=False)
     load_network(network, place)
@@ -101,5 +101,5 @@ def _wanted(trained: Sequence[Task], names: Sequence[str] | None) -> tuple[Task,
     known = [task.name for task in trained]
     for name in names or ():
         if name not in known:
-            raise UnknownNameError("task of this run:", name, known)
+            raise UnknownNameError("task of this run", name, known)
     return tuple(task for task in trained if names is None or task.name in names)

@@ -23,15 +23,16 @@ from mtdata.urls import StorePath
 @click.option(
     "-o", "--out", type=FILE, required=True, help="CSV or JSON file to write, by its suffix."
 )
+@click.option("--overwrite", is_flag=True, help="Replace OUT.")
 @json_option
-def export(store: StorePath, name: str, *, out: Path, as_json: bool) -> None:
+def export(store: StorePath, name: str, *, out: Path, overwrite: bool, as_json: bool) -> None:
     """Write a regime to a file that `regime add --from` and mttrain --regime (CSV) read.
 
     CSV has a line of key and task for each label; JSON the tasks of each key.
     """
     from mtdata.store.regime_summary import export_regime
 
-    table = export_regime(store, name, out)
+    table = export_regime(store, name, out, overwrite=overwrite)
     if as_json:
         labels = {task: int(n) for task, n in table.counts.items()}
         put_json({"path": str(out), "regime": name, "images": len(table.keys), "labels": labels})

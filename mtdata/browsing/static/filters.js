@@ -81,11 +81,21 @@ function sorts(task) {
   }
 }
 
+// A regime and what is shown with it, `filled:0.8` say; the name of a regime may have a plus of its own.
+function parts(text) {
+  const known = store.regimes.filter((name) => text === name || text.startsWith(`${name}+`));
+  const regime = known.sort((a, b) => b.length - a.length)[0] ?? text.split("+")[0];
+  return [regime, ...text.slice(regime.length).split("+").filter(Boolean)];
+}
+
 // From the controls to the address.
 function chosen() {
   const state = Object.fromEntries(FILTERS.map((name) => [name, ""]));
   for (const name of ["split", "text", "present", "sort"]) state[name] = field(name).value;
-  const origins = store.origins.filter((origin) => field(`origin-${origin}`).checked);
+  const [, ...before] = parts(current().regime);
+  const origins = store.origins
+    .filter((origin) => field(`origin-${origin}`).checked)
+    .map((origin) => before.find((each) => each.startsWith(`${origin}:`)) ?? origin);
   // Without a regime all that was added is shown anyway.
   const regime = field("regime").value;
   state.regime = regime && [regime, ...origins].join("+");
@@ -101,7 +111,7 @@ function chosen() {
 
 // From the address to the controls.
 export function show(state) {
-  const [regime, ...origins] = state.regime.split("+");
+  const [regime, ...origins] = parts(state.regime);
   for (const name of ["split", "text", "present", "sort"]) {
     if (field(name).value !== state[name]) field(name).value = state[name];
   }

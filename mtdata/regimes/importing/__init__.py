@@ -19,18 +19,18 @@ LIMIT = 64_000_000
 """Bytes that a file may have; the largest that is known has 1.3 million."""
 
 
-READERS: dict[str, Callable[[Path, Sequence[str]], Assignment]] = {
-    ".csv": lambda path, _: _read_csv(path),
-    ".json": read_json,
-    ".npy": lambda path, _: read_npy(path),
-    ".pt": lambda path, _: read_pth(path),
-    ".pth": lambda path, _: read_pth(path),
+READERS: dict[str, Callable[[Path, Sequence[str], Sequence[str]], Assignment]] = {
+    ".csv": lambda path, keys, _: _read_csv(path, keys),
+    ".json": lambda path, _, tasks: read_json(path, tasks),
+    ".npy": lambda path, *_: read_npy(path),
+    ".pt": lambda path, *_: read_pth(path),
+    ".pth": lambda path, *_: read_pth(path),
 }
-"""What reads a file of each suffix, given the tasks of the store."""
+"""What reads a file of each suffix, given the keys of the split and the tasks of the store."""
 
 
-def _read_csv(path: Path) -> Assignment:
-    found = read_pairs(path)
+def _read_csv(path: Path, keys: Sequence[str]) -> Assignment:
+    found = read_pairs(path, keys)
     lines = {key: line for key, _, line in reversed(found)}
     return Assignment.of_pairs(((key, task) for key, task, _ in found), lines=lines)
 
@@ -72,7 +72,7 @@ def import_table(
             f"{path.stat().st_size / 1e6:.0f} MB. A list of labels is smaller: give another file."
         )
     digest = sha256(path.read_bytes()).hexdigest()
-    assignment = READERS[path.suffix.lower()](path, tasks)
+    assignment = READERS[path.suffix.lower()](path, keys, tasks)
     return place(assignment, path, keys, tasks, available, digest=digest, skip=skip, holes=holes)
 
 

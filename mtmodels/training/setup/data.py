@@ -182,7 +182,7 @@ def choose_tasks(config: Config, store: Store) -> tuple[Task, ...]:
     wanted = config.tasks or default_tasks(config.method.name, there)
     for name in wanted:
         if name not in there:
-            raise UnknownNameError("task in this store:", name, there)
+            raise UnknownNameError("task in this store", name, there)
     return tuple(task for task in store.tasks if task.name in wanted)
 
 
