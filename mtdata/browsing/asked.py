@@ -119,7 +119,7 @@ def _in_split(opened: Opened, view: View, name: str, asked: Asked) -> NDArray[np
     return found
 
 
-def _with_text(keys: NDArray[np.bytes_], text: str) -> NDArray[np.bool_]:
+def _with_text(keys: NDArray[Any], text: str) -> NDArray[np.bool_]:
     """Which keys contain a text, whatever the case of its letters."""
     if text.isascii():  # bytes are compared in a tenth of the time
         return np.char.find(np.char.lower(keys), text.lower().encode()) >= 0

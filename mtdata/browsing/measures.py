@@ -47,6 +47,12 @@ class Table:
     asked: float = 0.0
 
 
+def shares_of(label: NDArray[Any], valid: NDArray[np.bool_], classes: int) -> NDArray[np.int64]:
+    """Which part of an image each class covers, rounded up: one pixel is never none."""
+    counts = np.bincount(label[valid], minlength=classes)[:classes]
+    return -(-counts * FULL_SHARE // valid.size)
+
+
 class Measures:
     """The measures of a store; rows are numbered through all splits.
 
@@ -150,8 +156,7 @@ class Measures:
 
         def of(view: "View", row: int) -> Any:
             label, valid, _, _ = self._label(view, row, task)
-            counts = np.bincount(label[valid], minlength=classes)[:classes]
-            return -(-counts * FULL_SHARE // valid.size)  # rounded up: one pixel is never none
+            return shares_of(label, valid, classes)
 
         return of
 

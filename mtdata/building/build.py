@@ -213,8 +213,7 @@ def _make(
     with disk_errors(out):
         journal = Journal(partial_path(out), request.identity(), fresh=mode == "overwrite")
     try:
-        patient = on_error == "skip"
-        filled = fill(request, journal, out, workers=workers, progress=progress, patient=patient)
+        filled = fill(request, journal, out, workers=workers, progress=progress)
         request = without(request, filled, on_error)
         doubts = look(request, journal)
         if request.strict and doubts.implausible:

@@ -34,11 +34,15 @@ class Exportable(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.network = with_fixed_padding(network)
+        self.network, self.stride = with_fixed_padding(network), network.stride
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Predict all tasks."""
-        return dict(self.network(image).predictions)
+        """Predict all tasks, of images whose sides the stride of the network divides."""
+        # ONNX cannot say which sizes a file takes: a shape that only those have refuses all others.
+        n, channels, height, width = image.shape
+        rows, columns = height // self.stride, width // self.stride
+        tiles = image.reshape(n, channels, rows, self.stride, columns, self.stride)
+        return dict(self.network(tiles.reshape(n, channels, height, width)).predictions)
 
 
 def with_fixed_padding(network: Network) -> Network:

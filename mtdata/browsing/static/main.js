@@ -48,8 +48,8 @@ function counted(answer) {
   element("scanned").max = answer.of || 1;
   element("scanned").value = answer.done;
   element("scanning-text").textContent = `Reading labels: ${answer.done.toLocaleString("en")} of ${answer.of.toLocaleString("en")}`;
-  element("problem").hidden = !answer.problem;
-  element("problem").textContent = `Some labels cannot be read and come last: ${answer.problem}`;
+  element("unread").hidden = !answer.problem;
+  element("unread").textContent = `Some labels cannot be read and come last: ${answer.problem}`;
   element("empty").hidden = answer.total > 0 || scanning;
 }
 

@@ -118,3 +118,18 @@ def test_a_run_that_is_none(store: Path, tmp_path: Path, capsys: Captured) -> No
     arguments = ["browse", str(store), "--no-open", "--predictions", str(tmp_path)]
     assert run(mtdata, arguments) == 2
     assert "--predictions should be the folder of a run" in capsys.readouterr().err
+
+
+def test_a_run_of_other_classes_is_refused_first(
+    store: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    """Its ids would get the names of these classes."""
+    colours = [[0, 0, 0], [9, 9, 9]]
+    task = {"name": "semantic", "kind": "classes", "names": ["a", "b"], "palette": colours}
+    (tmp_path / "manifest.json").write_text(json.dumps({"store": {"tasks": [task]}}))
+    (tmp_path / "config.yaml").write_text("tasks: [semantic]\n")
+    arguments = ["browse", str(store), "--no-open", "--predictions", str(tmp_path)]
+    assert run(mtdata, arguments) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "should be a run that means by semantic what the store does" in told
+    assert "2 classes (a, b)" in told

@@ -178,9 +178,14 @@ def test_what_export_refuses(store: Path, tmp_path: Path, capsys: Captured) -> N
     assert _regime("export", store, "one", "-o", tmp_path / "a.txt") == 2
     assert ".csv or .json" in capsys.readouterr().err
     assert _regime("export", store, "two", "-o", tmp_path / "a.csv") == 2
-    assert _regime("export", store, "one", "-o", tmp_path / "no" / "a.csv") == 1
-    assert "no such file or directory" in " ".join(capsys.readouterr().err.split())
+    assert _regime("export", store, "one", "-o", tmp_path / "no" / "a.csv") == 2
+    assert "in a folder that is there" in " ".join(capsys.readouterr().err.split())
     assert not list(tmp_path.glob("a.*"))
+    (tmp_path / "notes.csv").write_text("mine")
+    assert _regime("export", store, "one", "-o", tmp_path / "notes.csv") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (tmp_path / "notes.csv").read_text() == "mine"
+    assert _regime("export", store, "one", "-o", tmp_path / "notes.csv", "--overwrite") == 0
 
 
 BUILD = ("build", "--dataset", "rooms", "--images", "6,1", "--size", "32x48", "--jobs", "1")

@@ -128,6 +128,7 @@ def test_filters_by_split_and_text(client: TestClient) -> None:
     assert keys(client, split="test") == [f"test/té{i}" for i in range(3)]
     assert keys(client, text="TÉ1") == keys(client, text="té1") == ["test/té1"]
     assert keys(client, text="07") == ["train/0007"]
+    assert keys(client, text="TE\u0301") == [f"test/té{i}" for i in range(3)]
     assert keys(client, text="nowhere") == []
 
 
@@ -459,8 +460,18 @@ def test_a_label_that_cannot_be_read_is_told(path: Path) -> None:
         assert client.get("/picture", params={**given, "what": "photo"}).status_code == 200
         found = keys(client, split="test", sort="far:depth")
         assert len(found) == IMAGES[1]
+        for down in (0, 1):  # behind those whose depth is known, whichever comes first
+            labelled = keys(client, split="test", sort="near:depth", labelled="depth", down=down)
+            assert labelled[-1] == f"test/{key}"
         problem = client.get("/api/images", params={"sort": "far:depth"}).json()["problem"]
         assert f"test/{key}" in problem
+
+
+@pytest.mark.parametrize("size", [(360, 600), (260, 480), (100, 1080), (24, 32)])
+def test_an_image_of_one_class_is_all_of_it(size: tuple[int, int]) -> None:
+    label, valid = np.ones(size, np.uint8), np.ones(size, bool)
+    found = measures.shares_of(label, valid, 3)
+    assert found.astype(np.uint16).tolist() == [0, measures.FULL_SHARE, 0]
 
 
 def test_measures_have_a_bound(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -502,6 +513,25 @@ def _model(log: list[Any]) -> Model:
         return predict
 
     return Model("ours", ("semantic", "depth"), load)
+
+
+def test_a_run_that_was_trained_anew_is_another(path: Path) -> None:
+    """Else a browser would show what it has kept of the one before."""
+    tokens = set()
+    for state in ("one", "other", "one"):
+        model = Model("ours", ("depth",), lambda: None, state=state)  # type: ignore[arg-type, return-value]
+        with serving(path, [model]) as client:
+            tokens.add(client.get("/api/store").json()["token"])
+    assert len(tokens) == 2
+
+
+def test_runs_with_colons_and_numbers_without_end(path: Path) -> None:
+    run = _model([])
+    run.name = "lr=0.1:seed3"
+    with serving(path, [run]) as client:
+        assert keys(client, sort="error:lr=0.1:seed3:depth")
+        answer = client.get("/api/images", params={"sort": f"share:semantic:{'9' * 5000}"})
+        assert answer.status_code == 400
 
 
 def test_predictions_beside_labels(path: Path) -> None:

@@ -6,10 +6,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 
+from cli.mtdata import mtdata
+from cli.shared.common import run
 from mtdata.store import open_store
 from tests.fakes import TASKS, fake_store
 from tests.pages import CHECKS, WIDTHS, browsing, check_tabs, opening, serving
@@ -55,6 +58,15 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 def counts(page: Any, text: str) -> None:
     """Wait for that to be told; what is evaluated from text, the page forbids."""
     expect(page.locator("#count")).to_have_text(text)
+
+
+def test_a_regime_keeps_its_name_and_its_threshold(page: Any, address: str, path: Path) -> None:
+    """A filter that is chosen leaves all else of the address as it is."""
+    assert run(mtdata, ["regime", "add", str(path), "--kind", "one", "--name", "one+v2"]) == 0
+    page.goto(f"{address}?regime=one%2Bv2")
+    page.locator("select[name=task-depth]").select_option("labelled")
+    page.wait_for_url("**labelled=depth**")
+    assert parse_qs(urlsplit(page.url).query)["regime"] == ["one+v2"]
 
 
 def test_filter_and_go_back(page: Any, address: str, path: Path) -> None:

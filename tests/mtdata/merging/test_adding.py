@@ -232,6 +232,8 @@ def test_a_merge_leaves_them_out_and_says_so(tmp_path: Path) -> None:
         (["--task", "depth", "--from", "semantic"], 2, "no rule says how"),
         (["--task", "depth", "--from", "depth"], 2, "no rule says how"),
         (["--task", "deep", "--from", "depth"], 2, "deep"),
+        (["--task", "normals", "--from", "depth", "--rule", "inverse"], 2, "no rule says how"),
+        (["--task", "normals", "--from", "depth", "--rule", "inv"], 2, "There is no rule `inv`"),
         (["--task", "normals", "--from", "depth", "--split", "test"], 2, "the role train"),
     ],
 )
@@ -250,6 +252,7 @@ def test_the_command(rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(command, [*arguments, "-o", str(out)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["labels"] == {"train": {"normals": 3}}
+    assert told["rule"] == "normals-from-depth"
     assert run(command, ["show", str(out), "--first", "1", "-o", str(tmp_path / "a.png")]) == 0
     folder, regime = str(tmp_path / "files"), "full+derived"
     assert run(command, ["export", str(out), "--to", "folder", "-o", folder]) == 0

@@ -20,12 +20,14 @@ from mtdata.merging.adding import add_labels
 from mtdata.merging.merge import merge
 from mtdata.merging.shard import shard
 from mtdata.merging.update import update
+from mtdata.sources.folder.source import Folder
 from mtdata.store import open_store
 from tests.added import added_store, filled
 from tests.before import FOLDER
 from tests.fakes import BrokenSource, FakeSource, Interrupted, fake_store, stop_after
+from tests.folder_tree import write_folder
 from tests.paths import ROOT
-from tests.store_files import same_samples
+from tests.store_files import editing, same_samples
 
 KINDS: dict[str, dict[str, Any]] = {
     "one size": {},
@@ -53,6 +55,33 @@ def test_shards_and_back(tmp_path: Path, kind: str, images: int) -> None:
     assert back.recoded == 0
     assert diff(path, back.path).same
     _same(path, back.path)
+
+
+def test_keys_of_any_length(tmp_path: Path) -> None:
+    """A table of keys is as wide as the longest, in each shard another."""
+    root = write_folder(tmp_path / "mine")
+    for folder in ("rgb", "mask", "depth", "semantic", "normals"):
+        for file in (root / folder).glob("0001.*"):
+            file.rename(file.with_stem("a-very-long-name-of-an-image"))
+    build(Folder(root), tmp_path / "a.h5")
+    _same(tmp_path / "a.h5", shard(tmp_path / "a.h5", images=2).path)
+
+
+def test_a_shard_with_another_camera_is_made_again(tmp_path: Path) -> None:
+    """The content digest says nothing of cameras."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+    path = fake_store(one)
+    again = fake_store(other)
+    with editing(again) as file:
+        file["train/camera"][...] = 7.0
+    shard(path, images=2)
+    (one / "fake").rename(other / "fake.partial")
+    (other / "fake.partial" / "fake.h5").unlink()
+    made = shard(again, images=2)
+    assert made.resumed == made.shards["test"]
+    assert verify(made.path).ok
 
 
 def test_shards_of_another_length_can_be_made_of_shards(tmp_path: Path) -> None:

@@ -12,16 +12,19 @@ import pytest
 from cli.mtdata import mtdata
 from cli.shared.common import run
 from mtdata import open_store
+from mtdata.building import sampling
 from mtdata.building.build import RegimeSpec, build
 from mtdata.errors import DataError, SampleError, UsageError
 from mtdata.inspecting.info import info
 from mtdata.inspecting.verify import verify
 from mtdata.merging.derive import derive
 from mtdata.merging.update import update
+from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.folder.source import Folder
 from tests import damage
+from tests.cityscapes_tree import TRAIN, file, write_cityscapes
 from tests.fakes import Interrupted
-from tests.folder_tree import depth, mask, picture, save, semantic, write_folder
+from tests.folder_tree import FILE, KEYS, depth, mask, picture, save, semantic, write_folder
 from tests.quick import few
 from tests.store_files import reseal
 
@@ -134,6 +137,78 @@ def test_what_has_changed_is_refused_kept_or_followed(
     assert followed.content_digest == digest(root, tmp_path)
     assert followed.splits["train"].images == 9
     assert verify(store).ok
+
+
+def test_an_image_that_moved_to_another_split_is_not_kept_in_both(root: Path, store: Path) -> None:
+    """It would be trained on and tested on."""
+    (root / "tasks.yaml").write_text(
+        FILE + "splits:\n  lists: {train: train.txt, test: test.txt}\n"
+    )
+
+    def lists(tested: int) -> None:
+        (root / "train.txt").write_text("\n".join(KEYS[:-tested]))
+        (root / "test.txt").write_text("\n".join(KEYS[-tested:]))
+
+    lists(2)
+    build(Folder(root), store, regimes=SPECS, mode="overwrite")
+    before = store.read_bytes()
+    lists(3)
+    with pytest.raises(DataError, match=rf"one split.*train/{KEYS[-3]}.*--on-change follow"):
+        update(store, Folder(root), on_change="keep")
+    assert store.read_bytes() == before
+    assert update(store, Folder(root), on_change="follow").splits["test"].images == 3
+
+
+def test_a_camera_is_told_of_as_a_label_is(tmp_path: Path) -> None:
+    """Normals that are derived from depth hang on it, and no pixel tells of it."""
+    root, store = write_cityscapes(tmp_path / "city"), tmp_path / "a.h5"
+    place = file(root, "camera", TRAIN[0])
+    before = place.read_text()
+
+    def cameras() -> Any:
+        with open_store(store) as opened:
+            return opened.splits["train"].cameras[0].tolist()
+
+    place.unlink()
+    build(Cityscapes(root), store)
+    assert np.isnan(cameras()).all()
+    place.write_text(before)
+    assert update(store, Cityscapes(root)).written
+    known = cameras()
+    assert known[0] > 0
+    facts = json.loads(before)
+    facts["intrinsic"]["fx"] *= 2
+    place.write_text(json.dumps(facts))
+    with pytest.raises(DataError, match=r"camera \(changed"):
+        update(store, Cityscapes(root))
+    assert update(store, Cityscapes(root), on_change="keep").altered
+    assert cameras() == known
+    assert update(store, Cityscapes(root), on_change="follow").altered
+    assert cameras()[0] == 2 * known[0]
+    assert update(store, Cityscapes(root)).read == 0
+
+
+def test_images_that_came_and_went_are_not_uncovered(root: Path, store: Path) -> None:
+    grow(root)
+    assert update(store, Folder(root)).uncovered["one"] == 2
+    for key in ("0000a", "zz"):
+        (root / "rgb" / f"{key}.jpg").unlink()
+        (root / "mask" / f"{key}.png").unlink()
+    assert update(store, Folder(root), on_change="follow").uncovered["one"] == 0
+
+
+def test_many_bad_new_files_are_left_out_where_that_is_wanted(
+    root: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "HOPELESS", 2)
+    for number in range(3):
+        save(root / "rgb" / f"a{number}.jpg", picture(40))
+        save(root / "mask" / f"a{number}.png", mask(40))
+        damage.cut(root / "rgb" / f"a{number}.jpg")
+    save(root / "rgb" / "b.jpg", picture(50))
+    save(root / "mask" / "b.png", mask(50))
+    made = update(store, Folder(root), on_error="skip")
+    assert (made.images, len(made.skipped)) == (1, 3)
 
 
 def test_a_kept_row_gets_its_new_labels(root: Path, store: Path) -> None:
@@ -260,7 +335,9 @@ def test_labels_that_were_added_are_left_out_and_named(
 ) -> None:
     with open_store(store) as opened:
         kinds = {task.kind.name: task.name for task in opened.tasks}
-    derive(store, kinds["binary"], kinds["classes"])
+    with pytest.raises(UsageError, match="say --rule class-boundaries"):
+        derive(store, kinds["binary"], kinds["classes"])
+    derive(store, kinds["binary"], kinds["classes"], rule="class-boundaries")
     before = store.read_bytes()
     assert update(store, Folder(root)).left_out == ()  # there is nothing to do
     assert store.read_bytes() == before

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import DataError, UsageError
 from mtdata.regimes.drawing import draw
+from mtdata.regimes.importing import import_table
 from mtdata.regimes.table import RegimeTable, read_table, write_table
 
 KEYS, TASKS = ("0001", "0002", 'a,"b"', "ü"), ("semantic", "depth", "normals")
@@ -31,6 +32,17 @@ def test_written_file_is_plain(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     write_table(RegimeTable("one", KEYS, TASKS, np.eye(4, 3, dtype=np.bool_)), path)
     assert path.read_text() == 'key,task\n0001,semantic\n0002,depth\n"a,""b""",normals\n'
+
+
+def test_keys_with_spaces_and_accents_come_back(tmp_path: Path) -> None:
+    keys = [" a", "b ", "Zo\u00eb", "c"]
+    table = RegimeTable("one", keys, ("depth",), np.ones((4, 1), bool))
+    write_table(table, tmp_path / "a.csv")
+    assert read_table(tmp_path / "a.csv", keys, ("depth",)).labels.all()
+    assert import_table(tmp_path / "a.csv", keys, ("depth",), table.labels).table.labels.all()
+    (tmp_path / "b.csv").write_text("key,task\nZoe\u0308, depth\n c , depth\n", encoding="utf-8")
+    labels = read_table(tmp_path / "b.csv", keys, ("depth",)).labels
+    assert labels[:, 0].tolist() == [False, False, True, True]
 
 
 @given(rows=st.permutations(range(4)), columns=st.permutations(range(3)))

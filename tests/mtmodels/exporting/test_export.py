@@ -107,6 +107,16 @@ def test_predicts_other_sizes_and_batches_as_the_network(trained: Path, exported
             np.testing.assert_allclose(found, expected[name], rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(80, 96), (64, 100), (65, 64)])
+def test_sizes_that_the_network_does_not_take_are_refused(
+    exported: Path, size: tuple[int, int]
+) -> None:
+    """They would be predicted otherwise than `predict` does, which pads, without a word."""
+    session = onnxruntime.InferenceSession(exported)
+    with pytest.raises(Exception, match=r"reshape"):
+        session.run(None, {"image": np.zeros((1, 3, *size), np.float32)})
+
+
 def test_the_file_says_what_it_is(trained: Path, exported: Path) -> None:
     model = onnx.load(exported)
     told = {prop.key: prop.value for prop in model.metadata_props}

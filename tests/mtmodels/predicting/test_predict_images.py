@@ -7,6 +7,7 @@ import pytest
 from PIL import Image as Pillow
 
 from mtdata.errors import SampleError, UsageError
+from mtdata.sources.folder.matching import IMAGE_SUFFIXES
 from mtmodels.predicting.images import Image, find_images
 
 
@@ -51,6 +52,19 @@ def test_what_was_written_below_a_folder_is_no_image_of_it(folder: Path) -> None
     assert len(find_images([folder], folder / "out")) == 3
 
 
+def test_photos_of_every_form_are_images_of_a_folder(tmp_path: Path) -> None:
+    for suffix in IMAGE_SUFFIXES:
+        draw(tmp_path / "in" / f"{suffix[1:]}{suffix}")
+    assert len(find_images([tmp_path / "in"], tmp_path / "out")) == len(IMAGE_SUFFIXES)
+
+
+def test_frames_of_a_video_replace_no_image(tmp_path: Path) -> None:
+    draw(tmp_path / "clip" / "000000.png")
+    (tmp_path / "clip.mp4").write_bytes(b"a video")
+    with pytest.raises(UsageError, match=r"frames of .*clip\.mp4"):
+        find_images([tmp_path, tmp_path / "clip.mp4"], tmp_path / "out")
+
+
 def test_two_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
     given = [folder / "b.png", folder / "sub" / "b.jpeg"]
     with pytest.raises(UsageError, match=r"b\.png and .*b\.jpeg.*both"):
@@ -63,7 +77,10 @@ def test_two_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
 def test_what_is_no_image_is_refused(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (tmp_path / "empty").mkdir()
-    for given, words in (("none.png", "there is none"), ("empty", r"\.jpg, \.jpeg, \.png; found")):
+    for given, words in (
+        ("none.png", "there is none"),
+        ("empty", r"\.jpg, \.jpeg, .*\.tiff; found"),
+    ):
         with pytest.raises(UsageError, match=words):
             find_images([tmp_path / given], out)
     with pytest.raises(SampleError, match=r"should be an image \(JPEG, PNG"):
