@@ -50,7 +50,7 @@ METHODS: Mapping[str, str] = {
     "teacher": f"--method teacher {TWO} --set method.options.mix=boxes",
     "ssl": f"--method ssl {TWO}",
     "mtpsl": f"--method mtpsl {TWO} --mapping-width 0.25",
-    "jtr": "--method jtr",
+    "jtr": "--method jtr --set method.options.auto_encoder_width=0.25",
     "geometry": "--method geometry",
     "teacher-geometry": f"--method teacher {TWO} --set method.options.mix=boxes --with-geometry",
 }
