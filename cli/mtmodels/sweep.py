@@ -222,18 +222,12 @@ def _text(value: object) -> str:
 
 def _show(jobs: "Sequence[Job]", *, as_json: bool) -> None:
     from mtdata.urls import without_secrets
-    from mtmodels.inspecting import look
-    from mtmodels.sweeping.running import is_done
-    from mtmodels.training.record.runfolder import RunFolder
+    from mtmodels.sweeping.running import state_of
 
     shown = []
     for job in jobs:
-        folder = RunFolder(job.path)
-        state = "done" if is_done(folder.path, job.command) else "new"
-        if state == "new" and folder.is_run():
-            state = look(folder.path).state
         command = without_secrets(shlex.join(["mttrain", *job.command]))
-        shown.append({"name": job.name, "state": state, "command": command})
+        shown.append({"name": job.name, "state": state_of(job), "command": command})
     if as_json:
         put_json({"trainings": shown})
         return

@@ -16,7 +16,7 @@ from mtdata.errors import UsageError
 from mtdata.urls import without_secrets
 from mtmodels.sweeping import Job, Outcome, run_all
 from mtmodels.sweeping.page import page
-from mtmodels.sweeping.running import Scheduler
+from mtmodels.sweeping.running import Scheduler, state_of
 from mtmodels.sweeping.schedulers import Here, Slurm, scheduler_of
 
 TRAINER = """
@@ -90,6 +90,32 @@ def test_other_options_than_those_it_was_trained_with_are_refused(tmp_path: Path
     with pytest.raises(UsageError, match=r"plan \(--lr 3\); found --lr 1"):
         run_all([job(tmp_path, "new"), job(tmp_path, "a", "--lr", "3", "--seed", "2")], Here(1))
     assert starts(tmp_path, "new") == []
+
+
+def test_a_sweep_that_is_called_by_another_path_knows_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder and its store are the same, whichever way they are named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    run_all([job(Path("runs"), "a", "--data", "r.h5")], Here(1))
+    manifest = tmp_path / "runs/a/manifest.json"
+    about = json.loads(manifest.read_text())
+    about["store_at"] = {"absolute": str(tmp_path / "r.h5"), "relative": "../../r.h5"}
+    manifest.write_text(json.dumps(about))
+    again = [
+        job(Path("runs"), "a", "--data", "r.h5"),
+        job(tmp_path / "runs", "a", "--data", str(tmp_path / "r.h5")),
+    ]
+    monkeypatch.chdir(tmp_path / "sub")
+    again.append(job(Path("../runs"), "a", "--data", "../r.h5"))
+    assert [state_of(one) for one in again] == ["done"] * 3
+    with pytest.raises(
+        UsageError, match=rf"--data {tmp_path}/sub/r.h5\); found --data {tmp_path}/r"
+    ):
+        state_of(job(Path("../runs"), "a", "--data", "r.h5"))
+    with pytest.raises(UsageError, match=r"plan \(--data https://host/r.h5\); found"):
+        state_of(job(Path("../runs"), "a", "--data", "https://u:p@host/r.h5"))
 
 
 def test_a_training_on_a_url_with_a_signature_is_known_again(tmp_path: Path) -> None:
