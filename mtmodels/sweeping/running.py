@@ -7,6 +7,7 @@ worker that is killed costs what it had not saved yet, and a sweep that is kille
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ POLL = 0.2
 """Seconds between two looks at what goes."""
 ENOUGH = 20.0
 """Seconds in which a training that is told to stop should have."""
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a sweep as Ctrl-C does, unless it was told to ignore it, as by nohup."""
 DATA, OUT, RESUME = "--data", "--out", "--resume"
 State = Literal["new", "done", "going", "interrupted"]
 
@@ -184,6 +187,8 @@ def run_job(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            # Ctrl-C comes from here, once, and not from the terminal as well.
+            start_new_session=True,
         )
         began(process)
         try:
@@ -203,7 +208,8 @@ def stop_processes(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in going:
         try:
             process.wait(max(0.0, last - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            last = 0.0  # who interrupts again waits for none
             process.kill()
             process.wait()
 
@@ -274,9 +280,19 @@ def _result(future: Future) -> Outcome:
 
 @contextmanager
 def _stopping(scheduler: Scheduler) -> Iterator[None]:
-    """Leave nothing behind that trains, however this ends."""
+    """Leave nothing behind that trains, however this ends.
+
+    Trainings have sessions of their own, so a terminal that is closed tells this process alone.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    deadly = [n for n in ENDS if main and signal.getsignal(n) is signal.SIG_DFL]
+    for number in deadly:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except BaseException:
         scheduler.stop()
         raise
+    finally:
+        for number in deadly:
+            signal.signal(number, signal.SIG_DFL)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -161,6 +162,37 @@ def test_an_interrupted_sweep_leaves_nothing_that_trains(tmp_path: Path) -> None
         run_all(jobs, Here(2), began=lambda one: interrupted(one) if one.name == "b" else None)
     with pytest.raises(ProcessLookupError):
         os.kill(starts(tmp_path, "a")[0], 0)
+
+
+LISTENER = """
+import json, pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+folder.mkdir()
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+(folder / "times").write_text("1")
+last = time.monotonic() + 60
+while not heard and time.monotonic() < last:
+    time.sleep(0.02)
+time.sleep(0.5)
+(folder / "heard").write_text(str(len(heard)))
+"""
+SWEEP = f"""
+import sys
+from mtmodels.sweeping import Job, run_all
+from mtmodels.sweeping.schedulers import Here
+run_all([Job("a", (sys.executable, "-c", {LISTENER!r}), (), sys.argv[1], 1)], Here(1))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_closed_terminal_tell_a_training_once(tmp_path: Path, number: int) -> None:
+    """Both come to the whole group of processes; a second signal would not wait for the step."""
+    words = [sys.executable, "-c", SWEEP, str(tmp_path / "a")]
+    with subprocess.Popen(words, start_new_session=True, stderr=subprocess.DEVNULL) as sweep:
+        wait_for(tmp_path, "a")
+        os.killpg(sweep.pid, number)
+    assert (tmp_path / "a/heard").read_text() == "1"
 
 
 def test_a_worker_of_a_cluster_that_is_killed_costs_one_training(tmp_path: Path) -> None:
