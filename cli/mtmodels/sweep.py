@@ -57,7 +57,7 @@ OURS = ("out", "resume", "overwrite", "dry_run", "as_json", "debug", "help", "ve
     "--only",
     multiple=True,
     metavar="AXIS=VALUE",
-    help="Only trainings with this value; may be repeated.",
+    help="Only trainings with this value; repeated: of one axis any, of several all.",
 )
 @click.option(
     "--limit-time",
@@ -134,9 +134,9 @@ def sweep(
 
 
 def _chosen(plan: "Plan", only: Sequence[str]) -> "Iterator[Cell]":
-    """The trainings that --only leaves."""
-    wanted = _pairs(only)
-    for axis, value in wanted.items():
+    """The trainings that --only leaves; values of one axis are alternatives."""
+    wanted: dict[str, list[str]] = {}
+    for axis, value in _pairs(only):
         known = dict.fromkeys(cell.labels.get(axis) for cell in plan.cells)
         if value not in known:
             there = ", ".join(str(one) for one in known if one) or ", ".join(plan.cells[0].labels)
@@ -144,23 +144,31 @@ def _chosen(plan: "Plan", only: Sequence[str]) -> "Iterator[Cell]":
                 f"--only should name a value of an axis of the plan ({there}); found "
                 f"{axis}={value}. Correct it."
             )
-    yield from (cell for cell in plan.cells if cell.has(wanted))
+        wanted.setdefault(axis, []).append(value)
+    for cell in plan.cells:
+        if all(cell.labels[axis] in values for axis, values in wanted.items()):
+            yield cell
 
 
-def _pairs(given: Sequence[str]) -> dict[str, str]:
+def _pairs(given: Sequence[str]) -> list[tuple[str, str]]:
     pairs = [one.partition("=") for one in given]
     for one, (key, _, value) in zip(given, pairs, strict=True):
         if not key or not value:
             raise UsageError(f"KEY=VALUE should have both; found {one!r}.")
-    return {key: value for key, _, value in pairs}
+    return [(key, value) for key, _, value in pairs]
 
 
 def _parameters(given: Sequence[str]) -> dict[str, Any]:
     """Numbers as numbers: submitit takes no words for them."""
-    try:
-        return {key: load_yaml(value) for key, value in _pairs(given).items()}
-    except YamlError as error:
-        raise UsageError(f"--slurm should be KEY=VALUE; found that it {error.what}.") from None
+    found: dict[str, Any] = {}
+    for key, value in _pairs(given):
+        if key in found:
+            raise UsageError(f"--slurm should give each key once; found {key} twice. Leave one.")
+        try:
+            found[key] = load_yaml(value)
+        except YamlError as error:
+            raise UsageError(f"--slurm should be KEY=VALUE; found that it {error.what}.") from None
+    return found
 
 
 def _job(path: Path, plan: "Plan", cell: "Cell", threads: int | None) -> "Job":
