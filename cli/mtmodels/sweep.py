@@ -15,7 +15,7 @@ from cli.mttrain import mttrain
 from cli.shared.common import json_option, paragraph, put_json, say, warn
 from cli.shared.groups import Command, examples
 from cli.shared.members import check_members
-from cli.shared.options import FILE, NumberRange, names
+from cli.shared.options import FILE, NumberRange, names, runs
 from mtdata.errors import UsageError
 from mtdata.yaml_text import YamlError, load_yaml
 from mtmodels.errors import SweepError
@@ -190,7 +190,7 @@ def words_of(options: Mapping[str, Any]) -> Iterator[str]:
     """The options of a plan as words of a command line.
 
     A flag is true or false, null leaves an option out, a list is one with commas or one that is
-    repeated, and `set` may be a mapping.
+    repeated, and `set` and `teachers` may be mappings.
 
     Raises:
         click.UsageError: for a name that `mttrain` does not have, or a value that is none.
@@ -206,13 +206,15 @@ def words_of(options: Mapping[str, Any]) -> Iterator[str]:
             continue
         if isinstance(parameter, click.Option) and parameter.is_flag:
             yield word
-        elif isinstance(value, Mapping):
+        elif isinstance(value, Mapping) and word == "--set":
             for key, inner in value.items():
                 yield from (word, f"{key}={json.dumps(inner) if _nested(inner) else _text(inner)}")
         elif isinstance(value, list) and parameter.multiple:
             for inner in value:
                 yield from (word, _text(inner))
-        elif isinstance(value, list) and parameter.type.name == names.__name__:
+        elif isinstance(value, Mapping) and parameter.type.name == runs.__name__:
+            yield from (word, ",".join(f"{key}={_text(inner)}" for key, inner in value.items()))
+        elif isinstance(value, list) and parameter.type.name in (names.__name__, runs.__name__):
             yield from (word, ",".join(map(_text, value)))
         elif _nested(value) or value is True:
             raise click.UsageError(f"`{name}` should have a value of --{name}; found {value}.")

@@ -131,6 +131,11 @@ def test_options_become_words() -> None:
     ]  # fmt: skip
     with pytest.raises(click.UsageError, match="`help`"):
         list(words_of({"help": True}))
+    for teachers, written in (({"a": "j", "b": "k"}, "a=j,b=k"), (["j", "k"], "j,k"), ("j", "j")):
+        assert list(words_of({"teachers": teachers})) == ["--teachers", written]
+    for option in ("batch", "tasks", "log"):
+        with pytest.raises(click.UsageError, match=f"value of --{option}; found {{'x': 3}}"):
+            list(words_of({option: {"x": 3}}))
 
 
 def test_parameters_of_slurm_are_numbers_where_they_are(
