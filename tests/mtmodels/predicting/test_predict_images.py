@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -63,11 +64,15 @@ def test_two_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
 def test_what_is_no_image_is_refused(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (tmp_path / "empty").mkdir()
-    for given, words in (("none.png", "there is none"), ("empty", r"\.jpg, \.jpeg, \.png; found")):
+    for given, words in (("none.png", "there is none"), ("empty", r"\.jpg, \.jpeg, .*; found")):
         with pytest.raises(UsageError, match=words):
             find_images([tmp_path / given], out)
     with pytest.raises(SampleError, match=r"should be an image \(JPEG, PNG"):
         find_images([folder / "notes.txt"], out)
+    store = tmp_path / "a.h5"
+    h5py.File(store, "w").close()
+    with pytest.raises(UsageError, match=f"`mtmodels eval RUN --data {store}`, .* `mtdata show"):
+        find_images([store], out)
 
 
 def test_an_image_in_the_folder_that_is_written_is_refused(folder: Path) -> None:
