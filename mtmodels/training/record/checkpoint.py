@@ -66,6 +66,9 @@ def _write(fresh: Path, weights: Weights, state: Mapping[str, Any]) -> None:
             fresh / f"{name}.safetensors",
         )
     torch.save(dict(state), fresh / "state.pt")
+    for weights_file in fresh.glob("*.safetensors"):
+        # They are made for their owner alone; others may read the rest, as the umask says.
+        shutil.copymode(fresh / "state.pt", weights_file)
     digests = {file.name: _digest_of(file.read_bytes()) for file in sorted(fresh.iterdir())}
     (fresh / DIGESTS).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
 
