@@ -208,8 +208,6 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self.predictions.mkdir(exist_ok=True)
-            self.scores.mkdir(exist_ok=True)
         except OSError as error:
             raise RunFolderError(
                 f"{self.path} cannot be written: {error.strerror}. Give another --out."
@@ -231,7 +229,8 @@ def room_for(folder: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         free = shutil.disk_usage(next(at for at in (folder, *folder.parents) if at.exists())).free
-        raise FullDiskError(folder, free) from error
+        saved = RunFolder(folder).last.is_dir()
+        raise FullDiskError(folder, free, saved=saved) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -242,11 +241,14 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
     fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

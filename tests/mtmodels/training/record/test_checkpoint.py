@@ -99,6 +99,13 @@ def test_a_full_disk_is_said_and_leaves_the_old_one(
         checkpoint.save(tmp_path / "last", weights(2.0), {"value": 2.0})
     assert caught.value.exit_code == 1
     assert checkpoint.load_state(tmp_path / "last") == {"value": 1.0}
+    for place, told in (
+        ("last", "The last checkpoint is as it was"),
+        ("best", "The last checkpoint is as it was"),
+        ("new/last", "Nothing is saved yet"),
+    ):
+        with pytest.raises(CheckpointError, match=rf"{told}: make room.*--resume"):
+            checkpoint.save(tmp_path / place, weights(2.0), {"value": 2.0})
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
