@@ -17,18 +17,25 @@ class RunFolderError(MtmodelsError, OSError):
     exit_code: ClassVar[int] = 2
 
 
+def _way_out(*, saved: bool) -> str:
+    """What is left of a run that the disk had no room for, and what to do."""
+    if saved:
+        return "The last checkpoint is as it was: make room, then go on with --resume."
+    return "Nothing is saved yet: make room, then begin again with --resume."
+
+
 class CheckpointError(MtmodelsError, OSError):
     """A checkpoint that could not be written; the one before it is as it was.
 
     Args:
         folder: Where it should be.
         reason: What went wrong.
+        saved: Whether there is one to go on from.
     """
 
-    def __init__(self, folder: Path, reason: object) -> None:
+    def __init__(self, folder: Path, reason: object, *, saved: bool) -> None:
         super().__init__(
-            f"the checkpoint {folder} should be written; {reason}. The one before it is as it was: "
-            "make room, then go on with --resume."
+            f"the checkpoint {folder} should be written; {reason}. {_way_out(saved=saved)}"
         )
         self.folder = folder
 
@@ -39,13 +46,13 @@ class FullDiskError(MtmodelsError, OSError):
     Args:
         folder: The folder of the run.
         free: Bytes that are left.
+        saved: Whether there is a checkpoint to go on from.
     """
 
-    def __init__(self, folder: Path, free: int) -> None:
+    def __init__(self, folder: Path, free: int, *, saved: bool) -> None:
         super().__init__(
             f"the disk of {folder} should have room for what the run writes; it is full, "
-            f"{free / 1e6:.1f} MB are left. The last checkpoint is as it was: make room, then go "
-            "on with --resume."
+            f"{free / 1e6:.1f} MB are left. {_way_out(saved=saved)}"
         )
         self.folder = folder
 

@@ -32,7 +32,11 @@ from cli.shared.options import FILE, changed_store_argument, names
     "--split", type=names, metavar="A,B", shell_complete=of_store("splits"),
     help="Only these training splits.  [default: all]",
 )  # fmt: skip
-@click.option("--rule", metavar="NAME", help="How; where the names of the tasks do not tell it.")
+@click.option(
+    "--rule",
+    type=click.Choice(["normals-from-depth", "inverse", "class-boundaries", "person-from-parts"]),
+    help="How; where the names of the tasks do not tell it.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace derived labels of the task, and OUT.")
 @json_option
 def derive(store: Path, *, as_json: bool, **options: Any) -> None:

@@ -14,17 +14,17 @@ from cli.shared.plugins import plugin_option, trust_option, use_copies
 @click.command(
     cls=Command,
     epilog=examples(
-        "mtmodels export runs/nyu-xtc-unet-resnet18-full-s0 --format onnx -o nyu.onnx",
-        "mtmodels export runs/nyu-xtc-unet-resnet18-full-s0 --format torch -o nyu.pt2",
+        "mtmodels export runs/nyu-xtc-unet-resnet18-full-s0 -o nyu.onnx",
+        "mtmodels export runs/nyu-xtc-unet-resnet18-full-s0 -o nyu.pt2",
     ),
 )
 @click.argument("run", type=FILE)
 @click.option(
     "--format",
     "form",
-    required=True,
     type=click.Choice(["onnx", "torch"]),
-    help="onnx, which takes the extra `export`, or a program of torch.export.",
+    help="onnx, which takes the extra `export`, or a program of torch.export.  [default: by the "
+    "ending of FILE, .onnx or .pt2]",
 )
 @click.option("-o", "--out", required=True, type=FILE, metavar="FILE", help="File to write.")
 @checkpoint_option

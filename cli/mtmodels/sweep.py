@@ -15,7 +15,7 @@ from cli.mttrain import mttrain
 from cli.shared.common import json_option, paragraph, put_json, say, warn
 from cli.shared.groups import Command, examples
 from cli.shared.members import check_members
-from cli.shared.options import FILE, NumberRange, names
+from cli.shared.options import FILE, NumberRange, names, runs
 from mtdata.errors import UsageError
 from mtdata.yaml_text import YamlError, load_yaml
 from mtmodels.errors import SweepError
@@ -57,7 +57,7 @@ OURS = ("out", "resume", "overwrite", "dry_run", "as_json", "debug", "help", "ve
     "--only",
     multiple=True,
     metavar="AXIS=VALUE",
-    help="Only trainings with this value; may be repeated.",
+    help="Only trainings with this value; repeated: of one axis any, of several all.",
 )
 @click.option(
     "--limit-time",
@@ -134,9 +134,9 @@ def sweep(
 
 
 def _chosen(plan: "Plan", only: Sequence[str]) -> "Iterator[Cell]":
-    """The trainings that --only leaves."""
-    wanted = _pairs(only)
-    for axis, value in wanted.items():
+    """The trainings that --only leaves; values of one axis are alternatives."""
+    wanted: dict[str, list[str]] = {}
+    for axis, value in _pairs(only):
         known = dict.fromkeys(cell.labels.get(axis) for cell in plan.cells)
         if value not in known:
             there = ", ".join(str(one) for one in known if one) or ", ".join(plan.cells[0].labels)
@@ -144,23 +144,31 @@ def _chosen(plan: "Plan", only: Sequence[str]) -> "Iterator[Cell]":
                 f"--only should name a value of an axis of the plan ({there}); found "
                 f"{axis}={value}. Correct it."
             )
-    yield from (cell for cell in plan.cells if cell.has(wanted))
+        wanted.setdefault(axis, []).append(value)
+    for cell in plan.cells:
+        if all(cell.labels[axis] in values for axis, values in wanted.items()):
+            yield cell
 
 
-def _pairs(given: Sequence[str]) -> dict[str, str]:
+def _pairs(given: Sequence[str]) -> list[tuple[str, str]]:
     pairs = [one.partition("=") for one in given]
     for one, (key, _, value) in zip(given, pairs, strict=True):
         if not key or not value:
             raise UsageError(f"KEY=VALUE should have both; found {one!r}.")
-    return {key: value for key, _, value in pairs}
+    return [(key, value) for key, _, value in pairs]
 
 
 def _parameters(given: Sequence[str]) -> dict[str, Any]:
     """Numbers as numbers: submitit takes no words for them."""
-    try:
-        return {key: load_yaml(value) for key, value in _pairs(given).items()}
-    except YamlError as error:
-        raise UsageError(f"--slurm should be KEY=VALUE; found that it {error.what}.") from None
+    found: dict[str, Any] = {}
+    for key, value in _pairs(given):
+        if key in found:
+            raise UsageError(f"--slurm should give each key once; found {key} twice. Leave one.")
+        try:
+            found[key] = load_yaml(value)
+        except YamlError as error:
+            raise UsageError(f"--slurm should be KEY=VALUE; found that it {error.what}.") from None
+    return found
 
 
 def _job(path: Path, plan: "Plan", cell: "Cell", threads: int | None) -> "Job":
@@ -182,7 +190,7 @@ def words_of(options: Mapping[str, Any]) -> Iterator[str]:
     """The options of a plan as words of a command line.
 
     A flag is true or false, null leaves an option out, a list is one with commas or one that is
-    repeated, and `set` may be a mapping.
+    repeated, and `set` and `teachers` may be mappings.
 
     Raises:
         click.UsageError: for a name that `mttrain` does not have, or a value that is none.
@@ -198,13 +206,15 @@ def words_of(options: Mapping[str, Any]) -> Iterator[str]:
             continue
         if isinstance(parameter, click.Option) and parameter.is_flag:
             yield word
-        elif isinstance(value, Mapping):
+        elif isinstance(value, Mapping) and word == "--set":
             for key, inner in value.items():
                 yield from (word, f"{key}={json.dumps(inner) if _nested(inner) else _text(inner)}")
         elif isinstance(value, list) and parameter.multiple:
             for inner in value:
                 yield from (word, _text(inner))
-        elif isinstance(value, list) and parameter.type.name == names.__name__:
+        elif isinstance(value, Mapping) and parameter.type.name == runs.__name__:
+            yield from (word, ",".join(f"{key}={_text(inner)}" for key, inner in value.items()))
+        elif isinstance(value, list) and parameter.type.name in (names.__name__, runs.__name__):
             yield from (word, ",".join(map(_text, value)))
         elif _nested(value) or value is True:
             raise click.UsageError(f"`{name}` should have a value of --{name}; found {value}.")
@@ -222,18 +232,12 @@ def _text(value: object) -> str:
 
 def _show(jobs: "Sequence[Job]", *, as_json: bool) -> None:
     from mtdata.urls import without_secrets
-    from mtmodels.inspecting import look
-    from mtmodels.sweeping.running import is_done
-    from mtmodels.training.record.runfolder import RunFolder
+    from mtmodels.sweeping.running import state_of
 
     shown = []
     for job in jobs:
-        folder = RunFolder(job.path)
-        state = "done" if is_done(folder.path, job.command) else "new"
-        if state == "new" and folder.is_run():
-            state = look(folder.path).state
         command = without_secrets(shlex.join(["mttrain", *job.command]))
-        shown.append({"name": job.name, "state": state, "command": command})
+        shown.append({"name": job.name, "state": state_of(job), "command": command})
     if as_json:
         put_json({"trainings": shown})
         return

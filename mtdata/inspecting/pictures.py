@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
+from mtdata.store.atomic import sync
 from mtdata.tasks.kinds import Classes, Depth, Normals
 from mtdata.tasks.task import Task
 
@@ -366,16 +367,22 @@ def check_path(path: Path) -> None:
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write a figure; the suffix says the format.
+    """Write a figure, whole or not at all; the suffix says the format.
 
     Raises:
         UsageError: where the path cannot be written or the format is unknown.
     """
     check_path(path)
+    place = path.resolve()
+    fresh = place.with_name(f".{place.name}.new")
     try:
-        figure.savefig(path)
+        figure.savefig(fresh, format=path.suffix.removeprefix(".").lower())
+        sync(fresh)
+        fresh.replace(place)
     except OSError as error:
         raise _unwritable(path, error) from error
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:

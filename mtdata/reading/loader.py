@@ -37,7 +37,7 @@ class Loader:
 
     Args:
         dataset: What to load.
-        batch: Images a batch.
+        batch: Images a step.
         seed: Of the order and of each sample's randomness.
         shuffle: Whether each epoch has an order of its own, as training wants; else, and by
             default, that of the dataset.
@@ -49,6 +49,7 @@ class Loader:
         pin_memory: Whether batches come in page-locked memory, for a quick way to a GPU.
         part: Which part of each batch to load, and of how many of one size: (0, 2) is its first
             half. `batch` is that of all parts together.
+        accumulate: Batches that a step takes one after another, each an equal share of `batch`.
         resident: What makes the batches where the dataset is kept on a card, in this process and
             there; None to read samples.
 
@@ -68,6 +69,7 @@ class Loader:
         workers: int = 0,
         pin_memory: bool = False,
         part: tuple[int, int] = (0, 1),
+        accumulate: int = 1,
         resident: Resident | None = None,
     ) -> None:
         if batch < 1 or workers < 0:
@@ -79,11 +81,12 @@ class Loader:
                 f"`batch` should be at most the number of images; found {batch} of {len(dataset)} "
                 "images. Use a smaller batch or more images."
             )
-        if batch % part[1] or not 0 <= part[0] < part[1] or (part[1] > 1 and not drop_last):
+        cut = part[1] * accumulate
+        if batch % cut or not 0 <= part[0] < part[1] or (cut > 1 and not drop_last):
             raise UsageError(
                 "`batch` should be divisible by the number of its parts, with none that is smaller "
                 f"(`drop_last`), and `part` be one of them; found {batch} and {part[0]} of "
-                f"{part[1]}."
+                f"{part[1]}, `accumulate` {accumulate}."
             )
         keep_freed()
         self._next = 0
@@ -93,7 +96,8 @@ class Loader:
         # The pool of processes ends its own at exit, by SIGTERM; before that, they are told.
         Finalize(self, readers.close, (self._closing,), exitpriority=100)
         kinds = None if labelled is None else _kinds(dataset.labelled.sum(1) > 0, batch, labelled)
-        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last, kinds, part)
+        self._accumulate = accumulate
+        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last, kinds, part, accumulate)
         self._loader: DataLoader[Sample] = DataLoader(
             # It reads whole batches.
             _Reader(dataset, seed) if resident is None else _Maker(resident, seed),  # type: ignore[arg-type]
@@ -115,6 +119,11 @@ class Loader:
         """The batches of the next epoch, from 0 on; errors as of `epoch`."""
         self._next += 1
         return self.epoch(self._next - 1)
+
+    def steps(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Batch, ...]]:
+        """As `epoch`, with all batches of a step together."""
+        batches = self.epoch(epoch, start_step)
+        return zip(*[batches] * self._accumulate, strict=True)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from a step on.
@@ -153,11 +162,13 @@ class _Order(Sampler[list[tuple[int, int]]]):
         drop_last: bool,
         kinds: Kinds | None,
         part: tuple[int, int],
+        accumulate: int,
     ) -> None:
         self.images, self.batch, self.seed, self.shuffle = images, batch, seed, shuffle
         self.kinds = kinds
-        size = batch // part[1]
-        self.part = slice(part[0] * size, (part[0] + 1) * size)
+        size = batch // accumulate // part[1]
+        firsts = range(part[0] * size, batch, part[1] * size)
+        self.parts = [slice(first, first + size) for first in firsts]
         self.steps = images // batch if drop_last else -(-images // batch)
         self.epoch = 0
         self.start_step = 0
@@ -169,16 +180,19 @@ class _Order(Sampler[list[tuple[int, int]]]):
         return _shuffled(self.images, self.seed, self.epoch)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        if self.kinds is not None:
-            yield from self._of_kinds(self.kinds)
-            return
+        batches = self._as_they_come() if self.kinds is None else self._of_kinds(self.kinds)
+        for batch in batches:
+            for part in self.parts:
+                yield batch[part]
+
+    def __len__(self) -> int:
+        return (self.steps - self.start_step) * len(self.parts)
+
+    def _as_they_come(self) -> Iterator[list[tuple[int, int]]]:
         order = self.permutation()
         for step in range(self.start_step, self.steps):
             images = order[step * self.batch : (step + 1) * self.batch]
-            yield [(self.epoch, int(image)) for image in images[self.part]]
-
-    def __len__(self) -> int:
-        return self.steps - self.start_step
+            yield [(self.epoch, int(image)) for image in images]
 
     def _of_kinds(self, kinds: Kinds) -> Iterator[list[tuple[int, int]]]:
         """Batches of so many images of each kind, whose rounds go on from epoch to epoch.
@@ -196,7 +210,7 @@ class _Order(Sampler[list[tuple[int, int]]]):
                     if self.shuffle:
                         at = _shuffled(len(members), self.seed, number, f"kind {kind}")[at]
                     batch.append(((place - first + 0.5) / count, (number, int(members[at]))))
-            yield [item for _, item in sorted(batch, key=itemgetter(0))][self.part]
+            yield [item for _, item in sorted(batch, key=itemgetter(0))]
 
 
 def _kinds(shows: NDArray[np.bool_], batch: int, share: float) -> Kinds:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtdata.errors import UnknownNameError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.store.atomic import check_new, replacing
 from mtdata.urls import StorePath
 from mtmodels.exporting.facts import facts_of
@@ -47,7 +47,7 @@ def export(
     run: Path | str,
     out: Path | str,
     *,
-    form: str = "onnx",
+    form: str | None = None,
     which: Which | None = None,
     data: StorePath | None = None,
     overwrite: bool = False,
@@ -62,7 +62,7 @@ def export(
     Args:
         run: The run folder.
         out: The file; it is there whole and checked, or not at all.
-        form: "onnx", or "torch" for a program of `torch.export`.
+        form: "onnx", or "torch" for a program of `torch.export`; None for what `out` ends in.
         which: The checkpoint; None for the one that the run selected.
         data: A store that knows the tasks; only runs of version 0.1 need one.
         overwrite: Replace what `out` is.
@@ -70,13 +70,12 @@ def export(
 
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
-        UsageError: for an unknown form, where its extra is missing, and where `out` may not be
-            written.
+        UsageError: for a form that is unknown or not what `out` ends in, where its extra is
+            missing, and where `out` may not be written.
         ExportError: where the network has no such form, or the file predicts otherwise.
     """
     out = Path(out)
-    if form not in FORMS:
-        raise UnknownNameError("form of an export", form, FORMS)
+    form = _form_of(out, form)
     FORMS[form].check(form)
     check_new(out, overwrite=overwrite)
     opened = open_run(Path(run), trust_plugins=trust_plugins)
@@ -94,3 +93,18 @@ def export(
             jumps=jumping(tasks, program),
         )
     return Exported(out, form, out.stat().st_size, difference, facts)
+
+
+def _form_of(out: Path, form: str | None) -> str:
+    """The form that is asked for, or else the one whose files end so."""
+    if form is not None and form not in FORMS:
+        raise UnknownNameError("form of an export", form, FORMS)
+    ending = next((name for name, one in FORMS.items() if one.suffix == out.suffix.lower()), form)
+    if ending is None or form not in (None, ending):
+        endings = ", ".join(f"{one.suffix} ({name})" for name, one in FORMS.items())
+        asked = "no form was asked for" if form is None else f"the form `{form}` was asked for"
+        raise UsageError(
+            f"`out` should end in what its form has: {endings}; found {out.name}, and {asked}. "
+            "Give another -o or --format."
+        )
+    return ending

@@ -227,7 +227,7 @@ def _usage(facts: Facts) -> str:
         f"With mtpartial installed and the run folder at `{run}`:\n\n"
         "```console\n"
         f"$ mtmodels predict {run} photo.jpg photos/ -o predicted\n"
-        f"$ mtmodels export {run} --format onnx -o {run}.onnx   # a file that predicts alone\n"
+        f"$ mtmodels export {run} -o {run}.onnx   # a file that predicts alone\n"
         "```\n\n"
         "```python\nimport mtmodels\n\n"
         f'model = mtmodels.load("{run}")\n'

@@ -56,13 +56,12 @@ class SelfTraining(Teaching):
     first_taught: ClassVar[int] = 0
 
     def __init__(self, network: Network, **options: Any) -> None:
-        super().__init__(network, **options)
+        super().__init__(network, **{"teachers": (), **options})  # none is refused here, in words
         given = self.options.teachers
         if not given or len(set(given)) < len(given):
             raise ValueError(
-                "`teachers` should be run folders of trained networks, each once; found "
-                f"{', '.join(given) or 'none'}. Train one with --method sl, and name it in "
-                "--teachers."
+                "--teachers RUN[,RUN...] should name trained runs, each once; found "
+                f"{', '.join(given) or 'none'}. Train one with --method sl, and name it."
             )
 
     def runs(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from mtmodels.metrics.scores import better
 from mtmodels.metrics.tally import bincounts, by_image, kept
 
 THRESHOLDS = (11.25, 22.5, 30.0)
-STEPS_PER_DEGREE = 1024
+STEPS_PER_DEGREE = 4096
 _BINS = 180 * STEPS_PER_DEGREE + 1
 QUARTERS = 4 * 180
 """Bins of a quarter of a degree, in which the angles of each image are counted."""
@@ -51,7 +51,7 @@ def _scaled(vectors: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
 
 
 def histogram(angle: Float[Tensor, "*n"]) -> Int[Tensor, " bins"]:
-    """Count angles by their nearest step of 1/1024 degree."""
+    """Count angles by their nearest step of 1/4096 degree."""
     step = (angle * STEPS_PER_DEGREE).round_().int()
     return torch.bincount(step.flatten(), minlength=_BINS)
 
@@ -62,7 +62,7 @@ def by_quarter(angle: Float[Tensor, "n h w"]) -> Int[Tensor, "n quarters"]:
 
 
 def median(counts: Int[Tensor, " bins"]) -> float:
-    """Median in degrees, to half a step (0.0005 degrees); NaN where nothing was counted."""
+    """Median in degrees, to half a step (0.00013 degrees); NaN where nothing was counted."""
     total = int(counts.sum())
     if total == 0:
         return float("nan")

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
+
 from mtdata.errors import SampleError, UsageError
 from mtdata.sources.files.imageheader import read_header
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES
@@ -83,6 +85,12 @@ def _images(path: Path, out: Path) -> list[Image]:
     if not path.is_file():
         raise UsageError(
             f"{path} should be an image, a video or a folder of images; there is none."
+        )
+    if h5py.is_hdf5(path):
+        raise UsageError(
+            f"{path} should be an image, a video or a folder of images; found HDF5, as stores "
+            f"are. A store is scored by `mtmodels eval RUN --data {path}`, and looked at by "
+            f"`mtdata show {path} --predictions RUN`."
         )
     return [Image(path.stem, path)]
 

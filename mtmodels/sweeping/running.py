@@ -7,15 +7,16 @@ worker that is killed costs what it had not saved yet, and a sweep that is kille
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mtdata.errors import UsageError
-from mtdata.urls import without_secrets
+from mtdata.urls import Url, located, without_secrets
 from mtmodels.training.record.manifest import without_home
 from mtmodels.training.record.runfolder import RunFolder, read_facts
 
@@ -23,7 +24,10 @@ POLL = 0.2
 """Seconds between two looks at what goes."""
 ENOUGH = 20.0
 """Seconds in which a training that is told to stop should have."""
-RESUME = "--resume"
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a sweep as Ctrl-C does, unless it was told to ignore it, as by nohup."""
+DATA, OUT, RESUME = "--data", "--out", "--resume"
+State = Literal["new", "done", "going", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Job:
     @property
     def command(self) -> tuple[str, ...]:
         """The options, with the folder."""
-        return (*self.words, "--out", self.folder)
+        return (*self.words, OUT, self.folder)
 
 
 @dataclass(frozen=True)
@@ -103,39 +107,61 @@ class Scheduler(Protocol):
         """End what goes; called when the sweep is interrupted."""
 
 
-def is_done(folder: Path, words: Sequence[str]) -> bool:
-    """Whether a training has come to its end.
+def state_of(job: Job) -> State:
+    """How far a training is, by what lies in its folder.
 
     Raises:
         UsageError: where what is there was trained with other options.
     """
-    run = RunFolder(folder)
+    run = RunFolder(job.path)
     if not run.is_run():
-        return False
-    arguments = read_facts(run.manifest).get("arguments", [])
-    trained = _options([word for word in arguments if word != RESUME])
-    wanted = _options([without_home(without_secrets(word)) for word in words])
+        return "new"
+    facts = read_facts(run.manifest)
+    at = facts.get("store_at")  # of a URL there is none
+    trained = _options(facts.get("arguments", []), at and at["absolute"])
+    words = [without_home(without_secrets(word)) for word in job.words]
+    wanted = _options(words, at and _store(job, at))
     if trained != wanted:
         ours, theirs = (
             " ".join(option for option in one if option not in other)
             for one, other in ((wanted, trained), (trained, wanted))
         )
         raise UsageError(
-            f"{folder} should have been trained with the options of the plan ({ours or 'fewer'}); "
-            f"found {theirs or 'fewer'}. Give the plan another `out`, or remove that folder."
+            f"{job.path} should have been trained with the options of the plan "
+            f"({ours or 'fewer'}); found {theirs or 'fewer'}. Give the plan another `out`, or "
+            "remove that folder."
         )
-    return run.is_complete()
+    if run.is_complete():
+        return "done"
+    return "going" if run.is_held() else "interrupted"
 
 
-def _options(words: Sequence[str]) -> list[str]:
-    """Each option with its value, in an order of their own."""
+def _options(words: Sequence[str], store: str | None) -> list[str]:
+    """Each option with its value, in an order of their own.
+
+    The folder is left out: it is the one looked at, however it is called from here. In place of
+    the path of a store, which depends on here as well, stands where it lies.
+    """
     options: list[str] = []
     for word in words:
         if word.startswith("--") or not options:
             options.append(word)
         else:
             options[-1] += f" {word}"
-    return sorted(options)
+    placed = (f"{DATA} {store}" if store and o.startswith(f"{DATA} ") else o for o in options)
+    return sorted(o for o in placed if o != RESUME and not o.startswith(f"{OUT} "))
+
+
+def _store(job: Job, at: Mapping[str, str]) -> str | None:
+    """Where the store of a job lies: in the words of a manifest, if it is the one of that run."""
+    if DATA not in job.words:
+        return None
+    given = located(job.words[job.words.index(DATA) + 1])
+    if isinstance(given, Url):
+        return str(given)
+    place = Path(job.where, given).resolve()
+    known = (Path(at["absolute"]).expanduser(), (job.path / at["relative"]).resolve())
+    return at["absolute"] if place in known else without_home(str(place))
 
 
 def run_job(
@@ -147,10 +173,9 @@ def run_job(
         job: What to train.
         began: Told the process.
     """
-    if is_done(job.path, job.command):
-        return Outcome("done")
-    if RunFolder(job.path).is_held():
-        return Outcome("going")
+    state = state_of(job)
+    if state in ("done", "going"):
+        return Outcome(state)
     job.path.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     threads = {} if job.threads is None else {"OMP_NUM_THREADS": str(job.threads)}
@@ -162,6 +187,8 @@ def run_job(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            # Ctrl-C comes from here, once, and not from the terminal as well.
+            start_new_session=True,
         )
         began(process)
         try:
@@ -181,7 +208,8 @@ def stop_processes(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in going:
         try:
             process.wait(max(0.0, last - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            last = 0.0  # who interrupts again waits for none
             process.kill()
             process.wait()
 
@@ -220,7 +248,7 @@ def run_all(
     """
     outcomes: dict[str, Outcome] = {}
     for job in jobs:
-        if is_done(job.path, job.command):
+        if state_of(job) == "done":
             outcomes[job.name] = Outcome("done")
             ended(job, outcomes[job.name])
     waiting = [job for job in jobs if job.name not in outcomes]
@@ -252,9 +280,19 @@ def _result(future: Future) -> Outcome:
 
 @contextmanager
 def _stopping(scheduler: Scheduler) -> Iterator[None]:
-    """Leave nothing behind that trains, however this ends."""
+    """Leave nothing behind that trains, however this ends.
+
+    Trainings have sessions of their own, so a terminal that is closed tells this process alone.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    deadly = [n for n in ENDS if main and signal.getsignal(n) is signal.SIG_DFL]
+    for number in deadly:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except BaseException:
         scheduler.stop()
         raise
+    finally:
+        for number in deadly:
+            signal.signal(number, signal.SIG_DFL)

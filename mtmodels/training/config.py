@@ -2,7 +2,6 @@
 
 import math
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -272,7 +271,3 @@ class Config(Part):
     def to_yaml(self) -> str:
         """The configuration as a YAML document."""
         return yaml.safe_dump(self.to_dict(), sort_keys=False)
-
-    def write(self, path: Path) -> None:
-        """Write it as YAML."""
-        path.write_text(self.to_yaml(), encoding="utf-8")

@@ -247,6 +247,12 @@ def test_names_that_are_written_down_twice() -> None:
     form = next(each for each in export_network.params if each.name == "form").type
     assert isinstance(form, click.Choice)
     assert list(form.choices) == list(FORMS)
+    from cli.mtdata.derive import derive
+    from mtdata.merging.derive import RULES
+
+    rule = next(each for each in derive.params if each.name == "rule").type
+    assert isinstance(rule, click.Choice)
+    assert list(rule.choices) == [each.name for each in RULES]
     from cli.shared.completion import LOGS
     from mtmodels.training.record.logs import CSV, TENSORBOARD
 

@@ -26,11 +26,6 @@ class Means:
             self._sums[name] = self._sums.get(name, 0.0) + value * count
             self._counts[name] = self._counts.get(name, 0) + count
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """How often each was added."""
-        return self._counts
-
     def means(self) -> dict[str, float]:
         """The means so far."""
         return {name: total / self._counts[name] for name, total in self._sums.items()}

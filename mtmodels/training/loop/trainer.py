@@ -98,24 +98,17 @@ class Trainer:
 
     def position(self) -> Position:
         """Where the next step is."""
-        config, per_epoch = self.config, self._steps
+        config, per_epoch = self.config, len(self.batches)
         done = self.epoch * per_epoch + self.offset
         if config.steps is not None:
             done = min(done, config.steps)  # the last epoch may have ended early
         return Position(done, per_epoch, config.epochs, config.steps)
 
-    @property
-    def _steps(self) -> int:
-        """Steps of an epoch; batches at its end that do not fill one are left out."""
-        return len(self.batches) // self.config.accumulate
-
     def _left(self) -> Iterator[tuple[Batch, ...]]:
         """The steps of the epoch that are left, each the batches that it takes."""
-        position, parts = self.position(), self.config.accumulate
-        batches = self.batches.epoch(self.epoch, self.offset * parts)
-        steps = min(self._steps - self.offset, position.total - position.step)
-        left = iter(islice(batches, steps * parts))
-        return zip(*[left] * parts, strict=False)
+        position = self.position()
+        left = position.total - position.step
+        return islice(self.batches.steps(self.epoch, self.offset), left)
 
     def save(self) -> None:
         """Write the checkpoint `last`."""
@@ -192,7 +185,7 @@ class Trainer:
         self.clock.count(images)
         self.means.add(result)
         position = self.position()
-        last = self.offset == self._steps or position.done
+        last = self.offset == len(self.batches) or position.done
         if position.step % self.config.log_every == 0 or last:
             self._write("step", self._row(result))
         self.watcher.step(self._progress(), result)

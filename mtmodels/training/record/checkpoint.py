@@ -52,7 +52,7 @@ def save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
     except (OSError, RuntimeError, SafetensorError) as error:
         why = _why_unwritten(folder, error, needed=sum(v.nbytes for v in weights.values()))
         shutil.rmtree(fresh, ignore_errors=True)
-        raise CheckpointError(folder, why) from error
+        raise CheckpointError(folder, why, saved=_saved(folder)) from error
 
 
 def _write(fresh: Path, weights: Weights, state: Mapping[str, Any]) -> None:
@@ -66,6 +66,9 @@ def _write(fresh: Path, weights: Weights, state: Mapping[str, Any]) -> None:
             fresh / f"{name}.safetensors",
         )
     torch.save(dict(state), fresh / "state.pt")
+    for weights_file in fresh.glob("*.safetensors"):
+        # They are made for their owner alone; others may read the rest, as the umask says.
+        shutil.copymode(fresh / "state.pt", weights_file)
     digests = {file.name: _digest_of(file.read_bytes()) for file in sorted(fresh.iterdir())}
     (fresh / DIGESTS).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
 
@@ -84,6 +87,11 @@ def _why_unwritten(folder: Path, error: Exception, *, needed: int) -> str:
     return str(error).partition("\n")[0].strip().rstrip(".")
 
 
+def _saved(folder: Path) -> bool:
+    """Whether a run can go on from something, where a checkpoint could not be written."""
+    return exists(folder, folder.with_name("last"))
+
+
 def copy(source: Path, folder: Path) -> None:
     """Keep a checkpoint under another name; the files are shared, as they never change.
 
@@ -98,7 +106,8 @@ def copy(source: Path, folder: Path) -> None:
     except OSError as error:
         if isinstance(error, RunFolderError):
             raise
-        raise CheckpointError(folder, _why_unwritten(folder, error, needed=0)) from error
+        why = _why_unwritten(folder, error, needed=0)
+        raise CheckpointError(folder, why, saved=_saved(folder)) from error
 
 
 def exists(*folders: Path) -> bool:

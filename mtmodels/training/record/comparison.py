@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtdata.errors import UsageError
+from mtdata.inspecting.pictures import save
 from mtmodels.metrics.scores import HEADLINES
 from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.layout import FORMS, TASKS, label_entries, titles
@@ -86,7 +87,7 @@ def _draw(table: ScoreTable, out: Path) -> None:
     columns = min(len(ours), 3)
     legend = 0.3 + 0.22 * -(-len(ours) // columns)
     height = sum(part for part, _ in parts) + 0.5 + legend
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), dpi=110, layout="constrained")
     figure.suptitle(table.title(), fontsize=10)
     heights = [part for part, _ in parts]
     figures = figure.subfigures(len(parts), 1, height_ratios=heights, squeeze=False)
@@ -99,7 +100,7 @@ def _draw(table: ScoreTable, out: Path) -> None:
         fontsize=8,
         frameon=False,
     )
-    figure.savefig(out, dpi=110)
+    save(figure, out)
 
 
 def _deltas(table: ScoreTable, named: Named) -> list[Part]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER
+from mtmodels.training.record.runfolder import write_figure
 from mtmodels.training.record.runlog import read_rows
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def draw_curves(metrics: Path, out: Path, *, title: str) -> None:
     panels = _panels(log)
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows + 0.4), layout="constrained")
+    size = PANEL[0] * columns, PANEL[1] * rows + 0.4
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     rates = _rates(log)
     constant = f" · learning rate {rates.pop():.3g} throughout" if len(rates) == 1 else ""
@@ -51,7 +53,7 @@ def draw_curves(metrics: Path, out: Path, *, title: str) -> None:
         draw(axis)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
-    figure.savefig(out, dpi=110)
+    write_figure(out, figure)
 
 
 def _panels(log: Log) -> list[Draw]:

@@ -17,7 +17,6 @@ from mtdata.inspecting.pictures import (
     blank,
     depth_limits,
     labelled_panel,
-    save,
     sheet,
     swatches,
 )
@@ -25,6 +24,7 @@ from mtdata.reading.batch import collate
 from mtdata.reading.dataset import Dataset
 from mtmodels.kinds import kind_model
 from mtmodels.scoring.evaluation import Predict, evaluation_mode
+from mtmodels.training.record.runfolder import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def draw_predictions(
             predictions = predict(image)
         labels = {task.name: decided(task, predictions[task.name]) for task in tasks}
         files.append(folder / f"{sample.key}.png")
-        save(_sheet(sample, tasks, labels), files[-1])
+        write_figure(files[-1], _sheet(sample, tasks, labels))
     return files
 
 

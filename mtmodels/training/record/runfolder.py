@@ -8,12 +8,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mtdata.errors import DataError, MtdataError
 from mtdata.json_text import JsonError, load_json
 from mtmodels.errors import FullDiskError, RunFolderError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMAT = "mtpartial run"
 Mode = Literal["new", "resume", "overwrite"]
@@ -208,8 +212,6 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self.predictions.mkdir(exist_ok=True)
-            self.scores.mkdir(exist_ok=True)
         except OSError as error:
             raise RunFolderError(
                 f"{self.path} cannot be written: {error.strerror}. Give another --out."
@@ -231,7 +233,8 @@ def room_for(folder: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         free = shutil.disk_usage(next(at for at in (folder, *folder.parents) if at.exists())).free
-        raise FullDiskError(folder, free) from error
+        saved = RunFolder(folder).last.is_dir()
+        raise FullDiskError(folder, free, saved=saved) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -242,11 +245,22 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
     fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write_figure(path: Path, figure: "Figure") -> None:
+    """Write a PNG that is there whole or not at all, in a folder that is made."""
+    content = BytesIO()
+    figure.savefig(content, format="png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, content.getvalue())
 
 
 def write_json(path: Path, value: Any) -> None:

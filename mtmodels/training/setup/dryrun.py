@@ -49,13 +49,10 @@ class Plan:
 
 def measure(config: Config, data: RunData, parts: Parts, *, notes: tuple[str, ...] = ()) -> Plan:
     """Do a few steps and reckon; `notes` are what the run would say before it begins."""
-    engine, accumulate = parts.engine, config.accumulate
-    per_epoch = len(parts.loader) // accumulate
+    engine, per_epoch = parts.engine, len(parts.loader)
     position = Position(0, per_epoch, config.epochs, config.steps)
-    batches, times = iter(parts.loader.epoch(0)), []
-    # A step takes several batches where gradients are added.
-    asking = 0.0
-    for *step, last in zip(*[batches] * accumulate, range(1 + MEASURED), strict=False):
+    times, asking = [], 0.0
+    for last, step in zip(range(1 + MEASURED), parts.loader.steps(0), strict=False):
         started = time.perf_counter()
         if last == MEASURED and engine.probe is not None:
             engine.look(step, replace(position, step=engine.probe.every))

@@ -106,7 +106,7 @@ def make_loader(config: Config, data: RunData) -> Loader:
     device = training_device(config)
     return Loader(
         data.train,
-        config.batch // config.accumulate,
+        config.batch,
         seed=config.seed,
         shuffle=True,
         drop_last=True,
@@ -116,6 +116,7 @@ def make_loader(config: Config, data: RunData) -> Loader:
         pin_memory=device.type == "cuda",
         # A plan is made by one process, of what each of several will do.
         part=(processes.rank(), config.processes),
+        accumulate=config.accumulate,
         resident=data.cache if isinstance(data.cache, Resident) else None,
     )
 

@@ -78,6 +78,14 @@ def test_a_plan_without_running_it(tmp_path: Path, capsys: Captured) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+def test_values_of_one_axis_are_alternatives(tmp_path: Path, capsys: Captured) -> None:
+    path = write(tmp_path, grid={"lr": [0.001, 0.01], "seed": [0, 1, 2]})
+    words = ["--only", "seed=0", "--only", "seed=2", "--only", "lr=0.01"]
+    assert run(mtmodels, ["sweep", str(path), "--dry-run", "--json", *words]) == 0
+    found = json.loads(capsys.readouterr().out)["trainings"]
+    assert [one["name"] for one in found] == ["0.01-s0", "0.01-s2"]
+
+
 @pytest.mark.parametrize(
     ("changes", "arguments", "said"),
     [
@@ -89,6 +97,7 @@ def test_a_plan_without_running_it(tmp_path: Path, capsys: Captured) -> None:
         ({}, ["--only", "lr=1"], r"(0.001, 0.01); found lr=1"),
         ({}, ["--only", "rate=1"], r"(lr, seed); found rate=1"),
         ({}, ["--only", "lr"], "should have both"),
+        ({}, ["--slurm", "a=1", "--slurm", "a=2"], "found a twice"),
         ({}, ["--scheduler", "cloud"], "should be here, slurm"),
     ],
 )
@@ -122,6 +131,11 @@ def test_options_become_words() -> None:
     ]  # fmt: skip
     with pytest.raises(click.UsageError, match="`help`"):
         list(words_of({"help": True}))
+    for teachers, written in (({"a": "j", "b": "k"}, "a=j,b=k"), (["j", "k"], "j,k"), ("j", "j")):
+        assert list(words_of({"teachers": teachers})) == ["--teachers", written]
+    for option in ("batch", "tasks", "log"):
+        with pytest.raises(click.UsageError, match=f"value of --{option}; found {{'x': 3}}"):
+            list(words_of({option: {"x": 3}}))
 
 
 def test_parameters_of_slurm_are_numbers_where_they_are(

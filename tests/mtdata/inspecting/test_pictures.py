@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from mtdata.errors import UsageError
 from mtdata.inspecting.pictures import (
@@ -153,6 +154,24 @@ def test_paths_that_cannot_be_drawn_to(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(UsageError, match="should be writable"):
         save(figure, tmp_path / "folder.png")
+
+
+def test_a_full_disk_leaves_a_picture_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(figure: Figure, file: Path, **options: object) -> None:
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    figure = sheet([[("a", blank(4, 4))]])
+    save(figure, tmp_path / "there.png")
+    before = (tmp_path / "there.png").read_bytes()
+    monkeypatch.setattr(Figure, "savefig", full)
+    for name in ("there", "new"):
+        with pytest.raises(UsageError, match=rf"{name}.png` should be writable.*No space left"):
+            save(figure, tmp_path / f"{name}.png")
+    assert [file.name for file in tmp_path.iterdir()] == ["there.png"]
+    assert (tmp_path / "there.png").read_bytes() == before
 
 
 def test_hatching_has_both_greys() -> None:

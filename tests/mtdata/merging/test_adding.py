@@ -233,7 +233,7 @@ def test_a_merge_leaves_them_out_and_says_so(tmp_path: Path) -> None:
         (["--task", "depth", "--from", "depth"], 2, "no rule says how"),
         (["--task", "deep", "--from", "depth"], 2, "deep"),
         (["--task", "normals", "--from", "depth", "--rule", "inverse"], 2, "no rule says how"),
-        (["--task", "normals", "--from", "depth", "--rule", "inv"], 2, "There is no rule `inv`"),
+        (["--task", "normals", "--from", "depth", "--rule", "inv"], 2, "'inv' is not one of"),
         (["--task", "normals", "--from", "depth", "--split", "test"], 2, "the role train"),
     ],
 )

@@ -111,6 +111,22 @@ def test_a_share_of_each_batch_is_the_same_with_workers() -> None:
         assert all(len(part.rows["depth"]) == 1 for part in two), "some of both kinds in each"
 
 
+@pytest.mark.parametrize("labelled", [None, 0.75])
+def test_a_step_in_parts_has_the_images_of_the_whole(labelled: float | None) -> None:
+    data = few(5)
+    how: dict[str, Any] = {"shuffle": True, "drop_last": True, "labelled": labelled}
+    whole, halves = (Loader(data, 4, accumulate=n, **how) for n in (1, 2))
+    first, second = (Loader(data, 4, accumulate=2, part=(i, 2), **how) for i in range(2))
+    assert len(whole) == len(halves) == len(first) == 3
+    for start in (0, 2):
+        expected = [[*batch.keys] for batch in whole.epoch(7, start)]
+        assert [[*a.keys, *b.keys] for a, b in halves.steps(7, start)] == expected
+        shared = zip(first.steps(7, start), second.steps(7, start), strict=True)
+        assert [[*a.keys, *c.keys, *b.keys, *d.keys] for (a, b), (c, d) in shared] == expected
+    if labelled is None:
+        assert all_equal(list(halves.epoch(3)), list(Loader(data, 2, **how).epoch(3)))
+
+
 @pytest.mark.parametrize(
     ("labelled", "share", "said"),
     [(0, 0.5, "all 12 show none"), (12, 0.5, "all 12 show a label"), (5, 0.1, "which is 0"),

@@ -235,6 +235,21 @@ def test_a_path_that_cannot_be_is_refused_first(
     assert told in _said(capsys)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-o", "x.onnx"], "should be a run folder"),  # the form is known
+        (["-o", "x.PT2"], "should be a run folder"),
+        (["-o", "x.bin", "--format", "torch"], "should be a run folder"),
+        (["-o", "x.bin"], ".onnx (onnx), .pt2 (torch); found x.bin, and no form was asked for"),
+        (["-o", "x.onnx", "--format", "torch"], "found x.onnx, and the form `torch` was asked for"),
+    ],
+)
+def test_the_ending_says_the_form(words: list[str], told: str, capsys: Captured) -> None:
+    assert run(mtmodels, ["export", "no-run", *words]) == 2
+    assert told in _said(capsys)
+
+
 def test_what_is_no_run_is_refused(tmp_path: Path, capsys: Captured) -> None:
     arguments = ["export", str(tmp_path), "--format", "torch", "-o", str(tmp_path / "x.pt2")]
     assert run(mtmodels, arguments) == 2

@@ -123,10 +123,12 @@ def test_where_the_teachers_differ_nothing_is_taught() -> None:
     assert taught["semantic"].sure.all()
 
 
-@pytest.mark.parametrize("given", [(), ("runs/a", "runs/a")])
-def test_teachers_should_be_given_each_once(given: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="run folders of trained networks, each once"):
-        SelfTraining(make_network(PAIR), teachers=given)
+@pytest.mark.parametrize(
+    "given", [{}, {"teachers": ()}, {"teachers": ("runs/a", "runs/a")}], ids=["no", "none", "twice"]
+)
+def test_teachers_should_be_given_each_once(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"--teachers .* should name trained runs, each once"):
+        SelfTraining(make_network(PAIR), **given)
 
 
 def test_a_teacher_of_other_tasks_or_other_classes_is_refused() -> None:

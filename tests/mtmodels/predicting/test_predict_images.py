@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -85,6 +86,10 @@ def test_what_is_no_image_is_refused(folder: Path, tmp_path: Path) -> None:
             find_images([tmp_path / given], out)
     with pytest.raises(SampleError, match=r"should be an image \(JPEG, PNG"):
         find_images([folder / "notes.txt"], out)
+    store = tmp_path / "a.h5"
+    h5py.File(store, "w").close()
+    with pytest.raises(UsageError, match=f"`mtmodels eval RUN --data {store}`, .* `mtdata show"):
+        find_images([store], out)
 
 
 def test_an_image_in_the_folder_that_is_written_is_refused(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from mtdata.errors import UsageError
 from mtdata.urls import without_secrets
 from mtmodels.sweeping import Job, Outcome, run_all
 from mtmodels.sweeping.page import page
-from mtmodels.sweeping.running import Scheduler
+from mtmodels.sweeping.running import Scheduler, state_of
 from mtmodels.sweeping.schedulers import Here, Slurm, scheduler_of
 
 TRAINER = """
@@ -92,6 +93,32 @@ def test_other_options_than_those_it_was_trained_with_are_refused(tmp_path: Path
     assert starts(tmp_path, "new") == []
 
 
+def test_a_sweep_that_is_called_by_another_path_knows_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder and its store are the same, whichever way they are named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    run_all([job(Path("runs"), "a", "--data", "r.h5")], Here(1))
+    manifest = tmp_path / "runs/a/manifest.json"
+    about = json.loads(manifest.read_text())
+    about["store_at"] = {"absolute": str(tmp_path / "r.h5"), "relative": "../../r.h5"}
+    manifest.write_text(json.dumps(about))
+    again = [
+        job(Path("runs"), "a", "--data", "r.h5"),
+        job(tmp_path / "runs", "a", "--data", str(tmp_path / "r.h5")),
+    ]
+    monkeypatch.chdir(tmp_path / "sub")
+    again.append(job(Path("../runs"), "a", "--data", "../r.h5"))
+    assert [state_of(one) for one in again] == ["done"] * 3
+    with pytest.raises(
+        UsageError, match=rf"--data {tmp_path}/sub/r.h5\); found --data {tmp_path}/r"
+    ):
+        state_of(job(Path("../runs"), "a", "--data", "r.h5"))
+    with pytest.raises(UsageError, match=r"plan \(--data https://host/r.h5\); found"):
+        state_of(job(Path("../runs"), "a", "--data", "https://u:p@host/r.h5"))
+
+
 def test_a_training_on_a_url_with_a_signature_is_known_again(tmp_path: Path) -> None:
     """Its manifest has the URL without what must not be written down."""
     url = "https://u:p@host/a.h5?sig=abc"
@@ -135,6 +162,37 @@ def test_an_interrupted_sweep_leaves_nothing_that_trains(tmp_path: Path) -> None
         run_all(jobs, Here(2), began=lambda one: interrupted(one) if one.name == "b" else None)
     with pytest.raises(ProcessLookupError):
         os.kill(starts(tmp_path, "a")[0], 0)
+
+
+LISTENER = """
+import json, pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+folder.mkdir()
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+(folder / "times").write_text("1")
+last = time.monotonic() + 60
+while not heard and time.monotonic() < last:
+    time.sleep(0.02)
+time.sleep(0.5)
+(folder / "heard").write_text(str(len(heard)))
+"""
+SWEEP = f"""
+import sys
+from mtmodels.sweeping import Job, run_all
+from mtmodels.sweeping.schedulers import Here
+run_all([Job("a", (sys.executable, "-c", {LISTENER!r}), (), sys.argv[1], 1)], Here(1))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_closed_terminal_tell_a_training_once(tmp_path: Path, number: int) -> None:
+    """Both come to the whole group of processes; a second signal would not wait for the step."""
+    words = [sys.executable, "-c", SWEEP, str(tmp_path / "a")]
+    with subprocess.Popen(words, start_new_session=True, stderr=subprocess.DEVNULL) as sweep:
+        wait_for(tmp_path, "a")
+        os.killpg(sweep.pid, number)
+    assert (tmp_path / "a/heard").read_text() == "1"
 
 
 def test_a_worker_of_a_cluster_that_is_killed_costs_one_training(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ LAYER: dict[str, Any] = {
 def test_survives_a_trip_through_yaml(tmp_path: Path) -> None:
     config = resolve(LAYER)
     assert resolve(yaml.safe_load(config.to_yaml())) == config
-    config.write(tmp_path / "config.yaml")
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
     assert resolve(read_layer(tmp_path / "config.yaml")) == config
     assert config.lr == 1e-3
     assert config.tasks == ("semantic", "depth")

@@ -10,6 +10,7 @@ from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
+from mtmodels.training.setup.setup import assemble
 from tests.fakes import FakeSource
 from tests.small_run import small_layer
 
@@ -58,6 +59,22 @@ def test_training_says_what_becomes_of_them(
         assert [(len(b), sorted(b.rows["depth"].tolist())) for b in batches] == [
             (3, [0, 2]) for _ in batches
         ]
+
+
+def test_a_share_is_of_the_whole_batch(tmp_path: Path) -> None:
+    spec = RegimeSpec("fraction", options={"share": 0.5})
+    build(FakeSource(images=(14, 3), missing=0), tmp_path / "a.h5", size=(32, 64), regimes=[spec])
+    layer = small_layer(tmp_path / "a.h5")
+    layer |= {"batch": 8, "labelled_share": 0.4, "holdout": 0.0, "weighting": {"name": "equal"}}
+    steps = {}
+    for parts in (1, 2, 4):
+        job = prepare([layer, {"accumulate": parts}], out=None, mode=None)
+        steps[parts] = list(assemble(job.config, job.data).loader.steps(0))
+    ((whole,),) = steps[1]
+    assert len(whole.rows["depth"]) == 3
+    for parts in (2, 4):
+        (step,) = steps[parts]
+        assert [key for batch in step for key in batch.keys] == list(whole.keys)
 
 
 def test_a_share_is_refused_where_every_image_shows_a_label(

@@ -1,5 +1,6 @@
 """Checkpoints are there whole or not at all, and never run code."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,25 @@ def test_a_full_disk_is_said_and_leaves_the_old_one(
         checkpoint.save(tmp_path / "last", weights(2.0), {"value": 2.0})
     assert caught.value.exit_code == 1
     assert checkpoint.load_state(tmp_path / "last") == {"value": 1.0}
+    for place, told in (
+        ("last", "The last checkpoint is as it was"),
+        ("best", "The last checkpoint is as it was"),
+        ("new/last", "Nothing is saved yet"),
+    ):
+        with pytest.raises(CheckpointError, match=rf"{told}: make room.*--resume"):
+            checkpoint.save(tmp_path / place, weights(2.0), {"value": 2.0})
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_whoever_may_read_the_run_may_read_its_weights(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        checkpoint.save(tmp_path / "last", weights(1.0), {"value": 1.0})
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "last").iterdir()} == {mode}
 
 
 def test_a_copy_outlives_what_it_was_made_from(tmp_path: Path) -> None:

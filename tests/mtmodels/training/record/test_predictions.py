@@ -27,7 +27,7 @@ def test_pictures_show_predictions_of_evaluation_mode(
             drawn.append(shown)
 
         monkeypatch.setattr(predictions, "_sheet", keep)
-        monkeypatch.setattr(predictions, "save", lambda figure, path: None)
+        monkeypatch.setattr(predictions, "write_figure", lambda path, figure: None)
         predictions.draw_predictions(
             network.predict, dataset, dataset.tasks, folder=tmp_path, count=1,
             device=torch.device("cpu"), precision=nullcontext,

@@ -1,6 +1,7 @@
 """A run folder is refused, continued or replaced; nothing else is ever deleted."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ def make_run(path: Path) -> RunFolder:
     folder.create()
     write_json(folder.manifest, {"format": FORMAT})
     folder.config.write_text("epochs: 1\n")
+    folder.predictions.mkdir()
     (folder.predictions / "a.png").write_bytes(b"")
     return folder
 
@@ -123,10 +125,30 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     assert len(read_rows(path)) == 1
 
 
-def test_a_full_disk_is_told_with_the_way_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("saved", "told"), [(True, "The last checkpoint is as it was"), (False, "Nothing is saved yet")]
+)
+def test_a_full_disk_is_told_with_the_way_out(tmp_path: Path, saved: bool, told: str) -> None:
+    folder = RunFolder(tmp_path / "runs" / "a")
+    if saved:
+        folder.last.mkdir(parents=True)
     with (
-        pytest.raises(FullDiskError, match=r"is full, .* MB are left.*--resume"),
-        room_for(tmp_path / "runs" / "a"),
+        pytest.raises(FullDiskError, match=rf"is full, .* MB are left.*{told}.*--resume"),
+        room_for(folder.path),
         Path("/dev/full").open("w", buffering=1) as file,
     ):
         file.write("a row\n")
+
+
+def test_a_run_that_the_disk_has_no_room_for_leaves_its_folder_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(folder.manifest, {})
+    assert not folder.check("new")
