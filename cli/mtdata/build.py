@@ -1,5 +1,6 @@
 """`mtdata build`."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ def _cores() -> int:
 SOURCE_OPTIONS = (
     "classes", "depth", "normals", "crop", "layout", "edges", "images", "unlabelled"
 )  # fmt: skip
+LARGE = 1_000_000
+"""Pixels of an image above which a build suggests a smaller size."""
 REGIME_OPTIONS = ("ratio", "share", "stable")
 
 
@@ -189,6 +192,8 @@ def _build(options: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
     source = _open(options.pop("dataset"), options)
+    if options["size"] == "default":
+        _advise_size(source)
     request = _request(source, options)
     request["mode"] = "resume" if resume else "overwrite" if overwrite else "new"
     if dry_run:
@@ -227,6 +232,21 @@ def _open(dataset: str, options: dict[str, Any]) -> "Source":
     for remark in source.remarks():
         say(paragraph(f"Note: {remark}"))
     return source
+
+
+def _advise_size(source: "Source") -> None:
+    """Say of large photos, that nobody gave a size for, which one networks are trained at."""
+    from mtdata.sources.folder.source import Folder
+    from mtdata.tasks.resize import fitting_size
+
+    if isinstance(source, Folder) and math.prod(size := source.largest()) > LARGE:
+        (height, width), (h, w) = size, fitting_size(size)
+        say(
+            paragraph(
+                f"Note: images are stored at {height}x{width}, which is large and slow to train "
+                f"on; --size {h}x{w} is about what networks are trained at."
+            )
+        )
 
 
 def _request(source: "Source", options: dict[str, Any]) -> dict[str, Any]:

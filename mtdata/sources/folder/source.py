@@ -21,6 +21,9 @@ from mtdata.sources.files.imageheader import (
     look,
     orientation,
     parse_header,
+    read_header,
+    readable,
+    spread,
 )
 from mtdata.sources.folder.matching import expand
 from mtdata.tasks.role import Role, role_by_name
@@ -113,6 +116,13 @@ class Folder(Source):
         paths = [layout.images[s, key] for s, keys in layout.splits.items() for key in keys]
         # A few of many: all are looked at while they are read, and counted in the summary.
         return (*said, *look(paths, turn=self.file.exif != "ignore"))
+
+    def largest(self) -> tuple[int, int]:
+        """The height and width that hold every image, of those whose headers are looked at."""
+        turn = self.file.exif != "ignore"
+        headers = readable(spread(list(self.layout.images.values())), read_header)
+        sizes = [h.size[::-1] if turn and h.orientation > 4 else h.size for h in headers]
+        return max((h for h, _ in sizes), default=1), max((w for _, w in sizes), default=1)
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read an image and its labels, upright."""
