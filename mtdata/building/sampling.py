@@ -12,7 +12,7 @@ from mtdata.building.request import Request
 from mtdata.building.space import SETTLED, check_space, peak
 from mtdata.building.summary import Skipped
 from mtdata.building.workers import Workers
-from mtdata.errors import BadSamplesError, SampleError
+from mtdata.errors import BadSamplesError, SampleError, alike
 from mtdata.progress import Progress
 from mtdata.sources.files.once import changed, reading_once
 from mtdata.store.atomic import disk_errors
@@ -139,7 +139,7 @@ def fill(
                 journal.append(done.job.split, done.row, done.prints)
         kept = len(journal.entries)
         if not patient and not kept and len(problems) == HOPELESS:
-            raise BadSamplesError(list(problems.values()), total)
+            raise _refusal(request, problems, total)
         if not foretold and kept >= SETTLED:
             foretold = True
             check_space(out, written=journal.length, done=kept, samples=total)
@@ -152,8 +152,7 @@ def without(request: Request, filled: Filled, on_error: OnError) -> Request:
     """What is left to build where some samples cannot be used.
 
     Raises:
-        SampleError: where one cannot be used and that ends the build.
-        BadSamplesError: likewise for several, or where nothing of a split is left.
+        BadSamplesError: where that ends the build, or where nothing of a split is left.
     """
     bad = filled.problems
     left = {
@@ -162,6 +161,12 @@ def without(request: Request, filled: Filled, on_error: OnError) -> Request:
     }
     if not bad or (on_error == "skip" and all(left.values())):
         return replace(request, keys=left)
-    if len(bad) == 1:
-        raise next(iter(bad.values()))
-    raise BadSamplesError(list(bad.values()), request.samples)
+    raise _refusal(request, bad, request.samples)
+
+
+def _refusal(
+    request: Request, bad: Mapping[tuple[str, str], SampleError], samples: int
+) -> BadSamplesError:
+    problems = list(bad.values())
+    hint = request.source.suspects([each.path for each in alike(problems)[0]])
+    return BadSamplesError(problems, samples, hint)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from mtdata.sources.folder.layout import Layout
     from mtdata.sources.folder.tasks import AnnotatedFile, TasksFile
 
+NEARLY = 0.8
+"""Which part of the labels of a task is nearly all of them."""
+
 
 class Folder(Source):
     """A folder with `tasks.yaml`, images, and labels matched by the stems of their names.
@@ -223,6 +226,18 @@ class Folder(Source):
         path = self.layout.images[split, key]
         header = parse_header(BytesIO(read_file(path)), path)
         return conversions(header, turn=self.file.exif != "ignore")
+
+    def suspects(self, files: Sequence[Path]) -> str:
+        """That `tasks.yaml` may be wrong, where these are nearly all labels of a task."""
+        for task, labels in self.layout.labels.items():
+            known = set(labels.values())
+            if len(files) > 2 and len(known & set(files)) >= NEARLY * len(known):
+                return (
+                    f"As nearly all labels of `{task}` have the same fault, look first at what "
+                    f"{self._root / 'tasks.yaml'} says of them; after a change there, build with "
+                    "--overwrite"
+                )
+        return ""
 
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or label, or about where it would be."""
