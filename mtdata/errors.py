@@ -68,17 +68,9 @@ class BadSamplesError(SampleError):
 
     def __init__(self, problems: Sequence[SampleError], samples: int, hint: str = "") -> None:
         super().__init__(problems[0].path, problems[0].problem, problems[0].remedy)
-        groups = alike(problems)
-        more = sum(map(len, groups[LISTED:]))
-        files, images = ("these files", "the images") if problems[1:] else ("the file", "the image")
-        lines = [
-            f"{len(problems)} of {samples} images cannot be used. Correct or remove {files} and "
-            f"run the command again (a build goes on with --resume), or leave {images} out with "
-            f"--on-error skip{f'. {hint}' if hint else ''}:",
-            *(f"  {_told(group)}" for group in groups[:LISTED]),
-            *([f"  and {more} more."] if more else []),
-        ]
-        self.args = ("\n".join(lines),)
+        self.args = (
+            _all_told(problems, samples, hint) if problems[1:] else _one_told(problems[0]),
+        )
         self.problems, self.samples, self.hint = tuple(problems), samples, hint
 
     def __reduce__(self) -> Any:
@@ -93,6 +85,26 @@ def alike(problems: Sequence[SampleError]) -> list[list[SampleError]]:
         said = re.sub(r"\d[\d., ]*", "#", each.problem)
         groups.setdefault((said, each.remedy), []).append(each)
     return sorted(groups.values(), key=len, reverse=True)
+
+
+def _one_told(problem: SampleError) -> str:
+    return (
+        f"{problem} Then run the command again (a build goes on with --resume), or leave this "
+        "image out with --on-error skip."
+    )
+
+
+def _all_told(problems: Sequence[SampleError], samples: int, hint: str) -> str:
+    groups = alike(problems)
+    more = sum(map(len, groups[LISTED:]))
+    lines = [
+        f"{len(problems)} of {samples} images cannot be used. Correct or remove these files and "
+        "run the command again (a build goes on with --resume), or leave the images out with "
+        f"--on-error skip{f'. {hint}' if hint else ''}:",
+        *(f"  {_told(group)}" for group in groups[:LISTED]),
+        *([f"  and {more} more."] if more else []),
+    ]
+    return "\n".join(lines)
 
 
 def _told(group: Sequence[SampleError]) -> str:
