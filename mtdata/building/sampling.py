@@ -103,6 +103,7 @@ def fill(
     progress: Progress | None,
     jobs: Sequence[Job] | None = None,
     patient: bool = False,
+    elsewhere: bool = True,
 ) -> Filled:
     """Do every sample that the journal lacks or whose source has changed since.
 
@@ -114,6 +115,7 @@ def fill(
         progress: Told about every sample.
         jobs: Which samples; None for all.
         patient: Whether to try all of them, however many cannot be used.
+        elsewhere: Whether the command can write to another path, with --out.
 
     Raises:
         BadSamplesError: where so many cannot be used that the others are not tried.
@@ -135,12 +137,13 @@ def fill(
             problems[at] = done.problem
         elif done.row is not None and done.prints is not None:
             changed += done.job.known is not None
-            with disk_errors(out, needed=needed):
+            with disk_errors(out, needed=needed, elsewhere=elsewhere):
                 journal.append(done.job.split, done.row, done.prints)
         kept = len(journal.entries)
         if not patient and not kept and len(problems) == HOPELESS:
             raise _refusal(request, problems, total)
-        if not foretold and kept >= SETTLED:
+        # What that advises, a build can do.
+        if elsewhere and not foretold and kept >= SETTLED:
             foretold = True
             check_space(out, written=journal.length, done=kept, samples=total)
         if progress:

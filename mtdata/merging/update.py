@@ -115,7 +115,7 @@ def update(
         raise UsageError(f"`on_change` should be refuse, keep or follow; found {on_change!r}.")
     started, path = time.perf_counter(), local(path)
     Store(path).close()  # what is no store is told before anything is made beside it
-    with alone(path), Store(path) as store:
+    with alone(path, elsewhere=False), Store(path) as store:
         if store.sharded:
             raise UsageError(
                 f"{path} should be a store of one file, which is written anew with what its source "
@@ -125,7 +125,7 @@ def update(
         request = _request(store, source)
         looked = look(store, request, progress)
         beside = path.with_name(f"{path.name}.update")
-        with disk_errors(path):
+        with disk_errors(path, elsewhere=False):
             journal = Journal(beside, request.identity(), fresh=True)
         with closing(journal):
             try:
@@ -138,6 +138,7 @@ def update(
                         progress=progress,
                         jobs=looked.jobs,
                         patient=on_error == "skip",
+                        elsewhere=False,
                     )
                     without(request, filled, on_error)
                 changes = compare(store, looked, journal)
@@ -338,7 +339,7 @@ class _Update:
         )
         path = local(store.path)
         size = path.stat().st_size + self.journal.length
-        with swapping(path, needed=size) as temporary:
+        with swapping(path, needed=size, elsewhere=False) as temporary:
             write_store(temporary, header, splits, compression=self.request.compression)
         return {info.name: info.uncovered for found in regimes.values() for info in found}
 

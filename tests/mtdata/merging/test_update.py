@@ -1,5 +1,6 @@
 """An update adds what a source has since: the store is then what a new build would have made."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -13,7 +14,7 @@ from cli.mtdata import mtdata
 from cli.shared.common import run
 from mtdata import open_store
 from mtdata.building.build import RegimeSpec, build
-from mtdata.errors import DataError, SampleError, UsageError
+from mtdata.errors import DataError, MtdataError, SampleError, UsageError
 from mtdata.inspecting.info import info
 from mtdata.inspecting.verify import verify
 from mtdata.merging.derive import derive
@@ -254,6 +255,23 @@ def test_the_command(root: Path, store: Path, capsys: pytest.CaptureFixture[str]
     (root / "tasks.yaml").write_text((root / "tasks.yaml").read_text().replace("lamp", "light"))
     assert run(mtdata, arguments) == 2
     assert "tasks.yaml has changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["mtdata.store.atomic.sync", "mtdata.building.journal._pack"])
+def test_a_disk_that_takes_nothing_is_told_by_what_an_update_can_do(
+    root: Path, store: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow(root)
+
+    def refuse(*given: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(where, refuse)
+    with pytest.raises(
+        MtdataError, match=r"should be writable.*Copy it to where it can be"
+    ) as told:
+        update(store, Folder(root))
+    assert "--out" not in str(told.value)
 
 
 COLOURED = """images: rgb/{stem}.jpg
