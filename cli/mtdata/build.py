@@ -1,12 +1,13 @@
 """`mtdata build`."""
 
 import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.common import json_option, paragraph, put_json, say, training_command
 from cli.shared.completion import Known
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member
@@ -212,7 +213,7 @@ def _build(options: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
     except KeyboardInterrupt:
         say("What was done is kept: the same command with --resume continues it.")
         raise
-    put_json(summary.to_json()) if as_json else _print(summary)
+    put_json(summary.to_json()) if as_json else _print(summary, source.name)
 
 
 def _open(dataset: str, options: dict[str, Any]) -> "Source":
@@ -286,7 +287,7 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
     ]
 
 
-def _print(summary: "BuildSummary") -> None:
+def _print(summary: "BuildSummary", source: str) -> None:
     from cli.shared.tables import put_splits, size_text
 
     put_splits(summary.splits)
@@ -294,7 +295,8 @@ def _print(summary: "BuildSummary") -> None:
     say(
         f"Training shows the labels of the regime `{summary.default_regime}` unless told otherwise."
     )
-    say(f"Next: mtdata info {summary.path}, or mttrain --method xtc --data {summary.path}")
+    look = shlex.join(["mtdata", "info", str(summary.path)])
+    say(f"Next: {look}, or {training_command(summary.path, source)}")
 
 
 def _say_how(summary: "BuildSummary", size: str) -> None:
