@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 LISTED = 30
 """Known names that an error lists; keys of a data set are thousands."""
+NUMBERS = r"(?:(?:#[0-9a-f]{6}|\d[\d.]*)(?:, )?)+"
+"""Numbers and colours in a sentence: by these alone, two files have the same fault."""
 NAMED = 3
 """Files that an error names where many have one fault."""
 
@@ -82,7 +84,7 @@ def alike(problems: Sequence[SampleError]) -> list[list[SampleError]]:
     """Problems that differ in nothing but files and numbers, together; most of them first."""
     groups: dict[tuple[str, str], list[SampleError]] = {}
     for each in problems:
-        said = re.sub(r"\d[\d., ]*", "#", each.problem)
+        said = re.sub(NUMBERS, "#", each.problem)
         groups.setdefault((said, each.remedy), []).append(each)
     return sorted(groups.values(), key=len, reverse=True)
 
