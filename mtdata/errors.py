@@ -4,12 +4,17 @@ Every error derives from `MtdataError` and, where one fits, from the builtin tha
 already catch. `exit_code` is what a command ends with.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 LISTED = 30
 """Known names that an error lists; keys of a data set are thousands."""
+NUMBERS = r"(?:(?:#[0-9a-f]{6}|\d[\d.]*)(?:, )?)+"
+"""Numbers and colours in a sentence: by these alone, two files have the same fault."""
+NAMED = 3
+"""Files that an error names where many have one fault."""
 
 
 class MtdataError(Exception):
@@ -55,29 +60,63 @@ class SampleError(DataError, ValueError):
 
 
 class BadSamplesError(SampleError):
-    """Several images or labels of a source cannot be used; `path` is the first file at fault.
+    """Images or labels of a source cannot be used; `path` is the first file at fault.
 
     Args:
         problems: What is wrong with each.
         samples: How many there are in all.
+        hint: Where else the fault may lie, for people; nothing where nobody knows.
     """
 
-    def __init__(self, problems: Sequence[SampleError], samples: int) -> None:
+    def __init__(self, problems: Sequence[SampleError], samples: int, hint: str = "") -> None:
         super().__init__(problems[0].path, problems[0].problem, problems[0].remedy)
-        more = len(problems) - LISTED
-        told = (
-            f"{len(problems)} of {samples} images cannot be used. Correct or remove these files "
-            "and run the command again (a build goes on with --resume), or leave the images out "
-            "with --on-error skip:\n"
-            + "\n".join(f"  {problem}" for problem in problems[:LISTED])
-            + (f"\n  and {more} more." if more > 0 else "")
+        self.args = (
+            _all_told(problems, samples, hint) if problems[1:] else _one_told(problems[0]),
         )
-        self.args = (told,)
-        self.problems, self.samples = tuple(problems), samples
+        self.problems, self.samples, self.hint = tuple(problems), samples, hint
 
     def __reduce__(self) -> Any:
         """Rebuild from the parts, so that the error crosses from a worker process."""
-        return type(self), (self.problems, self.samples)
+        return type(self), (self.problems, self.samples, self.hint)
+
+
+def alike(problems: Sequence[SampleError]) -> list[list[SampleError]]:
+    """Problems that differ in nothing but files and numbers, together; most of them first."""
+    groups: dict[tuple[str, str], list[SampleError]] = {}
+    for each in problems:
+        said = re.sub(NUMBERS, "#", each.problem)
+        groups.setdefault((said, each.remedy), []).append(each)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def _one_told(problem: SampleError) -> str:
+    return (
+        f"{problem} Then run the command again (a build goes on with --resume), or leave this "
+        "image out with --on-error skip."
+    )
+
+
+def _all_told(problems: Sequence[SampleError], samples: int, hint: str) -> str:
+    groups = alike(problems)
+    more = sum(map(len, groups[LISTED:]))
+    lines = [
+        f"{len(problems)} of {samples} images cannot be used. Correct or remove these files and "
+        "run the command again (a build goes on with --resume), or leave the images out with "
+        f"--on-error skip{f'. {hint}' if hint else ''}:",
+        *(f"  {_told(group)}" for group in groups[:LISTED]),
+        *([f"  and {more} more."] if more else []),
+    ]
+    return "\n".join(lines)
+
+
+def _told(group: Sequence[SampleError]) -> str:
+    first = group[0]
+    if len(group) == 1:
+        return str(first)
+    named = ", ".join(str(each.path) for each in group[:NAMED])
+    same = all(each.problem == first.problem for each in group)
+    whose = "" if same else " (numbers are those of the first)"
+    return f"{len(group)} files{whose}: {first.problem} {first.remedy} The first: {named}."
 
 
 class PluginError(UsageError):

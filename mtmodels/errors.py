@@ -1,5 +1,6 @@
 """Errors of networks, methods and training. Each says what was expected, found and what to do."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -110,7 +111,7 @@ class InterruptedRun(MtmodelsError):  # noqa: N818  (it is no fault)
         of = f" of the stage `{stage}`" if stage else ""
         super().__init__(
             f"interrupted after step {step}{of}, which is saved. "
-            f"Go on with `mttrain --out {folder} --resume`."
+            f"Go on with `mttrain --out {shlex.quote(str(folder))} --resume`."
         )
         self.folder, self.step, self.by = folder, step, by
 

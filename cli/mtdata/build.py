@@ -1,11 +1,13 @@
 """`mtdata build`."""
 
+import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.common import json_option, paragraph, put_json, say, training_command
 from cli.shared.completion import Known
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member
@@ -39,6 +41,8 @@ def _cores() -> int:
 SOURCE_OPTIONS = (
     "classes", "depth", "normals", "crop", "layout", "edges", "images", "unlabelled"
 )  # fmt: skip
+LARGE = 1_000_000
+"""Pixels of an image above which a build suggests a smaller size."""
 REGIME_OPTIONS = ("ratio", "share", "stable")
 
 
@@ -189,6 +193,8 @@ def _build(options: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
     source = _open(options.pop("dataset"), options)
+    if options["size"] == "default":
+        _advise_size(source)
     request = _request(source, options)
     request["mode"] = "resume" if resume else "overwrite" if overwrite else "new"
     if dry_run:
@@ -207,7 +213,7 @@ def _build(options: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
     except KeyboardInterrupt:
         say("What was done is kept: the same command with --resume continues it.")
         raise
-    put_json(summary.to_json()) if as_json else _print(summary)
+    put_json(summary.to_json()) if as_json else _print(summary, source.name)
 
 
 def _open(dataset: str, options: dict[str, Any]) -> "Source":
@@ -227,6 +233,21 @@ def _open(dataset: str, options: dict[str, Any]) -> "Source":
     for remark in source.remarks():
         say(paragraph(f"Note: {remark}"))
     return source
+
+
+def _advise_size(source: "Source") -> None:
+    """Say of large photos, that nobody gave a size for, which one networks are trained at."""
+    from mtdata.sources.folder.source import Folder
+    from mtdata.tasks.resize import fitting_size
+
+    if isinstance(source, Folder) and math.prod(size := source.largest()) > LARGE:
+        (height, width), (h, w) = size, fitting_size(size)
+        say(
+            paragraph(
+                f"Note: images are stored at {height}x{width}, which is large and slow to train "
+                f"on; --size {h}x{w} is about what networks are trained at."
+            )
+        )
 
 
 def _request(source: "Source", options: dict[str, Any]) -> dict[str, Any]:
@@ -266,7 +287,7 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
     ]
 
 
-def _print(summary: "BuildSummary") -> None:
+def _print(summary: "BuildSummary", source: str) -> None:
     from cli.shared.tables import put_splits, size_text
 
     put_splits(summary.splits)
@@ -274,7 +295,8 @@ def _print(summary: "BuildSummary") -> None:
     say(
         f"Training shows the labels of the regime `{summary.default_regime}` unless told otherwise."
     )
-    say(f"Next: mtdata info {summary.path}, or mttrain --method xtc --data {summary.path}")
+    look = shlex.join(["mtdata", "info", str(summary.path)])
+    say(f"Next: {look}, or {training_command(summary.path, source)}")
 
 
 def _say_how(summary: "BuildSummary", size: str) -> None:

@@ -49,7 +49,8 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
     )
     rows: list[list[Any]] = []
     for name, split in found["splits"].items():
-        size = "x".join(map(str, split["size"]))
+        most = "up to " if store.splits[name].padded else ""
+        size = most + "x".join(map(str, split["size"]))
         for regime, drawn in split["regimes"].items():
             several = " ".join(f"{k}:{n}" for k, n in drawn["images_with"].items() if n)
             counts = drawn["labels"].values()

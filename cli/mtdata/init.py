@@ -1,5 +1,6 @@
 """`mtdata init`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,4 +110,4 @@ def _tell(folder: Path, path: Path | None, found: "Proposal") -> None:
         say(f"Wrote {path}: read it, correct it, name the classes.")
     if found.confidence:
         size = "" if found.size is None else f" --size {found.size[0]}x{found.size[1]}"
-        say(f"Next: mtdata build --dataset folder --source {folder}{size}")
+        say(f"Next: mtdata build --dataset folder --source {shlex.quote(str(folder))}{size}")

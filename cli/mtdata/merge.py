@@ -1,5 +1,6 @@
 """`mtdata merge`."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,4 +74,5 @@ def _print(summary: "MergeSummary") -> None:
             f"Left out, as they may no more follow from what is there: {names}. Make them again "
             "with `mtmodels fill` or `mtdata derive`."
         )
-    say(f"Next: mtdata info {summary.path}, or mttrain --data {summary.path}")
+    path = shlex.quote(str(summary.path))
+    say(f"Next: mtdata info {path}, or mttrain --data {path}")

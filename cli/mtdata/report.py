@@ -7,13 +7,13 @@ import click
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, regime_name, split_name, store_argument
-from mtdata.urls import StorePath
+from mtdata.urls import StorePath, Url
 
 
 @click.command(
     cls=Command,
     epilog=examples(
-        "mtdata report data/nyu.h5 -o nyu.html",
+        "mtdata report data/nyu.h5",
         "mtdata report data/nyu.h5 --regime one --split train -o nyu-one.html --open",
         "mtdata report data/rooms.h5 --limit 10000 -o rooms.html --overwrite",
     ),
@@ -29,7 +29,13 @@ from mtdata.urls import StorePath
     metavar="N",
     help="Read the labels of only N drawn images of each split for frequencies and ranges.",
 )
-@click.option("-o", "--out", type=FILE, required=True, metavar="PAGE.html", help="File to write.")
+@click.option(
+    "-o",
+    "--out",
+    type=FILE,
+    metavar="PAGE.html",
+    help="File to write.  [default: the name of the store with .html, beside it]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace PAGE.html.")
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
 @json_option
@@ -39,7 +45,7 @@ def report(
     regime: str | None,
     split: str | None,
     limit: int,
-    out: Path,
+    out: Path | None,
     overwrite: bool,
     opens: bool,
     as_json: bool,
@@ -53,6 +59,10 @@ def report(
     from mtdata.store import open_store
     from mtdata.store.atomic import check_new, replacing
 
+    if out is None:
+        # Of one on object storage, where nothing is written: here.
+        beside = Path(store.name) if isinstance(store, Url) else store
+        out = beside.with_suffix(".html")
     check_new(out, overwrite=overwrite)
     with open_store(store) as opened, progress_bar("labels") as progress:
         text = make(opened, regime, progress, split=split, limit=limit)

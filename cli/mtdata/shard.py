@@ -1,5 +1,6 @@
 """`mtdata shard`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,4 +58,5 @@ def _print(summary: "ShardSummary") -> None:
         f"{summary.path.parent}: {summary.images:,} images, {size_text(summary.bytes)}, made in "
         f"{summary.seconds:.1f} s{went_on}."
     )
-    say(f"Next: mtdata info {summary.path}, or mttrain --data {summary.path}")
+    path = shlex.quote(str(summary.path))
+    say(f"Next: mtdata info {path}, or mttrain --data {path}")

@@ -78,14 +78,10 @@ def update(store: Path, *, root: Path | None, as_json: bool, **options: Any) -> 
 
 def _source(store: "Store", root: Path | None) -> "Source":
     """What the store was built from, with its options."""
-    from mtdata.merging.update import check_description, source_name
+    from mtdata.merging.update import check_description, source_name, source_options
     from mtdata.sources.locate import open_source
 
-    given = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in store.options.get("source", {}).items()
-    }
-    source = open_source(source_name(store), root, **given)
+    source = open_source(source_name(store), root, **source_options(store))
     check_description(source)
     return source
 

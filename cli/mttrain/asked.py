@@ -24,6 +24,45 @@ class Asked:
     scale: float | None
     anyway: bool
 
+    def fitting(self, store: "Store", layers: list[Mapping[str, Any]]) -> tuple[int, int] | None:
+        """The size at which the recipe reads images, as that of the store will not do.
+
+        None where the recipe leaves the size, where one was asked for, and where that of the store
+        will do.
+        """
+        from mtdata.tasks.resize import fitting_size
+        from mtmodels.networks import NETWORKS
+        from mtmodels.recipes import load_recipe
+        from mtmodels.training.setup.resolve import resolve
+
+        config = resolve(*layers)
+        if not load_recipe(self.given).fits or config.size is not None:
+            return None
+        stride = NETWORKS[config.network.name].stride
+        trained = _trained(store)
+        if fitting_size(trained, stride) == trained:
+            return None
+        # All splits are read at one size, and none larger than it is.
+        sizes = [split.size for split in store.splits.values()]
+        least = min(height for height, _ in sizes), min(width for _, width in sizes)
+        return fitting_size(least, stride)
+
+    def tell_size(self, store: "Store", layers: list[Mapping[str, Any]]) -> None:
+        """Say at which size images are read, where nobody asked for that."""
+        from mtdata.tasks.resize import PIXELS
+        from mtmodels.training.setup.resolve import resolve
+
+        stored, read = _trained(store), resolve(*layers).size
+        assert read is not None
+        size = f"{read[0]}x{read[1]}"
+        faster = f" A store built with --size {size} is read faster."
+        say(
+            paragraph(
+                f"Images are read at {size}, the store has {stored[0]}x{stored[1]}; --size takes "
+                f"another.{faster if stored[0] * stored[1] > PIXELS else ''}"
+            )
+        )
+
     def scaled(self, size: tuple[int, int] | None = None) -> list[Mapping[str, Any]]:
         """What lies over the recipe to make it smaller; nothing where it stays."""
         if self.scale in (None, 1):
@@ -62,3 +101,9 @@ class Asked:
                 "from the published row."
             )
         )
+
+
+def _trained(store: "Store") -> tuple[int, int]:
+    """The size of the images that are trained on."""
+    splits = list(store.splits.values())
+    return next((split.size for split in splits if split.role == "train"), splits[0].size)

@@ -109,7 +109,11 @@ def _look_at_store(
 
     with open_store(data) as store:
         if asked is not None:
-            layers[1:1] = asked.scaled(next(iter(store.splits.values())).size)
+            fitted = asked.fitting(store, layers)
+            size = fitted or next(iter(store.splits.values())).size
+            layers[1:1] = [*([{"size": list(size)}] if fitted else []), *asked.scaled(size)]
+            if fitted:
+                asked.tell_size(store, layers)
             if misfits := asked.misfits(store, regime, layers):
                 layers.append({"recipe": {"misfits": misfits}})
         _tell_store(data, store, regime)

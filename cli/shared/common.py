@@ -6,11 +6,13 @@ Nothing here imports torch: `--help` has to be quick.
 import errno
 import json
 import os
+import shlex
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -37,6 +39,12 @@ def say(text: str) -> None:
     """Talk to the person, on stderr; not where --quiet was given."""
     if not general().quiet:
         click.echo(text, err=True)
+
+
+def training_command(path: Path, source: str, *options: str) -> str:
+    """How a store is trained on, to begin with: as the tutorial does, or the quickstart."""
+    given = ("--recipe", "own-small") if source == "folder" else ("--method", "xtc")
+    return shlex.join(["mttrain", *given, "--data", str(path), *options])
 
 
 def warn(text: str) -> None:

@@ -30,8 +30,10 @@ from mtdata.store.codec import Chunk
 from mtdata.store.format import canonical
 from mtdata.store.row import NO_CAMERA, Cell, Row
 
-PREPARED = "another version of mtdata, which prepares pixels otherwise"
+PREPARED = "the version in which mtdata prepares pixels"
 """What is said of two versions of `mtdata.building.request.PREPARATION`."""
+DIFFERENCES, SHOWN = 6, 80
+"""How many differences of two builds are told, and how many letters of a value."""
 BEGINNING = b"SQLite format 3\0"
 EARLIER = b"mtdata partial build 1\n"
 """How a partial build of the versions before SQLite begins."""
@@ -298,16 +300,48 @@ def _unpack(told: str, chunks: bytes) -> Row:
 
 def difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Name the options in which two builds differ, for people."""
-    flat = [{**value, **value["options"]} for value in (found, wanted)]
-    names = [name for name in {**flat[0], **flat[1]} if name != "options"]
-    told = []
-    for name in names:
-        if flat[0].get(name) == flat[1].get(name):
-            continue
-        if name == "tasks":
-            sets = [",".join(task["name"] for task in value["tasks"]) for value in flat]
-        else:
-            sets = [json.dumps(value.get(name)) for value in flat]
-        label = PREPARED if name == "preparation" else name
-        told.append(f"{label}: {sets[0]} there, {sets[1]} now")
-    return "; ".join(told)
+    tasks = [{task["name"]: task for task in value.get("tasks", ())} for value in (found, wanted)]
+    told = dict(_differing(_given(found), _given(wanted)))
+    for name in (name for name in tasks[0] if name in tasks[1]):
+        # What a task is follows from its description, where there is one: that says it better.
+        if not any(path.startswith(f"tasks.{name}.") for path in told):
+            told |= _differing(tasks[0][name], tasks[1][name], f"tasks.{name}")
+    there, now = (",".join(of) for of in tasks)
+    if there != now:
+        told["tasks"] = there, now
+    said = [
+        f"{PREPARED if path == 'preparation' else path} is {there} there and {now} now"
+        for path, (there, now) in told.items()
+    ]
+    more = len(said) - DIFFERENCES
+    return "; ".join([*said[:DIFFERENCES], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _given(identity: dict[str, Any]) -> dict[str, Any]:
+    """All options by the names that people gave them: on the command line or in `tasks.yaml`."""
+    options = {name: value for name, value in identity.items() if name not in ("options", "tasks")}
+    options |= identity["options"]
+    source = {**options.pop("source", {})}
+    return {**options, **source.pop("description", {}), **source}
+
+
+def _differing(there: Any, now: Any, at: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
+    """The paths at which two values of JSON differ, with both."""
+    if there == now:
+        return
+    if isinstance(there, dict) and isinstance(now, dict):
+        for name in {**there, **now}:
+            path = f"{at}.{name}" if at else name
+            yield from _differing(there.get(name), now.get(name), path)
+        return
+    texts = [json.dumps(value, ensure_ascii=False) for value in (there, now)]
+    both_lists = isinstance(there, list) and isinstance(now, list)
+    if both_lists and len(there) == len(now) and max(map(len, texts)) > SHOWN:
+        for place, (one, other) in enumerate(zip(there, now, strict=True)):
+            yield from _differing(one, other, f"{at}[{place}]")
+        return
+    yield at, (_short(texts[0]), _short(texts[1]))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

@@ -12,7 +12,7 @@ from mtdata.building.request import Request
 from mtdata.building.space import SETTLED, check_space, peak
 from mtdata.building.summary import Skipped
 from mtdata.building.workers import Workers
-from mtdata.errors import BadSamplesError, SampleError
+from mtdata.errors import BadSamplesError, SampleError, alike
 from mtdata.progress import Progress
 from mtdata.sources.files.once import changed, reading_once
 from mtdata.store.atomic import disk_errors
@@ -103,6 +103,7 @@ def fill(
     progress: Progress | None,
     jobs: Sequence[Job] | None = None,
     patient: bool = False,
+    elsewhere: bool = True,
 ) -> Filled:
     """Do every sample that the journal lacks or whose source has changed since.
 
@@ -114,6 +115,7 @@ def fill(
         progress: Told about every sample.
         jobs: Which samples; None for all.
         patient: Whether to try all of them, however many cannot be used.
+        elsewhere: Whether the command can write to another path, with --out.
 
     Raises:
         BadSamplesError: where so many cannot be used that the others are not tried.
@@ -135,12 +137,13 @@ def fill(
             problems[at] = done.problem
         elif done.row is not None and done.prints is not None:
             changed += done.job.known is not None
-            with disk_errors(out, needed=needed):
+            with disk_errors(out, needed=needed, elsewhere=elsewhere):
                 journal.append(done.job.split, done.row, done.prints)
         kept = len(journal.entries)
         if not patient and not kept and len(problems) == HOPELESS:
-            raise BadSamplesError(list(problems.values()), total)
-        if not foretold and kept >= SETTLED:
+            raise _refusal(request, problems, total)
+        # What that advises, a build can do.
+        if elsewhere and not foretold and kept >= SETTLED:
             foretold = True
             check_space(out, written=journal.length, done=kept, samples=total)
         if progress:
@@ -152,8 +155,7 @@ def without(request: Request, filled: Filled, on_error: OnError) -> Request:
     """What is left to build where some samples cannot be used.
 
     Raises:
-        SampleError: where one cannot be used and that ends the build.
-        BadSamplesError: likewise for several, or where nothing of a split is left.
+        BadSamplesError: where that ends the build, or where nothing of a split is left.
     """
     bad = filled.problems
     left = {
@@ -162,6 +164,12 @@ def without(request: Request, filled: Filled, on_error: OnError) -> Request:
     }
     if not bad or (on_error == "skip" and all(left.values())):
         return replace(request, keys=left)
-    if len(bad) == 1:
-        raise next(iter(bad.values()))
-    raise BadSamplesError(list(bad.values()), request.samples)
+    raise _refusal(request, bad, request.samples)
+
+
+def _refusal(
+    request: Request, bad: Mapping[tuple[str, str], SampleError], samples: int
+) -> BadSamplesError:
+    problems = list(bad.values())
+    hint = request.source.suspects([each.path for each in alike(problems)[0]])
+    return BadSamplesError(problems, samples, hint)

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mtdata.pages.page import embedded
 from mtdata.pages.page import render as fill_in
 from mtdata.progress import Progress
 from mtdata.regimes.counting import count_pairs
+from mtdata.sources import SOURCES
 from mtdata.sources.licences import licences_of
 from mtdata.store import Split, Store
 from mtdata.store.format import FULL
@@ -263,10 +264,13 @@ def _legends(store: Store) -> dict[str, list[tuple[str, str]]]:
 
 
 def _commands(store: Store, regime: str | None) -> Sequence[str]:
-    """What builds it again, as far as the store knows; folders of the source are not in it."""
+    """What builds it again; the folder of the source, which no store knows, is to be filled in."""
     options, file = store.options, shlex.quote(store.path.name)
     source = options.get("source_name", store.dataset_name)
     build = ["mtdata", "build", "--dataset", source]
+    made_by = SOURCES.get(source)  # None: a plug-in, which is not loaded
+    if made_by is None or made_by.needs_root:
+        build += ["--source", "FOLDER"]
     if source != store.dataset_name:
         build += ["--name", store.dataset_name]
     size = options.get("size")
@@ -275,6 +279,7 @@ def _commands(store: Store, regime: str | None) -> Sequence[str]:
         build += ["--limit", str(options["limit"])]
     if options.get("compression"):
         build += ["--compression", options["compression"]]
+    build += _source_options(made_by.takes if made_by else (), options.get("source", {}))
     build += ["--tasks", ",".join(task.name for task in store.tasks)]
     build += ["--strict"] if options.get("strict") else []
     drawn = {r.name: r for s in store.splits.values() for r in s.stored.values()}
@@ -287,7 +292,9 @@ def _commands(store: Store, regime: str | None) -> Sequence[str]:
                 build += ["--ratio", ",".join(f"{task}={part:g}" for task, part in ratio.items())]
             if share := one.parameters.get("share"):
                 build += ["--share", f"{share:g}"]
+    # Of pictures that are made, and of regimes.
     seeds = {one.seed for one in drawn.values() if one.origin == "drawn"} - {None, 0}
+    seeds |= {options.get("source", {}).get("seed")} - {None, 0}
     build += ["--seed", str(seeds.pop())] if len(seeds) == 1 else []
     look = ["mtdata", "report", store.path.name, *(["--regime", regime] if regime else [])]
     return (
@@ -295,3 +302,16 @@ def _commands(store: Store, regime: str | None) -> Sequence[str]:
         f"mtdata verify {file}",
         f"{shlex.join(look)} -o report.html",
     )
+
+
+def _source_options(takes: Sequence[str], given: Mapping[str, Any]) -> Iterator[str]:
+    """The options of the source as a build takes them; some hang on what lies in its folder."""
+    # A description is a file of the folder, but for what may have been said in its place.
+    chosen = {"unlabelled": given.get("description", {}).get("unlabelled"), **given}
+    for name in takes:
+        value = chosen.get(name)
+        if name in ("description", "seed", "size"):  # a file, and flags of every build
+            continue
+        if value is not None and (name, value) != ("unlabelled", "refuse"):
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield from (f"--{name}", text)

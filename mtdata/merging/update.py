@@ -41,6 +41,8 @@ from mtdata.store.opening import Header
 from mtdata.store.regime import RegimeInfo
 from mtdata.store.row import Row
 from mtdata.store.writer import SplitRows, write_store
+from mtdata.tasks.kinds import Classes
+from mtdata.tasks.task import Task
 from mtdata.urls import local
 
 OnChange = Literal["refuse", "keep", "follow"]
@@ -113,7 +115,7 @@ def update(
         raise UsageError(f"`on_change` should be refuse, keep or follow; found {on_change!r}.")
     started, path = time.perf_counter(), local(path)
     Store(path).close()  # what is no store is told before anything is made beside it
-    with alone(path), Store(path) as store:
+    with alone(path, elsewhere=False), Store(path) as store:
         if store.sharded:
             raise UsageError(
                 f"{path} should be a store of one file, which is written anew with what its source "
@@ -123,7 +125,7 @@ def update(
         request = _request(store, source)
         looked = look(store, request, progress)
         beside = path.with_name(f"{path.name}.update")
-        with disk_errors(path):
+        with disk_errors(path, elsewhere=False):
             journal = Journal(beside, request.identity(), fresh=True)
         with closing(journal):
             try:
@@ -136,6 +138,7 @@ def update(
                         progress=progress,
                         jobs=looked.jobs,
                         patient=on_error == "skip",
+                        elsewhere=False,
                     )
                     without(request, filled, on_error)
                 changes = compare(store, looked, journal)
@@ -156,6 +159,33 @@ def source_name(store: Store) -> str:
     return str(store.options.get("source_name", store.dataset_name))
 
 
+def source_options(store: Store) -> dict[str, Any]:
+    """The options of the source that a store was built from, as the source takes them.
+
+    Attributes of a store are JSON with sorted keys. The order of the keys of a description is that
+    of tasks and of class ids: it is taken from the tasks of the store.
+    """
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in store.options.get("source", {}).items()
+    }
+    if "description" in given:
+        given["description"] = _in_order(given["description"], store.tasks)
+    return given
+
+
+def _in_order(description: dict[str, Any], tasks: Sequence[Task]) -> dict[str, Any]:
+    """A description with its tasks and their coloured classes in the order of the tasks."""
+    described, kinds = description["tasks"], {task.name: task.kind for task in tasks}
+    names = [name for name in kinds if name in described]
+    files = {name: dict(described[name]) for name in (*names, *described)}
+    for name in names:
+        kind, colours = kinds[name], files[name].get("classes")
+        if isinstance(kind, Classes) and isinstance(colours, dict):
+            files[name]["classes"] = {each: colours[each] for each in kind.names}
+    return {**description, "tasks": files}
+
+
 def check_description(source: Source) -> None:
     """Refuse a folder whose `tasks.yaml` is another than the store was built by.
 
@@ -167,10 +197,12 @@ def check_description(source: Source) -> None:
 
     if isinstance(source, Folder) and source.root is not None and (source.root / FILE).exists():
         now = read_tasks(source.root).model_copy(update={"unlabelled": source.file.unlabelled})
-        if now != source.file:
+        # Two dictionaries are equal in any order; that of classes is that of their ids.
+        tasks = [{task.name: task.kind for task in file.to_tasks()} for file in (now, source.file)]
+        if now != source.file or tasks[0] != tasks[1]:
             raise UsageError(
                 f"{source.root / FILE} has changed since the store was built by it. Build the "
-                "store again with --overwrite, or put the file back as it was."
+                "store again with `mtdata build ... --overwrite`, or put the file back as it was."
             )
 
 
@@ -205,7 +237,8 @@ def _request(store: Store, source: Source) -> Request:
     if layout.canonical(found) != layout.canonical(request.identity()):
         raise UsageError(
             f"{store.path} was built with other options "
-            f"({difference(found, request.identity())}). Build it again with --overwrite."
+            f"({difference(found, request.identity())}). Build it again with "
+            "`mtdata build ... --overwrite`."
         )
     return request
 
@@ -306,7 +339,7 @@ class _Update:
         )
         path = local(store.path)
         size = path.stat().st_size + self.journal.length
-        with swapping(path, needed=size) as temporary:
+        with swapping(path, needed=size, elsewhere=False) as temporary:
             write_store(temporary, header, splits, compression=self.request.compression)
         return {info.name: info.uncovered for found in regimes.values() for info in found}
 
@@ -348,7 +381,8 @@ class _Update:
             height, width = sizes[too_large[0]]
             raise DataError(
                 f"images of split {name} are stored at {size[0]}x{size[1]}; {keys[too_large[0]]}, "
-                f"which is new, has {height}x{width}. Build the store again with --overwrite."
+                f"which is new, has {height}x{width}. Build the store again with "
+                "`mtdata build ... --overwrite`."
             )
         facts = source_facts(
             [prints[name, key] for key in keys],

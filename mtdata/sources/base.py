@@ -105,6 +105,13 @@ class Source(ABC):
         """Where the image (`task` None) or a label of it comes from, for messages."""
         return f"{self.root or self.name}: {split}/{key}"
 
+    def suspects(self, files: Sequence[Path]) -> str:
+        """Where the fault may lie, in a sentence, if these files have one in common; else nothing.
+
+        To be told beside the files themselves.
+        """
+        return ""
+
     def remarks(self) -> tuple[str, ...]:
         """Sentences a person should read before a build: what this copy lacks."""
         return ()

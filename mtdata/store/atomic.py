@@ -121,7 +121,9 @@ def replacing(path: Path, *, needed: int | None = None, new: bool = False) -> It
 
 
 @contextmanager
-def swapping(path: Path, *, needed: int | None = None, new: bool = False) -> Iterator[Path]:
+def swapping(
+    path: Path, *, needed: int | None = None, new: bool = False, elsewhere: bool = True
+) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes that name if all went well, else it goes.
 
     Where `path` is a link, what it points to is replaced. Whoever calls this holds its lock; what
@@ -131,6 +133,7 @@ def swapping(path: Path, *, needed: int | None = None, new: bool = False) -> Ite
         path: The file.
         needed: The bytes that have to fit.
         new: Whether a file that has appeared there meanwhile stays, and this one goes.
+        elsewhere: Whether the command can write to another path, with --out.
 
     Raises:
         MtdataError: where the disk is full or the folder cannot be written.
@@ -138,7 +141,8 @@ def swapping(path: Path, *, needed: int | None = None, new: bool = False) -> Ite
     """
     path = path.resolve()
     temporary = path.with_name(f"{path.name}.{uuid4().hex[:8]}.tmp")
-    with disk_errors(path, needed=None if needed is None else lambda: needed):
+    asked = None if needed is None else lambda: needed
+    with disk_errors(path, needed=asked, elsewhere=elsewhere):
         for left in path.parent.glob(f"{escape(path.name)}.{'?' * 8}.tmp"):
             left.unlink(missing_ok=True)
         try:

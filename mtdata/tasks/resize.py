@@ -4,6 +4,7 @@ Images by area where they shrink, else bilinear; labels and validity by the near
 normals bilinear and unit again. A resize is no zoom: depth stays, the camera is scaled.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,21 @@ from numpy.typing import NDArray
 
 from mtdata.tasks.kinds import Kind
 from mtdata.tasks.sample import Extent, Sample
+
+PIXELS = 300_000
+"""Pixels of an image, about, that a network of ours is trained on without much ado: 480x640."""
+
+
+def fitting_size(size: tuple[int, int], stride: int = 32) -> tuple[int, int]:
+    """The size divisible by `stride` that is nearest to one, in its shape, and not larger.
+
+    Of `PIXELS` where there are more; at least one stride.
+    """
+    scale = min(1.0, math.sqrt(PIXELS / (size[0] * size[1])))
+    height, width = (
+        max(stride, stride * min(round(side * scale / stride), side // stride)) for side in size
+    )
+    return height, width
 
 
 def resize_sample(sample: Sample, size: tuple[int, int], kinds: Mapping[str, Kind]) -> Sample:

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mtdata import Task
+from mtdata.tasks.resize import PIXELS, fitting_size
 from mtmodels.networks.encoders import normalisation
 from mtmodels.options import Colour, Factor, Options, options_class
 
@@ -204,13 +205,21 @@ class Network(nn.Module, ABC):
         """Refuse a size that the network cannot take.
 
         Raises:
-            ValueError: naming the nearest sizes that it can.
+            ValueError: naming one that it can.
         """
         if height % cls.stride or width % cls.stride or min(height, width) < cls.stride:
-            h, w = (max(cls.stride, round(x / cls.stride) * cls.stride) for x in (height, width))
+            h, w = fitting_size((height, width), cls.stride)
+            remedy = f"Give --size {h}x{w}."
+            if min(height, width) < cls.stride:  # images are read smaller, and never larger
+                remedy = f"Build the store with `mtdata build --size {h}x{w}`."
+            elif height * width > PIXELS:
+                remedy = (
+                    f"Build the store with `mtdata build --size {h}x{w}`, or read it at that with "
+                    f"--size {h}x{w}, which takes longer at each step."
+                )
             raise ValueError(
                 f"height and width should be divisible by {cls.stride}; found {height}x{width}. "
-                f"The nearest size is {h}x{w}."
+                f"{remedy}"
             )
 
     @classmethod

@@ -28,7 +28,9 @@ RELEASED = {
 BY_ROW = ".pth"
 """Released files that count rows in MTAN's arrays; others name the images."""
 
-_ENTRY = {"summary", "published", "config", "also", "aliases", "teachers", "store", "needs"}
+_ENTRY = {
+    "summary", "published", "config", "also", "aliases", "teachers", "store", "needs", "fits"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Recipe:
         also: The names of the same row in other tables, and the keys that it has there.
         aliases: Names of before.
         teachers: For each task the recipe of the run that has to be given as its teacher.
+        fits: Whether it reads images at a size that the network takes, where the store has another
+            one or is large.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Recipe:
     also: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     teachers: Mapping[str, str] = field(default_factory=dict)
+    fits: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -206,6 +211,7 @@ def _recipes(document: Mapping[str, Any]) -> Iterator[Recipe]:
             entry.get("also", {}),
             tuple(entry.get("aliases", ())),
             teachers,
+            entry.get("fits", False),
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.common import json_option, paragraph, put_json, say, training_command
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member
 from cli.shared.options import FILE, changed_store_argument, regime_options, seed_option
@@ -100,6 +100,7 @@ def _tell(
     as_json: bool,
 ) -> None:
     from cli.mtdata.regime.table import put_regimes
+    from mtdata.store import open_store
 
     found = {
         "name": name,
@@ -111,6 +112,11 @@ def _tell(
         "notes": list(notes),
     }
     put_json(found) if as_json else put_regimes({split: {name: found}})
+    if table.kind == "random" and len(table.tasks) == 2:
+        # From one label to one less than there are tasks.
+        notes = [*notes, "of two tasks, random shows one label of each image, as the kind one does"]
     for note in notes:
-        say(paragraph(f"Note: {note}"))
-    say(f"Next: mttrain --method xtc --data {store} --regime {name}")
+        say(paragraph(f"Note: {note}{'' if note.endswith('.') else '.'}"))
+    with open_store(store) as opened:
+        source = opened.options.get("source_name", opened.dataset_name)
+    say(f"Next: {training_command(store, source, '--regime', name)}")

@@ -1,5 +1,6 @@
 """Reading `tasks.yaml`: an error names the line, the key and the nearest known one."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,17 @@ def read_tasks(root: Path) -> TasksFile:
     if not path.exists():
         raise SourceNotFoundError(
             f"{root} should hold {FILE}, which says what lies where; there is none. "
-            f"`mtdata init {root}` proposes one."
+            f"`mtdata init {shlex.quote(str(root))}` proposes one."
         )
     return parse(read_text(path), str(path))
+
+
+def line_of(root: Path, *keys: str) -> str:
+    """The file and the line of a key, for messages; the file where that cannot be told."""
+    path = root / FILE
+    if not path.exists():  # a store was built by it
+        return str(path)
+    return f"{path}, line {_locate(compose_yaml(read_text(path))[0], keys)[0]}"
 
 
 def parse(text: str, where: str = FILE) -> TasksFile:

@@ -80,7 +80,7 @@ class Pattern:
             if match is None or path.name.startswith(".") or path.suffix.lower() not in suffixes:
                 continue
             place = _place(match.groupdict(), path)
-            _check_new(place, path, found, folded)
+            _check_new(place, path, root, found, folded)
             found[place] = path
             folded[place[0], place[1].casefold()] = place[1]
         return found
@@ -120,13 +120,13 @@ def _place(fields: Mapping[str, str], path: Path) -> Place:
 
 
 def _check_new(
-    place: Place, path: Path, found: Mapping[Place, Path], folded: Mapping[Place, str]
+    place: Place, path: Path, root: Path, found: Mapping[Place, Path], folded: Mapping[Place, str]
 ) -> None:
     split, key = place
     if place in found:
         raise SampleError(
             path,
-            f"this is a second file for `{key}`; the first is {found[place].name}.",
+            f"this is a second file for `{key}`; the first is {found[place].relative_to(root)}.",
             "Keep one of them, or make the pattern say which is meant.",
         )
     other = folded.get((split, key.casefold()))

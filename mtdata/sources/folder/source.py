@@ -21,6 +21,9 @@ from mtdata.sources.files.imageheader import (
     look,
     orientation,
     parse_header,
+    read_header,
+    readable,
+    spread,
 )
 from mtdata.sources.folder.matching import expand
 from mtdata.tasks.role import Role, role_by_name
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from mtdata.sources.folder.decoding import Decoded
     from mtdata.sources.folder.layout import Layout
     from mtdata.sources.folder.tasks import AnnotatedFile, TasksFile
+
+NEARLY = 0.8
+"""Which part of the labels of a task is nearly all of them."""
 
 
 class Folder(Source):
@@ -113,6 +119,13 @@ class Folder(Source):
         paths = [layout.images[s, key] for s, keys in layout.splits.items() for key in keys]
         # A few of many: all are looked at while they are read, and counted in the summary.
         return (*said, *look(paths, turn=self.file.exif != "ignore"))
+
+    def largest(self) -> tuple[int, int]:
+        """The height and width that hold every image, of those whose headers are looked at."""
+        turn = self.file.exif != "ignore"
+        headers = readable(spread(list(self.layout.images.values())), read_header)
+        sizes = [h.size[::-1] if turn and h.orientation > 4 else h.size for h in headers]
+        return max((h for h, _ in sizes), default=1), max((w for _, w in sizes), default=1)
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read an image and its labels, upright."""
@@ -213,6 +226,18 @@ class Folder(Source):
         path = self.layout.images[split, key]
         header = parse_header(BytesIO(read_file(path)), path)
         return conversions(header, turn=self.file.exif != "ignore")
+
+    def suspects(self, files: Sequence[Path]) -> str:
+        """That `tasks.yaml` may be wrong, where these are nearly all labels of a task."""
+        for task, labels in self.layout.labels.items():
+            known = set(labels.values())
+            if len(files) > 2 and len(known & set(files)) >= NEARLY * len(known):
+                return (
+                    f"As nearly all labels of `{task}` have the same fault, look first at what "
+                    f"{self._root / 'tasks.yaml'} says of them; after a change there, build with "
+                    "--overwrite"
+                )
+        return ""
 
     def locate(self, split: str, key: str, task: str | None) -> Path:
         """The file of an image or label, or about where it would be."""

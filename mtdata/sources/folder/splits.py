@@ -9,6 +9,7 @@ from pathlib import Path
 from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.hashing import digest
 from mtdata.sources.files.files import check_links, read_text
+from mtdata.sources.folder.file import line_of
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES, Place
 from mtdata.sources.folder.tasks import Splits
 
@@ -77,6 +78,11 @@ def _by_list(
     for split, name in (splits.lists or {}).items():
         path = root / name
         check_links([path], root)
+        if not path.exists():
+            raise SourceNotFoundError(
+                f"{line_of(root, 'splits', 'lists', split)}: the list of the split `{split}` "
+                f"should be a file; there is no {path}. Correct its name, or write it."
+            )
         listed, absent = find_entries(path, known)
         if absent and splits.absent == "refuse":
             raise _unknown(path, absent, len(listed) + len(absent))

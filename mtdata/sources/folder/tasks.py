@@ -47,6 +47,21 @@ def _number(value: Any) -> Any:
         return value
 
 
+METRES = {"mm": 0.001, "millimetres": 0.001, "millimeters": 0.001, "cm": 0.01, "km": 1000}
+"""Units of length that are a scale of metres."""
+
+
+def _unit(value: Any) -> Any:
+    if isinstance(value, str) and value in METRES:
+        raise ValueError(f"for {value} say `units: m` and `scale: {METRES[value]:g}`")
+    return value
+
+
+def _listed(value: Any) -> Any:
+    """One value in place of a list of one."""
+    return [value] if isinstance(value, (int, float, str)) else value
+
+
 def _pattern(suffixes: tuple[str, ...], *, any_suffix: bool) -> Any:
     def check(text: str) -> str:
         suffix = Pattern(text).suffix
@@ -99,7 +114,7 @@ class ClassesFile(Part):
     encoding: Literal["ids", "colours"] = "ids"
     ids: dict[int, str] | None = None
     colours: dict[Colour, str] | None = None
-    void: list[int] | list[Colour] | None = None
+    void: Annotated[list[int] | list[Colour] | None, BeforeValidator(_listed)] = None
     unlisted: Invalid = "refuse"
 
     @property
@@ -211,10 +226,10 @@ class BinaryFile(Part):
 
     kind: Literal["binary"]
     files: LabelFiles
-    ones: list[int] = [1, 255]
-    zeros: list[int] = [0]
+    ones: Annotated[list[int], BeforeValidator(_listed)] = [1, 255]
+    zeros: Annotated[list[int], BeforeValidator(_listed)] = [0]
     threshold: Number | None = None
-    void: list[int] = []
+    void: Annotated[list[int], BeforeValidator(_listed)] = []
 
     @model_validator(mode="after")
     def _agree(self) -> "BinaryFile":
@@ -234,10 +249,10 @@ class DepthFile(Part):
 
     kind: Literal["depth"]
     files: LabelFiles
-    units: Literal["m", "1/m", "px", "disparity"] = "m"
+    units: Annotated[Literal["m", "1/m", "px", "disparity"], BeforeValidator(_unit)] = "m"
     scale: Annotated[Number, Field(gt=0)] | None = None
     offset: Number = 0.0
-    void: list[Number] = [0]
+    void: Annotated[list[Number], BeforeValidator(_listed)] = [0]
     invalid: Invalid = "refuse"
 
     @property

@@ -40,3 +40,14 @@ def test_a_dry_run_tells_what_the_disk_must_hold(arguments: list[str], capsys: C
     planned = json.loads(capsys.readouterr().out)
     assert planned["splits"] == {"train": 10}
     assert planned["peak"] == 2 * planned["bytes"] < planned["free"]
+
+
+def test_large_photos_are_told_with_a_size_to_build_at(tmp_path: Path, capsys: Captured) -> None:
+    root = write_folder(tmp_path / "mine", size=(900, 1200))
+    arguments = ["build", "--dataset", "folder", "--source", str(root), "--dry-run", "-j", "1"]
+    assert run(mtdata, [*arguments, "--tasks", "mask", "--limit", "1"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Note: images are stored at 900x1200, which is large" in said
+    assert "--size 480x640 is about what" in said
+    assert run(mtdata, [*arguments, "--tasks", "mask", "--limit", "1", "--size", "native"]) == 0
+    assert "is about what" not in capsys.readouterr().err

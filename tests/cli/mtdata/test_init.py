@@ -1,6 +1,7 @@
 """`mtdata init`, then `mtdata build --dataset folder`, as a user meets them."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    root = write_folder(tmp_path / "mine")
+    root = write_folder(tmp_path / "my photos")
     (root / "tasks.yaml").unlink()
     return root
 
@@ -27,10 +28,13 @@ def test_init_build_info_show(root: Path, tmp_path: Path, capsys: Captured) -> N
     assert "depth: 8 of 10 images have a label (confidence" in told.err
     assert f"Wrote {root / 'tasks.yaml'}" in told.err
     line = next(line for line in told.err.splitlines() if line.startswith("Next: mtdata "))
-    out = tmp_path / "mine.h5"
-    build = [*line.removeprefix("Next: mtdata ").split(), "--out", str(out), "--jobs", "1"]
+    out = tmp_path / "my store.h5"
+    build = [*shlex.split(line.removeprefix("Next: mtdata ")), "--out", str(out), "--jobs", "1"]
     assert run(mtdata, [*build, "--regime", "one"]) == 0
-    assert "partly labelled" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "partly labelled" in told.out
+    next_commands = f"mtdata info '{out}', or mttrain --recipe own-small --data '{out}'"
+    assert next_commands in " ".join(told.err.split())
     assert run(mtdata, ["info", str(out), "--json"]) == 0
     info = json.loads(capsys.readouterr().out)
     assert info["dataset"] == "folder"

@@ -13,6 +13,7 @@ from cli.mtdata import mtdata
 from cli.mtdata.regime import COMMANDS
 from cli.shared.common import run
 from mtdata.store import open_store
+from tests.folder_tree import mask, picture, save, write_folder
 from tests.nyu_tree import nyu_store
 
 Captured = pytest.CaptureFixture[str]
@@ -231,3 +232,31 @@ def test_what_build_refuses_of_regimes(
 def test_help_has_an_example(command: str, capsys: Captured) -> None:
     assert _regime(command, "--help") == 0
     assert f"  mtdata regime {command}" in capsys.readouterr().out.split("Examples:")[1]
+
+
+def test_of_two_tasks_random_is_told_to_be_as_one(tmp_path: Path, capsys: Captured) -> None:
+    root = write_folder(tmp_path / "my photos")
+    out = str(tmp_path / "my store.h5")
+    build = ["build", "--dataset", "folder", "--source", str(root), "-o", out, "-j", "1"]
+    assert run(mtdata, [*build, "--tasks", "depth,mask"]) == 0
+    capsys.readouterr()
+    assert _regime("add", out, "--kind", "random") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Note: of two tasks, random shows one label of each image, as the kind one does." in said
+    assert f"Next: mttrain --recipe own-small --data '{out}' --regime random" in said
+    assert _regime("add", out, "--kind", "one") == 0
+    assert "Note" not in capsys.readouterr().err
+
+
+def test_images_of_several_sizes_are_told_by_the_largest(tmp_path: Path, capsys: Captured) -> None:
+    root = write_folder(tmp_path / "mine")
+    out = str(tmp_path / "a.h5")
+    for folder in ("semantic", "depth", "normals"):
+        (root / folder / "0000.png").unlink()
+    save(root / "rgb/0000.jpg", picture(0, (30, 40)))
+    save(root / "mask/0000.png", mask(0, (30, 40)))
+    build = ["build", "--dataset", "folder", "--source", str(root), "-o", out, "-j", "1"]
+    assert run(mtdata, build) == 0
+    capsys.readouterr()
+    assert run(mtdata, ["info", out]) == 0
+    assert "up to 30x40" in capsys.readouterr().out

@@ -11,6 +11,9 @@ import yaml
 from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from mtdata.building.build import build
+from mtmodels.networks.encoders.weights import has_package
+from tests.fakes import FakeSource
 from tests.paper_stores import paper_store
 from tests.quick import few
 
@@ -167,3 +170,29 @@ def test_published_rows_are_told_whole(capsys: Captured) -> None:
     assert run(mtmodels, ["list", "published", "mtpsl/1/*"]) == 0
     rows = {line[:19].strip(): line.split()[-3:] for line in capsys.readouterr().out.splitlines()}
     assert rows["one Perceptual-Map"] == ["one", "72.82", "0.0169"]
+
+
+@pytest.mark.skipif(not has_package(), reason="needs the extra `weights`")
+def test_photos_of_any_size_are_trained_on(tmp_path: Path, capsys: Captured) -> None:
+    store, out = str(tmp_path / "odd.h5"), str(tmp_path / "r")
+    build(FakeSource(images=(12, 4), missing=0), store, size=(70, 101))
+    arguments = ["--recipe", "own-small", "--data", store, "--out", out, "--json"]
+    short = ["--steps", "2", "--batch", "2", "--workers", "0"]
+    assert run(mttrain, [*arguments, *short]) == 0
+    assert "Images are read at 64x96, the store has 70x101; --size takes another." in told(capsys)
+    assert yaml.safe_load((tmp_path / "r/config.yaml").read_text())["size"] == [64, 96]
+    assert run(mttrain, [*arguments, *short, "--resume"]) == 0
+    capsys.readouterr()
+    plan = ["--recipe", "own-small", "--data", store, *short, "--dry-run"]
+    assert run(mttrain, [*plan, "--size", "32x64"]) == 0
+    assert "Images are read" not in told(capsys)
+    assert run(mttrain, ["--data", store, "--network", "unet", *short, "--dry-run"]) != 0
+    assert "divisible by 32; found 70x101. Give --size 64x96." in told(capsys)
+
+
+@pytest.mark.skipif(not has_package(), reason="needs the extra `weights`")
+def test_a_size_that_fits_is_left_alone(tmp_path: Path, capsys: Captured) -> None:
+    build(FakeSource(images=(12, 4), missing=0), tmp_path / "a.h5", size=(32, 64))
+    plan = ["--recipe", "own-small", "--data", str(tmp_path / "a.h5"), "--steps", "2"]
+    assert run(mttrain, [*plan, "--batch", "2", "--workers", "0", "--dry-run"]) == 0
+    assert "Images are read" not in told(capsys)

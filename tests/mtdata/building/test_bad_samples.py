@@ -1,6 +1,7 @@
 """Samples that cannot be used are told together, when all others are done; or left out."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -79,12 +80,12 @@ def test_a_build_that_stopped_can_go_on_without_them(tmp_path: Path) -> None:
     assert clean.content_digest == summary.content_digest
 
 
-def test_one_bad_sample_is_told_as_ever(tmp_path: Path) -> None:
+def test_one_bad_sample_is_told_with_the_ways_out(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "mine")
     damage.cut(root / "rgb/0001.jpg")
-    with pytest.raises(SampleError) as caught:
+    said = r"^\S*0001\.jpg: .*--resume.*or leave this image out with --on-error skip\.$"
+    with pytest.raises(SampleError, match=said):
         build(Folder(root), tmp_path / "a.h5")
-    assert type(caught.value) is SampleError
     assert plan(Folder(root), tmp_path / "b.h5", on_error="skip").bytes > 0
 
 
@@ -99,6 +100,25 @@ def test_a_split_without_any_good_image_is_an_error(tmp_path: Path) -> None:
         build(Folder(root), tmp_path / "a.h5", on_error="skip")
 
 
+def test_labels_with_one_fault_are_told_as_one(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "mine")
+    file = FILE.replace("classes: [floor, wall, chair, lamp]", "classes: [floor, wall]")
+    (root / "tasks.yaml").write_text(file)
+    damage.cut(root / "rgb/0005.jpg")
+    with pytest.raises(BadSamplesError) as caught:
+        build(Folder(root), tmp_path / "a.h5")
+    head, group, single = str(caught.value).splitlines()
+    assert head.startswith("9 of 10 images cannot be used.")
+    assert "nearly all labels of `semantic`" in head
+    assert f"{root / 'tasks.yaml'} says of them" in head
+    assert group.startswith("  8 files: ")
+    assert all(f"semantic/000{number}.png" in group for number in range(3))
+    assert "0003.png" not in group
+    assert "rgb/0005.jpg" in single
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+
+
 def test_hopeless_sources_are_not_read_to_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,9 +126,10 @@ def test_hopeless_sources_are_not_read_to_the_end(
     root = write_folder(tmp_path / "mine")
     for path in (root / "rgb").iterdir():
         damage.cut(path)
-    for on_error in ("stop", "skip"):
-        with pytest.raises(BadSamplesError, match="4 of 10 images"):
-            build(Folder(root), tmp_path / f"{on_error}.h5", on_error=on_error)
+    with pytest.raises(BadSamplesError, match=r"^4 of 10 images"):
+        build(Folder(root), tmp_path / "stop.h5")
+    with pytest.raises(BadSamplesError, match=r"^10 of 10 images"):
+        build(Folder(root), tmp_path / "skip.h5", on_error="skip")
 
 
 def test_the_command_ends_with_3_or_with_a_warning(

@@ -19,7 +19,7 @@ def test_a_name_is_kept_and_compared(tmp_path: Path) -> None:
     source, out = Folder(write_folder(tmp_path / "mine")), tmp_path / "a.h5"
     assert build(source, out, name="kitchens-2").dataset == "kitchens-2"
     assert build(source, out, name="kitchens-2", mode="resume").complete
-    with pytest.raises(UsageError, match='dataset: "kitchens-2" there, "folder" now'):
+    with pytest.raises(UsageError, match='dataset is "kitchens-2" there and "folder" now'):
         build(source, out, mode="resume")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from mtdata.building import request
 from mtdata.building.build import RegimeSpec, build
+from mtdata.building.journal import difference
 from mtdata.building.target import partial_path
 from mtdata.errors import DataError, SampleError, UsageError
 from mtdata.inspecting.verify import verify
@@ -58,9 +59,9 @@ def test_resume_of_a_whole_store_changes_nothing(out: Path) -> None:
 
 def test_resume_of_a_whole_store_with_other_wishes(out: Path) -> None:
     build(FakeSource(), out)
-    with pytest.raises(UsageError, match="limit: null there, 2 now"):
+    with pytest.raises(UsageError, match="limit is null there and 2 now"):
         build(FakeSource(), out, limit=2, mode="resume")
-    with pytest.raises(UsageError, match=r"tasks: .* there, depth now"):
+    with pytest.raises(UsageError, match=r"tasks is .* there and depth now"):
         build(FakeSource(), out, tasks=["depth"], mode="resume")
     with pytest.raises(UsageError, match="has no regime 'one'"):
         build(FakeSource(), out, regimes=[RegimeSpec("one")], mode="resume")
@@ -93,9 +94,9 @@ def test_sample_that_changed_meanwhile_is_done_again(out: Path, tmp_path: Path) 
 
 def test_partial_build_with_other_options_is_refused(out: Path) -> None:
     interrupt(out, 3)
-    with pytest.raises(UsageError, match=r"size: \[12, 16\] there, \[6, 8\] now"):
+    with pytest.raises(UsageError, match=r"size is \[12, 16\] there and \[6, 8\] now"):
         build(FakeSource(), out, size=(6, 8), mode="resume")
-    with pytest.raises(UsageError, match=r"source: .* there, .* now"):
+    with pytest.raises(UsageError, match="seed is null there and 3 now"):
         build(FakeSource(seed=3), out, mode="resume")
     assert build(FakeSource(), out, mode="resume").resumed == 3
 
@@ -106,13 +107,13 @@ def test_no_build_continues_what_another_version_prepared(
     interrupt(out, 3)
     now = request.PREPARATION
     monkeypatch.setattr(request, "PREPARATION", now + 1)
-    said = rf"another version of mtdata.* {now} there, {now + 1} now.*--overwrite"
+    said = rf"version in which mtdata.* {now} there and {now + 1} now.*--overwrite"
     with pytest.raises(UsageError, match=said):
         build(FakeSource(), out, mode="resume")
     monkeypatch.undo()
     assert build(FakeSource(), out, mode="resume").resumed == 3
     monkeypatch.setattr(request, "PREPARATION", now + 1)
-    with pytest.raises(UsageError, match=r"is complete.*another version of mtdata"):
+    with pytest.raises(UsageError, match=r"is complete.*version in which mtdata"):
         build(FakeSource(), out, mode="resume")
 
 
@@ -254,3 +255,28 @@ def test_left_over_temporary_file_is_no_hindrance(out: Path) -> None:
     out.with_name("a.h5.0123abcd.tmp").write_bytes(b"half a store")
     build(FakeSource(), out)
     assert [file.name for file in out.parent.iterdir()] == ["a.h5"]
+
+
+def test_what_differs_in_a_description_is_named_by_its_path() -> None:
+    def identity(void: list[int], names: list[str], **more: Any) -> dict[str, Any]:
+        masks = {"kind": "classes", "void": void, "classes": {name: [0, 0, 0] for name in names}}
+        description = {"images": "a/{stem}.png", "tasks": {"masken": masks}}
+        return {
+            "dataset": "folder",
+            "options": {"source": {"description": description}, "size": None, **more},
+            "tasks": [{"name": "masken", "kind": "classes", "names": names}],
+        }
+
+    before = identity([255], ["wall", "floor"])
+    said = difference(before, identity([255, 7], ["wall", "floor"], limit=2))
+    assert said.split("; ") == [
+        "tasks.masken.void is [255] there and [255, 7] now",
+        "limit is null there and 2 now",
+    ]
+    # The keys of a description have no order in a store; those of the task have.
+    said = difference(before, identity([255], ["floor", "wall"]))
+    assert said == ('tasks.masken.names is ["wall", "floor"] there and ["floor", "wall"] now')
+    long = [f"class number {number}" for number in range(100)]
+    said = difference(identity([255], long), identity([255], [*long[:-1], "x" * 200]))
+    assert "tasks.masken.classes.class number 99 is [0, 0, 0] there and null now" in said
+    assert len(said) < 400

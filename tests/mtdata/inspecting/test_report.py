@@ -10,11 +10,17 @@ import pytest
 
 from cli.mtdata import mtdata
 from cli.shared.common import run
-from mtdata.inspecting.report import report
+from mtdata.building.build import build
+from mtdata.inspecting.report import _commands, report
+from mtdata.sources.folder.source import Folder
+from mtdata.sources.nyu.source import Nyu
+from mtdata.sources.rooms.source import Rooms
 from mtdata.store import Split, open_store
 from mtdata.tasks.kinds import Classes
 from mtdata.tasks.task import Task
 from tests.fakes import COLOURS, TASKS, FakeSource, fake_store
+from tests.folder_tree import write_folder
+from tests.nyu_tree import write_nyu
 
 HOSTILE = '<script>"bed"'
 
@@ -106,3 +112,39 @@ def test_the_command(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         file.truncate(damaged.stat().st_size // 2)
     assert run(mtdata, ["report", str(damaged), "-o", str(tmp_path / "a.html")]) == 3
     assert not (tmp_path / "a.html").exists()
+
+
+def test_the_page_lies_beside_the_store_unless_told_otherwise(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "my.v2.h5"
+    shutil.copy(path, store)
+    assert run(mtdata, ["report", str(store)]) == 0
+    assert (tmp_path / "my.v2.html").exists()
+    capsys.readouterr()
+    assert run(mtdata, ["report", str(store)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(mtdata, ["report", str(store), "--overwrite"]) == 0
+
+
+def test_what_builds_it_again_has_every_option_of_its_source(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "mine")
+    build(Folder(root, unlabelled="keep"), tmp_path / "a.h5", limit=2)
+    nyu = write_nyu(tmp_path / "nyu")
+    build(Nyu(nyu, classes=40, crop="none"), tmp_path / "b.h5", size=(12, 16), limit=1)
+    build(Rooms(None, images=(2, 1), seed=5, size=(24, 32)), tmp_path / "c.h5", size=(24, 32))
+    said = {}
+    for name in "abc":
+        with open_store(tmp_path / f"{name}.h5") as store:
+            said[name] = _commands(store, None)[0]
+    assert "--dataset folder --source FOLDER " in said["a"]
+    assert "--unlabelled keep" in said["a"]
+    assert "description" not in said["a"]
+    assert "--source FOLDER" in said["b"]
+    assert "--classes 40" in said["b"]
+    assert "--crop none" in said["b"]
+    assert "--unlabelled" not in said["b"]
+    assert "--source" not in said["c"]
+    assert "--images 2,1" in said["c"]
+    assert "--seed 5" in said["c"]
+    assert said["c"].count("--size") == 1

@@ -1,5 +1,6 @@
 """An update adds what a source has since: the store is then what a new build would have made."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -14,19 +15,20 @@ from cli.shared.common import run
 from mtdata import open_store
 from mtdata.building import sampling
 from mtdata.building.build import RegimeSpec, build
-from mtdata.errors import DataError, SampleError, UsageError
+from mtdata.errors import DataError, MtdataError, SampleError, UsageError
 from mtdata.inspecting.info import info
 from mtdata.inspecting.verify import verify
 from mtdata.merging.derive import derive
 from mtdata.merging.update import update
 from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.folder.source import Folder
+from mtdata.store import format as layout
 from tests import damage
 from tests.cityscapes_tree import TRAIN, file, write_cityscapes
 from tests.fakes import Interrupted
 from tests.folder_tree import FILE, KEYS, depth, mask, picture, save, semantic, write_folder
 from tests.quick import few
-from tests.store_files import reseal
+from tests.store_files import editing, reseal
 
 SPECS = [RegimeSpec("one"), RegimeSpec("random")]
 
@@ -328,6 +330,82 @@ def test_the_command(root: Path, store: Path, capsys: pytest.CaptureFixture[str]
     (root / "tasks.yaml").write_text((root / "tasks.yaml").read_text().replace("lamp", "light"))
     assert run(mtdata, arguments) == 2
     assert "tasks.yaml has changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["mtdata.store.atomic.sync", "mtdata.building.journal._pack"])
+def test_a_disk_that_takes_nothing_is_told_by_what_an_update_can_do(
+    root: Path, store: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow(root)
+
+    def refuse(*given: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(where, refuse)
+    with pytest.raises(
+        MtdataError, match=r"should be writable.*Copy it to where it can be"
+    ) as told:
+        update(store, Folder(root))
+    assert "--out" not in str(told.value)
+
+
+COLOURED = """images: rgb/{stem}.jpg
+tasks:
+  zones:
+    kind: classes
+    files: zones/{stem}.png
+    encoding: colours
+    classes: {wall: '#000000', floor: '#0000ff', art: '#ff0000'}
+  blobs:
+    kind: binary
+    files: mask/{stem}.png
+"""
+"""Neither tasks nor classes are in the order of the alphabet."""
+
+
+def test_coloured_classes_keep_their_ids(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "tasks.yaml").write_text(COLOURED)
+    colours = np.array([(0, 0, 0), (0, 0, 255), (255, 0, 0)], np.uint8)
+
+    def paint(number: int, key: str) -> None:
+        save(root / "zones" / f"{key}.png", colours[semantic(number) % 3])
+
+    for number in range(9):
+        paint(number, f"{number:04}")
+    store = tmp_path / "coloured.h5"
+    build(Folder(root), store)
+    # As every version has written it: a description has the order of the alphabet in there.
+    with editing(store) as file:
+        options = json.loads(file.attrs["options"])
+        layout.put(file.attrs, {"options": json.dumps(options, sort_keys=True)})
+    with open_store(store) as opened:
+        described = opened.options["source"]["description"]["tasks"]
+        assert list(described) == ["blobs", "zones"]
+        assert list(described["zones"]["classes"]) == ["art", "floor", "wall"]
+    save(root / "rgb" / "0010.jpg", picture(10))
+    paint(10, "0010")
+    paint(9, "0009")
+    arguments = ["update", str(store), "--source", str(root)]
+    assert run(mtdata, [*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["images"], told["labels"]) == (1, {"zones": 1})
+    assert told["content_digest"] == digest(root, tmp_path)
+    with open_store(store) as opened:
+        split = opened.splits["train"]
+        found = split.read(split.index("0010"), ["zones"]).labels["zones"]
+        np.testing.assert_array_equal(found, semantic(10) % 3)
+
+    other = COLOURED.replace(
+        "wall: '#000000', floor: '#0000ff'", "floor: '#0000ff', wall: '#000000'"
+    )
+    (root / "tasks.yaml").write_text(other)
+    assert run(mtdata, arguments) == 2
+    assert "tasks.yaml has changed" in capsys.readouterr().err
+    said = r'zones\.names is \["wall", "floor", "art"\] there and \["floor".*`mtdata build \.\.\.'
+    with pytest.raises(UsageError, match=said):
+        update(store, Folder(root))
 
 
 def test_labels_that_were_added_are_left_out_and_named(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtdata.tasks.kinds import Depth, Normals
-from mtdata.tasks.resize import nearest, resize_image, resize_sample
+from mtdata.tasks.resize import fitting_size, nearest, resize_image, resize_sample
 from mtdata.tasks.sample import Camera, Sample
 
 KINDS = {"depth": Depth(), "normals": Normals()}
@@ -82,3 +82,18 @@ def test_image_shrinks_by_area() -> None:
     image[::2, ::2] = 200
     assert (resize_image(image, (2, 2)) == 50).all()
     assert resize_image(image, (8, 8)).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "fits"),
+    [
+        ((130, 167), 32, (128, 160)),
+        ((127, 167), 32, (96, 160)),  # never larger: images are read smaller only
+        ((3024, 4032), 32, (480, 640)),
+        ((480, 640), 32, (480, 640)),
+        ((288, 384), 16, (288, 384)),
+        ((20, 50), 32, (32, 32)),
+    ],
+)
+def test_a_size_that_fits(size: tuple[int, int], stride: int, fits: tuple[int, int]) -> None:
+    assert fitting_size(size, stride) == fits

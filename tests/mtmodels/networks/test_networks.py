@@ -207,3 +207,18 @@ def test_one_image_is_refused_where_batch_norm_would_see_one_pixel(name: str) ->
         network.check_images(1, (side, side))
     network.check_images(2, (side, side))
     network(torch.rand(2, 3, side, side))
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((130, 167), r"found 130x167\. Give --size 128x160\.$"),
+        ((3024, 4000), r"Build the store with `mtdata build --size 480x640`, or read it at that"),
+        ((20, 167), r"Build the store with `mtdata build --size 32x160`\.$"),
+    ],
+)
+def test_a_refused_size_is_told_with_one_that_can_be_given(
+    size: tuple[int, int], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        NETWORKS["unet"].check_size(*size)

@@ -60,7 +60,7 @@ LAYOUT: dict[str, tuple[Damage, str]] = {
         r"\(`x0000`, ...\) match none of rgb/\{stem\}.\* \(`0000`",
     ),
     "two files": (
-        lambda r: save(r / "rgb/0001.png", picture(1)), "second file for `0001`; .* 0001.jpg",
+        lambda r: save(r / "rgb/0001.png", picture(1)), "second file for `0001`; .* rgb/0001.jpg",
     ),
     "two cases": (
         lambda r: [save(r / "rgb" / n, picture(1)) for n in ("B.jpg", "b.jpg")],
@@ -82,7 +82,7 @@ LAYOUT: dict[str, tuple[Damage, str]] = {
     "in two lists": (lambda r: _lists(r, "0001\n", "0002\n0001\n"), "is in train.txt already"),
     "no list": (
         lambda r: _yaml(r, f"{FILE}splits: {{lists: {{train: none.txt}}}}\n"),
-        r"none.txt: cannot be read \(No such file",
+        r"tasks.yaml, line \d+: the list of the split `train` .*; there is no .*none.txt",
     ),
     "linked list": (
         lambda r: _link(_lists(r, "0001\n", "0002\n"), "test.txt"), "test.txt: .*outside",
@@ -136,6 +136,11 @@ FILES: dict[str, tuple[str, str, str]] = {
     "a text for a task": ("  depth:\n", "  other: depth\n  depth:\n", "should say its `kind`"),
     "no files": ("    files: depth/{stem}.png\n", "", "`tasks.depth.files` should be given"),
     "no scale": ("    scale: 0.001\n", "", "0.001 for millimetres"),
+    "millimetres": (
+        "scale: 0.001",
+        "units: mm",
+        "line 10: .*for mm say `units: m` and `scale: 0.001`",
+    ),
     "value": ("scale: 0.001", "scale: -1", "line 10: `tasks.depth.scale`: .*found -1"),
     "text": ("scale: 0.001", "scale: [1]", "line 10: `tasks.depth.scale`"),
     "boolean": ("lamp]", "yes]", r"line 6: `tasks.semantic.classes.3`.*found True \(YAML reads"),
@@ -254,3 +259,15 @@ def test_exif_and_labels(tmp_path: Path, turn: int) -> None:
     _yaml(tmp_path, text)
     sample = Folder(tmp_path).read("train", key, ("it",))
     assert sample.labels["it"].sum() == (mask(1) == 255).sum()
+
+
+def test_one_value_stands_for_a_list_of_one(root: Path) -> None:
+    lines = {"lamp]": "lamp]\n    void: 256", "mask/{stem}.png": "mask/{stem}.png\n    ones: 255"}
+    text = FILE
+    for old, new in lines.items():
+        text = text.replace(old, new)
+    tasks = parse(text).tasks
+    assert tasks["semantic"].model_dump()["void"] == [256]
+    assert tasks["mask"].model_dump()["ones"] == [255]
+    with pytest.raises(DataError, match=r"line \d+: `tasks.semantic.void"):
+        parse(text.replace("void: 256", "void: true"))
