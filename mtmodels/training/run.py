@@ -210,9 +210,10 @@ def plan(job: Job) -> Plan:
 def _settle_compile(job: Job, parts: Parts, watcher: Watcher) -> None:
     """Find out whether the network runs compiled, and write it down for a run that goes on."""
     engine, accumulate = parts.engine, job.config.accumulate
-    position = Position(0, len(parts.loader), job.config.epochs, job.config.steps)
+    per_epoch = len(parts.loader) // accumulate
+    position = Position(0, per_epoch, job.config.epochs, job.config.steps)
     batches = iter(parts.loader.epoch(0))
-    steps = [tuple(islice(batches, accumulate)) for _ in range(min(2, len(parts.loader)))]
+    steps = [tuple(islice(batches, accumulate)) for _ in range(min(2, per_epoch))]
     values = job.config.to_dict()
     about = {key: values[key] for key in DECIDES} | {
         "precision": parts.precision.name,

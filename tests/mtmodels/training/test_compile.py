@@ -169,6 +169,14 @@ def test_a_map_within_the_network_is_one_of_the_plain_network(run: Train, tmp_pa
     ]
 
 
+def test_an_epoch_of_one_step_in_parts_is_measured(run: Train, tmp_path: Path) -> None:
+    heard = Heard()
+    changes: dict[str, Any] = {"batch": 6, "accumulate": 2, "epochs": 1}
+    trainer = run(tmp_path / "run", compile="auto", watcher=heard, **changes)
+    assert trainer.position().total == 1
+    assert "s as it is" in heard.said[0]
+
+
 @pytest.mark.parametrize(("times", "found"), [((1.0, 1.5), "on"), ((1.0, 1.01), "off")])
 def test_auto_keeps_what_is_faster_and_remembers(
     run: Train,
