@@ -107,8 +107,8 @@ class Weighting(nn.Module, ABC):
         return  # most weightings have no history
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """What learns here, with a rate of its own where that is wanted."""
-        return [ParameterGroup(learning(self))] if learning(self) else []
+        """What learns here, with a rate of its own where that is wanted; no factor decays to 0."""
+        return [ParameterGroup(learning(self), weight_decay=0.0)] if learning(self) else []
 
 
 def are_reached(gradients: Sequence[Tensor]) -> list[bool]:
