@@ -193,10 +193,11 @@ def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> int:
         time.sleep(OFTEN)
     first, *others = [process.returncode for process in processes]
     if first < 0:
+        why = ", for want of memory say" if -first == signal.SIGKILL else ""
         click.echo(
             paragraph(
                 "Error: the first process of the training should end by itself; signal "
-                f"{signal.Signals(-first).name} ended it, for want of memory say. The last "
+                f"{signal.Signals(-first).name} ended it{why}. The last "
                 "checkpoint is as it was: go on with --resume."
             ),
             err=True,
