@@ -170,6 +170,15 @@ def test_asked_to_stop_before_anything_is_written_it_just_ends(
     assert not (tmp_path / "run").exists()
 
 
+def test_where_there_is_nothing_to_resume_it_says_so(run: Train, tmp_path: Path) -> None:
+    out, told = tmp_path / "none", Said()
+    run(out, mode="resume", watcher=told, epochs=1)
+    assert f"There is nothing to resume in {out}: beginning anew." in told.said
+    again = Said()
+    run(out, mode="resume", watcher=again, epochs=1)
+    assert not [text for text in again.said if "nothing to resume" in text]
+
+
 def words(layer: dict[str, Any], out: Path) -> list[str]:
     """Of `mttrain`, for many epochs."""
     more = ["--out", str(out), "--checkpoint-every", "1", "--set", "epochs=200"]
