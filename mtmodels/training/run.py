@@ -90,10 +90,11 @@ def prepare(
     for plugin in config.plugins:
         load_plugin(plugin)
     data = open_data(config)
-    if out is None:
-        out = default_out(settle_options(config), data.store.dataset_name, data.regime)
-        return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     config, notes = begin(config, data)
+    if out is None:  # named after what `begin` decided as well
+        out = default_out(settle_options(config), data.store.dataset_name, data.regime)
+        if mode is not None and RunFolder(out).holds(mode):
+            return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     return Job(settle(config, data), data, RunFolder(out), tuple(notes))
 
 

@@ -86,6 +86,8 @@ def test_own_images_begin_with_an_encoder_that_knows_imagenet(
     store = make(tmp_path)
     made = asked(store, tmp_path / "run")
     assert made.config.network.label == f"unet-{PACKAGED}"
+    named = prepare([{"data": str(store), "workers": 0, "batch": 4}], out=None, mode="new")
+    assert f"-unet-{PACKAGED}-" in named.folder.path.name
     assert made.config.network.encoder_weights == "package"
     assert made.config.network.options["mean"] == pytest.approx([127 / 255] * 3)
     assert [note for note in made.notes if f"`unet-{PACKAGED}`" in note and "--network" in note]
