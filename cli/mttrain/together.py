@@ -17,7 +17,7 @@ import click
 
 from cli.shared.common import paragraph, warn
 from cli.shared.general import GIVEN
-from mtdata.errors import MtdataError
+from mtdata.errors import MtdataError, UsageError
 
 if TYPE_CHECKING:
     from torch.distributed import Store  # type: ignore[attr-defined]
@@ -56,7 +56,16 @@ def train(
         given: list[str] = click.get_current_context().meta[GIVEN]
         raise click.exceptions.Exit(launch(given, config))
     if place is None:
-        return _alone(prepare(), mode, requeue=requeue)
+        job = prepare()
+        if job.config.processes > 1:
+            # Without --out the folder that says so is known when it is too late to start them.
+            folder, config = job.folder.path, job.config
+            raise UsageError(
+                f"{folder} should go on with `--devices {config.devices}` and `--nodes "
+                f"{config.nodes}`, as it was begun; found one process. Give `--out {folder} "
+                "--resume`, which starts them, or `--devices 1 --nodes 1` beside --resume."
+            )
+        return _alone(job, mode, requeue=requeue)
     from mtmodels import processes
     from mtmodels.training.run import assist, check_processes
     from mtmodels.training.setup.joining import join
