@@ -240,3 +240,10 @@ def test_a_short_training_is_told_what_to_do(plain: Path, length: dict[str, int]
     assert "This training is short: 19" in note
     assert "--steps 600" in note
     assert plan_of(plain, **{name: value + 1 for name, value in length.items()}).notes == ()
+
+
+def test_who_took_a_recipe_is_told_of_no_other(plain: Path) -> None:
+    [note] = plan_of(plain, steps=100).notes
+    assert note.endswith("or --recipe fine-tune for a few images of your own.")
+    [note] = plan_of(plain, steps=100, recipe={"name": "own-small"}).notes
+    assert note.endswith("Give --steps 600 or more.")
