@@ -76,6 +76,9 @@ def test_help_has_headings_and_choices(capsys: Captured) -> None:
     text = capsys.readouterr().out
     for word in ("Data:", "Model:", "Training:", "Machine:", "Run:", "Examples:", "sl|ssl|teacher"):
         assert word in text
+    # What images of one's own get is another encoder.
+    for default in ("resnet18; tf_efficientnet_lite0 for images", "none; package for images"):
+        assert default in " ".join(text.split())
 
 
 def test_every_flag_sets_a_key_that_there_is() -> None:
