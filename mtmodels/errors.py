@@ -100,18 +100,20 @@ class InterruptedRun(MtmodelsError):  # noqa: N818  (it is no fault)
 
     Args:
         folder: The folder of the run.
-        step: Steps that are done.
+        step: Steps that are done; None where it was asked between steps, as while it is scored.
         stage: Of what comes before the training proper; empty for that itself.
         by: The signal that asked; 0 where that is not known.
     """
 
     exit_code: ClassVar[int] = 130
 
-    def __init__(self, folder: Path, step: int, *, stage: str = "", by: int = 0) -> None:
+    def __init__(self, folder: Path, step: int | None, *, stage: str = "", by: int = 0) -> None:
         of = f" of the stage `{stage}`" if stage else ""
+        what = f"after step {step}{of}, which is saved"
+        if step is None:
+            what = "outside of a step; the run is saved as far as its last checkpoint"
         super().__init__(
-            f"interrupted after step {step}{of}, which is saved. "
-            f"Go on with `mttrain --out {shlex.quote(str(folder))} --resume`."
+            f"interrupted {what}. Go on with `mttrain --out {shlex.quote(str(folder))} --resume`."
         )
         self.folder, self.step, self.by = folder, step, by
 

@@ -172,13 +172,13 @@ HEADINGS = {
     "--encoder",
     metavar="NAME",
     shell_complete=encoders,
-    help="Of unet or deeplab.  [default: resnet18]",
+    help="Of unet or deeplab.  [default: resnet18; tf_efficientnet_lite0 for images of your own]",
 )
 @click.option("--width", type=NUMBER, help="Factor on the channels.  [default: 1]")
 @click.option(
     "--encoder-weights",
     metavar="imagenet|package|FILE|none",
-    help="Pre-trained encoder.  [default: none]",
+    help="Pre-trained encoder.  [default: none; package for images of your own, where installed]",
 )
 @click.option(
     "--freeze-norm",

@@ -17,7 +17,7 @@ import click
 
 from cli.shared.common import paragraph, warn
 from cli.shared.general import GIVEN
-from mtdata.errors import MtdataError
+from mtdata.errors import MtdataError, UsageError
 
 if TYPE_CHECKING:
     from torch.distributed import Store  # type: ignore[attr-defined]
@@ -56,7 +56,16 @@ def train(
         given: list[str] = click.get_current_context().meta[GIVEN]
         raise click.exceptions.Exit(launch(given, config))
     if place is None:
-        return _alone(prepare(), mode, requeue=requeue)
+        job = prepare()
+        if job.config.processes > 1:
+            # Without --out the folder that says so is known when it is too late to start them.
+            folder, config = job.folder.path, job.config
+            raise UsageError(
+                f"{folder} should go on with `--devices {config.devices}` and `--nodes "
+                f"{config.nodes}`, as it was begun; found one process. Give `--out {folder} "
+                "--resume`, which starts them, or `--devices 1 --nodes 1` beside --resume."
+            )
+        return _alone(job, mode, requeue=requeue)
     from mtmodels import processes
     from mtmodels.training.run import assist, check_processes
     from mtmodels.training.setup.joining import join
@@ -193,10 +202,11 @@ def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> int:
         time.sleep(OFTEN)
     first, *others = [process.returncode for process in processes]
     if first < 0:
+        why = ", for want of memory say" if -first == signal.SIGKILL else ""
         click.echo(
             paragraph(
                 "Error: the first process of the training should end by itself; signal "
-                f"{signal.Signals(-first).name} ended it, for want of memory say. The last "
+                f"{signal.Signals(-first).name} ended it{why}. The last "
                 "checkpoint is as it was: go on with --resume."
             ),
             err=True,

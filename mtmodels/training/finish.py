@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtdata.errors import DataError
 from mtdata.reading.dataset import Dataset
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.scores import to_json
@@ -17,7 +18,7 @@ from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.plots import draw_curves
 from mtmodels.training.record.predictions import draw_predictions
-from mtmodels.training.record.runfolder import RunFolder, write_bytes, write_json
+from mtmodels.training.record.runfolder import RunFolder, read_facts, write_bytes, write_json
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.dryrun import count, peak_memory_mb
 from mtmodels.training.setup.setup import Parts
@@ -54,9 +55,10 @@ def finish(
     folder, engine = trainer.folder, parts.engine
     place = folder.last if config.select == "last" else folder.best
     engine.method.load_state_dict(checkpoint.load_weights(place))
-    for file in folder.scores.glob("*.json"):  # of a run that was not done, as `eval` kept them
-        file.unlink()
-        file.with_suffix(SUFFIX).unlink(missing_ok=True)
+    if not _was_done(trainer):
+        for file in folder.scores.glob("*.json"):  # of other weights, as `eval` kept them
+            file.unlink()
+            file.with_suffix(SUFFIX).unlink(missing_ok=True)
     results = [(of, one) for of in data.scored for one in score(of, parts, watcher)]
     scores = [_write_scores(folder, config, data, of=of, result=one) for of, one in results]
     pictures = draw_predictions(
@@ -163,7 +165,6 @@ def _summary(
     results: Sequence[tuple[Dataset, Evaluation]],
 ) -> dict[str, Any]:
     of, first = results[0]
-    seconds = trainer.clock.total()
     return {
         "run": str(trainer.folder.path),
         "method": config.method.name,
@@ -172,10 +173,7 @@ def _summary(
         "regime": config.regime,
         "epochs": config.epochs,
         "steps": trainer.position().step,
-        "seconds": seconds,
-        "samples_per_second": trainer.clock.rate(),
-        "data_wait": trainer.clock.wait_share(),
-        "peak_memory_mb": peak_memory_mb(),
+        **_cost(trainer),
         "precision": parts.precision.name,
         "parameters": count(parts.engine.method),
         "parameters_inference": count(parts.engine.method.network),
@@ -183,6 +181,28 @@ def _summary(
         "protocol": first.protocol,
         "scores": to_json(first.scores),
     } | scored_split(of, data.splits, config)
+
+
+def _was_done(trainer: Trainer) -> bool:
+    """Whether the run was complete before, and nothing is trained since."""
+    return trainer.clock.steps == 0 and trainer.folder.is_complete()
+
+
+def _cost(trainer: Trainer) -> dict[str, Any]:
+    """What the training took; of one that was done already, what it took then."""
+    now = {
+        "seconds": trainer.clock.total(),
+        "samples_per_second": trainer.clock.rate(),
+        "data_wait": trainer.clock.wait_share(),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    if not _was_done(trainer):
+        return now
+    try:
+        before = read_facts(trainer.folder.summary)
+    except DataError:  # damaged: it is written anew
+        return now
+    return {key: before.get(key, value) for key, value in now.items()}
 
 
 def warning(config: Config, *, tested: bool) -> str | None:

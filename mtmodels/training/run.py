@@ -22,6 +22,7 @@ from mtmodels.training.loop import randomness
 from mtmodels.training.loop.compiling import decide
 from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.schedules import Position
+from mtmodels.training.loop.signals import Stopped, stopping
 from mtmodels.training.loop.trainer import Trainer, Validate
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint
@@ -89,10 +90,11 @@ def prepare(
     for plugin in config.plugins:
         load_plugin(plugin)
     data = open_data(config)
-    if out is None:
-        out = default_out(settle_options(config), data.store.dataset_name, data.regime)
-        return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     config, notes = begin(config, data)
+    if out is None:  # named after what `begin` decided as well
+        out = default_out(settle_options(config), data.store.dataset_name, data.regime)
+        if mode is not None and RunFolder(out).holds(mode):
+            return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     return Job(settle(config, data), data, RunFolder(out), tuple(notes))
 
 
@@ -115,7 +117,7 @@ def train(
     """
     watcher = watcher or Watcher()
     check_processes(job.config)
-    with room_for(job.folder.path):
+    with room_for(job.folder.path), _ended_by_signals(job.folder):
         parts, trainer = fit(job, mode=mode, arguments=arguments, watcher=watcher)
         processes.leave()
         with job.folder.held(), _logging(trainer.logs):
@@ -135,8 +137,21 @@ def assist(job: Job, *, mode: Mode) -> None:
     Errors are those of `train`.
     """
     check_processes(job.config)
-    fit(job, mode=mode, arguments=(), watcher=Watcher())
-    processes.leave()
+    with _ended_by_signals(job.folder):
+        fit(job, mode=mode, arguments=(), watcher=Watcher())
+        processes.leave()
+
+
+@contextmanager
+def _ended_by_signals(folder: RunFolder) -> Iterator[None]:
+    """Say how a run goes on that is asked to stop where there is no step to finish."""
+    try:
+        with stopping():
+            yield
+    except Stopped as stopped:
+        if not folder.is_run():
+            raise  # nothing is written yet
+        raise InterruptedRun(folder.path, None, by=stopped.by) from None
 
 
 def check_processes(config: Config) -> None:
@@ -269,7 +284,8 @@ def _logging(logs: Logs) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        logs.close("interrupted" if isinstance(error, InterruptedRun) else "failed")
+        asked = isinstance(error, InterruptedRun | KeyboardInterrupt)
+        logs.close("interrupted" if asked else "failed")
         raise
 
 

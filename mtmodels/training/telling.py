@@ -15,6 +15,9 @@ from mtmodels.training.setup.loading import open_run
 from mtmodels.training.setup.setup import Parts
 from mtmodels.training.setup.splits import choose_splits
 
+FEW = 5
+"""Held-out labels of a task below which the score of an epoch is mostly chance."""
+
 
 def tell(
     data: RunData, parts: Parts, folder: RunFolder, *, notes: Sequence[str], watcher: Watcher
@@ -39,6 +42,13 @@ def tell(
         )
     for told in _known_to_teachers(data, parts.method):
         watcher.say(told)
+    if config.select == "holdout" and data.held is not None:
+        shown = zip(data.tasks, data.held.labelled.sum(0), strict=True)
+        if few := [f"{task.name} {n}" for task, n in shown if n < FEW]:
+            watcher.say(
+                f"Few held-out labels to choose the epoch by ({', '.join(few)}; fewer than {FEW} "
+                "say little): a larger --holdout has more, --select last takes the last epoch."
+            )
     if parts.held is not None and (probe := parts.method.probe()) is not None:
         watcher.say(
             f"Held-out labels ({_labels(data, parts.held.dataset)}) are asked every {probe.every} "

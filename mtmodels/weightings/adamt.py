@@ -54,7 +54,9 @@ class AdaMT(Weighting):
             return torch.zeros(())
         sent = parts
         if len(losses) > 1:
-            rows, common, aim = task_gradients(list(losses.values()), self.order)
+            rows, common, aim = task_gradients(
+                list(losses.values()), self.order, compiled=self.compiled
+            )
             if common:
                 aim |= combined(rows, common, self._factors(dict(zip(losses, rows, strict=True))))
             sent = [as_scalar(aim), *auxiliary]
@@ -75,8 +77,10 @@ class AdaMT(Weighting):
 
     def _factors(self, rows: Mapping[str, Gradients]) -> list[float]:
         """Those of the tasks of a batch, 1 in sum."""
+        # In a compiled network a gradient that is 0 is taken for none.
+        firsts = [(self._first[task], row) for task, row in rows.items()]
         sizes = torch.stack(
-            [row[self._first[task]].abs().double().mean() for task, row in rows.items()]
+            [row.get(p, torch.zeros_like(p)).abs().double().mean() for p, row in firsts]
         )
         total = sizes.sum()
         # Where no task moves its first layer, none moves what lies before it.

@@ -13,7 +13,7 @@ from mtdata.errors import UsageError
 from mtmodels import processes
 from mtmodels.methods.terms import Terms
 from mtmodels.options import Options
-from mtmodels.weightings.base import Backward, Weighting
+from mtmodels.weightings.base import Backward, Weighting, are_reached
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
@@ -63,6 +63,7 @@ class AggregatorWeighting(Weighting):
                 f"{self.options.gradients}."
             )
         self.needs_shared = self.options.gradients != "shared"
+        self.needs_maps = self.options.gradients == "features"
         self._made: dict[tuple[str, ...], Aggregator] = {}
         self._maps: list[Tensor] = []
         self._weights = dict.fromkeys(self.tasks, 1.0) if self.factors else {}
@@ -101,7 +102,7 @@ class AggregatorWeighting(Weighting):
 
     def watch(self, network: nn.Module, shared: Sequence[nn.Parameter]) -> None:
         """Keep the maps that the last shared layer makes, where these are asked for."""
-        if self.options.gradients == "features":
+        if self.needs_maps:
             wanted = {id(p) for p in shared}
             for layer in network.modules():
                 if wanted & {id(p) for p in layer.parameters(recurse=False)}:
@@ -155,7 +156,9 @@ class AggregatorWeighting(Weighting):
 
     def _aggregated(self, losses: Mapping[str, Tensor]) -> Tensor:
         """A scalar of value 0 whose gradient is what each parameter should get."""
-        rows, shared, aim = task_gradients(list(losses.values()), self.order)
+        rows, shared, aim = task_gradients(
+            list(losses.values()), self.order, compiled=self.compiled
+        )
         if not shared:
             pass  # each task has all of its parameters for itself
         elif self.factors:
@@ -196,19 +199,23 @@ class AggregatorWeighting(Weighting):
 
 
 def task_gradients(
-    losses: Sequence[Tensor], order: Sequence[Tensor]
+    losses: Sequence[Tensor], order: Sequence[Tensor], *, compiled: bool = False
 ) -> tuple[list[Gradients], list[Tensor], Gradients]:
     """Gradients of tasks, each on all parameters that it reaches.
 
     Args:
         losses: A scalar a task.
         order: All that learns, in the order that all processes have it in.
+        compiled: Whether a compiled network gives zeros for what a task does not reach.
 
     Returns:
         For each task its gradients; the parameters that two tasks or more reach; and for each of
         the others the gradient of the one task that reaches it.
     """
-    rows = [processes.averaged(order, _gradients(loss, _leaves(loss))) for loss in losses]
+    found = [_gradients(loss, _leaves(loss)) for loss in losses]
+    if compiled:
+        found = [_reached(row) for row in found]
+    rows = [processes.averaged(order, row) for row in found]
     count = Counter(p for row in rows for p in row)
     shared = [p for p, tasks in count.items() if tasks > 1]
     own = combined(rows, [p for p, tasks in count.items() if tasks == 1], [1.0] * len(rows))
@@ -246,6 +253,11 @@ def _leaves(loss: Tensor) -> list[Tensor]:
 def _gradients(loss: Tensor, where: Sequence[Tensor]) -> Gradients:
     found = torch.autograd.grad(loss, list(where), retain_graph=True, allow_unused=True)
     return {p: g for p, g in zip(where, found, strict=True) if g is not None}
+
+
+def _reached(row: Gradients) -> Gradients:
+    kept = are_reached(list(row.values()))
+    return {p: g for (p, g), is_reached in zip(row.items(), kept, strict=True) if is_reached}
 
 
 def _gramian(rows: Sequence[Gradients], where: Sequence[Tensor]) -> Tensor:

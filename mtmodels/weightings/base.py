@@ -1,10 +1,12 @@
 """What every weighting promises: it owns the backward pass of a step."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from mtmodels.methods.base import ParameterGroup, learning
@@ -56,6 +58,8 @@ class Weighting(nn.Module, ABC):
     """Whether it asks for the gradients of single terms, which the loss scale of fp16 is not in."""
     needs_shared: bool = False
     """Whether it measures gradients on the last layer that all tasks share."""
+    needs_maps: bool = False
+    """Whether it measures gradients on maps within the network; a compiled one has none."""
     needs_own: ClassVar[bool] = False
     """Whether it measures gradients on the first layer that each task has for itself."""
 
@@ -65,6 +69,8 @@ class Weighting(nn.Module, ABC):
         self.tasks = tuple(tasks)
         self.order: Sequence[nn.Parameter] = ()
         """All that learns, in one order in all processes; empty before the first step."""
+        self.compiled = False
+        """Whether the network runs compiled, whose gradients are 0 in place of None."""
 
     @abstractmethod
     def backward(self, terms: Terms, shared: Sequence[nn.Parameter], backward: Backward) -> Tensor:
@@ -101,5 +107,18 @@ class Weighting(nn.Module, ABC):
         return  # most weightings have no history
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """What learns here, with a rate of its own where that is wanted."""
-        return [ParameterGroup(learning(self))] if learning(self) else []
+        """What learns here, with a rate of its own where that is wanted; no factor decays to 0."""
+        return [ParameterGroup(learning(self), weight_decay=0.0)] if learning(self) else []
+
+
+def are_reached(gradients: Sequence[Tensor]) -> list[bool]:
+    """Which of some gradients are not 0 throughout: where a network is compiled, 0 is all it says.
+
+    Args:
+        gradients: Of one device; they go over it in one pass, and to the processor in one message.
+    """
+    if not gradients:
+        return []
+    largest = torch._foreach_norm(list(gradients), math.inf)
+    found: list[bool] = (torch.stack(largest) != 0).tolist()
+    return found

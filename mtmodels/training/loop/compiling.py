@@ -93,6 +93,12 @@ def decide(
         position: Of the first step.
         about: What the answer is a function of, beside the machine.
     """
+    if engine.weighting.needs_maps:
+        return Verdict(
+            False,
+            "Compiled: no, as the weighting takes gradients on a map within the network, which a "
+            "compiled one does not show.",
+        )
     if engine.config.compile == "auto" and (known := _known(about)) is not None:
         return known
     weights = {name: value.clone() for name, value in engine.method.state_dict().items()}

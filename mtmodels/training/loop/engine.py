@@ -27,7 +27,7 @@ from mtmodels.training.loop.schedules import Position, Schedule
 from mtmodels.training.loop.sync_norm import reaching
 from mtmodels.training.loop.validation import HeldOut
 from mtmodels.training.loop.viewing import view_maker
-from mtmodels.weightings.base import EpochStatistics, Weighting
+from mtmodels.weightings.base import EpochStatistics, Weighting, are_reached
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ class Engine:
         self.compile(on=config.compile == "on")
 
     def compile(self, *, on: bool) -> None:
-        """Run the network compiled within a step, or as it is."""
+        """Run the network compiled within a step, or as it is, as some weightings need it."""
+        on = self.weighting.compiled = on and not self.weighting.needs_maps
         if on and self._compiled is None:
             self._compiled = Compiled(self.method.network)
         self.compiled = self._compiled if on and self._compiled else nullcontext()
@@ -139,6 +140,8 @@ class Engine:
         self._average()
         if result.loss is None:
             return replace(result, lr=lr)
+        if self.weighting.compiled:
+            self._leave_unreached()
         if position.step < self.frozen and self.stage is None:
             # Behind the weighting, which may want the gradients of a layer that all tasks share.
             for parameter in self.encoder:
@@ -238,6 +241,18 @@ class Engine:
             statistic.copy_(means[statistic])
         for parameter in self._learns:
             parameter.grad = means.get(parameter)
+
+    def _leave_unreached(self) -> None:
+        """Take the zeros away that a compiled network gives to what no term reached.
+
+        Without a gradient the optimiser leaves such parameters alone; with zeros it goes on to move
+        them, by its momentum and decay: the layers of a task that the batch does not show.
+        """
+        given = [p for p in self._learns if p.grad is not None]
+        reached = are_reached([p.grad for p in given if p.grad is not None])
+        if any(reached):  # the scaler of fp16 asks for one gradient at least
+            for parameter, is_reached in zip(given, reached, strict=True):
+                parameter.grad = parameter.grad if is_reached else None
 
     def _forget(self) -> None:
         """Clear the gradients; a stage that trains a part of the method leaves some in the rest."""

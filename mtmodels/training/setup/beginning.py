@@ -91,10 +91,10 @@ def _length(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
         ]
     if steps >= SHORT:
         return found, []
+    other = "" if config.recipe.name else ", or --recipe fine-tune for a few images of your own"
     return found, [
         f"This training is short: {steps} steps. A network learns little in so few, and depth may "
-        f"stay near where it begins. Give --steps {FEWEST} or more, or --recipe fine-tune for "
-        "a few images of your own."
+        f"stay near where it begins. Give --steps {FEWEST} or more{other}."
     ]
 
 

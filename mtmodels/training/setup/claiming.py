@@ -117,6 +117,8 @@ def claim(
         _check_same_runs(folder, runs)
         _note_anew(folder, config, data)
         return True
+    if mode == "resume":
+        say(f"There is nothing to resume in {folder.path}: beginning anew.")
     if mode == "overwrite":
         folder.clear()
     folder.create()

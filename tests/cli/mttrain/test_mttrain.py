@@ -76,6 +76,9 @@ def test_help_has_headings_and_choices(capsys: Captured) -> None:
     text = capsys.readouterr().out
     for word in ("Data:", "Model:", "Training:", "Machine:", "Run:", "Examples:", "sl|ssl|teacher"):
         assert word in text
+    # What images of one's own get is another encoder.
+    for default in ("resnet18; tf_efficientnet_lite0 for images", "none; package for images"):
+        assert default in " ".join(text.split())
 
 
 def test_every_flag_sets_a_key_that_there_is() -> None:
@@ -362,6 +365,15 @@ def test_the_run_folder_is_named_after_what_is_run(
     assert run(mttrain, [*arguments, "--seed", "3", "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["run"] == "runs/fake-xtc-unet-resnet18-one-s3"
+    # It goes on by that name, without --out; but for its processes, which --out alone starts.
+    config = Path(summary["run"]) / "config.yaml"
+    assert run(mttrain, [*arguments, "--seed", "3", "--resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run"] == summary["run"]
+    config.write_text(config.read_text().replace("devices: 1", "devices: 3"))
+    assert run(mttrain, [*arguments, "--seed", "3", "--resume"]) == 2
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert "`--devices 3` and `--nodes 1`, as it was begun" in told
+    assert f"Give `--out {summary['run']} --resume`" in told
 
 
 @pytest.mark.parametrize(

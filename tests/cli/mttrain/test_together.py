@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from cli.mttrain import mttrain
+from cli.mttrain.together import _end
 from cli.shared.common import run
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
@@ -207,6 +208,18 @@ def test_what_cannot_be_is_refused(
     assert run(mttrain, [*words(store, out, **changed), *flags, *dry]) == 2
     assert says in " ".join(capsys.readouterr().err.split())
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("number", "memory"), [(signal.SIGTERM, False), (signal.SIGKILL, True)])
+def test_a_signal_that_ended_the_first_is_named(
+    capsys: pytest.CaptureFixture[str], number: signal.Signals, *, memory: bool
+) -> None:
+    first = subprocess.Popen(["sleep", "100"])
+    first.send_signal(number)
+    assert _end([first]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"signal {number.name} ended it" in told
+    assert ("for want of memory" in told) == memory
 
 
 def test_requeue_is_for_jobs(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

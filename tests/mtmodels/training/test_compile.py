@@ -1,6 +1,7 @@
 """A compiled network: the same run, names and checkpoints, and the plain one where it cannot be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ from safetensors.torch import load_file
 
 from mtmodels.errors import InterruptedRun
 from mtmodels.methods import METHODS
-from mtmodels.training.loop import compiling
+from mtmodels.training.loop import compiling, randomness
+from mtmodels.training.loop.engine import Engine, StepResult
+from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.run import prepare
+from mtmodels.training.setup.setup import assemble
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import Ask
@@ -90,6 +95,86 @@ def test_a_compiled_run_goes_on_exactly(run: Train, whole: Path, tmp_path: Path)
     run(tmp_path / "run", mode="resume")
     assert written(tmp_path / "run") == "on"
     assert_same_run(tmp_path / "run", whole)
+
+
+@dataclass
+class Stepped:
+    """Some steps on batches that show one task or two, and what they left."""
+
+    engine: Engine
+    moved: dict[str, int]
+    """Of each parameter, how often Adam moved it."""
+    first: StepResult
+    factors: dict[str, float]
+    """Of the tasks in the first step: those after it see networks that differ in last digits."""
+
+
+@pytest.fixture
+def stepped(layer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stepped]:
+    """Take the steps of an epoch, with gradients that go through a compiled network as one."""
+    monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
+
+    def start(**changes: Any) -> Stepped:
+        plain = {"method": {"name": "sl"}, "holdout": 0.0, "precision": "32", "epochs": 1}
+        job = prepare([layer, plain, changes], out=None, mode=None)
+        randomness.seed_global(0)
+        parts = assemble(job.config, job.data)
+        engine, found = parts.engine, []
+        engine.train()
+        for number, batch in enumerate(parts.loader.epoch(0)):
+            result = engine.step([batch], Position(number, len(parts.loader), 1))
+            found.append((result, engine.weighting.weights()))
+        state = engine.optimizer.state
+        names = engine.method.named_parameters()
+        moved = {name: int(state[p]["step"]) if p in state else 0 for name, p in names}
+        return Stepped(engine, moved, *found[0])
+
+    return start
+
+
+def test_a_task_that_a_batch_does_not_show_keeps_its_layers(
+    stepped: Callable[..., Stepped],
+) -> None:
+    plain, compiled = (
+        stepped(compile=asked, regime="one", batch=1, weighting={"name": "equal"})
+        for asked in ("off", "on")
+    )
+    assert isinstance(compiled.engine.compiled, compiling.Compiled)
+    assert len(set(plain.moved.values())) > 1  # each task has layers of its own
+    assert compiled.moved == plain.moved
+
+
+@pytest.mark.parametrize("name", ["mgda", "adamt"])
+def test_tasks_are_weighed_as_without_a_compiler(
+    stepped: Callable[..., Stepped], name: str
+) -> None:
+    plain, compiled = (
+        stepped(compile=asked, regime="full", batch=14, weighting={"name": name})
+        for asked in ("off", "on")
+    )
+    assert compiled.factors == pytest.approx(plain.factors, rel=1e-3)
+    assert compiled.first.gradient_norm == pytest.approx(plain.first.gradient_norm, rel=1e-3)
+
+
+def test_a_map_within_the_network_is_one_of_the_plain_network(run: Train, tmp_path: Path) -> None:
+    heard = Heard()
+    weighting = {"name": "mgda", "options": {"gradients": "features"}}
+    for asked in ("on", "auto"):
+        changes: dict[str, Any] = {"compile": asked, "weighting": weighting, "epochs": 1}
+        run(tmp_path / asked, watcher=heard, **changes)
+        assert written(tmp_path / asked) == "off"
+    assert heard.said == 2 * [
+        "Compiled: no, as the weighting takes gradients on a map within the network, which a "
+        "compiled one does not show."
+    ]
+
+
+def test_an_epoch_of_one_step_in_parts_is_measured(run: Train, tmp_path: Path) -> None:
+    heard = Heard()
+    changes: dict[str, Any] = {"batch": 6, "accumulate": 2, "epochs": 1}
+    trainer = run(tmp_path / "run", compile="auto", watcher=heard, **changes)
+    assert trainer.position().total == 1
+    assert "s as it is" in heard.said[0]
 
 
 @pytest.mark.parametrize(("times", "found"), [((1.0, 1.5), "on"), ((1.0, 1.01), "off")])

@@ -195,3 +195,18 @@ def test_scores_from_before_the_end_are_gone_at_the_end(
     job = prepare([layer, {"epochs": 1}], out=folder.path, mode="new")
     train(job, mode="new", watcher=Early())
     assert "val-pascal.json" not in {file.name for file in folder.scores.iterdir()}
+
+
+def test_a_run_that_was_done_keeps_its_scores_and_what_it_took(
+    done: tuple[Path, Finished], tmp_path: Path
+) -> None:
+    folder = RunFolder(Path(shutil.copytree(done[0], tmp_path / "run")))
+    rescore(folder.path, split="train")
+    before = json.loads(folder.summary.read_text())
+    job = prepare([], out=folder.path, mode="resume")
+    again = train(job, mode="resume").summary
+    assert (folder.scores / "train-mtpsl.json").is_file()
+    assert again == {**before, "run": str(folder.path)}
+    assert again["samples_per_second"] > 0
+    folder.summary.write_text("cut")
+    assert train(job, mode="resume").summary["scores"] == before["scores"]

@@ -17,6 +17,7 @@ from mtmodels.training.loop.engine import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.run import prepare, train
 from tests.forked import Forked, command, start
 from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.mtmodels.training.conftest import Train
@@ -121,6 +122,61 @@ def test_asked_to_stop_it_saves_first(run: Train, whole: Path, tmp_path: Path) -
     assert signal.getsignal(signal.SIGINT) is before
     run(tmp_path / "run", mode="resume")
     assert_same_run(tmp_path / "run", whole)
+
+
+class StopIn(Watcher):
+    """Sends this process a signal where no step is done: in the cache, or the scores at the end."""
+
+    def __init__(self, what: str) -> None:
+        self.what, self.said = what, list[str]()
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def evaluating(self, what: str, done: int, total: int) -> None:
+        if what == self.what:
+            signal.raise_signal(signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("what", ["cache", "score"])
+def test_asked_to_stop_outside_of_a_step_it_says_how_to_go_on(
+    layer: dict[str, Any], tmp_path: Path, what: str
+) -> None:
+    out, before = tmp_path / "run", signal.getsignal(signal.SIGUSR1)
+    changes = {"epochs": 1, "holdout": 0.0, "cache": "memory"}
+    job = prepare([layer, changes], out=out, mode="new")
+    with pytest.raises(
+        InterruptedRun, match=rf"is saved as far as.*--out {out} --resume"
+    ) as caught:
+        train(job, mode="new", watcher=StopIn(what))
+    assert (caught.value.exit_code, caught.value.by) == (130, signal.SIGUSR1)
+    assert signal.getsignal(signal.SIGUSR1) is before
+    again = StopIn("nothing")
+    train(prepare([], out=out, mode="resume"), mode="resume", watcher=again)
+    assert RunFolder(out).is_complete()
+    assert ("All steps are done: scoring again." in again.said) == (what == "score")
+
+
+def test_asked_to_stop_before_anything_is_written_it_just_ends(
+    layer: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("mtmodels.training.run.assemble", asked)
+    job = prepare([layer], out=tmp_path / "run", mode="new")
+    with pytest.raises(KeyboardInterrupt):
+        train(job, mode="new")
+    assert not (tmp_path / "run").exists()
+
+
+def test_where_there_is_nothing_to_resume_it_says_so(run: Train, tmp_path: Path) -> None:
+    out, told = tmp_path / "none", Said()
+    run(out, mode="resume", watcher=told, epochs=1)
+    assert f"There is nothing to resume in {out}: beginning anew." in told.said
+    again = Said()
+    run(out, mode="resume", watcher=again, epochs=1)
+    assert not [text for text in again.said if "nothing to resume" in text]
 
 
 def words(layer: dict[str, Any], out: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """A run says what becomes of images that show no label."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from mtdata.building.regimes import RegimeSpec
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.setup import assemble
+from mtmodels.training.telling import tell
 from tests.fakes import FakeSource
-from tests.small_run import small_layer
+from tests.small_run import small_layer, small_store
 
 
 class Heard(Watcher):
@@ -23,6 +25,24 @@ class Heard(Watcher):
 
     def say(self, text: str) -> None:
         self.text += text + "\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, "(semantic 1, depth 1; fewer than 5 say little): a larger --holdout"),
+        ({"select": "last"}, ""),
+        ({"holdout": 0.4, "regime": "full"}, ""),
+    ],
+)
+def test_few_held_out_labels_to_select_by_are_told(
+    changed: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    layer = small_layer(small_store(tmp_path)) | {"epochs": 1, **changed}
+    job, watcher = prepare([layer], out=None, mode=None), Heard()
+    tell(job.data, assemble(job.config, job.data), job.folder, notes=(), watcher=watcher)
+    assert ("Few held-out labels" in watcher.text) == bool(told)
+    assert told in watcher.text
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,9 @@ def test_what_ran_away_is_no_error_of_python(name: str) -> None:
     for parameter in weighting.parameters():
         parameter.data.fill_(-1e30)
     assert set(weighting.weights()) <= set(NAMES)
+
+
+@each_weighting
+def test_no_weight_decays(name: str) -> None:
+    """What a weighting learns is no weight of a network: decay would pull factors to a value."""
+    assert all(group.weight_decay == 0 for group in make(name).parameter_groups())

@@ -86,6 +86,8 @@ def test_own_images_begin_with_an_encoder_that_knows_imagenet(
     store = make(tmp_path)
     made = asked(store, tmp_path / "run")
     assert made.config.network.label == f"unet-{PACKAGED}"
+    named = prepare([{"data": str(store), "workers": 0, "batch": 4}], out=None, mode="new")
+    assert f"-unet-{PACKAGED}-" in named.folder.path.name
     assert made.config.network.encoder_weights == "package"
     assert made.config.network.options["mean"] == pytest.approx([127 / 255] * 3)
     assert [note for note in made.notes if f"`unet-{PACKAGED}`" in note and "--network" in note]
@@ -238,3 +240,10 @@ def test_a_short_training_is_told_what_to_do(plain: Path, length: dict[str, int]
     assert "This training is short: 19" in note
     assert "--steps 600" in note
     assert plan_of(plain, **{name: value + 1 for name, value in length.items()}).notes == ()
+
+
+def test_who_took_a_recipe_is_told_of_no_other(plain: Path) -> None:
+    [note] = plan_of(plain, steps=100).notes
+    assert note.endswith("or --recipe fine-tune for a few images of your own.")
+    [note] = plan_of(plain, steps=100, recipe={"name": "own-small"}).notes
+    assert note.endswith("Give --steps 600 or more.")
