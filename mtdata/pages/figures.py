@@ -12,6 +12,8 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 24, 40
 MOST = 400
 """Points of a curve; neighbours of a longer one become their mean."""
 COLOURS = 6
+ENLARGED = 1.2
+"""How much larger than drawn a matrix may be shown: one of few classes would fill the page."""
 READABLE = 24
 """Classes up to which the cells of a matrix have their numbers in them."""
 
@@ -155,7 +157,7 @@ def matrix(names: Sequence[str], shares: Sequence[Sequence[Number]], *, about: s
                 parts.append(_text(left + side / 2, top + side / 2 + 4, f"{100 * value:.0f}",
                                    "middle", style))  # fmt: skip
     whole = room + side * len(names) + 4
-    return _figure(parts, about, height=whole, width=whole)
+    return _figure(parts, about, height=whole, width=whole, most=whole * ENLARGED)
 
 
 def legend(names: Mapping[str, object], faint: Sequence[str] = ()) -> Markup:
@@ -219,9 +221,18 @@ def _text(x: Number, y: Number, text: str, anchor: str, more: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{escape(text)}</text>'
 
 
-def _figure(parts: Sequence[str], about: str, *, height: Number, width: Number = WIDTH) -> Markup:
-    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-        round(width), round(height), about
+def _figure(
+    parts: Sequence[str],
+    about: str,
+    *,
+    height: Number,
+    width: Number = WIDTH,
+    most: Number | None = None,
+) -> Markup:
+    """An SVG as wide as its place, or `most` pixels where they are less."""
+    capped = f' style="max-width: min(46rem, {most:.0f}px)"' if most else ""
+    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}"{}>').format(
+        round(width), round(height), about, Markup(capped)
     )
     # Every text in the parts was escaped where it was put in.
     return head + Markup("".join(parts)) + Markup("</svg>")

@@ -60,6 +60,16 @@ def test_a_matrix_has_its_shares() -> None:
     assert ">75</text>" in drawn
 
 
+def test_a_matrix_of_few_classes_is_small() -> None:
+    few, many = (
+        matrix(list(names), [[0.5] * len(names)] * len(names), about="m")
+        for names in ("abcd", "abcdefghijklm")
+    )
+    widths = [int(re.findall(r"max-width: min\(46rem, (\d+)px\)", one)[0]) for one in (few, many)]
+    assert widths[0] < 250 < 500 < widths[1]
+    assert "max-width" not in lines({"a": [(0, 1), (1, 5)]}, about="a", x="x")
+
+
 def test_ticks_are_round_and_inside() -> None:
     assert ticks(0, 1) == [0, 0.25, 0.5, 0.75, 1]
     assert all(3 <= t <= 97 for t in ticks(3, 97))
