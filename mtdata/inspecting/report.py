@@ -229,11 +229,11 @@ def _image(store: Store, split: Split, index: int, regime: str | None) -> list[d
     """An image and all of its labels that may be seen."""
     seen = looked_at(split, looked_through(store, regime))
     names = [t.name for t, yes in zip(store.tasks, seen.labelled[index], strict=True) if yes]
-    sample = seen.read(index, names)
-    height, width = map(int, split.sizes[index])
+    sample = seen.read(index, names).trimmed()
+    height, width = sample.image.shape[:2]
     key = split.keys[index]
     row: list[dict[str, Any]] = [
-        {"uri": embedded(sample.image[:height, :width], "JPEG"), "photo": True,
+        {"uri": embedded(sample.image, "JPEG"), "photo": True,
          "title": f"{key} ({split.name})", "alt": f"image {key} of {split.name}"}
     ]  # fmt: skip
     for column, task in enumerate(store.tasks):
@@ -241,8 +241,7 @@ def _image(store: Store, split: Split, index: int, regime: str | None) -> list[d
             why = HIDDEN if split.labelled[index, column] else MISSING
             row.append({"uri": "", "shape": width / height, "title": task.name, "alt": why})
             continue
-        label = sample.labels[task.name][:height, :width]
-        valid = sample.valid[task.name][:height, :width]
+        label, valid = sample.labels[task.name], sample.valid[task.name]
         origin = seen.origin(index, column)
         row.append(
             {"uri": embedded(render(task, label, valid)), "photo": False,

@@ -198,16 +198,11 @@ def _looked(
     """An image without padding, why labels are absent, and where those that are come from."""
     split, index = place
     seen_of = looked_at(split, what)
-    height, width = map(int, split.sizes[index])
     names = [t.name for t, yes in zip(store.tasks, seen_of.labelled[index], strict=True) if yes]
-    sample = seen_of.read(index, names)
-    part = slice(height), slice(width)
-    labels = {name: label[part] for name, label in sample.labels.items()}
-    valid = {name: sample.valid[name][part] for name in labels}
-    trimmed = Sample(split.keys[index], sample.image[part], labels, valid)
+    sample = seen_of.read(index, names).trimmed()
     columns = enumerate(task.name for task in store.tasks)
-    added = {name: seen_of.origin(index, i) for i, name in columns if name in labels}
-    return trimmed, why_absent(split, index, store.tasks, labels), added
+    added = {name: seen_of.origin(index, i) for i, name in columns if name in sample.labels}
+    return sample, why_absent(split, index, store.tasks, sample.labels), added
 
 
 def why_absent(
