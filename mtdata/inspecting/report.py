@@ -56,6 +56,7 @@ def report(
     """
     known, found = info(store), stats(store, regime, progress, split=split, sample=limit)
     problems = check_tables(store)
+    images = [_image(store, one.split, i, regime) for one, i in _chosen(found)]
     splits = {name: known["splits"][name] for name in found.splits}
     return fill_in(
         "store.html",
@@ -79,7 +80,8 @@ def report(
         classes=_classes(found),
         ranges=_ranges(found),
         distributions=list(_distributions(found)),
-        images=[_image(store, one.split, i, regime) for one, i in _chosen(found)],
+        images=images,
+        void=any(one.get("void") for row in images for one in row),
         legends=_legends(store),
         problems=problems,
         sealed=store.sealed,
@@ -246,7 +248,7 @@ def _image(store: Store, split: Split, index: int, regime: str | None) -> list[d
         row.append(
             {"uri": embedded(render(task, label, valid)), "photo": False,
              "title": title(task, label, valid) + (f" ({origin})" if origin else ""),
-             "alt": f"{task.name} of {key}"}
+             "alt": f"{task.name} of {key}", "void": not valid.all()}
         )  # fmt: skip
     return row
 

@@ -173,6 +173,6 @@ def _row(sample: Sample, task: Task, prediction: NDArray[Any], most: float) -> l
     )
     return [
         {"uri": uri, "title": name, "alt": f"{task.name} of {sample.key}: {name}",
-         "photo": not number}
+         "photo": not number, "void": not valid.all()}
         for number, (name, uri) in enumerate(drawn)
     ]  # fmt: skip

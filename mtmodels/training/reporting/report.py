@@ -133,6 +133,7 @@ def report(
         pairs=_pairs(looks),
         threshold=looks[-1]["threshold"] if looks else None,
         ends=_ends(ends, looked),
+        void=looked is not None and any(row[0]["void"] for row in looked.pictures.values()),
         split=rows[0]["split"] if rows else "",
         missing=why,
         kept=samples is not None,
