@@ -99,7 +99,8 @@ def show(
             shows every label and all that was added. A split that does not have it (a test split)
             shows every label too.
         split: Where to look for the keys; None for the first split that has a key.
-        predicted: Runs: what each predicts stands in a row below, how far it is off in the next.
+        predicted: Runs: what each predicts stands in a row below, how far it is off in the next,
+            where the image has a label to tell.
 
     Raises:
         UsageError: where no key is given, or a run is for other tasks.
@@ -280,7 +281,7 @@ def _compared(
             limits = depth_limits(label, valid) if isinstance(task.kind, Depth) else None
         name = f"{task.name}, predicted"
         below.append(labelled_panel(task, prediction, limits=limits, name=name))
-    return [below, off]
+    return [below, off] if known & sample.labels.keys() else [below]
 
 
 def _find(splits: Sequence[Split], key: str) -> tuple[Split, int]:
