@@ -264,6 +264,7 @@ def sheet(
     handles = _handles(legend, [panel for row in panels for panel in row])
     per_line = max(2, int(columns * PANEL / 1.45))
     lines = -(-len(handles) // per_line)
+    per_line = -(-len(handles) // max(lines, 1))  # rows alike, none of a lone entry
     below = 0.15 + 0.2 * lines
     height, width = sum(heights) + below, columns * PANEL
     figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
