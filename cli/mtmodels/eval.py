@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.shared.common import json_option, put_json, warn
+from cli.shared.common import json_option, paragraph, put_json, warn
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, STORE, checkpoint_option, device_option
@@ -78,7 +78,7 @@ def eval_(
     All labels of a split count, whatever the regime of the training was.
     """
     from cli.shared.progress import progress_bar
-    from mtmodels.training.record.texts import plain_scores
+    from mtmodels.training.record.texts import plain_scores, rests_on
     from mtmodels.training.rescore import rescore
 
     use_copies(run, trust=trust_plugins)
@@ -113,3 +113,5 @@ def eval_(
             f"protocol {one['protocol']}"
         )
         click.echo(plain_scores(one["scores"]))
+        if rests := rests_on(one["images"], one["labelled"]):
+            click.echo(paragraph(rests))

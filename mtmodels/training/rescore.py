@@ -77,8 +77,8 @@ def rescore(
 
     Returns:
         For each split `run`, `store` (its digest), `split`, `role`, `protocol`, `images`,
-        `scores`, `selected_on` where splits chose the checkpoint, and `thresholds` where they were
-        given.
+        `labelled` (how many of them show each task), `scores`, `selected_on` where splits chose the
+        checkpoint, and `thresholds` where they were given.
 
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
@@ -174,6 +174,7 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
             "split": scored["split"],
             "role": scored.get("role", ""),
             "images": scored.get("images"),
+            "labelled": scored.get("labelled"),
             "scores": scored["scores"],
             "size": run.facts.get("size"),
             "units": facts.get("units"),

@@ -110,12 +110,17 @@ def test_scores_a_run(trained: tuple[Path, Path], capsys: Captured) -> None:
     out = str(trained[0])
     assert run(mtmodels, ["eval", out, "--protocol", "xtasc", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["run", "store", "split", "role", "protocol", "images", "scores"]
+    assert list(found) == [
+        *("run", "store", "split", "role", "protocol", "images", "labelled", "scores")
+    ]
+    assert found["labelled"] == dict.fromkeys(found["scores"], 3)
     assert (found["split"], found["protocol"], found["images"]) == ("test", "xtasc", 3)
     assert {"miou", "pixel_accuracy", "iou"} <= found["scores"]["semantic"].keys()
     assert {"abs_err", "rel_err", "rmse"} <= found["scores"]["depth"].keys()
     assert run(mtmodels, ["eval", out]) == 0
-    assert "3 images of test (role test), protocol mtpsl" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "3 images of test (role test), protocol mtpsl" in told
+    assert "A score of fewer than 10 images says little: semantic" in told
     assert run(mtmodels, ["eval", out, "--split", "val"]) == 2
     assert "`val`" in capsys.readouterr().err
 
