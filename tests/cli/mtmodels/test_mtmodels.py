@@ -121,6 +121,9 @@ def test_scores_a_run(trained: tuple[Path, Path], capsys: Captured) -> None:
     told = capsys.readouterr().out
     assert "3 images of test (role test), protocol mtpsl" in told
     assert "A score of fewer than 10 images says little: semantic" in told
+    assert run(mtmodels, ["eval", out, "--split", "train"]) == 0
+    told = "14 images of train (role train), of them 4 held out of training, protocol mtpsl"
+    assert told in capsys.readouterr().out
     assert run(mtmodels, ["eval", out, "--split", "val"]) == 2
     assert "`val`" in capsys.readouterr().err
 

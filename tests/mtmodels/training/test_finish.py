@@ -103,6 +103,8 @@ def test_another_checkpoint_store_or_precision_is_not_kept_as_the_score(
     assert (out / "scores" / "test-mtpsl.json").read_bytes() == kept
     train_split = rescore(out, split="train")[0]
     assert train_split["images"] == 14
+    assert train_split["held_out"] == 4  # 30 %
+    assert "unlabelled" not in train_split
     assert (out / "scores" / "train-mtpsl.json").is_file()
 
 
