@@ -110,14 +110,14 @@ def eval_(
     for one in found:
         click.echo(
             f"{one['run']}: {one['images']} images of {one['split']} (role {one['role']})"
-            f"{_of_them(one)}, protocol {one['protocol']}"
+            f"{of_them(one)}, protocol {one['protocol']}"
         )
         click.echo(plain_scores(one["scores"]))
         if rests := rests_on(one["images"], one["labelled"]):
             click.echo(paragraph(rests))
 
 
-def _of_them(one: dict[str, Any]) -> str:
+def of_them(one: dict[str, Any]) -> str:
     """How many of the images training did not see, and how many show no label."""
     held = f"{one['held_out']} held out of training" if "held_out" in one else ""
     bare = f"{one['unlabelled']} without a label" if "unlabelled" in one else ""

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cli.mtmodels import COMMANDS, mtmodels
+from cli.mtmodels.eval import of_them
 from cli.mtmodels.list import FAMILIES
 from cli.mttrain import mttrain
 from cli.shared.common import run
@@ -126,6 +127,21 @@ def test_scores_a_run(trained: tuple[Path, Path], capsys: Captured) -> None:
     assert told in capsys.readouterr().out
     assert run(mtmodels, ["eval", out, "--split", "val"]) == 2
     assert "`val`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({}, ""),
+        ({"unlabelled": 8}, ", of them 8 without a label"),
+        (
+            {"held_out": 7, "unlabelled": 8},
+            ", of them 7 held out of training and 8 without a label",
+        ),
+    ],
+)
+def test_what_is_told_of_the_images_of_a_split(found: dict[str, int], words: str) -> None:
+    assert of_them(found) == words
 
 
 def test_a_store_that_moved_is_asked_for(
