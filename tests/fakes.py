@@ -102,6 +102,16 @@ class FakeSource(Source):
         return hashlib.sha256(f"{self.options} {split} {key}".encode()).digest()
 
 
+class PaddedSource(FakeSource):
+    """Images of several sizes on one canvas; a pixel of an image is never black."""
+
+    padded_size: ClassVar[tuple[int, int] | None] = (128, 128)
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        sample = super().read(split, key, tasks)
+        return replace(sample, image=np.maximum(sample.image, 1))
+
+
 def fake_store(folder: Path, *, regimes: Sequence[str] = ("one",), **options: Any) -> Path:
     """Build a store from a `FakeSource` with these options, in this process."""
     from mtdata.building.build import RegimeSpec, build

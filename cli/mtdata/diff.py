@@ -112,7 +112,7 @@ def _print_cells(cells: "list[CellChange]") -> None:
         ["split", "what", "changed", "only in A", "only in B"],
         [[*at, *(n[change] for change in ("changed", "only_a", "only_b"))]
          for at, n in counts.items()],
-        left=2,
+        left=2, key=2,
     )  # fmt: skip
     for cell in cells[:LISTED]:
         click.echo(f"{cell.split}/{cell.key}/{cell.what}: {_told(cell)}")

@@ -56,7 +56,7 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
             counts = drawn["labels"].values()
             rows.append([name, split["role"], regime, size, split["images"], *counts, several])
     header = ["split", "role", "regime", "size", "images", *tasks, "images with k labels"]
-    put_table(header, rows, left=3)
+    put_table(header, rows, left=4, key=3)
     shards = [f"{split['shards']} of {name}" for name, split in found["splits"].items()
               if "shards" in split]  # fmt: skip
     if shards:

@@ -99,7 +99,7 @@ def _print(found: dict[str, Any]) -> None:
         for task, one in tasks.items()
         for name, numbers in _ranges(task, one)
     ]
-    put_table(["split", "role", "regime", "task", "images", "valid", *RANGE], rows, left=4)
+    put_table(["split", "role", "regime", "task", "images", "valid", *RANGE], rows, left=4, key=4)
     for split, each in found["splits"].items():
         for task, one in each["added"].get("filled", {}).items():
             if "confidence" in one:

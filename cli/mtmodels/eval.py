@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.shared.common import json_option, put_json, warn
+from cli.shared.common import json_option, paragraph, put_json, warn
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, STORE, checkpoint_option, device_option
@@ -78,7 +78,7 @@ def eval_(
     All labels of a split count, whatever the regime of the training was.
     """
     from cli.shared.progress import progress_bar
-    from mtmodels.training.record.texts import plain_scores
+    from mtmodels.training.record.texts import plain_scores, rests_on
     from mtmodels.training.rescore import rescore
 
     use_copies(run, trust=trust_plugins)
@@ -109,7 +109,17 @@ def eval_(
         return
     for one in found:
         click.echo(
-            f"{one['run']}: {one['images']} images of {one['split']} (role {one['role']}), "
-            f"protocol {one['protocol']}"
+            f"{one['run']}: {one['images']} images of {one['split']} (role {one['role']})"
+            f"{of_them(one)}, protocol {one['protocol']}"
         )
         click.echo(plain_scores(one["scores"]))
+        if rests := rests_on(one["images"], one["labelled"]):
+            click.echo(paragraph(rests))
+
+
+def of_them(one: dict[str, Any]) -> str:
+    """How many of the images training did not see, and how many show no label."""
+    held = f"{one['held_out']} held out of training" if "held_out" in one else ""
+    bare = f"{one['unlabelled']} without a label" if "unlabelled" in one else ""
+    told = " and ".join(part for part in (held, bare) if part)
+    return f", of them {told}" if told else ""

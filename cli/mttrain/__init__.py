@@ -385,11 +385,13 @@ def mttrain(
 
 def _tell(finished: "Finished") -> None:
     """Name the scores and the files."""
-    from mtmodels.training.record.texts import plain_scores
+    from mtmodels.training.record.texts import plain_scores, rests_on
 
     summary = finished.summary
     say(f"\nScores of {summary['split']} (role {summary['role']}), protocol {summary['protocol']}:")
     say(plain_scores(summary["scores"]))
+    if rests := rests_on(summary["images"], summary["labelled"]):
+        say(paragraph(rests))
     if summary["split"] in summary.get("selected_on", "").split("+"):
         warn(
             f"the epoch was chosen on {summary['split']}: do not compare these scores with runs "

@@ -36,7 +36,7 @@ class LineWatcher(Watcher):
             self._said = time.monotonic()
             say(
                 f"{_stage(progress)}step {progress.step}/{progress.steps}  epoch {progress.epoch}  "
-                f"{losses(result.tasks, result.auxiliary)}  {clock(progress.left)} left"
+                f"{losses(_shown(result), result.auxiliary)}  {clock(progress.left)} left"
             )
 
     def epoch(
@@ -78,7 +78,7 @@ class BarWatcher(Watcher):
             self._training[stage],
             completed=progress.step,
             description=f"{_stage(progress)}epoch {progress.epoch}/{progress.epochs}",
-            told=losses(result.tasks, result.auxiliary, digits=3),
+            told=losses(_shown(result), result.auxiliary, digits=3),
             left=clock(progress.left),
         )
 
@@ -136,8 +136,13 @@ def _stage(progress: Progress) -> str:
     return f"{progress.stage}: " if progress.stage else ""
 
 
+def _shown(result: "StepResult") -> dict[str, float]:
+    """The loss of each task as its curve has it: over the images that show it, not the batch."""
+    return {name: result.labelled.get(name, term) for name, term in result.tasks.items()}
+
+
 def losses(tasks: Mapping[str, float], auxiliary: Mapping[str, float], *, digits: int = 4) -> str:
-    """Losses for people: the term of each task, and the sum of all others in one number.
+    """Losses for people: that of each task, and the sum of all other terms in one number.
 
     The others go by the name of their kind where they are of one ("crops" of "depth/crops").
     """

@@ -199,10 +199,24 @@ def most_wrong(task: Task, label: NDArray[Any], valid: NDArray[np.bool_]) -> flo
 
 
 def error_picture(
-    task: Task, label: NDArray[Any], valid: NDArray[np.bool_], error: NDArray[Any]
+    task: Task,
+    label: NDArray[Any],
+    valid: NDArray[np.bool_],
+    error: NDArray[Any],
+    *,
+    most: float | None = None,
 ) -> Picture:
-    """How far off a prediction is, from dark (right) to bright; void is hatched."""
-    drawn = heat(np.where(valid, error, 0), (0.0, most_wrong(task, label, valid)))
+    """How far off a prediction is, from dark (right) to bright; void is hatched.
+
+    Args:
+        task: What is predicted.
+        label: What is right.
+        valid: Where it means something.
+        error: What `Kind.distance` says.
+        most: The error at which the colours end; None for that of this label.
+    """
+    end = most_wrong(task, label, valid) if most is None else most
+    drawn = heat(np.where(valid, error, 0), (0.0, end))
     return np.where(valid[..., None], drawn, hatched(*valid.shape)).astype(np.uint8)
 
 
@@ -251,6 +265,7 @@ def sheet(
     handles = _handles(legend, [panel for row in panels for panel in row])
     per_line = max(2, int(columns * PANEL / 1.45))
     lines = -(-len(handles) // per_line)
+    per_line = -(-len(handles) // max(lines, 1))  # rows alike, none of a lone entry
     below = 0.15 + 0.2 * lines
     height, width = sum(heights) + below, columns * PANEL
     figure = Figure(figsize=(width, height), dpi=110, facecolor="white")

@@ -57,6 +57,7 @@ def report(
     """
     known, found = info(store), stats(store, regime, progress, split=split, sample=limit)
     problems = check_tables(store)
+    images = [_image(store, one.split, i, regime) for one, i in _chosen(found)]
     splits = {name: known["splits"][name] for name in found.splits}
     return fill_in(
         "store.html",
@@ -80,7 +81,8 @@ def report(
         classes=_classes(found),
         ranges=_ranges(found),
         distributions=list(_distributions(found)),
-        images=[_image(store, one.split, i, regime) for one, i in _chosen(found)],
+        images=images,
+        void=any(one.get("void") for row in images for one in row),
         legends=_legends(store),
         problems=problems,
         sealed=store.sealed,
@@ -230,11 +232,11 @@ def _image(store: Store, split: Split, index: int, regime: str | None) -> list[d
     """An image and all of its labels that may be seen."""
     seen = looked_at(split, looked_through(store, regime))
     names = [t.name for t, yes in zip(store.tasks, seen.labelled[index], strict=True) if yes]
-    sample = seen.read(index, names)
-    height, width = map(int, split.sizes[index])
+    sample = seen.read(index, names).trimmed()
+    height, width = sample.image.shape[:2]
     key = split.keys[index]
     row: list[dict[str, Any]] = [
-        {"uri": embedded(sample.image[:height, :width], "JPEG"), "photo": True,
+        {"uri": embedded(sample.image, "JPEG"), "photo": True,
          "title": f"{key} ({split.name})", "alt": f"image {key} of {split.name}"}
     ]  # fmt: skip
     for column, task in enumerate(store.tasks):
@@ -242,13 +244,12 @@ def _image(store: Store, split: Split, index: int, regime: str | None) -> list[d
             why = HIDDEN if split.labelled[index, column] else MISSING
             row.append({"uri": "", "shape": width / height, "title": task.name, "alt": why})
             continue
-        label = sample.labels[task.name][:height, :width]
-        valid = sample.valid[task.name][:height, :width]
+        label, valid = sample.labels[task.name], sample.valid[task.name]
         origin = seen.origin(index, column)
         row.append(
             {"uri": embedded(render(task, label, valid)), "photo": False,
              "title": title(task, label, valid) + (f" ({origin})" if origin else ""),
-             "alt": f"{task.name} of {key}"}
+             "alt": f"{task.name} of {key}", "void": not valid.all()}
         )  # fmt: skip
     return row
 

@@ -99,7 +99,8 @@ def show(
             shows every label and all that was added. A split that does not have it (a test split)
             shows every label too.
         split: Where to look for the keys; None for the first split that has a key.
-        predicted: Runs: what each predicts stands in a row below, how far it is off in the next.
+        predicted: Runs: what each predicts stands in a row below, how far it is off in the next,
+            where the image has a label to tell.
 
     Raises:
         UsageError: where no key is given, or a run is for other tasks.
@@ -198,16 +199,11 @@ def _looked(
     """An image without padding, why labels are absent, and where those that are come from."""
     split, index = place
     seen_of = looked_at(split, what)
-    height, width = map(int, split.sizes[index])
     names = [t.name for t, yes in zip(store.tasks, seen_of.labelled[index], strict=True) if yes]
-    sample = seen_of.read(index, names)
-    part = slice(height), slice(width)
-    labels = {name: label[part] for name, label in sample.labels.items()}
-    valid = {name: sample.valid[name][part] for name in labels}
-    trimmed = Sample(split.keys[index], sample.image[part], labels, valid)
+    sample = seen_of.read(index, names).trimmed()
     columns = enumerate(task.name for task in store.tasks)
-    added = {name: seen_of.origin(index, i) for i, name in columns if name in labels}
-    return trimmed, why_absent(split, index, store.tasks, labels), added
+    added = {name: seen_of.origin(index, i) for i, name in columns if name in sample.labels}
+    return sample, why_absent(split, index, store.tasks, sample.labels), added
 
 
 def why_absent(
@@ -285,7 +281,7 @@ def _compared(
             limits = depth_limits(label, valid) if isinstance(task.kind, Depth) else None
         name = f"{task.name}, predicted"
         below.append(labelled_panel(task, prediction, limits=limits, name=name))
-    return [below, off]
+    return [below, off] if known & sample.labels.keys() else [below]
 
 
 def _find(splits: Sequence[Split], key: str) -> tuple[Split, int]:

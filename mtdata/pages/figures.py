@@ -12,6 +12,8 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 24, 40
 MOST = 400
 """Points of a curve; neighbours of a longer one become their mean."""
 COLOURS = 6
+ENLARGED = 1.2
+"""How much larger than drawn a matrix may be shown: one of few classes would fill the page."""
 READABLE = 24
 """Classes up to which the cells of a matrix have their numbers in them."""
 
@@ -24,6 +26,8 @@ def lines(
     y: str = "",
     faint: Sequence[str] = (),
     limits: tuple[tuple[Number, Number], tuple[Number, Number]] | None = None,
+    counted: bool = False,
+    linear: bool = False,
 ) -> Markup:
     """Draw curves over numbers; positive values over a wide range get a logarithmic axis.
 
@@ -34,13 +38,15 @@ def lines(
         y: What is up.
         faint: Names that are drawn thin and faint.
         limits: From where to where, along and up; None for what the points need.
+        counted: Whether what is along is counted: its axis has whole numbers alone.
+        linear: Whether the axis of values is linear, however wide their range.
     """
     kept = {name: _finite(points) for name, points in series.items()}
     every = [point for points in kept.values() for point in points]
     if not every:
         return Markup('<p class="quiet">No values.</p>')
     across, up = limits or (_range([p[0] for p in every]), _range([p[1] for p in every]))
-    wide = limits is None and min(p[1] for p in every) > 0
+    wide = limits is None and not linear and min(p[1] for p in every) > 0
     log = wide and max(p[1] for p in every) > 50 * min(p[1] for p in every)
     if log:
         up = math.log10(min(p[1] for p in every)), math.log10(max(p[1] for p in every))
@@ -52,12 +58,12 @@ def lines(
         return f"{at:.1f},{low - (value - up[0]) / (up[1] - up[0]) * (low - TOP):.1f}"
 
     parts = []
-    for value in ticks(*up, whole=log):
+    for value in log_ticks(*up) if log else ticks(*up):
         height = low - (value - up[0]) / (up[1] - up[0]) * (low - TOP)
         shown = short(10**value if log else value)
         ends = f'x1="{LEFT}" x2="{right}" y1="{height:.1f}" y2="{height:.1f}"'
         parts.append(f'<line class="grid" {ends}/>' + _text(LEFT - 5, height + 4, shown, "end"))
-    for value in ticks(*across):
+    for value in ticks(*across, whole=counted):
         at = LEFT + (value - across[0]) / (across[1] - across[0]) * (right - LEFT)
         parts.append(_text(at, low + 15, short(value), "middle"))
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{low}" y2="{low}"/>')
@@ -155,7 +161,7 @@ def matrix(names: Sequence[str], shares: Sequence[Sequence[Number]], *, about: s
                 parts.append(_text(left + side / 2, top + side / 2 + 4, f"{100 * value:.0f}",
                                    "middle", style))  # fmt: skip
     whole = room + side * len(names) + 4
-    return _figure(parts, about, height=whole, width=whole)
+    return _figure(parts, about, height=whole, width=whole, most=whole * ENLARGED)
 
 
 def legend(names: Mapping[str, object], faint: Sequence[str] = ()) -> Markup:
@@ -179,14 +185,25 @@ def thin(points: Points) -> list[tuple[Number, Number]]:
 
 
 def ticks(low: Number, high: Number, *, whole: bool = False) -> list[Number]:
-    """Some round numbers between two."""
-    size = (high - low) / 4
+    """Some round numbers between two: three to seven, fewer where only whole ones are asked for."""
+    size = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(size))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= size)
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= size * (1 - 1e-9))
     step = max(1.0, round(step)) if whole else step
     first = math.ceil(low / step - 1e-9)
-    found = [n * step for n in range(first, first + 12) if n * step <= high + step * 1e-6]
-    return found if len(found) > 1 or not whole else ticks(low, high)
+    return [n * step for n in range(first, first + 12) if n * step <= high + step * 1e-6]
+
+
+def log_ticks(low: Number, high: Number) -> list[Number]:
+    """Logarithms of some round numbers between two logarithms: powers of ten, more where few."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    found = list[Number]()
+    for digits in ((1,), (1, 3), (1, 2, 5)):
+        every = [power + math.log10(digit) for power in powers for digit in digits]
+        found = [one for one in every if low - 1e-9 <= one <= high + 1e-9]
+        if len(found) > 2:
+            break
+    return found[:: -(-len(found) // 7)]
 
 
 def short(value: Number) -> str:
@@ -219,9 +236,18 @@ def _text(x: Number, y: Number, text: str, anchor: str, more: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{escape(text)}</text>'
 
 
-def _figure(parts: Sequence[str], about: str, *, height: Number, width: Number = WIDTH) -> Markup:
-    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-        round(width), round(height), about
+def _figure(
+    parts: Sequence[str],
+    about: str,
+    *,
+    height: Number,
+    width: Number = WIDTH,
+    most: Number | None = None,
+) -> Markup:
+    """An SVG as wide as its place, or `most` pixels where they are less."""
+    capped = f' style="max-width: min(46rem, {most:.0f}px)"' if most else ""
+    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}"{}>').format(
+        round(width), round(height), about, Markup(capped)
     )
     # Every text in the parts was escaped where it was put in.
     return head + Markup("".join(parts)) + Markup("</svg>")

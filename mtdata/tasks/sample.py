@@ -1,7 +1,7 @@
 """One image with the labels that may be seen of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,3 +74,18 @@ class Sample:
                     f"label `{name}` should have the size of its image, {size[0]}x{size[1]}; "
                     f"found {label.shape[0]}x{label.shape[1]}."
                 )
+
+    def trimmed(self) -> "Sample":
+        """The true image and its labels, without padding."""
+        if self.extent is None:
+            return self
+        part, left, top = self.extent.part, float(self.extent.left), float(self.extent.top)
+        camera = None if self.camera is None else self.camera.crop(left, top)
+        return replace(
+            self,
+            image=self.image[part],
+            labels={name: label[part] for name, label in self.labels.items()},
+            valid={name: valid[part] for name, valid in self.valid.items()},
+            camera=camera,
+            extent=None,
+        )

@@ -239,6 +239,7 @@ def _scores(run: TrainedRun) -> list[dict[str, Any]]:
                 "role": row["role"],
                 "protocol": row["protocol"],
                 "images": row["images"],
+                "labelled": row["labelled"],
                 "chose": bool(row["note"]),
                 "other_store": row["store"] if row["store"] != trained else None,
                 "no_intervals": resampler.reasons.get(row["name"]),

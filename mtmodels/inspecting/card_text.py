@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from mtmodels.metrics.scores import LooseScores
-from mtmodels.training.record.texts import arrow, number
+from mtmodels.training.record.texts import arrow, number, rests_on
 
 Facts = Mapping[str, Any]
 UNKNOWN = "unknown"
@@ -181,6 +181,8 @@ def _scores(facts: Facts) -> Iterator[str]:
         images = UNKNOWN if one["images"] is None else f"{one['images']:,}"
         role = f" (role {one['role']})" if one["role"] else ""
         yield f"### {one['split']}{role}, protocol {one['protocol']}, {images} images"
+        if rests := rests_on(one["images"], one["labelled"]):
+            yield rests
         if one["no_intervals"]:
             yield f"No intervals: {one['no_intervals']}."
         yield _table(["task", "score", "value"], list(_score_rows(one["scores"])), left=2)

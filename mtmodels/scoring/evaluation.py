@@ -29,10 +29,11 @@ class Evaluation:
     samples: Samples | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """`protocol`, `images` and `scores` for a JSON file; NaN is None."""
+        """`protocol`, `images`, `labelled` and `scores` for a JSON file; NaN is None."""
         return {
             "protocol": self.protocol,
             "images": self.images,
+            "labelled": dict(self.labelled),
             "scores": to_json(self.scores),
         }
 

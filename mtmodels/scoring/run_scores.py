@@ -25,6 +25,7 @@ class RunScores:
         split: The split.
         role: What the split is for, where it is known.
         images: How many images were scored, where it is known.
+        labelled: How many of them show each task, likewise.
         size: Height and width of the images, where it is known.
         units: Units of the tasks of the store, where they are known.
         origin: Where the labels of a task come from, likewise; see `Facts`.
@@ -50,6 +51,7 @@ class RunScores:
     split: str = "test"
     role: str = ""
     images: int | None = None
+    labelled: Mapping[str, int] | None = None
     size: Sequence[int] | None = None
     units: Mapping[str, str] | None = None
     origin: Mapping[str, str] | None = None
@@ -156,6 +158,7 @@ def joined(runs: Sequence[RunScores]) -> RunScores:
         name: _together([run.settings.get(name) for run in runs])
         for name in dict.fromkeys(name for run in runs for name in run.settings)
     }
+    labelled = {task: n for run in runs for task, n in (run.labelled or {}).items()}
     steps = {run.steps for run in runs}
     named = ("method", "network", "weighting", "regime")
     return replace(
@@ -163,6 +166,7 @@ def joined(runs: Sequence[RunScores]) -> RunScores:
         **{name: _together([getattr(run, name) for run in runs]) for name in named},
         name=" + ".join(run.name for run in runs),
         scores=scores,
+        labelled=labelled or None,
         steps=steps.pop() if len(steps) == 1 else None,
         samples=[path for run in runs for path in run.samples],
         classes={task: names for run in runs for task, names in run.classes.items()},

@@ -179,6 +179,8 @@ def _summary(
         "parameters_inference": count(parts.engine.method.network),
         "select": config.select,
         "protocol": first.protocol,
+        "images": first.images,
+        "labelled": dict(first.labelled),
         "scores": to_json(first.scores),
     } | scored_split(of, data.splits, config)
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtdata import Store, Task
 from mtdata.errors import UsageError
 from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
@@ -77,8 +79,9 @@ def rescore(
 
     Returns:
         For each split `run`, `store` (its digest), `split`, `role`, `protocol`, `images`,
-        `scores`, `selected_on` where splits chose the checkpoint, and `thresholds` where they were
-        given.
+        `labelled` (how many of them show each task), `scores`, `selected_on` where splits chose the
+        checkpoint, `thresholds` where they were given, and, where there are some, how many images
+        are `unlabelled`, or of the training split and `held_out` of training.
 
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
@@ -108,11 +111,22 @@ def rescore(
             where = scored_split(dataset, splits, config, chosen=which != "last")
             given = {} if thresholds is None else {"thresholds": thresholds}
             about = {"run": str(path), "store": store.content_digest, **where}
+            about |= _apart_in(dataset, store, splits, config)
             found.append(({**about, **result.to_json(), **given}, result))
     if data is None and which is None and precision is None and thresholds is None:
         for one, result in found:
             keep_scores(run.folder, one, result)
     return [one for one, _ in found]
+
+
+def _apart_in(dataset: Dataset, store: Store, splits: Chosen, config: Config) -> dict[str, int]:
+    """How many images of a split show no label, and how many training did not see."""
+    found = {"unlabelled": int((~dataset.labelled.any(1)).sum())}
+    if dataset.split.name in splits.train and splits.watched == "holdout":
+        keys = [key for name in splits.train for key in store.split(name).keys]
+        held = np.array(keys)[holdout(keys, config.holdout, seed=config.seed)]
+        found["held_out"] = len(set(dataset.keys) & set(held.tolist()))
+    return {name: n for name, n in found.items() if n}
 
 
 def scorer_of(
@@ -174,6 +188,7 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
             "split": scored["split"],
             "role": scored.get("role", ""),
             "images": scored.get("images"),
+            "labelled": scored.get("labelled"),
             "scores": scored["scores"],
             "size": run.facts.get("size"),
             "units": facts.get("units"),

@@ -31,4 +31,5 @@ def put_regimes(found: Mapping[str, Mapping[str, Any]], default: str | None = No
                     f"{drawn['uncovered']} images of {split} were added after the regime `{name}` "
                     "was drawn; it shows nothing of them."
                 )
-    put_table(["split", "regime", "kind", "seed", *tasks, "images with k labels"], rows, left=3)
+    header = ["split", "regime", "kind", "seed", *tasks, "images with k labels"]
+    put_table(header, rows, left=3, key=2)

@@ -224,7 +224,8 @@ class Trainer:
         self.save()
         if is_best and self.selects and self.first:
             checkpoint.copy(self.folder.last, self.folder.best)
-        self.watcher.epoch(self._progress(), means["means"], scores, auxiliary=means["auxiliary"])
+        shown = means["means"] | means["labelled"]  # as the curves draw them
+        self.watcher.epoch(self._progress(), shown, scores, auxiliary=means["auxiliary"])
         self.logs.draw(self.epoch, self.position().step)
 
     def _is_due(self) -> bool:

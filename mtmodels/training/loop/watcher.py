@@ -53,7 +53,8 @@ class Watcher:
 
         Args:
             progress: Where the run is.
-            means: Of the terms of tasks.
+            means: Of each task the mean loss of the images that show it; of one that none of them
+                shows, the mean of its term.
             scores: Empty where nothing was held out.
             auxiliary: Means of the terms beside those of tasks.
         """

@@ -69,7 +69,8 @@ def _panels(log: Log) -> list[Draw]:
     parts = [name for name in parts if not name.endswith("/direct")]
     for kind in dict.fromkeys(part_kind(name, tasks) for name in parts):
         of_kind = sorted(name for name in parts if part_kind(name, tasks) == kind)
-        panels += _many(log, "parts", of_kind, f"{kind} of each pair, before any weight")
+        title = f"{kind} of each pair, before any weight"
+        panels += _many(log, "parts", of_kind, title, said=f"{kind}/")
     asked = sorted({name for row in log.looks for name in row["agreement"]})
     panels += [
         partial(_agreement, looks=log.looks, names=asked[i : i + len(COLOURS)])
@@ -89,10 +90,16 @@ def part_kind(part: str, tasks: Sequence[str]) -> str:
     return "transfer" if first in tasks else first
 
 
-def _many(log: Log, field: str, names: Sequence[str], title: str) -> list[Draw]:
-    """Panels of values that are to be seen together, with as many lines as there are colours."""
+def _many(log: Log, field: str, names: Sequence[str], title: str, *, said: str = "") -> list[Draw]:
+    """Panels of values that are to be seen together, with as many lines as there are colours.
+
+    What their title `said` of a name is left out.
+    """
     chunks = [names[i : i + len(COLOURS)] for i in range(0, len(names), len(COLOURS))]
-    return [partial(_terms, log=log, field=field, names=chunk, title=title) for chunk in chunks]
+    return [
+        partial(_terms, log=log, field=field, names=chunk, title=title, said=said)
+        for chunk in chunks
+    ]
 
 
 def _loss(axis: "Axes", *, log: Log, task: str, colour: str) -> None:
@@ -106,11 +113,13 @@ def _loss(axis: "Axes", *, log: Log, task: str, colour: str) -> None:
     _spread(axis, values)
 
 
-def _terms(axis: "Axes", *, log: Log, field: str, names: Sequence[str], title: str) -> None:
+def _terms(
+    axis: "Axes", *, log: Log, field: str, names: Sequence[str], title: str, said: str
+) -> None:
     """Draw some values into one panel."""
     values: list[float] = []
     for name, colour in zip(names, COLOURS, strict=False):
-        values += _line(axis, log, field, name, colour, label=name)
+        values += _line(axis, log, field, name, colour, label=name.removeprefix(said))
     _label(axis, title, "step")
     axis.legend(fontsize=6, framealpha=0.7, edgecolor="none")
     _spread(axis, values)
@@ -186,6 +195,10 @@ def _scores(axis: "Axes", *, epochs: Sequence[Row], task: str) -> None:
 
 
 def _label(axis: "Axes", title: str, along: str) -> None:
+    """Title and axes; steps and epochs are whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.set_title(title, fontsize=9)
     axis.set_xlabel(along, fontsize=8)
     axis.tick_params(labelsize=8)

@@ -48,7 +48,7 @@ def draw_predictions(
 ) -> list[Path]:
     """Draw some images of a split, one PNG each: labels above, predictions below.
 
-    Predictions are those of evaluation mode, as scores are.
+    Padding is cut off. Predictions are those of evaluation mode, as scores are.
 
     Returns:
         The files, in the order of the split.
@@ -61,7 +61,8 @@ def draw_predictions(
             predictions = predict(image)
         labels = {task.name: decided(task, predictions[task.name]) for task in tasks}
         files.append(folder / f"{sample.key}.png")
-        write_figure(files[-1], _sheet(sample, tasks, labels))
+        true = {name: without_padding(label, sample) for name, label in labels.items()}
+        write_figure(files[-1], _sheet(sample.trimmed(), tasks, true))
     return files
 
 
@@ -69,6 +70,11 @@ def decided(task: Task, prediction: Tensor) -> NDArray[Any]:
     """The first prediction of a batch in the form of a label: `[h, w]`, or `[h, w, 3]`."""
     label = kind_model(task).as_label(prediction.float())[0].cpu().numpy()
     return label[0] if len(label) == 1 else label.transpose(1, 2, 0)
+
+
+def without_padding(prediction: NDArray[Any], sample: Sample) -> NDArray[Any]:
+    """What was predicted of the true image of a sample."""
+    return prediction if sample.extent is None else prediction[sample.extent.part]
 
 
 def _sheet(

@@ -35,7 +35,8 @@ def _curves(log: Log) -> Iterator[Figure]:
     parts = [n for n in log.names("parts") if n not in auxiliary and not n.endswith("/direct")]
     for kind in dict.fromkeys(part_kind(name, tasks) for name in parts):
         of_kind = sorted(name for name in parts if part_kind(name, tasks) == kind)
-        yield from _many(log, "parts", f"{kind} of each pair, before any weight", of_kind)
+        title = f"{kind} of each pair, before any weight"
+        yield from _many(log, "parts", title, of_kind, said=f"{kind}/")
     asked = sorted({name for row in log.looks for name in row["agreement"]})
     for names in _chunks(asked):
         series = {
@@ -44,9 +45,9 @@ def _curves(log: Log) -> Iterator[Figure]:
         }
         yield _drawn("agreement of pairs with held-out labels", series)
     yield from _many(log, "weights", "weights of the terms", log.names("weights"))
-    yield _drawn(
-        "learning rate", {"learning rate": [(row["step"], row["lr"]) for row in log.steps]}
-    )
+    rates = {"learning rate": [(row["step"], row["lr"]) for row in log.steps]}
+    # On a logarithmic axis the warm-up and the end of a cycle hide all that is between.
+    yield _drawn("learning rate", rates, linear=True)
     norms = [
         (r["step"], r["gradient_norm"]) for r in log.steps if r.get("gradient_norm") is not None
     ]
@@ -74,9 +75,12 @@ def _scores(log: Log) -> Iterator[Figure]:
         )
 
 
-def _many(log: Log, field: str, title: str, names: list[str]) -> Iterator[Figure]:
+def _many(
+    log: Log, field: str, title: str, names: list[str], *, said: str = ""
+) -> Iterator[Figure]:
+    """Figures of values that belong together; what their title `said` of a name is left out."""
     for chunk in _chunks(names):
-        yield _drawn(title, {name: _steps(log, field, name) for name in chunk})
+        yield _drawn(title, {n.removeprefix(said): _steps(log, field, n) for n in chunk})
 
 
 def _chunks(names: list[str]) -> list[list[str]]:
@@ -104,6 +108,12 @@ def _means(log: Log, field: str, name: str) -> Curve:
 
 
 def _drawn(
-    title: str, series: Mapping[str, Curve], *, x: str = "step", faint: list[str] | None = None
+    title: str,
+    series: Mapping[str, Curve],
+    *,
+    x: str = "step",
+    faint: list[str] | None = None,
+    linear: bool = False,
 ) -> Figure:
-    return title, lines(series, about=title, x=x, faint=faint or ())
+    drawn = lines(series, about=title, x=x, faint=faint or (), counted=True, linear=linear)
+    return title, drawn

@@ -27,7 +27,7 @@ from mtmodels.scoring.evaluation import evaluation_mode
 from mtmodels.scoring.intervals import per_image
 from mtmodels.scoring.samples import Samples
 from mtmodels.training.loop.validation import Scorer
-from mtmodels.training.record.predictions import decided, spread
+from mtmodels.training.record.predictions import decided, spread, without_padding
 
 ENDS = 2
 """Images of each task that are shown at either end."""
@@ -124,7 +124,7 @@ def look(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
         for key, _ in (*one.best, *one.worst):
             wanted.setdefault(key, []).append(one.task)
     tasks = {task.name: task for task in dataset.tasks}
-    pictures: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    given: dict[str, list[tuple[Sample, NDArray[Any]]]] = {}
     calibration = {t.name: Calibration() for t in dataset.tasks if isinstance(t.kind, Classes)}
     even = set(spread(len(keys), IMAGES)) if calibration else set()
     for index in sorted(even | {keys.index(key) for key in wanted if key in keys}):
@@ -137,16 +137,29 @@ def look(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
                 sums.add(predictions[name], batch.labels[name], batch.valid[name])
         for name in wanted.get(sample.key, ()):
             if name in sample.labels:
-                given = decided(tasks[name], predictions[name])
-                pictures[name, sample.key] = _row(sample, tasks[name], given)
+                prediction = without_padding(decided(tasks[name], predictions[name]), sample)
+                given.setdefault(name, []).append((sample.trimmed(), prediction))
+    pictures = {
+        (name, sample.key): _row(sample, tasks[name], prediction, most)
+        for name, of_task in given.items()
+        for most in [_most_wrong(tasks[name], [sample for sample, _ in of_task])]
+        for sample, prediction in of_task
+    }
     return Looked(pictures, calibration, len(even))
 
 
-def _row(sample: Sample, task: Task, prediction: NDArray[Any]) -> list[dict[str, Any]]:
-    """Image, label, prediction and how far they are apart."""
+def _most_wrong(task: Task, samples: Sequence[Sample]) -> float:
+    """The error at which the colours end, one for all images, so that they can be compared."""
+    seen = [sample.labels[task.name][sample.valid[task.name]] for sample in samples]
+    values = np.concatenate(seen)
+    return most_wrong(task, values, np.ones(len(values), np.bool_))
+
+
+def _row(sample: Sample, task: Task, prediction: NDArray[Any], most: float) -> list[dict[str, Any]]:
+    """Image, label, prediction and how far they are apart, its colours up to `most`."""
     label, valid = sample.labels[task.name], sample.valid[task.name]
     limits = depth_limits(label, valid) if isinstance(task.kind, Depth) else None
-    error, most = task.kind.distance(prediction, label), most_wrong(task, label, valid)
+    error = task.kind.distance(prediction, label)
     units = task.kind.distance_units
     until = f"error, bright from {most:.3g} {units}" if units else "error, bright where wrong"
     drawn = (
@@ -156,10 +169,10 @@ def _row(sample: Sample, task: Task, prediction: NDArray[Any]) -> list[dict[str,
             embedded(render(task, label, valid, limits=limits)),
         ),
         ("prediction, same colours", embedded(render(task, prediction, limits=limits))),
-        (until, embedded(error_picture(task, label, valid, error))),
+        (until, embedded(error_picture(task, label, valid, error, most=most))),
     )
     return [
         {"uri": uri, "title": name, "alt": f"{task.name} of {sample.key}: {name}",
-         "photo": not number}
+         "photo": not number, "void": not valid.all()}
         for number, (name, uri) in enumerate(drawn)
     ]  # fmt: skip

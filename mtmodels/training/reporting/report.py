@@ -23,7 +23,7 @@ from mtmodels.training.finish import warning
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.runfolder import RunFolder, write_text
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.record.texts import arrow, number
+from mtmodels.training.record.texts import arrow, number, rests_on
 from mtmodels.training.reporting.curves import curves
 from mtmodels.training.reporting.examples import Ends, Looked, ends_of, look
 from mtmodels.training.rescore import datasets_of, kept_scores, scorer_of
@@ -133,6 +133,7 @@ def report(
         pairs=_pairs(looks),
         threshold=looks[-1]["threshold"] if looks else None,
         ends=_ends(ends, looked),
+        void=looked is not None and any(row[0]["void"] for row in looked.pictures.values()),
         split=rows[0]["split"] if rows else "",
         missing=why,
         kept=samples is not None,
@@ -201,6 +202,7 @@ def _scored(
         "of": f"{row['split']}" + (f" (role {row['role']})" if row["role"] else ""),
         "protocol": row["protocol"],
         "images": row["images"],
+        "rests": rests_on(row["images"], row["labelled"]),
         "no_intervals": resampler.reasons.get(row["name"]),
         "other_store": row["store"][:12] if row["store"] != trained else None,
         "table": table,

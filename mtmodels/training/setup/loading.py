@@ -168,6 +168,11 @@ def _not_scores(found: Mapping[str, Any]) -> str | None:
     """Why these facts are no scores of tasks; None where they are."""
     if lost := [key for key in ("split", "protocol") if not isinstance(found.get(key), str)]:
         return f"its `{lost[0]}` is no name"
+    labelled = found.get("labelled")  # scores of before do not have it
+    if labelled is not None and not (
+        isinstance(labelled, dict) and all(type(n) is int for n in labelled.values())
+    ):
+        return "its `labelled` are no numbers of images"
     scores = found.get("scores")
     if not isinstance(scores, dict):
         return "its `scores` are none"

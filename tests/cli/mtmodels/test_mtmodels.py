@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cli.mtmodels import COMMANDS, mtmodels
+from cli.mtmodels.eval import of_them
 from cli.mtmodels.list import FAMILIES
 from cli.mttrain import mttrain
 from cli.shared.common import run
@@ -110,14 +111,37 @@ def test_scores_a_run(trained: tuple[Path, Path], capsys: Captured) -> None:
     out = str(trained[0])
     assert run(mtmodels, ["eval", out, "--protocol", "xtasc", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["run", "store", "split", "role", "protocol", "images", "scores"]
+    assert list(found) == [
+        *("run", "store", "split", "role", "protocol", "images", "labelled", "scores")
+    ]
+    assert found["labelled"] == dict.fromkeys(found["scores"], 3)
     assert (found["split"], found["protocol"], found["images"]) == ("test", "xtasc", 3)
     assert {"miou", "pixel_accuracy", "iou"} <= found["scores"]["semantic"].keys()
     assert {"abs_err", "rel_err", "rmse"} <= found["scores"]["depth"].keys()
     assert run(mtmodels, ["eval", out]) == 0
-    assert "3 images of test (role test), protocol mtpsl" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "3 images of test (role test), protocol mtpsl" in told
+    assert "A score of fewer than 10 images says little: semantic" in told
+    assert run(mtmodels, ["eval", out, "--split", "train"]) == 0
+    told = "14 images of train (role train), of them 4 held out of training, protocol mtpsl"
+    assert told in capsys.readouterr().out
     assert run(mtmodels, ["eval", out, "--split", "val"]) == 2
     assert "`val`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({}, ""),
+        ({"unlabelled": 8}, ", of them 8 without a label"),
+        (
+            {"held_out": 7, "unlabelled": 8},
+            ", of them 7 held out of training and 8 without a label",
+        ),
+    ],
+)
+def test_what_is_told_of_the_images_of_a_split(found: dict[str, int], words: str) -> None:
+    assert of_them(found) == words
 
 
 def test_a_store_that_moved_is_asked_for(

@@ -62,6 +62,21 @@ def test_lines_elsewhere(
     assert len(capsys.readouterr().err.splitlines()) == 6
 
 
+def test_a_loss_is_that_of_the_images_that_show_the_task(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The term is a mean over the batch, of which one image in three shows semantic."""
+    terms, shown = {"depth": 0.4, "semantic": 0.9}, {"semantic": 2.7}
+    result = StepResult(1e-3, 1.0, terms, {}, {}, 1.0, {"semantic": 1}, shown)
+    LineWatcher().step(at(1), result)
+    assert "depth 0.4  semantic 2.7  " in capsys.readouterr().err
+    file = io.StringIO()
+    with training_bars(Console(file=file, force_terminal=True, width=100)) as bars:
+        BarWatcher(bars).step(at(1), result)
+        bars.refresh()
+    assert "depth 0.4  semantic 2.7" in file.getvalue()
+
+
 def test_the_line_of_three_tasks_fits_a_terminal_of_a_hundred_columns() -> None:
     file = io.StringIO()
     tasks = {"semantic": 1.23456, "depth": 0.512345, "normals": 0.312345}

@@ -106,6 +106,15 @@ def test_a_sheet_shows_its_panels_and_legend(tmp_path: Path) -> None:
     assert ((pixels == (1, 0, 0)).all(-1)).mean() > 0.2
 
 
+@pytest.mark.parametrize("wanted", [[5], [3, 3], [4, 3], [4, 4, 3]])
+def test_the_rows_of_a_legend_are_alike(wanted: list[int]) -> None:
+    entries = swatches(Task("semantic", SEMANTIC13), [np.arange(sum(wanted))])
+    figure = sheet([[("", blank(30, 40))] * 3], legend=entries)
+    figure.draw_without_rendering()
+    heights = [round(patch.get_window_extent().y0) for patch in figure.legends[0].get_patches()]
+    assert [heights.count(height) for height in sorted(set(heights), reverse=True)] == wanted
+
+
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_the_legend_has_void_where_some_panel_has(task: Task) -> None:
     label, valid = random_label(task.kind, SIZE, np.random.default_rng(2))

@@ -92,6 +92,15 @@ def test_the_page_is_offline_and_everything_is_escaped(
     assert all('alt="' in tag for tag in re.findall("<img[^>]*>", text))
 
 
+def test_void_has_a_key_where_some_is_shown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = '<i class="swatch void"></i>void'
+    with open_store(path) as store:
+        assert key in report(store)
+        bare = {"uri": "", "shape": 1.0, "title": "depth", "alt": "no label in the store"}
+        monkeypatch.setattr("mtdata.inspecting.report._image", lambda *_: [bare])
+        assert key not in report(store)
+
+
 def test_the_command(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "page.html"
     call = ["report", str(path), "-o", str(out), "--limit", "3"]

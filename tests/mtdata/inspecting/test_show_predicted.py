@@ -89,6 +89,18 @@ def test_several_runs_stand_one_below_the_other(store: Store) -> None:
     ]
 
 
+def test_without_a_label_there_is_no_row_of_errors(store: Store) -> None:
+    split = store.split("train")
+    one = Predicted("a-run", (store.task("semantic"),), _predicted(store).predict)
+    column = [task.name for task in store.tasks].index("semantic")
+    for shown in (True, False):
+        key = split.keys[int(np.flatnonzero(split.labelled[:, column] == shown)[0])]
+        figure = show(store, [key], predicted=[one])
+        words = [text.get_text() for ax in figure.axes for text in ax.texts]
+        assert words.count("error") == shown
+        assert "predicted by\na-run" in words
+
+
 def test_hidden_and_missing_have_their_own_stripes(store: Store) -> None:
     split, visible = store.split("train"), store.split("train").visible("one")
     (rows,) = [_pictures(show(store, split.keys, "one"), len(split))]
@@ -122,7 +134,7 @@ def test_a_run_for_other_labels_is_refused(store: Store) -> None:
     three = Classes(("a", "b", "c"), ((0, 0, 0), (0, 0, 1), (0, 0, 2)))
     for task, match in (
         (Task("edges", Depth()), "for a task of this store"),
-        (Task("semantic", three), "5 classes .*; other predicts 3 classes"),
+        (Task("semantic", three), r"5 classes \(bed.*; other predicts 3 classes \(a"),
         (Task("depth", Depth(unit="1/m")), "predicts depth in"),
     ):
         with pytest.raises(UsageError, match=match):

@@ -14,6 +14,7 @@ from mtdata.pages.figures import (
     WIDTH,
     bars,
     lines,
+    log_ticks,
     matrix,
     percent,
     spans,
@@ -60,11 +61,44 @@ def test_a_matrix_has_its_shares() -> None:
     assert ">75</text>" in drawn
 
 
+def test_a_matrix_of_few_classes_is_small() -> None:
+    few, many = (
+        matrix(list(names), [[0.5] * len(names)] * len(names), about="m")
+        for names in ("abcd", "abcdefghijklm")
+    )
+    widths = [int(re.findall(r"max-width: min\(46rem, (\d+)px\)", one)[0]) for one in (few, many)]
+    assert widths[0] < 250 < 500 < widths[1]
+    assert "max-width" not in lines({"a": [(0, 1), (1, 5)]}, about="a", x="x")
+
+
 def test_ticks_are_round_and_inside() -> None:
-    assert ticks(0, 1) == [0, 0.25, 0.5, 0.75, 1]
+    assert ticks(0, 1) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
     assert all(3 <= t <= 97 for t in ticks(3, 97))
     assert len(thin([(i, i) for i in range(1000)])) <= 400
     assert [percent(v) for v in (100, 12.34, 0.1234, 0)] == ["100 %", "12.3 %", "0.12 %", "0.0 %"]
+
+
+@pytest.mark.parametrize("span", [1, 1.1, 1.3, 1.9, 2.6, 4.4, 7.5, 9.9])
+@pytest.mark.parametrize("low", [0, 0.21, 0.49])
+def test_an_axis_has_enough_ticks(span: float, low: float) -> None:
+    assert 3 <= len(ticks(low, low + span)) <= 7
+    logarithms = log_ticks(math.log10(2.1), math.log10(2.1) + 0.7 + span)
+    assert 3 <= len(logarithms) <= 7
+
+
+def test_what_is_counted_has_whole_numbers() -> None:
+    for last in (2, 3, 8, 10, 60, 1234):
+        assert all(float(tick).is_integer() for tick in ticks(1, last, whole=True))
+    drawn = lines({"a": [(1, 0.1), (3, 0.2)]}, about="a", x="epoch", counted=True)
+    assert ">2</text>" in drawn
+    assert "1.5" not in drawn
+
+
+def test_a_linear_axis_is_asked_for() -> None:
+    rates = [(0, 1e-8), (1, 5e-5), (2, 1e-4)]
+    assert points(lines({"a": rates}, about="a", x="x", linear=True))[0][3] == pytest.approx(
+        (TOP + HEIGHT - BOTTOM) / 2, abs=0.2
+    )
 
 
 def test_an_interval_lies_around_its_value_and_zero_where_it_is() -> None:

@@ -1,8 +1,6 @@
 """Padded images: crops lie in the true image, and padding is never valid, wherever it ends up."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -24,26 +22,16 @@ from mtmodels.methods.views import View
 from mtmodels.training.config import Config, ViewsPart
 from mtmodels.training.loop.viewing import ViewMaker
 from tests.fake_split import TASKS, make_sample
-from tests.fakes import FakeSource
+from tests.fakes import PaddedSource
 
-CANVAS = (128, 128)
+CANVAS = PaddedSource.padded_size
 SIZES = ((16, 16), (100, 24), (128, 128))
-
-
-class Padded(FakeSource):
-    """Images of several sizes on one canvas; a pixel of an image is never black."""
-
-    padded_size: ClassVar[tuple[int, int] | None] = CANVAS
-
-    def read(self, split: str, key: str, tasks: Any) -> Sample:
-        sample = super().read(split, key, tasks)
-        return replace(sample, image=np.maximum(sample.image, 1))
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("padded") / "padded.h5"
-    build(Padded(images=(9, 2), missing=0, sizes=SIZES), path, size=None)
+    build(PaddedSource(images=(9, 2), missing=0, sizes=SIZES), path, size=None)
     return path
 
 
@@ -208,7 +196,7 @@ def test_a_batch_without_padding_says_so() -> None:
 @pytest.mark.parametrize("flip", [0.0, 1.0])
 def test_further_views_are_crops_of_the_true_image(path: Path, flip: float) -> None:
     config = Config(views=ViewsPart(count=2, scales=(16.0,), flip=flip))
-    tasks = FakeSource.tasks()
+    tasks = PaddedSource.tasks()
     views = ViewMaker(config, tasks, [View(), View()])(batch_of(path), 0)
     # A box of 8x8 fits into the smallest image, so that nothing of it is padding.
     assert views.last.image.flatten(1).min(1).values.gt(0).all()
@@ -223,7 +211,7 @@ def test_padding_is_compared_with_nothing(path: Path) -> None:
     """A view that holds more than the image: what is moved there is not valid beside the image."""
     config = Config(views=ViewsPart(count=2, scales=(1.0,), flip=1.0))
     batch = batch_of(path)
-    views = ViewMaker(config, FakeSource.tasks(), [View(), View()])(batch, 0)
-    _, valid = views.moved(FakeSource.tasks()[1], torch.ones(9, 1, *CANVAS))
+    views = ViewMaker(config, PaddedSource.tasks(), [View(), View()])(batch, 0)
+    _, valid = views.moved(PaddedSource.tasks()[1], torch.ones(9, 1, *CANVAS))
     assert torch.equal(valid, batch.inside().flip(-1))
     assert torch.equal(views.last.inside(), batch.inside().flip(-1))

@@ -89,6 +89,7 @@ def test_data_and_training_are_those_of_the_run(made: Any, done: Path) -> None:
     assert "Reference: XTasC-Net eq. 11-16." in text
     assert "It chose epoch" in text
     assert "30% of the training images were held out" in text
+    assert "A score of fewer than 10 images says little: semantic, depth." in text
 
 
 def test_intervals_are_percentiles_over_draws_of_the_images(made: Any, done: Path) -> None:

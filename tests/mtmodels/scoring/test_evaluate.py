@@ -158,6 +158,7 @@ def test_json_has_no_nan(toy: Toy) -> None:
     assert found.to_json() == {
         "protocol": "mtpsl",
         "images": 1,
+        "labelled": {"edges": 1},
         "scores": {"edges": {"iou_at_0.5": None, "f_at_0.5": None}},
     }
 

@@ -21,7 +21,7 @@ from mtmodels.training.loop.engine import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
-from mtmodels.training.record.texts import number, plain_scores
+from mtmodels.training.record.texts import number, plain_scores, rests_on
 from mtmodels.training.rescore import rescore, scores_of, settings_of
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import load_network, open_run
@@ -72,9 +72,24 @@ def test_scoring_again_gives_the_same(done: tuple[Path, Finished]) -> None:
     for protocol in ("mtpsl", "xtasc"):
         before = json.loads((out / "scores" / f"test-{protocol}.json").read_text())
         assert rescore(out, protocol=protocol) == [before]
-        assert set(before) == {"run", "store", "split", "role", "protocol", "images", "scores"}
+        assert set(before) == {
+            *("run", "store", "split", "role", "protocol", "images", "labelled", "scores")
+        }
+        assert before["labelled"] == {"semantic": 3, "depth": 3}
         assert before["images"] == 3
     assert rescore(out)[0]["scores"] == finished.summary["scores"]
+
+
+def test_what_scores_rest_on_is_said_where_it_is_little() -> None:
+    assert rests_on(654, {"semantic": 654, "depth": 654}) == ""
+    assert rests_on(654, {"semantic": 654, "depth": 12}) == (
+        "Images that show a task, where they are fewer: depth 12."
+    )
+    assert rests_on(6, {"semantic": 6, "depth": 2}) == (
+        "Images that show a task, where they are fewer: depth 2. A score of fewer than 10 images "
+        "says little: semantic, depth."
+    )
+    assert rests_on(6, None) == ""  # of scores of before it is not known
 
 
 def test_another_checkpoint_store_or_precision_is_not_kept_as_the_score(
@@ -88,6 +103,8 @@ def test_another_checkpoint_store_or_precision_is_not_kept_as_the_score(
     assert (out / "scores" / "test-mtpsl.json").read_bytes() == kept
     train_split = rescore(out, split="train")[0]
     assert train_split["images"] == 14
+    assert train_split["held_out"] == 4  # 30 %
+    assert "unlabelled" not in train_split
     assert (out / "scores" / "train-mtpsl.json").is_file()
 
 

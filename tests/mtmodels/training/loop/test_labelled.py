@@ -1,5 +1,6 @@
 """The loss of a task on the images that show it, whatever their share of a batch."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mtmodels.methods.ssl import SSL
 from mtmodels.methods.views import Views
 from mtmodels.methods.xtc import XTC
 from mtmodels.networks import NETWORKS
+from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from tests.batches import SIX, generator, random_batch
@@ -134,10 +136,17 @@ def test_a_task_that_no_image_shows_is_absent() -> None:
 
 
 def test_a_run_logs_it_and_weighs_by_images(run: Train, tmp_path: Path) -> None:
-    run(tmp_path / "run", regime="one", epochs=2, gradient_clip=None)
+    told: list[Mapping[str, float]] = []
+
+    class Listener(Watcher):
+        def epoch(self, progress: Progress, means: Mapping[str, float], *_: Any, **__: Any) -> None:
+            told.append(means)
+
+    run(tmp_path / "run", watcher=Listener(), regime="one", epochs=2, gradient_clip=None)
     log = RunFolder(tmp_path / "run").metrics
     for epoch in read_rows(log, "epoch"):
         steps = [row for row in read_rows(log, "step") if row["epoch"] == epoch["epoch"]]
+        assert told.pop(0).items() >= epoch["labelled"].items()  # what is shown is what is drawn
         for task, mean in epoch["labelled"].items():
             counts = [row["images"].get(task, 0) for row in steps]
             values = [row["labelled"].get(task, 0.0) for row in steps]

@@ -76,7 +76,7 @@ def test_terms_and_parts_have_panels_of_their_own(draw: Any) -> None:
     ]
     assert heights(loss) == [[2.0, 2.0], [2.5]]
     assert legend(terms) == ["consistency", "depth/crops"]
-    assert legend(parts) == ["consistency/a_with_b", "consistency/b_with_a"]
+    assert legend(parts) == ["a_with_b", "b_with_a"]  # of what, the title says
     assert heights(parts) == [[2.0, 2.0], [2.0], [3.0, 3.0], [3.0]]
 
 
@@ -92,7 +92,7 @@ def test_many_pairs_go_into_several_panels(draw: Any) -> None:
     rows = {"tasks": {"depth": 1.0}, "parts": parts}
     panels = draw(rows, {"means": {"depth": 1.0}, "parts": parts})
     # Two panels have the same title here; the dictionary keeps the second.
-    assert legend(panels["consistency of each pair, before any weight"]) == ["consistency/c_with_d"]
+    assert legend(panels["consistency of each pair, before any weight"]) == ["c_with_d"]
     assert legend(panels["transfer of each pair, before any weight"]) == ["depth/to_a"]
 
 
@@ -104,6 +104,17 @@ def test_a_log_of_before_is_drawn_as_it_is(draw: Any) -> None:
     )
     assert heights(panels["depth: training loss, and its mean an epoch"]) == [[0.25, 0.25], [0.3]]
     assert heights(panels["terms beside those of the tasks"])[0] == [0.5, 0.5]
+
+
+def test_steps_and_epochs_are_whole_numbers(draw: Any) -> None:
+    fields = {"tasks": {"depth": 0.25}, "labelled": {"depth": 2.0}}
+    scores = {"scores": {"depth": {"abs_err": 0.5}}}
+    panels = draw(fields, {"means": {"depth": 0.25}, "labelled": {"depth": 2.0}, **scores})
+    assert any("abs_err" in title for title in panels)
+    for axis in panels.values():
+        for left, right in ((1, 8), (0.5, 1.5), (1, 30)):
+            assert all(float(tick).is_integer() for tick in axis.xaxis.get_major_locator().
+                       tick_values(left, right))  # fmt: skip
 
 
 def test_a_constant_rate_is_said_and_not_drawn(draw: Any) -> None:

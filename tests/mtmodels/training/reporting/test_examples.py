@@ -1,13 +1,23 @@
 """Calibration against loops, and which images are the best and worst."""
 
+import base64
+import io
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from mtdata import open_store
+from mtdata.building.build import build
+from mtmodels.fabric import Fabric
 from mtmodels.scoring.samples import Samples
-from mtmodels.training.reporting.examples import BINS, Calibration, ends_of
+from mtmodels.training.config import Config
+from mtmodels.training.loop.validation import Scorer
+from mtmodels.training.reporting.examples import BINS, Calibration, Ends, ends_of, look
+from tests.fakes import PaddedSource
 
 
 def slow_error(logits: np.ndarray, label: np.ndarray, valid: np.ndarray) -> float:
@@ -64,3 +74,25 @@ def test_ends_go_by_what_is_better_and_leave_out_what_is_not_shown() -> None:
     ]
     assert [key for key, _ in found.best] == ["a", "c"]
     assert [key for key, _ in found.worst] == ["b"]
+
+
+def test_pictures_are_without_padding_and_errors_on_one_scale(tmp_path: Path) -> None:
+    source = PaddedSource(images=(2, 5), missing=0, sizes=((40, 24), (32, 64)))
+    build(source, tmp_path / "padded.h5", size=None)
+    with open_store(tmp_path / "padded.h5") as opened:
+        dataset, split = opened.dataset("test", ["depth"]), opened.split("test")
+        scorer = Scorer(
+            lambda image: {"depth": image.mean(1, keepdim=True)},
+            Fabric(accelerator="cpu", devices=1),
+            Config(),
+            channels_last=False,
+        )
+        ends = Ends("depth", "abs_err", tuple((key, 1.0) for key in split.keys), ())
+        looked = look(dataset, scorer, [ends])
+        sizes = {key: tuple(map(int, split.sizes[i])) for i, key in enumerate(split.keys)}
+    assert len({sizes[key] for _, key in looked.pictures}) == 2
+    for (_, key), row in looked.pictures.items():
+        for one in row:
+            file = io.BytesIO(base64.b64decode(one["uri"].partition(",")[2]))
+            assert Image.open(file).size == sizes[key][::-1]
+    assert len({row[-1]["title"] for row in looked.pictures.values()}) == 1
