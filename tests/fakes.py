@@ -105,7 +105,7 @@ class FakeSource(Source):
 class PaddedSource(FakeSource):
     """Images of several sizes on one canvas; a pixel of an image is never black."""
 
-    padded_size: ClassVar[tuple[int, int] | None] = (128, 128)
+    padded_size = (128, 128)
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         sample = super().read(split, key, tasks)

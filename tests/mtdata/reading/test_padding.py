@@ -24,7 +24,7 @@ from mtmodels.training.loop.viewing import ViewMaker
 from tests.fake_split import TASKS, make_sample
 from tests.fakes import PaddedSource
 
-CANVAS = PaddedSource.padded_size
+CANVAS = (128, 128)
 SIZES = ((16, 16), (100, 24), (128, 128))
 
 
