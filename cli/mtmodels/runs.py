@@ -40,8 +40,8 @@ def runs(folders: tuple[Path, ...], *, as_json: bool) -> None:
     rows = [
         [
             one.path, one.state, one.method, one.network, one.dataset, one.regime,
-            progress_text(one).removeprefix("step "), one.why or scores_text(one),
-            age_text(one.age),
+            progress_text(one).removeprefix("step ").partition(" (")[0],
+            one.why or scores_text(one), age_text(one.age),
         ]
         for one in found
     ]  # fmt: skip
