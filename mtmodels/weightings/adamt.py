@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from mtmodels.methods.terms import Terms
 from mtmodels.networks.base import Network
-from mtmodels.weightings.aggregation import Gradients, as_scalar, combined, task_gradients
-from mtmodels.weightings.base import Backward, Weighting
+from mtmodels.weightings.aggregation import as_scalar, combined, task_gradients
+from mtmodels.weightings.base import Backward, Gradients, Weighting
 
 
 class AdaMT(Weighting):
@@ -54,9 +54,7 @@ class AdaMT(Weighting):
             return torch.zeros(())
         sent = parts
         if len(losses) > 1:
-            rows, common, aim = task_gradients(
-                list(losses.values()), self.order, compiled=self.compiled
-            )
+            rows, common, aim = task_gradients([*losses.values()], self.order, self.compiled)
             if common:
                 aim |= combined(rows, common, self._factors(dict(zip(losses, rows, strict=True))))
             sent = [as_scalar(aim), *auxiliary]

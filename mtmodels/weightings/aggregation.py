@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
@@ -13,12 +13,10 @@ from mtdata.errors import UsageError
 from mtmodels import processes
 from mtmodels.methods.terms import Terms
 from mtmodels.options import Options
-from mtmodels.weightings.base import Backward, Weighting, are_reached
+from mtmodels.weightings.base import Backward, Gradients, Weighting, reached
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
-
-Gradients = dict[Tensor, Tensor]
 
 
 class AggregatorOptions(Options):
@@ -156,9 +154,7 @@ class AggregatorWeighting(Weighting):
 
     def _aggregated(self, losses: Mapping[str, Tensor]) -> Tensor:
         """A scalar of value 0 whose gradient is what each parameter should get."""
-        rows, shared, aim = task_gradients(
-            list(losses.values()), self.order, compiled=self.compiled
-        )
+        rows, shared, aim = task_gradients([*losses.values()], self.order, self.compiled)
         if not shared:
             pass  # each task has all of its parameters for itself
         elif self.factors:
@@ -199,22 +195,20 @@ class AggregatorWeighting(Weighting):
 
 
 def task_gradients(
-    losses: Sequence[Tensor], order: Sequence[Tensor], *, compiled: bool = False
+    losses: Sequence[Tensor], order: Sequence[Tensor], compiled: Set[Tensor] = frozenset()
 ) -> tuple[list[Gradients], list[Tensor], Gradients]:
     """Gradients of tasks, each on all parameters that it reaches.
 
     Args:
         losses: A scalar a task.
         order: All that learns, in the order that all processes have it in.
-        compiled: Whether a compiled network gives zeros for what a task does not reach.
+        compiled: The parameters of a compiled network; see `reached`.
 
     Returns:
         For each task its gradients; the parameters that two tasks or more reach; and for each of
         the others the gradient of the one task that reaches it.
     """
-    found = [_gradients(loss, _leaves(loss)) for loss in losses]
-    if compiled:
-        found = [_reached(row) for row in found]
+    found = [reached(_gradients(loss, _leaves(loss)), compiled) for loss in losses]
     rows = [processes.averaged(order, row) for row in found]
     count = Counter(p for row in rows for p in row)
     shared = [p for p, tasks in count.items() if tasks > 1]
@@ -253,11 +247,6 @@ def _leaves(loss: Tensor) -> list[Tensor]:
 def _gradients(loss: Tensor, where: Sequence[Tensor]) -> Gradients:
     found = torch.autograd.grad(loss, list(where), retain_graph=True, allow_unused=True)
     return {p: g for p, g in zip(where, found, strict=True) if g is not None}
-
-
-def _reached(row: Gradients) -> Gradients:
-    kept = are_reached(list(row.values()))
-    return {p: g for (p, g), is_reached in zip(row.items(), kept, strict=True) if is_reached}
 
 
 def _gramian(rows: Sequence[Gradients], where: Sequence[Tensor]) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from mtmodels.methods.terms import Terms
 from mtmodels.options import Options, options_class
 
 Backward = Callable[[Tensor], None]
+Gradients = dict[Tensor, Tensor]
 """How a scalar is sent backwards: `Fabric.backward`, or `Tensor.backward` in a test."""
 
 
@@ -69,8 +70,9 @@ class Weighting(nn.Module, ABC):
         self.tasks = tuple(tasks)
         self.order: Sequence[nn.Parameter] = ()
         """All that learns, in one order in all processes; empty before the first step."""
-        self.compiled = False
-        """Whether the network runs compiled, whose gradients are 0 in place of None."""
+        self.compiled: frozenset[Tensor] = frozenset()
+        """What tasks have for themselves of a network that runs compiled: such a parameter has a
+        gradient of 0 where a plain one has None. What all share is reached by every term."""
 
     @abstractmethod
     def backward(self, terms: Terms, shared: Sequence[nn.Parameter], backward: Backward) -> Tensor:
@@ -111,14 +113,17 @@ class Weighting(nn.Module, ABC):
         return [ParameterGroup(learning(self), weight_decay=0.0)] if learning(self) else []
 
 
-def are_reached(gradients: Sequence[Tensor]) -> list[bool]:
-    """Which of some gradients are not 0 throughout: where a network is compiled, 0 is all it says.
+def reached(row: Gradients, compiled: Set[Tensor]) -> Gradients:
+    """The gradients without those that are 0 throughout, which is how a compiled network says none.
 
     Args:
-        gradients: Of one device; they go over it in one pass, and to the processor in one message.
+        row: Of one device; they go over it in one pass, and to the processor in one message.
+        compiled: The parameters of that network; all others have None where they have none.
     """
-    if not gradients:
-        return []
-    largest = torch._foreach_norm(list(gradients), math.inf)
-    found: list[bool] = (torch.stack(largest) != 0).tolist()
-    return found
+    doubtful = [parameter for parameter in row if parameter in compiled]
+    if not doubtful:
+        return row
+    largest = torch._foreach_norm([row[parameter] for parameter in doubtful], math.inf)
+    is_none = (torch.stack(largest) == 0).tolist()
+    none = {parameter for parameter, is_none in zip(doubtful, is_none, strict=True) if is_none}
+    return {parameter: grad for parameter, grad in row.items() if parameter not in none}

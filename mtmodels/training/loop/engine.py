@@ -16,6 +16,7 @@ from mtmodels import processes
 from mtmodels.errors import DivergedError
 from mtmodels.fabric import Fabric
 from mtmodels.methods.base import Finding, Method, ParameterGroup, ScheduleName, Stage
+from mtmodels.methods.parts.helpful_pairs import shared_by_tasks
 from mtmodels.methods.terms import Terms
 from mtmodels.networks.base import EncoderOptions, Output
 from mtmodels.training.config import Config
@@ -27,7 +28,7 @@ from mtmodels.training.loop.schedules import Position, Schedule
 from mtmodels.training.loop.sync_norm import reaching
 from mtmodels.training.loop.validation import HeldOut
 from mtmodels.training.loop.viewing import view_maker
-from mtmodels.weightings.base import EpochStatistics, Weighting, are_reached
+from mtmodels.weightings.base import EpochStatistics, Weighting, reached
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,10 @@ class Engine:
 
     def compile(self, *, on: bool) -> None:
         """Run the network compiled within a step, or as it is, as some weightings need it."""
-        on = self.weighting.compiled = on and not self.weighting.needs_maps
+        on = on and not self.weighting.needs_maps
+        network = self.method.network
+        own = frozenset(network.parameters()) - frozenset(shared_by_tasks(network))
+        self.weighting.compiled = own if on else frozenset()
         if on and self._compiled is None:
             self._compiled = Compiled(self.method.network)
         self.compiled = self._compiled if on and self._compiled else nullcontext()
@@ -233,7 +237,7 @@ class Engine:
             for statistic in (norm.running_mean, norm.running_var)
             if statistic is not None
         ]
-        given = {p: p.grad for p in self._learns if p.grad is not None}
+        given: dict[Tensor, Tensor] = {p: p.grad for p in self._learns if p.grad is not None}
         means = processes.averaged(
             [*self._learns, *known], given | {statistic: statistic for statistic in known}
         )
@@ -248,11 +252,11 @@ class Engine:
         Without a gradient the optimiser leaves such parameters alone; with zeros it goes on to move
         them, by its momentum and decay: the layers of a task that the batch does not show.
         """
-        given = [p for p in self._learns if p.grad is not None]
-        reached = are_reached([p.grad for p in given if p.grad is not None])
-        if any(reached):  # the scaler of fp16 asks for one gradient at least
-            for parameter, is_reached in zip(given, reached, strict=True):
-                parameter.grad = parameter.grad if is_reached else None
+        given: dict[Tensor, Tensor] = {p: p.grad for p in self._learns if p.grad is not None}
+        left = reached(given, self.weighting.compiled)
+        if left:  # the scaler of fp16 asks for one gradient at least
+            for parameter in given:
+                parameter.grad = left.get(parameter)
 
     def _forget(self) -> None:
         """Clear the gradients; a stage that trains a part of the method leaves some in the rest."""

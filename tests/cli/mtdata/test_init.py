@@ -99,7 +99,9 @@ def test_a_build_tells_what_it_converts(root: Path, tmp_path: Path, capsys: Capt
 
 def test_a_folder_without_its_file(root: Path, capsys: Captured) -> None:
     assert run(mtdata, ["build", "--dataset", "folder", "--source", str(root)]) == 3
-    assert f"`mtdata init {root}` proposes one" in " ".join(capsys.readouterr().err.split())
+    assert f"`mtdata init {shlex.quote(str(root))}` proposes one" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_an_error_in_the_file_is_one_paragraph(root: Path, capsys: Captured) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -107,8 +108,8 @@ def test_what_is_wrong_is_one_paragraph_and_a_code(
     assert "Traceback" not in told.err
 
 
-def test_scores_a_run(trained: tuple[Path, Path], capsys: Captured) -> None:
-    out = str(trained[0])
+def test_scores_a_run(trained: tuple[Path, Path], tmp_path: Path, capsys: Captured) -> None:
+    out = str(shutil.copytree(trained[0], tmp_path / "run"))  # its scores are kept there
     assert run(mtmodels, ["eval", out, "--protocol", "xtasc", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == [

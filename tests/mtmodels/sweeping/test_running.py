@@ -178,7 +178,9 @@ time.sleep(0.5)
 (folder / "heard").write_text(str(len(heard)))
 """
 SWEEP = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever whoever runs this ignores
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from mtmodels.sweeping import Job, run_all
 from mtmodels.sweeping.schedulers import Here
 run_all([Job("a", (sys.executable, "-c", {LISTENER!r}), (), sys.argv[1], 1)], Here(1))
