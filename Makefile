@@ -35,6 +35,9 @@ demo: setup
 	@echo "predictions       $(DEMO)/run/predictions/"
 	@echo "all on one page   $(DEMO)/run/report.html"
 
+test: setup
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+
 # Pages are tested in a browser. Where none is, Debian's is installed if that needs no password.
 browser:
 	@for name in chromium chromium-browser google-chrome; do \
@@ -45,10 +48,7 @@ browser:
 		-q -y install --no-install-recommends chromium') > /dev/null 2>&1 \
 		|| echo "No browser: tests of pages are skipped. Debian's package is chromium."
 
-test: setup browser
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
-
-slow: setup
+slow: setup browser
 	$(BIN)/python -m pytest -q -m slow
 
 gpu: setup
