@@ -44,7 +44,7 @@ each_one = pytest.mark.parametrize(("command", "path"), ONES)
 
 
 def _options(command: click.Command) -> list[click.Option]:
-    parameters = command.get_params(click.Context(command))
+    parameters = command.get_params(click.Context(command, **command.context_settings))
     return [each for each in parameters if isinstance(each, click.Option)]
 
 
