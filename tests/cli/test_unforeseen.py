@@ -95,7 +95,7 @@ def test_paths_that_are_none_are_refused_in_our_words(
     os.mkfifo("pipe")
     before = sorted(os.listdir())
     words = [*path]
-    for parameter in command.get_params(click.Context(command)):
+    for parameter in command.get_params(click.Context(command, **command.context_settings)):
         if isinstance(parameter, click.Argument):
             words.append(given)
         elif parameter.required or "--data" in parameter.opts or "--source" in parameter.opts:

@@ -151,7 +151,7 @@ def line(rng: Rng) -> tuple[str, list[str]]:
     program = str(pick(rng, ("mtdata", "mtdata", "mtdata", "mtmodels", "mtmodels", "mttrain")))
     path, command = pick(rng, list(leaves(PROGRAMS[program], ())))
     given: list[str] = list(path)
-    for parameter in command.get_params(click.Context(command)):
+    for parameter in command.get_params(click.Context(command, **command.context_settings)):
         if isinstance(parameter, click.Argument):
             for _ in range(int(rng.integers(0, 3)) if parameter.nargs < 0 else rng.random() < 0.9):
                 # A store or a run, where that is what most commands want.
