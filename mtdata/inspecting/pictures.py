@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -389,7 +390,7 @@ def save(figure: "Figure", path: Path) -> None:
     """
     check_path(path)
     place = path.resolve()
-    fresh = place.with_name(f".{place.name}.new")
+    fresh = place.with_name(f".{crc32(place.name.encode()):08x}.new")  # no longer than a name is
     try:
         figure.savefig(fresh, format=path.suffix.removeprefix(".").lower())
         sync(fresh)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32
 
 from mtdata.errors import DataError, MtdataError
 from mtdata.json_text import JsonError, load_json
@@ -244,7 +245,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
+    # Short, as a name may be as long as names can be; the same each time, so that none piles up.
+    fresh = path.with_name(f".{crc32(path.name.encode()):08x}.new")
     try:
         with fresh.open("wb") as file:
             file.write(content)

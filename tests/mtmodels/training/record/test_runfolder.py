@@ -5,10 +5,19 @@ import os
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
+from mtdata.inspecting.pictures import save
 from mtmodels.errors import FullDiskError, RunFolderError
 from mtmodels.training.record.manifest import manifest, without_home
-from mtmodels.training.record.runfolder import FORMAT, Mode, RunFolder, room_for, write_json
+from mtmodels.training.record.runfolder import (
+    FORMAT,
+    Mode,
+    RunFolder,
+    room_for,
+    write_bytes,
+    write_json,
+)
 from mtmodels.training.record.runlog import RunLog, read_rows
 
 
@@ -100,6 +109,15 @@ def test_the_home_folder_is_left_out_where_a_path_begins_with_it(
 ) -> None:
     monkeypatch.setenv("HOME", "/home/al")
     assert without_home(said) == written
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
+    """The picture of an image with a long key, at the end of hours."""
+    for suffix in ("png", "pdf"):
+        path = tmp_path / f"{'n' * 251}.{suffix}"
+        write_bytes(path, b"x") if suffix == "png" else save(Figure(), path)
+        assert path.stat().st_size > 0
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_the_log_goes_back_to_where_a_checkpoint_was(tmp_path: Path) -> None:
