@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int, Integer, Num
 from torch import Tensor
 
 from mtmodels.metrics.ratio import ratio
-from mtmodels.metrics.tally import bincounts, kept
+from mtmodels.metrics.tally import bincounts, kept, left_out
 
 
 def confusion(
@@ -20,7 +20,7 @@ def confusion(
     cell = kept(prediction.to(small).add_(label.to(small), alpha=classes), valid)
     counts = bincounts(cell, classes**2)
     # What does not count was put into the first cell, which is faster than to leave it out.
-    counts[:, 0] -= (~valid).sum((1, 2))
+    counts[:, 0] -= left_out(valid)
     return counts.reshape(len(label), classes, classes)
 
 

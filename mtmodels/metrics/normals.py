@@ -10,7 +10,7 @@ from mtdata import Task
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
-from mtmodels.metrics.tally import bincounts, by_image, kept
+from mtmodels.metrics.tally import bincounts, by_image, kept, left_out
 
 THRESHOLDS = (11.25, 22.5, 30.0)
 STEPS_PER_DEGREE = 4096
@@ -44,15 +44,20 @@ def _scaled(vectors: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     Those of unit vectors do not, and are left as they are. Others are brought to about 1 by powers
     of 2, which round nothing: that one pixel needs it changes no other.
     """
-    if vectors.numel() and 1e-3 < max(map(abs, torch.stack(vectors.aminmax()).tolist())) < 1e3:
+    square = float(torch.dot(vectors.flatten(), vectors.flatten()))  # in half the time of a maximum
+    if 1e-6 * vectors.numel() < square < 1e12:
         return vectors
     _, power = vectors.abs().amax(1, keepdim=True).frexp()
     return vectors.ldexp(-power.clamp_(min=-126))
 
 
-def histogram(angle: Float[Tensor, "*n"]) -> Int[Tensor, " bins"]:
-    """Count angles by their nearest step of 1/4096 degree."""
-    step = (angle * STEPS_PER_DEGREE).round_().int()
+def steps(angle: Float[Tensor, "*n"]) -> Int[Tensor, "*n"]:
+    """The nearest step of 1/4096 degree of each angle."""
+    return (angle * STEPS_PER_DEGREE).round_().int()
+
+
+def histogram(step: Int[Tensor, "*n"]) -> Int[Tensor, " bins"]:
+    """Count angles by their steps."""
     return torch.bincount(step.flatten(), minlength=_BINS)
 
 
@@ -85,8 +90,13 @@ def within(quarters: Int[Tensor, "n quarters"]) -> Int[Tensor, "n 3"]:
     return quarters.cumsum(-1)[:, [int(4 * limit) - 1 for limit in THRESHOLDS]]
 
 
-def _valid_angles(prediction: Tensor, label: Tensor, valid: Tensor) -> Tensor:
-    return kept(angles(prediction, label), valid)
+def _counted(prediction: Tensor, label: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
+    """The steps of the angles, and of each image its sums and its counts of quarters.
+
+    What does not count is an angle of 0.
+    """
+    angle = kept(angles(prediction, label), valid)
+    return steps(angle), _sums(angle), by_quarter(angle)
 
 
 def _sums(angle: Float[Tensor, "n h w"]) -> Float[Tensor, "n 2"]:
@@ -128,15 +138,12 @@ class PooledNormals(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add the pixels of a batch."""
-        # What does not count is an angle of 0 until it is taken off again: one pass with masks.
-        angle = by_image(_valid_angles, prediction, label.to(prediction.dtype), valid)
-        hidden = (~valid).sum((1, 2))
-        counts = histogram(angle)
-        counts[0] -= hidden.sum()
-        self.counts += counts
-        quarters = by_image(by_quarter, angle)
+        step, sums, quarters = by_image(_counted, prediction, label.to(prediction.dtype), valid)
+        hidden = left_out(valid)
+        self.counts += histogram(step)
+        self.counts[0] -= hidden.sum()
         quarters[:, 0] -= hidden
-        self.add(sums=by_image(_sums, angle), within=within(quarters), quarters=quarters)
+        self.add(sums=sums, within=within(quarters), quarters=quarters)
 
     @classmethod
     def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """Passes over whole maps: image by image where a cache helps, without branches at masks."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer, Shaped
@@ -8,12 +9,13 @@ from torch import Tensor
 
 _WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Whole numbers by their size in bytes."""
+_Parts = TypeVar("_Parts", Tensor, tuple[Tensor, ...])
 
 
-def by_image(
-    function: Callable[..., Shaped[Tensor, "n ..."]], *maps: Shaped[Tensor, "n ..."]
-) -> Shaped[Tensor, "n ..."]:
+def by_image(function: Callable[..., _Parts], *maps: Shaped[Tensor, "n ..."]) -> _Parts:
     """A function of images: on a processor of as many at a time as threads, elsewhere of all.
+
+    It gives a tensor or several, each with the images as its first axis.
 
     What is made on the way of one image fits into the cache of a core; of a batch it takes up to
     three times as long. (Threads of Python, with an image each, take longer than one of them.)
@@ -22,7 +24,10 @@ def by_image(
     if maps[0].device.type != "cpu" or len(maps[0]) <= threads:
         return function(*maps)
     rows = zip(*(one.split(threads) for one in maps), strict=True)
-    return torch.cat([function(*row) for row in rows])
+    found = [function(*row) for row in rows]
+    if isinstance(found[0], Tensor):
+        return torch.cat(found)
+    return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
 
 
 def all_finite(values: Float[Tensor, "*n"]) -> bool:
@@ -43,7 +48,14 @@ def kept(values: Shaped[Tensor, "*n"], valid: Bool[Tensor, "*n"]) -> Shaped[Tens
 def bincounts(cell: Integer[Tensor, "n ..."], cells: int) -> Int[Tensor, "n {cells}"]:
     """How often each image has each of the numbers 0 to `cells` - 1, all of which are below it."""
     n = len(cell)
-    if n != 1:
-        first = torch.arange(n, device=cell.device, dtype=torch.int32) * cells
-        cell = cell.flatten(1).int() + first[:, None]
+    if cell.device.type == "cpu" and n > 0:  # counts on one core in any case
+        return torch.stack([torch.bincount(one.flatten(), minlength=cells) for one in cell])
+    first = torch.arange(n, device=cell.device, dtype=torch.int32) * cells
+    cell = cell.flatten(1).int() + first[:, None]
     return torch.bincount(cell.flatten(), minlength=n * cells).reshape(n, cells)
+
+
+def left_out(valid: Bool[Tensor, "n h w"]) -> Int[Tensor, " n"]:
+    """How many pixels of each image are not valid."""
+    _, h, w = valid.shape
+    return h * w - valid.sum((1, 2), dtype=torch.int32)
