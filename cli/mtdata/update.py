@@ -78,7 +78,7 @@ def update(store: Path, *, root: Path | None, as_json: bool, **options: Any) -> 
 
 def _source(store: "Store", root: Path | None) -> "Source":
     """What the store was built from, with its options."""
-    from mtdata.merging.update import check_description, source_name, source_options
+    from mtdata.merging.built import check_description, source_name, source_options
     from mtdata.sources.locate import open_source
 
     source = open_source(source_name(store), root, **source_options(store))
