@@ -107,6 +107,8 @@ class RunScores:
         values = {} if self.steps is None else {"steps": self.steps}
         for name, value in self.settings.items():
             values |= _flat(name.removesuffix("_options"), value)
+        if values.get("views.count") == 1:  # how others are made says nothing of one
+            values = {n: v for n, v in values.items() if n not in ("views.scales", "views.flip")}
         return values
 
     @property

@@ -197,6 +197,16 @@ def test_what_the_lines_differ_in_is_said() -> None:
     assert f"{names[0]} is a; {names[1]} is b." in to_markdown(table)
 
 
+def test_how_further_views_are_made_is_not_said_of_one_view() -> None:
+    one = {"views": {"count": 1, "scales": [1.0, 1.2], "flip": 0.0}}
+    two = {"views": {"count": 2, "scales": [1.0], "flip": 0.5}}
+    table = only(compare([run("a", **one), run("b", **two)]))
+    assert table.differs() == {"views.count": {"1": ["a"], "2": ["b"]}}
+    zoomed = two | {"views": two["views"] | {"scales": [1.0, 2.0]}}
+    table = only(compare([run("a", **two), run("b", **zoomed)]))
+    assert list(table.differs()) == ["views.scales"]
+
+
 def test_published_rows_of_the_same_regime_stand_once() -> None:
     one = run("a", regime="random", protocol="mtpsl")
     names = [entry.name for entry in only(compare([one], Request(published=True))).entries]
