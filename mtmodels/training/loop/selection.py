@@ -6,53 +6,52 @@ from typing import Any
 from mtmodels.metrics.scores import HIGHER_IS_BETTER, Scores, headline
 
 
-def improvement(scores: Scores, first: Scores) -> float:
-    """Mean relative improvement over the tasks, in percent, against the first epoch.
+def improvement(scores: Scores, than: Scores) -> float:
+    """Mean relative change over the tasks, in percent, each with its sign: above 0 is better.
 
-    One score a task, each with its sign, so that units cancel. A share of 0 in the first epoch, as
-    of masks that are not found yet, improves by as many percent as it has then: nothing is a part
-    of 0. A task without a finite score on either side is left out, and so is an error that was 0.
-    NaN where none is left.
+    One score a task, as a part of the larger of the two, so that units cancel and that the way back
+    has the same number with the other sign. Where higher is better it is a part of 1 at least: a
+    share of 0, as of masks that are not found yet, is no reason to make much of the first pixels. A
+    task without a finite score on either side is left out. NaN where none is left.
     """
     changes = []
-    for task in scores:
-        now, then = headline(scores, task), headline(first, task)
-        if now is None or then is None:
-            continue
-        high = HIGHER_IS_BETTER[now[0]]
-        if then[1] != 0:
-            changes.append(100 * (1 if high else -1) * (now[1] - then[1]) / abs(then[1]))
-        elif high:
-            changes.append(now[1])
+    for task in scores.keys() & than.keys():
+        now, then = headline(scores, task), headline(than, task)
+        if now is not None and then is not None:
+            high = HIGHER_IS_BETTER[now[0]]
+            gain = (now[1] - then[1]) * (1 if high else -1)
+            whole = max(abs(now[1]), abs(then[1]), 1 if high else 0)
+            changes.append(100 * gain / whole if gain else 0.0)
     return sum(changes) / len(changes) if changes else math.nan
 
 
 class Selection:
-    """Keeps the scores of the first epoch and how good the best epoch was."""
+    """Keeps the scores of the best epoch so far; one that improves on them takes its place.
+
+    A fixed reference, as of the first epoch, would weigh the tasks by how little was learnt there:
+    a mIoU of 1 % then makes every later gain of it hundreds of percent.
+    """
 
     def __init__(self) -> None:
-        self.first: Scores | None = None
-        self.best = -math.inf
+        self.scores: Scores | None = None
         self.best_epoch = 0
 
     def offer(self, scores: Scores, epoch: int) -> tuple[float, bool]:
-        """Take the scores of an epoch; returns its improvement and whether it is the best yet."""
-        if self.first is None:
-            self.first = scores
-        value = improvement(scores, self.first)
-        nothing_to_compare = math.isnan(value) and self.best == -math.inf
-        is_best = nothing_to_compare or value > self.best
-        if is_best:
-            self.best = -math.inf if math.isnan(value) else value
-            self.best_epoch = epoch
+        """Take the scores of an epoch; how much better than the best yet, and whether it is one."""
+        value = improvement(scores, scores if self.scores is None else self.scores)
+        if is_best := value > 0 or _says_nothing(self.scores):
+            self.scores, self.best_epoch = scores, epoch
         return value, is_best
 
     def state(self) -> dict[str, Any]:
         """As plain values."""
-        first = None if self.first is None else {t: dict(s) for t, s in self.first.items()}
-        return {"first": first, "best": self.best, "best_epoch": self.best_epoch}
+        scores = None if self.scores is None else {t: dict(s) for t, s in self.scores.items()}
+        return {"scores": scores, "best_epoch": self.best_epoch}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go back to what `state` gave."""
-        self.first, self.best = state["first"], state["best"]
-        self.best_epoch = state["best_epoch"]
+        self.scores, self.best_epoch = state["scores"], state["best_epoch"]
+
+
+def _says_nothing(scores: Scores | None) -> bool:
+    return scores is None or all(headline(scores, task) is None for task in scores)

@@ -21,7 +21,7 @@ from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.logs import Logs
 from mtmodels.training.record.runfolder import RunFolder
-from mtmodels.training.record.runlog import NoLog, Row, RunLog
+from mtmodels.training.record.runlog import NoLog, Row, RunLog, read_rows
 
 Validate = Callable[[], Scores]
 
@@ -159,9 +159,12 @@ class Trainer:
             )
         self.epoch, self.offset = state["epoch"], state["offset"]
         self.means.load_state(state["means"])
-        self.selection.load_state(state["selection"])
         self.clock = Clock(state["seconds"])
         self._lost = self.runlog.rewind(state["log"])
+        selection = state["selection"]
+        if "scores" not in selection:  # until 0.2.0 it kept those of the first epoch
+            selection |= {"scores": self._logged(selection["best_epoch"])}
+        self.selection.load_state(selection)
         if (
             self.first
             and self.selects
@@ -171,6 +174,11 @@ class Trainer:
             # A kill between saving an epoch and keeping it as the best left `best` behind.
             checkpoint.copy(self.folder.last, self.folder.best)
         return True
+
+    def _logged(self, epoch: int) -> Scores | None:
+        """The scores of an epoch by the log."""
+        rows = read_rows(self.folder.metrics, "epoch")
+        return next((row.get("scores") for row in rows if row["epoch"] == epoch), None)
 
     def _look(self, batches: Sequence[Batch]) -> None:
         """Write down and tell what the method found among held-out images, where it looked."""

@@ -29,7 +29,8 @@ FIRST: Scores = {"semantic": {"miou": 20.0, "iou": [1.0]}, "depth": {"abs_err": 
 
 def test_improvement_is_the_mean_relative_change_with_its_sign() -> None:
     now: Scores = {"semantic": {"miou": 22.0}, "depth": {"abs_err": 0.6, "rmse": 9.0}}
-    assert improvement(now, FIRST) == pytest.approx((10 + 25) / 2)
+    assert improvement(now, FIRST) == pytest.approx(100 * (2 / 22 + 0.2 / 0.8) / 2)
+    assert improvement(FIRST, now) == -improvement(now, FIRST)
     assert improvement(FIRST, FIRST) == 0
 
 
@@ -39,8 +40,22 @@ def test_a_task_without_a_number_is_left_out() -> None:
     assert math.isnan(improvement({"semantic": {"miou": math.nan}}, FIRST))
 
 
+def test_no_task_rules_by_how_little_it_knew_at_first() -> None:
+    """What is 1.2 % after an epoch gains hundreds of percent of that, whatever it does later."""
+    selection = Selection()
+    epochs = [(1.2, 2.6), (12.96, 2.152), (12.51, 2.029)]
+    best = [
+        selection.offer({"semantic": {"miou": a}, "depth": {"abs_err": b}}, epoch)[1]
+        for epoch, (a, b) in enumerate(epochs, 1)
+    ]
+    assert best == [True, True, True]
+
+
 def test_a_share_that_was_nothing_counts_by_its_percent() -> None:
     """Masks that no pixel of the first epoch found are no reason to forget their task."""
+    none: Scores = {"semantic": {"miou": 30.0}, "mask": {"iou_at_0.5": 0.0}}
+    few: Scores = {"semantic": {"miou": 29.7}, "mask": {"iou_at_0.5": 0.01}}
+    assert improvement(few, none) == pytest.approx(0)
     selection = Selection()
     epochs = [(20.0, 0.0), (30.0, 70.0), (30.1, 0.0)]
     best = [
@@ -48,7 +63,8 @@ def test_a_share_that_was_nothing_counts_by_its_percent() -> None:
         for epoch, (a, b) in enumerate(epochs, 1)
     ]
     assert best == [True, True, False]
-    assert math.isnan(improvement({"depth": {"abs_err": 0.1}}, {"depth": {"abs_err": 0.0}}))
+    assert improvement({"depth": {"abs_err": 0.0}}, {"depth": {"abs_err": 0.1}}) == 100
+    assert improvement({"depth": {"abs_err": 0.0}}, {"depth": {"abs_err": 0.0}}) == 0
 
 
 def test_the_best_epoch_is_kept_and_survives_a_restart() -> None:
