@@ -278,6 +278,24 @@ def test_a_run_goes_on_on_another_device(run: Train, tmp_path: Path) -> None:
     assert not [text for text in again.said if "goes on on" in text]
 
 
+def test_the_best_epoch_of_a_checkpoint_of_before_is_that_of_the_log(
+    run: Train, whole: Path, tmp_path: Path
+) -> None:
+    """It has the scores of the first epoch in place of those of the best one."""
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(Killed):
+        run(folder.path, watcher=KillAt(8), checkpoint_every=1)
+    weights, state, *_ = checkpoint.load_first(folder.last)
+    scores, best_epoch = state["selection"]["scores"], state["selection"]["best_epoch"]
+    assert scores
+    state["selection"] = {"first": {}, "best": 1.0, "best_epoch": best_epoch}
+    checkpoint.save(folder.last, weights, state)
+    trainer = run(folder.path, mode="resume")
+    assert_same_run(folder.path, whole)
+    if trainer.selection.best_epoch == best_epoch:
+        assert trainer.selection.scores == scores
+
+
 def test_another_configuration_or_store_is_refused(
     run: Train, whole: Path, store: Path, tmp_path: Path
 ) -> None:
