@@ -29,6 +29,7 @@ from mtmodels.training.record import checkpoint
 from mtmodels.training.record.logs import Draw, Logs, check_logs
 from mtmodels.training.record.predictions import draw_predictions
 from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_text
+from mtmodels.training.setup.alike import check_alike
 from mtmodels.training.setup.beginning import begin
 from mtmodels.training.setup.claiming import claim, continued, logs_before, relocated
 from mtmodels.training.setup.data import RunData, default_out, open_data
@@ -178,6 +179,7 @@ def fit(
     """
     first = processes.is_first()
     parts = assemble(job.config, job.data)
+    check_alike(job.config, job.data, parts, job.folder)
     before = logs_before(job.folder) if mode == "resume" else ()
     draw = _drawing(job.data, parts)
     logs = Logs(_heard(job.config), job.folder, say=watcher.say, draw=draw, before=before)

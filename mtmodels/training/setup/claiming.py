@@ -49,7 +49,7 @@ def continued(
         # A store has its own order of tasks, which the stored configuration is in.
         now = now.model_copy(update={"tasks": before.tasks})
     other = [
-        found for found in _differences(before.to_dict(), now.to_dict()) if found[0] not in FREE
+        found for found in differences(before.to_dict(), now.to_dict()) if found[0] not in FREE
     ]
     if other:
         told = "; ".join(f"`{key}` is {old} there and {new} here" for key, old, new in other)
@@ -69,7 +69,7 @@ def relocated(config: Config, folder: RunFolder) -> Config:
     return config if there is None else config.model_copy(update={"data": str(there)})
 
 
-def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
+def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
     """Each key that differs, with both values; of a part with another name the name alone."""
     if old == new:
         return []
@@ -77,9 +77,7 @@ def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, An
         return [(where, old, new)]
     keys = ["name"] if old.get("name") != new.get("name") else list({**old, **new})
     below = f"{where}." if where else ""
-    return [
-        found for key in keys for found in _differences(old.get(key), new.get(key), below + key)
-    ]
+    return [found for key in keys for found in differences(old.get(key), new.get(key), below + key)]
 
 
 def claim(

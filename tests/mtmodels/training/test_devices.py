@@ -20,7 +20,8 @@ from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.training.loop import randomness
 from mtmodels.training.loop.schedules import Position
-from mtmodels.training.run import prepare
+from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup import setup
 from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.aggregation import AggregatorWeighting
@@ -289,3 +290,40 @@ def test_every_weighting(store: Path) -> None:
 @pytest.mark.slow
 def test_norms(store: Path) -> None:
     check([Case("sl", norms="parts"), Case("sl", norms="sync"), Case("xtc", norms="sync")], store)
+
+
+def begun_with(others: Sequence[dict[str, Any]], store: Path, out: Path) -> list[str]:
+    """What a process is told of runs that all but the first begin with other keys."""
+    told = []
+    for number, other in enumerate(others):
+        layer = layer_of(Case("sl"), store, devices=COUNT, keep_unlabelled=True)
+        layer |= other if processes.rank() else {}
+        job = prepare([layer], out=out / str(number), mode="new")
+        try:
+            fit(job, mode="new", arguments=[], watcher=Watcher())
+            told.append("")
+        except UsageError as error:
+            told.append(str(error))
+    return told
+
+
+def test_processes_that_were_given_other_things_are_refused(store: Path, tmp_path: Path) -> None:
+    """Before anything is written: their weights would part, and hidden labels get in."""
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(store.read_bytes())
+    others = (
+        {"regime": "full"},
+        {"seed": 1},
+        {"lr": 1e-2},
+        {"tasks": ["semantic"]},
+        {"precision": "bf16"},
+        # Its own path and what changes no weight.
+        {"data": str(copy), "workers": 1, "log_every": 3},
+    )
+    named = ("`regime` is one (", "`seed` is 0", "`lr` is 0.001", "`tasks` is", "`precision` is")
+    for told in together(COUNT, begun_with, others, store, tmp_path / "runs"):
+        for text, key in zip(told, named, strict=False):
+            assert key in text
+            assert "in process 1" in text
+        assert told[-1] == ""
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [str(len(named))]
