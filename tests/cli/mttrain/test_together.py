@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from cli.mttrain import mttrain
-from cli.mttrain.together import _end
+from cli.mttrain.together import _end, _free_port
 from cli.shared.common import run
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.setup.places import place_of
+from mtmodels.training.setup.places import MANY, PORTS, place_of
 from tests.small_run import small_layer, small_store
 from tests.trust.trial import foreign
 
@@ -239,4 +239,39 @@ def test_places() -> None:
     )  # fmt: skip
     assert srun is not None
     assert (srun.rank, srun.local_rank, srun.count) == (5, 1, 8)
-    assert (srun.address, srun.port) == ("node07", 16234)
+    assert (srun.address, srun.port, srun.training) == ("node07", 16234, "71234.0")
+
+
+def test_two_steps_of_a_job_meet_at_places_of_their_own() -> None:
+    task = {"SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "9999"}
+    task["SLURM_STEP_NODELIST"] = "127.0.0.1"
+    found = [place_of({**task, "SLURM_STEP_ID": step}) for step in ("0", "1", "2")]
+    ports = {place.port for place in found if place is not None}
+    assert len(ports) == 3
+    assert all(PORTS <= port < PORTS + MANY for port in ports)
+
+
+JOIN = """
+import sys
+from mtmodels.training.setup.joining import join
+from mtmodels.training.setup.places import Place
+rank, training, port = sys.argv[1:]
+join(Place(int(rank), 0, 2, "127.0.0.1", int(port), training), "cpu")
+"""
+
+
+def test_the_first_process_of_another_training_is_not_met() -> None:
+    """By a port that two share: the foreign one is refused, and the others meet all the same."""
+    port = str(_free_port())
+
+    def begin(rank: str, training: str) -> "subprocess.Popen[str]":
+        words = [sys.executable, "-c", JOIN, rank, training, port]
+        return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+
+    first, foreign = begin("0", "7.0"), begin("1", "7.1")
+    _, told = foreign.communicate(timeout=PATIENCE)
+    assert "of the training 7.1 should meet the first of its own" in told
+    assert "found that of 7.0" in told
+    own = begin("1", "7.0")
+    told = "".join(one.communicate(timeout=PATIENCE)[1] for one in (first, own))
+    assert [first.returncode, own.returncode] == [0, 0], told
