@@ -18,6 +18,7 @@ import click
 from cli.shared.common import paragraph, warn
 from cli.shared.general import GIVEN
 from mtdata.errors import MtdataError, UsageError
+from mtmodels.errors import GO_ON
 
 if TYPE_CHECKING:
     from torch.distributed import Store  # type: ignore[attr-defined]
@@ -206,8 +207,7 @@ def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> int:
         click.echo(
             paragraph(
                 "Error: the first process of the training should end by itself; signal "
-                f"{signal.Signals(-first).name} ended it{why}. The last "
-                "checkpoint is as it was: go on with --resume."
+                f"{signal.Signals(-first).name} ended it{why}. {GO_ON}"
             ),
             err=True,
         )

@@ -79,7 +79,7 @@ def prepare(
         UsageError: for a configuration that cannot be, and a plug-in that cannot be used.
         RunFolderError: where the folder may not be used, or is a run of another configuration.
     """
-    if out is not None and mode is not None and RunFolder(out).holds(mode):
+    if out is not None and mode is not None and RunFolder(out).check(mode):
         config = continued(RunFolder(out), layers, trust_plugins=trust_plugins)
         check_logs(config.log)
         if not any("data" in layer for layer in layers):
@@ -94,7 +94,7 @@ def prepare(
     config, notes = begin(config, data)
     if out is None:  # named after what `begin` decided as well
         out = default_out(settle_options(config), data.store.dataset_name, data.regime)
-        if mode is not None and RunFolder(out).holds(mode):
+        if mode is not None and RunFolder(out).check(mode):
             return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     return Job(settle(config, data), data, RunFolder(out), tuple(notes))
 
@@ -152,7 +152,9 @@ def _ended_by_signals(folder: RunFolder) -> Iterator[None]:
     except Stopped as stopped:
         if not folder.is_run():
             raise  # nothing is written yet
-        raise InterruptedRun(folder.path, None, by=stopped.by) from None
+        stages = map(RunFolder, folder.stage("").glob("*"))
+        saved = any(checkpoint.exists(one.last, one.best) for one in (folder, *stages))
+        raise InterruptedRun(folder.path, None, by=stopped.by, saved=saved) from None
 
 
 def check_processes(config: Config) -> None:
@@ -183,17 +185,17 @@ def fit(
     before = logs_before(job.folder) if mode == "resume" else ()
     draw = _drawing(job.data, parts)
     logs = Logs(_heard(job.config), job.folder, say=watcher.say, draw=draw, before=before)
-    goes_on = first and claim(
-        job.folder,
-        job.config,
-        job.data,
-        mode=mode,
-        arguments=arguments,
-        runs=parts.runs,
-        say=watcher.say,
-    )
-    goes_on = any(processes.gathered(goes_on))
     with job.folder.held() if first else nullcontext():
+        goes_on = first and claim(
+            job.folder,
+            job.config,
+            job.data,
+            mode=mode,
+            arguments=arguments,
+            runs=parts.runs,
+            say=watcher.say,
+        )
+        goes_on = any(processes.gathered(goes_on))
         tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
         if job.data.cache is not None:
             _fill(job.data.cache, job.config, watcher)

@@ -90,10 +90,10 @@ def claim(
     runs: Mapping[str, Mapping[str, str]],
     say: Callable[[str], None],
 ) -> bool:
-    """Take the folder for a run.
+    """Take the folder for a run: what is written before its manifest makes it none yet.
 
     Args:
-        folder: The folder.
+        folder: The folder, which this process holds.
         config: Of the run.
         data: What it learns from.
         mode: What to do where a run is there already.
@@ -109,20 +109,38 @@ def claim(
             teachers.
     """
     facts = store_facts(data.store, config.size)
-    goes_on = folder.check(mode)
-    if goes_on and folder.config.is_file():
+    if folder.check(mode, held=True):
         _check_same_data(folder, facts, data)
         _check_same_runs(folder, runs)
         _note_anew(folder, config, data)
         return True
     if mode == "resume":
         say(f"There is nothing to resume in {folder.path}: beginning anew.")
-    if mode == "overwrite":
+    folder.clear()
+    try:
+        _begin(folder, config, data, facts, arguments=arguments, runs=runs, say=say)
+    except BaseException:
         folder.clear()
-    folder.create()
+        raise
+    return False
+
+
+def _begin(
+    folder: RunFolder,
+    config: Config,
+    data: RunData,
+    facts: dict[str, Any],
+    *,
+    arguments: Sequence[str],
+    runs: Mapping[str, Mapping[str, str]],
+    say: Callable[[str], None],
+) -> None:
+    """Write what a run begins with."""
     assert config.regime is not None
     created = datetime.now(UTC).isoformat(timespec="seconds")
     plugins = plugin_copies.used(config.to_dict())
+    write_text(folder.config, config.to_yaml())
+    noted = plugin_copies.keep(folder, plugins)
     write_json(
         folder.manifest,
         manifest(
@@ -140,13 +158,11 @@ def claim(
             plugins=plugin_copies.entries(plugins),
         ),
     )
-    if not plugin_copies.keep(folder, plugins):
+    if not noted:
         say(
             "Plug-ins: that they are your own could not be noted beside your settings; other "
             "commands will ask for --trust-plugins to use the copies of this run."
         )
-    write_text(folder.config, config.to_yaml())
-    return False
 
 
 def logs_before(folder: RunFolder) -> Sequence[str]:
