@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from socket import socket
 from types import FrameType
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 GRACE = 30.0
 """Seconds that the others have to end by themselves where one failed."""
 OFTEN = 0.1
+REQUEUED, ASKING = "requeued", timedelta(minutes=1)
+"""What the first process says when the job is back in the queue, and how long the others wait for
+it: srun ends a step with the first of its processes that ends."""
 STARTER = "MTTRAIN_STARTER"
 """The variable with the file that ends when the process does that started this one."""
 AGAIN = "from cli.mttrain import main; main()"
@@ -68,11 +72,13 @@ def train(
             )
         return _alone(job, mode, requeue=requeue)
     from mtmodels import processes
+    from mtmodels.errors import InterruptedRun
     from mtmodels.training.run import assist, check_processes
     from mtmodels.training.setup.joining import join
 
     end_with_starter()
-    with one_voice(place.rank, join(place, config.device)):
+    store = join(place, config.device)
+    with one_voice(place.rank, store):
         check_processes(config)
         if processes.is_first():
             job = prepare()  # which may build a store
@@ -82,9 +88,23 @@ def train(
             job = prepare()
         processes.wait()  # all have seen the folder as it was
         if processes.is_first():
-            return _alone(job, mode, requeue=requeue)
-        assist(job, mode=mode)
+            try:
+                return _alone(job, mode, requeue=requeue)
+            finally:
+                store.set(REQUEUED, "")
+        try:
+            assist(job, mode=mode)
+        except InterruptedRun:
+            if requeue:
+                until_requeued(store)
+            raise
         return None
+
+
+def until_requeued(store: "Store") -> None:
+    """Wait until the first process has put the job back into the queue, or is gone."""
+    with suppress(RuntimeError):
+        store.wait([REQUEUED], ASKING)
 
 
 def _wanted(layers: list[Mapping[str, Any]], out: Path | None, mode: "Mode") -> "Config":

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
-from cli.mttrain import mttrain
+from cli.mttrain import mttrain, together
 from cli.mttrain.together import _end, _free_port
 from cli.shared.common import run
 from mtmodels.training.record.runfolder import RunFolder
@@ -184,6 +186,40 @@ def test_as_tasks_of_a_step_of_slurm(store: Path, tmp_path: Path) -> None:
     assert [task.returncode for task in tasks] == [0, 0], told
     assert "Images: " in told[0]
     assert told[1] == ""
+
+
+@pytest.mark.slow
+def test_the_others_stay_until_the_job_is_back_in_the_queue(store: Path, tmp_path: Path) -> None:
+    """With the first task that ends srun ends all."""
+    fake, asked, out = tmp_path / "bin" / "scontrol", tmp_path / "asked", tmp_path / "run"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\nsleep 3\ntouch {asked}\n")
+    fake.chmod(0o755)
+    of_all = {"SLURM_NTASKS": "2", "SLURM_STEP_ID": "0", "SLURM_JOB_ID": "4125"}
+    of_all |= {"SLURM_STEP_NODELIST": "127.0.0.1", "PATH": f"{fake.parent}:{os.environ['PATH']}"}
+    arguments = [*words(store, out, **LONG), "--devices", "2", "--requeue"]
+    tasks = [
+        start(arguments, SLURM_PROCID=str(i), SLURM_LOCALID=str(i), **of_all) for i in range(2)
+    ]
+    wait_for(RunFolder(out).metrics)
+    for task in tasks:
+        task.send_signal(signal.SIGUSR1)
+    while all(task.poll() is None for task in tasks):
+        time.sleep(0.02)
+    assert asked.exists()
+    told = [task.communicate(timeout=PATIENCE)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == [130, 130], told
+
+
+def test_whoever_waits_for_the_queue_goes_on_without_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = HashStore()
+    monkeypatch.setattr(together, "ASKING", timedelta(seconds=0.2))
+    together.until_requeued(store)
+    store.set(together.REQUEUED, "")
+    monkeypatch.setattr(together, "ASKING", timedelta(days=1))
+    together.until_requeued(store)
 
 
 @pytest.mark.parametrize(
