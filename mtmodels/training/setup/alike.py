@@ -7,11 +7,11 @@ from safetensors.torch import save
 
 from mtdata.errors import UsageError
 from mtmodels import processes
-from mtmodels.training.config import Config
+from mtmodels.training.config import FREE, Config
 from mtmodels.training.record import checkpoint, plugin_copies
 from mtmodels.training.record.manifest import versions
 from mtmodels.training.record.runfolder import RunFolder
-from mtmodels.training.setup.claiming import FREE, differences
+from mtmodels.training.setup.claiming import differences
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.setup import Parts
 

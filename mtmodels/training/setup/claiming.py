@@ -8,7 +8,7 @@ import yaml
 
 from mtdata.urls import Url
 from mtmodels.errors import RunFolderError
-from mtmodels.training.config import Config
+from mtmodels.training.config import FREE, Config
 from mtmodels.training.record import plugin_copies
 from mtmodels.training.record.manifest import manifest, store_at
 from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
@@ -16,23 +16,6 @@ from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.loading import TrainedRun
 from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
 from mtmodels.training.setup.settle import settle_options
-
-FREE = frozenset(
-    {
-        "data",
-        "device",
-        "devices",
-        "nodes",
-        "workers",
-        "cache",
-        "compile",
-        "log",
-        "log_every",
-        "checkpoint_every",
-    }
-)
-"""What a resumed run may be given anew: none of it changes a weight beyond its last digits, but for
-the number of processes, which the configuration then says."""
 
 
 def continued(

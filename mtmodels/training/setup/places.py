@@ -12,6 +12,15 @@ PORTS, MANY, APART = 15000, 10000, 1009
 of two steps of one job are; jobs that follow each other have ports that do."""
 
 
+PLACE = frozenset(
+    {
+        *("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NODE_RANK"),
+        *("SLURM_STEP_ID", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS"),
+    }
+)
+"""The variables that say which process this is, of a training or of whatever starts some."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Which process this is.
