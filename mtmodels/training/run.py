@@ -331,8 +331,9 @@ def _fill(cache: Cache | Resident, config: Config, watcher: Watcher) -> None:
     """Say what the cache takes before it takes it, then fill it."""
     images, labels = cache.cells
     alone = " This process makes its batches, without reading processes."
+    each = f" in each of {config.devices} processes" if config.devices > 1 else ""
     watcher.say(
-        f"Cache: {cache.nbytes / 1e9:.2f} GB of {cache.memory} for {images} images and {labels} "
-        f"visible labels.{alone if config.cache == 'device' else ''}"
+        f"Cache: {cache.nbytes / 1e9:.2f} GB of {cache.memory}{each} for {images} images and "
+        f"{labels} visible labels.{alone if config.cache == 'device' else ''}"
     )
     cache.fill(lambda done, total: watcher.evaluating("cache", done, total))

@@ -292,6 +292,18 @@ def test_norms(store: Path) -> None:
     check([Case("sl", norms="parts"), Case("sl", norms="sync"), Case("xtc", norms="sync")], store)
 
 
+def test_the_caches_of_all_processes_have_to_fit(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = layer_of(Case("sl"), store, cache="memory")
+    cache = prepare([layer], out=tmp_path / "one", mode="new").data.cache
+    assert cache is not None
+    monkeypatch.setattr("mtdata.reading.cache.available", lambda: int(1.5 * cache.nbytes))
+    prepare([layer], out=tmp_path / "one", mode="new")
+    with pytest.raises(UsageError, match="in each of 2 processes"):
+        prepare([layer, {"devices": 2}], out=tmp_path / "two", mode="new")
+
+
 def begun_with(others: Sequence[dict[str, Any]], store: Path, out: Path) -> list[str]:
     """What a process is told of runs that all but the first begin with other keys."""
     told = []
