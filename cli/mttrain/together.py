@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 GRACE = 30.0
 """Seconds that the others have to end by themselves where one failed."""
+TOLD = (1, 2, 3, 130)
+"""What a process ends with that has said why, or heard that another one has."""
 OFTEN = 0.1
 REQUEUED, ASKING = "requeued", timedelta(minutes=1)
 """What the first process says when the job is back in the queue, and how long the others wait for
@@ -213,27 +215,39 @@ def _passing_on(first: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> int:
     """Wait for all; where one fails the others end with it."""
-    latest = None
-    while any(process.poll() is None for process in processes):
-        if latest is None and any(process.poll() for process in processes):
+    failed: list[tuple[int, int]] = []
+    latest = float("inf")
+    while True:
+        codes = [process.poll() for process in processes]
+        if not failed and (failed := [(i, code) for i, code in enumerate(codes) if code]):
             latest = time.monotonic() + GRACE
-        if latest is not None and time.monotonic() > latest:
+        if None not in codes:
+            break
+        if time.monotonic() > latest:
             for process in processes:
                 process.kill()
         time.sleep(OFTEN)
-    first, *others = [process.returncode for process in processes]
-    if first < 0:
-        why = ", for want of memory say" if -first == signal.SIGKILL else ""
-        click.echo(
-            paragraph(
-                "Error: the first process of the training should end by itself; signal "
-                f"{signal.Signals(-first).name} ended it{why}. {GO_ON}"
-            ),
-            err=True,
-        )
+    if not failed:
+        return 0
+    # Of those that ended at once the others may have ended because of one that could not say why.
+    number, lost = min(failed, key=lambda one: one[1] in TOLD)
+    first = processes[0].returncode
+    if lost not in TOLD:
+        said = first in TOLD  # that it lost another one
+        click.echo(paragraph(_how_it_ended(number, lost, said=said)), err=True)
     # The first knows the code of whichever failed; the others may not.
-    code = first or next((code for code in others if code), 0)
-    return code if code >= 0 else 1
+    return next((code for code in (first, lost) if code in TOLD), 1)
+
+
+def _how_it_ended(number: int, code: int, *, said: bool) -> str:
+    """What is to be said of a process that could not say it."""
+    why = ", for want of memory say" if -code == signal.SIGKILL else ""
+    how = f"signal {signal.Signals(-code).name} ended it{why}" if code < 0 else f"found code {code}"
+    if said:
+        return f"The process that was lost is {number} of this machine: {how}."
+    return (
+        f"Error: process {number} of this machine should end by itself, and say why; {how}. {GO_ON}"
+    )
 
 
 def end_with_starter() -> None:

@@ -258,6 +258,32 @@ def test_a_signal_that_ended_the_first_is_named(
     assert ("for want of memory" in told) == memory
 
 
+@pytest.mark.parametrize(
+    ("how", "code", "told"),
+    [
+        # The first is busy, and is ended with the one that was lost.
+        (["sleep 100", "kill -9 $$"], 1, "Error: process 1 of this machine should end by itself"),
+        (["sleep 100", "exit 3"], 3, ""),
+        (["exit 7", "exit 1"], 1, "Error: process 0 of this machine should end by itself, and say"),
+        (["exit 1", "kill -9 $$"], 1, "The process that was lost is 1 of this machine: signal"),
+        (["exit 130", "exit 130"], 130, ""),
+        (["exit 0", "exit 0"], 0, ""),
+    ],
+)
+def test_the_one_that_ended_first_without_a_word_is_named(
+    how: list[str],
+    code: int,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(together, "GRACE", 0.3)
+    monkeypatch.setattr(together, "OFTEN", 0.2)
+    assert _end([subprocess.Popen(["sh", "-c", one]) for one in how]) == code
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith(told) if told else not said
+
+
 def test_requeue_is_for_jobs(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     assert run(mttrain, [*words(store, tmp_path / "run"), "--requeue"]) == 2
