@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mtmodels.errors import InterruptedRun, RunFolderError
-from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.engine import Engine, StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint, runfolder
 from mtmodels.training.record.runfolder import RunFolder
@@ -170,6 +170,68 @@ def test_asked_to_stop_before_anything_is_written_it_just_ends(
     with pytest.raises(KeyboardInterrupt):
         train(job, mode="new")
     assert not (tmp_path / "run").exists()
+
+
+class AskInScores(Watcher):
+    """Asks to stop in the scores of an epoch, each time that they are made."""
+
+    def __init__(self, epoch: int) -> None:
+        self.before = epoch - 1
+
+    def epoch(self, *_: Any, **__: Any) -> None:
+        self.before -= 1
+
+    def evaluating(self, what: str, done: int, total: int) -> None:
+        if what == "score" and self.before == 0:
+            torch.rand(1)  # a random state that is not the one of before
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_asked_to_stop_while_an_epoch_is_scored_it_saves_at_once(
+    run: Train, whole: Path, tmp_path: Path
+) -> None:
+    """SLURM kills half a minute later, and scores may take longer: they are due."""
+    folder, watcher = RunFolder(tmp_path / "run"), AskInScores(2)
+    before = signal.getsignal(signal.SIGTERM)
+    modes: tuple[runfolder.Mode, ...] = ("new", "resume")
+    for mode in modes:
+        with pytest.raises(InterruptedRun, match="after step 6, which is saved") as caught:
+            run(folder.path, mode=mode, watcher=watcher)
+        assert caught.value.by == signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is before
+        state = checkpoint.load_state(folder.last)
+        assert (state["epoch"], state["offset"], "due" in state) == (2, 0, True)
+        assert state["selection"]["best_epoch"] == 1
+    run(folder.path, mode="resume")
+    assert_same_run(folder.path, whole)
+    ours, theirs = (checkpoint.load_weights(one.best) for one in (folder, RunFolder(whole)))
+    assert_equal(ours, theirs, "best")
+
+
+def test_asked_to_stop_between_the_last_step_of_an_epoch_and_its_scores(
+    run: Train, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = Engine.end_epoch
+
+    def asked(engine: Engine, *args: Any, **options: Any) -> None:
+        end(engine, *args, **options)
+        signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "end_epoch", asked)
+        with pytest.raises(InterruptedRun, match="after step 3, which is saved"):
+            run(tmp_path / "run")
+    run(tmp_path / "run", mode="resume")
+    assert_same_run(tmp_path / "run", whole)
+
+
+def test_asked_to_stop_while_the_last_epoch_is_scored(
+    run: Train, whole: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InterruptedRun, match="after step 9, which is saved"):
+        run(tmp_path / "run", watcher=AskInScores(3))
+    run(tmp_path / "run", mode="resume")
+    assert_same_run(tmp_path / "run", whole)
 
 
 @pytest.mark.parametrize("written", ["config.yaml", "manifest.json"])
