@@ -95,6 +95,10 @@ class DivergedError(MtmodelsError, ArithmeticError):
         self.step, self.term, self.keys = step, term, keys
 
 
+GO_ON = "Start it again with --resume, which goes on from the last checkpoint, where there is one."
+"""What to do where it is not known how far a run came."""
+
+
 class InterruptedRun(MtmodelsError):  # noqa: N818  (it is no fault)
     """Somebody asked a run to stop; it was saved first.
 
@@ -103,17 +107,23 @@ class InterruptedRun(MtmodelsError):  # noqa: N818  (it is no fault)
         step: Steps that are done; None where it was asked between steps, as while it is scored.
         stage: Of what comes before the training proper; empty for that itself.
         by: The signal that asked; 0 where that is not known.
+        saved: Whether there is a checkpoint, where it was asked between steps.
     """
 
     exit_code: ClassVar[int] = 130
 
-    def __init__(self, folder: Path, step: int | None, *, stage: str = "", by: int = 0) -> None:
+    def __init__(
+        self, folder: Path, step: int | None, *, stage: str = "", by: int = 0, saved: bool = True
+    ) -> None:
         of = f" of the stage `{stage}`" if stage else ""
         what = f"after step {step}{of}, which is saved"
         if step is None:
             what = "outside of a step; the run is saved as far as its last checkpoint"
+        if not saved:
+            what = "before there was a checkpoint; nothing but the configuration is saved"
         super().__init__(
-            f"interrupted {what}. Go on with `mttrain --out {shlex.quote(str(folder))} --resume`."
+            f"interrupted {what}. {'Go on' if saved else 'Begin again'} with `mttrain --out "
+            f"{shlex.quote(str(folder))} --resume`."
         )
         self.folder, self.step, self.by = folder, step, by
 
@@ -129,8 +139,7 @@ class LostProcessError(MtmodelsError):
     def __init__(self, rank: int, count: int) -> None:
         super().__init__(
             f"{count} processes should train together; process {rank} lost another one, which says "
-            "why, unless it was killed, for want of memory say. The last checkpoint is as it was: "
-            "go on with --resume."
+            f"why, unless it was killed, for want of memory say. {GO_ON}"
         )
 
 

@@ -68,7 +68,7 @@ def prepared(
 
     # A plan of a new run touches no folder, so it may be one that is taken.
     looks = None if dry_run and mode != "resume" else mode
-    begun = out is not None and looks is not None and RunFolder(out).holds(looks)
+    begun = out is not None and looks is not None and RunFolder(out).check(looks)
     if begun:
         assert out is not None
         use_copies(out, trust=trust_plugins, named=named_plugins(layers))

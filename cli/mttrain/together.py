@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from socket import socket
 from types import FrameType
@@ -18,6 +19,7 @@ import click
 from cli.shared.common import paragraph, warn
 from cli.shared.general import GIVEN
 from mtdata.errors import MtdataError, UsageError
+from mtmodels.errors import GO_ON
 
 if TYPE_CHECKING:
     from torch.distributed import Store  # type: ignore[attr-defined]
@@ -30,7 +32,12 @@ if TYPE_CHECKING:
 
 GRACE = 30.0
 """Seconds that the others have to end by themselves where one failed."""
+TOLD = (1, 2, 3, 130)
+"""What a process ends with that has said why, or heard that another one has."""
 OFTEN = 0.1
+REQUEUED, ASKING = "requeued", timedelta(minutes=1)
+"""What the first process says when the job is back in the queue, and how long the others wait for
+it: srun ends a step with the first of its processes that ends."""
 STARTER = "MTTRAIN_STARTER"
 """The variable with the file that ends when the process does that started this one."""
 AGAIN = "from cli.mttrain import main; main()"
@@ -67,11 +74,13 @@ def train(
             )
         return _alone(job, mode, requeue=requeue)
     from mtmodels import processes
+    from mtmodels.errors import InterruptedRun
     from mtmodels.training.run import assist, check_processes
     from mtmodels.training.setup.joining import join
 
     end_with_starter()
-    with one_voice(place.rank, join(place, config.device)):
+    store = join(place, config.device)
+    with one_voice(place.rank, store):
         check_processes(config)
         if processes.is_first():
             job = prepare()  # which may build a store
@@ -81,9 +90,23 @@ def train(
             job = prepare()
         processes.wait()  # all have seen the folder as it was
         if processes.is_first():
-            return _alone(job, mode, requeue=requeue)
-        assist(job, mode=mode)
+            try:
+                return _alone(job, mode, requeue=requeue)
+            finally:
+                store.set(REQUEUED, "")
+        try:
+            assist(job, mode=mode)
+        except InterruptedRun:
+            if requeue:
+                until_requeued(store)
+            raise
         return None
+
+
+def until_requeued(store: "Store") -> None:
+    """Wait until the first process has put the job back into the queue, or is gone."""
+    with suppress(RuntimeError):
+        store.wait([REQUEUED], ASKING)
 
 
 def _wanted(layers: list[Mapping[str, Any]], out: Path | None, mode: "Mode") -> "Config":
@@ -192,28 +215,39 @@ def _passing_on(first: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> int:
     """Wait for all; where one fails the others end with it."""
-    latest = None
-    while any(process.poll() is None for process in processes):
-        if latest is None and any(process.poll() for process in processes):
+    failed: list[tuple[int, int]] = []
+    latest = float("inf")
+    while True:
+        codes = [process.poll() for process in processes]
+        if not failed and (failed := [(i, code) for i, code in enumerate(codes) if code]):
             latest = time.monotonic() + GRACE
-        if latest is not None and time.monotonic() > latest:
+        if None not in codes:
+            break
+        if time.monotonic() > latest:
             for process in processes:
                 process.kill()
         time.sleep(OFTEN)
-    first, *others = [process.returncode for process in processes]
-    if first < 0:
-        why = ", for want of memory say" if -first == signal.SIGKILL else ""
-        click.echo(
-            paragraph(
-                "Error: the first process of the training should end by itself; signal "
-                f"{signal.Signals(-first).name} ended it{why}. The last "
-                "checkpoint is as it was: go on with --resume."
-            ),
-            err=True,
-        )
+    if not failed:
+        return 0
+    # Of those that ended at once the others may have ended because of one that could not say why.
+    number, lost = min(failed, key=lambda one: one[1] in TOLD)
+    first = processes[0].returncode
+    if lost not in TOLD:
+        said = first in TOLD  # that it lost another one
+        click.echo(paragraph(_how_it_ended(number, lost, said=said)), err=True)
     # The first knows the code of whichever failed; the others may not.
-    code = first or next((code for code in others if code), 0)
-    return code if code >= 0 else 1
+    return next((code for code in (first, lost) if code in TOLD), 1)
+
+
+def _how_it_ended(number: int, code: int, *, said: bool) -> str:
+    """What is to be said of a process that could not say it."""
+    why = ", for want of memory say" if -code == signal.SIGKILL else ""
+    how = f"signal {signal.Signals(-code).name} ended it{why}" if code < 0 else f"found code {code}"
+    if said:
+        return f"The process that was lost is {number} of this machine: {how}."
+    return (
+        f"Error: process {number} of this machine should end by itself, and say why; {how}. {GO_ON}"
+    )
 
 
 def end_with_starter() -> None:

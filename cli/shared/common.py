@@ -118,10 +118,16 @@ def _unforeseen(error: Exception, asked: General) -> int:
         raise error
     if told := _of_system(error):
         _fail(told)
+    elif isinstance(error, MemoryError):
+        found = f"; {error}" if str(error) else ""
+        _fail(
+            f"there should be memory for what is asked; the system has no more{found}. Free some, "
+            "or ask for less: smaller images or batches, fewer processes."
+        )
     else:
         short = isinstance(error, EOFError)
         what = "a file ended before it should" if short else type(error).__name__
-        _fail(f"{what}: {error}. {TRACEBACK}")
+        _fail(f"{what}{f': {error}' if str(error) else ''}. {TRACEBACK}")
     return asked.failure or 1
 
 

@@ -33,6 +33,7 @@ class Cache:
     Args:
         split: Where samples are read.
         wanted: Which cells are kept, bool [images, 1 + tasks of the split]: the image, then labels.
+        copies: How many processes of this machine keep as much.
 
     Raises:
         UsageError: where the cells need more memory than is free.
@@ -41,7 +42,7 @@ class Cache:
     memory = "shared memory"
     """In words."""
 
-    def __init__(self, split: Split, wanted: NDArray[np.bool_]) -> None:
+    def __init__(self, split: Split, wanted: NDArray[np.bool_], *, copies: int = 1) -> None:
         self.split = split
         self._kinds = {task.name: task.kind for task in split.tasks}
         self._columns = {
@@ -59,7 +60,7 @@ class Cache:
         self._wanted = wanted
         self.nbytes = int(flat.sum())
         """Bytes of memory that the cells take."""
-        self._check_memory()
+        self._check_memory(copies)
         self._shared = SharedBytes(flags + self.nbytes)
 
     @property
@@ -144,21 +145,25 @@ class Cache:
         size = prod(shape) * dtype.itemsize
         return self._shared.array()[begin : begin + size].view(dtype).reshape(shape)
 
-    def _check_memory(self) -> None:
+    def _check_memory(self, copies: int) -> None:
         free = available()
-        if free is not None and self.nbytes > _SPARE * free:
+        if free is not None and copies * self.nbytes > _SPARE * free:
+            of_each = f" ({self.nbytes / 1e9:.2f} GB in each of {copies} processes)"
             raise UsageError(
-                f"`cache` should be `none` where memory is short; {self.nbytes / 1e9:.2f} GB of "
-                f"images and visible labels do not fit into the {free / 1e9:.2f} GB that are free. "
-                "Leave --cache out, train fewer tasks, or build a smaller store with --size."
+                f"`cache` should be `none` where memory is short; {copies * self.nbytes / 1e9:.2f} "
+                f"GB of images and visible labels{of_each if copies > 1 else ''} do not fit into "
+                f"the {free / 1e9:.2f} GB that are free. Leave --cache out, train fewer tasks"
+                f"{', on fewer devices' if copies > 1 else ''}, or build a smaller store with "
+                "--size."
             )
 
 
-def share_memory(*datasets: Dataset) -> tuple[Cache, tuple[Dataset, ...]]:
+def share_memory(*datasets: Dataset, copies: int = 1) -> tuple[Cache, tuple[Dataset, ...]]:
     """Let datasets of one split read through one cache of what they may see.
 
     Returns the cache, which is still to be filled, and the datasets that read through it. A label
-    that none of them may see is never read into it.
+    that none of them may see is never read into it. Of `copies` processes of this machine each has
+    a cache of its own.
     """
     split = datasets[0].split
     if not isinstance(split, Split) or any(dataset.split is not split for dataset in datasets):
@@ -169,7 +174,7 @@ def share_memory(*datasets: Dataset) -> tuple[Cache, tuple[Dataset, ...]]:
         wanted[dataset.rows, 0] = True
         for column, task in enumerate(dataset.tasks):
             wanted[dataset.rows, 1 + names.index(task.name)] |= dataset.labelled[:, column]
-    cache = Cache(split, wanted)
+    cache = Cache(split, wanted, copies=copies)
     return cache, tuple(replace(dataset, split=cache) for dataset in datasets)
 
 

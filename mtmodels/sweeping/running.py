@@ -17,8 +17,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from mtdata.errors import UsageError
 from mtdata.urls import Url, located, without_secrets
+from mtmodels.training.config import FREE
 from mtmodels.training.record.manifest import without_home
 from mtmodels.training.record.runfolder import RunFolder, read_facts
+from mtmodels.training.setup.places import PLACE
 
 POLL = 0.2
 """Seconds between two looks at what goes."""
@@ -139,8 +141,9 @@ def state_of(job: Job) -> State:
 def _options(words: Sequence[str], store: str | None) -> list[str]:
     """Each option with its value, in an order of their own.
 
-    The folder is left out: it is the one looked at, however it is called from here. In place of
-    the path of a store, which depends on here as well, stands where it lies.
+    The folder is left out: it is the one looked at, however it is called from here; so is what a
+    run may be given anew. In place of the path of a store, which depends on here as well, stands
+    where it lies.
     """
     options: list[str] = []
     for word in words:
@@ -149,7 +152,14 @@ def _options(words: Sequence[str], store: str | None) -> list[str]:
         else:
             options[-1] += f" {word}"
     placed = (f"{DATA} {store}" if store and o.startswith(f"{DATA} ") else o for o in options)
-    return sorted(o for o in placed if o != RESUME and not o.startswith(f"{OUT} "))
+    return sorted(option for option in placed if not _is_free(option))
+
+
+def _is_free(option: str) -> bool:
+    """Whether an option changes nothing of what comes out: it may be another, or be missing."""
+    name, _, value = option.partition(" ")
+    key = value.partition("=")[0] if name == "--set" else name[2:].replace("-", "_")
+    return name in (OUT, RESUME) or key in FREE - {"data"}
 
 
 def _store(job: Job, at: Mapping[str, str]) -> str | None:
@@ -179,11 +189,13 @@ def run_job(
     job.path.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     threads = {} if job.threads is None else {"OMP_NUM_THREADS": str(job.threads)}
+    # A worker of a cluster may be one of several tasks; what it starts is a training of its own.
+    environment = {name: value for name, value in os.environ.items() if name not in PLACE}
     with job.log.open("ab") as log:
         process = subprocess.Popen(
             [*job.program, *job.command, RESUME],
             cwd=job.where,
-            env={**os.environ, **threads},
+            env={**environment, **threads},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

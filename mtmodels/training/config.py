@@ -58,6 +58,23 @@ def _float(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+FREE = frozenset(
+    {
+        "data",
+        "device",
+        "devices",
+        "nodes",
+        "workers",
+        "cache",
+        "compile",
+        "log",
+        "log_every",
+        "checkpoint_every",
+    }
+)
+"""What a resumed run may be given anew: none of it changes a weight beyond its last digits, but for
+the number of processes, which the configuration then says."""
+
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_scientific)]
 Number = Annotated[float, BeforeValidator(_float), Field(allow_inf_nan=False)]
 Scale = Annotated[Number, Field(ge=1, lt=math.inf)]

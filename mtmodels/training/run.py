@@ -29,6 +29,7 @@ from mtmodels.training.record import checkpoint
 from mtmodels.training.record.logs import Draw, Logs, check_logs
 from mtmodels.training.record.predictions import draw_predictions
 from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_text
+from mtmodels.training.setup.alike import check_alike
 from mtmodels.training.setup.beginning import begin
 from mtmodels.training.setup.claiming import claim, continued, logs_before, relocated
 from mtmodels.training.setup.data import RunData, default_out, open_data
@@ -78,7 +79,7 @@ def prepare(
         UsageError: for a configuration that cannot be, and a plug-in that cannot be used.
         RunFolderError: where the folder may not be used, or is a run of another configuration.
     """
-    if out is not None and mode is not None and RunFolder(out).holds(mode):
+    if out is not None and mode is not None and RunFolder(out).check(mode):
         config = continued(RunFolder(out), layers, trust_plugins=trust_plugins)
         check_logs(config.log)
         if not any("data" in layer for layer in layers):
@@ -93,7 +94,7 @@ def prepare(
     config, notes = begin(config, data)
     if out is None:  # named after what `begin` decided as well
         out = default_out(settle_options(config), data.store.dataset_name, data.regime)
-        if mode is not None and RunFolder(out).holds(mode):
+        if mode is not None and RunFolder(out).check(mode):
             return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     return Job(settle(config, data), data, RunFolder(out), tuple(notes))
 
@@ -151,7 +152,9 @@ def _ended_by_signals(folder: RunFolder) -> Iterator[None]:
     except Stopped as stopped:
         if not folder.is_run():
             raise  # nothing is written yet
-        raise InterruptedRun(folder.path, None, by=stopped.by) from None
+        stages = map(RunFolder, folder.stage("").glob("*"))
+        saved = any(checkpoint.exists(one.last, one.best) for one in (folder, *stages))
+        raise InterruptedRun(folder.path, None, by=stopped.by, saved=saved) from None
 
 
 def check_processes(config: Config) -> None:
@@ -178,20 +181,21 @@ def fit(
     """
     first = processes.is_first()
     parts = assemble(job.config, job.data)
+    check_alike(job.config, job.data, parts, job.folder)
     before = logs_before(job.folder) if mode == "resume" else ()
     draw = _drawing(job.data, parts)
     logs = Logs(_heard(job.config), job.folder, say=watcher.say, draw=draw, before=before)
-    goes_on = first and claim(
-        job.folder,
-        job.config,
-        job.data,
-        mode=mode,
-        arguments=arguments,
-        runs=parts.runs,
-        say=watcher.say,
-    )
-    goes_on = any(processes.gathered(goes_on))
     with job.folder.held() if first else nullcontext():
+        goes_on = first and claim(
+            job.folder,
+            job.config,
+            job.data,
+            mode=mode,
+            arguments=arguments,
+            runs=parts.runs,
+            say=watcher.say,
+        )
+        goes_on = any(processes.gathered(goes_on))
         tell(job.data, parts, job.folder, notes=job.notes, watcher=watcher)
         if job.data.cache is not None:
             _fill(job.data.cache, job.config, watcher)
@@ -327,8 +331,9 @@ def _fill(cache: Cache | Resident, config: Config, watcher: Watcher) -> None:
     """Say what the cache takes before it takes it, then fill it."""
     images, labels = cache.cells
     alone = " This process makes its batches, without reading processes."
+    each = f" in each of {config.devices} processes" if config.devices > 1 else ""
     watcher.say(
-        f"Cache: {cache.nbytes / 1e9:.2f} GB of {cache.memory} for {images} images and {labels} "
-        f"visible labels.{alone if config.cache == 'device' else ''}"
+        f"Cache: {cache.nbytes / 1e9:.2f} GB of {cache.memory}{each} for {images} images and "
+        f"{labels} visible labels.{alone if config.cache == 'device' else ''}"
     )
     cache.fill(lambda done, total: watcher.evaluating("cache", done, total))

@@ -39,6 +39,21 @@ def test_a_file_that_ends_too_early_is_no_interruption(
 
 
 @pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (MemoryError(), "the system has no more. Free some"),
+        (MemoryError("Unable to allocate 9 GiB"), "no more; Unable to allocate 9 GiB. Free some"),
+        (ZeroDivisionError(), f"Error: ZeroDivisionError. {TRACEBACK}"),
+    ],
+)
+def test_an_error_without_words_is_told(
+    raised: Exception, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(raising(raised), []) == 1
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
     ("number", "remedy"),
     [
         (errno.ENOSPC, "Make room"),

@@ -16,7 +16,7 @@ from mtmodels.training.loop.engine import Engine, StepResult
 from mtmodels.training.loop.means import EpochMeans
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.selection import Selection
-from mtmodels.training.loop.signals import listening
+from mtmodels.training.loop.signals import Stopped, StopRequest, listening, stopping
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.logs import Logs
@@ -63,6 +63,8 @@ class Trainer:
         tasks = [task.name for task in engine.method.network.tasks]
         self.selection, self.means, self.clock = Selection(), EpochMeans(tasks), Clock()
         self.epoch = self.offset = 0
+        self.due: dict[str, Any] | None = None
+        """The means of an epoch whose steps are done and whose scores are due."""
 
     def fit(self) -> None:
         """Train until the last epoch is done, or the last step within it.
@@ -73,10 +75,10 @@ class Trainer:
         """
         self.engine.train()
         self.logs.start(self.position().step, self._lost)
-        if self.offset == 0:
+        if self.offset == 0 and self.due is None:
             self.logs.draw(self.epoch, self.position().step)
         with listening() as stop:
-            while self.epoch < self.config.epochs:
+            while self.due is not None or self.epoch < self.config.epochs:
                 for batches in self.clock.watch(self._left()):
                     self._look(batches)
                     result = self.engine.step(batches, self.position())
@@ -88,7 +90,7 @@ class Trainer:
                     if asked:
                         processes.wait()  # for the one that saves
                         raise InterruptedRun(self.folder.path, self.position().step, by=asked)
-                self._end_epoch()
+                self._end_epoch(stop)
                 if asked := max(processes.gathered(stop.by)):
                     raise InterruptedRun(self.folder.path, self.position().step, by=asked)
 
@@ -107,22 +109,28 @@ class Trainer:
     def _left(self) -> Iterator[tuple[Batch, ...]]:
         """The steps of the epoch that are left, each the batches that it takes."""
         position = self.position()
-        left = position.total - position.step
+        left = position.total - position.step if self.due is None else 0
         return islice(self.batches.steps(self.epoch, self.offset), left)
 
     def save(self) -> None:
         """Write the checkpoint `last`."""
-        if not self.first:
-            return
-        state = {
+        if self.first:
+            self._save(self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """Everything but the weights, as it is now."""
+        return {
             "epoch": self.epoch,
             "offset": self.offset,
             "seconds": self.clock.total(),
             "means": self.means.state(),
             "selection": self.selection.state(),
             "log": self.runlog.position(),
+            **({} if self.due is None else {"due": self.due}),
             **self.engine.state(),
         }
+
+    def _save(self, state: dict[str, Any]) -> None:
         checkpoint.save(self.folder.last, self.engine.method.state_dict(), state)
 
     def resume(self) -> bool:
@@ -158,6 +166,7 @@ class Trainer:
                 "from those of a run on one of them alone."
             )
         self.epoch, self.offset = state["epoch"], state["offset"]
+        self.due = state.get("due")
         self.means.load_state(state["means"])
         self.clock = Clock(state["seconds"])
         self._lost = self.runlog.rewind(state["log"])
@@ -218,11 +227,16 @@ class Trainer:
             "time": self.clock.lap(),
         }
 
-    def _end_epoch(self) -> None:
-        self.engine.end_epoch(self.means.statistics(), progress=self.position().progress)
-        means = self.means.take()
-        scores = self.validate() if self.validate else {}
-        self.epoch, self.offset = self.epoch + 1, 0
+    def _end_epoch(self, stop: StopRequest) -> None:
+        """Score the epoch and write it down; where somebody asks to stop, save that this is due."""
+        if self.due is None:
+            self.engine.end_epoch(self.means.statistics(), progress=self.position().progress)
+            self.due = self.means.take()
+            self.epoch, self.offset = self.epoch + 1, 0
+        scores = self._scores(stop) if self.validate else {}
+        if scores is None:
+            return
+        means, self.due = self.due, None
         row: dict[str, Any] = {"epoch": self.epoch, "step": self.position().step, **means}
         is_best = False
         if self.validate:
@@ -235,6 +249,23 @@ class Trainer:
         shown = means["means"] | means["labelled"]  # as the curves draw them
         self.watcher.epoch(self._progress(), shown, scores, auxiliary=means["auxiliary"])
         self.logs.draw(self.epoch, self.position().step)
+
+    def _scores(self, stop: StopRequest) -> Scores | None:
+        """Score the epoch; None where somebody asks to stop, and the run is saved as it was before.
+
+        What asks ends a run soon, and scores may take long.
+        """
+        assert self.validate is not None
+        state = self._state()  # scoring changes nothing of it but random states, which are copies
+        try:
+            with stopping():
+                if stop.by:
+                    raise Stopped(stop.by)
+                return self.validate()
+        except Stopped as stopped:
+            stop.by = stopped.by
+            self._save(state)
+            return None
 
     def _is_due(self) -> bool:
         every = self.config.checkpoint_every

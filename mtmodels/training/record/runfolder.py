@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -43,7 +43,7 @@ class RunFolder:
 
     @property
     def manifest(self) -> Path:
-        """Versions, host, arguments, store, regime, seed; marks the folder as a run."""
+        """Versions, host, arguments, store, regime, seed; it marks a run, and is written last."""
         return self.path / "manifest.json"
 
     @property
@@ -107,26 +107,35 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder, so that others see that a process writes it.
+        """Make the folder and hold it, so that others see that a process writes it.
 
         The lock is one of the process: what it forks to read data does not keep it when the
         process is killed. A file system without locks lets the run go on without.
 
         Raises:
-            RunFolderError: where another process holds it.
+            RunFolderError: where another process holds it, or it cannot be made.
         """
-        file = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o666)
+        self.create()
+        file = self._locked()
         try:
+            yield
+        finally:
+            self.lock.unlink(missing_ok=True)
+            os.close(file)
+
+    def _locked(self) -> int:
+        """The lock, open; one that another process removes meanwhile would lock nothing."""
+        while True:
+            file = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 if error.errno in HELD:
+                    os.close(file)
                     raise self._is_taken() from None
-            try:
-                yield
-            finally:
-                self.lock.unlink(missing_ok=True)
-        finally:
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file), self.lock.stat()):
+                    return file
             os.close(file)
 
     def is_held(self) -> bool:
@@ -163,42 +172,56 @@ class RunFolder:
         """Whether the run came to its end."""
         return self.summary.is_file()
 
-    def check(self, mode: Mode) -> bool:
+    def check(self, mode: Mode, *, held: bool = False) -> bool:
         """Refuse a folder that may not be used; returns whether there is a run to continue.
 
+        Args:
+            mode: What to do where a run is there already.
+            held: Whether this process holds the folder.
+
         Raises:
-            RunFolderError: where it is not empty and `mode` is new, or it is no run.
+            RunFolderError: where it is not empty and `mode` is new, it is no run, or its run has
+                no configuration to go on with.
         """
         if not self.path.exists():
             return False
         if not self.path.is_dir():
             raise RunFolderError(f"{self.path} should be a folder; found a file. Give another.")
-        if not any(self.path.iterdir()):
+        if not held and self.is_held():
+            raise self._is_taken()
+        if self._is_free():
             return False
         if not self.is_run():
             raise RunFolderError(
                 f"{self.path} should be empty or a run; found other things in it, which are left "
                 "alone. Give another --out."
             )
-        if self.is_held():
-            raise self._is_taken()
         if mode == "new":
             raise RunFolderError(
                 f"{self.path} holds a run already. Continue it with --resume, replace it with "
                 "--overwrite, or give another --out."
             )
+        if mode == "resume" and not self.config.is_file():
+            raise RunFolderError(
+                f"{self.config} should say how the run goes on; found none, as of one that was "
+                "killed at its beginning. Replace the run with --overwrite and its options, or "
+                "give another --out."
+            )
         return mode == "resume"
 
-    def holds(self, mode: Mode) -> bool:
-        """Whether there is a run to continue that has its configuration; errors as of `check`."""
-        return self.check(mode) and self.config.is_file()
+    def _is_free(self) -> bool:
+        """Whether nothing is there, or what a process left that was killed before it had a run."""
+        names = {item.name for item in self.path.iterdir()}
+        begun = {self.lock.name, self.config.name, self.plugins.name}
+        begun |= {fresh_name(path) for path in (self.config, self.manifest)}
+        return not names or (self.lock.name in names and names <= begun)
 
     def clear(self) -> None:
-        """Remove what a run writes, and nothing else; the manifest goes last."""
+        """Remove what a run writes but its lock, and nothing else; the manifest goes last."""
         for item in (
             self.summary, self.report, self.curves, self.predictions, self.scores,
             self.path / "checkpoints", self.path / "stages", self.metrics, self.logs, self.plugins,
-            self.config, self.lock, self.manifest,
+            self.config, self.manifest,
         ):  # fmt: skip
             if item.is_dir():
                 shutil.rmtree(item)
@@ -245,8 +268,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
-    # Short, as a name may be as long as names can be; the same each time, so that none piles up.
-    fresh = path.with_name(f".{crc32(path.name.encode()):08x}.new")
+    fresh = path.with_name(fresh_name(path))
     try:
         with fresh.open("wb") as file:
             file.write(content)
@@ -255,6 +277,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def fresh_name(path: Path) -> str:
+    """What a file is called until it is whole."""
+    # Short, as a name may be as long as names can be; the same each time, so that none piles up.
+    return f".{crc32(path.name.encode()):08x}.new"
 
 
 def write_figure(path: Path, figure: "Figure") -> None:

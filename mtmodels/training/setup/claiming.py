@@ -8,7 +8,7 @@ import yaml
 
 from mtdata.urls import Url
 from mtmodels.errors import RunFolderError
-from mtmodels.training.config import Config
+from mtmodels.training.config import FREE, Config
 from mtmodels.training.record import plugin_copies
 from mtmodels.training.record.manifest import manifest, store_at
 from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
@@ -16,23 +16,6 @@ from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.loading import TrainedRun
 from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
 from mtmodels.training.setup.settle import settle_options
-
-FREE = frozenset(
-    {
-        "data",
-        "device",
-        "devices",
-        "nodes",
-        "workers",
-        "cache",
-        "compile",
-        "log",
-        "log_every",
-        "checkpoint_every",
-    }
-)
-"""What a resumed run may be given anew: none of it changes a weight beyond its last digits, but for
-the number of processes, which the configuration then says."""
 
 
 def continued(
@@ -49,7 +32,7 @@ def continued(
         # A store has its own order of tasks, which the stored configuration is in.
         now = now.model_copy(update={"tasks": before.tasks})
     other = [
-        found for found in _differences(before.to_dict(), now.to_dict()) if found[0] not in FREE
+        found for found in differences(before.to_dict(), now.to_dict()) if found[0] not in FREE
     ]
     if other:
         told = "; ".join(f"`{key}` is {old} there and {new} here" for key, old, new in other)
@@ -69,7 +52,7 @@ def relocated(config: Config, folder: RunFolder) -> Config:
     return config if there is None else config.model_copy(update={"data": str(there)})
 
 
-def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
+def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
     """Each key that differs, with both values; of a part with another name the name alone."""
     if old == new:
         return []
@@ -77,9 +60,7 @@ def _differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, An
         return [(where, old, new)]
     keys = ["name"] if old.get("name") != new.get("name") else list({**old, **new})
     below = f"{where}." if where else ""
-    return [
-        found for key in keys for found in _differences(old.get(key), new.get(key), below + key)
-    ]
+    return [found for key in keys for found in differences(old.get(key), new.get(key), below + key)]
 
 
 def claim(
@@ -92,10 +73,10 @@ def claim(
     runs: Mapping[str, Mapping[str, str]],
     say: Callable[[str], None],
 ) -> bool:
-    """Take the folder for a run.
+    """Take the folder for a run: what is written before its manifest makes it none yet.
 
     Args:
-        folder: The folder.
+        folder: The folder, which this process holds.
         config: Of the run.
         data: What it learns from.
         mode: What to do where a run is there already.
@@ -111,20 +92,38 @@ def claim(
             teachers.
     """
     facts = store_facts(data.store, config.size)
-    goes_on = folder.check(mode)
-    if goes_on and folder.config.is_file():
+    if folder.check(mode, held=True):
         _check_same_data(folder, facts, data)
         _check_same_runs(folder, runs)
         _note_anew(folder, config, data)
         return True
     if mode == "resume":
         say(f"There is nothing to resume in {folder.path}: beginning anew.")
-    if mode == "overwrite":
+    folder.clear()
+    try:
+        _begin(folder, config, data, facts, arguments=arguments, runs=runs, say=say)
+    except BaseException:
         folder.clear()
-    folder.create()
+        raise
+    return False
+
+
+def _begin(
+    folder: RunFolder,
+    config: Config,
+    data: RunData,
+    facts: dict[str, Any],
+    *,
+    arguments: Sequence[str],
+    runs: Mapping[str, Mapping[str, str]],
+    say: Callable[[str], None],
+) -> None:
+    """Write what a run begins with."""
     assert config.regime is not None
     created = datetime.now(UTC).isoformat(timespec="seconds")
     plugins = plugin_copies.used(config.to_dict())
+    write_text(folder.config, config.to_yaml())
+    noted = plugin_copies.keep(folder, plugins)
     write_json(
         folder.manifest,
         manifest(
@@ -142,13 +141,11 @@ def claim(
             plugins=plugin_copies.entries(plugins),
         ),
     )
-    if not plugin_copies.keep(folder, plugins):
+    if not noted:
         say(
             "Plug-ins: that they are your own could not be noted beside your settings; other "
             "commands will ask for --trust-plugins to use the copies of this run."
         )
-    write_text(folder.config, config.to_yaml())
-    return False
 
 
 def logs_before(folder: RunFolder) -> Sequence[str]:

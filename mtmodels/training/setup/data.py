@@ -166,9 +166,9 @@ def cached(data: RunData, config: Config) -> RunData:
             "out."
         )
     if data.held is None or data.held.split is not data.train.split:
-        cache, (train,) = share_memory(data.train)
+        cache, (train,) = share_memory(data.train, copies=config.devices)
         return replace(data, train=train, cache=cache)
-    cache, (train, held) = share_memory(data.train, data.held)
+    cache, (train, held) = share_memory(data.train, data.held, copies=config.devices)
     return replace(data, train=train, held=held, cache=cache)
 
 

@@ -58,6 +58,7 @@ def join(place: Place, device: str) -> Store:
         backend = "cpu:gloo,cuda:nccl"  # names and signals do not wait for the card
     try:
         store, rank, count = next(rendezvous("env://", timeout=JOINING))
+        _check_training(place, PrefixStore("name", store))
         dist.init_process_group(
             backend,
             store=PrefixStore("training", store),
@@ -72,3 +73,15 @@ def join(place: Place, device: str) -> Store:
             "started, and whether the port is free and open between the nodes."
         ) from error
     return PrefixStore("voice", store)
+
+
+def _check_training(place: Place, store: Store) -> None:
+    """Refuse to meet the first process of another training, which goes on with its own."""
+    if place.rank == 0:
+        store.set("training", place.training)
+    elif (found := store.get("training").decode()) != place.training:
+        raise MtmodelsError(
+            f"process {place.rank} of the training {place.training} should meet the first of its "
+            f"own at {place.address}:{place.port}; found that of {found}. Give each training a "
+            "MASTER_PORT of its own."
+        )

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from mtdata.errors import UsageError
 from mtmodels.training.config import Config
 
-PORTS = 15000
-"""The first of those that jobs of SLURM use, by the last digits of their number."""
+PORTS, MANY, APART = 15000, 10000, 1009
+"""The first of those that steps of jobs of SLURM use, how many there are, and how far apart those
+of two steps of one job are; jobs that follow each other have ports that do."""
+
+
+PLACE = frozenset(
+    {
+        *("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NODE_RANK"),
+        *("SLURM_STEP_ID", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS"),
+    }
+)
+"""The variables that say which process this is, of a training or of whatever starts some."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,7 @@ class Place:
         count: How many there are.
         address: Where the first one is.
         port: And at which port.
+        training: Which training it is of, where whoever started it names that.
     """
 
     rank: int
@@ -28,6 +39,7 @@ class Place:
     count: int
     address: str
     port: int
+    training: str = ""
 
     def variables(self) -> dict[str, str]:
         """As torchrun says it to a process."""
@@ -66,6 +78,7 @@ def _torchrun(environment: Mapping[str, str]) -> Place | None:
         int(environment["WORLD_SIZE"]),
         environment.get("MASTER_ADDR", "127.0.0.1"),
         int(environment["MASTER_PORT"]),
+        environment.get("TORCHELASTIC_RUN_ID", ""),
     )
 
 
@@ -77,13 +90,15 @@ def _srun(environment: Mapping[str, str]) -> Place | None:
 
     nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_NODELIST", "127.0.0.1")
     first = SLURMEnvironment.resolve_root_node_address(nodes)
-    port = PORTS + int(environment.get("SLURM_JOB_ID", "0")[-4:])
+    job, step = environment.get("SLURM_JOB_ID", "0"), environment["SLURM_STEP_ID"]
+    port = PORTS + (int(job) + APART * int(step)) % MANY
     return Place(
         int(environment["SLURM_PROCID"]),
         int(environment["SLURM_LOCALID"]),
         int(environment["SLURM_NTASKS"]),
         environment.get("MASTER_ADDR", first),
         int(environment.get("MASTER_PORT", port)),
+        f"{job}.{step}",
     )
 
 

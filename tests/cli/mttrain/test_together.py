@@ -7,18 +7,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
-from cli.mttrain import mttrain
-from cli.mttrain.together import _end
+from cli.mttrain import mttrain, together
+from cli.mttrain.together import _end, _free_port
 from cli.shared.common import run
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.setup.places import place_of
+from mtmodels.training.setup.places import MANY, PORTS, place_of
 from tests.small_run import small_layer, small_store
 from tests.trust.trial import foreign
 
@@ -186,6 +188,40 @@ def test_as_tasks_of_a_step_of_slurm(store: Path, tmp_path: Path) -> None:
     assert told[1] == ""
 
 
+@pytest.mark.slow
+def test_the_others_stay_until_the_job_is_back_in_the_queue(store: Path, tmp_path: Path) -> None:
+    """With the first task that ends srun ends all."""
+    fake, asked, out = tmp_path / "bin" / "scontrol", tmp_path / "asked", tmp_path / "run"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\nsleep 3\ntouch {asked}\n")
+    fake.chmod(0o755)
+    of_all = {"SLURM_NTASKS": "2", "SLURM_STEP_ID": "0", "SLURM_JOB_ID": "4125"}
+    of_all |= {"SLURM_STEP_NODELIST": "127.0.0.1", "PATH": f"{fake.parent}:{os.environ['PATH']}"}
+    arguments = [*words(store, out, **LONG), "--devices", "2", "--requeue"]
+    tasks = [
+        start(arguments, SLURM_PROCID=str(i), SLURM_LOCALID=str(i), **of_all) for i in range(2)
+    ]
+    wait_for(RunFolder(out).metrics)
+    for task in tasks:
+        task.send_signal(signal.SIGUSR1)
+    while all(task.poll() is None for task in tasks):
+        time.sleep(0.02)
+    assert asked.exists()
+    told = [task.communicate(timeout=PATIENCE)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == [130, 130], told
+
+
+def test_whoever_waits_for_the_queue_goes_on_without_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = HashStore()
+    monkeypatch.setattr(together, "ASKING", timedelta(seconds=0.2))
+    together.until_requeued(store)
+    store.set(together.REQUEUED, "")
+    monkeypatch.setattr(together, "ASKING", timedelta(days=1))
+    together.until_requeued(store)
+
+
 @pytest.mark.parametrize(
     ("changed", "flags", "says"),
     [
@@ -222,6 +258,32 @@ def test_a_signal_that_ended_the_first_is_named(
     assert ("for want of memory" in told) == memory
 
 
+@pytest.mark.parametrize(
+    ("how", "code", "told"),
+    [
+        # The first is busy, and is ended with the one that was lost.
+        (["sleep 100", "kill -9 $$"], 1, "Error: process 1 of this machine should end by itself"),
+        (["sleep 100", "exit 3"], 3, ""),
+        (["exit 7", "exit 1"], 1, "Error: process 0 of this machine should end by itself, and say"),
+        (["exit 1", "kill -9 $$"], 1, "The process that was lost is 1 of this machine: signal"),
+        (["exit 130", "exit 130"], 130, ""),
+        (["exit 0", "exit 0"], 0, ""),
+    ],
+)
+def test_the_one_that_ended_first_without_a_word_is_named(
+    how: list[str],
+    code: int,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(together, "GRACE", 0.3)
+    monkeypatch.setattr(together, "OFTEN", 0.2)
+    assert _end([subprocess.Popen(["sh", "-c", one]) for one in how]) == code
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith(told) if told else not said
+
+
 def test_requeue_is_for_jobs(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     assert run(mttrain, [*words(store, tmp_path / "run"), "--requeue"]) == 2
@@ -239,4 +301,39 @@ def test_places() -> None:
     )  # fmt: skip
     assert srun is not None
     assert (srun.rank, srun.local_rank, srun.count) == (5, 1, 8)
-    assert (srun.address, srun.port) == ("node07", 16234)
+    assert (srun.address, srun.port, srun.training) == ("node07", 16234, "71234.0")
+
+
+def test_two_steps_of_a_job_meet_at_places_of_their_own() -> None:
+    task = {"SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "9999"}
+    task["SLURM_STEP_NODELIST"] = "127.0.0.1"
+    found = [place_of({**task, "SLURM_STEP_ID": step}) for step in ("0", "1", "2")]
+    ports = {place.port for place in found if place is not None}
+    assert len(ports) == 3
+    assert all(PORTS <= port < PORTS + MANY for port in ports)
+
+
+JOIN = """
+import sys
+from mtmodels.training.setup.joining import join
+from mtmodels.training.setup.places import Place
+rank, training, port = sys.argv[1:]
+join(Place(int(rank), 0, 2, "127.0.0.1", int(port), training), "cpu")
+"""
+
+
+def test_the_first_process_of_another_training_is_not_met() -> None:
+    """By a port that two share: the foreign one is refused, and the others meet all the same."""
+    port = str(_free_port())
+
+    def begin(rank: str, training: str) -> "subprocess.Popen[str]":
+        words = [sys.executable, "-c", JOIN, rank, training, port]
+        return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+
+    first, foreign = begin("0", "7.0"), begin("1", "7.1")
+    _, told = foreign.communicate(timeout=PATIENCE)
+    assert "of the training 7.1 should meet the first of its own" in told
+    assert "found that of 7.0" in told
+    own = begin("1", "7.0")
+    told = "".join(one.communicate(timeout=PATIENCE)[1] for one in (first, own))
+    assert [first.returncode, own.returncode] == [0, 0], told

@@ -137,6 +137,16 @@ def test_what_does_not_fit_is_refused(
         share_memory(make(path, "one"))
 
 
+def test_every_process_of_a_machine_has_a_copy_that_has_to_fit(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbytes = share_memory(make(path, "one"))[0].nbytes
+    monkeypatch.setattr("mtdata.reading.cache.available", lambda: 3 * nbytes)
+    share_memory(make(path, "one"), copies=2)
+    with pytest.raises(UsageError, match=r"in each of 3 processes\) do not fit.*fewer devices"):
+        share_memory(make(path, "one"), copies=3)
+
+
 @pytest.mark.skipif(not Path("/proc/meminfo").is_file(), reason="only Linux tells")
 def test_available_memory_is_known_here() -> None:
     found = memory.available()

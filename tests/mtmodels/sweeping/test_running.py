@@ -19,6 +19,7 @@ from mtmodels.sweeping import Job, Outcome, run_all
 from mtmodels.sweeping.page import page
 from mtmodels.sweeping.running import Scheduler, state_of
 from mtmodels.sweeping.schedulers import Here, Slurm, scheduler_of
+from mtmodels.training.setup.places import PLACE
 
 TRAINER = """
 import json, os, pathlib, sys, time
@@ -91,6 +92,33 @@ def test_other_options_than_those_it_was_trained_with_are_refused(tmp_path: Path
     with pytest.raises(UsageError, match=r"plan \(--lr 3\); found --lr 1"):
         run_all([job(tmp_path, "new"), job(tmp_path, "a", "--lr", "3", "--seed", "2")], Here(1))
     assert starts(tmp_path, "new") == []
+
+
+def test_what_a_run_may_be_given_anew_makes_no_other_run(tmp_path: Path) -> None:
+    def state(*words: str) -> str:
+        return state_of(job(tmp_path, "a", "--seed", "2", *words))
+
+    run_all([job(tmp_path, "a", "--seed", "2", "--workers", "0", "--device", "cpu")], Here(1))
+    assert state("--workers", "1", "--cache", "memory", "--checkpoint-every", "5") == "done"
+    assert state("--set", "log_every=5", "--set", "workers=2") == "done"
+    with pytest.raises(UsageError, match=r"plan \(--data b.h5\); found fewer"):
+        state("--data", "b.h5")
+    with pytest.raises(UsageError, match=r"plan \(--set data=b.h5\); found fewer"):
+        state("--set", "data=b.h5")
+
+
+def test_a_worker_that_is_one_of_several_tasks_starts_whole_trainings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that `srun -n 2` starts: a training would take itself for a part of one."""
+    for name in PLACE:
+        monkeypatch.setenv(name, "2")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    code = "import os, sys; print('Error:', *sorted(os.environ)); sys.exit(1)"
+    one = Job("a", (sys.executable, "-c", code), (), str(tmp_path / "a"), 1)
+    told = run_all([one], Here(1))["a"].why.split()
+    assert "SLURM_JOB_ID" in told
+    assert not PLACE.intersection(told)
 
 
 def test_a_sweep_that_is_called_by_another_path_knows_its_runs(

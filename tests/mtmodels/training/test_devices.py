@@ -1,5 +1,6 @@
 """Several processes learn what one learns: the same gradients, whatever labels their parts show."""
 
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,22 +17,27 @@ from mtdata.errors import UsageError
 from mtdata.reading.batch import Batch, join
 from mtdata.reading.loader import Loader
 from mtmodels import encodings, processes
+from mtmodels.errors import InterruptedRun
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.training.loop import randomness
 from mtmodels.training.loop.schedules import Position
-from mtmodels.training.run import prepare
+from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record.runfolder import Mode
+from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup import setup
 from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.aggregation import AggregatorWeighting
 from tests.fakes import FakeSource
 from tests.mtmodels.methods.making import SMALL
+from tests.mtmodels.training.comparing import assert_same_run
 from tests.ranks import together
 
 TASKS = ("semantic", "depth", "normals")
 SIZE = (32, 32)
 NEAR = 1e-6
 COUNT = 2
+MODES: tuple[Mode, ...] = ("new", "resume")
 BATCH = 4
 
 
@@ -289,3 +295,84 @@ def test_every_weighting(store: Path) -> None:
 @pytest.mark.slow
 def test_norms(store: Path) -> None:
     check([Case("sl", norms="parts"), Case("sl", norms="sync"), Case("xtc", norms="sync")], store)
+
+
+def test_the_caches_of_all_processes_have_to_fit(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = layer_of(Case("sl"), store, cache="memory")
+    cache = prepare([layer], out=tmp_path / "one", mode="new").data.cache
+    assert cache is not None
+    monkeypatch.setattr("mtdata.reading.cache.available", lambda: int(1.5 * cache.nbytes))
+    prepare([layer], out=tmp_path / "one", mode="new")
+    with pytest.raises(UsageError, match="in each of 2 processes"):
+        prepare([layer, {"devices": 2}], out=tmp_path / "two", mode="new")
+
+
+class AskInScores(Watcher):
+    """Asks the process that scores to stop, in every score of an epoch."""
+
+    def evaluating(self, what: str, done: int, total: int) -> None:
+        if what == "score":
+            signal.raise_signal(signal.SIGTERM)
+
+
+def stopped_in_scores(store: Path, out: Path) -> list[str]:
+    """What a process is told of a run, and of one that is stopped in its scores and goes on."""
+    more = {"keep_unlabelled": True, "holdout": 0.3, "batch": 2, "steps": None, "epochs": 2}
+    layer, told = layer_of(Case("sl", "dwa"), store, devices=COUNT, **more), []
+    for name, watchers in (("whole", [Watcher()]), ("cut", [AskInScores(), Watcher()])):
+        for mode, watcher in zip(MODES, watchers, strict=False):
+            job = prepare([layer], out=out / name, mode=mode)
+            processes.wait()
+            try:
+                fit(job, mode=mode, arguments=[], watcher=watcher)
+                told.append("done")
+            except InterruptedRun as error:
+                told.append(str(error))
+            processes.wait()
+    return told
+
+
+def test_a_signal_while_an_epoch_is_scored_stops_all(store: Path, tmp_path: Path) -> None:
+    for told in together(COUNT, stopped_in_scores, store, tmp_path):
+        assert [told[0], told[2]] == ["done", "done"]
+        assert ", which is saved" in told[1]
+    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+
+
+def begun_with(others: Sequence[dict[str, Any]], store: Path, out: Path) -> list[str]:
+    """What a process is told of runs that all but the first begin with other keys."""
+    told = []
+    for number, other in enumerate(others):
+        layer = layer_of(Case("sl"), store, devices=COUNT, keep_unlabelled=True)
+        layer |= other if processes.rank() else {}
+        job = prepare([layer], out=out / str(number), mode="new")
+        try:
+            fit(job, mode="new", arguments=[], watcher=Watcher())
+            told.append("")
+        except UsageError as error:
+            told.append(str(error))
+    return told
+
+
+def test_processes_that_were_given_other_things_are_refused(store: Path, tmp_path: Path) -> None:
+    """Before anything is written: their weights would part, and hidden labels get in."""
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(store.read_bytes())
+    others = (
+        {"regime": "full"},
+        {"seed": 1},
+        {"lr": 1e-2},
+        {"tasks": ["semantic"]},
+        {"precision": "bf16"},
+        # Its own path and what changes no weight.
+        {"data": str(copy), "workers": 1, "log_every": 3},
+    )
+    named = ("`regime` is one (", "`seed` is 0", "`lr` is 0.001", "`tasks` is", "`precision` is")
+    for told in together(COUNT, begun_with, others, store, tmp_path / "runs"):
+        for text, key in zip(told, named, strict=False):
+            assert key in text
+            assert "in process 1" in text
+        assert told[-1] == ""
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [str(len(named))]

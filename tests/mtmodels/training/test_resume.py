@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from mtmodels.errors import InterruptedRun, RunFolderError
-from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.engine import Engine, StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
-from mtmodels.training.record import checkpoint
+from mtmodels.training.record import checkpoint, runfolder
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import prepare, train
+from mtmodels.training.setup import claiming
 from tests.forked import Forked, command, start
 from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.mtmodels.training.conftest import Train
@@ -138,16 +139,17 @@ class StopIn(Watcher):
             signal.raise_signal(signal.SIGUSR1)
 
 
-@pytest.mark.parametrize("what", ["cache", "score"])
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [("cache", "nothing but the configuration is saved. Begin"), ("score", "is saved as far as")],
+)
 def test_asked_to_stop_outside_of_a_step_it_says_how_to_go_on(
-    layer: dict[str, Any], tmp_path: Path, what: str
+    layer: dict[str, Any], tmp_path: Path, what: str, told: str
 ) -> None:
     out, before = tmp_path / "run", signal.getsignal(signal.SIGUSR1)
     changes = {"epochs": 1, "holdout": 0.0, "cache": "memory"}
     job = prepare([layer, changes], out=out, mode="new")
-    with pytest.raises(
-        InterruptedRun, match=rf"is saved as far as.*--out {out} --resume"
-    ) as caught:
+    with pytest.raises(InterruptedRun, match=rf"{told}.*--out {out} --resume") as caught:
         train(job, mode="new", watcher=StopIn(what))
     assert (caught.value.exit_code, caught.value.by) == (130, signal.SIGUSR1)
     assert signal.getsignal(signal.SIGUSR1) is before
@@ -168,6 +170,113 @@ def test_asked_to_stop_before_anything_is_written_it_just_ends(
     with pytest.raises(KeyboardInterrupt):
         train(job, mode="new")
     assert not (tmp_path / "run").exists()
+
+
+class AskInScores(Watcher):
+    """Asks to stop in the scores of an epoch, each time that they are made."""
+
+    def __init__(self, epoch: int) -> None:
+        self.before = epoch - 1
+
+    def epoch(self, *_: Any, **__: Any) -> None:
+        self.before -= 1
+
+    def evaluating(self, what: str, done: int, total: int) -> None:
+        if what == "score" and self.before == 0:
+            torch.rand(1)  # a random state that is not the one of before
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_asked_to_stop_while_an_epoch_is_scored_it_saves_at_once(
+    run: Train, whole: Path, tmp_path: Path
+) -> None:
+    """SLURM kills half a minute later, and scores may take longer: they are due."""
+    folder, watcher = RunFolder(tmp_path / "run"), AskInScores(2)
+    before = signal.getsignal(signal.SIGTERM)
+    modes: tuple[runfolder.Mode, ...] = ("new", "resume")
+    for mode in modes:
+        with pytest.raises(InterruptedRun, match="after step 6, which is saved") as caught:
+            run(folder.path, mode=mode, watcher=watcher)
+        assert caught.value.by == signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is before
+        state = checkpoint.load_state(folder.last)
+        assert (state["epoch"], state["offset"], "due" in state) == (2, 0, True)
+        assert state["selection"]["best_epoch"] == 1
+    run(folder.path, mode="resume")
+    assert_same_run(folder.path, whole)
+    ours, theirs = (checkpoint.load_weights(one.best) for one in (folder, RunFolder(whole)))
+    assert_equal(ours, theirs, "best")
+
+
+def test_asked_to_stop_between_the_last_step_of_an_epoch_and_its_scores(
+    run: Train, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = Engine.end_epoch
+
+    def asked(engine: Engine, *args: Any, **options: Any) -> None:
+        end(engine, *args, **options)
+        signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "end_epoch", asked)
+        with pytest.raises(InterruptedRun, match="after step 3, which is saved"):
+            run(tmp_path / "run")
+    run(tmp_path / "run", mode="resume")
+    assert_same_run(tmp_path / "run", whole)
+
+
+def test_asked_to_stop_while_the_last_epoch_is_scored(
+    run: Train, whole: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InterruptedRun, match="after step 9, which is saved"):
+        run(tmp_path / "run", watcher=AskInScores(3))
+    run(tmp_path / "run", mode="resume")
+    assert_same_run(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize("written", ["config.yaml", "manifest.json"])
+def test_stopped_while_its_beginning_is_written_it_is_no_run(
+    run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """Else `--resume` would go on with a run that does not say what it trains."""
+
+    def stopped(path: Path, content: Any) -> None:
+        if path.name == written:
+            raise Killed
+        runfolder.write_bytes(path, str(content).encode())
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        for name in ("write_text", "write_json"):
+            patched.setattr(claiming, name, stopped)
+        with pytest.raises(Killed):
+            run(out)
+    assert list(out.iterdir()) == []
+    run(out, epochs=1)
+
+
+def test_a_folder_is_held_before_it_is_looked_at_and_written(
+    run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that begin in one folder at once, one would have the configuration of the other."""
+    code = "import sys; from pathlib import Path; from mtmodels.training.record import runfolder;"
+    code += "print(runfolder.RunFolder(Path(sys.argv[1])).is_held())"
+    seen: list[str] = []
+
+    def look(folder: RunFolder, *args: Any, **options: Any) -> bool:
+        for when in ("before", "after"):
+            words = [sys.executable, "-c", code, str(folder.path)]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            seen.append(done.stdout.strip())
+            if when == "before":
+                goes_on = claiming.claim(folder, *args, **options)
+        return goes_on
+
+    monkeypatch.setattr("mtmodels.training.run.claim", look)
+    modes: tuple[runfolder.Mode, ...] = ("new", "overwrite")
+    for mode in modes:
+        run(tmp_path / "run", mode=mode, epochs=1)
+    assert seen == ["True"] * 4
 
 
 def test_where_there_is_nothing_to_resume_it_says_so(run: Train, tmp_path: Path) -> None:

@@ -47,6 +47,42 @@ def test_a_run_is_refused_unless_resumed_or_overwritten(tmp_path: Path) -> None:
     assert folder.check("overwrite") is False
 
 
+def test_a_run_without_its_configuration_is_not_resumed(tmp_path: Path) -> None:
+    """It would be trained by the defaults."""
+    folder = make_run(tmp_path / "run")
+    folder.config.unlink()
+    with pytest.raises(RunFolderError, match=r"config.yaml should say.*--overwrite"):
+        folder.check("resume")
+    assert folder.check("overwrite") is False
+
+
+def test_what_a_killed_beginning_left_is_free(tmp_path: Path) -> None:
+    modes: tuple[Mode, ...] = ("new", "resume", "overwrite")
+    (tmp_path / "config.yaml").write_text("")
+    for mode in modes:
+        with pytest.raises(RunFolderError, match="left alone"):  # somebody's own, say
+            RunFolder(tmp_path).check(mode)
+    (tmp_path / ".lock").touch()
+    for mode in modes:
+        assert RunFolder(tmp_path).check(mode) is False
+
+
+def test_a_lock_that_another_process_removes_meanwhile_is_not_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, taken = RunFolder(tmp_path), list[int]()
+
+    def lock(file: int, how: int) -> None:
+        if not taken:
+            folder.lock.unlink()
+        taken.append(file)
+
+    monkeypatch.setattr("fcntl.lockf", lock)
+    with folder.held():
+        assert len(taken) == 2
+        assert folder.lock.is_file()
+
+
 @pytest.mark.parametrize("mode", ["new", "resume", "overwrite"])
 def test_what_is_no_run_is_left_alone(tmp_path: Path, mode: Mode) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
