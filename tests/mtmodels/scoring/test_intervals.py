@@ -182,8 +182,20 @@ def test_p_values() -> None:
     assert p_of_images(math.nan, null) is None
     # Student's t of a textbook: mean 2, standard deviation 1, three values, t = 3.4641.
     assert p_of_seeds([1.0, 2.0, 3.0], None) == pytest.approx(0.07418, abs=1e-5)
-    assert p_of_seeds([0.0, 0.0], None) == pytest.approx(0)
-    assert p_of_seeds([1.0, 1.0], None) == pytest.approx(0)
+
+
+def test_equal_scores_are_no_finding() -> None:
+    """Of seeds as of images; and of what does not vary at all nothing can be said."""
+    assert p_of_images(0.0, np.zeros(9)) == 1
+    for points in ([0.0, 0.0], [0.0, 0.0, 0.0], [1e-16, -3e-17], [-0.1, 0.1]):
+        assert p_of_seeds(points, None) == 1
+    assert p_of_seeds([0.0, 0.0], np.zeros((2, 9))) == 1
+    for points in ([0.2, 0.2], [0.5 - 0.3, 0.6 - 0.4], [-1.0, -1.0, -1.0]):
+        assert p_of_seeds(points, None) is None
+        assert p_of_seeds(points, np.array([points] * 9).T) is None
+    # The same difference of all seeds is doubtful where images drawn again say others.
+    drawn = np.random.default_rng(0).normal(0.2, 0.1, (2, 500))
+    assert 0 < (p_of_seeds([0.2, 0.2], drawn) or 0) < 0.05
 
 
 def seeds(folder: Path, name: str, better: float, **changes: Any) -> list[dict[str, Any]]:
