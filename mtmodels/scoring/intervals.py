@@ -168,17 +168,19 @@ def interval(
             Draws without a number (a class that occurs in none of its images) are left out, and
             where that are more than half, all are.
         other: The number for each seed of what it is measured against, where these are not paired.
+            Where one of them is none, how they vary is not known, and there is no interval.
     """
-    mean = float(np.mean(points))
-    known = _finite(draws)
-    if not math.isfinite(mean):
+    if not np.isfinite(points).all():
         return Estimate(math.nan)
+    mean, known = float(np.mean(points)), _finite(draws)
     if len(points) == 1 and len(other) < 2:
         if known is None:
             return Estimate(mean)
         tail = 50 * (1 - CONFIDENCE)
         low, high = np.percentile(known[0], (tail, 100 - tail))
         return Estimate(mean, float(low), float(high))
+    if not np.isfinite(other).all():
+        return Estimate(mean)
     reach = _reach(_variances(points, known, other), 1 - CONFIDENCE)
     return Estimate(mean, mean - reach, mean + reach)
 
