@@ -267,6 +267,13 @@ def test_mgda_is_the_shortest_average() -> None:
     assert np.linalg.norm(found) <= shortest * 1.001
 
 
+def test_mgda_searches_as_far_as_the_code_that_its_recipe_cites() -> None:
+    weighting = make("mgda")
+    expected = {"gradients": "shared", "epsilon": 1e-5, "iterations": 250}
+    assert weighting.options.model_dump() == expected
+    assert weighting.arguments(3) == {"epsilon": 1e-5, "max_iters": 250}
+
+
 def test_pcgrad_projects_in_random_order() -> None:
     rows, found = aggregated("pcgrad")
     results = []
