@@ -6,10 +6,11 @@ from re import sub
 from typing import Any
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtmodels.scoring.delta import DELTAS, Baseline
+from mtmodels.scoring.delta import DELTAS, Baseline, nothing_relative_to
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.scoring.intervals import RESAMPLES, Resampler
+from mtmodels.scoring.pairing import by_seed
 from mtmodels.scoring.published import Row, in_tables, once, published
 from mtmodels.scoring.run_scores import (
     RunScores,
@@ -149,7 +150,7 @@ def _table(
         form=form,
         role=first.role,
         remarks=tuple(remarks),
-        unsure=tuple(_without(resampler)),
+        unsure=(*_without(resampler), *_nothing_relative(reference)),
     )
 
 
@@ -162,6 +163,18 @@ def _without(resampler: Resampler) -> list[str]:
         f"Intervals of {', '.join(names)} know of seeds alone, not of images: {reason}."
         for reason, names in about.items()
     ]
+
+
+def _nothing_relative(reference: Sequence[RunScores]) -> Iterator[str]:
+    """A sentence on each seed of a reference that a delta cannot be relative to."""
+    for seed, run in by_seed(reference).items():
+        found = [f"`{name}` of `{task}`" for task, name in nothing_relative_to(run.scores)]
+        if found:
+            yield (
+                f"Nothing is relative to what is 0 or no number in {run.name} (seed {seed}): "
+                f"{', '.join(found)}. Deltas of pairs, and intervals of deltas, that need it are "
+                "left out."
+            )
 
 
 def _baseline(

@@ -163,14 +163,30 @@ def _number(value: object, task: str, metric: str, where: str) -> float:
 
 
 def of_draws(terms: Iterable[str], ours: LooseScores, theirs: LooseScores) -> Any:
-    """The delta of terms (`depth.abs_err`), of numbers or for each of many draws of the images."""
+    """The delta of terms (`depth.abs_err`), of numbers or for each of many draws of the images.
+
+    It is no finite number where that is 0 which it is relative to: in a seed, or in a draw.
+    """
     values = []
-    for term in terms:
-        task, _, metric = term.partition(".")
-        with np.errstate(all="ignore"):  # a draw may lack what the baseline is relative to
-            change = 100 * (ours[task][metric] - theirs[task][metric]) / theirs[task][metric]
-        values.append(change if HIGHER_IS_BETTER[metric] else -change)
-    return np.mean(values, axis=0)
+    with np.errstate(all="ignore"):
+        for term in terms:
+            task, _, metric = term.partition(".")
+            # Python's own numbers raise where they are divided by 0.
+            mine, base = np.asarray(ours[task][metric]), np.asarray(theirs[task][metric], float)
+            change = 100 * (mine - base) / base
+            values.append(change if HIGHER_IS_BETTER[metric] else -change)
+        return np.mean(values, axis=0)
+
+
+def nothing_relative_to(scores: LooseScores) -> list[tuple[str, str]]:
+    """Task and name of the scores that either form counts, and that are 0 or no number."""
+    found = []
+    for task, metrics in scores.items():
+        for name in dict.fromkeys([*_one(metrics), *_pair(metrics)]):
+            value = metrics.get(name)
+            if isinstance(value, (int, float)) and (value == 0 or not math.isfinite(value)):
+                found.append((task, name))
+    return found
 
 
 def _improvement(ours: float, theirs: float, metric: str) -> float:

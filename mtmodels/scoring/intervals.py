@@ -17,6 +17,8 @@ from mtmodels.scoring.samples import Samples
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+ROUNDING = 1e-12
+"""What a difference of equal scores may come to: sums are added in another order."""
 Floats = NDArray[np.float64]
 
 
@@ -166,27 +168,36 @@ def interval(
             Draws without a number (a class that occurs in none of its images) are left out, and
             where that are more than half, all are.
         other: The number for each seed of what it is measured against, where these are not paired.
+            Where one of them is none, how they vary is not known, and there is no interval.
     """
-    mean = float(np.mean(points))
-    known = _finite(draws)
-    if not math.isfinite(mean):
+    if not np.isfinite(points).all():
         return Estimate(math.nan)
+    mean, known = float(np.mean(points)), _finite(draws)
     if len(points) == 1 and len(other) < 2:
         if known is None:
             return Estimate(mean)
         tail = 50 * (1 - CONFIDENCE)
         low, high = np.percentile(known[0], (tail, 100 - tail))
         return Estimate(mean, float(low), float(high))
+    if not np.isfinite(other).all():
+        return Estimate(mean)
     reach = _reach(_variances(points, known, other), 1 - CONFIDENCE)
     return Estimate(mean, mean - reach, mean + reach)
 
 
 def p_of_seeds(points: Sequence[float], draws: Floats | None) -> float | None:
-    """Two-sided p of a mean difference over seeds: at which its interval just reaches 0."""
+    """Two-sided p of a mean difference over seeds: at which its interval just reaches 0.
+
+    None of what is no number, and of differences without any variance, which tell nothing of it.
+    """
     if len(points) < 2 or not np.isfinite(points).all():
         return None
     mean, low, high = abs(float(np.mean(points))), 0.0, 1.0
+    if mean <= ROUNDING:
+        return 1.0
     variances = _variances(points, _finite(draws), ())
+    if _reach(variances, 1 - CONFIDENCE) <= 1e-9 * mean + ROUNDING:
+        return None
     for _ in range(50):
         middle = (low + high) / 2
         low, high = (middle, high) if _reach(variances, middle) > mean else (low, middle)
@@ -200,8 +211,8 @@ def p_of_images(found: float, null: Floats) -> float | None:
     """
     if not np.isfinite(found):
         return None
-    # What differs in the last digits is as large: sums are added in another order.
-    reached = np.abs(null) >= abs(found) * (1 - 1e-9) - 1e-12
+    # What differs in the last digits is as large.
+    reached = np.abs(null) >= abs(found) * (1 - 1e-9) - ROUNDING
     return (1 + int(reached.sum())) / (1 + len(null))
 
 

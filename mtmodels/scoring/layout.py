@@ -349,7 +349,9 @@ def _brackets(found: object, digits: int) -> str:
 
 
 def _signed(value: float, digits: int) -> str:
-    """With its sign; zero is positive."""
+    """With its sign; zero is positive, and no number a dash."""
+    if not math.isfinite(value):
+        return "-"
     return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 

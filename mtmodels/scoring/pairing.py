@@ -55,16 +55,16 @@ def paired(pairs: Sequence[Pair], resampler: Resampler, *, test: bool = False) -
     if not pairs:
         return None
     estimate = _Estimator(pairs, resampler, test=test)
-    first, other = pairs[0]
     scores: dict[str, dict[str, Estimate]] = {}
-    for task, metrics in first.scores.items():
-        for name, value in metrics.items():
-            if isinstance(value, (int, float)) and name in other.scores.get(task, {}):
+    for task, metrics in pairs[0][0].scores.items():
+        for name in metrics:
+            if all(_is_number(run, task, name) for pair in pairs for run in pair):
                 scores.setdefault(task, {})[name] = estimate(_difference(task, name))
     deltas = {}
     for form in FORMS:
-        terms = delta_terms(form, first.scores, other.scores)
-        if terms:
+        every = {delta_terms(form, ours.scores, base.scores) for ours, base in pairs}
+        terms = every.pop()
+        if terms and not every:  # the same of all pairs
             deltas[form] = estimate(improvement(terms))
     names = list(dict.fromkeys(base.name for _, base in pairs))
     seeds = tuple(int(run.seed or 0) for run, _ in pairs)
@@ -82,6 +82,11 @@ def delta_terms(form: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -
 def improvement(terms: Sequence[str]) -> Quantity:
     """The delta of some terms."""
     return lambda ours, theirs: of_draws(terms, ours, theirs)
+
+
+def _is_number(run: RunScores, task: str, name: str) -> bool:
+    """Whether a run has a score that is one number, of a class none."""
+    return isinstance(run.scores.get(task, {}).get(name), (int, float))
 
 
 def _difference(task: str, name: str) -> Quantity:

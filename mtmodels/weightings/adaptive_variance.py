@@ -1,7 +1,7 @@
 """The weighting of MT-UNet: learnt weights, scaled by how the variance of each loss changed."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, ClassVar
 
 import torch
@@ -59,12 +59,19 @@ class AdaptiveVariance(TotalWeighting):
         """The losses times their weights."""
         alpha = self._alpha()
         parts = {t: alpha[t] * F.softplus(self.raw[t]) for t in self.tasks}
-        total = torch.stack([p if t in losses else p.detach() for t, p in parts.items()]).sum()
+        total = _sum(parts, {*self.earlier, *losses})
         # W learns while the losses stand still, and the network while W does.
-        return [
+        scaled = [
             parts[t] / total * loss.detach() + (parts[t] / total).detach() * (loss - loss.detach())
             for t, loss in losses.items()
         ]
+        new = losses.keys() - self.earlier.keys()
+        if self.earlier and new:
+            # The W of tasks that come only now learn from the earlier parts of the batch, too.
+            total = _sum(parts, new)
+            late = torch.stack([parts[t].detach() / total * x for t, x in self.earlier.items()])
+            scaled.append((late - late.detach()).sum())
+        return scaled
 
     def weights(self) -> dict[str, float]:
         """1 in sum."""
@@ -90,3 +97,8 @@ class AdaptiveVariance(TotalWeighting):
         known = ~self.variances[-2].isnan()
         alpha = torch.where(known, (last + epsilon) / (before + epsilon), torch.ones_like(last))
         return dict(zip(self.tasks, alpha.tolist(), strict=True))
+
+
+def _sum(parts: Mapping[str, Tensor], learning: Set[str]) -> Tensor:
+    """What stands below the line, where the W of some tasks learn."""
+    return torch.stack([p if t in learning else p.detach() for t, p in parts.items()]).sum()

@@ -34,7 +34,9 @@ class AggregatorWeighting(Weighting):
 
     The aggregator is torchjd's. Where a batch shows one task, that one's gradient is the result.
     What an aggregator remembers of earlier steps it remembers for each set of tasks that a batch
-    can show: a task without labels moves nothing.
+    can show: a task without labels moves nothing. Nor does one whose gradient is 0 in a batch, as
+    that of `balanced_bce` is on images of one side: the aggregator does not hear of it, as it would
+    stop the others or end the search of a solver.
 
     Args:
         tasks: Names of the tasks of the run.
@@ -156,24 +158,35 @@ class AggregatorWeighting(Weighting):
         """A scalar of value 0 whose gradient is what each parameter should get."""
         rows, shared, aim = task_gradients([*losses.values()], self.order, self.compiled)
         if not shared:
-            pass  # each task has all of its parameters for itself
-        elif self.factors:
-            aim |= combined(rows, shared, self._factors(tuple(losses), _gramian(rows, shared)))
+            return as_scalar(aim)  # each task has all of its parameters for itself
+        gramian = _gramian(rows, shared)
+        heard = _heard(gramian)
+        if self.factors or len(heard) < 2:
+            aim |= combined(rows, shared, self._factors(tuple(losses), gramian))
         else:
-            matrix = torch.stack([_flat(row, shared) for row in rows])
-            pieces = self._for(tuple(losses))(matrix).split([p.numel() for p in shared])
+            matrix = torch.stack([_flat(rows[i], shared) for i in heard])
+            made = self._for(tuple(task for i, task in enumerate(losses) if i in heard))
+            pieces = made(matrix).split([p.numel() for p in shared])
             aim |= {p: piece.view_as(p) for p, piece in zip(shared, pieces, strict=True)}
         return as_scalar(aim)
 
     def _factors(self, tasks: tuple[str, ...], gramian: Tensor) -> list[float]:
-        """The factor of each task, from the products of their gradients."""
+        """The factor of each task, from the products of their gradients; the last of one unheard.
+
+        Where fewer than two are heard there is nothing to weigh: all are 1.
+        """
         from torchjd.aggregation import GramianWeightedAggregator, WeightedAggregator
 
-        made = self._for(tasks)
+        heard = _heard(gramian)
+        if len(heard) < 2:
+            return [1.0] * len(tasks)
+        names = tuple(tasks[i] for i in heard)
+        made = self._for(names)
         assert isinstance(made, WeightedAggregator)
         # To torchjd with a length of 1 together: it takes those below 0.01, as gradients on maps
         # are, for none, or its solvers end before they came anywhere.
-        length = float(gramian.diagonal().sum().sqrt()) or 1.0
+        gramian = gramian[heard][:, heard]
+        length = float(gramian.diagonal().sum().sqrt())
         gramian = gramian / length**2
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of solvers
             if isinstance(made, GramianWeightedAggregator):
@@ -181,8 +194,8 @@ class AggregatorWeighting(Weighting):
             else:
                 found = made.weighting(_root(gramian))
         factors: list[float] = (found * length**-self.power).tolist()
-        self._weights.update(zip(tasks, factors, strict=True))
-        return factors
+        self._weights.update(zip(names, factors, strict=True))
+        return [self._weights[task] for task in tasks]
 
     def _for(self, tasks: tuple[str, ...]) -> "Aggregator":
         if tasks not in self._made:
@@ -259,6 +272,11 @@ def _gramian(rows: Sequence[Gradients], where: Sequence[Tensor]) -> Tensor:
                 if a is not None and b is not None:
                     products[i, j] += (a @ b).cpu()
     return products.tril() + products.tril(-1).T
+
+
+def _heard(gramian: Tensor) -> list[int]:
+    """The tasks that have a gradient, by the products of each two."""
+    return [i for i, square in enumerate(gramian.diagonal().tolist()) if square != 0]
 
 
 def _root(gramian: Tensor) -> Tensor:

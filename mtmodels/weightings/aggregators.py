@@ -30,10 +30,10 @@ class PCGrad(AggregatorWeighting):
 class MGDAOptions(AggregatorOptions):
     """What MGDA can be told."""
 
-    epsilon: Factor = 1e-3
-    """The step below which its search ends."""
-    iterations: Positive = 100
-    """The most steps of its search."""
+    epsilon: Factor = 1e-5
+    """The step below which its search ends; 1e-5 in the code of KD4MTL."""
+    iterations: Positive = 250
+    """The most steps of its search; 250 in the code of KD4MTL."""
 
 
 class MGDA(AggregatorWeighting):

@@ -51,7 +51,8 @@ class Weighting(nn.Module, ABC):
     reference: ClassVar[str]
     adds_up: ClassVar[bool] = False
     """Whether gradients of the parts of a batch may be added: it weighs by nothing that only the
-    whole batch shows, such as the gradients of tasks."""
+    whole batch shows, such as the gradients of tasks. What it does once a step, it does so by
+    `begin_step`."""
     averages: ClassVar[bool] = False
     """Whether what it measures of gradients is of the whole batch where several processes have a
     part of it each: `mtmodels.processes` gives the means. What `adds_up` needs none."""
@@ -103,6 +104,10 @@ class Weighting(nn.Module, ABC):
             shared: `Network.shared_parameters()`.
         """
         return  # most weightings see terms alone
+
+    def begin_step(self, parts: int) -> None:
+        """Know that a batch comes in so many parts, each of whose gradients counts 1 / `parts`."""
+        return  # most weigh each part by itself
 
     def end_epoch(self, statistics: EpochStatistics) -> None:
         """Take note of the losses of the epoch that ended."""

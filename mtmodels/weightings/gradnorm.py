@@ -31,7 +31,8 @@ class GradNorm(Weighting):
     L_t over the number of images that show the task: how many of the first batch did is chance,
     and would stay in r_t for ever. Tasks that are absent from a batch are in no mean, and their
     weights stay: after a step the weights of those that were present are scaled to the sum that
-    they had, so that all have K in sum. "At first" is the first batch that showed the task.
+    they had, so that all have K in sum. "At first" is the first batch in which the loss of the task
+    was above 0; before it l_t / l_t at first is 1.
 
     Args:
         tasks: Names of the tasks of the run.
@@ -95,7 +96,8 @@ class GradNorm(Weighting):
     def _note_first(self, losses: Mapping[str, Tensor]) -> None:
         for name, loss in losses.items():
             i = self.tasks.index(name)
-            self.first[i] = torch.where(self.first[i].isnan(), loss, self.first[i])
+            begins = self.first[i].isnan() & (loss > 0)
+            self.first[i] = torch.where(begins, loss, self.first[i])
 
     def _balance(
         self,
@@ -106,7 +108,8 @@ class GradNorm(Weighting):
         """What moves the weights; its value is 0, its gradient that of the sum of distances."""
         norms = torch.stack([_norm(loss, shared) for loss in losses])
         index = [self.tasks.index(name) for name in of_image]
-        ratios = torch.stack([*of_image.values()]) / self.first[index].clamp(min=1e-12)
+        first, last = self.first[index], torch.stack([*of_image.values()])
+        ratios = torch.where(first.isnan(), torch.ones_like(last), last / first.clamp(min=1e-12))
         slowness = ratios / ratios.mean().clamp(min=1e-12)
         weights = torch.stack([self.learnt[name] for name in of_image])
         pulls = weights * norms

@@ -51,11 +51,13 @@ class Uncertainty(TotalWeighting):
         )
 
     def scale(self, losses: Mapping[str, Tensor]) -> list[Tensor]:
-        """The losses by their uncertainty, with its price."""
-        return [
-            0.5 * torch.exp(-self.log_variance[name]) * loss + self.factor * self.log_variance[name]
-            for name, loss in losses.items()
-        ]
+        """The losses by their uncertainty, with its price, which is paid once a step."""
+        scaled = []
+        for name, loss in losses.items():
+            s = self.log_variance[name]
+            price = 0.0 if name in self.earlier else self.factor * self.parts
+            scaled.append(0.5 * torch.exp(-s) * loss + price * s)
+        return scaled
 
     def weights(self) -> dict[str, float]:
         """0.5 exp(-s_t)."""

@@ -44,6 +44,7 @@ class StepResult:
         gradient_norm: Before clipping.
         images: How many images of the views that are supervised show each task.
         labelled: The direct loss of each task as a mean over these images.
+        owners: See `Terms.owners`.
     """
 
     lr: float
@@ -54,6 +55,7 @@ class StepResult:
     gradient_norm: float
     images: Mapping[str, int] = field(default_factory=dict)
     labelled: Mapping[str, float] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine:
@@ -132,6 +134,7 @@ class Engine:
             DivergedError: where a term or the gradient is not finite; nothing has changed then.
         """
         lr = self._set_rates(position)
+        self.weighting.begin_step(len(batches))
         try:
             parts = [
                 self._part(batch, position, share=1 / len(batches), number=number)
@@ -199,7 +202,7 @@ class Engine:
         told = joined_owners(processes.gathered(Told(_read(terms), dict(terms.owners), batch.keys)))
         for one in told:
             _check(one.values, position.step, keys=one.keys)
-        results = [_result(one.values) for one in told]
+        results = [_result(one) for one in told]
         result = results[0] if len(results) == 1 else together(results)
         if not result.tasks and not result.auxiliary:
             return result
@@ -353,6 +356,13 @@ class Engine:
 def together(parts: Sequence[StepResult]) -> StepResult:
     """What a step tells that was done in parts of equal size: terms are those of all its images."""
     share = 1 / len(parts)
+    told = joined_owners(
+        [Told({"tasks": {**p.tasks}, "auxiliary": {**p.auxiliary}}, p.owners, ()) for p in parts]
+    )
+    parts = [
+        replace(part, tasks=one.values["tasks"], auxiliary=one.values["auxiliary"])
+        for part, one in zip(parts, told, strict=True)
+    ]
 
     def summed(field: str) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -373,7 +383,10 @@ def together(parts: Sequence[StepResult]) -> StepResult:
     losses = [part.loss for part in parts if part.loss is not None]
     loss = share * sum(losses) if losses else None
     terms = {name: summed(name) for name in ("tasks", "auxiliary", "parts")}
-    return StepResult(0.0, loss, **terms, gradient_norm=0.0, images=images, labelled=labelled)
+    owners = {name: task for one in told for name, task in one.owners.items()}
+    return StepResult(
+        0.0, loss, **terms, gradient_norm=0.0, images=images, labelled=labelled, owners=owners
+    )
 
 
 def apart(
@@ -430,11 +443,11 @@ def _check(values: Values, step: int, *, keys: tuple[str, ...]) -> None:
                 raise DivergedError(step, name, keys)
 
 
-def _result(values: Values) -> StepResult:
+def _result(told: Told) -> StepResult:
     """What the terms of a part tell, before anything is learnt of them."""
-    images = {name: int(count) for name, count in values["images"].items()}
-    rest = {field: named for field, named in values.items() if field != "images"}
-    return StepResult(0.0, None, **rest, gradient_norm=0.0, images=images)
+    images = {name: int(count) for name, count in told.values["images"].items()}
+    rest = {field: named for field, named in told.values.items() if field != "images"}
+    return StepResult(0.0, None, **rest, gradient_norm=0.0, images=images, owners=told.owners)
 
 
 def can_fuse(device: torch.device, precision: str) -> bool:

@@ -39,9 +39,12 @@ def joined_owners(told: Sequence[Told]) -> list[Told]:
 
 def _joined(one: Told, tasks: set[str]) -> Told:
     own, auxiliary = dict(one.values["tasks"]), dict(one.values["auxiliary"])
+    owners = dict(one.owners)
     for name in _moving(one.owners, tasks):
-        own[one.owners[name]] = own.get(one.owners[name], 0.0) + auxiliary.pop(name)
-    return replace(one, values={**one.values, "tasks": own, "auxiliary": auxiliary})
+        task = owners.pop(name)
+        own[task] = own.get(task, 0.0) + auxiliary.pop(name)
+    values = {**one.values, "tasks": own, "auxiliary": auxiliary}
+    return replace(one, values=values, owners=owners)
 
 
 def _moving(owners: Mapping[str, str], tasks: set[str]) -> list[str]:

@@ -13,6 +13,7 @@ from mtdata.errors import UsageError
 from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.delta import Baseline, delta_mtpsl
 from mtmodels.scoring.intervals import Resampler, interval, p_of_images, p_of_seeds
+from mtmodels.scoring.layout import layouts
 from mtmodels.scoring.run_scores import RunScores
 from mtmodels.scoring.samples import Samples
 from mtmodels.scoring.score_table import ScoreTable
@@ -125,6 +126,8 @@ def test_seeds_and_images_both_widen_the_interval() -> None:
     assert interval([2.0, 2.0], None).low == 2.0
     assert interval([2.0], None).low is None
     assert math.isnan(interval([2.0, math.nan], None).value)
+    assert math.isnan(interval([math.inf, -math.inf], None).value)
+    assert interval([2.0, 3.0], None, other=[1.0, math.inf]).low is None
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
@@ -182,8 +185,20 @@ def test_p_values() -> None:
     assert p_of_images(math.nan, null) is None
     # Student's t of a textbook: mean 2, standard deviation 1, three values, t = 3.4641.
     assert p_of_seeds([1.0, 2.0, 3.0], None) == pytest.approx(0.07418, abs=1e-5)
-    assert p_of_seeds([0.0, 0.0], None) == pytest.approx(0)
-    assert p_of_seeds([1.0, 1.0], None) == pytest.approx(0)
+
+
+def test_equal_scores_are_no_finding() -> None:
+    """Of seeds as of images; and of what does not vary at all nothing can be said."""
+    assert p_of_images(0.0, np.zeros(9)) == 1
+    for points in ([0.0, 0.0], [0.0, 0.0, 0.0], [1e-16, -3e-17], [-0.1, 0.1]):
+        assert p_of_seeds(points, None) == 1
+    assert p_of_seeds([0.0, 0.0], np.zeros((2, 9))) == 1
+    for points in ([0.2, 0.2], [0.5 - 0.3, 0.6 - 0.4], [-1.0, -1.0, -1.0]):
+        assert p_of_seeds(points, None) is None
+        assert p_of_seeds(points, np.array([points] * 9).T) is None
+    # The same difference of all seeds is doubtful where images drawn again say others.
+    drawn = np.random.default_rng(0).normal(0.2, 0.1, (2, 500))
+    assert 0 < (p_of_seeds([0.2, 0.2], drawn) or 0) < 0.05
 
 
 def seeds(folder: Path, name: str, better: float, **changes: Any) -> list[dict[str, Any]]:
@@ -215,6 +230,59 @@ def test_seeds_are_paired_with_their_own(tmp_path: Path) -> None:
     value = table.to_json()["entries"][1]["paired"]
     assert value["scores"]["depth"]["abs_err"]["value"] < 0
     assert value["seeds"] == [0, 1, 2]
+
+
+def binary(name: str, seed: int, share: float, **changes: Any) -> dict[str, Any]:
+    """A run that found nothing where `share` is 0: ordinary for a task of small objects."""
+    return run(Path(), name, {}, tasks=(), seed=seed, **changes) | {
+        "samples": [],
+        "scores": {
+            "depth": {"abs_err": 1.0 + share, "rel_err": 0.3},
+            "saliency": {"iou_at_0.5": share, "f_at_0.5": 2 * share},
+        },
+    }
+
+
+@pytest.mark.parametrize("order", [(2, 3, 4), (3, 2, 4), (4, 3, 2)])
+def test_a_seed_that_nothing_is_relative_to_is_told(order: tuple[int, ...]) -> None:
+    shares = {2: 0.0, 3: 20.0, 4: 10.0}
+    base = [binary(f"a-s{s}", s, shares[s]) for s in order]
+    ours = [binary(f"b-s{s}", s, shares[s] + s, method="xtc") for s in order]
+    for request in (Request(base), Request(base, paired=True), Request(paired=True)):
+        table = one(compare([*base, *ours], request))
+        pairs = table.entries[1].paired
+        assert pairs is not None
+        assert pairs.deltas == {}
+        assert pairs.scores["saliency"]["iou_at_0.5"].value == pytest.approx(3)
+        (told,) = [note for note in table.unsure if "relative" in note]
+        assert "a-s2 (seed 2): `iou_at_0.5` of `saliency`, `f_at_0.5` of `saliency`." in told
+        assert "nan" not in str(layouts(table))
+        if request.baseline:  # that to their mean is a number, and how it varies is not known
+            delta = table.entries[1].deltas["mtpsl"]
+            assert delta.value == pytest.approx(50 * (3 / 10 - 3 / 11))
+            assert delta.low is None
+    # Without that seed all is there.
+    table = one(compare([r for r in (*base, *ours) if r["seed"] != 2], Request(paired=True)))
+    pairs = table.entries[1].paired
+    assert pairs is not None
+    assert pairs.deltas.keys() == {"mtpsl", "xtasc"}
+    assert not any("relative" in note for note in table.unsure)
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_a_score_that_one_pair_lacks_has_no_difference(lacking: int) -> None:
+    base = [binary(f"a-s{s}", s, 10.0) for s in range(2)]
+    ours = [binary(f"b-s{s}", s, 12.0 + s, method="xtc") for s in range(2)]
+    del base[lacking]["scores"]["depth"]["rel_err"]
+    ours[lacking]["scores"]["depth"]["abs_err"] = math.nan
+    table = one(compare([*base, *ours], Request(paired=True)))
+    pairs = table.entries[1].paired
+    assert pairs is not None
+    assert pairs.scores["depth"].keys() == {"abs_err"}
+    assert math.isnan(pairs.scores["depth"]["abs_err"].value)
+    assert pairs.deltas == {}
+    (cells,) = [line.cells for line in layouts(table)[1].lines if "Abs. Err." in line.label]
+    assert cells == ("-", "-", "-")
 
 
 def test_labels_that_were_drawn_anew_are_no_pair(tmp_path: Path) -> None:

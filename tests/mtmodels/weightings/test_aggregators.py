@@ -165,6 +165,48 @@ def test_one_task_gets_its_gradient(name: str) -> None:
     assert torch.allclose(gradient(net, list(net.parameters())), expected)
 
 
+def silenced(terms: dict[str, Tensor], silent: tuple[str, ...]) -> dict[str, Tensor]:
+    """The same losses, some of which have a gradient of 0 on all that they reach."""
+    return {name: loss * 0 if name in silent else loss for name, loss in terms.items()}
+
+
+PLACES = [(n, p) for n in AGGREGATORS for p in ("shared", "last", "features")
+          if p == "shared" or n in WITH_FACTORS]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "place"), PLACES)
+@pytest.mark.parametrize("silent", [NAMES[:1], NAMES[1:2], NAMES[:2], NAMES])
+def test_a_gradient_of_zero_is_that_of_a_task_without_labels(
+    name: str, place: str, silent: tuple[str, ...]
+) -> None:
+    found = {}
+    for absent in (False, True):
+        net, weighting = Net(), make(name, gradients=place)
+        weighting.watch(net, net.shared_parameters())
+        step(weighting, net)  # the factors that a task without labels keeps
+        net.zero_grad()
+        terms = silenced(net(), silent)
+        shown = {n: loss for n, loss in terms.items() if not (absent and n in silent)}
+        torch.manual_seed(2)
+        weighting.backward(Terms(shown), net.shared_parameters(), torch.Tensor.backward)
+        found[absent] = gradient(net, list(net.parameters())), weighting.weights()
+    assert torch.allclose(found[False][0], found[True][0], rtol=1e-6, atol=1e-12)
+    assert found[False][1] == pytest.approx(found[True][1], rel=1e-6)
+    assert found[False][0].any() == (silent != NAMES)
+
+
+@each
+def test_a_gradient_of_zero_on_what_is_shared_leaves_a_task_its_own(name: str) -> None:
+    """A head of zeros, as some begin: it learns, and says nothing to the layers before it."""
+    net, weighting = Net(), make(name)
+    nn.init.zeros_(net.get_parameter("heads.depth.weight"))
+    expected = jacobian(net, list(net.heads["depth"].parameters()), ("depth",))[0]
+    step(weighting, net)
+    assert expected.any()
+    assert torch.allclose(gradient(net, list(net.heads["depth"].parameters())), expected)
+    assert gradient(net, net.shared()).any()
+
+
 @each
 def test_auxiliary_terms_are_added_as_they_are(name: str) -> None:
     net, weighting = Net(), make(name)
@@ -223,6 +265,13 @@ def test_mgda_is_the_shortest_average() -> None:
     averages = simplex(200) @ rows
     shortest = np.linalg.norm(averages, axis=1).min()
     assert np.linalg.norm(found) <= shortest * 1.001
+
+
+def test_mgda_searches_as_far_as_the_code_that_its_recipe_cites() -> None:
+    weighting = make("mgda")
+    expected = {"gradients": "shared", "epsilon": 1e-5, "iterations": 250}
+    assert weighting.options.model_dump() == expected
+    assert weighting.arguments(3) == {"epsilon": 1e-5, "max_iters": 250}
 
 
 def test_pcgrad_projects_in_random_order() -> None:

@@ -252,6 +252,22 @@ def test_gradnorm_takes_a_term_of_a_task_that_no_image_shows() -> None:
     assert all(p.grad is not None and p.grad.isfinite() for p in weighting.parameters())
 
 
+@pytest.mark.parametrize("empty", [0, 1, 3])
+def test_gradnorm_begins_with_the_first_loss_that_is_above_zero(empty: int) -> None:
+    """The first images may be of one side only, where the loss of a binary task is 0."""
+    weighting, layer = WEIGHTINGS["gradnorm"](["a", "b"]), nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.01)
+    for step in range(50):
+        optimizer.zero_grad()
+        run(weighting, {"a": layer[0] * 1, "b": layer[1] * (step >= empty)}, [layer])
+        optimizer.step()
+        if step < empty:
+            assert weighting.get_buffer("first")[1].isnan()
+    assert weighting.get_buffer("first").tolist() == [1, 1]
+    # Both have the same loss and gradient from then on, and soon the same weight.
+    assert weighting.weights() == pytest.approx({"a": 1, "b": 1}, abs=0.02 * (empty + 1))
+
+
 def test_gradnorm_leaves_absent_tasks_alone() -> None:
     network = Shared()
     weighting = WEIGHTINGS["gradnorm"](NAMES)

@@ -1,6 +1,7 @@
 """Every weighting keeps what `Weighting` promises."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -121,6 +122,62 @@ def test_uncertainty_as_published(form: str, start: float, factor: float) -> Non
         loss = LOSSES[key.split(".")[-1]].item()
         expected_gradient = factor - 0.5 * math.exp(-start) * loss
         assert parameter.grad.item() == pytest.approx(expected_gradient, rel=1e-5)
+
+
+ADD_UP = [name for name in WEIGHTINGS if WEIGHTINGS[name].adds_up]
+SHOWN = [
+    ("semantic", "depth", "normals", "semantic"),
+    ("depth", "semantic", "depth", "depth"),
+    ("normals", "normals", "normals", "depth"),
+    ("semantic",) * 4,
+]
+"""The one task that each of four images shows."""
+
+
+def in_parts(weighting: Weighting, shown: Sequence[str], parts: int) -> tuple[list[Any], float]:
+    """Gradients of two steps of a batch in parts, and the total of the second.
+
+    Images have a consistency for the tasks that they do not show, which is part of the loss of a
+    task where the batch shows it, and stands beside the others where it does not.
+    """
+    layer = torch.linspace(0.5, 2, 12).double().requires_grad_()
+    weighting.double()
+    for step in range(2):  # what one step remembers is nothing to the next
+        layer.grad, total = None, 0.0
+        weighting.zero_grad()
+        weighting.begin_step(parts)
+        for part in range(parts):
+            size = len(shown) // parts
+            rows = range(part * size, (part + 1) * size)
+            direct = {n: [layer[i] ** 2 * (i + 1 + step) for i in rows if shown[i] == n]
+                      for n in NAMES}  # fmt: skip
+            beside = {n: [layer[i + 4] * (k + 2) for i in rows if shown[i] != n]
+                      for k, n in enumerate(NAMES)}  # fmt: skip
+            sums = {n: torch.stack([*direct[n], *beside[n]]).sum() / size for n in NAMES}
+            owned = {f"{n}/own": sums[n] for n in NAMES if not direct[n]}
+            terms = Terms(
+                {n: sums[n] for n in NAMES if direct[n]},
+                owned | {"crops": layer[8 + part * size : 8 + part * size + size].mean()},
+                owners={name: name.split("/")[0] for name in owned},
+            )
+            sent = weighting.backward(terms, [], lambda x: (x / parts).backward())
+            total += sent.item() / parts
+    return [layer.grad, *(p.grad for p in weighting.parameters())], total
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+@pytest.mark.parametrize("name", ADD_UP)
+def test_gradients_of_parts_add_up_under_partial_labels(name: str, shown: Sequence[str]) -> None:
+    options = [{"form": "xtasc"}, {"form": "mtan"}] if name == "uncertainty" else [{}]
+    for chosen in options:
+        whole, total = in_parts(make(name, **chosen), shown, 1)
+        for parts in (2, 4):
+            found, same = in_parts(make(name, **chosen), shown, parts)
+            assert same == pytest.approx(total, rel=1e-6)
+            for a, b in zip(found, whole, strict=True):
+                assert (a is None) == (b is None)  # an absent task is left alone
+                if a is not None:
+                    torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
 
 
 def test_equal_is_the_sum() -> None:

@@ -44,16 +44,22 @@ def test_there_are_as_many_steps_as_of_whole_batches(run: Train, tmp_path: Path)
     assert rows[1][0]["lr"] == rows[2][0]["lr"]
 
 
+@pytest.mark.parametrize("method", ["sl", "xtc"])
 @pytest.mark.parametrize("weighting", [n for n in WEIGHTINGS if WEIGHTINGS[n].adds_up])
 def test_the_gradient_is_that_of_the_whole_batch(
-    layer: dict[str, Any], tmp_path: Path, weighting: str
+    layer: dict[str, Any], tmp_path: Path, weighting: str, method: str
 ) -> None:
-    """Without batch norm, whose statistics are those of a part, which is what it costs."""
+    """Without batch norm, whose statistics are those of a part, which is what it costs.
+
+    An image shows one task, so that a part of one image lacks the other.
+    """
     options = {"values": {"semantic": 2.0, "depth": 0.5}} if weighting == "fixed" else {}
     found = {}
-    for parts in (1, 2):
+    for parts in (1, 2, 4):
         changes = IN_PARTS | {
             "accumulate": parts,
+            "method": {"name": method},
+            "regime": "one",
             "weighting": {"name": weighting, "options": options},
             "optimizer": {"name": "sgd", "options": {"momentum": 0.0}},
             "schedule": {"name": "constant"},
@@ -64,14 +70,18 @@ def test_the_gradient_is_that_of_the_whole_batch(
         engine.method.eval()
         batches = [b for b, _ in zip(made.loader.epoch(0), range(parts), strict=False)]
         result = engine.step(batches, Position(0, 1, 1))
-        found[parts] = (result, [p.detach().clone() for p in engine.method.parameters()])
-    (one, before), (two, after) = found[1], found[2]
-    for a, b in zip(before, after, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
-    assert one.loss == pytest.approx(two.loss, rel=1e-4)
-    assert one.tasks == pytest.approx(two.tasks, rel=1e-4)
-    assert one.labelled == pytest.approx(two.labelled, rel=1e-4)
-    assert one.images == two.images
+        learnt = [*engine.method.parameters(), *engine.weighting.parameters()]
+        found[parts] = (result, [p.detach().clone() for p in learnt])
+    one, whole = found[1]
+    assert set(one.images.values()) != {4}
+    for result, learnt in (found[2], found[4]):
+        for a, b in zip(learnt, whole, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+        assert result.loss == pytest.approx(one.loss, rel=1e-4)
+        assert result.tasks == pytest.approx(one.tasks, rel=1e-4)
+        assert result.auxiliary == pytest.approx(one.auxiliary, rel=1e-4)
+        assert result.labelled == pytest.approx(one.labelled, rel=1e-4)
+        assert result.images == one.images
 
 
 def test_a_task_that_one_part_lacks_counts_for_all_images() -> None:
