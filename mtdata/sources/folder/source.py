@@ -84,6 +84,11 @@ class Folder(Source):
         """Whether `tasks.yaml` says `unlabelled: keep`."""
         return self.file.unlabelled == "keep"
 
+    @property
+    def skips_unlabelled(self) -> bool:
+        """Whether `tasks.yaml` says `unlabelled: skip`."""
+        return self.file.unlabelled == "skip"
+
     @cached_property
     def layout(self) -> "Layout":
         """The files, listed on first use."""

@@ -30,8 +30,9 @@ class Annotated:
     """Annotations of one format.
 
     `files` is what `tasks.yaml` says of them, `images` how many images have a shape, `bare` how
-    many are named and have none. `labels` counts shapes by name, `skipped` what has no area, in
-    the annotations of up to 64 images where `looked` is fewer than `images`.
+    many are named and have none; `empty` are the files of one image each that say nothing.
+    `labels` counts shapes by name, `skipped` what has no area, in the annotations of up to 64
+    images where `looked` is fewer than `images`.
     """
 
     format: str
@@ -41,6 +42,7 @@ class Annotated:
     labels: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     looked: int = 0
+    empty: set[Path] = field(default_factory=set)
 
     @property
     def told(self) -> str:
@@ -147,6 +149,7 @@ def _of_one(
         made.looked += 1
         made.images += bool(drawing.shapes)
         made.bare += not drawing.shapes
+        made.empty |= set() if drawing.shapes else {path}
         made.labels.update(shape.label for shape in drawing.shapes)
         made.skipped.update(drawing.skipped)
     made.looked = made.images

@@ -294,8 +294,13 @@ def _finish(
         except DataError as error:
             problem = str(error)
         else:
-            counts = {name: len(found) for name, found in layout.labels.items()}
-            bare = len(layout.unlabelled)
+            empty = set() if drawn is None else drawn.found.empty
+            labels = {
+                name: {at for at, path in found.items() if path not in empty}
+                for name, found in layout.labels.items()
+            }
+            counts = {name: len(found) for name, found in labels.items()}
+            bare = len(layout.images.keys() - set().union(*labels.values()))
             told += _unpaired(layout.orphans, layout.unlisted, count, bare)
     why = f"{bare} of {count} images have no label: leave them out"
     middle = [Line("unlabelled", "skip", why)] if bare else []

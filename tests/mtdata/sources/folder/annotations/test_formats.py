@@ -126,6 +126,23 @@ def test_images_without_annotations_miss_the_label_or_are_all_uncovered(tmp_path
     assert not _read(root, "c", unannotated="uncovered").any()
 
 
+def test_images_that_were_looked_at_and_not_annotated_are_left_out(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    """A tool writes a file without shapes for each."""
+    root = write_labelme(tmp_path / "mine")
+    shutil.rmtree(root / "depth_mm")
+    (root / "images" / "c.json").write_text(json.dumps(labelme("c")))
+    assert _init(root)["unlabelled"] == "skip"
+    told = capsys.readouterr().err
+    assert "1 of 3 images have no label" in told
+    arguments = ["--source", str(root), "--out", str(tmp_path / "a.h5"), "--jobs", "1", "--json"]
+    assert run(mtdata, ["build", "--dataset", "folder", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sum(each["images"] for each in found["splits"].values()) == 2
+    assert [each["key"] for each in found["skipped"]] == ["c"]
+
+
 def test_the_order_of_coco(tmp_path: Path) -> None:
     root = write_coco(tmp_path)
     task = _init(root)["tasks"]["semantic"]
