@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from posixpath import normpath
+from posixpath import normpath, splitext
 from typing import Any, ClassVar, NamedTuple
+from unicodedata import normalize
 
 from mtdata import json_text
 from mtdata.errors import SampleError
@@ -99,7 +100,7 @@ def read_annotations(path: Path) -> bytes:
 
 
 def image_name(value: Any, where: str, *, below: str = "") -> str:
-    """The path of an image in its folder, with `/` between folders.
+    """The path of an image in its folder, `spelled` in one way, with `/` between folders.
 
     Args:
         value: What a file says.
@@ -119,7 +120,16 @@ def image_name(value: Any, where: str, *, below: str = "") -> str:
             f"should name an image in the folder; {shown(value)} leads out of it.",
             "Write its path as seen from the folder.",
         )
-    return path
+    return spelled(path)
+
+
+def spelled(path: str) -> str:
+    """A path in one spelling, whatever tool or file system wrote it.
+
+    Letters are composed as by Unicode's NFC, the ending is in small letters.
+    """
+    stem, ending = splitext(normalize("NFC", path))
+    return stem + ending.lower()
 
 
 def text_of(content: bytes) -> str:

@@ -210,6 +210,22 @@ def test_names_with_folders_tell_images_apart(tmp_path: Path) -> None:
     assert not any("two_a" in keys for keys in source.splits().values())
 
 
+@pytest.mark.parametrize("form", WRITERS)
+@pytest.mark.parametrize(("there", "said"), [("e\u0301.jpg", "\u00e9.jpg"), ("E.JPG", "E.jpg")])
+def test_names_may_be_spelt_in_another_way(
+    form: str, there: str, said: str, tmp_path: Path
+) -> None:
+    """Letters that Unicode composes, as macOS does not, and endings in capital letters."""
+    root = WRITERS[form](tmp_path)
+    (root / "images" / "a.jpg").rename(root / "images" / there)
+    for file in [*root.rglob("*.json"), *root.rglob("*.xml")]:
+        file.write_text(file.read_text().replace("a.jpg", said))
+    if form == "labelme":
+        (root / "images" / "a.json").rename((root / "images" / said).with_suffix(".json"))
+    _init(root)
+    np.testing.assert_array_equal(_read(root, said.removesuffix(".jpg")), expected()["a"])
+
+
 def test_what_has_no_area_is_counted(tmp_path: Path, capsys: Captured) -> None:
     want = {"coco-masks": "1 annotations without a segmentation", "labelme": "1 linestrip, 1 point",
             "cvat": "1 points, 1 tag"}  # fmt: skip
