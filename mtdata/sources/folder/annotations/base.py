@@ -5,7 +5,7 @@ entry; whoever knows the file makes a `SampleError` of it, which concerns that i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from posixpath import normpath, splitext
@@ -121,6 +121,27 @@ def image_name(value: Any, where: str, *, below: str = "") -> str:
             "Write its path as seen from the folder.",
         )
     return spelled(path)
+
+
+def entry_name(value: Any, where: str, others: Container[str]) -> str:
+    """The name of an image in a file of many; what is none stays, with its entry, and names none.
+
+    Args:
+        value: What the file says.
+        where: The entry.
+        others: The names that there are already.
+
+    Raises:
+        WrongError: where another entry has the name.
+    """
+    try:
+        name = image_name(value, where)
+    except WrongError:
+        printable = isinstance(value, str) and value and value.isprintable()
+        return f"{value if printable else shown(value)} ({where})"
+    if name in others:
+        raise WrongError(where, f"should have a name of its own; {name} is there twice.")
+    return name
 
 
 def spelled(path: str) -> str:

@@ -125,12 +125,12 @@ def split_up(form: str, path: Path) -> Mapping[str, Content]:
         return format_.parts(read_annotations(path))
 
 
-def look(form: str, path: Path, content: bytes) -> Drawing:
+def look(form: str, path: Path | str, content: bytes) -> Drawing:
     """The annotations of an image.
 
     Args:
         form: The name of the format.
-        path: The file, for messages.
+        path: The file, for messages; of one of many images with the image that is meant.
         content: Its bytes, or those of the part of an image.
 
     Raises:
@@ -141,14 +141,14 @@ def look(form: str, path: Path, content: bytes) -> Drawing:
 
 
 def draw(
-    task: AnnotatedFile, drawing: Drawing, path: Path, size: tuple[int, int]
+    task: AnnotatedFile, drawing: Drawing, path: Path | str, size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
     """The label `[h, w]` and where it is valid; None where the image counts as not annotated.
 
     Args:
         task: What the labels mean, and what becomes of the rest.
         drawing: The annotations.
-        path: Their file, for messages.
+        path: Their file, for messages, as `look` takes it.
         size: Height and width of the image, where the file does not say it.
 
     Raises:
@@ -199,7 +199,7 @@ def paths_of(images: Mapping[Place, Path], root: Path) -> Mapping[str, Place | N
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _told_of(path: Path | str) -> Iterator[None]:
     """What is wrong inside is told of this file."""
     try:
         yield

@@ -141,6 +141,8 @@ def test_images_that_were_looked_at_and_not_annotated_are_left_out(
     found = json.loads(capsys.readouterr().out)
     assert sum(each["images"] for each in found["splits"].values()) == 2
     assert [each["key"] for each in found["skipped"]] == ["c"]
+    assert run(mtdata, ["init", str(root), "--overwrite", "--look", str(tmp_path / "a.png")]) == 0
+    assert (tmp_path / "a.png").exists()
 
 
 def test_the_order_of_coco(tmp_path: Path) -> None:
@@ -232,6 +234,21 @@ def test_what_has_no_area_is_counted(tmp_path: Path, capsys: Captured) -> None:
     for form, text in want.items():
         _init(WRITERS[form](tmp_path / form))
         assert f"no area are skipped: {text}" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "oriented_rectangle", "rotation"])
+def test_four_points_are_corners(kind: str, tmp_path: Path) -> None:
+    """As labelme and X-AnyLabeling write boxes, upright or turned."""
+    root = write_labelme(tmp_path)
+    _init(root)
+    turned = [[5, 0], [9, 4], [5, 8], [1, 4]]
+    shapes = [drawn("cat", turned, name, direction=0.8) for name in ("polygon", kind)]
+    found = []
+    for shape in shapes:
+        (root / "images" / "a.json").write_text(json.dumps(labelme("a", shape)))
+        found.append(_read(root))
+    np.testing.assert_array_equal(*found)
+    assert found[0].any()
 
 
 def test_circles_turned_boxes_and_masks(tmp_path: Path) -> None:
