@@ -35,6 +35,8 @@ ADDED = {
 }
 """Where a label comes from that no source had -> what a legend says, the colour of its frame."""
 BLANK = (226, 226, 230)
+PLOTS = (".png", ".pdf", ".svg")
+"""Endings of what is a drawing rather than a picture."""
 DEGREES = 60.0
 """Where the colours of the error of normals end."""
 
@@ -364,17 +366,23 @@ def _web(colour: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def check_path(path: Path) -> None:
+def check_path(path: Path, endings: Sequence[str] = ()) -> None:
     """Refuse a path that no figure can be written to, before any work is done.
+
+    Args:
+        path: The path.
+        endings: What it may end in; none for whatever can be drawn.
 
     Raises:
         UsageError: where the suffix is no known format, or the folder cannot be made.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    if path.suffix.removeprefix(".").lower() not in FigureCanvasAgg.get_supported_filetypes():
+    able = endings or [f".{form}" for form in FigureCanvasAgg.get_supported_filetypes()]
+    if path.suffix.lower() not in able:
+        known = f": {', '.join(endings)}" if endings else ", such as .png or .pdf"
         raise UsageError(
-            f"`{path}` should end in a format that can be drawn, such as .png or .pdf; "
+            f"`{path}` should end in a format that can be drawn{known}; "
             f"found {path.suffix or 'no suffix'}."
         )
     try:
