@@ -134,6 +134,7 @@ def claim(
             size=data.size,
             regime=config.regime,
             labels=data.visible,
+            drawn=data.drawn,
             seed=config.seed,
             created=created,
             training=data.seen,

@@ -135,6 +135,7 @@ def test_another_checkpoint_store_or_precision_is_not_kept_as_the_score(
 
 def test_what_compare_reads(done: tuple[Path, Finished]) -> None:
     rows = scores_of(open_run(done[0]))
+    assert rows[0]["drawn"] == {"kind": "one", "parameters": {}}
     assert {row["protocol"] for row in rows} == {"mtpsl", "xtasc"}
     assert rows[0]["dataset"] == "fake"
     assert rows[0]["size"] == [32, 64]
