@@ -10,6 +10,7 @@ from mtmodels.scoring.delta import DELTAS, Baseline
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.scoring.intervals import RESAMPLES, Resampler
+from mtmodels.scoring.pairing import without_pair
 from mtmodels.scoring.published import Row, in_tables, once, published
 from mtmodels.scoring.run_scores import (
     RunScores,
@@ -137,6 +138,8 @@ def _table(
     entries = [maker.of_runs(group) for group in groups]
     if baseline and beside and baseline.name not in {entry.name for entry in entries}:
         entries.insert(0, maker.of_baseline(beside, why))
+    if request.paired and reference:
+        remarks += without_pair(runs, reference)
     if request.published:
         rows, left_out = _rows(runs, request)
         for row, reasons in _against(rows, runs, classes):
