@@ -59,6 +59,10 @@ class SampleError(DataError, ValueError):
         return type(self), (self.path, self.problem, self.remedy)
 
 
+class UnlabelledError(SampleError):
+    """An image whose labels say nothing, of a source that leaves such images out."""
+
+
 class BadSamplesError(SampleError):
     """Images or labels of a source cannot be used; `path` is the first file at fault.
 

@@ -335,18 +335,24 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
 
 
 def _say_skipped(summary: "BuildSummary") -> None:
-    if not summary.skipped:
+    bare = [f"{each.split}/{each.key}" for each in summary.skipped if each.meant]
+    if bare:
+        shown = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
+        said = "images have a label file, and no label in it, and are left out"
+        say(paragraph(f"{len(bare)} {said}: {shown}."))
+    skipped = [each for each in summary.skipped if not each.meant]
+    if not skipped:
         return
     say(
         paragraph(
-            f"Warning: {len(summary.skipped)} images could not be used and are not in the store. "
+            f"Warning: {len(skipped)} images could not be used and are not in the store. "
             "Mend their files, then add them with `mtdata update`:"
         )
     )
-    for each in summary.skipped[:LISTED]:
+    for each in skipped[:LISTED]:
         say(paragraph(f"  {each.split}/{each.key}: {each.what}"))
-    if len(summary.skipped) > LISTED:
-        say(f"  and {len(summary.skipped) - LISTED} more (--json lists all).")
+    if len(skipped) > LISTED:
+        say(f"  and {len(skipped) - LISTED} more (--json lists all).")
 
 
 def _print_plan(plan: "BuildPlan") -> None:

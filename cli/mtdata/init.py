@@ -85,7 +85,7 @@ def init(
         from mtdata.inspecting.pictures import save
         from mtdata.inspecting.proposed import proposed_sheet
 
-        save(proposed_sheet(folder, found.text), look)
+        save(proposed_sheet(folder, found.text, found.tasks), look)
         say(f"Drew {look}: is this what the labels mean?")
     if not found.confidence:
         raise DataError(

@@ -6,7 +6,7 @@ import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, regime_name, split_name, store_argument
+from cli.shared.options import FILE, check_page, regime_name, split_name, store_argument
 from mtdata.urls import StorePath, Url
 
 
@@ -34,6 +34,7 @@ from mtdata.urls import StorePath, Url
     "--out",
     type=FILE,
     metavar="PAGE.html",
+    callback=check_page,
     help="File to write.  [default: the name of the store with .html, beside it]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace PAGE.html.")

@@ -10,6 +10,7 @@ from cli.shared.groups import Command, examples
 from cli.shared.options import (
     FILE,
     device_option,
+    given,
     regime_name,
     seed_option,
     split_name,
@@ -98,13 +99,22 @@ def show(
     """
     from mtdata.inspecting.pictures import check_path, save
 
-    given = sum((bool(keys), first is not None, random is not None))
-    if given != 1:
+    ways = sum((bool(keys), first is not None, random is not None))
+    if ways != 1:
         raise UsageError(
             "the images should be named by KEY..., --first N or --random N; found "
-            f"{'none' if not given else 'several'} of these. Give one."
+            f"{'none' if not ways else 'several'} of these. Give one."
         )
     _check(split, runs, augment, like)
+    if given("seed") and random is None:
+        raise UsageError(
+            "--seed should go with --random N, which it draws; found it without. Leave it out."
+        )
+    if device is not None and not runs:
+        raise UsageError(
+            "--device should go with --predictions RUN, which are computed there; found it "
+            "without. Leave it out."
+        )
     check_path(out)
     if augment is not None:
         figure, split, keys = _seen(

@@ -9,6 +9,7 @@ from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import (
     FILE,
+    given,
     jobs_option,
     limit_option,
     regime_name,
@@ -16,6 +17,7 @@ from cli.shared.options import (
     split_name,
     store_argument,
 )
+from mtdata.errors import UsageError
 from mtdata.urls import StorePath
 
 SAMPLE = 1_000
@@ -59,12 +61,18 @@ def stats(
 ) -> None:
     """Read all labels once: class frequencies, ranges, valid pixels, labels that go together."""
     from cli.shared.progress import progress_bar
-    from mtdata.inspecting.pictures import check_path, save
+    from mtdata.inspecting.pictures import PLOTS, check_path, save
     from mtdata.inspecting.stats import stats as measure
     from mtdata.store import open_store
 
+    for option, is_given in (("--all", every), ("--seed", given("seed"))):
+        if is_given and plot is None:
+            raise UsageError(
+                f"{option} should go with --plot FILE, which is drawn from some of the images; "
+                "found it without: all are read. Leave it out."
+            )
     if plot is not None:
-        check_path(plot)
+        check_path(plot, PLOTS)
     sample = None if plot is None or every else SAMPLE
     with open_store(store) as opened:
         with progress_bar("labels") as report:

@@ -6,7 +6,7 @@ import click
 
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, STORE, device_option
+from cli.shared.options import FILE, STORE, check_page, device_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 from mtdata.urls import StorePath
 
@@ -21,8 +21,13 @@ from mtdata.urls import StorePath
 )
 @click.argument("run", type=FILE)
 @click.option(
-    "-o", "--out", type=FILE, metavar="PAGE.html", help="File to write.  [default: RUN/report.html]"
-)
+    "-o",
+    "--out",
+    type=FILE,
+    metavar="PAGE.html",
+    callback=check_page,
+    help="File to write.  [default: RUN/report.html]",
+)  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace PAGE.html.")
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
 @click.option("--data", type=STORE, help="Where the store of the run is now.")

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from cli.shared.completion import of_store
+from mtdata.errors import UsageError
 from mtdata.urls import StorePath, local, located
 
 
@@ -120,6 +122,19 @@ def runs(value: str) -> dict[str, str] | tuple[str, ...]:
             f"such as runs/a,runs/b; found {value!r}."
         )
     return found if named else tuple(found)
+
+
+def given(name: str) -> bool:
+    """Whether an option of the command that runs was given, be it as what it is by default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source not in (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+
+
+def check_page(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file for a page that no browser would take for one."""
+    if path is not None and path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out should name a page that ends in .html; found {path}.")
+    return path
 
 
 def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,7 +25,7 @@ from mtdata.building.space import free, peak
 from mtdata.building.summary import BuildPlan, BuildSummary, Skipped, SplitSummary, count
 from mtdata.building.target import Mode, check_complete, check_target, make_folder, partial_path
 from mtdata.building.workers import Workers
-from mtdata.errors import DataError, SampleError
+from mtdata.errors import DataError, SampleError, UnlabelledError
 from mtdata.progress import Progress
 from mtdata.sources.base import Source
 from mtdata.store.atomic import disk_errors
@@ -174,8 +174,8 @@ def plan(
 def _tried(request: Request, split: str, key: str, on_error: OnError) -> Row | None:
     try:
         return prepare(request, split, key)
-    except SampleError:
-        if on_error == "stop":
+    except SampleError as error:
+        if on_error == "stop" and not isinstance(error, UnlabelledError):
             raise
         return None
 
@@ -254,7 +254,7 @@ def _confirm(
     progress: Progress | None,
 ) -> _Made:
     with Store(out) as store:
-        left_out = read_skipped(store) if on_error == "skip" else ()
+        left_out = tuple(s for s in read_skipped(store) if s.meant or on_error == "skip")
         bad = {(each.split, each.key) for each in left_out}
         jobs = [job for job in jobs_of(request) if (job.split, job.key) not in bad]
         prints = []

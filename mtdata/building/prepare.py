@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.building.request import Request
-from mtdata.errors import MtdataError, SampleError
+from mtdata.building.summary import UNLABELLED
+from mtdata.errors import MtdataError, SampleError, UnlabelledError
 from mtdata.sources.base import UNLABELLED_REMEDY
 from mtdata.store.codec import filters
 from mtdata.store.digest import cell_digest
@@ -81,13 +82,16 @@ def _check_padded(request: Request, split: str, key: str, size: tuple[int, int])
 def _check_labels(request: Request, split: str, sample: Sample) -> None:
     missing = [name for name in request.task_names if not _has(sample, name)]
     where = request.source.locate(split, sample.key, None)
+    bare = not request.keep_unlabelled and len(missing) == len(request.tasks)
+    if bare and request.source.skips_unlabelled:
+        raise UnlabelledError(where, f"{split}/{sample.key} {UNLABELLED}.", UNLABELLED_REMEDY)
     if request.strict and missing:
         raise SampleError(
             where,
             f"{split}/{sample.key} should have every label; it has no {', '.join(missing)}.",
             "Add the label, or build without --strict: a missing label is then no error.",
         )
-    if not request.keep_unlabelled and len(missing) == len(request.tasks):
+    if bare:
         raise SampleError(
             where,
             f"{split}/{sample.key} should have at least one label of {', '.join(missing)}; "

@@ -10,9 +10,9 @@ from mtdata.building.prepare import prepare
 from mtdata.building.prints import Prints, stamp
 from mtdata.building.request import Request
 from mtdata.building.space import SETTLED, check_space, peak
-from mtdata.building.summary import Skipped
+from mtdata.building.summary import UNLABELLED, Skipped
 from mtdata.building.workers import Workers
-from mtdata.errors import BadSamplesError, SampleError, alike
+from mtdata.errors import BadSamplesError, SampleError, UnlabelledError, alike
 from mtdata.progress import Progress
 from mtdata.sources.files.once import changed, reading_once
 from mtdata.store.atomic import disk_errors
@@ -91,7 +91,16 @@ class Filled:
     @property
     def skipped(self) -> tuple[Skipped, ...]:
         """The problems, for people."""
-        return tuple(Skipped(*at, str(error)) for at, error in self.problems.items())
+        bare = self.problems.keys() - self.faults.keys()
+        return tuple(
+            Skipped(*at, UNLABELLED if at in bare else str(error))
+            for at, error in self.problems.items()
+        )
+
+    @property
+    def faults(self) -> Mapping[tuple[str, str], SampleError]:
+        """The problems but for images without a label that the source leaves out."""
+        return _faults(self.problems)
 
 
 def fill(
@@ -140,8 +149,10 @@ def fill(
             with disk_errors(out, needed=needed, elsewhere=elsewhere):
                 journal.append(done.job.split, done.row, done.prints)
         kept = len(journal.entries)
-        if not patient and not kept and len(problems) == HOPELESS:
-            raise _refusal(request, problems, total)
+        if not patient and not kept and len(problems) >= HOPELESS:
+            faults = _faults(problems)
+            if len(faults) == HOPELESS:
+                raise _refusal(request, faults, total)
         # What that advises, a build can do.
         if elsewhere and not foretold and kept >= SETTLED:
             foretold = True
@@ -162,9 +173,16 @@ def without(request: Request, filled: Filled, on_error: OnError) -> Request:
         split: tuple(key for key in keys if (split, key) not in bad)
         for split, keys in request.keys.items()
     }
-    if not bad or (on_error == "skip" and all(left.values())):
+    faults = filled.faults
+    if not bad or ((on_error == "skip" or not faults) and all(left.values())):
         return replace(request, keys=left)
-    raise _refusal(request, bad, request.samples)
+    raise _refusal(request, faults or bad, request.samples)
+
+
+def _faults(
+    problems: Mapping[tuple[str, str], SampleError],
+) -> dict[tuple[str, str], SampleError]:
+    return {at: each for at, each in problems.items() if not isinstance(each, UnlabelledError)}
 
 
 def _refusal(

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+UNLABELLED = "has no label, or none with a valid pixel"
+"""Why an image is left out whose source says `unlabelled: skip`."""
+
 
 @dataclass(frozen=True)
 class SplitSummary:
@@ -26,6 +29,11 @@ class Skipped:
     split: str
     key: str
     what: str
+
+    @property
+    def meant(self) -> bool:
+        """Whether it has no label and the source leaves such images out."""
+        return self.what == UNLABELLED
 
 
 @dataclass(frozen=True)

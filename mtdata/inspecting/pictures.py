@@ -1,6 +1,7 @@
 """Pictures of images and labels for people: one label, and a sheet of many with a legend."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
@@ -34,6 +35,8 @@ ADDED = {
 }
 """Where a label comes from that no source had -> what a legend says, the colour of its frame."""
 BLANK = (226, 226, 230)
+PLOTS = (".png", ".pdf", ".svg")
+"""Endings of what is a drawing rather than a picture."""
 DEGREES = 60.0
 """Where the colours of the error of normals end."""
 
@@ -363,17 +366,23 @@ def _web(colour: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def check_path(path: Path) -> None:
+def check_path(path: Path, endings: Sequence[str] = ()) -> None:
     """Refuse a path that no figure can be written to, before any work is done.
+
+    Args:
+        path: The path.
+        endings: What it may end in; none for whatever can be drawn.
 
     Raises:
         UsageError: where the suffix is no known format, or the folder cannot be made.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    if path.suffix.removeprefix(".").lower() not in FigureCanvasAgg.get_supported_filetypes():
+    able = endings or [f".{form}" for form in FigureCanvasAgg.get_supported_filetypes()]
+    if path.suffix.lower() not in able:
+        known = f": {', '.join(endings)}" if endings else ", such as .png or .pdf"
         raise UsageError(
-            f"`{path}` should end in a format that can be drawn, such as .png or .pdf; "
+            f"`{path}` should end in a format that can be drawn{known}; "
             f"found {path.suffix or 'no suffix'}."
         )
     try:
@@ -389,16 +398,36 @@ def save(figure: "Figure", path: Path) -> None:
         UsageError: where the path cannot be written or the format is unknown.
     """
     check_path(path)
-    place = path.resolve()
-    fresh = place.with_name(f".{crc32(place.name.encode()):08x}.new")  # no longer than a name is
     try:
-        figure.savefig(fresh, format=path.suffix.removeprefix(".").lower())
-        sync(fresh)
-        fresh.replace(place)
+        write_figure(figure, path)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def write_figure(figure: "Figure", path: Path) -> None:
+    """As `save`, of a path that a program chose: errors are those of the system."""
+    place = path.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    fresh = place.with_name(f".{crc32(place.name.encode()):08x}.new")  # no longer than a name is
+    try:
+        draw_into(fresh, figure, form=path.suffix.removeprefix(".").lower())
+        sync(fresh)
+        fresh.replace(place)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def draw_into(file: Path | BytesIO, figure: "Figure", *, form: str = "png") -> None:
+    """Draw a figure, its words as they are: a `$` is one of somebody's name, no mathematics.
+
+    The numbers of logarithmic axes are mathematics, and not written before they are drawn.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and "$" in text.get_text():
+            text.set_parse_math(False)
+    figure.savefig(file, format=form)
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:

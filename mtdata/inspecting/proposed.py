@@ -1,6 +1,6 @@
 """A picture of a proposed `tasks.yaml`: some files of each task as a build would read them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,19 +26,20 @@ LEFT, RIGHT, HEAD, TITLE, GAP, LINE = 0.15, 1.0, 0.42, 0.22, 0.1, 0.2
 SWATCHES = 8
 """Entries in a line of a legend."""
 MOST_SWATCHES = 48
+NO_LABEL = "no label"
 
 
 class _Read(NamedTuple):
-    """An image, and its label with where it is valid; `refused` says why there is none."""
+    """An image, and its label with where it is valid; `absent` says why there is none."""
 
     key: str
     image: Picture
     label: NDArray[Any] | None
     valid: NDArray[np.bool_]
-    refused: str
+    absent: str
 
 
-def proposed_sheet(root: Path, text: str) -> "Figure":
+def proposed_sheet(root: Path, text: str, counts: Mapping[str, int]) -> "Figure":
     """Two rows for each task: six images, spread over all, and their labels below.
 
     Labels have the colours of their classes, depth one range for all six with a bar, what means
@@ -47,6 +48,7 @@ def proposed_sheet(root: Path, text: str) -> "Figure":
     Args:
         root: The folder.
         text: The content of its `tasks.yaml`.
+        counts: How many images have a label of each task.
 
     Raises:
         MtdataError: where the text is none, or does not fit the folder.
@@ -65,8 +67,8 @@ def proposed_sheet(root: Path, text: str) -> "Figure":
     figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
     top = height - GAP
     for (task, found), legend, tall in zip(rows, legends, heights, strict=True):
-        labelled = len(source.layout.labels[task.name])
-        _draw_task(figure, task, found, legend, top, f"{labelled} images have a label")
+        told = f"{counts[task.name]} images have a label"
+        _draw_task(figure, task, found, legend, top, told)
         top -= tall
     return figure
 
@@ -82,7 +84,11 @@ def _read(source: Folder, task: Task) -> list[_Read]:
         nowhere = np.zeros(image.shape[:2], np.bool_)
         try:
             sample = source.read(split, key, (task.name,))
-            found.append(_Read(key, image, sample.labels[task.name], sample.valid[task.name], ""))
+            if task.name in sample.labels:
+                label, valid = sample.labels[task.name], sample.valid[task.name]
+                found.append(_Read(key, image, label, valid, ""))
+            else:  # a file of annotations without a shape
+                found.append(_Read(key, image, None, nowhere, NO_LABEL))
         except SampleError as error:
             found.append(_Read(key, image, None, nowhere, str(error)))
     return found
@@ -123,7 +129,7 @@ def _draw_task(
         label = _axes(figure, left, below, WIDE, tall)
         if each.label is None:
             label.imshow(np.full((*each.valid.shape, 3), BLANK, np.uint8))
-            why = "\n".join(_wrapped(each.refused, 34))
+            why = "\n".join(_wrapped(each.absent, 34))
             label.text(0.5, 0.5, why, transform=label.transAxes, ha="center", va="center",
                        fontsize=6, color="#803030")  # fmt: skip
         else:

@@ -283,26 +283,36 @@ def _commands(store: Store, regime: str | None) -> Sequence[str]:
     build += _source_options(made_by.takes if made_by else (), options.get("source", {}))
     build += ["--tasks", ",".join(task.name for task in store.tasks)]
     build += ["--strict"] if options.get("strict") else []
-    drawn = {r.name: r for s in store.splits.values() for r in s.stored.values()}
-    # The first is the default of a build.
-    for name in sorted(drawn, key=lambda name: name != store.default_regime):
-        one = drawn[name]
-        if one.origin == "drawn":
-            build += ["--regime", one.kind if name == one.kind else f"{one.kind}:{name}"]
-            if ratio := one.parameters.get("ratio"):
-                build += ["--ratio", ",".join(f"{task}={part:g}" for task, part in ratio.items())]
-            if share := one.parameters.get("share"):
-                build += ["--share", f"{share:g}"]
-    # Of pictures that are made, and of regimes.
-    seeds = {one.seed for one in drawn.values() if one.origin == "drawn"} - {None, 0}
-    seeds |= {options.get("source", {}).get("seed")} - {None, 0}
-    build += ["--seed", str(seeds.pop())] if len(seeds) == 1 else []
+    if seed := options.get("source", {}).get("seed"):  # of pictures that are made
+        build += ["--seed", str(seed)]
     look = ["mtdata", "report", store.path.name, *(["--regime", regime] if regime else [])]
     return (
-        *([] if "merged" in options else [f"{shlex.join(build)} -o {file}"]),
+        *([] if "merged" in options else [f"{shlex.join(build)} -o {file}", *_regimes(store)]),
         f"mtdata verify {file}",
         f"{shlex.join(look)} -o report.html",
     )
+
+
+def _regimes(store: Store) -> Iterator[str]:
+    """What draws its regimes again, each with a seed of its own; those of files are not drawn."""
+    drawn = {
+        one.name: one
+        for split in store.splits.values()
+        for one in split.stored.values()
+        if one.origin == "drawn"
+    }
+    for name, one in sorted(drawn.items()):
+        add = ["mtdata", "regime", "add", store.path.name, "--kind", one.kind]
+        add += [] if name == one.kind else ["--name", name]
+        add += ["--seed", str(one.seed)] if one.seed else []
+        if ratio := one.parameters.get("ratio"):
+            add += ["--ratio", ",".join(f"{task}={part}" for task, part in ratio.items())]
+        if share := one.parameters.get("share"):
+            add += ["--share", str(share)]
+        add += ["--stable"] if one.parameters.get("stable") else []
+        yield shlex.join(add)
+    if store.default_regime in drawn:
+        yield shlex.join(["mtdata", "regime", "default", store.path.name, store.default_regime])
 
 
 def _source_options(takes: Sequence[str], given: Mapping[str, Any]) -> Iterator[str]:

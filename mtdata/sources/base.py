@@ -57,6 +57,11 @@ class Source(ABC):
         """Whether images without any label are images of it; else one is refused or left out."""
         return bool(self.options.get("unlabelled") == "keep")
 
+    @property
+    def skips_unlabelled(self) -> bool:
+        """Whether images without any label are left out without a word of refusal."""
+        return False
+
     @classmethod
     @abstractmethod
     def tasks(cls, **options: Any) -> tuple[Task, ...]:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mtdata.errors import SourceNotFoundError
+from mtdata.errors import SourceNotFoundError, UsageError
 from mtdata.sources import SOURCES
 from mtdata.sources.base import Source, check_options
 
@@ -49,5 +49,9 @@ def open_source(name: str, root: Path | None = None, **options: Any) -> Source:
     """
     source = SOURCES[name]
     check_options(source, options)
+    if root is not None and not source.needs_root:
+        raise UsageError(
+            f"`{name}` should be given no folder, as it is made here; found {root}. Leave it out."
+        )
     source.tasks(**options)  # a wrong value is refused before a folder is looked for
     return source(locate(source, root), **options)

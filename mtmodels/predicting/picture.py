@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mtdata import Task
 from mtdata.inspecting.pictures import (
     Panel,
+    draw_into,
     labelled_panel,
     sheet,
     swatches,
@@ -54,7 +55,7 @@ def as_png(
     """A sheet as a PNG, with the classes that are predicted as its legend."""
     legend = [entry for task in tasks for entry in swatches(task, [labels[task.name]])]
     content = BytesIO()
-    sheet(rows, legend=legend).savefig(content, format="png")
+    draw_into(content, sheet(rows, legend=legend))
     return content.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from re import sub
+from re import fullmatch, sub
 from typing import Any
 
 from mtdata.errors import UnknownNameError, UsageError
@@ -10,7 +10,7 @@ from mtmodels.scoring.delta import DELTAS, Baseline, nothing_relative_to
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.scoring.intervals import RESAMPLES, Resampler
-from mtmodels.scoring.pairing import by_seed
+from mtmodels.scoring.pairing import by_seed, without_pair
 from mtmodels.scoring.published import Row, in_tables, once, published
 from mtmodels.scoring.run_scores import (
     RunScores,
@@ -22,6 +22,8 @@ from mtmodels.scoring.run_scores import (
 )
 from mtmodels.scoring.score_table import ScoreTable
 
+PLAIN = ("full", "one", "random")
+"""Kinds of regimes that have no parameter which a paper would tell."""
 BaselineSource = Sequence[Mapping[str, Any]] | Row
 """Runs, as `RunScores.from_json` reads them, or a published row."""
 
@@ -136,6 +138,8 @@ def _table(
     entries = [maker.of_runs(group) for group in groups]
     if baseline and beside and baseline.name not in {entry.name for entry in entries}:
         entries.insert(0, maker.of_baseline(beside, why))
+    if request.paired and reference:
+        remarks += without_pair(runs, reference)
     if request.published:
         rows, left_out = _rows(runs, request)
         for row, reasons in _against(rows, runs, classes):
@@ -212,7 +216,7 @@ def _rows(runs: Sequence[RunScores], request: Request) -> tuple[list[Row], str]:
         return [], (
             f"No published row{named} is of {first.dataset} under the protocol {first.protocol}."
         )
-    regimes = {_regime(run.regime) for run in runs}
+    regimes = {_drawn_as(run) for run in runs}
     same = [row for row in rows if _regime(row.regime) in regimes]
     if request.all_regimes or len(same) == len(rows):
         return rows, ""
@@ -221,6 +225,21 @@ def _rows(runs: Sequence[RunScores], request: Request) -> tuple[list[Row], str]:
         f"{len(rows) - len(same)} published rows of other regimes ({', '.join(others)}) are "
         "left out; --all-regimes adds them."
     )
+
+
+def _drawn_as(run: RunScores) -> str:
+    """The regime of a run as a paper would call it: by its kind, whatever name a store has for it.
+
+    Of runs that do not know the kind, `one-3` is a further `one`.
+    """
+    kind = (run.drawn or {}).get("kind")
+    if kind in PLAIN:
+        return str(kind)
+    ratio = (run.drawn or {}).get("parameters", {}).get("ratio")
+    if ratio:
+        return "-".join([str(kind), *(f"{10 * share:g}" for share in ratio.values())])
+    further = fullmatch(rf"({'|'.join(PLAIN)})-\d+", run.regime)
+    return further[1] if further and kind is None else _regime(run.regime)
 
 
 def _regime(name: str) -> str:

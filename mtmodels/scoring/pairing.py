@@ -33,6 +33,24 @@ def pairs_of(ours: Sequence[RunScores], theirs: Sequence[RunScores]) -> list[Pai
     return [(run, base) for run, base in pairs if not _drawn_anew(run, base)]
 
 
+def without_pair(ours: Sequence[RunScores], theirs: Sequence[RunScores]) -> list[str]:
+    """A sentence on the runs that have no partner, by the reason; those of the other side aside."""
+    bases, own = by_seed(theirs), {run.name for run in theirs}
+    alone: list[str] = []
+    anew: list[str] = []
+    for run in (run for run in ours if run.name not in own):
+        if run.seed not in bases:
+            alone.append(f"{run.name} (seed {run.seed})")
+        elif _drawn_anew(run, bases[run.seed]):
+            anew.append(run.name)
+    seeds = ", ".join(map(str, bases)) or "none that all of its runs have"
+    told = [f"the other side has no run of that seed, but of {seeds}: {', '.join(alone)}"]
+    told += [f"they saw other labels under a regime of the same name: {', '.join(anew)}"]
+    return [
+        f"Not tested, as {why}." for why, names in zip(told, (alone, anew), strict=True) if names
+    ]
+
+
 def by_seed(runs: Sequence[RunScores]) -> dict[int, RunScores]:
     """The runs of each seed as one; a seed that one of the entries lacks is left out."""
     sides = [{run.seed: run for run in group} for group in by_entry(runs)]

@@ -33,6 +33,7 @@ class RunScores:
         network: The network.
         weighting: The weighting.
         regime: Which labels were seen.
+        drawn: Kind and parameters of the regime, where they are known.
         seed: The seed.
         note: What to know before it is quoted (a selection on the split that is scored).
         steps: The steps of the training, where they are known.
@@ -59,6 +60,7 @@ class RunScores:
     network: str = ""
     weighting: str = ""
     regime: str = ""
+    drawn: Mapping[str, Any] | None = None
     seed: int | None = None
     note: str = ""
     steps: int | None = None

@@ -1,11 +1,12 @@
 """The end of a run: scores, pictures, curves, report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtdata.errors import DataError
+from mtdata.errors import DataError, MtdataError
 from mtdata.reading.dataset import Dataset
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.scores import to_json
@@ -61,15 +62,18 @@ def finish(
             file.with_suffix(SUFFIX).unlink(missing_ok=True)
     results = [(of, one) for of in data.scored for one in score(of, parts, watcher)]
     scores = [_write_scores(folder, config, data, of=of, result=one) for of, one in results]
-    pictures = draw_predictions(
-        engine.method.predict,
-        data.test,
-        data.tasks,
-        folder=folder.predictions,
-        device=engine.fabric.device,
-        precision=engine.fabric.autocast,
-    )
-    draw_curves(folder.metrics, folder.curves, title=folder.path.name)
+    pictures: list[Path] = []
+    with _not_needed("predictions", watcher):
+        pictures = draw_predictions(
+            engine.method.predict,
+            data.test,
+            data.tasks,
+            folder=folder.predictions,
+            device=engine.fabric.device,
+            precision=engine.fabric.autocast,
+        )
+    with _not_needed("curves", watcher):
+        draw_curves(folder.metrics, folder.curves, title=folder.path.name)
     summary = _summary(config, data, parts, trainer, results)
     ended: dict[str, dict[str, Any]] = {}
     for of, one in results:
@@ -77,13 +81,29 @@ def finish(
         ended.setdefault(split, {})[one.protocol] = one.scores
     trainer.logs.end(ended, pictures, step=trainer.position().step)
     write_json(folder.summary, summary)
-    files = {
-        "scores": scores[0],
-        "curves": folder.curves,
-        "predictions": pictures[0],
-        "report": folder.report,
-    }
-    return Finished(summary, files)
+    files = {"scores": scores[0]}
+    if folder.curves.is_file():
+        files["curves"] = folder.curves
+    if pictures:
+        files["predictions"] = pictures[0]
+    return Finished(summary, files | {"report": folder.report})
+
+
+@contextmanager
+def _not_needed(pictures: str, watcher: Watcher) -> Iterator[None]:
+    """Go on without pictures that fail: a training is more than they are.
+
+    What the system says is not swallowed: on a full disk the rest fails, too.
+    """
+    try:
+        yield
+    except (OSError, MtdataError):
+        raise
+    except Exception as error:  # of matplotlib, in whatever words
+        watcher.say(
+            f"The pictures of the {pictures} failed ({type(error).__name__}: {error}); the run "
+            "goes on without them."
+        )
 
 
 def score(dataset: Dataset, parts: Parts, watcher: Watcher) -> list[Evaluation]:

@@ -200,6 +200,7 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
             "network": config.network.label,
             "weighting": config.weighting.name,
             "regime": config.regime,
+            "drawn": run.facts.get("drawn"),
             "seed": config.seed,
             "steps": run.steps,
             "note": _note(scored, whole=run.folder.is_complete()),

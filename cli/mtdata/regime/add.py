@@ -9,7 +9,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say, training_command
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member
-from cli.shared.options import FILE, changed_store_argument, regime_options, seed_option
+from cli.shared.options import FILE, changed_store_argument, given, regime_options, seed_option
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UsageError
 from mtdata.regimes import REGIMES
@@ -69,7 +69,7 @@ def add(
     **options: Any,
 ) -> None:
     """Draw a regime on the training split, or read one from a file, and keep it in the store."""
-    given = {option: value for option, value in options.items() if value}
+    chosen = {option: value for option, value in options.items() if value}
     if missing is not None and file is None:
         raise UsageError("--missing says how to read --from PATH. Leave it out.")
     if file is None:
@@ -77,12 +77,12 @@ def add(
             raise UsageError("Give --kind and how to draw it, or --from PATH to read a regime.")
         from mtdata.store.regime_add import draw_regime
 
-        split, table = draw_regime(store, kind, name=name, seed=seed, **given)
+        split, table = draw_regime(store, kind, name=name, seed=seed, **chosen)
         _tell(store, split, name or kind, table, as_json=as_json)
         return
     if kind not in (None, IMPORT):
         raise UsageError(f"--kind {kind} is drawn, --from PATH is read: give one of the two.")
-    for option in given:
+    for option in (*chosen, *(("seed",) if given("seed") else ())):
         raise UsageError(f"`{option}` is no option of the regime `import`. Leave it out.")
     from mtdata.store.regime_add import import_regime
 

@@ -84,6 +84,11 @@ class Folder(Source):
         """Whether `tasks.yaml` says `unlabelled: keep`."""
         return self.file.unlabelled == "keep"
 
+    @property
+    def skips_unlabelled(self) -> bool:
+        """Whether `tasks.yaml` says `unlabelled: skip`."""
+        return self.file.unlabelled == "skip"
+
     @cached_property
     def layout(self) -> "Layout":
         """The files, listed on first use."""
@@ -148,9 +153,10 @@ class Folder(Source):
                 found = decode(task, file, turn=self.file.exif != "ignore")
             if found is not None:
                 labels[name], valid[name] = found
+                entry = self._entry(name, (split, key))
                 if turn != UPRIGHT:
-                    self._check_turned(labels[name], file, image, turn)
-                check_size(labels[name], self._entry(name, (split, key)), image.shape[:2])
+                    self._check_turned(labels[name], file, entry, image, turn)
+                check_size(labels[name], entry, image.shape[:2])
         return Sample(key, image, labels, valid)
 
     def _drawn(
@@ -159,10 +165,10 @@ class Folder(Source):
         """A label as the annotations of its image draw it; None where there are none."""
         from mtdata.sources.folder.annotations.reading import check_image, draw, look
 
-        path = self.layout.labels[name][at]
-        drawing = look(task.format, path, self._content(name, at))
+        path, entry = self.layout.labels[name][at], self._entry(name, at)
+        drawing = look(task.format, entry, self._content(name, at))
         check_image(drawing, path, self.layout.images[at], self._root)
-        return draw(task, drawing, path, (size[0], size[1]))
+        return draw(task, drawing, entry, (size[0], size[1]))
 
     def _entry(self, name: str, at: tuple[str, str]) -> str:
         """The file of a label for messages, and of a file of many images the one that is meant."""
@@ -184,7 +190,7 @@ class Folder(Source):
         return read_annotations(path) if annotated else read_file(path)
 
     def _check_turned(
-        self, label: NDArray[Any], path: Path, image: NDArray[np.uint8], turn: int
+        self, label: NDArray[Any], path: Path, entry: str, image: NDArray[np.uint8], turn: int
     ) -> None:
         """Refuse a label that was, or may have been, made for the image before it was turned."""
         upright = image.shape[:2]
@@ -196,7 +202,7 @@ class Folder(Source):
         if as_stored or unclear:
             found = "has the size of the image before that" if as_stored else "fits it both ways"
             raise SampleError(
-                path,
+                entry,
                 f"the EXIF orientation {turn} of the image turns it to {upright[0]}x{upright[1]}; "
                 f"this label, {size[0]}x{size[1]}, {found}.",
                 "Say `exif: ignore` in tasks.yaml if labels are of the pixels as they lie in the "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtdata.errors import UsageError
-from mtdata.inspecting.pictures import save
+from mtdata.inspecting.pictures import PLOTS, save
 from mtmodels.metrics.scores import HEADLINES
 from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.layout import FORMS, TASKS, label_entries, titles
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-SUFFIXES = (".png", ".pdf", ".svg")
 COLOURS = (
     *("#1b6ca8", "#d1495b", "#3a7d44", "#c98b1b", "#8d5a97", "#4aa5a0", "#7a5c42", "#555555"),
     *("#86b8de", "#f0a0aa", "#9ccfa4", "#ecc77e"),
@@ -40,10 +39,8 @@ def check_plot(out: Path) -> None:
     Raises:
         UsageError: for another suffix, or a folder that is not there.
     """
-    if out.suffix.lower() not in SUFFIXES:
-        raise UsageError(
-            f"--plot should name a file that ends in {', '.join(SUFFIXES)}; found {out}."
-        )
+    if out.suffix.lower() not in PLOTS:
+        raise UsageError(f"--plot should name a file that ends in {', '.join(PLOTS)}; found {out}.")
     if not out.parent.is_dir():
         raise UsageError(
             f"--plot should be in a folder that is there; found no {out.parent}. Make it first."

@@ -24,6 +24,7 @@ def manifest(
     size: tuple[int, int],
     regime: str,
     labels: str,
+    drawn: Mapping[str, Any] | None = None,
     seed: int,
     created: str,
     training: Mapping[str, Any] | None = None,
@@ -41,6 +42,7 @@ def manifest(
         size: Height and width of the images.
         regime: The regime that labels are seen under.
         labels: Digest of which labels those are.
+        drawn: Kind and parameters of the regime, where it was drawn as it is.
         seed: The seed of the run.
         created: When the run began, ISO 8601.
         training: What training sees: splits, images, labels of each task, images without.
@@ -58,6 +60,7 @@ def manifest(
         "size": list(size),
         "regime": regime,
         "labels": labels,
+        **({"drawn": dict(drawn)} if drawn else {}),
         "seed": seed,
         **({"training": dict(training)} if training else {}),
         **({"runs": {name: dict(run) for name, run in runs.items()}} if runs else {}),

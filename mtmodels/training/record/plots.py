@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtdata.inspecting.pictures import write_figure
 from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER
-from mtmodels.training.record.runfolder import write_figure
 from mtmodels.training.record.runlog import read_rows
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def draw_curves(metrics: Path, out: Path, *, title: str) -> None:
         draw(axis)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
-    write_figure(out, figure)
+    write_figure(figure, out)
 
 
 def _panels(log: Log) -> list[Draw]:

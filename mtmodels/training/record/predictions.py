@@ -19,12 +19,12 @@ from mtdata.inspecting.pictures import (
     labelled_panel,
     sheet,
     swatches,
+    write_figure,
 )
 from mtdata.reading.batch import collate
 from mtdata.reading.dataset import Dataset
 from mtmodels.kinds import kind_model
 from mtmodels.scoring.evaluation import Predict, evaluation_mode
-from mtmodels.training.record.runfolder import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ def draw_predictions(
         labels = {task.name: decided(task, predictions[task.name]) for task in tasks}
         files.append(folder / f"{sample.key}.png")
         true = {name: without_padding(label, sample) for name, label in labels.items()}
-        write_figure(files[-1], _sheet(sample.trimmed(), tasks, true))
+        write_figure(_sheet(sample.trimmed(), tasks, true), files[-1])
     return files
 
 

@@ -8,17 +8,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from zlib import crc32
 
 from mtdata.errors import DataError, MtdataError
 from mtdata.json_text import JsonError, load_json
 from mtmodels.errors import FullDiskError, RunFolderError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FORMAT = "mtpartial run"
 Mode = Literal["new", "resume", "overwrite"]
@@ -283,14 +279,6 @@ def fresh_name(path: Path) -> str:
     """What a file is called until it is whole."""
     # Short, as a name may be as long as names can be; the same each time, so that none piles up.
     return f".{crc32(path.name.encode()):08x}.new"
-
-
-def write_figure(path: Path, figure: "Figure") -> None:
-    """Write a PNG that is there whole or not at all, in a folder that is made."""
-    content = BytesIO()
-    figure.savefig(content, format="png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, content.getvalue())
 
 
 def write_json(path: Path, value: Any) -> None:

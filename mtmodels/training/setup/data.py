@@ -18,6 +18,7 @@ from mtdata.reading.photometric import Photometric
 from mtdata.reading.resident import Resident
 from mtdata.reading.smaller import Smaller
 from mtdata.store import Split
+from mtdata.store.format import FULL
 from mtmodels.methods import METHODS
 from mtmodels.training.config import AugmentationPart, Config
 from mtmodels.training.loop.precision import training_device
@@ -64,6 +65,17 @@ class RunData:
     def added(self) -> dict[str, Any] | None:
         """What labels were added to those of the source, for the manifest; None where none."""
         return None if self.train.added is None else self.train.added.to_json()
+
+    @property
+    def drawn(self) -> dict[str, Any] | None:
+        """How the regime was drawn, for the manifest; None where nobody knows."""
+        if self.regime == FULL:
+            return {"kind": FULL, "parameters": {}}
+        for split in self.splits.train:
+            found = self.store.split(split).stored.get(self.regime)
+            if found is not None and found.origin == "drawn":
+                return {"kind": found.kind, "parameters": dict(found.parameters)}
+        return None
 
     @property
     def test(self) -> Dataset:

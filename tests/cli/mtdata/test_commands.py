@@ -289,6 +289,32 @@ def test_show_one_way_of_naming(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("stats STORE --all", "--all should go with --plot"),
+        ("stats STORE --seed 0", "--seed should go with --plot"),
+        ("stats STORE --plot x.gif", "should end in a format that can be drawn: .png, .pdf, .svg"),
+        ("show STORE --first 1 -o x.png --seed 4", "--seed should go with --random N"),
+        ("show STORE --first 1 -o x.png --device cpu", "--device should go with --predictions"),
+        ("report STORE -o x.txt", "--out should name a page that ends in .html; found x.txt"),
+        ("build --dataset rooms --source . -o x.h5", "`rooms` should be given no folder"),
+        ("regime add STORE --from x.csv --seed 4", "`seed` is no option of the regime `import`"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    command: str, told: str, store: Path, tmp_path: Path, capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    before = {*tmp_path.iterdir()}
+    (tmp_path / "x.csv").write_text("key,task\n")
+    arguments = [str(store) if word == "STORE" else word for word in command.split()]
+    assert run(mtdata, arguments) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert {*tmp_path.iterdir()} - before == {tmp_path / "x.csv"}
+
+
 def test_regimes_tell_json(store: Path, tmp_path: Path, capsys: Captured) -> None:
     out = tmp_path / "one.csv"
     told = _json(["regime", "export", str(store), "one", "-o", str(out)], capsys)

@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from cli.mtdata import mtdata
+from cli.shared.common import run
 from mtdata import open_store
-from mtdata.building.build import RegimeSpec, build
+from mtdata.building.build import RegimeSpec, build, plan
 from mtdata.errors import DataError, SampleError, UsageError
 from mtdata.inspecting.info import info
 from mtdata.inspecting.stats import stats
@@ -75,6 +77,33 @@ def test_void_labels_alone_do_not_make_an_image_an_error(tmp_path: Path) -> None
         build(Folder(root), tmp_path / "a.h5")
     summary = build(Folder(root, unlabelled="keep"), tmp_path / "b.h5")
     assert summary.splits["train"].unlabelled == 3
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_void_labels_alone_are_left_out_where_the_source_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], strict: bool
+) -> None:
+    root, out = photos(tmp_path / "mine"), tmp_path / "a.h5"
+    (root / "tasks.yaml").write_text(
+        "images: rgb/{stem}.jpg\nunlabelled: skip\ntasks:\n  semantic:\n    kind: classes\n"
+        "    files: semantic/{stem}.png\n    classes: [a, b, c, d]\n    void: [255]\n"
+    )
+    for key in BARE:
+        save(root / "semantic" / f"{key}.png", np.full((24, 36), 255, np.uint8))
+    plan(Folder(root), out)
+    command = ["build", "--dataset", "folder", "--source", str(root), "-o", str(out)]
+    for more in ([], ["--resume"]):
+        assert run(mtdata, [*command, *more, *(["--strict"] if strict else [])]) == 0
+        said = " ".join(capsys.readouterr().err.split())
+        assert "3 images have a label file, and no label in it, and are left out: train/x0" in said
+        assert "Warning" not in said
+    with open_store(out) as store:
+        assert not {*BARE} & {*store.splits["train"].keys}
+        assert store.splits["train"].keys
+    save(root / "semantic" / "x0.png", np.zeros((24, 36), np.uint8))
+    assert run(mtdata, ["update", str(out), "--source", str(root)]) == 0
+    with open_store(out) as store:
+        assert "x0" in store.splits["train"].keys
 
 
 def _nyu(root: Path) -> Callable[[str], Source]:

@@ -6,12 +6,14 @@ import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from mtdata.errors import UsageError
 from mtdata.inspecting.pictures import (
     HATCH,
     HIDDEN,
     MISSING,
+    Swatch,
     absent_panel,
     blank,
     hatched,
@@ -163,6 +165,24 @@ def test_paths_that_cannot_be_drawn_to(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(UsageError, match="should be writable"):
         save(figure, tmp_path / "folder.png")
+
+
+def test_a_dollar_is_one_of_a_name_and_no_mathematics(tmp_path: Path) -> None:
+    names = ("a$b_0^$", "$x", "$ $")
+    figure = sheet([[(name, blank(4, 4)) for name in names]], legend=[Swatch("^{$ $", (1, 2, 3))])
+    axes = figure.axes[0]
+    axes.set_axis_on()
+    axes.set_xticks((0, 1), ("$^$", "$b"))
+    axes.set_ylim(1, 1000)
+    axes.set_yscale("log")
+    save(figure, tmp_path / "a.png")
+    written = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    assert all(
+        text.get_parse_math() == text.get_text().startswith(r"$\mathdefault{10")
+        for text in written
+        if "$" in text.get_text()
+    )
+    assert any(text.get_text().startswith(r"$\mathdefault{10") for text in written)
 
 
 def test_a_full_disk_leaves_a_picture_as_it_was(

@@ -1,6 +1,7 @@
 """`mtdata report`: what the page says is what the store holds; hidden labels are never read."""
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from mtdata.inspecting.report import _commands, report
 from mtdata.sources.folder.source import Folder
 from mtdata.sources.nyu.source import Nyu
 from mtdata.sources.rooms.source import Rooms
-from mtdata.store import Split, open_store
+from mtdata.store import Split, open_store, set_default_regime
+from mtdata.store.regime_add import draw_regime
 from mtdata.tasks.kinds import Classes
 from mtdata.tasks.task import Task
 from tests.fakes import COLOURS, TASKS, FakeSource, fake_store
@@ -157,3 +159,38 @@ def test_what_builds_it_again_has_every_option_of_its_source(tmp_path: Path) -> 
     assert "--images 2,1" in said["c"]
     assert "--seed 5" in said["c"]
     assert said["c"].count("--size") == 1
+
+
+def test_what_builds_it_again_builds_the_same_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds and options are those of each regime, and not of the build alone."""
+    third = dict.fromkeys(("semantic", "depth", "normals"), 1 / 3)
+    regimes: dict[str, tuple[str, int, dict[str, Any]]] = {
+        "one": ("one", 0, {}),
+        "one-1": ("one", 1, {"stable": True}),
+        "half": ("fraction", 5, {"share": 0.5}),
+        "most": ("fraction", 5, {"share": 2 / 3}),
+        "third": ("imbalanced", 0, {"ratio": third}),
+    }
+    folder = tmp_path / "again"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for seed, regime in ((0, "one-1"), (3, "one")):
+        out = tmp_path / "a b.h5"
+        source = Rooms(None, images=(24, 1), seed=seed, size=(24, 32))
+        build(source, out, size=(24, 32), tasks=[*third], mode="overwrite")
+        for name, (kind, start, options) in regimes.items():
+            draw_regime(out, kind, name=name, seed=start, **options)
+        set_default_regime(out, regime)
+        with open_store(out) as store:
+            commands = [one for one in _commands(store, None) if "build" in one or "regime" in one]
+        for command in commands:
+            arguments = shlex.split(command)[1:]
+            more = ["--overwrite", "--jobs", "1"] if "build" in arguments else []
+            assert run(mtdata, [*arguments, *more]) == 0
+        with open_store(out) as one, open_store(folder / "a b.h5") as other:
+            assert one.content_digest == other.content_digest
+            assert one.default_regime == other.default_regime == regime
+            assert one.regimes == other.regimes
+        assert run(mtdata, ["diff", str(out), "a b.h5"]) == 0

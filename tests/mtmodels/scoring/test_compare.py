@@ -207,6 +207,35 @@ def test_how_further_views_are_made_is_not_said_of_one_view() -> None:
     assert list(table.differs()) == ["views.scales"]
 
 
+@pytest.mark.parametrize(
+    ("regime", "drawn", "like"),
+    [
+        ("one-3", None, "one"),
+        ("one-3", {"kind": "one", "parameters": {"stable": True}}, "one"),
+        ("mine", {"kind": "random", "parameters": {}}, "random"),
+        ("one", {"kind": "random", "parameters": {}}, "random"),
+        ("one-third", None, ""),
+        ("one-3", {"kind": "fraction", "parameters": {"share": 0.3}}, ""),
+        ("one+derived", None, ""),
+    ],
+)
+def test_published_rows_are_of_the_kind_of_the_regime(
+    regime: str, drawn: dict[str, Any] | None, like: str
+) -> None:
+    facts: dict[str, Any] = {"protocol": "mtpsl", "origin": {"normals": "given"}}
+    tables = compare([run("a", regime=regime, drawn=drawn, **facts)], Request(published=True))
+    found = {e.facts["regime"] for table in tables for e in table.entries if e.published}
+    assert found == ({like} if like else set())
+
+
+def test_a_ratio_is_told_as_papers_tell_it() -> None:
+    ratio = {"kind": "imbalanced", "parameters": {"ratio": {"semantic": 0.1, "depth": 0.9}}}
+    facts: dict[str, Any] = {"protocol": "mtpsl", "dataset": "cityscapes", "regime": "few"}
+    tables = compare([run("a", drawn=ratio, **facts)], Request(published=True))
+    found = {e.facts["regime"] for table in tables for e in table.entries if e.published}
+    assert found == {"imbalanced 1:9"}
+
+
 def test_published_rows_of_the_same_regime_stand_once() -> None:
     one = run("a", regime="random", protocol="mtpsl")
     names = [entry.name for entry in only(compare([one], Request(published=True))).entries]

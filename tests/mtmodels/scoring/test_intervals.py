@@ -208,6 +208,20 @@ def seeds(folder: Path, name: str, better: float, **changes: Any) -> list[dict[s
     ]
 
 
+def test_runs_without_a_partner_are_told(tmp_path: Path) -> None:
+    base = [run(tmp_path, f"base-{seed}", parts(seed), seed=seed) for seed in (0, 1)]
+    ours = [run(tmp_path, f"ours-{at}", parts(at), seed=at, method="xtc") for at in (0, 2)]
+    anew = run(tmp_path, "anew", parts(1), seed=1, method="kd", labels="m" * 64)
+    table = one(compare([*base, *ours, anew], Request(base, paired=True)))
+    told = [remark for remark in table.remarks if remark.startswith("Not tested")]
+    assert told == [
+        "Not tested, as the other side has no run of that seed, but of 0, 1: ours-2 (seed 2).",
+        "Not tested, as they saw other labels under a regime of the same name: anew.",
+    ]
+    whole = one(compare([*base, ours[0]], Request(base, paired=True)))
+    assert not any(remark.startswith("Not tested") for remark in whole.remarks)
+
+
 def test_seeds_are_paired_with_their_own(tmp_path: Path) -> None:
     base, ours = seeds(tmp_path, "sl", 0.0), seeds(tmp_path, "xtc", 0.1, method="xtc")
     table = one(compare([*base, *ours], Request(base, paired=True)))

@@ -15,6 +15,7 @@ from mtdata.tasks.kinds import Classes
 from mtmodels.errors import RunFolderError
 from mtmodels.networks import NETWORKS
 from mtmodels.scoring.run_scores import RunScores
+from mtmodels.training import finish
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, warning
 from mtmodels.training.loop.engine import StepResult
@@ -54,6 +55,30 @@ def test_the_folder_holds_all_that_is_promised(done: tuple[Path, Finished]) -> N
     assert json.loads((out / "summary.json").read_text()) == json.loads(
         json.dumps(finished.summary)
     )
+
+
+def test_pictures_that_fail_leave_a_run_complete(
+    done: tuple[Path, Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hears(Watcher):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no such letter")
+
+    said: list[str] = []
+    again = shutil.copytree(done[0], tmp_path / "run")
+    for path in (again / "summary.json", again / "curves.png"):
+        path.unlink()
+    for name in ("draw_predictions", "draw_curves"):
+        monkeypatch.setattr(finish, name, fail)
+    found = train(prepare([], out=again, mode="resume"), mode="resume", watcher=Hears())
+    told = [line for line in said if "no such letter" in line]
+    assert len(told) == 2
+    assert "run goes on without them" in told[0]
+    assert set(found.files) == {"scores", "report"}
+    assert (again / "summary.json").is_file()
 
 
 def test_the_summary_has_the_fields_that_others_rely_on(done: tuple[Path, Finished]) -> None:
@@ -110,6 +135,7 @@ def test_another_checkpoint_store_or_precision_is_not_kept_as_the_score(
 
 def test_what_compare_reads(done: tuple[Path, Finished]) -> None:
     rows = scores_of(open_run(done[0]))
+    assert rows[0]["drawn"] == {"kind": "one", "parameters": {}}
     assert {row["protocol"] for row in rows} == {"mtpsl", "xtasc"}
     assert rows[0]["dataset"] == "fake"
     assert rows[0]["size"] == [32, 64]

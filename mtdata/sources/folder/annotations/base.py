@@ -5,11 +5,12 @@ entry; whoever knows the file makes a `SampleError` of it, which concerns that i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from posixpath import normpath
+from posixpath import normpath, splitext
 from typing import Any, ClassVar, NamedTuple
+from unicodedata import normalize
 
 from mtdata import json_text
 from mtdata.errors import SampleError
@@ -99,7 +100,7 @@ def read_annotations(path: Path) -> bytes:
 
 
 def image_name(value: Any, where: str, *, below: str = "") -> str:
-    """The path of an image in its folder, with `/` between folders.
+    """The path of an image in its folder, `spelled` in one way, with `/` between folders.
 
     Args:
         value: What a file says.
@@ -119,7 +120,37 @@ def image_name(value: Any, where: str, *, below: str = "") -> str:
             f"should name an image in the folder; {shown(value)} leads out of it.",
             "Write its path as seen from the folder.",
         )
-    return path
+    return spelled(path)
+
+
+def entry_name(value: Any, where: str, others: Container[str]) -> str:
+    """The name of an image in a file of many; what is none stays, with its entry, and names none.
+
+    Args:
+        value: What the file says.
+        where: The entry.
+        others: The names that there are already.
+
+    Raises:
+        WrongError: where another entry has the name.
+    """
+    try:
+        name = image_name(value, where)
+    except WrongError:
+        printable = isinstance(value, str) and value and value.isprintable()
+        return f"{value if printable else shown(value)} ({where})"
+    if name in others:
+        raise WrongError(where, f"should have a name of its own; {name} is there twice.")
+    return name
+
+
+def spelled(path: str) -> str:
+    """A path in one spelling, whatever tool or file system wrote it.
+
+    Letters are composed as by Unicode's NFC, the ending is in small letters.
+    """
+    stem, ending = splitext(normalize("NFC", path))
+    return stem + ending.lower()
 
 
 def text_of(content: bytes) -> str:

@@ -12,13 +12,20 @@ from mtdata.sources.folder.annotations.base import (
     Content,
     Drawing,
     WholeFormat,
-    image_name,
+    entry_name,
     load_json,
     number,
     shown,
     size_of,
 )
-from mtdata.sources.folder.annotations.shapes import Bitmap, Outlines, Shape, WrongError, from_runs
+from mtdata.sources.folder.annotations.shapes import (
+    Bitmap,
+    ForeignError,
+    Outlines,
+    Shape,
+    WrongError,
+    from_runs,
+)
 
 LISTS = ("images", "annotations", "categories")
 NOTHING: tuple[Any, Any] = (None, [])
@@ -38,7 +45,7 @@ class Coco(WholeFormat):
         """Image and annotations of each, with names in place of ids."""
         file = load_json(content)
         if not isinstance(file, dict) or any(not isinstance(file.get(n), list) for n in LISTS):
-            raise WrongError("", f"should hold the lists {', '.join(LISTS)}; it does not.")
+            raise ForeignError("", f"should hold the lists {', '.join(LISTS)}; it does not.")
         names = _by_id("category", file["categories"])
         images = _by_id("image", file["images"])
         found: dict[int, list[Any]] = {key: [] for key in images}
@@ -56,9 +63,7 @@ class Coco(WholeFormat):
         parts: dict[str, Content] = {}
         for key, image in images.items():
             where = f"image {key}"
-            name = image_name(image.get("file_name"), where)
-            if name in parts:
-                raise WrongError(where, f"should have a name of its own; {name} is there twice.")
+            name = entry_name(image.get("file_name"), where, parts)
             part = {"where": where, "height": image.get("height"), "width": image.get("width"),
                     "shapes": found[key]}  # fmt: skip
             labels = Counter(str(e["label"]) for e in found[key] if e["shape"] not in NOTHING)

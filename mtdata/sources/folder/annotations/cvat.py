@@ -12,7 +12,7 @@ from mtdata.sources.folder.annotations.base import (
     Content,
     Drawing,
     WholeFormat,
-    image_name,
+    entry_name,
     number,
     shown,
     size_of,
@@ -20,6 +20,7 @@ from mtdata.sources.folder.annotations.base import (
 from mtdata.sources.folder.annotations.shapes import (
     Bitmap,
     Ellipse,
+    ForeignError,
     Outlines,
     Shape,
     WrongError,
@@ -42,9 +43,14 @@ class Cvat(WholeFormat):
         """The element of each image."""
         images = _Images()
         root = _parse(content, images)
-        if root.tag != "annotations" or not images.found:
-            raise WrongError(
+        if root.tag != "annotations":
+            raise ForeignError(
                 "", f"should hold <image> in <annotations>; found <{root.tag[:60]}>.", EXPORT
+            )
+        if not images.found:
+            video = ' those of a video, as "CVAT for video 1.1" has them' if images.tracks else ""
+            raise WrongError(
+                "", f"should hold <image> in <annotations>; found{video or ' none'}.", EXPORT
             )
         return images.found
 
@@ -69,23 +75,23 @@ class _Images(ElementTree.TreeBuilder):
     def __init__(self) -> None:
         super().__init__()
         self.found: dict[str, Content] = {}
+        self.tracks = False
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
         """Refuse what declares entities: they may stand for gigabytes, or for other files."""
-        raise WrongError("", f"should have no DOCTYPE; found that of {shown(name)}.", EXPORT)
+        raise ForeignError("", f"should have no DOCTYPE; found that of {shown(name)}.", EXPORT)
 
     def end(self, tag: str) -> ElementTree.Element:
         """Take an image out as soon as it is whole."""
         element = super().end(tag)
         if tag == "image":
             where = _named(element)
-            name = image_name(element.get("name"), where)
-            if name in self.found:
-                raise WrongError(where, f"should have a name of its own; {name} is there twice.")
+            name = entry_name(element.get("name"), where, self.found)
             element.tail = None
             labels = Counter(each.get("label", "") for each in element if each.tag in DRAWN)
             self.found[name] = Content(ElementTree.tostring(element), labels)
             element.clear()
+        self.tracks |= tag == "track"
         return element
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import SampleError, UnknownNameError
+from mtdata.errors import SampleError
 from mtdata.sources.files.imagefile import decode_label
 from mtdata.sources.folder.annotations.base import (
     Drawing,
@@ -24,6 +24,7 @@ from mtdata.sources.folder.annotations.base import (
 from mtdata.sources.folder.annotations.shapes import (
     Bitmap,
     Ellipse,
+    ForeignError,
     Outlines,
     Shape,
     WrongError,
@@ -31,7 +32,15 @@ from mtdata.sources.folder.annotations.shapes import (
 )
 
 SKIPPED = ("point", "points", "line", "linestrip")
-DRAWN = ("polygon", "rectangle", "circle", "mask")
+POINTS = {
+    "rectangle": (2, 4),
+    "oriented_rectangle": (4,),
+    "rotation": (4,),
+    "circle": (2,),
+    "mask": (2,),
+}
+"""How many points a shape has, but for polygons; four are its corners, two those of a box."""
+DRAWN = ("polygon", *POINTS)
 
 
 class Labelme(Format):
@@ -45,7 +54,7 @@ class Labelme(Format):
         """Points and lines are skipped."""
         file = load_json(content)
         if not isinstance(file, dict) or not isinstance(file.get("shapes"), list):
-            raise WrongError(
+            raise ForeignError(
                 "", "should hold the list `shapes`, as labelme writes it; it does not."
             )
         given = file.get("imageHeight"), file.get("imageWidth")
@@ -69,13 +78,19 @@ def _shape(entry: Mapping[str, Any], kind: Any, where: str) -> Shape:
     if not isinstance(label, str):
         raise WrongError(where, f"should have a label; found {shown(label)}.")
     if kind not in DRAWN:
-        unknown = UnknownNameError("shape of labelme", str(kind)[:60], (*DRAWN, *SKIPPED))
-        raise WrongError(where, str(unknown))
+        known = ", ".join((*DRAWN, *SKIPPED))
+        raise WrongError(
+            where,
+            f"its `shape_type` should be one that this version knows ({known}); found "
+            f"{shown(kind)}.",
+            "Draw it as a polygon.",
+        )
     points = _points(entry.get("points"), where)
-    if kind == "polygon":
+    if kind in POINTS and len(points) not in POINTS[kind]:
+        wanted = " or ".join(map(str, POINTS[kind]))
+        raise WrongError(where, f"a {kind} should have {wanted} points; found {len(points)}.")
+    if kind == "polygon" or len(points) == 4:
         return Outlines(where, label, outlines=[points])
-    if len(points) != 2:
-        raise WrongError(where, f"a {kind} should have 2 points; found {len(points)}.")
     (x, y), (other_x, other_y) = points.tolist()
     if kind == "circle":
         radius = hypot(other_x - x, other_y - y)

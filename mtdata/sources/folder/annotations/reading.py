@@ -19,6 +19,7 @@ from mtdata.sources.folder.annotations.base import (
     WholeFormat,
     image_name,
     read_annotations,
+    spelled,
 )
 from mtdata.sources.folder.annotations.shapes import REMEDY, Shape, WrongError
 from mtdata.sources.folder.matching import Place
@@ -124,12 +125,12 @@ def split_up(form: str, path: Path) -> Mapping[str, Content]:
         return format_.parts(read_annotations(path))
 
 
-def look(form: str, path: Path, content: bytes) -> Drawing:
+def look(form: str, path: Path | str, content: bytes) -> Drawing:
     """The annotations of an image.
 
     Args:
         form: The name of the format.
-        path: The file, for messages.
+        path: The file, for messages; of one of many images with the image that is meant.
         content: Its bytes, or those of the part of an image.
 
     Raises:
@@ -140,14 +141,14 @@ def look(form: str, path: Path, content: bytes) -> Drawing:
 
 
 def draw(
-    task: AnnotatedFile, drawing: Drawing, path: Path, size: tuple[int, int]
+    task: AnnotatedFile, drawing: Drawing, path: Path | str, size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
     """The label `[h, w]` and where it is valid; None where the image counts as not annotated.
 
     Args:
         task: What the labels mean, and what becomes of the rest.
         drawing: The annotations.
-        path: Their file, for messages.
+        path: Their file, for messages, as `look` takes it.
         size: Height and width of the image, where the file does not say it.
 
     Raises:
@@ -172,7 +173,7 @@ def check_image(drawing: Drawing, path: Path, image: Path, root: Path) -> None:
     folder = path.parent.relative_to(root).as_posix()
     with _told_of(path):
         named = image_name(drawing.image, "`imagePath`", below=folder)
-    if splitext(basename(named))[0] != image.stem:
+    if splitext(basename(named))[0] != splitext(spelled(image.name))[0]:
         raise SampleError(
             path,
             f"should be of the image {image.name}; its `imagePath` is {drawing.image}.",
@@ -181,21 +182,24 @@ def check_image(drawing: Drawing, path: Path, image: Path, root: Path) -> None:
 
 
 def paths_of(images: Mapping[Place, Path], root: Path) -> Mapping[str, Place | None]:
-    """The image of each path, with more folders before it and with fewer; None for several."""
+    """The image of each path, with more folders before it and with fewer; None for several.
+
+    Paths are `spelled` as those of annotations.
+    """
     known: dict[str, Place | None] = {}
     for place, path in images.items():
-        parts = path.relative_to(root).parts
-        whole = "/".join(parts)
+        whole = spelled(path.relative_to(root).as_posix())
+        parts = whole.split("/")
         for depth in range(1, min(len(parts), DEPTH) + 1):
             name = "/".join(parts[-depth:])
             if name != whole:
                 known[name] = place if name not in known else None
     # A whole path is that of one image, whatever ends alike.
-    return known | {path.relative_to(root).as_posix(): at for at, path in images.items()}
+    return known | {spelled(path.relative_to(root).as_posix()): at for at, path in images.items()}
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _told_of(path: Path | str) -> Iterator[None]:
     """What is wrong inside is told of this file."""
     try:
         yield

@@ -41,6 +41,10 @@ class WrongError(MtdataError, ValueError):
         return f"{self.where}: {self.problem}" if self.where else self.problem
 
 
+class ForeignError(WrongError):
+    """A file that is plainly of something else than these annotations."""
+
+
 @dataclass(frozen=True, eq=False)
 class Shape(ABC):
     """Some pixels with a name.

@@ -9,6 +9,7 @@ from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.sources.folder.annotations import FORMATS
 from mtdata.sources.folder.annotations.base import WholeFormat, read_annotations
 from mtdata.sources.folder.annotations.reading import look, paths_of, split_up
+from mtdata.sources.folder.annotations.shapes import ForeignError
 from mtdata.sources.folder.proposing.evidence import LOOKED, RULES
 from mtdata.sources.folder.proposing.groups import SUFFIXES, find_groups
 from mtdata.sources.folder.proposing.guesses import Guess, Line
@@ -30,8 +31,9 @@ class Annotated:
     """Annotations of one format.
 
     `files` is what `tasks.yaml` says of them, `images` how many images have a shape, `bare` how
-    many are named and have none. `labels` counts shapes by name, `skipped` what has no area, in
-    the annotations of up to 64 images where `looked` is fewer than `images`.
+    many are named and have none; `empty` are the files of one image each that say nothing.
+    `labels` counts shapes by name, `skipped` what has no area, in the annotations of up to 64
+    images where `looked` is fewer than `images`.
     """
 
     format: str
@@ -41,6 +43,7 @@ class Annotated:
     labels: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     looked: int = 0
+    empty: set[Path] = field(default_factory=set)
 
     @property
     def told(self) -> str:
@@ -60,7 +63,7 @@ class Annotated:
 
 @dataclass(frozen=True)
 class Candidates:
-    """All annotations that speak of the images, the likeliest first; why files are none."""
+    """All annotations that speak of the images, the likeliest first; why others cannot be used."""
 
     found: Sequence[Annotated]
     refused: Mapping[str, str]
@@ -83,7 +86,7 @@ def find_annotations(root: Path, choice: Choice, wanted: str | None) -> Candidat
     listed = find_groups(root, SUFFIXES | endings) if find_groups(root, endings) else []
     groups = [each for each in listed if each.suffix in endings]
     found: list[Annotated] = []
-    refused: dict[str, str] = {}
+    refused: dict[str, SampleError] = {}
     of_one: set[Path] = set()
     for name in (name for name in names if not issubclass(FORMATS[name], WholeFormat)):
         for pair in partners(choice, groups):
@@ -92,18 +95,29 @@ def find_annotations(root: Path, choice: Choice, wanted: str | None) -> Candidat
             if made is not None:
                 found.append(made)
                 of_one |= {*paths}
+                refused.pop(f"{name} {pair.pattern}", None)  # the build tells these
     for name in (name for name in names if issubclass(FORMATS[name], WholeFormat)):
         every = [path for group in groups for path in group.files.values()]
         paths = [p for p in every if p not in of_one and p.suffix.lower() == FORMATS[name].suffix]
         paths.sort(key=lambda path: (not path.name.startswith(PREFERRED), len(path.parts), path))
         found += _of_many(root, choice, name, paths[:TRIED], refused)
     if wanted and not found:
-        why = "; ".join(refused.values()) or "no file is of that format, or none of its images here"
+        why = (
+            "; ".join(map(str, refused.values()))
+            or "no file is of that format, or none of its images here"
+        )
         raise SourceNotFoundError(
             f"{root} should hold annotations of the format {wanted} for its images; {why}"
         )
     found.sort(key=lambda each: (PREFERRED not in each.files, -each.images))
-    return Candidates(found, refused)
+    # What is plainly something else is worth a word only where it was asked for.
+    told = {
+        files: f"{'' if files.endswith(error.path.name) else f'{error.path.name}: '}"
+        f"{error.problem} {error.remedy}".removesuffix(".")
+        for files, error in refused.items()
+        if not isinstance(error.__cause__, ForeignError)
+    }
+    return Candidates(found, told)
 
 
 def propose_annotated(each: Annotated, count: int) -> Guess:
@@ -131,7 +145,7 @@ def propose_annotated(each: Annotated, count: int) -> Guess:
 
 
 def _of_one(
-    form: str, files: str, paths: Sequence[Path], refused: dict[str, str]
+    form: str, files: str, paths: Sequence[Path], refused: dict[str, SampleError]
 ) -> Annotated | None:
     """Files of one image each; what cannot be read of many is told by the build."""
     made, wrong = Annotated(form, files), 0
@@ -140,13 +154,14 @@ def _of_one(
             drawing = look(form, path, read_annotations(path))
         except SampleError as error:
             wrong += 1
-            refused.setdefault(f"{form} {files}", str(error))
+            refused.setdefault(f"{form} {files}", error)
             if wrong > made.looked + 3:
                 return None
             continue
         made.looked += 1
         made.images += bool(drawing.shapes)
         made.bare += not drawing.shapes
+        made.empty |= set() if drawing.shapes else {path}
         made.labels.update(shape.label for shape in drawing.shapes)
         made.skipped.update(drawing.skipped)
     made.looked = made.images
@@ -154,7 +169,7 @@ def _of_one(
 
 
 def _of_many(
-    root: Path, choice: Choice, form: str, paths: Sequence[Path], refused: dict[str, str]
+    root: Path, choice: Choice, form: str, paths: Sequence[Path], refused: dict[str, SampleError]
 ) -> list[Annotated]:
     """Files of many images: those that differ in the folder of a split are one."""
     folders = sorted({split for split, _, _ in choice.images.files if split})
@@ -170,12 +185,16 @@ def _of_many(
         try:
             named = split_up(form, path)
         except SampleError as error:
-            refused[f"{form} {text}"] = str(error)
+            refused[f"{form} {text}"] = error
             continue
         here = [content for name, content in named.items() if known.get(name) is not None]
         shaped = [content for content in here if content.labels]
         if not shaped:
-            refused[f"{form} {text}"] = f"{path}: names none of the images, or none with a shape."
+            refused[f"{form} {text}"] = SampleError(
+                path,
+                "should name images of this folder that have a shape; it names none.",
+                "Correct its paths.",
+            )
             continue
         made = found.setdefault(files, Annotated(form, files))
         made.images += len(shaped)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from mtdata.sources.folder.proposing.splitting import split_lines
 from mtdata.sources.folder.proposing.words import own_name, pictured, task_of
 from mtdata.sources.folder.splits import entries_of
 
+if TYPE_CHECKING:
+    from mtdata.sources.folder.source import Folder
+
 WHAT = (
     "Give a folder with images and labels of them: PNG or .npy files, or annotations of "
     "coco-masks, labelme or cvat."
@@ -34,6 +37,10 @@ WHAT = (
 
 PADDED = 2.0
 """How often the mean area the padded one may be; a build refuses more."""
+
+
+READ = 8
+"""Samples that are read as a build would."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,9 @@ def _annotated(
 ) -> _Drawn | None:
     """The likeliest annotations; one task is made of them, so all others are left out."""
     best: _Drawn | None = None
-    for each in find_annotations(root, choice, wanted).found:
+    candidates = find_annotations(root, choice, wanted)
+    left_out |= candidates.refused
+    for each in candidates.found:
         guess = propose_annotated(each, len(choice.images.files))
         if not guess.kind:
             left_out[each.files] = guess.why
@@ -261,8 +270,8 @@ def _finish(
 ) -> Proposal:
     """Read the proposal as a build would, and count."""
     from mtdata.sources.folder.file import parse
-    from mtdata.sources.folder.layout import scan
     from mtdata.sources.folder.matching import IMAGE_SUFFIXES, Pattern
+    from mtdata.sources.folder.source import Folder
 
     images = choice.images
     count = len(images.files)
@@ -289,14 +298,22 @@ def _finish(
     bare = 0
     if tasks and not problem:
         try:
-            layout = scan(root, parse(_text([*head, Line("unlabelled", "skip"), *tasks], [], {}),
-                                      "the proposal"))  # fmt: skip
+            text = _text([*head, Line("unlabelled", "skip"), *tasks], [], {})
+            described = parse(text, "the proposal").model_dump(mode="json")
+            source = Folder(root, description=described)
+            layout = source.layout
         except DataError as error:
             problem = str(error)
         else:
-            counts = {name: len(found) for name, found in layout.labels.items()}
-            bare = len(layout.unlabelled)
+            empty = set() if drawn is None else drawn.found.empty
+            labels = {
+                name: {at for at, path in found.items() if path not in empty}
+                for name, found in layout.labels.items()
+            }
+            counts = {name: len(found) for name, found in labels.items()}
+            bare = len(layout.images.keys() - set().union(*labels.values()))
             told += _unpaired(layout.orphans, layout.unlisted, count, bare)
+            problem = _unreadable(source)
     why = f"{bare} of {count} images have no label: leave them out"
     middle = [Line("unlabelled", "skip", why)] if bare else []
     return Proposal(
@@ -310,6 +327,21 @@ def _finish(
         unpaired=tuple(told),
         annotations="" if drawn is None else drawn.found.told,
     )
+
+
+def _unreadable(source: "Folder") -> str:
+    """What a build would say of a few samples, spread over all; empty for nothing."""
+    places = [(split, key) for split, keys in source.splits().items() for key in keys]
+    problems: list[DataError] = []
+    looked = sample(places, READ)
+    for split, key in looked:
+        try:
+            source.read(split, key, list(source.file.tasks))
+        except DataError as error:
+            problems.append(error)
+    number = f"{len(problems)} of {len(looked)} images looked at"
+    more = f" It refuses {number}." if problems[1:] else ""
+    return f"{problems[0]}{more}" if problems else ""
 
 
 def _unpaired(

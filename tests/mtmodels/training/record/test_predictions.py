@@ -29,7 +29,7 @@ def test_pictures_show_predictions_of_evaluation_mode(
             drawn.append(shown)
 
         monkeypatch.setattr(predictions, "_sheet", keep)
-        monkeypatch.setattr(predictions, "write_figure", lambda path, figure: None)
+        monkeypatch.setattr(predictions, "write_figure", lambda figure, path: None)
         predictions.draw_predictions(
             network.predict, dataset, dataset.tasks, folder=tmp_path, count=1,
             device=torch.device("cpu"), precision=nullcontext,
@@ -58,7 +58,7 @@ def test_pictures_are_without_padding(tmp_path: Path, monkeypatch: pytest.Monkey
             assert sample.image.any(-1).all()  # padding is black, the fake images never are
 
         monkeypatch.setattr(predictions, "_sheet", keep)
-        monkeypatch.setattr(predictions, "write_figure", lambda path, figure: None)
+        monkeypatch.setattr(predictions, "write_figure", lambda figure, path: None)
         predictions.draw_predictions(
             network.predict, dataset, dataset.tasks, folder=tmp_path, count=3,
             device=torch.device("cpu"), precision=nullcontext,

@@ -126,6 +126,25 @@ def test_images_without_annotations_miss_the_label_or_are_all_uncovered(tmp_path
     assert not _read(root, "c", unannotated="uncovered").any()
 
 
+def test_images_that_were_looked_at_and_not_annotated_are_left_out(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    """A tool writes a file without shapes for each."""
+    root = write_labelme(tmp_path / "mine")
+    shutil.rmtree(root / "depth_mm")
+    (root / "images" / "c.json").write_text(json.dumps(labelme("c")))
+    assert _init(root)["unlabelled"] == "skip"
+    told = capsys.readouterr().err
+    assert "1 of 3 images have no label" in told
+    arguments = ["--source", str(root), "--out", str(tmp_path / "a.h5"), "--jobs", "1", "--json"]
+    assert run(mtdata, ["build", "--dataset", "folder", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sum(each["images"] for each in found["splits"].values()) == 2
+    assert [each["key"] for each in found["skipped"]] == ["c"]
+    assert run(mtdata, ["init", str(root), "--overwrite", "--look", str(tmp_path / "a.png")]) == 0
+    assert (tmp_path / "a.png").exists()
+
+
 def test_the_order_of_coco(tmp_path: Path) -> None:
     root = write_coco(tmp_path)
     task = _init(root)["tasks"]["semantic"]
@@ -193,12 +212,43 @@ def test_names_with_folders_tell_images_apart(tmp_path: Path) -> None:
     assert not any("two_a" in keys for keys in source.splits().values())
 
 
+@pytest.mark.parametrize("form", WRITERS)
+@pytest.mark.parametrize(("there", "said"), [("e\u0301.jpg", "\u00e9.jpg"), ("E.JPG", "E.jpg")])
+def test_names_may_be_spelt_in_another_way(
+    form: str, there: str, said: str, tmp_path: Path
+) -> None:
+    """Letters that Unicode composes, as macOS does not, and endings in capital letters."""
+    root = WRITERS[form](tmp_path)
+    (root / "images" / "a.jpg").rename(root / "images" / there)
+    for file in [*root.rglob("*.json"), *root.rglob("*.xml")]:
+        file.write_text(file.read_text().replace("a.jpg", said))
+    if form == "labelme":
+        (root / "images" / "a.json").rename((root / "images" / said).with_suffix(".json"))
+    _init(root)
+    np.testing.assert_array_equal(_read(root, said.removesuffix(".jpg")), expected()["a"])
+
+
 def test_what_has_no_area_is_counted(tmp_path: Path, capsys: Captured) -> None:
     want = {"coco-masks": "1 annotations without a segmentation", "labelme": "1 linestrip, 1 point",
             "cvat": "1 points, 1 tag"}  # fmt: skip
     for form, text in want.items():
         _init(WRITERS[form](tmp_path / form))
         assert f"no area are skipped: {text}" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "oriented_rectangle", "rotation"])
+def test_four_points_are_corners(kind: str, tmp_path: Path) -> None:
+    """As labelme and X-AnyLabeling write boxes, upright or turned."""
+    root = write_labelme(tmp_path)
+    _init(root)
+    turned = [[5, 0], [9, 4], [5, 8], [1, 4]]
+    shapes = [drawn("cat", turned, name, direction=0.8) for name in ("polygon", kind)]
+    found = []
+    for shape in shapes:
+        (root / "images" / "a.json").write_text(json.dumps(labelme("a", shape)))
+        found.append(_read(root))
+    np.testing.assert_array_equal(*found)
+    assert found[0].any()
 
 
 def test_circles_turned_boxes_and_masks(tmp_path: Path) -> None:

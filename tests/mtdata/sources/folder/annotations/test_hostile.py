@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from cli.mtdata import mtdata
 from cli.shared.common import run
 from mtdata.sources.folder.annotations import base
 from tests.annotated_trees import (
     SIZE,
+    WRITERS,
     coco,
     cvat,
     drawn,
@@ -106,13 +108,6 @@ COCO: dict[str, tuple[Change, str]] = {
         lambda f: f["images"][0].update(height=10**5, width=10**5),
         "image 3: an image should have at most 67108864 pixels; 100000x100000 are more",
     ),
-    "way out": (
-        lambda f: f["images"][0].update(file_name="../../etc/passwd"),
-        "image 3: should name an image in the folder; '../../etc/passwd' leads out of it",
-    ),
-    "absolute": (lambda f: f["images"][0].update(file_name="/a.jpg"), "'/a.jpg' leads out of it"),
-    "drive": (lambda f: f["images"][0].update(file_name="C:\\a.jpg"), "leads out of it"),
-    "no name": (lambda f: f["images"][0].update(file_name=3), "should name an image; found 3"),
     "no lists": (lambda f: f.pop("categories"), "should hold the lists images, annotations, categ"),
     "no object": (lambda f: f["annotations"].append(7), "annotation number 4: should be an obj"),
     "other images": (
@@ -189,13 +184,13 @@ CVAT = {
     "entities": (cvat(head=ENTITIES), "should have no DOCTYPE; found that of 'a'"),
     "other file": (cvat(head=FETCHED), "should have no DOCTYPE"),
     "cut": (cvat()[:-40], "should be XML; unclosed token"),
-    "video": ("<annotations><track/></annotations>", "should hold <image> in <annotations>"),
+    "video": ("<annotations><track/></annotations>", 'as "CVAT for video 1.1" has them'),
+    "no image": ("<annotations/>", "should hold <image> in <annotations>; found none"),
     "empty": ("", "should be XML"),
     "levels": (
         cvat("<box>" * 100_000 + "</box>" * 100_000), "should have a few levels",
     ),
     "two of a name": (cvat().replace("b.jpg", "a.jpg"), "image '1': should have a name of its own"),
-    "way out": (cvat().replace("b.jpg", "../b.jpg"), "image '1': should name an image in the"),
     "size": (cvat().replace('height="8"', 'height="9"'), "8x10; found 9x10"),
     "no size": (cvat().replace('height="8"', ""), "image '0', `height`: should hold numbers"),
     "runs": (cvat().replace('rle="0, ', 'rle="1, '), "(<mask>): the runs of a mask of 4x5 should"),
@@ -228,7 +223,10 @@ LABELME: dict[str, tuple[Any, str]] = {
     "a list": ([], "should hold the list `shapes`"),
     "label": (labelme("a", CAT | {"label": "caat"}), "shape 0: There is no class `caat`. Did y"),
     "no label": (labelme("a", CAT | {"label": None}), "shape 0: should have a label; found None"),
-    "kind": (labelme("a", CAT | {"shape_type": "polygn"}), "There is no shape `polygn` of labelme"),
+    "kind": (labelme("a", CAT | {"shape_type": "polygn"}), "that this version knows (polygon, rec"),
+    "corners": (
+        labelme("a", CAT | {"shape_type": "oriented_rectangle"}), "should have 4 points; found 3",
+    ),
     "points": (labelme("a", CAT | {"points": [[1, 1], [2, 2]]}), "3 to 100000 points; found 2"),
     "odd label": (labelme("a", CAT | {"label": "\ud800"}), "should have a label that can be"),
     "no points": (labelme("a", CAT | {"points": [[1], 2]}), "`points` should be a list of [x, y]"),
@@ -287,6 +285,92 @@ def test_one_bad_entry_costs_one_image(tmp_path: Path, capsys: Captured) -> None
     assert run(mtdata, build) == 0
     (skipped,) = json.loads(capsys.readouterr().out)["skipped"]
     assert (skipped["split"], skipped["key"]) == ("train", "a")
+
+
+@pytest.mark.parametrize("form", ["coco-masks", "cvat"])
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/a.jpg", "C:\\a.jpg", ""])
+def test_a_bad_name_of_an_image_costs_that_image(
+    form: str, name: str, tmp_path: Path, capsys: Captured
+) -> None:
+    root = WRITERS[form](tmp_path / "mine")
+    _described(root)
+    content = coco()
+    for number in (0, 2):
+        content["images"][number]["file_name"] = name
+    if form == "cvat":
+        text = cvat().replace('"a.jpg"', f'"{name}"').replace('"c.jpg"', f'"{name}"')
+        (root / "annotations.xml").write_text(text)
+    else:
+        write_coco(root, content)
+    content = yaml.safe_load((root / "tasks.yaml").read_text())
+    (root / "tasks.yaml").write_text(yaml.safe_dump({**content, "unlabelled": "keep"}))
+    arguments = ["--source", str(root), "--out", str(tmp_path / "a.h5"), "--jobs", "1"]
+    capsys.readouterr()
+    assert run(mtdata, ["build", "--dataset", "folder", *arguments, "--json"]) == 0
+    told = capsys.readouterr()
+    assert "1 labels of semantic have no image and are left out" in " ".join(told.err.split())
+    assert "(image" in told.err
+    assert json.loads(told.out)["splits"]["train"]["labels"]["semantic"] == 1
+
+
+def test_an_entry_at_fault_is_told_with_its_image(tmp_path: Path, capsys: Captured) -> None:
+    root, content = write_coco(tmp_path / "mine"), coco()
+    _described(root)
+    for number in (1, 2):
+        content["annotations"][number]["segmentation"] = [[1, 1, 2, 2]]
+    (root / "annotations" / "instances.json").write_text(json.dumps(content))
+    told = _refusal(root, capsys)
+    assert "annotation 2: a polygon should have 3" in told
+    assert "instances.json: image a.jpg, " in told
+    assert "instances.json: image b.jpg." in told
+    write_coco(root)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for key in "ab":
+        path = root / "images" / f"{key}.jpg"
+        Image.open(path).save(path, exif=exif)
+    (tmp_path / "out" / "a.h5.partial").unlink()
+    told = _refusal(root, capsys)
+    assert "2 files" in told
+    assert "instances.json: image a.jpg, " in told
+    assert "instances.json: image b.jpg." in told
+
+
+def test_init_says_why_annotations_are_not_taken(tmp_path: Path, capsys: Captured) -> None:
+    video = "<annotations><track/></annotations>"
+    root = write_cvat(tmp_path / "video", video)
+    (root / "package.json").write_text('{"name": "of something else"}')
+    assert run(mtdata, ["init", str(root)]) == 0  # of the depth
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Left out: cvat annotations.xml: should hold <image> in <annotations>; found" in told
+    assert "package.json" not in told
+    root = write_labelme(tmp_path / "kinds")
+    for key in "ab":
+        file = root / "images" / f"{key}.json"
+        file.write_text(json.dumps(labelme(key, CAT | {"shape_type": "cuboid"})))
+    assert run(mtdata, ["init", str(root)]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Left out: labelme images/{stem}.json: a.json: shape 0: its `shape_type` should" in told
+    content = coco()
+    for number, each in enumerate(content["images"]):
+        each["file_name"] = f"{number}.png"
+    root = write_coco(tmp_path / "names", content)
+    assert run(mtdata, ["init", str(root)]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Left out: coco-masks annotations/instances.json: should name images of this" in told
+
+
+def test_init_says_what_a_build_would_refuse(tmp_path: Path, capsys: Captured) -> None:
+    content = coco()
+    for each in content["images"]:
+        each["height"] = 9
+    content["annotations"].pop(0)
+    root = write_coco(tmp_path / "mine", content)
+    assert run(mtdata, ["init", str(root)]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "A build would refuse this folder as it is:" in told
+    assert "image a.jpg: should have the size of its image, 8x10; found 9x10" in told
+    assert "It refuses 2 of " in told
 
 
 def test_annotations_of_images_that_are_not_there_are_told(
