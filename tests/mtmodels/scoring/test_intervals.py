@@ -246,9 +246,9 @@ def test_seeds_are_paired_with_their_own(tmp_path: Path) -> None:
     assert value["seeds"] == [0, 1, 2]
 
 
-def binary(name: str, seed: int, share: float, **changes: Any) -> dict[str, Any]:
+def binary(folder: Path, name: str, seed: int, share: float, **changes: Any) -> dict[str, Any]:
     """A run that found nothing where `share` is 0: ordinary for a task of small objects."""
-    return run(Path(), name, {}, tasks=(), seed=seed, **changes) | {
+    return run(folder, name, {}, tasks=(), seed=seed, **changes) | {
         "samples": [],
         "scores": {
             "depth": {"abs_err": 1.0 + share, "rel_err": 0.3},
@@ -258,10 +258,10 @@ def binary(name: str, seed: int, share: float, **changes: Any) -> dict[str, Any]
 
 
 @pytest.mark.parametrize("order", [(2, 3, 4), (3, 2, 4), (4, 3, 2)])
-def test_a_seed_that_nothing_is_relative_to_is_told(order: tuple[int, ...]) -> None:
+def test_a_seed_that_nothing_is_relative_to_is_told(order: tuple[int, ...], tmp_path: Path) -> None:
     shares = {2: 0.0, 3: 20.0, 4: 10.0}
-    base = [binary(f"a-s{s}", s, shares[s]) for s in order]
-    ours = [binary(f"b-s{s}", s, shares[s] + s, method="xtc") for s in order]
+    base = [binary(tmp_path, f"a-s{s}", s, shares[s]) for s in order]
+    ours = [binary(tmp_path, f"b-s{s}", s, shares[s] + s, method="xtc") for s in order]
     for request in (Request(base), Request(base, paired=True), Request(paired=True)):
         table = one(compare([*base, *ours], request))
         pairs = table.entries[1].paired
@@ -284,9 +284,9 @@ def test_a_seed_that_nothing_is_relative_to_is_told(order: tuple[int, ...]) -> N
 
 
 @pytest.mark.parametrize("lacking", [0, 1])
-def test_a_score_that_one_pair_lacks_has_no_difference(lacking: int) -> None:
-    base = [binary(f"a-s{s}", s, 10.0) for s in range(2)]
-    ours = [binary(f"b-s{s}", s, 12.0 + s, method="xtc") for s in range(2)]
+def test_a_score_that_one_pair_lacks_has_no_difference(lacking: int, tmp_path: Path) -> None:
+    base = [binary(tmp_path, f"a-s{s}", s, 10.0) for s in range(2)]
+    ours = [binary(tmp_path, f"b-s{s}", s, 12.0 + s, method="xtc") for s in range(2)]
     del base[lacking]["scores"]["depth"]["rel_err"]
     ours[lacking]["scores"]["depth"]["abs_err"] = math.nan
     table = one(compare([*base, *ours], Request(paired=True)))
