@@ -123,6 +123,10 @@ def _told(group: Sequence[SampleError]) -> str:
     return f"{len(group)} files{whose}: {first.problem} {first.remedy} The first: {named}."
 
 
+class PictureWarning(UserWarning):
+    """What is not as it should be in a picture; a command tells it as a note."""
+
+
 class PluginError(UsageError):
     """A plug-in that cannot be used.
 

@@ -10,6 +10,7 @@ import shlex
 import sys
 import textwrap
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import click
 
 from cli.shared.general import General, general
-from mtdata.errors import MtdataError
+from mtdata.errors import MtdataError, PictureWarning
 
 REMEDIES = {
     errno.ENAMETOOLONG: "Give a shorter one",
@@ -144,11 +145,21 @@ def _of_system(error: Exception) -> str | None:
 
 @contextmanager
 def _telling(asked: General) -> Iterator[None]:
-    """Around a command: where --verbose was given, the time that it took."""
+    """Around a command: notes on pictures, and with --verbose the time that it took."""
     started = time.perf_counter()
+    plain = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **others: Any) -> None:
+        if issubclass(category, PictureWarning):
+            say(paragraph(f"Note: {message}"))
+        else:
+            plain(message, category, *rest, **others)
+
+    warnings.showwarning = show
     try:
         yield
     finally:
+        warnings.showwarning = plain
         if asked.verbose:
             click.echo(f"Took {time.perf_counter() - started:.1f} s.", err=True)
 

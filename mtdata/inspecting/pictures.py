@@ -1,6 +1,9 @@
 """Pictures of images and labels for people: one label, and a sheet of many with a legend."""
 
+import re
+import warnings
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +12,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UsageError
+from mtdata.errors import PictureWarning, UsageError
 from mtdata.store.atomic import sync
 from mtdata.tasks.kinds import Classes, Depth, Normals
 from mtdata.tasks.task import Task
@@ -34,6 +37,16 @@ ADDED = {
     "derived": ("derived from another label", (30, 120, 200)),
 }
 """Where a label comes from that no source had -> what a legend says, the colour of its frame."""
+FALLBACKS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP"),
+    *("Noto Sans KR", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei"),
+    *("Droid Sans Fallback", "PingFang SC", "Hiragino Sans", "Hiragino Sans GB"),
+    *("Apple SD Gothic Neo", "Microsoft YaHei", "SimHei", "Yu Gothic", "MS Gothic"),
+    *("Malgun Gothic", "Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Devanagari", "Unifont"),
+)
+"""Fonts for the letters that the one of matplotlib lacks, of Linux, macOS and Windows."""
+GLYPH = re.compile(r"Glyph \d+ .* missing from font")
+"""How matplotlib warns of a letter."""
 BLANK = (226, 226, 230)
 PLOTS = (".png", ".pdf", ".svg")
 """Endings of what is a drawing rather than a picture."""
@@ -425,9 +438,37 @@ def draw_into(file: Path | BytesIO, figure: "Figure", *, form: str = "png") -> N
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        if isinstance(text, Text) and "$" in text.get_text():
+        assert isinstance(text, Text)
+        if "$" in text.get_text():
             text.set_parse_math(False)
-    figure.savefig(file, format=form)
+        if not text.get_text().isascii():
+            text.set_fontfamily([*text.get_fontfamily(), *_installed(FALLBACKS)])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        figure.savefig(file, format=form)
+    for each in told:
+        if not GLYPH.match(str(each.message)):
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    if any(GLYPH.match(str(each.message)) for each in told):
+        _note_letters()
+
+
+@cache
+def _installed(fonts: tuple[str, ...]) -> tuple[str, ...]:
+    from matplotlib.font_manager import fontManager
+
+    there = {each.name for each in fontManager.ttflist}
+    return tuple(name for name in fonts if name in there)
+
+
+@cache  # once a process, in which many pictures may be drawn
+def _note_letters() -> None:
+    warnings.warn(
+        "letters that no font here has are drawn as boxes. Install a font that has them, such as "
+        "Noto Sans CJK for Chinese, Japanese and Korean, and draw again.",
+        PictureWarning,
+        stacklevel=2,
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:

@@ -8,12 +8,14 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from mtdata.errors import UsageError
+from mtdata.errors import PictureWarning, UsageError
+from mtdata.inspecting import pictures
 from mtdata.inspecting.pictures import (
     HATCH,
     HIDDEN,
     MISSING,
     Swatch,
+    _note_letters,
     absent_panel,
     blank,
     hatched,
@@ -183,6 +185,19 @@ def test_a_dollar_is_one_of_a_name_and_no_mathematics(tmp_path: Path) -> None:
         if "$" in text.get_text()
     )
     assert any(text.get_text().startswith(r"$\mathdefault{10") for text in written)
+
+
+def test_letters_that_a_font_lacks_are_one_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _note_letters.cache_clear()
+    first, second = (sheet([[("\ue000 a\ue001", blank(4, 4))]]) for _ in range(2))
+    with pytest.warns(PictureWarning, match="Install a font"):
+        save(first, tmp_path / "first.png")
+    save(second, tmp_path / "second.png")  # warnings are errors
+    _note_letters.cache_clear()
+    monkeypatch.setattr(pictures, "FALLBACKS", ("No Such Font", "STIXGeneral"))
+    save(sheet([[("\u20dd", blank(4, 4))]]), tmp_path / "there.png")
 
 
 def test_a_full_disk_leaves_a_picture_as_it_was(

@@ -229,9 +229,10 @@ def test_published_rows_are_of_the_kind_of_the_regime(
 
 
 def test_a_ratio_is_told_as_papers_tell_it() -> None:
-    ratio = {"kind": "imbalanced", "parameters": {"ratio": {"semantic": 0.1, "depth": 0.9}}}
+    ratio = {"ratio": {"semantic": 0.1, "depth": 0.9}}
+    drawn: dict[str, Any] = {"kind": "imbalanced", "parameters": ratio}
     facts: dict[str, Any] = {"protocol": "mtpsl", "dataset": "cityscapes", "regime": "few"}
-    tables = compare([run("a", drawn=ratio, **facts)], Request(published=True))
+    tables = compare([run("a", drawn=drawn, **facts)], Request(published=True))
     found = {e.facts["regime"] for table in tables for e in table.entries if e.published}
     assert found == {"imbalanced 1:9"}
 
