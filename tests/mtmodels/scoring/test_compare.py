@@ -198,8 +198,8 @@ def test_what_the_lines_differ_in_is_said() -> None:
 
 
 def test_how_further_views_are_made_is_not_said_of_one_view() -> None:
-    one = {"views": {"count": 1, "scales": [1.0, 1.2], "flip": 0.0}}
-    two = {"views": {"count": 2, "scales": [1.0], "flip": 0.5}}
+    one: dict[str, Any] = {"views": {"count": 1, "scales": [1.0, 1.2], "flip": 0.0}}
+    two: dict[str, Any] = {"views": {"count": 2, "scales": [1.0], "flip": 0.5}}
     table = only(compare([run("a", **one), run("b", **two)]))
     assert table.differs() == {"views.count": {"1": ["a"], "2": ["b"]}}
     zoomed = two | {"views": two["views"] | {"scales": [1.0, 2.0]}}
