@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from mtdata.errors import MtdataError, SampleError, StoreError, UsageError
 from mtdata.pages.page import render
+from mtdata.serving.answers import printable
 from mtdata.serving.guard import READING, Guard, problem
 
 HERE = Path(__file__).parent
@@ -41,7 +42,7 @@ class Site:
         """A page made from a template, in which all values are escaped."""
         folders = self.folder / "templates", HERE / "templates"
         text = render(template, *folders, command=self.command, **values)
-        return HTMLResponse(text, headers={"cache-control": "no-cache"})
+        return HTMLResponse(printable(text), headers={"cache-control": "no-cache"})
 
     def serving(
         self, routes: Sequence[BaseRoute], *, port: int, methods: Iterable[str] = READING

@@ -46,6 +46,17 @@ def client(path: Path) -> Iterator[TestClient]:
         yield found
 
 
+def test_a_file_name_that_is_not_in_utf_8(path: Path) -> None:
+    renamed = path.rename(os.fsdecode(os.fsencode(path) + b"\xff"))
+    with serving(renamed) as client:
+        assert client.get("/").status_code == 200
+        assert client.get("/api/store").json()["name"] == "fake.h5\ufffd"
+        renamed.unlink()
+        gone = client.get("/api/store")
+        assert gone.status_code == 410
+        assert "fake.h5\ufffd should be a store" in gone.json()["problem"]
+
+
 class serving:  # noqa: N801  read as a statement
     """A client of a server of a store."""
 
