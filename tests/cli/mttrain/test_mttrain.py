@@ -164,7 +164,7 @@ def test_a_plan_writes_nothing(
         (["--regime", "two"], 2, "`two`"),
         (["--tasks", "dept,semantic"], 2, "Did you mean `depth`?"),
         (["--batch", "100"], 2, "`batch` should be at most"),
-        (["--epochs", "0"], 2, "`epochs` cannot be taken"),
+        (["--epochs", "0"], 2, "`epochs` should be 1 or more; found 0."),
         (["--data", "missing.h5"], 3, "missing.h5"),
         (["--no-condition"], 2, "`--no-condition` should go with one of the methods contrastive,"),
         (["--no-regulariser"], 2, "`--no-regulariser` should go with one of the methods mtpsl; f"),

@@ -127,7 +127,9 @@ def test_values_of_a_pixel(client: TestClient, predictor: Any) -> None:
             assert np.array_equal(told, np.atleast_1d(expected[name][y, x])), name
     for x, y in ((size[1], 0), (0, size[0]), (10**12, 0)):
         refused(client.get("/value", params={"of": of, "x": x, "y": y}), 400, "a pixel should be")
-    refused(client.get("/value", params={"of": of, "x": -1, "y": 0}), 400, "`x` is not what")
+    refused(
+        client.get("/value", params={"of": of, "x": -1, "y": 0}), 400, "`x` should be 0 or more"
+    )
 
 
 def test_what_is_told_of_tasks(client: TestClient, predictor: Any) -> None:
@@ -314,13 +316,13 @@ def test_a_photo_of_too_many_bytes(client: TestClient, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"name": ""}, "`name` is not what it should be"),
-        ({"name": "a" * 256}, "`name` is not what it should be"),
+        ({"name": ""}, "`name` should be a text of 1 or more characters; found ''."),
+        ({"name": "a" * 256}, "`name` should be a text of 255 or fewer characters"),
         ({"example": "none.jpg"}, "There is no example `none.jpg`"),
         ({"example": "../photos/b.jpg"}, "There is no example"),
         ({"example": "notes.txt"}, "There is no example"),
         ({"example": ".hidden.jpg"}, "There is no example"),
-        ({"more": "1"}, "`more` is not what it should be"),
+        ({"more": "1"}, "`more` should be left out, as nothing is called so; found '1'."),
     ],
 )
 def test_what_cannot_be_asked(client: TestClient, given: dict[str, str], words: str) -> None:
