@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from mtdata.errors import DataError
 from mtdata.inspecting.pictures import save
 from mtmodels.errors import FullDiskError, RunFolderError
 from mtmodels.training.record.manifest import command_line, manifest, without_home
@@ -57,6 +58,15 @@ def test_what_is_no_run_is_left_alone(tmp_path: Path, mode: Mode) -> None:
     with pytest.raises(RunFolderError, match="found a file"):
         RunFolder(tmp_path / "thesis.tex").check(mode)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("mode", ["new", "resume", "overwrite"])
+def test_a_manifest_that_cannot_be_read_is_no_other_thing(tmp_path: Path, mode: Mode) -> None:
+    make_run(tmp_path).manifest.write_text("{")
+    with pytest.raises(
+        DataError, match=r"manifest\.json should .*line 1.*Copy the run again, or g"
+    ):
+        RunFolder(tmp_path).check(mode)
 
 
 def test_clearing_removes_what_a_run_writes_and_nothing_else(tmp_path: Path) -> None:
