@@ -211,7 +211,10 @@ class Network(nn.Module, ABC):
             h, w = fitting_size((height, width), cls.stride)
             remedy = f"Give --size {h}x{w}."
             if min(height, width) < cls.stride:  # images are read smaller, and never larger
-                remedy = f"Build the store with `mtdata build --size {h}x{w}`."
+                remedy = (
+                    f"Give a larger --size, or none; where the store has no images of {h}x{w}, "
+                    f"build it with `mtdata build --size {h}x{w}`."
+                )
             elif height * width > PIXELS:
                 remedy = (
                     f"Build the store with `mtdata build --size {h}x{w}`, or read it at that with "
