@@ -170,9 +170,9 @@ def test_a_plan_writes_nothing(
             "should be TASK=RUN,... for the method `kd`; f",
         ),
         (
-            ["--method", "self-training", "--teachers", "depth=a"],
+            ["--set", "method={name: self-training}", "--teachers", "depth=a"],
             2,
-            "`--teachers` should be RUN,...",
+            "should be RUN,... for t",
         ),
         (["--anyway"], 2, "a recipe was not made for and should come with --recipe; found none."),
         (["--sync-norm"], 2, "should come with --devices or --nodes above 1; found one process."),
