@@ -5,7 +5,7 @@ already catch. `exit_code` is what a command ends with.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,28 @@ NUMBERS = r"(?:(?:#[0-9a-f]{6}|\d[\d.]*)(?:, )?)+"
 """Numbers and colours in a sentence: by these alone, two files have the same fault."""
 NAMED = 3
 """Files that an error names where many have one fault."""
+SHOWN = 80
+"""Characters that an error shows of a value."""
+EXPECTED = {
+    "extra_forbidden": "left out, as nothing is called so",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "a whole number"
+    ),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    "finite_number": "a finite number",
+    "string_type": "text",
+    **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    **dict.fromkeys(("dict_type", "model_type"), "a mapping"),
+    "greater_than": "above {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "below {lt}",
+    "less_than_equal": "{le} or less",
+    "literal_error": "{expected}",
+    "string_too_short": "a text of {min_length} or more characters",
+    "string_too_long": "a text of {max_length} or fewer characters",
+}
+"""What a value should be, by what pydantic calls a fault of it."""
 
 
 class MtdataError(Exception):
@@ -82,6 +104,20 @@ class BadSamplesError(SampleError):
     def __reduce__(self) -> Any:
         """Rebuild from the parts, so that the error crosses from a worker process."""
         return type(self), (self.problems, self.samples, self.hint)
+
+
+def should_be(fault: Mapping[str, Any]) -> str:
+    """What a value should be and what it is, of a fault that pydantic found."""
+    kind = fault["type"]
+    if kind == "missing":
+        return "should be given; found nothing"
+    if kind == "value_error":  # a check of our own, with words of its own
+        return str(fault["msg"]).removeprefix("Value error, ").rstrip(".")
+    words = str(fault["msg"]).removeprefix("Input ").rstrip(".")
+    if kind in EXPECTED:
+        words = f"should be {EXPECTED[kind].format(**fault.get('ctx', {}))}"
+    found = fault["input"]
+    return f"{words}; found {'a mapping' if isinstance(found, dict) else repr(found)[:SHOWN]}"
 
 
 def alike(problems: Sequence[SampleError]) -> list[list[SampleError]]:

@@ -19,6 +19,14 @@ DEPTH = 50
 MERGE = "tag:yaml.org,2002:merge"
 """The tag of `<<`, which is no value."""
 SHOWN = 40
+WORDS = {
+    "expected the node content, but found": "a value should be here; found",
+    "expected <block end>, but found": "it should end here, or be indented otherwise; found",
+    "'<stream end>'": "the end",
+    "'<": "a '",
+    ">'": "'",
+}
+"""Words of the reader of YAML, in the order in which they are looked for, and ours."""
 
 
 class YamlError(ValueError):
@@ -79,6 +87,8 @@ def compose_yaml(text: str) -> tuple[yaml.Node | None, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it cannot be read"
+        for theirs, ours in WORDS.items():
+            problem = problem.replace(theirs, ours)
         raise YamlError(f"should be YAML; {problem}", mark.line + 1 if mark else 0) from None
     except RecursionError:
         raise YamlError(f"should have at most {DEPTH} levels; it has far more") from None

@@ -25,6 +25,9 @@ Weight = Annotated[float, Field(ge=0, lt=math.inf)]
 """A factor: 0 or more."""
 Factor = Annotated[float, Field(gt=0, lt=math.inf)]
 """A factor above 0."""
+WIDEST = 100
+Width = Annotated[float, Field(gt=0, le=WIDEST)]
+"""A factor on the channels of a network: in (0, 100]."""
 Positive = Annotated[int, Field(ge=1)]
 """A whole number from 1."""
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -77,8 +77,9 @@ def _model(run: Path, store: StorePath, device: str, *, trust: bool) -> "Model":
     from mtdata import open_store
     from mtdata.browsing.models import Model
     from mtdata.inspecting.show import check_meaning
+    from mtdata.serving.answers import printable
 
-    name, tasks = run.resolve().name, _tasks(run)
+    name, tasks = printable(run.resolve().name), _tasks(run)
     with open_store(store) as opened:
         check_meaning(name, tasks, opened)
     # Another training in the same folder is another run, though its name is the same.

@@ -348,8 +348,13 @@ def mttrain(
     """
     if resume and overwrite:
         raise UsageError("--resume keeps what is there and --overwrite does not: give one of them.")
-    if scale is not None and recipe is None:
-        raise UsageError("--scale shrinks a recipe and should come with --recipe; found none.")
+    of_recipes = {
+        "--scale shrinks a recipe": scale is not None,
+        "--anyway takes a store that a recipe was not made for": anyway,
+    }
+    for what, given in of_recipes.items():
+        if given and recipe is None:
+            raise UsageError(f"{what} and should come with --recipe; found none.")
     if requeue and "SLURM_JOB_ID" not in os.environ:
         raise UsageError(
             "--requeue puts a job of SLURM back into the queue and should be given in one; found "

@@ -1,7 +1,7 @@
 """The flags of `mttrain`, as a part of its configuration."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_origin
 
 import click
 
@@ -64,7 +64,7 @@ def check_options(flags: Mapping[str, Any], family: Registry[Any], name: str) ->
     given = [f for f, value in flags.items() if value is not None and KEYS[f].startswith(begin)]
     if not given:
         return
-    from mtmodels.options import options_of
+    from mtmodels.options import options_class, options_of
 
     for flag in given if name in family else []:  # an unknown name is refused elsewhere
         option = KEYS[flag].removeprefix(begin)
@@ -74,6 +74,13 @@ def check_options(flags: Mapping[str, Any], family: Registry[Any], name: str) ->
                 f"`{_written(flag)}` should go with one of the {what}s {', '.join(fits)}; found "
                 f"`{name}`. Leave it out, or give another --{what}."
             )
+        if flag == "teachers":
+            kind = options_class(family[name]).model_fields[flag].annotation
+            if (get_origin(kind) is Mapping) != isinstance(flags[flag], Mapping):
+                form = "RUN,..." if isinstance(flags[flag], Mapping) else "TASK=RUN,..."
+                raise UsageError(
+                    f"`--teachers` should be {form} for the method `{name}`; found {flags[flag]!r}."
+                )
 
 
 def _written(flag: str) -> str:

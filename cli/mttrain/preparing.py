@@ -9,6 +9,7 @@ from cli.mttrain.flags import check_options, layer_of
 from cli.shared.common import say
 from cli.shared.members import check_members
 from cli.shared.plugins import tell_plugins, use_copies
+from mtdata.errors import UsageError
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
 
@@ -30,7 +31,13 @@ def layers_of(
     from mtmodels.training.setup.resolve import named_plugins, parse_set
 
     layers = [_recipe(recipe, trust_plugins=trust_plugins)] if recipe else []
-    layers += [layer_of(flags), parse_set(assignments)]
+    assigned = parse_set(assignments)
+    if "recipe" in assigned:
+        raise UsageError(
+            f"`recipe` should be left to mttrain, which writes down what a run began with; found "
+            f"{assigned['recipe']!r} in --set. Give --recipe, with --scale to make it smaller."
+        )
+    layers += [layer_of(flags), assigned]
     named = named_plugins([*layers, {"plugins": list(plugins)}])
     return [*layers, {"plugins": named}] if named else layers
 
@@ -82,6 +89,11 @@ def prepared(
         check_members()
         check_options(flags, METHODS, config.method.name)
         check_options(flags, NETWORKS, config.network.name)
+        if flags["sync_norm"] and config.processes == 1:
+            raise UsageError(
+                "--sync-norm is over the images of several processes and should come with "
+                "--devices or --nodes above 1; found one process. Leave it out."
+            )
         data = config.data
         if data is None:
             from cli.mttrain.default_store import find_store

@@ -6,6 +6,7 @@ Nothing here imports torch: `--help` has to be quick.
 import errno
 import json
 import os
+import re
 import shlex
 import sys
 import textwrap
@@ -31,6 +32,11 @@ REMEDIES = {
     errno.EIO: "Check the disk that it lies on",
 }
 """What to do where the system refuses a path, by its number of the error."""
+NO_MEMORY = re.compile(
+    r"(can(no|')t|failed to|unable to) allocate|(out of|insufficient|not enough) memory",
+    re.IGNORECASE,
+)
+"""What libraries say where memory is short, of which some have no class for it."""
 LOOP = "Symlink loop from "
 """What `Path.resolve` says of a link to itself, before the path in quotes."""
 TRACEBACK = "Add --debug for the traceback."
@@ -119,11 +125,11 @@ def _unforeseen(error: Exception, asked: General) -> int:
         raise error
     if told := _of_system(error):
         _fail(told)
-    elif isinstance(error, MemoryError):
-        found = f"; {error}" if str(error) else ""
+    elif isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
         _fail(
-            f"there should be memory for what is asked; the system has no more{found}. Free some, "
-            "or ask for less: smaller images or batches, fewer processes."
+            "the memory should hold what is computed at once; it ran out. Give smaller images "
+            "(--size), fewer at once (--batch) or a narrower network (--width), as far as the "
+            f"command has these, or take a machine with more. {TRACEBACK}"
         )
     else:
         short = isinstance(error, EOFError)

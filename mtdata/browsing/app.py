@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -100,7 +100,7 @@ class Browse:
         ]
         origins = sorted({origin for each in store.splits.values() for origin, _ in each.added})
         runs = [{"name": m.name, "tasks": m.tasks} for m in self.served.models]
-        return JSONResponse(
+        return answers.Told(
             {
                 "path": str(store.path), "name": store.path.name, "dataset": store.dataset_name,
                 "token": opened.token, "tasks": tasks, "splits": splits, "regimes": store.regimes,
@@ -114,7 +114,7 @@ class Browse:
         what = Asked(**given)
         found = asked.find(opened, what)
         rows = found.rows[what.start : what.start + what.count].tolist()
-        return JSONResponse(
+        return answers.Told(
             {
                 "total": len(found.rows), "start": what.start, "done": found.done,
                 "of": found.total, "images": asked.told(opened, opened.view(what.regime), rows),
@@ -126,7 +126,7 @@ class Browse:
         """What there is of one image."""
         opened, given = self._given(request)
         _, looked, _ = self._looked(opened, given)
-        return JSONResponse(depicted.described(looked))
+        return answers.Told(depicted.described(looked))
 
     def picture(self, request: Request) -> Response:
         """A photo, label, prediction or error as PNG; a small photo as JPEG."""

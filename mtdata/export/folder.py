@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtdata.errors import DataError
+from mtdata.errors import DataError, should_be
 from mtdata.export.base import Exporter, check_folders
 from mtdata.export.labels import form_of, png
 from mtdata.export.samples import write_samples
@@ -91,8 +91,8 @@ def describe(view: View) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(
-            f"tasks.yaml cannot hold {'.'.join(map(str, first['loc']))}: {first['msg']}. Export "
-            "it as npy, or only some tasks with --tasks."
+            f"tasks.yaml cannot hold {'.'.join(map(str, first['loc']))}, which {should_be(first)}. "
+            "Export it as npy, or only some tasks with --tasks."
         ) from error
     return content
 

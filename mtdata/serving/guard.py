@@ -1,10 +1,12 @@
 """What every page of a local server has around it: who may ask, and what a page may load."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mtdata.serving.answers import Told
 
 NAMES = ("127.0.0.1", "localhost", "[::1]")
 """Names by which a browser of this machine may ask: others are names that lead here by a trick."""
@@ -55,9 +57,11 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send_guarded)
+        # Starlette raises what a site has answered and said, for a server to print its traceback.
+        with suppress(Exception):
+            await (refusal or self._app)(scope, receive, send_guarded)
 
-    def _refusal(self, scope: Scope) -> JSONResponse | None:
+    def _refusal(self, scope: Scope) -> Told | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         hosts = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
         if len(hosts) != 1 or hosts[0] not in self._hosts:
@@ -82,6 +86,6 @@ class Guard:
         return None
 
 
-def problem(text: str, status: int, **options: Any) -> JSONResponse:
+def problem(text: str, status: int, **options: Any) -> Told:
     """What is wrong, in one paragraph."""
-    return JSONResponse({"problem": text}, status, **options)
+    return Told({"problem": text}, status, **options)

@@ -14,8 +14,9 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from mtdata.errors import MtdataError, SampleError, StoreError, UsageError
+from mtdata.errors import MtdataError, SampleError, StoreError, UsageError, should_be
 from mtdata.pages.page import render
+from mtdata.serving.answers import printable
 from mtdata.serving.guard import READING, Guard, problem
 
 HERE = Path(__file__).parent
@@ -41,7 +42,7 @@ class Site:
         """A page made from a template, in which all values are escaped."""
         folders = self.folder / "templates", HERE / "templates"
         text = render(template, *folders, command=self.command, **values)
-        return HTMLResponse(text, headers={"cache-control": "no-cache"})
+        return HTMLResponse(printable(text), headers={"cache-control": "no-cache"})
 
     def serving(
         self, routes: Sequence[BaseRoute], *, port: int, methods: Iterable[str] = READING
@@ -84,9 +85,9 @@ def query(request: Request) -> dict[str, str]:
 
 
 def _invalid(request: Request, error: ValidationError) -> Response:
-    first = error.errors(include_url=False, include_context=False)[0]
+    first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
-    return problem(f"`{where}` is not what it should be: {first['msg']}.", 400)
+    return problem(f"`{where}` {should_be(first)}.", 400)
 
 
 def _missing(request: Request, error: HTTPException) -> Response:

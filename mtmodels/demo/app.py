@@ -1,20 +1,24 @@
 """What `mtmodels demo` answers: the page, predictions of photos, their pictures and values."""
 
+from asyncio import Lock
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mtdata.errors import SampleError, UsageError
 from mtdata.serving import answers
 from mtdata.serving.site import Site, query
+from mtdata.sources.files.files import REMEDY
 from mtdata.sources.files.imagefile import decode_rgb, read_rgb
+from mtdata.sources.files.imageheader import SMALLER
 from mtdata.tasks.resize import resize_image
 from mtmodels.demo.answer import Answer, Answers, FileForm, ForgottenError
 from mtmodels.demo.examples import Examples
@@ -111,7 +115,7 @@ class Demo:
     def run(self, request: Request) -> Response:
         """What the run predicts, and what it takes."""
         tasks = [{**task.to_json(), "units": task.kind.units} for task in self.predictor.tasks]
-        return JSONResponse(
+        return answers.Told(
             {
                 "name": self.name, "dataset": self.dataset, "tasks": tasks,
                 "device": self.predictor.fabric.device.type, "examples": self.examples.names,
@@ -123,8 +127,12 @@ class Demo:
         """Predict the photo in the body, or an example."""
         given = Given.model_validate(query(request))
         content = None if given.example else await _received(request)
-        answer = await run_in_threadpool(self._answer, given, content)
-        return JSONResponse({"of": self.answers.keep(answer), **answer.described()})
+        await _check_waits(request)  # also, as only then the server reads on, and sees an end
+        # One at a time, as each takes all of the processor.
+        async with self._lock:
+            await _check_waits(request)
+            answer = await run_in_threadpool(self._answer, given, content)
+        return answers.Told({"of": self.answers.keep(answer), **answer.described()})
 
     def picture(self, request: Request) -> Response:
         """The photo, or the picture of a task."""
@@ -134,7 +142,7 @@ class Demo:
     def value(self, request: Request) -> Response:
         """The exact values of a pixel."""
         pixel = Pixel.model_validate(query(request))
-        return JSONResponse(self.answers.find(pixel.of).at(pixel.x, pixel.y))
+        return answers.Told(self.answers.find(pixel.of).at(pixel.x, pixel.y))
 
     def file(self, request: Request) -> Response:
         """A prediction as a file to keep; the page says what it is called."""
@@ -145,27 +153,34 @@ class Demo:
 
     def example(self, request: Request) -> Response:
         """A small picture of an example."""
-        photo = read_rgb(self.examples.find(query(request).get("name", "")))
+        photo = self._read(query(request).get("name", ""))
         scale = min(1.0, THUMB / max(photo.shape[:2]))
         height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
         return answers.picture(resize_image(photo, (height, width)), "jpeg")
 
     def _answer(self, given: Given, content: bytes | None) -> Answer:
-        """Read a photo and ask the network; one at a time, as each takes all of the processor."""
-        with self._lock:
-            try:
-                if content is None:
-                    name = given.example
-                    photo = read_rgb(self.examples.find(name))
-                else:
-                    name = given.name
-                    photo = decode_rgb(content, Path(name))
-            except SampleError as error:
-                # Its remedy is for files of a data set.
-                raise SampleError(
-                    name, error.problem, "Give a whole JPEG, PNG, TIFF, BMP or WebP."
-                ) from error
-            return Answer.of(self.predictor, photo, name)
+        """Read a photo and ask the network."""
+        name = given.name if content is not None else given.example
+        return Answer.of(self.predictor, self._read(name, content), name)
+
+    def _read(self, name: str, content: bytes | None = None) -> NDArray[np.uint8]:
+        """A photo, from these bytes; without them, an example."""
+        try:
+            if content is None:
+                return read_rgb(self.examples.find(name))
+            return decode_rgb(content, Path(name))
+        except SampleError as error:
+            # These two are for files of a data set, the first for an example as well.
+            own = {SMALLER: "Make it smaller."}
+            if content is not None:
+                own[REMEDY] = "Give a whole JPEG, PNG, TIFF, BMP or WebP."
+            raise SampleError(name, error.problem, own.get(error.remedy, error.remedy)) from error
+
+
+async def _check_waits(request: Request) -> None:
+    """Refuse what nobody waits for any more."""
+    if await request.is_disconnected():
+        raise UsageError("a page should wait for its photo; it went away.")
 
 
 async def _received(request: Request) -> bytes:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mtdata.errors import UnknownNameError, UsageError
+from mtdata.serving.answers import printable
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES
 
 MOST = 24
@@ -42,7 +43,12 @@ class Examples:
                 f"--examples should be a folder of photos that end in {', '.join(IMAGE_SUFFIXES)}; "
                 f"{folder} has none."
             )
-        self._paths = {file.name: file for file in found[:MOST]}
+        for file in found[:MOST]:
+            name, number = printable(file.name), 1
+            while name in self._paths:  # two may differ in what cannot be printed alone
+                number += 1
+                name = f"{printable(file.name)} ({number})"
+            self._paths[name] = file
 
     @property
     def names(self) -> list[str]:

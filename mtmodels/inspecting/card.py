@@ -1,6 +1,5 @@
 """What is known of a run, for a model card: nothing is guessed, and what is unknown is None."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from mtmodels.networks import NETWORKS
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.intervals import Estimate, Resampler
 from mtmodels.scoring.run_scores import RunScores
+from mtmodels.training.record.manifest import command_line
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.rescore import kept_scores
 from mtmodels.training.setup.beginning import labels
@@ -183,7 +183,7 @@ def _training(run: TrainedRun, summary: Mapping[str, Any], found: Found) -> dict
     given = facts.get("arguments")
     return {
         # A run that Python began has none.
-        "command": shlex.join(["mttrain", *given]) if given else None,
+        "command": command_line(["mttrain", *given]) if given else None,
         "created": facts.get("created"),
         "seconds": summary.get("seconds"),
         "steps": found.step,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from mtdata.errors import DataError, MtdataError, UsageError
 from mtmodels.errors import RunFolderError
 from mtmodels.metrics.scores import headline
-from mtmodels.training.record.runfolder import RunFolder, read_facts
+from mtmodels.training.record.runfolder import SUMMARY_AGAIN, RunFolder, read_facts
 
 State = Literal["done", "going", "interrupted", "broken"]
 LEVELS = 3
@@ -141,7 +141,7 @@ def _facts(folder: RunFolder) -> dict[str, Any]:
     if not folder.config.is_file():
         raise DataError("there is no config.yaml")
     if folder.is_complete():
-        return known | _of_summary(read_facts(folder.summary))
+        return known | _of_summary(read_facts(folder.summary, SUMMARY_AGAIN))
     return known | _of_config(folder)
 
 

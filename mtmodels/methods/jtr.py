@@ -18,7 +18,7 @@ from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
 from mtmodels.networks.auxiliary.auto_encoder import AutoEncoder
 from mtmodels.networks.base import Network, Output
-from mtmodels.options import Factor, Share, Weight
+from mtmodels.options import Share, Weight, Width
 
 
 class JTROptions(SupervisionOptions, FurtherViewOptions):
@@ -31,7 +31,7 @@ class JTROptions(SupervisionOptions, FurtherViewOptions):
     from; 2 as released."""
     as_released: bool = False
     """Whether to repeat the slips of the released code, which the published numbers have."""
-    auto_encoder_width: Factor | None = None
+    auto_encoder_width: Width | None = None
     """A factor on the channels of the auto-encoder; null for that of the network, and half of it
     beside a compact network."""
     auto_encoder_norm: Literal["sample", "pass"] = "sample"

@@ -18,7 +18,7 @@ from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views, joined
 from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
 from mtmodels.networks.base import Network
-from mtmodels.options import Factor
+from mtmodels.options import Width
 
 CONSISTENCY_WEIGHT = 1e-4
 
@@ -29,7 +29,7 @@ class TransferOptions(SupervisionOptions):
     consistency_weight: float | Mapping[str, float] = Field(CONSISTENCY_WEIGHT, alias="lambda")
     """lambda_t in [0, 1], one for all tasks or by task. 1e-4 as in the paper on NYUv2; 0.01 on
     Cityscapes."""
-    transfer_width: Factor | None = None
+    transfer_width: Width | None = None
     """A factor on the channels of the transfer networks; null for that of the network, and a
     quarter of it beside a compact network, which published transfer networks would make thirteen
     times as slow."""

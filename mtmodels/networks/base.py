@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mtdata import Task
 from mtdata.tasks.resize import PIXELS, fitting_size
 from mtmodels.networks.encoders import normalisation
-from mtmodels.options import Colour, Factor, Options, options_class
+from mtmodels.options import Colour, Factor, Options, Width, options_class
 
 Attention = Mapping[str, Mapping[str, Float[Tensor, "b c hm wm"]]]
 """For each task its masks, by the names of the layers that they pick from, in order."""
@@ -45,7 +45,7 @@ class Output:
 class NetworkOptions(Options):
     """What every network can be told."""
 
-    width: Factor = 1.0
+    width: Width = 1.0
     """A factor on all channels; 1 is the published network."""
     mean: Colour = (0.0, 0.0, 0.0)
     """Subtracted from an image, one value a colour; 0 as released with the papers on NYUv2."""
@@ -211,7 +211,10 @@ class Network(nn.Module, ABC):
             h, w = fitting_size((height, width), cls.stride)
             remedy = f"Give --size {h}x{w}."
             if min(height, width) < cls.stride:  # images are read smaller, and never larger
-                remedy = f"Build the store with `mtdata build --size {h}x{w}`."
+                remedy = (
+                    f"Give a larger --size, or none; where the store has no images of {h}x{w}, "
+                    f"build it with `mtdata build --size {h}x{w}`."
+                )
             elif height * width > PIXELS:
                 remedy = (
                     f"Build the store with `mtdata build --size {h}x{w}`, or read it at that with "

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mtdata.errors import SampleError, UsageError
+from mtdata.errors import SampleError, UsageError, should_be
 from mtdata.sources.files.files import read_text
 from mtdata.yaml_text import YamlError, load_yaml
 
@@ -141,8 +141,8 @@ def _read(path: Path) -> PlanFile:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UsageError(
-            f"{path}: `{where}` should be as a plan has it; found that {first['msg'].lower()}. A "
-            "plan has `out`, `always`, `grid`, `without` and `baseline`: see docs/sweep.md."
+            f"{path}: `{where}` {should_be(first)}. A plan has `out`, `always`, `grid`, "
+            "`without` and `baseline`: see docs/sweep.md."
         ) from None
 
 

@@ -8,10 +8,12 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from mtdata.urls import is_url, located
+from mtmodels.options import WIDEST
 
-Positive = Annotated[int, Field(ge=1)]
+MOST = 10**9
+"""Of what is counted: more than any run has, and little enough to reckon with."""
+Positive = Annotated[int, Field(ge=1, le=MOST)]
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 def _tuple(value: Any) -> Any:
@@ -78,6 +80,7 @@ the number of processes, which the configuration then says."""
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_scientific)]
 Number = Annotated[float, BeforeValidator(_float), Field(allow_inf_nan=False)]
 Scale = Annotated[Number, Field(ge=1, lt=math.inf)]
+Names = Annotated[tuple[str, ...] | None, BeforeValidator(_names)]
 
 
 class Part(BaseModel):
@@ -90,7 +93,7 @@ class NetworkPart(Part):
     """Which network, and how wide."""
 
     name: str = "unet"
-    width: Annotated[Number, Field(gt=0)] = 1.0
+    width: Annotated[Number, Field(gt=0, le=WIDEST)] = 1.0
     encoder_weights: Annotated[str | None, BeforeValidator(_no_none)] = None
     options: Options = {}
 
@@ -154,7 +157,7 @@ class ViewsPart(Part):
     A method may have its own idea of how a view of its own is made.
     """
 
-    count: Positive | None = None
+    count: Annotated[int, Field(ge=1, le=100)] | None = None
     scales: Annotated[tuple[Scale, ...], BeforeValidator(_tuple), Field(min_length=1)] = (
         1.0,
         1.2,
@@ -188,7 +191,7 @@ class Config(Part):
     size: Annotated[tuple[Positive, Positive] | None, BeforeValidator(_tuple)] = None
     regime: str | None = None
     filled_anyway: bool = False
-    tasks: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
+    tasks: Names = None
     network: NetworkPart = NetworkPart()
     method: MethodPart = MethodPart()
     weighting: WeightingPart = WeightingPart()
@@ -204,20 +207,20 @@ class Config(Part):
     augmentation: AugmentationPart = AugmentationPart()
     views: ViewsPart = ViewsPart()
     keep_unlabelled: bool = False
-    labelled_share: Annotated[float, Field(gt=0, lt=1)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
-    holdout: Annotated[Share, BeforeValidator(_float)] = 0.0
+    labelled_share: Annotated[Number, Field(gt=0, lt=1)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    holdout: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     select: Literal["last", "holdout", "val", "paper"] | None = None
-    train_on: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
-    select_on: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
-    score_on: Annotated[tuple[str, ...] | None, BeforeValidator(_tuple)] = None
+    train_on: Names = None
+    select_on: Names = None
+    score_on: Names = None
     protocol: str = "mtpsl"
     precision: Literal["auto", "32", "bf16", "16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: Positive = 1
     nodes: Positive = 1
     sync_norm: bool = False
-    workers: Annotated[int, Field(ge=0)] | None = None
+    workers: Annotated[int, Field(ge=0, le=1024)] | None = None
     cache: Literal["none", "memory", "device"] = "none"
     compile: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "off"
     log: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()

@@ -265,7 +265,7 @@ def test_a_configuration_names_plug_ins(
     job = prepare([layer, {"plugins": [str(mine), str(rest)]}], out=tmp_path / "run", mode="new")
     assert job.config.plugins == (str(mine), str(rest))
     assert run(mttrain, ["--set", "plugins=3", *out]) == 2
-    assert "`plugins` cannot be taken" in said(capsys)
+    assert "`plugins` should be a list; found 3." in said(capsys)
 
 
 def test_a_plan_of_names_that_nobody_has_is_refused(

@@ -89,6 +89,28 @@ def test_a_link_to_itself_is_named(
     assert f"{link}: the system refuses it ({os.strerror(errno.ELOOP)})" in told
 
 
+@pytest.mark.parametrize(
+    "raised",
+    [
+        MemoryError(),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate "
+            "memory: you tried to allocate 37632000000 bytes."
+        ),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+    ],
+)
+def test_memory_that_runs_out_is_said_with_what_to_do(
+    raised: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(raising(raised), []) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.startswith("Error: the memory should hold what is computed at once; it ran out.")
+    assert "(--size), fewer at once (--batch)" in told
+    assert "alloc" not in told
+
+
 def test_an_error_without_a_path_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(raising(OSError(errno.EIO, "x")), []) == 1
     assert TRACEBACK.split()[-1] in capsys.readouterr().err

@@ -30,6 +30,7 @@ WRONG = {
     "twice": ("a: 1\nb: 2\na: 3\n", "line 3: `a` should be given once; it is in line 1 already"),
     "a key of many": ("? [1, 2]\n: 3\n", "a key should be a single value"),
     "an object": ("x: !!python/object/apply:os.system [ls]", "should be YAML"),
+    "no end": ("{", "line 1: should be YAML; a value should be here; found the end"),
     "no YAML": ("a: b: c", "line 1: should be YAML"),
     "a control character": ("a: \x00", "should be YAML"),
     "long": ("#" * 2**23, "characters"),

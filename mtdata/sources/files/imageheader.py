@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.sources.files.allowed import allowed
-from mtdata.sources.files.files import open_plain
+from mtdata.sources.files.files import REMEDY, open_plain
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 STARTS = {
@@ -35,6 +35,11 @@ EXIF_MARKS = (b"Exif\0\0", b"eXIf", b"EXIF", b"Raw profile type", b"xap/1.0")
 """What stands before it in JPEG, PNG and WebP, and in texts."""
 LOOKED_AT = 100
 """Images whose headers are read before a build, where all of them would take long."""
+SMALLER = (
+    "Make it smaller or remove it; `mtdata build` and `mtdata update` take more with "
+    "--max-megapixels."
+)
+"""What to do about an image of more pixels than are allowed."""
 T = TypeVar("T")
 SAME_SIZE = (2, 3, 4)
 """Orientations that keep height and width: mirrored, upside down, both."""
@@ -170,8 +175,7 @@ def too_large(path: Path, size: tuple[int, int] | None) -> SampleError:
     return SampleError(
         path,
         f"an image should have at most {allowed().pixels} pixels; it says {found}.",
-        "Make it smaller or remove it; `mtdata build` and `mtdata update` take more with "
-        "--max-megapixels.",
+        SMALLER,
     )
 
 
@@ -179,7 +183,7 @@ def _unreadable(path: Path) -> SampleError:
     return SampleError(
         path,
         "should be an image (JPEG, PNG, TIFF, BMP, WebP, EXR); its header cannot be read.",
-        "Copy or download the file again.",
+        REMEDY,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from mtdata.errors import DataError, SourceNotFoundError, UnknownNameError
+from mtdata.errors import DataError, SourceNotFoundError, UnknownNameError, should_be
 from mtdata.sources.files.files import check_files, read_text
 from mtdata.sources.folder.tasks import (
     ANNOTATED,
@@ -85,12 +85,11 @@ def _explain(error: ValidationError, node: yaml.Node | None, where: str) -> str:
         return f"{place}: `{'.'.join(path)}`: {wrong}"
     if first["type"] == "missing":
         return f"{place}: `{'.'.join([*path, str(first['loc'][-1])])}` should be given; it is not."
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
-    found = "" if isinstance(first["input"], dict) else f"; found {first['input']!r}"
+    message, quotes = should_be(first), ""
     if first["type"] == "string_type" and isinstance(first["input"], bool):
-        found += " (YAML reads yes, no, on and off so: put them in quotes)"
+        quotes = " (YAML reads yes, no, on and off so: put them in quotes)"
     name = f"`{'.'.join(path)}`: " if path else ""
-    return f"{place}: {name}{message}{found}."
+    return f"{place}: {name}{message}{quotes}."
 
 
 def _locate(node: yaml.Node | None, loc: Sequence[int | str]) -> tuple[int, list[str]]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from mtdata.reading.batch import Batch
 from mtmodels.methods.parts.supervision import Seen
 from mtmodels.networks.base import Network
-from mtmodels.options import Factor, Options, Weight
+from mtmodels.options import Options, Weight, Width
 
 
 class PairOptions(Options):
@@ -23,7 +23,7 @@ class PairOptions(Options):
     label. `auto`: the first; the second for an image that has a label of every task."""
     mapping_rate: Weight = 1.0
     """A factor on the learning rate of the mapping."""
-    mapping_width: Factor | None = None
+    mapping_width: Width | None = None
     """A factor on the channels of the mapping; null for that of the network, and half of it beside
     a compact network."""
 

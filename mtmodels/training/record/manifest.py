@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +15,10 @@ from mtmodels.training.record.runfolder import FORMAT
 
 PACKAGES = ("mtpartial", "torch", "torchvision", "lightning-fabric", "numpy", "h5py",
             "albumentations", "opencv-python-headless", "safetensors")  # fmt: skip
+
+HOME = r"(?<![^=,:\s'\"\[{{(]){}(?=/|$|[,\s'\"\]}})])"
+"""What stands for a home folder: at the beginning, or behind what stands before a path within an
+option; never within a path."""
 
 
 def manifest(
@@ -125,5 +130,23 @@ def without_home(argument: str) -> str:
     home = str(Path.home())
     if len(home) < 2:
         return argument
-    # Behind the beginning, or what stands before a path within an option; never within a path.
-    return re.sub(rf"(?<![^=,:\s'\"\[{{(]){re.escape(home)}(?=/|$|[,\s'\"\]}})])", "~", argument)
+    return re.sub(HOME.format(re.escape(home)), "~", argument)
+
+
+def command_line(words: Sequence[str]) -> str:
+    """A command as a shell reads it, with `~` of `without_home` as the home of whoever types it."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    if word == "~":
+        return word
+    # Without a path behind it, it is null in YAML.
+    first, *rest = re.split(HOME.format("~") + "(?=/)", word)
+    if rest and not first:
+        # Where a shell reads it: at the beginning, with what is behind its `/` in quotes.
+        first, *rest = rest
+        first = f"~/{first[1:] and shlex.quote(first[1:])}"
+    else:
+        first = shlex.quote(first)
+    return '"$HOME"'.join((first, *map(shlex.quote, rest)))

@@ -17,6 +17,8 @@ from mtdata.json_text import JsonError, load_json
 from mtmodels.errors import FullDiskError, RunFolderError
 
 FORMAT = "mtpartial run"
+SUMMARY_AGAIN = "Copy the run again, or write it again with `mttrain --out RUN --resume`."
+"""What to do about a summary that cannot be read."""
 Mode = Literal["new", "resume", "overwrite"]
 HELD = (errno.EACCES, errno.EAGAIN)
 """What a lock says that another process holds."""
@@ -164,6 +166,25 @@ class RunFolder:
         except DataError:
             return False
 
+    def facts(self) -> dict[str, Any]:
+        """The manifest of a run that is to be opened.
+
+        Raises:
+            RunFolderError: where the folder is no run, or has no configuration.
+            DataError: where the manifest cannot be read.
+        """
+        what = f"{self.path} should be a run folder of mttrain"
+        if not self.manifest.is_file():
+            raise RunFolderError(f"{what}; found no manifest in it. Name the folder of a run.")
+        facts = read_facts(self.manifest)
+        if facts.get("format") != FORMAT:
+            raise RunFolderError(
+                f"{what}; its {self.manifest.name} is of something else. Name the folder of a run."
+            )
+        if not self.config.is_file():
+            raise RunFolderError(f"{what}; found no {self.config.name} in it. Copy the run again.")
+        return facts
+
     def is_complete(self) -> bool:
         """Whether the run came to its end."""
         return self.summary.is_file()
@@ -178,6 +199,7 @@ class RunFolder:
         Raises:
             RunFolderError: where it is not empty and `mode` is new, it is no run, or its run has
                 no configuration to go on with.
+            DataError: where its manifest cannot be read.
         """
         if not self.path.exists():
             return False
@@ -187,6 +209,8 @@ class RunFolder:
             raise self._is_taken()
         if self._is_free():
             return False
+        if self.manifest.is_file():
+            read_facts(self.manifest, "Copy the run again, or give another --out.")
         if not self.is_run():
             raise RunFolderError(
                 f"{self.path} should be empty or a run; found other things in it, which are left "
@@ -286,8 +310,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def read_facts(file: Path) -> dict[str, Any]:
+def read_facts(file: Path, remedy: str = "Copy the run again.") -> dict[str, Any]:
     """What a JSON file of a run says.
+
+    Args:
+        file: The file.
+        remedy: What to do where it says nothing.
 
     Raises:
         DataError: where it says nothing.
@@ -300,7 +328,6 @@ def read_facts(file: Path) -> dict[str, Any]:
         why = f"it cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
     if not isinstance(found, dict):
         raise DataError(
-            f"{file} should hold what the run wrote, as one JSON object; {why}. Copy the run "
-            "again; its scores are written again by `mtmodels eval`."
+            f"{file} should hold what the run wrote, as one JSON object; {why}. {remedy}"
         )
     return found

@@ -21,6 +21,7 @@ from mtmodels.scoring.run_scores import RunScores
 from mtmodels.scoring.samples import Samples
 from mtmodels.training.finish import warning
 from mtmodels.training.loop.validation import Scorer
+from mtmodels.training.record.manifest import command_line
 from mtmodels.training.record.runfolder import RunFolder, write_text
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.record.texts import arrow, number, rests_on
@@ -314,7 +315,7 @@ def _commands(run: TrainedRun) -> list[str]:
     path, given = str(run.folder.path), run.facts.get("arguments")
     quoted = shlex.quote(path)
     return [
-        *([shlex.join(["mttrain", *given])] if given else []),
+        *([command_line(["mttrain", *given])] if given else []),
         shlex.join(["mttrain", "--recipe", str(run.folder.config), "--out", f"{path}-again"]),
         f"mtmodels eval {quoted}",
         f"mtmodels report {quoted} --overwrite",

@@ -155,14 +155,12 @@ def logs_before(folder: RunFolder) -> Sequence[str]:
 
 
 def _note_anew(folder: RunFolder, config: Config, data: RunData) -> None:
-    """Write down where the store is now, as later commands look there, logs and processes."""
+    """Write down what was given anew: a requeued run goes on so, and later commands look there."""
     stored, told = read_layer(folder.config), read_layer(folder.manifest)
-    now = {"data": config.data, "log": list(config.log)}
-    # By these a table tells a run apart whose norms saw other parts of a batch.
-    for name in ("devices", "nodes"):
-        if getattr(config, name) != stored.get(name, 1):
-            now[name] = getattr(config, name)
-    if any(stored.get(key, []) != value for key, value in now.items()):
+    before = Config().to_dict() | stored  # a run of before lacks some
+    values = config.to_dict()
+    now = {key: values[key] for key in values if key in FREE and values[key] != before[key]}
+    if now:
         write_text(folder.config, yaml.safe_dump({**stored, **now}, sort_keys=False))
     at = store_at(data.store.path, folder.path)
     if told.get("store_at") != at:

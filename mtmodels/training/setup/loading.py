@@ -10,14 +10,13 @@ from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UsageError
 from mtdata.reading.dataset import shows
 from mtdata.urls import StorePath, Url, located
-from mtmodels.errors import RunFolderError
 from mtmodels.methods.base import Method
 from mtmodels.networks.base import Network
 from mtmodels.scoring.samples import SUFFIX
 from mtmodels.training.config import Config
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.plugin_copies import load_copies
-from mtmodels.training.record.runfolder import RunFolder, read_facts
+from mtmodels.training.record.runfolder import SUMMARY_AGAIN, RunFolder, read_facts
 from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.making import make_method, make_network
 from mtmodels.training.setup.resolve import read_layer, resolve
@@ -88,7 +87,7 @@ class TrainedRun:
         """The steps of the training; None for a run that is not complete."""
         if not self.folder.is_complete():
             return None
-        steps = read_facts(self.folder.summary).get("steps")
+        steps = read_facts(self.folder.summary, SUMMARY_AGAIN).get("steps")
         return None if steps is None else int(steps)
 
     def known(self, data: StorePath | None = None) -> dict[str, Any]:
@@ -154,7 +153,7 @@ def _read_scores(file: Path) -> dict[str, Any]:
     Raises:
         DataError: where the file holds something else.
     """
-    found = read_facts(file)
+    found = read_facts(file, "Copy the run again, or score it again with `mtmodels eval`.")
     problem = _not_scores(found)
     if problem is not None:
         raise DataError(
@@ -206,17 +205,15 @@ def open_run(path: Path, *, plugins: bool = True, trust_plugins: bool = False) -
 
     Raises:
         RunFolderError: where it is none.
+        DataError: where its manifest cannot be read.
         PluginError: where a plug-in of it is not known here, or cannot be loaded.
     """
     folder = RunFolder(path)
-    if not folder.is_run() or not folder.config.is_file():
-        raise RunFolderError(
-            f"{path} should be a run folder of mttrain; found no manifest and configuration in it."
-        )
+    facts = folder.facts()
     if plugins:
         load_copies(folder, trust=trust_plugins)
     config = settle_options(resolve(read_layer(folder.config)))
-    return TrainedRun(folder, config, read_layer(folder.manifest))
+    return TrainedRun(folder, config, facts)
 
 
 def load_network(network: Network, place: Path) -> None:

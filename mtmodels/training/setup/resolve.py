@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from mtdata.errors import SampleError, UsageError
+from mtdata.errors import SampleError, UsageError, should_be
 from mtdata.sources.files.files import read_text
 from mtdata.yaml_text import YamlError, load_yaml
 from mtmodels.training.config import Config
@@ -114,9 +114,9 @@ def _explain(error: ValidationError) -> str:
         least = first["ctx"]["min_length"]
         return f"`{where}` should hold {least} value or more; found {first['input']!r}."
     if first["type"] != "extra_forbidden":
-        found = "" if not first["loc"] else f"; found {first['input']!r}"
-        name = f"`{where}` cannot be taken: " if where else ""
-        return f"{name}{first['msg'].removeprefix('Value error, ')}{found}."
+        name = f"`{where}`{':' * (first['type'] == 'value_error')} " if where else ""
+        named = first["type"] == "model_type" and isinstance(first["input"], str)
+        return f"{name}{should_be(first)}.{f' Give it as `{where}.name`.' if named else ''}"
     known = _known_keys(first["loc"][:-1])
     near = get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
     hint = f" Did you mean `{near[0]}`?" if near else ""

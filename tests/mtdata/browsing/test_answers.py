@@ -46,6 +46,17 @@ def client(path: Path) -> Iterator[TestClient]:
         yield found
 
 
+def test_a_file_name_that_is_not_in_utf_8(path: Path) -> None:
+    renamed = path.rename(os.fsdecode(os.fsencode(path) + b"\xff"))
+    with serving(renamed) as client:
+        assert client.get("/").status_code == 200
+        assert client.get("/api/store").json()["name"] == "fake.h5\ufffd"
+        renamed.unlink()
+        gone = client.get("/api/store")
+        assert gone.status_code == 410
+        assert "fake.h5\ufffd should be a store" in gone.json()["problem"]
+
+
 class serving:  # noqa: N801  read as a statement
     """A client of a server of a store."""
 
@@ -373,13 +384,16 @@ def test_keys_that_there_are_not(client: TestClient, key: str) -> None:
         ("/api/images?present=depth:0", "should be asked of a task that has them"),
         ("/api/images?sort=near:semantic", "should be asked of a task that has them"),
         ("/api/images?sort=error:none:depth", "a run should be one that was given"),
-        ("/api/images?start=-1", "`start` is not what it should be"),
-        ("/api/images?count=501", "`count` is not what it should be"),
-        ("/api/images?more=1", "`more` is not what it should be"),
+        ("/api/images?start=-1", "`start` should be 0 or more; found '-1'"),
+        ("/api/images?count=501", "`count` should be 500 or less"),
+        ("/api/images?more=1", "`more` should be left out"),
         ("/api/images?start=1&start=2", "one is repeated"),
         ("/picture?split=train&key=0001&what=none", "There is no task `none`"),
-        ("/picture?split=train&key=0001&size=huge", "`size` is not what it should be"),
-        ("/picture?key=0001", "`split` is not what it should be"),
+        (
+            "/picture?split=train&key=0001&size=huge",
+            "`size` should be 'small' or 'whole'; found 'huge'",
+        ),
+        ("/picture?key=0001", "`split` should be given; found nothing"),
         ("/values?split=train&key=0001&what=depth&part=error&run=x", "`run` should be one"),
     ],
 )

@@ -1,5 +1,6 @@
 """What the server of a run answers: predictions, exact values, files, and refusals."""
 
+import asyncio
 import io
 import os
 import threading
@@ -126,7 +127,9 @@ def test_values_of_a_pixel(client: TestClient, predictor: Any) -> None:
             assert np.array_equal(told, np.atleast_1d(expected[name][y, x])), name
     for x, y in ((size[1], 0), (0, size[0]), (10**12, 0)):
         refused(client.get("/value", params={"of": of, "x": x, "y": y}), 400, "a pixel should be")
-    refused(client.get("/value", params={"of": of, "x": -1, "y": 0}), 400, "`x` is not what")
+    refused(
+        client.get("/value", params={"of": of, "x": -1, "y": 0}), 400, "`x` should be 0 or more"
+    )
 
 
 def test_what_is_told_of_tasks(client: TestClient, predictor: Any) -> None:
@@ -268,8 +271,19 @@ def test_what_is_no_photo(client: TestClient, name: str) -> None:
     refused(answer, 422, words)
     problem = answer.json()["problem"]
     assert problem.startswith("photo.png: ")
-    assert problem.endswith("Give a whole JPEG, PNG, TIFF, BMP or WebP.")
+    whole = "Make it smaller." if name == "bomb" else "Give a whole JPEG, PNG, TIFF, BMP or WebP."
+    assert problem.endswith(whole)
     assert "--" not in problem
+
+
+def test_what_to_do_about_a_whole_photo_that_is_not_taken(client: TestClient) -> None:
+    """A file of that kind is what was given: another remedy is right."""
+    floats = client.post("/predict", content=encoded(np.ones((8, 8), np.float32), "tiff"))
+    refused(floats, 422, "8 or 16 bits a channel; it has 32. Save it so: ")
+    turned = client.post("/predict", content=encoded(photo((8, 8)), "tiff", tiffinfo={274: 6}))
+    refused(turned, 422, "Save it upright, without the tag.")
+    for answer in (floats, turned):
+        assert "Give a whole" not in answer.text
 
 
 def test_damaged_photos_never_fail_the_server(client: TestClient) -> None:
@@ -302,13 +316,13 @@ def test_a_photo_of_too_many_bytes(client: TestClient, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"name": ""}, "`name` is not what it should be"),
-        ({"name": "a" * 256}, "`name` is not what it should be"),
+        ({"name": ""}, "`name` should be a text of 1 or more characters; found ''."),
+        ({"name": "a" * 256}, "`name` should be a text of 255 or fewer characters"),
         ({"example": "none.jpg"}, "There is no example `none.jpg`"),
         ({"example": "../photos/b.jpg"}, "There is no example"),
         ({"example": "notes.txt"}, "There is no example"),
         ({"example": ".hidden.jpg"}, "There is no example"),
-        ({"more": "1"}, "`more` is not what it should be"),
+        ({"more": "1"}, "`more` should be left out, as nothing is called so; found '1'."),
     ],
 )
 def test_what_cannot_be_asked(client: TestClient, given: dict[str, str], words: str) -> None:
@@ -335,7 +349,45 @@ def test_examples(client: TestClient, predictor: Any, examples: Path) -> None:
     assert np.array_equal(found, predictor(pixels)["depth"])
     answer = client.post("/predict", params={"example": "broken.jpg"})
     refused(answer, 422, "broken.jpg: should be a JPEG, PNG")
-    assert client.get("/example", params={"name": "broken.jpg"}).status_code == 422
+    assert answer.json()["problem"].endswith("Copy or download the file again.")
+    small = client.get("/example", params={"name": "broken.jpg"})
+    assert small.status_code == 422
+    assert small.json() == answer.json()
+
+
+def test_names_that_are_not_in_utf_8(trained: Path, tmp_path: Path) -> None:
+    """Of a run, of examples that differ in nothing else, and of a broken one."""
+    folder = os.fsencode(tmp_path)
+    run = Path(os.fsdecode(folder + b"/run\xff"))
+    run.symlink_to(trained)
+    for name in (b"a\xfe.png", b"a\xff.png"):
+        (tmp_path / os.fsdecode(name)).write_bytes(encoded(photo((8, 9))))
+    (tmp_path / os.fsdecode(b"z\xff.png")).write_bytes(b"no photo")
+    demo = make_demo(run, port=PORT, device="cpu", examples=Examples(tmp_path))
+    with TestClient(demo, base_url=f"http://127.0.0.1:{PORT}") as client:
+        assert client.get("/").status_code == 200
+        names = client.get("/api/run").json()["examples"]
+        assert names == ["a\ufffd.png", "a\ufffd.png (2)", "z\ufffd.png"]
+        for name in names[:2]:
+            assert client.get("/example", params={"name": name}).status_code == 200
+            assert predict(client, b"", example=name)["name"] == name
+        refused(client.get("/example", params={"name": names[2]}), 422, "z\ufffd.png: should be")
+
+
+def test_an_unforeseen_error_is_said_in_one_line(
+    client: TestClient, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is left for the server to log: the client would raise it here."""
+
+    def failing(*_: Any) -> Any:
+        raise RuntimeError("out of something")
+
+    monkeypatch.setattr(answers.Answer, "of", failing)
+    with TestClient(client.app, base_url=str(client.base_url)) as strict:
+        answer = strict.post("/predict", content=encoded(photo((8, 8))))
+    assert answer.status_code == 500
+    assert answer.json() == {"problem": "RuntimeError: out of something"}
+    assert capfd.readouterr().err == "/predict: RuntimeError: out of something\n"
 
 
 def test_what_the_page_is_told_of_the_run(client: TestClient, predictor: Any) -> None:
@@ -388,6 +440,55 @@ def test_one_photo_at_a_time(client: TestClient, monkeypatch: pytest.MonkeyPatch
         thread.join()
     assert codes == [200] * 4
     assert most == 1
+
+
+def test_what_nobody_waits_for_is_not_predicted(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that goes away while another photo is predicted gives up its place in the line."""
+    demo = make_demo(trained, port=PORT, device="cpu", examples=Examples(None))
+    asked = list[str]()
+    original = answers.Answer.of
+
+    def slow(predictor: Any, pixels: Any, name: str) -> Any:
+        asked.append(name)
+        time.sleep(0.3)
+        return original(predictor, pixels, name)
+
+    monkeypatch.setattr(answers.Answer, "of", slow)
+
+    async def ask(name: str, gone: asyncio.Event) -> int:
+        """Send a photo; the page is gone once that is set."""
+        body, statuses = [encoded(photo((8, 8)))], list[int]()
+
+        async def receive() -> dict[str, Any]:
+            if body:
+                return {"type": "http.request", "body": body.pop(), "more_body": False}
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            statuses.append(message.get("status", 0))
+
+        scope = {
+            "type": "http", "method": "POST", "path": "/predict", "scheme": "http",
+            "query_string": f"name={name}".encode(), "root_path": "",
+            "headers": [(b"host", f"127.0.0.1:{PORT}".encode())],
+        }  # fmt: skip
+        await demo(scope, receive, send)
+        return statuses[0]
+
+    async def three() -> list[int]:
+        stays, leaves = asyncio.Event(), asyncio.Event()
+        first = asyncio.create_task(ask("first", stays))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.gather(ask("gone", leaves), ask("last", stays))
+        await asyncio.sleep(0.05)
+        leaves.set()
+        return [await first, *await waiting]
+
+    assert asyncio.run(three()) == [200, 400, 200]
+    assert asked == ["first", "last"]
 
 
 def test_nothing_is_written(client: TestClient, trained: Path, examples: Path) -> None:

@@ -208,4 +208,4 @@ def test_the_command_writes_prints_and_refuses(
     assert run(mtmodels, ["card", str(done), "-o", str(out), "--overwrite"]) == 0
     assert out.read_text() == made.markdown()
     assert run(mtmodels, ["card", str(tmp_path)]) == 2
-    assert "mttrain; found no manifest and configuration" in capsys.readouterr().err
+    assert "mttrain; found no manifest in it" in capsys.readouterr().err

@@ -75,8 +75,8 @@ def test_each_table_has_its_baseline(tmp_path: Path) -> None:
         ({"without": [{"method": "three"}]}, r"values of axes \(sl, two\); found method: three"),
         ({"baseline": {"metod": "sl"}}, r"\(the axes method, regime, seed\); found metod: sl"),
         ({"baseline": {"seed": 1}, "without": [{"seed": 1}]}, "leaves none of it"),
-        ({"ouut": "a"}, "`ouut` should be as a plan has it"),
-        ({"out": 3}, "`out` should be as a plan has it"),
+        ({"ouut": "a"}, "`ouut` should be left out"),
+        ({"out": 3}, "`out` should be text; found 3"),
         ({"grid": {"seed": {"a": 3}}}, "`grid.seed"),
     ],
 )

@@ -77,7 +77,7 @@ def test_an_unknown_key_names_the_nearest_known_one(
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
-        ({"epochs": 0}, "`epochs` cannot be taken.*found 0"),
+        ({"epochs": 0}, "`epochs` should be 1 or more; found 0"),
         ({"epochs": "many"}, "`epochs`.*found 'many'"),
         ({"epochs": True}, "`epochs`"),
         ({"lr": -1.0}, "`lr`"),
@@ -87,7 +87,23 @@ def test_an_unknown_key_names_the_nearest_known_one(
         ({"holdout": 1.0}, "`holdout`"),
         ({"precision": "64"}, "`precision`"),
         ({"select": "holdout"}, "`select: holdout` should come with `holdout`"),
-        ({"network": "unet"}, "`network`"),
+        (
+            {"network": "unet"},
+            "^`network` should be a mapping; found 'unet'. Give it as `network.name`",
+        ),
+        ({"method": 3}, r"^`method` should be a mapping; found 3\.$"),
+        ({"method": {"options": 3}}, r"^`method.options` should be a mapping; found 3\.$"),
+        ({"seed": -1}, r"^`seed` should be 0 or more; found -1\.$"),
+        ({"seed": 1.0}, r"^`seed` should be a whole number; found 1\.0\.$"),
+        (
+            {"seed": 2**64},
+            "^`seed` should be below 18446744073709551616; found 18446744073709551616",
+        ),
+        ({"network": {"width": 1e300}}, r"^`network.width` should be 100.* or less; found 1e\+300"),
+        ({"steps": 10**23}, "^`steps` should be 1000000000 or less"),
+        ({"epochs": 10**23}, "^`epochs` should be 1000000000 or less"),
+        ({"views": {"count": 10**6}}, "^`views.count` should be 100 or less"),
+        ({"size": [32]}, r"^`size.1` should be given; found nothing\.$"),
         ({"views": {"scales": []}}, r"^`views.scales` should hold 1 value or more; found \[\]\.$"),
         ({"augmentation": {"scales": []}}, r"^`augmentation.scales` should hold 1 value or more"),
         ({"devices": 0}, "`devices`"),
@@ -105,6 +121,16 @@ def test_what_has_a_key_of_its_own_is_no_option_of_a_network(name: str) -> None:
     config = resolve({"network": {"options": {name: 0.5}}})
     with pytest.raises(UsageError, match=f"leave `{name}` out; found 0.5.*`network.{name}`"):
         make_network(config, TASKS[:2])
+
+
+@pytest.mark.parametrize("key", ["tasks", "train_on", "select_on", "score_on", "log", "plugins"])
+def test_one_name_is_a_list_of_one(key: str) -> None:
+    assert resolve(parse_set([f"{key}=depth"])).to_dict()[key] == ["depth"]
+
+
+def test_every_number_may_have_an_exponent_alone() -> None:
+    given = parse_set([f"{key}=5e-1" for key in ("labelled_share", "holdout", "lr")])
+    assert resolve(given).labelled_share == resolve(given).holdout == 0.5
 
 
 def test_later_layers_win_and_leave_the_rest() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.training.loop.engine import Engine, StepResult
@@ -105,6 +106,21 @@ def test_the_number_of_workers_changes_nothing(run: Train, whole: Path, tmp_path
 def test_a_cache_changes_nothing(run: Train, whole: Path, tmp_path: Path) -> None:
     run(tmp_path / "run", workers=1, cache="memory")
     assert_same_run(tmp_path / "run", whole)
+
+
+def test_what_a_resumed_run_was_given_anew_is_written_down(run: Train, tmp_path: Path) -> None:
+    """So that a job that is put back into the queue goes on as it was, and a report tells it."""
+    anew = {"workers": 1, "cache": "memory", "log_every": 2, "checkpoint_every": 2, "log": ["csv"]}
+    out = tmp_path / "run"
+    with pytest.raises(Killed):
+        run(out, watcher=KillAt(1))
+    with pytest.raises(Killed):
+        run(out, mode="resume", watcher=KillAt(2), **anew)
+    stored = yaml.safe_load(RunFolder(out).config.read_text())
+    assert {key: stored[key] for key in anew} == anew
+    job = prepare([], out=out, mode="resume")
+    job.data.store.close()
+    assert {key: job.config.to_dict()[key] for key in anew} == anew
 
 
 class Ask(Watcher):

@@ -2,14 +2,16 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 
+from mtdata.errors import DataError
 from mtdata.inspecting.pictures import save
 from mtmodels.errors import FullDiskError, RunFolderError
-from mtmodels.training.record.manifest import manifest, without_home
+from mtmodels.training.record.manifest import command_line, manifest, without_home
 from mtmodels.training.record.runfolder import (
     FORMAT,
     Mode,
@@ -94,6 +96,15 @@ def test_what_is_no_run_is_left_alone(tmp_path: Path, mode: Mode) -> None:
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("mode", ["new", "resume", "overwrite"])
+def test_a_manifest_that_cannot_be_read_is_no_other_thing(tmp_path: Path, mode: Mode) -> None:
+    make_run(tmp_path).manifest.write_text("{")
+    with pytest.raises(
+        DataError, match=r"manifest\.json should .*line 1.*Copy the run again, or g"
+    ):
+        RunFolder(tmp_path).check(mode)
+
+
 def test_clearing_removes_what_a_run_writes_and_nothing_else(tmp_path: Path) -> None:
     folder = make_run(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
@@ -145,6 +156,34 @@ def test_the_home_folder_is_left_out_where_a_path_begins_with_it(
 ) -> None:
     monkeypatch.setenv("HOME", "/home/al")
     assert without_home(said) == written
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize("home", ["/home/al", "/home/al and b"])
+def test_a_shell_reads_a_command_as_it_was_given(home: str, shell: str) -> None:
+    """Where a home folder was left out as well."""
+    words = [
+        *("--data", f"{home}/a.h5", f"--data={home}/a.h5", home, f"{home}/", f"{home}/my 'runs'/a"),
+        *(f"semantic={home}/a,depth={home}/b", f"{home}/a,{home}/b", f"teachers=[{home}/a, 'b']"),
+        *(
+            "",
+            "$HOME",
+            "steps=~",
+            "log=[~, ~]",
+            "a~/b",
+            "x/~/y",
+            f"'{home}/a'",
+            f"{home}/~/a",
+            '\u00e9 \\ "`',
+        ),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", home)
+        written = command_line([without_home(word) for word in words])
+        done = subprocess.run(
+            [shell, "-c", f"printf '%s\\0' {written}"], capture_output=True, check=True
+        )
+    assert done.stdout.decode().split("\0")[:-1] == words
 
 
 def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:

@@ -43,6 +43,28 @@ def test_an_older_run_asks_its_store(whole: Path, store: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("manifest.json", None, "a run folder of mttrain; found no manifest in it. Name the fold"),
+        ("manifest.json", '{"format": 3}', "its manifest.json is of something else"),
+        ("manifest.json", "{", r"manifest.json should hold.*line 1, column 2 is no JSON. Copy the"),
+        ("manifest.json", "[]", r"manifest.json should hold.*Copy the run again\.$"),
+        ("config.yaml", None, r"found no config.yaml in it. Copy the run again\.$"),
+    ],
+)
+def test_why_a_folder_cannot_be_opened_as_a_run(
+    name: str, content: str | None, why: str, whole: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(whole, copy)
+    (copy / name).unlink()
+    if content is not None:
+        (copy / name).write_text(content)
+    with pytest.raises((RunFolderError, DataError), match=why):
+        open_run(copy)
+
+
+@pytest.mark.parametrize(
     ("key", "value", "why"),
     [
         ("split", None, "its `split` is no name"),
