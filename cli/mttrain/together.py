@@ -242,7 +242,11 @@ def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> int:
 def _how_it_ended(number: int, code: int, *, said: bool) -> str:
     """What is to be said of a process that could not say it."""
     why = ", for want of memory say" if -code == signal.SIGKILL else ""
-    how = f"signal {signal.Signals(-code).name} ended it{why}" if code < 0 else f"found code {code}"
+    how = (
+        f"signal {signal.Signals(-code).name} ended it{why}"
+        if code < 0
+        else f"it ended with code {code}"
+    )
     if said:
         return f"The process that was lost is {number} of this machine: {how}."
     return (
