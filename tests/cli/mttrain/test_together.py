@@ -279,7 +279,11 @@ def test_the_one_that_ended_first_without_a_word_is_named(
 ) -> None:
     monkeypatch.setattr(together, "GRACE", 0.3)
     monkeypatch.setattr(together, "OFTEN", 0.2)
-    assert _end([subprocess.Popen(["sh", "-c", one]) for one in how]) == code
+    processes = [subprocess.Popen(["sh", "-c", one]) for one in how]
+    for process, does in zip(processes, how, strict=True):
+        if not does.startswith("sleep"):
+            process.wait(PATIENCE)
+    assert _end(processes) == code
     said = " ".join(capsys.readouterr().err.split())
     assert said.startswith(told) if told else not said
 
