@@ -151,6 +151,22 @@ class PredictionError(MtmodelsError, ArithmeticError):
         self.task, self.keys, self.problem = task, keys, problem
 
 
+class OutputError(MtmodelsError, ValueError):
+    """What a network says does not fit its tasks, or the images that it was given.
+
+    Args:
+        network: The name of its class.
+        problem: What was expected and what was found.
+    """
+
+    def __init__(self, network: str, problem: str) -> None:
+        super().__init__(
+            f"the network `{network}` {problem} A prediction has a channel for each class, one for "
+            "depth or a mask and three for normals (`task.channels`), at the size of the image."
+        )
+        self.network, self.problem = network, problem
+
+
 class ExportError(MtmodelsError):
     """A network that cannot be written in a form, or a file that does not say what it says."""
 

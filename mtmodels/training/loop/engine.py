@@ -18,7 +18,8 @@ from mtmodels.fabric import Fabric
 from mtmodels.methods.base import Finding, Method, ParameterGroup, ScheduleName, Stage
 from mtmodels.methods.parts.helpful_pairs import shared_by_tasks
 from mtmodels.methods.terms import Terms
-from mtmodels.networks.base import EncoderOptions, Output
+from mtmodels.networks.base import EncoderOptions, Output, check_output
+from mtmodels.scoring.evaluation import evaluation_mode
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
 from mtmodels.training.loop.compiling import Compiled
@@ -107,6 +108,7 @@ class Engine:
         self.optimizer = optimizer
         self.rng = torch.Generator(fabric.device).manual_seed(config.seed)
         self._predicted: list[Tensor] = []
+        self._tried = False
         if config.sync_norm:
             method.network.register_forward_hook(self._keep_predictions)
         self._learns = [p for group in self.groups for p in group.parameters]
@@ -130,8 +132,11 @@ class Engine:
 
         Raises:
             DivergedError: where a term or the gradient is not finite; nothing has changed then.
+            OutputError: where the network does not predict what its tasks want.
         """
         lr = self._set_rates(position)
+        if not self._tried:
+            self._try(batches[0])
         try:
             parts = [
                 self._part(batch, position, share=1 / len(batches), number=number)
@@ -156,6 +161,14 @@ class Engine:
         if self.stage is None:
             self.method.after_step(progress=position.progress)
         return replace(result, lr=lr, gradient_norm=norm)
+
+    @torch.no_grad()
+    def _try(self, batch: Batch) -> None:
+        """Look once at what the network says: with another number of channels it would train."""
+        network, image = self.method.network, self._here(batch).image
+        with evaluation_mode(network.predict), self.fabric.autocast():
+            check_output(type(network).__name__, network(image), network.tasks, image)
+        self._tried = True
 
     def look(self, batches: Sequence[Batch], position: Position) -> Finding | None:
         """Let the method ask the held-out images, where it wants to and it is time before a step.
