@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mtdata.errors import UsageError
-from mtmodels.scoring.delta import FORMS, Baseline, Draws, of_draws
+from mtmodels.scoring.delta import FORMS, Baseline, Draws, forms_of, of_draws
 from mtmodels.scoring.intervals import (
     Estimate,
     Resampler,
@@ -62,7 +62,7 @@ def paired(pairs: Sequence[Pair], resampler: Resampler, *, test: bool = False) -
             if isinstance(value, (int, float)) and name in other.scores.get(task, {}):
                 scores.setdefault(task, {})[name] = estimate(_difference(task, name))
     deltas = {}
-    for form in FORMS:
+    for form in forms_of(first.protocol):
         terms = delta_terms(form, first.scores, other.scores)
         if terms:
             deltas[form] = estimate(improvement(terms))
