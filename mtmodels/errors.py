@@ -58,6 +58,27 @@ class FullDiskError(MtmodelsError, OSError):
         self.folder = folder
 
 
+class StateError(MtmodelsError, TypeError):
+    """A value that a checkpoint would keep, and that none could be read with.
+
+    Args:
+        where: Its place in the state.
+        value: The value.
+    """
+
+    def __init__(self, where: str, value: object) -> None:
+        kind = type(value)
+        named = (
+            kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        )
+        super().__init__(
+            f"what a checkpoint keeps should be tensors and plain values, which are read without "
+            f"running code; found {named} at `{where}`. Make it plain in `get_extra_state` "
+            "(`float(x)`, `x.tolist()`), or keep a tensor in a buffer (`register_buffer`)."
+        )
+        self.where = where
+
+
 class DamagedCheckpointError(MtmodelsError, DataError):
     """A file of a checkpoint that is not as the run wrote it.
 

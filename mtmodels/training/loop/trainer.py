@@ -191,6 +191,8 @@ class Trainer:
     def _after_step(self, result: StepResult, images: int) -> None:
         self.offset += 1
         self.clock.count(images)
+        if self.clock.steps == 1 and self.first:  # the first checkpoint may be hours away
+            checkpoint.check_state(self.engine.method.state_dict(), self.engine.state())
         self.means.add(result)
         position = self.position()
         last = self.offset == len(self.batches) or position.done
