@@ -67,6 +67,14 @@ def test_a_sample_of_another_form_is_named(out: Path, field: str, change: Any, s
     assert not out.exists()
 
 
+def test_a_fingerprint_that_is_no_bytes_is_named(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeSource, "fingerprint", lambda *_: "text")
+    with pytest.raises(SampleError, match=r"fingerprint of train/0001 should be bytes.*found str"):
+        build(FakeSource(), out)
+
+
 @pytest.mark.parametrize("role", ["training", None])
 def test_a_role_that_is_none_is_refused_before_anything_is_read(out: Path, role: Any) -> None:
     with pytest.raises(DataError, match=f"one of train, val, test; fake gives `train`.*{role!r}"):
