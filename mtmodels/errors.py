@@ -99,19 +99,32 @@ class DamagedCheckpointError(MtmodelsError, DataError):
 
 
 class DivergedError(MtmodelsError, ArithmeticError):
-    """A loss that is not finite.
+    """A loss or a gradient that is not finite.
 
     Args:
         step: The step at which it happened, counted from 0.
-        term: The name of the term.
+        term: The name of the term; that of a gradient begins with "gradient".
         keys: The images of the batch.
+        full: Whether the run computes in full precision already.
+        own: What has a part in it and is of a plug-in.
     """
 
-    def __init__(self, step: int, term: str, keys: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        step: int,
+        term: str,
+        keys: tuple[str, ...],
+        *,
+        full: bool = False,
+        own: Sequence[str] = (),
+    ) -> None:
+        what = f"The {term}" if term.startswith("gradient") else f"The loss `{term}`"
+        precise = "" if full else " or --precision 32"
+        mine = f" Or look at {' and '.join(own)}." if own else ""
         super().__init__(
-            f"The loss `{term}` should be finite; found NaN or infinity at step {step}, in the "
-            f"batch of {', '.join(keys)}. Look at these images with `mtdata show`; a lower --lr or "
-            "--precision 32 often helps."
+            f"{what} should be finite; found NaN or infinity at step {step}, in the batch of "
+            f"{', '.join(keys)}. Look at these images with `mtdata show`; a lower --lr{precise} "
+            f"often helps.{mine}"
         )
         self.step, self.term, self.keys = step, term, keys
 
@@ -186,6 +199,19 @@ class OutputError(MtmodelsError, ValueError):
             "depth or a mask and three for normals (`task.channels`), at the size of the image."
         )
         self.network, self.problem = network, problem
+
+
+class MemberError(MtmodelsError, TypeError):
+    """A method or weighting that gives something other than it should, or does not do it.
+
+    Args:
+        who: Which it is.
+        problem: What was expected, what was found and what to do.
+    """
+
+    def __init__(self, who: str, problem: str) -> None:
+        super().__init__(f"{who} {problem}")
+        self.who, self.problem = who, problem
 
 
 class ExportError(MtmodelsError):

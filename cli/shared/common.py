@@ -121,7 +121,9 @@ def _unforeseen(error: Exception, asked: General) -> int:
     else:
         short = isinstance(error, EOFError)
         what = "a file ended before it should" if short else type(error).__name__
-        _fail(f"{what}: {error}. {TRACEBACK}")
+        from mtdata.plugins.blame import place_of
+
+        _fail(f"{place_of(error)}{what}: {str(error).rstrip('.')}. {TRACEBACK}")
     return asked.failure or 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from mtdata.reading.batch import Batch
 from mtdata.reading.loader import Loader
 from mtmodels import processes
-from mtmodels.errors import InterruptedRun
+from mtmodels.errors import InterruptedRun, MemberError
 from mtmodels.methods.base import Finding
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.loop.clock import Clock
@@ -70,6 +70,7 @@ class Trainer:
         Raises:
             InterruptedRun: where somebody asked to stop; the run is saved then.
             DivergedError: where a loss is not finite; the last checkpoint stays as it is.
+            MemberError: where no step had a term.
         """
         self.engine.train()
         self.logs.start(self.position().step, self._lost)
@@ -91,6 +92,18 @@ class Trainer:
                 self._end_epoch()
                 if asked := max(processes.gathered(stop.by)):
                     raise InterruptedRun(self.folder.path, self.position().step, by=asked)
+        if self.engine.stage is None and self.first:
+            self._check_learnt()
+
+    def _check_learnt(self) -> None:
+        """Refuse to score what never learnt: a step without a term leaves all as it is."""
+        rows = read_rows(self.folder.metrics, "epoch")
+        if not any(row.get("means") or row.get("auxiliary") for row in rows):
+            raise MemberError(
+                f"the method `{self.config.method.name}`",
+                "should make a term in some of its steps; no step of the training had one, and "
+                "nothing was learnt. Look at what its `forward` makes of a batch with labels.",
+            )
 
     def close(self) -> None:
         """Close the log."""
@@ -215,7 +228,7 @@ class Trainer:
             "parts": result.parts,
             "images": result.images,
             "labelled": result.labelled,
-            "weights": self.engine.weighting.weights(),
+            "weights": self.engine.weights(),
             "gradient_norm": result.gradient_norm,
             "time": self.clock.lap(),
         }
