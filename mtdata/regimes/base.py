@@ -38,11 +38,12 @@ class Regime(ABC):
                     f"`{option}` is no option of the regime `{self.name}`. Leave it out."
                 )
         self.stable = bool(options.get("stable", False))
+        self._others = {name: value for name, value in options.items() if name != "stable"}
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What was asked for, as JSON; stored beside the assignment."""
-        return {"stable": True} if self.stable else {}
+        return ({"stable": True} if self.stable else {}) | self._others
 
     def check(self, tasks: Sequence[str]) -> None:
         """Refuse tasks that the options do not fit.
