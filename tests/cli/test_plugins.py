@@ -22,7 +22,7 @@ from mtmodels.errors import RunFolderError
 from mtmodels.training.record import plugin_copies, trusted
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.rescore import rescore
+from mtmodels.training.rescore import kept_scores, rescore
 from mtmodels.training.run import prepare
 from mtmodels.training.setup.loading import open_run
 from tests import plugin_files
@@ -81,6 +81,9 @@ def test_the_run_keeps_what_it_was_made_with(trained: Path) -> None:
     rows = read_rows(trained / "metrics.jsonl", "step")
     assert [row["lr"] for row in rows] == [pytest.approx(0.25e-3)] * len(rows)
     assert [Path(name).name for name in config["plugins"]] == ["mine.py", "rest.py"]
+    (first, *_) = kept_scores(open_run(trained))
+    assert [name.split(" ")[0] for name in first["plugins"]] == ["mine", "rest"]
+    assert all(len(name.split(" ")[1]) == 8 for name in first["plugins"])
     scores = json.loads((trained / "scores" / "test-mine.json").read_text())
     assert scores["scores"]["depth"]["novelty"] == 1.0
 
