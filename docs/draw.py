@@ -19,6 +19,8 @@ from typing import Any
 
 ROOT = Path(__file__).absolute().parents[1]
 COLOURS = {"cli": "#8a8a8a", "mtmodels": "#c8641e", "mtdata": "#1f6fb2"}
+ASIDE = "mtmodels/training/loop/engine.py:Engine._try"
+"""What is called below it looks at something once, and is no part of the step that is drawn."""
 WIDTH, ROW, INDENT, TOP = 800, 44, 16, 62
 
 BUILD = "mtdata build --dataset rooms --images 8,2 --tasks semantic,depth --regime one --jobs 1"
@@ -125,6 +127,8 @@ def traced(command: str, steps: Iterable[str]) -> dict[str, str | None]:
                 return
             above = frame.f_back
             while above is not None and _step(above) not in found:
+                if _step(above) == ASIDE:
+                    return
                 above = above.f_back
             found[step] = None if above is None else _step(above)
 

@@ -58,6 +58,27 @@ class FullDiskError(MtmodelsError, OSError):
         self.folder = folder
 
 
+class StateError(MtmodelsError, TypeError):
+    """A value that a checkpoint would keep, and that none could be read with.
+
+    Args:
+        where: Its place in the state.
+        value: The value.
+    """
+
+    def __init__(self, where: str, value: object) -> None:
+        kind = type(value)
+        named = (
+            kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        )
+        super().__init__(
+            f"what a checkpoint keeps should be tensors and plain values, which are read without "
+            f"running code; found {named} at `{where}`. Make it plain in `get_extra_state` "
+            "(`float(x)`, `x.tolist()`), or keep a tensor in a buffer (`register_buffer`)."
+        )
+        self.where = where
+
+
 class DamagedCheckpointError(MtmodelsError, DataError):
     """A file of a checkpoint that is not as the run wrote it.
 
@@ -78,19 +99,32 @@ class DamagedCheckpointError(MtmodelsError, DataError):
 
 
 class DivergedError(MtmodelsError, ArithmeticError):
-    """A loss that is not finite.
+    """A loss or a gradient that is not finite.
 
     Args:
         step: The step at which it happened, counted from 0.
-        term: The name of the term.
+        term: The name of the term; that of a gradient begins with "gradient".
         keys: The images of the batch.
+        full: Whether the run computes in full precision already.
+        own: What has a part in it and is of a plug-in.
     """
 
-    def __init__(self, step: int, term: str, keys: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        step: int,
+        term: str,
+        keys: tuple[str, ...],
+        *,
+        full: bool = False,
+        own: Sequence[str] = (),
+    ) -> None:
+        what = f"The {term}" if term.startswith("gradient") else f"The loss `{term}`"
+        precise = "" if full else " or --precision 32"
+        mine = f" Or look at {' and '.join(own)}." if own else ""
         super().__init__(
-            f"The loss `{term}` should be finite; found NaN or infinity at step {step}, in the "
-            f"batch of {', '.join(keys)}. Look at these images with `mtdata show`; a lower --lr or "
-            "--precision 32 often helps."
+            f"{what} should be finite; found NaN or infinity at step {step}, in the batch of "
+            f"{', '.join(keys)}. Look at these images with `mtdata show`; a lower --lr{precise} "
+            f"often helps.{mine}"
         )
         self.step, self.term, self.keys = step, term, keys
 
@@ -158,6 +192,35 @@ class PredictionError(MtmodelsError, ArithmeticError):
             f"{', '.join(keys)}. Is the task among those of the network, and did training diverge?"
         )
         self.task, self.keys, self.problem = task, keys, problem
+
+
+class OutputError(MtmodelsError, ValueError):
+    """What a network says does not fit its tasks, or the images that it was given.
+
+    Args:
+        network: The name of its class.
+        problem: What was expected and what was found.
+    """
+
+    def __init__(self, network: str, problem: str) -> None:
+        super().__init__(
+            f"the network `{network}` {problem} A prediction has a channel for each class, one for "
+            "depth or a mask and three for normals (`task.channels`), at the size of the image."
+        )
+        self.network, self.problem = network, problem
+
+
+class MemberError(MtmodelsError, TypeError):
+    """A method or weighting that gives something other than it should, or does not do it.
+
+    Args:
+        who: Which it is.
+        problem: What was expected, what was found and what to do.
+    """
+
+    def __init__(self, who: str, problem: str) -> None:
+        super().__init__(f"{who} {problem}")
+        self.who, self.problem = who, problem
 
 
 class ExportError(MtmodelsError):

@@ -3,15 +3,23 @@
 import re
 import shutil
 import tomllib
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from mtmodels.training.config import Config
+from mtmodels.training.loop.engine import Engine
+from mtmodels.training.loop.precision import fabric_on
+from mtmodels.training.loop.schedules import Position
+from tests.batches import SIX, random_batch
 from tests.forked import start
 from tests.paths import ROOT
 from tests.small_run import as_arguments, small_layer, small_store
@@ -60,6 +68,33 @@ def test_python_example_runs(code: str, tmp_path: Path, request: pytest.FixtureR
 def example(code: str) -> None:
     """Run an example as a script of a user would run."""
     exec(compile(code, "example", "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize(
+    ("method", "weighting"), [("xtc", "uncertainty"), ("mtpsl", "pcgrad"), ("ssl", "gradnorm")]
+)
+def test_the_module_of_lightning_learns_what_the_engine_does(method: str, weighting: str) -> None:
+    """Also of a batch that lacks a task, whose consistency term has the factor of the task."""
+    page = (ROOT / "docs" / "python.md").read_text()
+    (code,) = (code for code in EXAMPLE.findall(page) if "LightningModule" in code)
+    there: dict[str, Any] = {"__name__": "read"}
+    exec(compile(code, "example", "exec"), there)
+    torch.manual_seed(0)
+    module = there["MultiTask"](SIX[:2], method, weighting)
+    for parameter in module.weighting.parameters():
+        parameter.data.fill_(0.5)
+    other, config = deepcopy(module), Config(precision="32", device="cpu", compile="off")
+    batch = random_batch(SIX[:2], 2, (32, 64), rows={"semantic": [0, 1]})
+    at = {"epoch": 0, "step": 0, "steps": 8}
+    total = module.learn(batch, module.configure_optimizers(), torch.Tensor.backward, **at)
+    engine = Engine(
+        config,
+        method=other.method,
+        weighting=other.weighting,
+        fabric=fabric_on(torch.device("cpu"), "32-true"),
+    )
+    engine.train()
+    assert float(total) == engine.step([batch], Position(0, 8, 1)).loss
 
 
 def test_there_are_examples() -> None:

@@ -18,6 +18,7 @@ from cli.shared.options import (
     pair,
     regime_options,
     seed_option,
+    set_option,
     size,
     tasks_option,
 )
@@ -57,7 +58,12 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
         "mtdata build --dataset folder --source photos --scheduler tcp://head:8786",
     ),
 )
-@click.option("--dataset", required=True, type=Member(SOURCES), help="See `mtdata datasets`.")
+@click.option(
+    "--dataset",
+    required=True,
+    type=Member(SOURCES),
+    help="See `mtdata datasets`; or that of a plug-in.",
+)
 @click.option(
     "--source",
     "root",
@@ -76,10 +82,12 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     multiple=True,
     type=Member(REGIMES, late=True),
     metavar="KIND[:NAME]",
-    help="Draw a regime (full, one, random, imbalanced, fraction) on the training split, under its "
-    "own or another name; may be repeated. The first is the one that mttrain uses by default.",
+    help="Draw a regime (full, one, random, imbalanced, fraction, or one of a plug-in) on the "
+    "training splits, under its own or another name; may be repeated. The first is the one that "
+    "mttrain uses by default.",
 )
 @regime_options
+@set_option
 @click.option(
     "--size",
     type=size("native", "default"),
@@ -222,6 +230,11 @@ def _open(dataset: str, options: dict[str, Any]) -> "Source":
 
     given = {name: options.pop(name) for name in SOURCE_OPTIONS}
     chosen = {name: value for name, value in given.items() if value is not None}
+    takes, kinds = SOURCES[dataset].takes, [text.partition(":")[0] for text in options["regimes"]]
+    theirs = {name for kind in kinds if kind in REGIMES for name in REGIMES[kind].takes}
+    # What neither takes is refused with the options of the source.
+    own = {name: v for name, v in options["assignments"] if name in takes or name not in theirs}
+    chosen |= own
     if "seed" in SOURCES[dataset].takes:
         chosen["seed"] = options["seed"]
     if "size" in SOURCES[dataset].takes and isinstance(options["size"], tuple):
@@ -271,6 +284,7 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
     kinds = [kind for kind, _, _ in asked]
     called = [name if colon else None for _, colon, name in asked]
     given = {name: value for name in REGIME_OPTIONS if (value := options.pop(name))}
+    assigned = dict(options.pop("assignments"))
     if "import" in kinds:
         raise UsageError(
             "--regime import needs the images of a store: build it, then read the file with "
@@ -282,7 +296,7 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
             able = [kind for kind, regime in REGIMES.items() if name in regime.takes]
             raise UsageError(f"--{name} is for --regime {' or '.join(able)}. Add it, or leave out.")
     return [
-        RegimeSpec(kind, name, {each: given[each] for each in names if each in given})
+        RegimeSpec(kind, name, {o: v for o, v in (given | assigned).items() if o in names})
         for kind, name, names in zip(kinds, called, takes, strict=True)
     ]
 

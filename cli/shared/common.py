@@ -134,7 +134,10 @@ def _unforeseen(error: Exception, asked: General) -> int:
     else:
         short = isinstance(error, EOFError)
         what = "a file ended before it should" if short else type(error).__name__
-        _fail(f"{what}{f': {error}' if str(error) else ''}. {TRACEBACK}")
+        from mtdata.plugins.blame import place_of
+
+        said = str(error).rstrip(".")
+        _fail(f"{place_of(error)}{what}{f': {said}' if said else ''}. {TRACEBACK}")
     return asked.failure or 1
 
 

@@ -137,6 +137,29 @@ def check_page(_: click.Context, __: click.Parameter, path: Path | None) -> Path
     return path
 
 
+def assignment(value: str) -> tuple[str, Any]:
+    """A type for an option: a name and its value, a number say, as YAML reads it."""
+    from mtdata.yaml_text import YamlError, load_yaml
+
+    name, equals, text = value.partition("=")
+    if not equals or not name.strip():
+        raise click.BadParameter(f"should be a name and a value such as level=3; found {value!r}.")
+    try:
+        return name.strip(), load_yaml(text)
+    except YamlError as error:
+        raise click.BadParameter(f"should be YAML; found {text[:80]!r}: {error.what}.") from None
+
+
+set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    type=assignment,
+    metavar="NAME=VALUE",
+    help="An option that has no flag here, as those of plug-ins; may be repeated.",
+)
+
+
 def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of regimes to a command."""
     for option in (

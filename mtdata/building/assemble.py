@@ -99,7 +99,9 @@ def assemble(
     ]
     splits = [replace(split, rows=map(told, split.rows)) for split in splits]
     with replacing(out, needed=space(request, journal), new=new) as temporary:
-        return write_store(temporary, header, splits, compression=request.compression)
+        digest = write_store(temporary, header, splits, compression=request.compression)
+        Store(temporary).close()  # what cannot be opened takes no final name
+        return digest
 
 
 def _header(request: Request, journal: Journal, default_regime: str) -> Header:

@@ -57,7 +57,9 @@ def cell(stored: NDArray[Any], valid_pixels: int, request: Request, *, image: bo
 
 def _read(request: Request, split: str, key: str) -> Sample:
     try:
-        return request.source.read(split, key, request.task_names)
+        sample = request.source.read(split, key, request.task_names)
+        _check_form(sample)
+        return sample
     except MtdataError:
         raise
     except (OSError, ValueError) as error:
@@ -66,6 +68,24 @@ def _read(request: Request, split: str, key: str) -> Sample:
             f"{split}/{key} cannot be read: {error}",
             "Correct or remove this file.",
         ) from error
+
+
+def _check_form(sample: Sample) -> None:
+    """Refuse an image or a mask of a form that a store could not be read with.
+
+    Raises:
+        ValueError: naming what was expected and found.
+    """
+    image = sample.image
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(
+            f"an image should be uint8 [h, w, 3]; found {image.dtype} {list(image.shape)}."
+        )
+    for name, valid in sample.valid.items():
+        if valid.dtype != np.bool_:
+            raise ValueError(
+                f"the validity of `{name}` should be bool [h, w]; found {valid.dtype}."
+            )
 
 
 def _check_padded(request: Request, split: str, key: str, size: tuple[int, int]) -> None:

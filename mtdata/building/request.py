@@ -9,6 +9,7 @@ from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.sources import SOURCES
 from mtdata.sources.base import Source
 from mtdata.store.codec import COMPRESSIONS, Compression
+from mtdata.tasks.role import ROLES
 from mtdata.tasks.task import Task
 
 PREPARATION = 1
@@ -89,7 +90,7 @@ def make_request(
 
     Raises:
         UsageError: for one that cannot be, or a task that the source does not have.
-        DataError: where the source has no image.
+        DataError: where the source has no image, or a split without a role.
     """
     if size is not None and min(size) < 1:
         raise UsageError(f"`size` should be two positive numbers; found {size[0]}x{size[1]}.")
@@ -106,6 +107,13 @@ def make_request(
         raise DataError(
             f"{source.root or source.name} should hold images; it has none. Give another source."
         )
+    roles = source.roles()
+    for split in keys:
+        if roles.get(split) not in ROLES:
+            raise DataError(
+                f"the role of each split should be one of {', '.join(ROLES)}; {source.name} gives "
+                f"`{split}` the role {roles.get(split)!r}. Correct `roles` of the source."
+            )
     keep = source.keeps_unlabelled or len(chosen) < len(known)
     return Request(
         source,

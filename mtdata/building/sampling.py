@@ -52,6 +52,13 @@ def work(request: Request, job: Job) -> Done:
     try:
         with reading_once() as reading:
             found = source.fingerprint(*at)
+            if not isinstance(found, bytes):
+                raise SampleError(
+                    source.locate(*at, None),
+                    f"the fingerprint of {job.split}/{job.key} should be bytes, 32 of them; found "
+                    f"{type(found).__name__}.",
+                    "Correct `fingerprint` of the source.",
+                )
             row = None if found == job.known else prepare(request, *at)
             reading.check()
             if row is not None and not reading.stamps and source.fingerprint(*at) != found:

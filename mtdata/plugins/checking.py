@@ -84,7 +84,27 @@ def _of_value(member: Member, family: Family) -> str | None:
     if not (fits if family.classes else isinstance(value, base)):
         wanted = "a class that derives from" if family.classes else "an object of"
         return f"{the} should be {wanted} {base.__module__}.{base.__name__}; found {_said(value)}."
-    return _lacking(the, name, value) if family.classes else None
+    if family.classes:
+        return _lacking(the, name, value) or _unlike(the, value, base)
+    problem = value.problem()  # an object of a family knows what it should hold
+    return f"{the} {problem}" if problem else None
+
+
+def _unlike(the: str, value: type[Any], base: type[Any]) -> str | None:
+    """Which method of a class cannot be called as its base says."""
+    for name in sorted(base.__abstractmethods__):
+        wanted, own = getattr(base, name), getattr(value, name)
+        if not callable(wanted) or not callable(own):
+            continue
+        needed = [p for p in inspect.signature(wanted).parameters.values() if p.default is p.empty]
+        placed = [p for p in needed if p.kind is p.POSITIONAL_OR_KEYWORD]
+        named = {p.name: None for p in needed if p.kind is p.KEYWORD_ONLY}
+        try:
+            inspect.signature(own).bind(*placed, **named)
+        except TypeError as error:
+            asked = ", ".join([*(p.name for p in placed), *(f"{name}=..." for name in named)])
+            return f"{the} should have `{name}({asked})`; it cannot be called so: {error}."
+    return None
 
 
 def _lacking(the: str, name: str, value: type[Any]) -> str | None:
@@ -144,6 +164,18 @@ def _line_of_class(value: type[Any]) -> int | None:
         if isinstance(node, ast.ClassDef) and node.name == value.__name__
     ]
     return lines[-1] if lines else None
+
+
+def class_at(source: bytes, line: int) -> str | None:
+    """The name of the class at the top of a file that a line is in."""
+    return next(
+        (
+            node.name
+            for node in ast.parse(source).body
+            if isinstance(node, ast.ClassDef) and node.lineno <= line <= (node.end_lineno or 0)
+        ),
+        None,
+    )
 
 
 def _line_in_dict(module: ModuleType, dict_name: str, key: object = None) -> int | None:

@@ -202,7 +202,16 @@ class Dataset:
         return None
 
     def __getitem__(self, index: int | tuple[int, int]) -> Sample:
-        """Read by index, or by (epoch, index)."""
+        """Read by index, or by (epoch, index).
+
+        Raises:
+            UsageError: for a slice.
+        """
+        if isinstance(index, slice):
+            raise UsageError(
+                "an index should be one number; found a slice. `store.dataset(..., keys=[...])` "
+                "has some images only, and so has `dataset.subset(mask)`."
+            )
         epoch, index = index if isinstance(index, tuple) else (0, index)
         return self.read(index, epoch)
 
@@ -262,6 +271,7 @@ def make_dataset(
     splits = [store.splits[one] for one in wanted_splits]
     source: Readable = joined(splits)
     names = [task.name for task in store.tasks]
+    tasks = (tasks,) if isinstance(tasks, str) else tasks
     for name in tasks or ():
         if name not in names:
             raise UnknownNameError("task", name, names)

@@ -72,6 +72,11 @@ class Loader:
         accumulate: int = 1,
         resident: Resident | None = None,
     ) -> None:
+        if not isinstance(dataset, Dataset):
+            raise UsageError(
+                f"`dataset` should be one of `store.dataset`; found {type(dataset).__name__}. "
+                "`store.dataset(..., keys=[...])` and `dataset.subset(mask)` have some images only."
+            )
         if batch < 1 or workers < 0:
             raise UsageError(
                 f"`batch` should be 1 or more and `workers` 0 or more; found {batch} and {workers}."

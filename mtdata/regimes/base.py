@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UsageError
+from mtdata.errors import DataError, UsageError
 from mtdata.hashing import ordered
 
 
@@ -38,11 +38,12 @@ class Regime(ABC):
                     f"`{option}` is no option of the regime `{self.name}`. Leave it out."
                 )
         self.stable = bool(options.get("stable", False))
+        self._others = {name: value for name, value in options.items() if name != "stable"}
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What was asked for, as JSON; stored beside the assignment."""
-        return {"stable": True} if self.stable else {}
+        return ({"stable": True} if self.stable else {}) | self._others
 
     def check(self, tasks: Sequence[str]) -> None:
         """Refuse tasks that the options do not fit.
@@ -74,18 +75,22 @@ class Regime(ABC):
 
         Raises:
             UsageError: for tasks that the options do not fit.
+            DataError: where `choose` gives anything else.
         """
         self.check(tasks)
         rows = ordered(keys, seed)
         columns = sorted(range(len(tasks)), key=lambda t: tasks[t])
         choose = self._one_by_one if self.stable else self.choose
+        given = available[np.ix_(rows, columns)]
+        found = choose([keys[i] for i in rows], [tasks[t] for t in columns], given, seed=seed)
+        if found.shape != given.shape or (found.astype(bool) & ~given).any():
+            raise DataError(
+                f"the regime `{self.name}` should choose among the labels there are, as booleans "
+                f"{list(given.shape)}, a row an image and a column a task; found "
+                f"{list(found.shape)}, or labels that are not there. Correct its `choose`."
+            )
         chosen = np.zeros_like(available)
-        chosen[np.ix_(rows, columns)] = choose(
-            [keys[i] for i in rows],
-            [tasks[t] for t in columns],
-            available[np.ix_(rows, columns)],
-            seed=seed,
-        )
+        chosen[np.ix_(rows, columns)] = found
         return chosen
 
     def _one_by_one(

@@ -41,7 +41,7 @@ class Fraction(Regime):
     @property
     def parameters(self) -> dict[str, Any]:
         """The share too."""
-        return {"share": self.share, **super().parameters}
+        return {**super().parameters, "share": self.share}
 
     def choose(
         self,

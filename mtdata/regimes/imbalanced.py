@@ -49,7 +49,7 @@ class Imbalanced(Regime):
     @property
     def parameters(self) -> dict[str, Any]:
         """The ratio too."""
-        return {"ratio": self.ratio, **super().parameters}
+        return {**super().parameters, "ratio": self.ratio}
 
     def check(self, tasks: Sequence[str]) -> None:
         """Refuse tasks that are not those of the ratio."""

@@ -22,7 +22,7 @@ class Terms:
         labelled: The direct loss of each task as a mean over these images.
 
     Raises:
-        ValueError: where a term is not a scalar.
+        ValueError: where a term is no scalar tensor.
     """
 
     tasks: Mapping[str, Tensor] = field(default_factory=dict)
@@ -35,6 +35,9 @@ class Terms:
     def __post_init__(self) -> None:
         for named in self.scalars().values():
             for name, term in named.items():
+                if not isinstance(term, Tensor):
+                    found = type(term).__name__
+                    raise ValueError(f"term `{name}` should be a scalar tensor; found {found}.")
                 if term.ndim != 0:
                     raise ValueError(f"term `{name}` should be a scalar; found {list(term.shape)}.")
 

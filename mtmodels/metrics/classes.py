@@ -32,6 +32,12 @@ class _Classes(Metric):
         label: Integer[Tensor, "n 1 h w"],
         valid: Bool[Tensor, "n h w"],
     ) -> Int[Tensor, "n c c"]:
+        if prediction.shape[1] != self.task.channels:  # it would be counted as another class
+            raise ValueError(
+                f"`{self.task.name}` should have a channel for each of its {self.task.channels} "
+                f"classes; found {prediction.shape[1]}."
+            )
+
         def of(logits: Tensor, label: Tensor, valid: Tensor) -> Tensor:
             return confusion(highest(logits), label[:, 0], valid, classes=self.task.channels)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from mtdata import Task
-from mtdata.errors import UnknownNameError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.registry import imported
 from mtmodels.metrics import METRICS
 
@@ -50,6 +50,26 @@ class Protocol(Mapping[str, "type[mtmodels.metrics.base.Metric]"]):
     def named(self) -> "Mapping[tuple[str, str], type[mtmodels.metrics.base.Metric]]":
         """The metric of tasks that are scored otherwise than their kind, by kind and task."""
         return {key: _class(metric) for key, metric in self._named.items()}
+
+    def problem(self) -> str | None:
+        """What is wrong with its metrics, for a protocol of a plug-in; None where nothing is."""
+        from mtmodels.metrics.base import Metric
+
+        for at, given in (*self._kinds.items(), *self._named.items()):
+            try:
+                found = _class(given)
+            except (ImportError, AttributeError, ValueError) as error:
+                return f'should have "module:Class" for `{at}`; found {given!r} ({error}).'
+            if not (isinstance(found, type) and issubclass(found, Metric)):
+                return f"should have a class of mtmodels.Metric for `{at}`; found {found!r}."
+            if lacks := sorted(found.__abstractmethods__):
+                return f"has `{found.__name__}` for `{at}`, which lacks {', '.join(lacks)}."
+            if not isinstance(getattr(found, "better", None), Mapping):
+                return (
+                    f"has `{found.__name__}` for `{at}`, which should say in `better` for each "
+                    "score whether higher is better."
+                )
+        return None
 
     def of(self, task: Task) -> "type[mtmodels.metrics.base.Metric]":
         """The metric of a task; raises KeyError where its kind is not scored."""
@@ -129,7 +149,42 @@ def check_scored(task: Task, protocol: str) -> None:
     if task.kind.name not in kinds:
         raise UnknownNameError(f"metric of protocol `{protocol}` for kind", task.kind.name, kinds)
     if kinds.asked or protocol in METRICS.origins:
-        kinds.of(task)(task)  # it may refuse these classes; those that all runs have never do
+        metric = kinds.of(task)(task)  # it may refuse these classes; those of all runs never do
+        if protocol in METRICS.origins:
+            _try(metric, protocol)
+
+
+def _try(metric: "mtmodels.metrics.base.Metric", protocol: str) -> None:
+    """Score one made-up prediction: what fails after a training fails before it.
+
+    Raises:
+        UsageError: where it fails, or gives what is no score that it declares.
+    """
+    import numpy as np
+    import torch
+
+    from mtdata.store.format import stored_form
+
+    task, size = metric.task, (16, 16)
+    shape, dtype = stored_form(task.kind, size)
+    label = torch.from_numpy(task.kind.decode(np.zeros(shape, dtype))[0])
+    label = (label[None] if label.ndim == 2 else label.permute(2, 0, 1))[None]
+    prediction, valid = torch.ones(1, task.channels, *size), torch.ones(1, *size, dtype=torch.bool)
+    who = (
+        f"the metric `{type(metric).__name__}` of protocol `{protocol}` should score `{task.name}`"
+    )
+    try:
+        metric.update(prediction, label, valid)
+        scores = metric.compute()
+    except Exception as error:
+        raise UsageError(f"{who}; it failed with {type(error).__name__}: {error}") from error
+    for name, value in scores.items():
+        if name not in metric.better:
+            known = ", ".join(metric.better)
+            raise UsageError(f"{who} with what `better` names, {known}; found `{name}`.")
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, (int, float)) for one in values):
+            raise UsageError(f"{who} with numbers; found {value!r} as `{name}`.")
 
 
 def metric_for(task: Task, protocol: str, **options: Any) -> "mtmodels.metrics.base.Metric":

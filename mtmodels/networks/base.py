@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mtdata import Task
 from mtdata.tasks.resize import PIXELS, fitting_size
+from mtmodels.errors import OutputError
 from mtmodels.networks.encoders import normalisation
 from mtmodels.options import Colour, Factor, Options, Width, options_class
 
@@ -40,6 +41,47 @@ class Output:
         ranks = (p.ndim for p in self.predictions.values())
         if any(shape != first for shape in shapes.values()) or any(rank != 4 for rank in ranks):
             raise ValueError(f"`predictions` should share one size; found {shapes}.")
+
+
+def check_output(network: str, output: object, tasks: Sequence[Task], image: Tensor) -> None:
+    """Refuse what a network says of images where it is no `Output`, or does not fit its tasks.
+
+    Args:
+        network: What to call it in an error.
+        output: What it says.
+        tasks: What it should predict.
+        image: The images, `[b, 3, h, w]`.
+
+    Raises:
+        OutputError: naming the task, what was expected and what was found.
+    """
+    if not isinstance(output, Output):
+        raise OutputError(
+            network, f"should give an `Output` (mtmodels.Output); found {type(output).__name__}."
+        )
+    for task in tasks:
+        if task.name not in output.predictions:
+            found = ", ".join(f"`{name}`" for name in output.predictions) or "none"
+            raise OutputError(network, f"should predict `{task.name}`; it predicts {found}.")
+    check_predictions(network, output.predictions, tasks, image)
+
+
+def check_predictions(
+    network: str, predictions: Mapping[str, Tensor], tasks: Sequence[Task], image: Tensor
+) -> None:
+    """Refuse predictions of another shape than `[b, task.channels, h, w]`; absent ones are not.
+
+    Raises:
+        OutputError: naming the task, what was expected and what was found.
+    """
+    for task in tasks:
+        expected = [len(image), task.channels, *image.shape[-2:]]
+        found = list(predictions[task.name].shape) if task.name in predictions else expected
+        if found != expected:
+            what = f"{image.shape[0]} images of {image.shape[-2]}x{image.shape[-1]}"
+            raise OutputError(
+                network, f"should predict `{task.name}` as {expected} for {what}; found {found}."
+            )
 
 
 class NetworkOptions(Options):

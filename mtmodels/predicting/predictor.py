@@ -82,9 +82,15 @@ class Predictor:
             PredictionError: where a value is not finite.
             ValueError: where the image has another form.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        if not isinstance(image, np.ndarray):
             raise ValueError(
-                "`image` should be uint8 [h, w, 3], red first; "
+                f"`image` should be an array, uint8 [h, w, 3], red first; found "
+                f"{type(image).__name__}. For files and folders there is "
+                "`mtmodels.predicting.predict`."
+            )
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(
+                "`image` should be uint8 [h, w, 3], red first, of one pixel or more; "
                 f"found {image.dtype} {list(image.shape)}."
             )
         own = image.shape[0], image.shape[1]

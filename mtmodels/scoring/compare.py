@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from re import fullmatch, sub
 from typing import Any
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 from mtmodels.scoring.delta import DELTAS, Baseline, nothing_relative_to
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.facts import HOLDOUT
@@ -126,6 +126,11 @@ def _table(
         remarks.append(f"No delta against {baseline.name}: {'; '.join(why)}.")
         baseline, beside = None, []
     form = _form(baseline, first.protocol) if baseline else None
+    if baseline and form is None:
+        remarks.append(
+            f"No delta under {first.protocol}, whose scores it does not count; it goes with "
+            f"{', '.join(DELTAS)}."
+        )
     groups = by_entry(runs)
     if request.paired and not request.baseline and len(groups) != 2:
         raise UsageError(
@@ -299,13 +304,13 @@ def _others(
     ]
 
 
-def _form(baseline: Baseline, protocol: str) -> str:
-    """The form of delta that goes with a protocol.
+def _form(baseline: Baseline, protocol: str) -> str | None:
+    """The form of delta that goes with a protocol; None where there is none, as with one's own.
 
     A baseline that lacks a score is refused here, where it would be a dash in every line.
     """
     if protocol not in DELTAS:
-        raise UnknownNameError("form of delta for protocol", protocol, DELTAS)
+        return None
     return DELTAS[protocol](baseline.scores, baseline).form
 
 

@@ -104,6 +104,12 @@ DELTAS: dict[str, Callable[..., Delta]] = {
 FORMS: dict[str, Callable[..., Delta]] = {"mtpsl": delta_mtpsl, "xtasc": delta_xtasc}
 """The two published forms: the mean over tasks, and that over metrics."""
 
+
+def forms_of(protocol: str) -> Sequence[str]:
+    """The forms to show under a protocol: none under one that no published form goes with."""
+    return tuple(FORMS) if protocol in DELTAS else ()
+
+
 Choose = Callable[[Mapping[str, object]], Sequence[str]]
 
 

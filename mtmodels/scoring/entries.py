@@ -7,7 +7,7 @@ import numpy as np
 
 from mtdata.errors import UsageError
 from mtmodels.metrics.scores import LooseScores
-from mtmodels.scoring.delta import DELTAS, FORMS, Baseline, Draws, of_draws
+from mtmodels.scoring.delta import DELTAS, Baseline, Draws, forms_of, of_draws
 from mtmodels.scoring.intervals import Estimate, Resampler, interval
 from mtmodels.scoring.pairing import by_seed, delta_terms, paired, pairs_of
 from mtmodels.scoring.published import Row
@@ -65,14 +65,14 @@ class EntryMaker:
         assert self._baseline is not None
         groups = by_entry(runs)
         first, scores = joined([group[0] for group in groups]), self._baseline.scores
-        forms = [form for form in FORMS if delta_terms(form, scores, scores)]
+        forms = [form for form in forms_of(first.protocol) if delta_terms(form, scores, scores)]
         return Entry(
             name=self._baseline.name,
             facts={name: getattr(first, name) for name in FACTS},
             seeds=tuple(dict.fromkeys(run.seed for run in runs)),
             scores=scores,
             std={},
-            delta=Spread(0.0),
+            delta=Spread(0.0) if forms else None,
             note="; ".join([*_note(first), *_beside(why)]),
             budget=first.budget,
             runs=tuple(run.name for run in runs),
@@ -99,7 +99,7 @@ class EntryMaker:
             budget=budget,
             deltas={
                 form: Estimate(float(of_draws(terms, row.scores, self._baseline.scores)))
-                for form in FORMS
+                for form in forms_of(row.protocol)
                 if self._baseline
                 and (terms := delta_terms(form, row.scores, self._baseline.scores))
             },
@@ -139,7 +139,7 @@ class EntryMaker:
         own = {run.name for run in runs} <= {run.name for run in self._reference}
         means, bases = over_seeds(runs)[0], by_seed(self._reference).values()
         found = {}
-        for form in FORMS:
+        for form in forms_of(runs[0].protocol):
             every = [delta_terms(form, run.scores, theirs) for run in runs]
             if not all(every):
                 continue
@@ -190,8 +190,8 @@ def _beside(why: Sequence[str]) -> list[str]:
 
 
 def _delta(protocol: str, scores: LooseScores, baseline: Baseline | None) -> float | None:
-    """Delta over the tasks of the baseline; None where a score of them is missing."""
-    if baseline is None:
+    """Delta over the tasks of the baseline; None where a score of them, or a form, is missing."""
+    if baseline is None or protocol not in DELTAS:
         return None
     try:
         return DELTAS[protocol](scores, baseline, tasks=tuple(baseline.scores)).value

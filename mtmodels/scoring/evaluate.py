@@ -15,6 +15,7 @@ from mtmodels.metrics import METRICS
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.protocols import metric_for
 from mtmodels.metrics.tally import all_finite
+from mtmodels.networks.base import check_predictions
 from mtmodels.scoring.evaluation import Evaluation, Predict, evaluation_mode
 from mtmodels.scoring.original import Frame
 from mtmodels.scoring.processes import spread
@@ -96,7 +97,9 @@ def evaluate_under(
     Raises:
         UnknownNameError: for a protocol that is unknown or does not score a kind of label.
         PredictionError: where a prediction is missing, or not finite.
+        OutputError: where one does not fit its task, or the images.
     """
+    named = _name(predict)
     images, total = 0, len(batches) if isinstance(batches, Sized) else 0
     with spread(jobs) as over, torch.no_grad(), evaluation_mode(predict):
         options = {"spread": over} | ({} if thresholds is None else {"thresholds": thresholds})
@@ -110,6 +113,7 @@ def evaluate_under(
             moved = batch.to(device, channels_last=channels_last)
             with precision():
                 predictions = predict(moved.image)
+            check_predictions(named, predictions, tasks, moved.image)
             for protocol, under, into in zip(protocols, metrics, collectors, strict=True):
                 stored = METRICS[protocol].at == "stored"
                 _score(under, predictions, moved, {} if stored else frames or {}, into)
@@ -125,6 +129,13 @@ def evaluate_under(
         _evaluation(under, images, protocol, into)
         for under, protocol, into in zip(metrics, protocols, collectors, strict=True)
     ]
+
+
+def _name(predict: Predict) -> str:
+    """Of the network that predicts, or of the function."""
+    owner = getattr(predict, "__self__", predict)
+    owner = getattr(owner, "network", owner)  # of a method
+    return getattr(owner, "__name__", type(owner).__name__)
 
 
 def _score(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mtdata.errors import UsageError
-from mtmodels.scoring.delta import FORMS, Baseline, Draws, of_draws
+from mtmodels.scoring.delta import FORMS, Baseline, Draws, forms_of, of_draws
 from mtmodels.scoring.intervals import (
     Estimate,
     Resampler,
@@ -79,7 +79,7 @@ def paired(pairs: Sequence[Pair], resampler: Resampler, *, test: bool = False) -
             if all(_is_number(run, task, name) for pair in pairs for run in pair):
                 scores.setdefault(task, {})[name] = estimate(_difference(task, name))
     deltas = {}
-    for form in FORMS:
+    for form in forms_of(pairs[0][0].protocol):
         every = {delta_terms(form, ours.scores, base.scores) for ours, base in pairs}
         terms = every.pop()
         if terms and not every:  # the same of all pairs

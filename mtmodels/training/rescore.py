@@ -211,7 +211,7 @@ def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, An
             },
             "logs": [str(run.folder.metrics)] if run.folder.metrics.is_file() else [],
             **settings_of(config),
-            "plugins": [one.get("sha256", one["name"]) for one in run.facts.get("plugins", [])],
+            "plugins": [_plugin(one) for one in run.facts.get("plugins", [])],
         }
         for scored in run.scored(split)
     ]
@@ -223,6 +223,12 @@ def kept_scores(run: TrainedRun) -> list[dict[str, Any]]:
     roles = {"test": 0, "val": 1}
     rows.sort(key=lambda row: (roles.get(row["role"], 2), row["protocol"] != run.config.protocol))
     return rows
+
+
+def _plugin(entry: Mapping[str, Any]) -> str:
+    """A plug-in by its name, with the beginning of the digest of its file."""
+    digest = entry.get("sha256", "")[:8]
+    return f"{entry['name']} {digest}" if digest else str(entry["name"])
 
 
 def _note(scored: Mapping[str, Any], *, whole: bool) -> str:

@@ -15,13 +15,14 @@ from cli.mtdata import mtdata
 from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from mtdata import open_store
 from mtdata.plugins import installed, loaded_plugins, unload_plugin
 from mtmodels import METHODS, NETWORKS
 from mtmodels.errors import RunFolderError
 from mtmodels.training.record import plugin_copies, trusted
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.rescore import rescore
+from mtmodels.training.rescore import kept_scores, rescore
 from mtmodels.training.run import prepare
 from mtmodels.training.setup.loading import open_run
 from tests import plugin_files
@@ -80,6 +81,9 @@ def test_the_run_keeps_what_it_was_made_with(trained: Path) -> None:
     rows = read_rows(trained / "metrics.jsonl", "step")
     assert [row["lr"] for row in rows] == [pytest.approx(0.25e-3)] * len(rows)
     assert [Path(name).name for name in config["plugins"]] == ["mine.py", "rest.py"]
+    (first, *_) = kept_scores(open_run(trained))
+    assert [name.split(" ")[0] for name in first["plugins"]] == ["mine", "rest"]
+    assert all(len(name.split(" ")[1]) == 8 for name in first["plugins"])
     scores = json.loads((trained / "scores" / "test-mine.json").read_text())
     assert scores["scores"]["depth"]["novelty"] == 1.0
 
@@ -392,3 +396,24 @@ def test_a_folder_that_is_no_run_has_no_plug_ins(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError):
         open_run(tmp_path)
     assert "plain" not in METHODS
+
+
+def test_options_of_a_data_set_and_a_regime_of_ones_own(tmp_path: Path, capsys: Captured) -> None:
+    text = SOURCE.replace(
+        "    needs_root = False", '    needs_root = False\n    takes = ("level",)'
+    )
+    text = text.replace("    takes = ()", '    takes = ("first",)')
+    out, plugin = str(tmp_path / "own.h5"), ["--plugin", str(write(tmp_path, text))]
+    build = ["build", "--dataset", "mine", "--regime", "first", "--out", out, *plugin, "-j", "1"]
+    assert run(mtdata, [*build, "--set", "levle=3"]) == 2
+    assert "`levle` is no option of the data set `mine`. It takes: level." in said(capsys)
+    assert run(mtdata, [*build, "--set", "level"]) == 2
+    assert "a name and a value such as level=3; found 'level'" in said(capsys)
+    assert run(mtdata, [*build, "--set", "level=3", "--set", "first=[1, a]"]) == 0
+    add = ["regime", "add", out, "--kind", "first", "--name", "again", *plugin]
+    assert run(mtdata, [*add, "--set", "first=2", "--json"]) == 0
+    with open_store(out) as store:
+        assert store.options["source"] == {"level": 3}
+        kept = store.splits["train"].regimes
+        assert dict(kept["first"].parameters) == {"first": [1, "a"]}
+        assert dict(kept["again"].parameters) == {"first": 2}

@@ -10,12 +10,34 @@ from pathlib import Path
 
 import pytest
 
-from mtdata import REGIMES, SOURCES, load_plugin
+from mtdata import REGIMES, SOURCES, load_plugin, open_store
 from mtdata.errors import PluginError, UnknownNameError
+from mtdata.inspecting.suspicions.looking import suspect
 from mtdata.plugins import installed, load_installed, loaded, loaded_plugins, unload_plugin
 from mtdata.plugins.families import FAMILIES
 from tests import plugin_files
 from tests.plugin_files import NETWORK, REST, SOURCE, write
+from tests.small_run import small_store
+
+CHECK = """
+import numpy as np
+from mtdata import Check, Suspicion
+
+
+class Mine(Check):
+    name = "mine"
+    summary = "all images"
+
+    def measure(self, sample):
+        return {"image": np.ones(1)}
+
+    def judge(self, images, found):
+        for row in found["image"].rows:
+            yield Suspicion(images.place(row), "image", "mine", "is one", None)
+
+
+CHECKS = {"mine": Mine}
+"""
 
 
 def test_its_members_are_those_of_the_families(tmp_path: Path) -> None:
@@ -223,6 +245,15 @@ def test_what_is_installed_is_found_by_its_names(
         SOURCES["min"]
     load_installed()
     assert capsys.readouterr().err == ""
+
+
+def test_all_checks_of_suspicions_are_those_of_installed_plug_ins_too(
+    site: Path, tmp_path: Path
+) -> None:
+    write(site, CHECK, name="their_plugin.py")
+    plugin_files.install(site, {"theirs": "their_plugin"})
+    with open_store(small_store(tmp_path)) as store:
+        assert suspect(store, limit=1).kinds["mine"] == 2
 
 
 def test_the_network_is_one(tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say, training_command
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member
-from cli.shared.options import FILE, changed_store_argument, given, regime_options, seed_option
+from cli.shared.options import (
+    FILE,
+    changed_store_argument,
+    given,
+    regime_options,
+    seed_option,
+    set_option,
+)
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UsageError
 from mtdata.regimes import REGIMES
@@ -37,10 +44,12 @@ IMPORT = "import"
     type=Member(REGIMES, also=[IMPORT]),
     metavar="KIND",
     help="full, one (a label an image), random (1 to K - 1), imbalanced (one an image, in a given "
-    "--ratio), fraction (all labels of a --share of the images), or import, which --from means.",
+    "--ratio), fraction (all labels of a --share of the images), one of a plug-in, or import, "
+    "which --from means.",
 )
 @click.option("--name", help="What to call it.  [default: its kind, or the name of the file]")
 @regime_options
+@set_option
 @click.option(
     "--from",
     "file",
@@ -65,11 +74,12 @@ def add(
     file: Path | None,
     missing: str | None,
     seed: int,
+    assignments: tuple[tuple[str, Any], ...],
     as_json: bool,
     **options: Any,
 ) -> None:
     """Draw a regime on the training split, or read one from a file, and keep it in the store."""
-    chosen = {option: value for option, value in options.items() if value}
+    chosen = {option: value for option, value in options.items() if value} | dict(assignments)
     if missing is not None and file is None:
         raise UsageError("--missing says how to read --from PATH. Leave it out.")
     if file is None:

@@ -12,6 +12,7 @@ from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.parallel import in_order
 from mtdata.inspecting.suspicions import CHECKS
 from mtdata.inspecting.suspicions.base import FEW, Check, Images, Suspicion, Table
+from mtdata.plugins import load_installed
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
 from mtdata.store.format import FULL
@@ -82,6 +83,8 @@ def suspect(
     if regime is not None and regime not in store.regimes:
         raise UnknownNameError("regime", regime, list(store.regimes))
     splits = store.splits if split is None else {split: store.split(split)}
+    if checks is None:
+        load_installed()  # all are those of installed plug-ins, too
     names = tuple(CHECKS if checks is None else dict.fromkeys(checks))
     chosen = tuple(CHECKS[name](store.tasks) for name in names)
     keys = {name: list(each.keys)[:limit] for name, each in splits.items()}

@@ -1,7 +1,7 @@
 """One training step: terms, weighting, gradients, optimiser."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,13 +12,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtdata.reading.batch import Batch
 from mtdata.reading.memory import STEPS, keep_freed
+from mtdata.registry import Registry
 from mtmodels import processes
-from mtmodels.errors import DivergedError
+from mtmodels.errors import DivergedError, MemberError
 from mtmodels.fabric import Fabric
+from mtmodels.methods import METHODS
 from mtmodels.methods.base import Finding, Method, ParameterGroup, ScheduleName, Stage
 from mtmodels.methods.parts.helpful_pairs import shared_by_tasks
 from mtmodels.methods.terms import Terms
-from mtmodels.networks.base import EncoderOptions, Output
+from mtmodels.networks import NETWORKS
+from mtmodels.networks.base import EncoderOptions, Output, check_output
+from mtmodels.scoring.evaluation import evaluation_mode
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
 from mtmodels.training.loop.compiling import Compiled
@@ -28,6 +32,7 @@ from mtmodels.training.loop.schedules import Position, Schedule
 from mtmodels.training.loop.sync_norm import reaching
 from mtmodels.training.loop.validation import HeldOut
 from mtmodels.training.loop.viewing import view_maker
+from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.base import EpochStatistics, Weighting, reached
 
 
@@ -109,6 +114,7 @@ class Engine:
         self.optimizer = optimizer
         self.rng = torch.Generator(fabric.device).manual_seed(config.seed)
         self._predicted: list[Tensor] = []
+        self._tried = False
         if config.sync_norm:
             method.network.register_forward_hook(self._keep_predictions)
         self._learns = [p for group in self.groups for p in group.parameters]
@@ -132,8 +138,12 @@ class Engine:
 
         Raises:
             DivergedError: where a term or the gradient is not finite; nothing has changed then.
+            OutputError: where the network does not predict what its tasks want.
+            MemberError: where method or weighting give something other than they should.
         """
-        lr = self._set_rates(position)
+        lr, first = self._set_rates(position), not self._tried
+        if first:
+            self._try(batches[0])
         self.weighting.begin_step(len(batches))
         try:
             parts = [
@@ -147,6 +157,12 @@ class Engine:
         self._average()
         if result.loss is None:
             return replace(result, lr=lr)
+        if first and result.loss and all(p.grad is None for p in self._learns):
+            raise MemberError(
+                self._weighs,
+                f"should send the total backwards, with the `backward` that it is given; it is "
+                f"{result.loss:.3g}, and nothing has a gradient.",
+            )
         if self.weighting.compiled:
             self._leave_unreached()
         if position.step < self.frozen and self.stage is None:
@@ -159,6 +175,15 @@ class Engine:
         if self.stage is None:
             self.method.after_step(progress=position.progress)
         return replace(result, lr=lr, gradient_norm=norm)
+
+    @torch.no_grad()
+    def _try(self, batch: Batch) -> None:
+        """Look once at what the network says: with another number of channels it would train."""
+        network, image = self.method.network, self._here(batch).image
+        with evaluation_mode(network.predict), self.fabric.autocast():
+            check_output(type(network).__name__, network(image), network.tasks, image)
+        self.weights()  # asked for at the first row of the log only
+        self._tried = True
 
     def look(self, batches: Sequence[Batch], position: Position) -> Finding | None:
         """Let the method ask the held-out images, where it wants to and it is time before a step.
@@ -184,7 +209,7 @@ class Engine:
         keys = tuple(key for batch in batches for key in batch.keys)
         for name, cosine in found.cosine.items() if found else ():
             if not math.isfinite(cosine):
-                raise DivergedError(position.step, f"gradient of {name}", keys)
+                raise self._diverged(position.step, f"gradient of {name}", keys)
         return found
 
     def _here(self, batch: Batch) -> Batch:
@@ -199,9 +224,11 @@ class Engine:
         self._predicted.clear()
         with self.fabric.autocast(), self.compiled:
             terms = forward(views, progress=position.progress, rng=self.rng)
+        self._check_terms(terms)
         told = joined_owners(processes.gathered(Told(_read(terms), dict(terms.owners), batch.keys)))
         for one in told:
-            _check(one.values, position.step, keys=one.keys)
+            for name in _unfinite(one.values):
+                raise self._diverged(position.step, name, one.keys)
         results = [_result(one) for one in told]
         result = results[0] if len(results) == 1 else together(results)
         if not result.tasks and not result.auxiliary:
@@ -211,12 +238,86 @@ class Engine:
         shared = self.method.network.shared_parameters()
 
         def backward(total: Tensor) -> None:
+            if not total.requires_grad:
+                raise MemberError(
+                    self._makes,
+                    "should make terms that the network can learn from; found none that has a "
+                    "gradient. Leave out `detach` and `torch.no_grad`.",
+                )
             total = reaching(total, self._predicted)
             self.fabric.backward(total if share == 1 else share * total)
 
         self._seed("weighting", position.step, number)  # what it draws, it draws in all alike
         total = self.weighting.backward(terms, shared, backward)
-        return replace(result, loss=float(total))
+        try:
+            return replace(result, loss=float(total))
+        except (TypeError, ValueError, RuntimeError):
+            shape = f" of shape {list(total.shape)}" if isinstance(total, Tensor) else ""
+            raise MemberError(
+                self._weighs,
+                "should return the total from `backward`, a scalar; found "
+                f"{type(total).__name__}{shape}.",
+            ) from None
+
+    @property
+    def _makes(self) -> str:
+        return f"the method `{self.config.method.name}`"
+
+    @property
+    def _weighs(self) -> str:
+        return f"the weighting `{self.config.weighting.name}`"
+
+    def _check_terms(self, terms: object) -> None:
+        """Refuse what is no terms, and terms of what is no task of the network."""
+        if not isinstance(terms, Terms):
+            raise MemberError(
+                self._makes,
+                f"should give `Terms` (mtmodels.Terms) from `forward`; found "
+                f"{type(terms).__name__}.",
+            )
+        tasks = [task.name for task in self.method.network.tasks]
+        for where, names in (("tasks", terms.tasks), ("owners", terms.owners.values())):
+            for name in names:
+                if name not in tasks:
+                    raise MemberError(
+                        self._makes,
+                        f"should name tasks of the network in `{where}` of its terms, "
+                        f"{', '.join(tasks)}; found `{name}`. What is of no task is `auxiliary`, "
+                        "without an owner.",
+                    )
+
+    def _diverged(self, step: int, term: str, keys: tuple[str, ...]) -> DivergedError:
+        """The error of a loss or gradient that is not finite, with what of a plug-in it is from."""
+        config = self.config
+        asked: list[tuple[Registry[Any], str]] = [
+            (METHODS, config.method.name),
+            (NETWORKS, config.network.name),
+        ]
+        if term == "gradient":
+            asked.append((WEIGHTINGS, config.weighting.name))
+        own = [
+            f"the {members.family} `{name}` of {members.origins[name]}"
+            for members, name in asked
+            if name in members.origins
+        ]
+        full = self.fabric.strategy.precision.precision == "32-true"
+        return DivergedError(step, term, keys, full=full, own=own)
+
+    def weights(self) -> dict[str, float]:
+        """The factors of the weighting, as plain numbers for the log.
+
+        Raises:
+            MemberError: where they are none.
+        """
+        given = self.weighting.weights()
+        try:
+            return {str(name): float(value) for name, value in given.items()}
+        except (AttributeError, TypeError, ValueError, RuntimeError):
+            raise MemberError(
+                self._weighs,
+                "should give a dict of task to number from `weights`; found "
+                f"{type(given).__name__}, {given!r:.80}.",
+            ) from None
 
     def _keep_predictions(self, network: nn.Module, inputs: Any, output: Output) -> None:
         if network.training and torch.is_grad_enabled():
@@ -349,7 +450,7 @@ class Engine:
         # Under fp16 an overflow is part of the search for the scale: the scaler skips that step.
         if not math.isfinite(norm) and self.config.precision != "16":
             self._forget()
-            raise DivergedError(step, "gradient", keys)
+            raise self._diverged(step, "gradient", keys)
         return norm
 
 
@@ -434,13 +535,12 @@ def _read(terms: Terms) -> Values:
     return values
 
 
-def _check(values: Values, step: int, *, keys: tuple[str, ...]) -> None:
-    """Refuse terms that are not finite."""
+def _unfinite(values: Values) -> Iterator[str]:
+    """The terms that are not finite; the parts first, as they name the culprit best."""
     for family in ("parts", "auxiliary", "tasks"):
-        # The parts first: they name the culprit best.
         for name, value in values[family].items():
             if not math.isfinite(value):
-                raise DivergedError(step, name, keys)
+                yield name
 
 
 def _result(told: Told) -> StepResult:

@@ -8,7 +8,7 @@ from typing import Any
 from mtdata.reading.batch import Batch
 from mtdata.reading.loader import Loader
 from mtmodels import processes
-from mtmodels.errors import InterruptedRun
+from mtmodels.errors import InterruptedRun, MemberError
 from mtmodels.methods.base import Finding
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.loop.clock import Clock
@@ -72,6 +72,7 @@ class Trainer:
         Raises:
             InterruptedRun: where somebody asked to stop; the run is saved then.
             DivergedError: where a loss is not finite; the last checkpoint stays as it is.
+            MemberError: where no step had a term.
         """
         self.engine.train()
         self.logs.start(self.position().step, self._lost)
@@ -93,6 +94,18 @@ class Trainer:
                 self._end_epoch(stop)
                 if asked := max(processes.gathered(stop.by)):
                     raise InterruptedRun(self.folder.path, self.position().step, by=asked)
+        if self.engine.stage is None and self.first:
+            self._check_learnt()
+
+    def _check_learnt(self) -> None:
+        """Refuse to score what never learnt: a step without a term leaves all as it is."""
+        rows = read_rows(self.folder.metrics, "epoch")
+        if not any(row.get("means") or row.get("auxiliary") for row in rows):
+            raise MemberError(
+                f"the method `{self.config.method.name}`",
+                "should make a term in some of its steps; no step of the training had one, and "
+                "nothing was learnt. Look at what its `forward` makes of a batch with labels.",
+            )
 
     def close(self) -> None:
         """Close the log."""
@@ -200,6 +213,8 @@ class Trainer:
     def _after_step(self, result: StepResult, images: int) -> None:
         self.offset += 1
         self.clock.count(images)
+        if self.clock.steps == 1 and self.first:  # the first checkpoint may be hours away
+            checkpoint.check_state(self.engine.method.state_dict(), self.engine.state())
         self.means.add(result)
         position = self.position()
         last = self.offset == len(self.batches) or position.done
@@ -222,7 +237,7 @@ class Trainer:
             "parts": result.parts,
             "images": result.images,
             "labelled": result.labelled,
-            "weights": self.engine.weighting.weights(),
+            "weights": self.engine.weights(),
             "gradient_norm": result.gradient_norm,
             "time": self.clock.lap(),
         }

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -21,13 +21,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from mtmodels.errors import CheckpointError, DamagedCheckpointError, RunFolderError
+from mtmodels.errors import CheckpointError, DamagedCheckpointError, RunFolderError, StateError
 
 Weights = Mapping[str, Tensor]
 T = TypeVar("T")
 DIGESTS = "digests.json"
 BEFORE = "before"
 _NETWORK = "network."
+PLAIN = (type(None), bool, int, float, str, bytes, Tensor, torch.nn.Parameter)
+"""Types that are read without a doubt; of others it is tried."""
 
 
 def save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
@@ -42,7 +44,9 @@ def save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
 
     Raises:
         CheckpointError: where it cannot be written, for want of space say.
+        StateError: where it could not be read.
     """
+    check_state(weights, state)
     fresh = _beside(folder, "new")
     try:
         _write(fresh, weights, state)
@@ -53,6 +57,45 @@ def save(folder: Path, weights: Weights, state: Mapping[str, Any]) -> None:
         why = _why_unwritten(folder, error, needed=sum(v.nbytes for v in weights.values()))
         shutil.rmtree(fresh, ignore_errors=True)
         raise CheckpointError(folder, why, saved=_saved(folder)) from error
+
+
+def check_state(weights: Mapping[str, object], state: Mapping[str, Any]) -> None:
+    """Refuse what could be written and never read, as a number of numpy; arguments as of `save`.
+
+    Raises:
+        StateError: naming the first such value.
+    """
+    for name, value in weights.items():
+        if not isinstance(value, Tensor):
+            raise StateError(f"method.{name}", value)
+    for where, value in _leaves(state, ""):
+        # By the type itself: a number of numpy is a float, too.
+        if type(value) not in PLAIN and not _is_read(value):
+            raise StateError(where, value)
+
+
+def _leaves(value: Any, where: str) -> Iterator[tuple[str, object]]:
+    """What is no collection in a state, the keys as well, with its place."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            named = f"{where}.{key}" if where else str(key)
+            yield named, key
+            yield from _leaves(one, named)
+    elif type(value) in (list, tuple):
+        for number, one in enumerate(value):
+            yield from _leaves(one, f"{where}[{number}]")
+    else:
+        yield where, value
+
+
+def _is_read(value: object) -> bool:
+    file = BytesIO()
+    try:
+        torch.save({"value": value}, file)
+        _unpack(file.getvalue())
+    except Exception:  # whatever pickle and torch raise for objects of any kind
+        return False
+    return True
 
 
 def _write(fresh: Path, weights: Weights, state: Mapping[str, Any]) -> None:

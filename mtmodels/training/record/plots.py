@@ -36,11 +36,13 @@ class Log:
 
 
 def draw_curves(metrics: Path, out: Path, *, title: str) -> None:
-    """Draw the log of a run into a PNG."""
+    """Draw the log of a run into a PNG; none where no step had a term and nothing was scored."""
     from matplotlib.figure import Figure
 
     log = Log(*(read_rows(metrics, kind) for kind in ("step", "epoch", "probe")))
     panels = _panels(log)
+    if not panels:
+        return
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     size = PANEL[0] * columns, PANEL[1] * rows + 0.4

@@ -5,17 +5,21 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from mtdata.building import journal
+from mtdata.building import assemble, journal
 from mtdata.building.build import build
 from mtdata.building.target import Mode
 from mtdata.errors import DataError, MtdataError, SampleError, UsageError
 from mtdata.inspecting.verify import verify
 from mtdata.store import atomic
+from mtdata.tasks.sample import Sample
 from tests.fakes import BrokenSource, FakeSource, Interrupted, stop_after
 from tests.paths import ROOT
 
@@ -23,6 +27,72 @@ from tests.paths import ROOT
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "a.h5"
+
+
+class Given(FakeSource):
+    """What it reads has a part of another form, whatever its types say."""
+
+    def __init__(self, changes: Mapping[str, Any], role: Any = "train") -> None:
+        super().__init__(missing=0)
+        self.changes, self.role = changes, role
+
+    def roles(self) -> Any:
+        return {"train": self.role, "test": "test"}
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        sample = super().read(split, key, tasks)
+        for field, change in self.changes.items():
+            object.__setattr__(sample, field, change(getattr(sample, field)))
+        return sample
+
+
+def as_numbers(masks: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: mask.astype(np.uint8) for name, mask in masks.items()}
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "said"),
+    [
+        ("image", lambda x: x[..., 0], r"uint8 [h, w, 3]; found uint8 [24, 32]"),
+        ("image", lambda x: x / np.float32(255), "found float32 [24, 32, 3]"),
+        ("image", lambda x: x[..., :1], "found uint8 [24, 32, 1]"),
+        ("valid", as_numbers, "validity of `semantic` should be bool [h, w]; found uint8"),
+    ],
+)
+def test_a_sample_of_another_form_is_named(out: Path, field: str, change: Any, said: str) -> None:
+    with pytest.raises(SampleError, match="Correct or remove") as caught:
+        build(Given({field: change}), out)
+    assert said in str(caught.value)
+    assert "train/0001" in str(caught.value)
+    assert not out.exists()
+
+
+def test_a_fingerprint_that_is_no_bytes_is_named(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeSource, "fingerprint", lambda *_: "text")
+    with pytest.raises(SampleError, match=r"fingerprint of train/0001 should be bytes.*found str"):
+        build(FakeSource(), out)
+
+
+@pytest.mark.parametrize("role", ["training", None])
+def test_a_role_that_is_none_is_refused_before_anything_is_read(out: Path, role: Any) -> None:
+    with pytest.raises(DataError, match=f"one of train, val, test; fake gives `train`.*{role!r}"):
+        build(Given({}, role), out)
+    assert not list(out.parent.iterdir())
+
+
+def test_a_store_that_cannot_be_opened_does_not_take_its_name(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path, *_: Any, **__: Any) -> str:
+        path.write_bytes(b"no store")
+        return ""
+
+    monkeypatch.setattr(assemble, "write_store", broken)
+    with pytest.raises(DataError):
+        build(FakeSource(), out)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

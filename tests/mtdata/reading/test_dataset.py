@@ -100,6 +100,11 @@ def test_a_task_without_a_visible_label_is_named(tmp_path: Path) -> None:
     assert (kept.keys, left_out) == (("0001",), 11)
 
 
+def test_one_task_may_be_given_by_its_name() -> None:
+    dataset = make_dataset(make_store(), "train", tasks="depth", regime="full")
+    assert [task.name for task in dataset.tasks] == ["depth"]
+
+
 def test_unknown_names() -> None:
     store = make_store()
     with pytest.raises(UnknownNameError, match=r"no split `trian`\. Did you mean `train`"):

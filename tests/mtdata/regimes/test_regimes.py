@@ -249,3 +249,16 @@ def test_an_unknown_regime_and_equal_keys() -> None:
 def test_what_is_drawn_says_where_it_is_from() -> None:
     table = draw("one", ["a", "b"], ["depth"], np.ones((2, 1), np.bool_), seed=7)
     assert (table.kind, table.seed, table.parameters) == ("one", 7, {})
+
+
+@pytest.mark.parametrize("wrong", [lambda m: m[:3], lambda m: ~m], ids=["fewer", "others"])
+def test_a_regime_that_chooses_what_is_not_there_is_named(wrong: Any) -> None:
+    class Own(REGIMES["full"]):  # type: ignore[misc]
+        name = "own"
+
+        def choose(self, keys: Any, tasks: Any, available: Any, *, seed: int) -> Any:
+            return wrong(available)
+
+    available = np.array([[True, False]] * 5)
+    with pytest.raises(DataError, match=r"regime `own` should choose.*booleans \[5, 2\]"):
+        Own().assign([*"abcde"], ["depth", "semantic"], available, seed=0)

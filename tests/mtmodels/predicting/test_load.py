@@ -74,6 +74,8 @@ def test_refuses(trained: Path, tmp_path: Path) -> None:
         mtmodels.load(tmp_path)
     with pytest.raises(ValueError, match=r"uint8 \[h, w, 3\].*found float64"):
         mtmodels.load(trained, device="cpu")(np.zeros((4, 4, 3)))
+    with pytest.raises(ValueError, match=r"one pixel or more; found uint8 \[0, 4, 3\]"):
+        mtmodels.load(trained, device="cpu")(np.zeros((0, 4, 3), np.uint8))
     file = RunFolder(trained).best / "network.safetensors"
     content = file.read_bytes()
     file.write_bytes(content[:-4])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.delta import Baseline, delta_xtasc
 from mtmodels.scoring.formats import markdown, text
@@ -377,8 +377,20 @@ def test_a_baseline_without_a_score_is_refused() -> None:
     broken["scores"]["depth"]["abs_err"] = None
     with pytest.raises(UsageError, match="`abs_err` of `depth` should be a finite number"):
         compare([run("a")], Request([broken]))
-    with pytest.raises(UnknownNameError, match="mt-unet"):
-        compare([run("a", protocol="mt-unet")], Request([run("a", protocol="mt-unet")]))
+
+
+def test_a_protocol_of_ones_own_has_a_table_without_delta() -> None:
+    runs = [run("a", protocol="xtasc"), run("a", protocol="mine"), run("b", protocol="mine")]
+    beside = [run("c", protocol="xtasc"), run("c", protocol="mine")]
+    with_form, without = compare(runs, Request(beside, paired=True))
+    assert with_form.form == "xtasc"
+    assert [entry.name for entry in without.entries] == ["c", "a", "b"]
+    assert without.form is None
+    assert all(entry.delta is None and not entry.deltas for entry in without.entries)
+    assert "No delta under mine" in " ".join(without.remarks)
+    told = to_markdown(without)
+    assert "Δ" not in told
+    assert "30.0" in told
 
 
 def test_a_run_without_scores_is_refused() -> None:

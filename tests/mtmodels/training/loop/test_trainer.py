@@ -95,7 +95,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run(
     run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(METHODS._members, "sl", BadGradient)
-    with pytest.raises(DivergedError, match=r"`gradient`.*step 0"):
+    with pytest.raises(DivergedError, match=r"The gradient should.*step 0"):
         run(tmp_path / "run", method={"name": "sl"}, regime="full", weighting={"name": "equal"})
 
 

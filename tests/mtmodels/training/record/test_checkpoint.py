@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from mtmodels.errors import CheckpointError, RunFolderError
+from mtmodels.errors import CheckpointError, RunFolderError, StateError
 from mtmodels.training.record import checkpoint
 
 
@@ -45,6 +46,30 @@ def test_replaces_and_leaves_nothing_behind(tmp_path: Path) -> None:
         checkpoint.save(tmp_path / "last", weights(value), {"value": value})
     assert checkpoint.load_state(tmp_path / "last") == {"value": 2.0}
     assert [p.name for p in tmp_path.iterdir()] == ["last"]
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ({"h": [1.0, np.float64(2.0)]}, r"numpy.float64 at `weighting\.h\[1\]`"),
+        ({np.int64(3): 1}, r"numpy.int64 at `weighting\.3`"),
+        ({"p": Path("here")}, r"Path at `weighting\.p`"),
+        ({"f": lambda: None}, r"found function at `weighting\.f`"),
+    ],
+)
+def test_what_could_never_be_read_is_not_written(tmp_path: Path, value: Any, where: str) -> None:
+    checkpoint.save(tmp_path / "last", weights(1.0), {"value": 1.0})
+    with pytest.raises(StateError, match=where):
+        checkpoint.save(tmp_path / "last", weights(2.0), {"weighting": value})
+    with pytest.raises(StateError, match=r"list at `method\.queue\._extra_state`"):
+        checkpoint.check_state({"queue._extra_state": [1.0]}, {})
+    assert checkpoint.load_state(tmp_path / "last") == {"value": 1.0}
+
+
+def test_what_torch_reads_is_written(tmp_path: Path) -> None:
+    state = {"size": torch.Size([2]), "type": torch.float16, "set": {1, 2}, "pair": (1, None)}
+    checkpoint.save(tmp_path / "last", weights(1.0), state)
+    assert checkpoint.load_state(tmp_path / "last") == state
 
 
 class Killed(BaseException):
@@ -139,7 +164,12 @@ class Code:
         return (print, ("ran",))
 
 
-def test_a_state_cannot_run_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_state_cannot_run_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StateError, match="Code at `value`"):
+        checkpoint.save(tmp_path / "last", weights(1.0), {"value": Code()})
+    monkeypatch.setattr(checkpoint, "check_state", lambda *_: None)  # of somebody else
     checkpoint.save(tmp_path / "last", weights(1.0), {"value": Code()})
     with pytest.raises(Exception, match=r"[Ww]eights"):
         checkpoint.load_state(tmp_path / "last")

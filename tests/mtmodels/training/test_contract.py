@@ -1,0 +1,264 @@
+"""What members of one's own give is looked at where it is taken, before anything is trained."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cli.mttrain import mttrain
+from cli.shared.common import run as run_command
+from mtdata.errors import PluginError, UsageError
+from mtdata.plugins import load_plugin
+from mtmodels.errors import DivergedError, MemberError, OutputError
+from mtmodels.metrics import METRICS
+from mtmodels.scoring.evaluate import evaluate
+from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record.runlog import read_rows
+from mtmodels.training.run import fit, plan, prepare
+from tests.batches import SIX, random_batch
+from tests.plugin_files import NETWORK, REST, write
+from tests.small_run import as_arguments
+
+LAST = (
+    "        return Output({t.name: kind_model(t).activation(x) for t, x in raw.items()}, features)"
+)
+FORWARDS = {
+    "one class more": (
+        'raw["semantic"] = F.pad(raw["semantic"], (0, 0, 0, 0, 0, 1))',
+        r"`Tiny` should predict `semantic` as \[3, 5, 32, 64\] for 3 images of 32x64; found "
+        r"\[3, 6, 32, 64\]",
+    ),
+    "two depths": (
+        'raw["depth"] = raw["depth"].repeat(1, 2, 1, 1)',
+        r"`depth` as \[3, 1, 32, 64\].*found \[3, 2, 32, 64\]",
+    ),
+    "no depth": ('del raw["depth"]', r"should predict `depth`; it predicts `semantic`\."),
+    "half size": (
+        "raw = {t: x[..., ::2, ::2] for t, x in raw.items()}",
+        r"\[3, 5, 32, 64\].*found \[3, 5, 16, 32\]",
+    ),
+    "one row": (
+        "features, raw = features[:1], {t: x[:1] for t, x in raw.items()}",
+        r"found \[1, 5, 32, 64\]",
+    ),
+    "a plain dict": ("return raw", r"should give an `Output` \(mtmodels.Output\); found dict\."),
+}
+
+
+def started(layer: dict[str, Any], out: Path, **changes: Any) -> None:
+    """Train for two steps, with a log that tells whether there was one."""
+    job = prepare([layer, {"steps": 2, "holdout": 0, **changes}], out=out, mode="new")
+    fit(job, mode="new", arguments=[], watcher=Watcher())
+
+
+@pytest.mark.parametrize("what", FORWARDS)
+def test_a_network_that_does_not_fit_its_tasks_trains_no_step(
+    what: str, layer: dict[str, Any], tmp_path: Path
+) -> None:
+    line, told = FORWARDS[what]
+    given = "Output({t: x for t, x in raw.items()}, features)"
+    text = NETWORK.replace("{task: self", "{task.name: self").replace(
+        LAST, f"        {line}\n        return {given}"
+    )
+    own = {
+        "plugins": [str(write(tmp_path, text))],
+        "network": {"name": "tiny"},
+        "method": {"name": "sl"},
+    }
+    with pytest.raises(OutputError, match=told):
+        started(layer, tmp_path / "run", **own)
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == ""
+    with pytest.raises(OutputError, match=told):
+        plan(prepare([layer, own], out=None, mode=None))
+
+
+def test_predictions_of_another_number_of_channels_are_not_scored() -> None:
+    batch = random_batch(SIX[:1], 2, (32, 32))
+    logits = torch.zeros(2, SIX[0].channels + 1, 32, 32)
+    with pytest.raises(OutputError, match=r"`predicted` should predict `semantic` as \[2, "):
+        evaluate(_named(lambda image: {"semantic": logits}), [batch], tasks=SIX[:1])
+    metric = METRICS["mtpsl"].of(SIX[0])(SIX[0])
+    with pytest.raises(ValueError, match="channel"):
+        metric.update(logits, batch.labels["semantic"], batch.valid["semantic"])
+
+
+def _named(function: Any) -> Any:
+    function.__name__ = "predicted"
+    return function
+
+
+METHOD = """
+import torch
+from mtmodels import METHODS as OURS, WEIGHTINGS as THEIRS, Terms
+
+SL, Equal = OURS["sl"], THEIRS["equal"]
+
+
+class Own(SL):
+    summary = "sl, and something else"
+
+    def forward(self, views, *, progress, rng):
+        terms = super().forward(views, progress=progress, rng=rng)
+        return {0}
+
+
+class Heavy(Equal):
+    summary = "equal, and something else"
+
+    def backward(self, terms, shared, backward):
+        total = sum(terms.tasks.values())
+        {1}
+
+    def weights(self):
+        return {2}
+
+
+METHODS = {{"own": Own}}
+WEIGHTINGS = {{"heavy": Heavy}}
+"""
+GOOD = (
+    "terms",
+    "backward(total); return total.detach()",
+    "{t: torch.tensor(1.0) for t in self.tasks}",
+)
+TERM = "next(iter(terms.tasks.values()))"
+GIVEN = {
+    "nothing": (0, "None", MemberError, r"method `own` should give `Terms`.*found NoneType\."),
+    "detached": (
+        0,
+        "Terms({t: x.detach() for t, x in terms.tasks.items()})",
+        MemberError,
+        "should make terms that the network can learn from",
+    ),
+    "another task": (
+        0,
+        f'terms + Terms({{"mystery": {TERM}}})',
+        MemberError,
+        r"tasks of the network in `tasks` of its terms, semantic, depth; found `mystery`",
+    ),
+    "another owner": (
+        0,
+        f'terms + Terms(auxiliary={{"x": {TERM}}}, owners={{"x": "dpeth"}})',
+        MemberError,
+        "in `owners` of its terms.*found `dpeth`",
+    ),
+    "no term": (0, "Terms()", MemberError, "should make a term in some of its steps"),
+    "NaN": (
+        0,
+        f'terms + Terms(auxiliary={{"x": {TERM} * float("nan")}})',
+        DivergedError,
+        r"loss `x` should be finite.*; a lower --lr often helps. Or look at the method `own` of "
+        r"the plug-in ",
+    ),
+    "a gradient of NaN": (
+        1,
+        'backward(total * float("nan")); return total.detach()',
+        DivergedError,
+        r"The gradient should be finite.*and the weighting `heavy` of the plug-in ",
+    ),
+    "no total": (
+        1,
+        "backward(total)",
+        MemberError,
+        "weighting `heavy` should return the total.*No",
+    ),
+    "nothing backwards": (1, "return total.detach()", MemberError, "send the total backwards"),
+    "a list of weights": (
+        2,
+        "[1.0]",
+        MemberError,
+        r"a dict of task to number.*found list, \[1.0\]",
+    ),
+}
+
+
+def own_members(folder: Path, place: int = -1, text: str = "") -> dict[str, Any]:
+    """A configuration with a method and a weighting of one's own, of which one does `text`."""
+    filled = [text if at == place else good for at, good in enumerate(GOOD)]
+    return {
+        "plugins": [str(write(folder, METHOD.format(*filled)))],
+        "method": {"name": "own"},
+        "weighting": {"name": "heavy"},
+        "precision": "32",
+        "device": "cpu",
+    }
+
+
+@pytest.mark.filterwarnings("ignore:::torch")
+@pytest.mark.parametrize("what", GIVEN)
+def test_what_a_member_gives_is_looked_at_where_it_is_taken(
+    what: str, layer: dict[str, Any], tmp_path: Path
+) -> None:
+    place, text, error, told = GIVEN[what]
+    with pytest.raises(error, match=told):
+        started(layer, tmp_path / "run", **own_members(tmp_path, place, text))
+
+
+def test_weights_may_be_tensors(layer: dict[str, Any], tmp_path: Path) -> None:
+    started(layer, tmp_path / "run", **own_members(tmp_path), log_every=1)
+    rows = read_rows(tmp_path / "run" / "metrics.jsonl", "step")
+    assert rows[0]["weights"] == {"semantic": 1.0, "depth": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{}["depth"]', "KeyError: 'depth'. Add --debug"),
+        ('Terms(auxiliary={"x": torch.ones(1)})', "should be a scalar; found [1]. Add --debug"),
+    ],
+)
+def test_an_error_says_where_in_a_plug_in_it_came_from(
+    text: str, told: str, layer: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {**layer, **own_members(tmp_path, 0, text), "steps": 2, "holdout": 0}
+    del own["epochs"]
+    assert run_command(mttrain, [*as_arguments(own), "--out", str(tmp_path / "run")]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    line = METHOD.format(*GOOD).splitlines().index("        return terms") + 1
+    assert f"Error: mine.py, line {line} (method `own`): " in said
+    assert told in said
+
+
+SCORES = {
+    "text": ('"novelty": 1.0', '"novelty": "much"', "with numbers; found 'much' as `novelty`"),
+    "not declared": ('"novelty": 1.0', '"news": 1.0', "found `news`"),
+    "an error": (
+        "return {**super",
+        "raise KeyError(3); return {**super",
+        "failed with KeyError: 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SCORES)
+def test_a_metric_is_tried_before_the_first_step(
+    what: str, layer: dict[str, Any], tmp_path: Path
+) -> None:
+    old, new, told = SCORES[what]
+    plugins = [str(write(tmp_path, REST.replace(old, new)))]
+    with pytest.raises(UsageError, match=f"metric `Bias` of protocol `mine`.*{told}"):
+        started(layer, tmp_path / "run", plugins=plugins, protocol="mine")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"depth": Bias}', '"depth": int}', "a class of mtmodels.Metric for `depth`; found <class"),
+        ('"depth": Bias}', '"depth": "nomod:X"}', "found 'nomod:X'"),
+        ('"depth": Bias}', '"depth": Metric}', "lacks update"),
+        ('better = {**PooledDepth.better, "novelty": True}', "better = None", "say in `better`"),
+    ],
+)
+def test_a_protocol_of_what_is_no_metric_is_not_loaded(
+    old: str, new: str, told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PluginError, match=f"line .*the protocol `mine` .*{told}"):
+        load_plugin(write(tmp_path, REST.replace(old, new)))
+
+
+def test_a_method_that_cannot_be_called_is_not_loaded(tmp_path: Path) -> None:
+    text = METHOD.format(*GOOD).replace("(self, views, *, progress, rng)", "(self, views)")
+    with pytest.raises(PluginError, match=r"`forward\(self, views, progress=..., rng=...\)`"):
+        load_plugin(write(tmp_path, text))
