@@ -41,8 +41,8 @@ def test_a_file_that_ends_too_early_is_no_interruption(
 @pytest.mark.parametrize(
     ("raised", "words"),
     [
-        (MemoryError(), "the system has no more. Free some"),
-        (MemoryError("Unable to allocate 9 GiB"), "no more; Unable to allocate 9 GiB. Free some"),
+        (MemoryError(), "it ran out. Give smaller images"),
+        (MemoryError("Unable to allocate 9 GiB"), "it ran out. Give smaller images"),
         (ZeroDivisionError(), f"Error: ZeroDivisionError. {TRACEBACK}"),
     ],
 )

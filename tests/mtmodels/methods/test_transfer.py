@@ -88,7 +88,9 @@ def test_transfer_networks_have_the_width_of_the_network(
 
 @both
 def test_refuses_transfer_width(name: str) -> None:
-    with pytest.raises(ValueError, match="`transfer_width` should be above 0 or null; found 0"):
+    with pytest.raises(
+        ValueError, match=r"`transfer_width` should be in \(0, 100\] or null; found 0"
+    ):
         make(name, transfer_width=0.0)
 
 
