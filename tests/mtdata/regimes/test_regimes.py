@@ -253,7 +253,9 @@ def test_what_is_drawn_says_where_it_is_from() -> None:
 
 @pytest.mark.parametrize("wrong", [lambda m: m[:3], lambda m: ~m], ids=["fewer", "others"])
 def test_a_regime_that_chooses_what_is_not_there_is_named(wrong: Any) -> None:
-    class Own(REGIMES["full"]):  # type: ignore[misc]
+    full: Any = REGIMES["full"]
+
+    class Own(full):  # type: ignore[misc]
         name = "own"
 
         def choose(self, keys: Any, tasks: Any, available: Any, *, seed: int) -> Any:

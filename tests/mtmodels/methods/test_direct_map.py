@@ -221,7 +221,7 @@ def test_groups_images_by_pair() -> None:
     [
         ({"distance": "l2"}, "no distance `l2`"),
         ({"pairs": "some"}, "no pairs `some`"),
-        ({"mapping_width": 0.0}, "`mapping_width` should be above 0 or null; found 0.0"),
+        ({"mapping_width": 0.0}, r"`mapping_width` should be in \(0, 100\] or null; found 0.0"),
         ({"mapping_rate": -1.0}, "`mapping_rate` should be 0 or more; found -1.0"),
         ({"consistency_weight": -1.0}, "`consistency_weight` should be 0 or more"),
         ({"ramp_up": 2.0}, r"`ramp_up` should be in \[0, 1\]; found 2.0"),

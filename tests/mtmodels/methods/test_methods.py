@@ -288,7 +288,9 @@ def test_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in METHODS if "mapping_width" in options_of(METHODS[n])])
 def test_a_mapping_without_channels_is_refused_by_its_own_name(name: str) -> None:
     options: dict[str, Any] = {"mapping_width": 0.0}
-    with pytest.raises(ValueError, match="`mapping_width` should be above 0 or null; found 0"):
+    with pytest.raises(
+        ValueError, match=r"`mapping_width` should be in \(0, 100\] or null; found 0"
+    ):
         METHODS[name](NETWORKS["unet-resnet18"](SIX[:2], width=0.125), **options)
 
 

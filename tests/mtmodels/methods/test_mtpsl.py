@@ -490,7 +490,7 @@ def test_groups_have_rates_and_schedules_of_their_own() -> None:
         ({"pairs": "some"}, "no pairs `some`"),
         ({"mapping_norm": "batch"}, "mapping norm"),
         ({"supervise": "second"}, "no supervise `second`"),
-        ({"mapping_width": -1.0}, "`mapping_width` should be above 0"),
+        ({"mapping_width": -1.0}, r"`mapping_width` should be in \(0, 100\]"),
     ],
 )
 def test_refuses(option: dict[str, Any], message: str) -> None:

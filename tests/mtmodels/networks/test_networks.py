@@ -162,7 +162,7 @@ def test_keeps_single_precision_at_the_ends_under_autocast(name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 0.0}, "`width` should be above 0; found 0.0"),
+        ({"width": 0.0}, r"`width` should be in \(0, 100\]; found 0.0"),
         ({"std": (1.0, 0.0, 1.0)}, "`std` should be above 0"),
         ({"mean": (1.0,)}, "`mean` should be a list of 3, each value a number"),
     ],
