@@ -102,7 +102,7 @@ def test_a_share_is_refused_where_every_image_shows_a_label(
 ) -> None:
     build(FakeSource(images=(14, 3), missing=0), tmp_path / "a.h5", size=(32, 64))
     words = ["--data", str(tmp_path / "a.h5"), "--method", "teacher"]
-    for share, said in (("0.5", "all 14 show a label"), ("1.5", "less than 1")):
+    for share, said in (("0.5", "all 14 show a label"), ("1.5", "below 1")):
         given = [*words, "--labelled-share", share, "--out", str(tmp_path / "run")]
         assert run(mttrain, given) == 2
         assert said in " ".join(capsys.readouterr().err.split())
