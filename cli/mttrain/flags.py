@@ -78,8 +78,11 @@ def check_options(flags: Mapping[str, Any], family: Registry[Any], name: str) ->
             kind = options_class(family[name]).model_fields[flag].annotation
             if (get_origin(kind) is Mapping) != isinstance(flags[flag], Mapping):
                 form = "RUN,..." if isinstance(flags[flag], Mapping) else "TASK=RUN,..."
+                named = flags[flag]
+                each = map("=".join, named.items()) if isinstance(named, Mapping) else named
+                said = ",".join(map(str, each))
                 raise UsageError(
-                    f"`--teachers` should be {form} for the method `{name}`; found {flags[flag]!r}."
+                    f"`--teachers` should be {form} for the method `{name}`; found {said}."
                 )
 
 

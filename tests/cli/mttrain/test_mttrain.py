@@ -269,7 +269,7 @@ def test_teachers_are_given_as_runs(store: Path, tmp_path: Path, capsys: Capture
     out = ["--out", str(tmp_path / "none")]
     for wrong, words in (
         ([], "`teachers` should be a mapping, each value text; found nothing. It is: The run"),
-        (["--teachers", "depth"], "`teachers` should be a mapping, each value text; found "),
+        (["--teachers", "depth"], "should be TASK=RUN,... for the method `kd`; found depth."),
         (["--teachers", "depth=a,b"], "should be a run for each task, such as semantic=runs/a,"),
         (["--teachers", "a,,b"], "or runs alone, such as runs/a,runs/b; found 'a,,b'"),
         (["--teachers", "depth=a,depth=b"], "should be a run for each task, such as semantic="),
