@@ -58,7 +58,7 @@ def init(
     Each line of the proposal says what it was inferred from. What is not clear is left out, with
     what to write. Correct what is wrong, then build.
     """
-    from mtdata.inspecting.pictures import check_path
+    from mtdata.inspecting.figures import check_path
     from mtdata.sources.folder.file import FILE as NAME
     from mtdata.sources.folder.proposing.proposal import propose
     from mtdata.store.atomic import replacing
@@ -82,7 +82,7 @@ def init(
     if not as_json:
         _tell(folder, None if stdout else path, found)
     if look is not None and found.tasks:
-        from mtdata.inspecting.pictures import save
+        from mtdata.inspecting.figures import save
         from mtdata.inspecting.proposed import proposed_sheet
 
         save(proposed_sheet(folder, found.text, found.tasks), look)

@@ -97,7 +97,7 @@ def show(
 
     A label that a regime hides is not read; its place says that it is hidden.
     """
-    from mtdata.inspecting.pictures import check_path, save
+    from mtdata.inspecting.figures import check_path, save
 
     ways = sum((bool(keys), first is not None, random is not None))
     if ways != 1:

@@ -61,7 +61,7 @@ def stats(
 ) -> None:
     """Read all labels once: class frequencies, ranges, valid pixels, labels that go together."""
     from cli.shared.progress import progress_bar
-    from mtdata.inspecting.pictures import PLOTS, check_path, save
+    from mtdata.inspecting.figures import PLOTS, check_path, save
     from mtdata.inspecting.stats import stats as measure
     from mtdata.store import open_store
 

@@ -76,7 +76,7 @@ def verify(
     suspicions: the command ends with 0, unless --strict is given.
     """
     from cli.shared.progress import progress_bar
-    from mtdata.inspecting.pictures import check_path
+    from mtdata.inspecting.figures import check_path
     from mtdata.inspecting.verify import verify as check
 
     options = {"--strict": strict, "--check": checks, "--regime": regime, "--sheet": sheet}
@@ -114,7 +114,7 @@ def _deep(
     sheet: Path | None,
 ) -> "Suspicions":
     from cli.shared.progress import progress_bar
-    from mtdata.inspecting.pictures import save
+    from mtdata.inspecting.figures import save
     from mtdata.inspecting.suspicions.drawing import MOST, draw
     from mtdata.inspecting.suspicions.looking import suspect
     from mtdata.store import open_store

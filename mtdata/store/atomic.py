@@ -10,6 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
+from zlib import crc32
 
 from mtdata.errors import MtdataError, UsageError
 
@@ -47,6 +48,12 @@ def check_new(out: Path, *, overwrite: bool) -> None:
         raise UsageError(
             f"`out` should be in a folder that is there; found no {out.parent}. Make it first."
         )
+
+
+def fresh_name(path: Path) -> str:
+    """What a small file is called beside its place until it is whole."""
+    # Short, as a name may be as long as names can be; the same each time, so that none piles up.
+    return f".{crc32(path.name.encode()):08x}.new"
 
 
 def sync(path: Path) -> None:

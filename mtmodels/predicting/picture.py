@@ -8,14 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata import Task
-from mtdata.inspecting.pictures import (
-    Panel,
-    draw_into,
-    labelled_panel,
-    sheet,
-    swatches,
-    title,
-)
+from mtdata.inspecting.figures import draw_into
+from mtdata.inspecting.pictures import Panel, labelled_panel, sheet, swatches, title
 from mtdata.tasks.resize import nearest, resize_image
 
 SIDE = 480

@@ -14,8 +14,9 @@ from mtmodels.methods.terms import Terms
 from mtmodels.options import Options, options_class
 
 Backward = Callable[[Tensor], None]
-Gradients = dict[Tensor, Tensor]
 """How a scalar is sent backwards: `Fabric.backward`, or `Tensor.backward` in a test."""
+Gradients = dict[Tensor, Tensor]
+"""The gradients of one loss, by the parameters that it reaches."""
 
 
 @dataclass(frozen=True)

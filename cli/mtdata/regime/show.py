@@ -33,14 +33,14 @@ def show(store: StorePath, name: str, *, plot: Path | None, as_json: bool) -> No
     from mtdata.store.regime_summary import summarise
 
     if plot is not None:
-        from mtdata.inspecting.pictures import check_path
+        from mtdata.inspecting.figures import check_path
 
         check_path(plot)
     with open_store(store) as opened:
         found = summarise(opened, name)
     put_json(found) if as_json else _print(found)
     if plot is not None:
-        from mtdata.inspecting.pictures import save
+        from mtdata.inspecting.figures import save
         from mtdata.inspecting.regime_plot import plot as draw
 
         save(draw(found), plot)

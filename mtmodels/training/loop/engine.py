@@ -12,27 +12,24 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtdata.reading.batch import Batch
 from mtdata.reading.memory import STEPS, keep_freed
-from mtdata.registry import Registry
 from mtmodels import processes
-from mtmodels.errors import DivergedError, MemberError
+from mtmodels.errors import DivergedError
 from mtmodels.fabric import Fabric
-from mtmodels.methods import METHODS
 from mtmodels.methods.base import Finding, Method, ParameterGroup, ScheduleName, Stage
 from mtmodels.methods.parts.helpful_pairs import shared_by_tasks
 from mtmodels.methods.terms import Terms
-from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import EncoderOptions, Output, check_output
 from mtmodels.scoring.evaluation import evaluation_mode
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
 from mtmodels.training.loop.compiling import Compiled
+from mtmodels.training.loop.contract import Contract
 from mtmodels.training.loop.everywhere import Told, Values, joined_owners, terms_of_all
 from mtmodels.training.loop.layout import memory_format
 from mtmodels.training.loop.schedules import Position, Schedule
 from mtmodels.training.loop.sync_norm import reaching
 from mtmodels.training.loop.validation import HeldOut
 from mtmodels.training.loop.viewing import view_maker
-from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.base import EpochStatistics, Weighting, reached
 
 
@@ -114,7 +111,9 @@ class Engine:
         self.optimizer = optimizer
         self.rng = torch.Generator(fabric.device).manual_seed(config.seed)
         self._predicted: list[Tensor] = []
-        self._tried = False
+        tasks = [task.name for task in method.network.tasks]
+        full = fabric.strategy.precision.precision == "32-true"
+        self.contract, self._tried = Contract(config, tasks, full=full), False
         if config.sync_norm:
             method.network.register_forward_hook(self._keep_predictions)
         self._learns = [p for group in self.groups for p in group.parameters]
@@ -157,12 +156,8 @@ class Engine:
         self._average()
         if result.loss is None:
             return replace(result, lr=lr)
-        if first and result.loss and all(p.grad is None for p in self._learns):
-            raise MemberError(
-                self._weighs,
-                f"should send the total backwards, with the `backward` that it is given; it is "
-                f"{result.loss:.3g}, and nothing has a gradient.",
-            )
+        if first:
+            self.contract.check_sent(result.loss, [p.grad for p in self._learns])
         if self.weighting.compiled:
             self._leave_unreached()
         if position.step < self.frozen and self.stage is None:
@@ -209,7 +204,7 @@ class Engine:
         keys = tuple(key for batch in batches for key in batch.keys)
         for name, cosine in found.cosine.items() if found else ():
             if not math.isfinite(cosine):
-                raise self._diverged(position.step, f"gradient of {name}", keys)
+                raise self.contract.diverged(position.step, f"gradient of {name}", keys)
         return found
 
     def _here(self, batch: Batch) -> Batch:
@@ -224,11 +219,11 @@ class Engine:
         self._predicted.clear()
         with self.fabric.autocast(), self.compiled:
             terms = forward(views, progress=position.progress, rng=self.rng)
-        self._check_terms(terms)
+        self.contract.check_terms(terms)
         told = joined_owners(processes.gathered(Told(_read(terms), dict(terms.owners), batch.keys)))
         for one in told:
             for name in _unfinite(one.values):
-                raise self._diverged(position.step, name, one.keys)
+                raise self.contract.diverged(position.step, name, one.keys)
         results = [_result(one) for one in told]
         result = results[0] if len(results) == 1 else together(results)
         if not result.tasks and not result.auxiliary:
@@ -238,70 +233,13 @@ class Engine:
         shared = self.method.network.shared_parameters()
 
         def backward(total: Tensor) -> None:
-            if not total.requires_grad:
-                raise MemberError(
-                    self._makes,
-                    "should make terms that the network can learn from; found none that has a "
-                    "gradient. Leave out `detach` and `torch.no_grad`.",
-                )
+            self.contract.check_learns(total)
             total = reaching(total, self._predicted)
             self.fabric.backward(total if share == 1 else share * total)
 
         self._seed("weighting", position.step, number)  # what it draws, it draws in all alike
         total = self.weighting.backward(terms, shared, backward)
-        try:
-            return replace(result, loss=float(total))
-        except (TypeError, ValueError, RuntimeError):
-            shape = f" of shape {list(total.shape)}" if isinstance(total, Tensor) else ""
-            raise MemberError(
-                self._weighs,
-                "should return the total from `backward`, a scalar; found "
-                f"{type(total).__name__}{shape}.",
-            ) from None
-
-    @property
-    def _makes(self) -> str:
-        return f"the method `{self.config.method.name}`"
-
-    @property
-    def _weighs(self) -> str:
-        return f"the weighting `{self.config.weighting.name}`"
-
-    def _check_terms(self, terms: object) -> None:
-        """Refuse what is no terms, and terms of what is no task of the network."""
-        if not isinstance(terms, Terms):
-            raise MemberError(
-                self._makes,
-                f"should give `Terms` (mtmodels.Terms) from `forward`; found "
-                f"{type(terms).__name__}.",
-            )
-        tasks = [task.name for task in self.method.network.tasks]
-        for where, names in (("tasks", terms.tasks), ("owners", terms.owners.values())):
-            for name in names:
-                if name not in tasks:
-                    raise MemberError(
-                        self._makes,
-                        f"should name tasks of the network in `{where}` of its terms, "
-                        f"{', '.join(tasks)}; found `{name}`. What is of no task is `auxiliary`, "
-                        "without an owner.",
-                    )
-
-    def _diverged(self, step: int, term: str, keys: tuple[str, ...]) -> DivergedError:
-        """The error of a loss or gradient that is not finite, with what of a plug-in it is from."""
-        config = self.config
-        asked: list[tuple[Registry[Any], str]] = [
-            (METHODS, config.method.name),
-            (NETWORKS, config.network.name),
-        ]
-        if term == "gradient":
-            asked.append((WEIGHTINGS, config.weighting.name))
-        own = [
-            f"the {members.family} `{name}` of {members.origins[name]}"
-            for members, name in asked
-            if name in members.origins
-        ]
-        full = self.fabric.strategy.precision.precision == "32-true"
-        return DivergedError(step, term, keys, full=full, own=own)
+        return replace(result, loss=self.contract.number(total))
 
     def weights(self) -> dict[str, float]:
         """The factors of the weighting, as plain numbers for the log.
@@ -309,15 +247,7 @@ class Engine:
         Raises:
             MemberError: where they are none.
         """
-        given = self.weighting.weights()
-        try:
-            return {str(name): float(value) for name, value in given.items()}
-        except (AttributeError, TypeError, ValueError, RuntimeError):
-            raise MemberError(
-                self._weighs,
-                "should give a dict of task to number from `weights`; found "
-                f"{type(given).__name__}, {given!r:.80}.",
-            ) from None
+        return self.contract.weights(self.weighting.weights())
 
     def _keep_predictions(self, network: nn.Module, inputs: Any, output: Output) -> None:
         if network.training and torch.is_grad_enabled():
@@ -450,7 +380,7 @@ class Engine:
         # Under fp16 an overflow is part of the search for the scale: the scaler skips that step.
         if not math.isfinite(norm) and self.config.precision != "16":
             self._forget()
-            raise self._diverged(step, "gradient", keys)
+            raise self.contract.diverged(step, "gradient", keys)
         return norm
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtdata.errors import UsageError
-from mtdata.inspecting.pictures import PLOTS, save
+from mtdata.inspecting.figures import PLOTS, save
 from mtmodels.metrics.scores import HEADLINES
 from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.layout import FORMS, TASKS, label_entries, titles

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtdata.inspecting.pictures import write_figure
+from mtdata.inspecting.figures import write_figure
 from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER
 from mtmodels.training.record.runlog import read_rows
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Depth, Sample, Task
+from mtdata.inspecting.figures import write_figure
 from mtdata.inspecting.pictures import (
     MISSING,
     Panel,
@@ -19,7 +20,6 @@ from mtdata.inspecting.pictures import (
     labelled_panel,
     sheet,
     swatches,
-    write_figure,
 )
 from mtdata.reading.batch import collate
 from mtdata.reading.dataset import Dataset

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from zlib import crc32
 
 from mtdata.errors import DataError, MtdataError
 from mtdata.json_text import JsonError, load_json
+from mtdata.store.atomic import fresh_name
 from mtmodels.errors import FullDiskError, RunFolderError
 
 FORMAT = "mtpartial run"
@@ -297,12 +297,6 @@ def write_bytes(path: Path, content: bytes) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def fresh_name(path: Path) -> str:
-    """What a file is called until it is whole."""
-    # Short, as a name may be as long as names can be; the same each time, so that none piles up.
-    return f".{crc32(path.name.encode()):08x}.new"
 
 
 def write_json(path: Path, value: Any) -> None:

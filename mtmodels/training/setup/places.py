@@ -10,8 +10,6 @@ from mtmodels.training.config import Config
 PORTS, MANY, APART = 15000, 10000, 1009
 """The first of those that steps of jobs of SLURM use, how many there are, and how far apart those
 of two steps of one job are; jobs that follow each other have ports that do."""
-
-
 PLACE = frozenset(
     {
         *("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NODE_RANK"),

@@ -9,19 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from mtdata.errors import PictureWarning, UsageError
-from mtdata.inspecting import pictures
+from mtdata.inspecting import figures
+from mtdata.inspecting.figures import _note_letters, save
 from mtdata.inspecting.pictures import (
     HATCH,
     HIDDEN,
     MISSING,
     Swatch,
-    _note_letters,
     absent_panel,
     blank,
     hatched,
     labelled_panel,
     render,
-    save,
     sheet,
     swatches,
     title,
@@ -196,7 +195,7 @@ def test_letters_that_a_font_lacks_are_one_note(
         save(first, tmp_path / "first.png")
     save(second, tmp_path / "second.png")  # warnings are errors
     _note_letters.cache_clear()
-    monkeypatch.setattr(pictures, "FALLBACKS", ("No Such Font", "STIXGeneral"))
+    monkeypatch.setattr(figures, "FALLBACKS", ("No Such Font", "STIXGeneral"))
     save(sheet([[("\u20dd", blank(4, 4))]]), tmp_path / "there.png")
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
-from mtdata.inspecting.pictures import save
+from mtdata.inspecting.figures import save
 from mtdata.inspecting.stats import Stats, TaskStats, stats
 from mtdata.inspecting.stats_plot import class_shares, plot, read_of
 from mtdata.store import Store, open_store

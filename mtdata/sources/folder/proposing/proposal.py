@@ -37,8 +37,6 @@ WHAT = (
 
 PADDED = 2.0
 """How often the mean area the padded one may be; a build refuses more."""
-
-
 READ = 8
 """Samples that are read as a build would."""
 

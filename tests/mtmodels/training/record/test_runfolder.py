@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from mtdata.errors import DataError
-from mtdata.inspecting.pictures import save
+from mtdata.inspecting.figures import save
 from mtmodels.errors import FullDiskError, RunFolderError
 from mtmodels.training.record.manifest import command_line, manifest, without_home
 from mtmodels.training.record.runfolder import (
