@@ -18,12 +18,12 @@ import h5py
 
 from benchmarks.machine import describe
 from mtdata import SOURCES, open_store
+from mtdata.atomic import swapping
 from mtdata.building.build import build
 from mtdata.regimes.drawing import draw
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import add_regime
 from mtdata.store import format as layout
-from mtdata.store.atomic import swapping
 from mtdata.store.edit import placed
 from mtdata.store.regime import write_regime
 

@@ -42,7 +42,7 @@ BUILD_STEPS: Mapping[str, str] = {
     "mtdata/regimes/drawing.py:draw": "",
     "mtdata/regimes/one.py:One.choose": "a new regime goes here",
     "mtdata/building/assemble.py:assemble": "",
-    "mtdata/store/atomic.py:replacing": "",
+    "mtdata/atomic.py:replacing": "",
     "mtdata/store/writer.py:write_store": "",
     "mtdata/building/journal.py:Journal.read": "",
     "mtdata/store/regime.py:write_regime": "",

@@ -58,10 +58,10 @@ def init(
     Each line of the proposal says what it was inferred from. What is not clear is left out, with
     what to write. Correct what is wrong, then build.
     """
+    from mtdata.atomic import replacing
     from mtdata.inspecting.figures import check_path
     from mtdata.sources.folder.file import FILE as NAME
     from mtdata.sources.folder.proposing.proposal import propose
-    from mtdata.store.atomic import replacing
 
     path = folder / NAME
     if path.exists() and not overwrite and not stdout:

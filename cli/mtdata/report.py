@@ -56,9 +56,9 @@ def report(
     It needs no other file and no network. A label that the regime hides is not read.
     """
     from cli.shared.progress import progress_bar
+    from mtdata.atomic import check_new, replacing
     from mtdata.inspecting.report import report as make
     from mtdata.store import open_store
-    from mtdata.store.atomic import check_new, replacing
 
     if out is None:
         # Of one on object storage, where nothing is written: here.

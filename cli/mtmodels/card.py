@@ -30,7 +30,7 @@ def card(run: Path, *, out: Path | None, overwrite: bool, as_json: bool) -> None
     the store where that is there; what is not known is said to be unknown.
     """
     from cli.shared.progress import progress_bar
-    from mtdata.store.atomic import check_new
+    from mtdata.atomic import check_new
     from mtmodels.inspecting.card import card as put_together
     from mtmodels.training.record.runfolder import write_text
 

@@ -51,7 +51,7 @@ def report(
     mttrain writes it at the end of a run. A run that is not done says so on its page; without its
     store there are no images.
     """
-    from mtdata.store.atomic import check_new
+    from mtdata.atomic import check_new
     from mtmodels.training.record.runfolder import RunFolder, write_text
     from mtmodels.training.reporting.report import make_report
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.atomic import replacing
 from mtdata.building.journal import Journal
 from mtdata.building.prints import Prints, to_table
 from mtdata.building.regimes import RegimeSpec, draw_regimes
@@ -20,7 +21,6 @@ from mtdata.building.workers import Workers
 from mtdata.errors import DataError
 from mtdata.progress import Progress
 from mtdata.store import format as layout
-from mtdata.store.atomic import replacing
 from mtdata.store.codec import decode, encode, filters
 from mtdata.store.digest import source_digest
 from mtdata.store.opening import Header

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mtdata.atomic import disk_errors
 from mtdata.building.assemble import assemble, draw_all, read_skipped
 from mtdata.building.journal import Journal
 from mtdata.building.plausible import Doubts, look, refusal
@@ -28,7 +29,6 @@ from mtdata.building.workers import Workers
 from mtdata.errors import DataError, SampleError, UnlabelledError
 from mtdata.progress import Progress
 from mtdata.sources.base import Source
-from mtdata.store.atomic import disk_errors
 from mtdata.store.digest import source_digest
 from mtdata.store.format import FULL
 from mtdata.store.reader import Store

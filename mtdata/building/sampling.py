@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from mtdata.atomic import disk_errors
 from mtdata.building.journal import Journal
 from mtdata.building.prepare import prepare
 from mtdata.building.prints import Prints, stamp
@@ -15,7 +16,6 @@ from mtdata.building.workers import Workers
 from mtdata.errors import BadSamplesError, SampleError, UnlabelledError, alike
 from mtdata.progress import Progress
 from mtdata.sources.files.once import changed, reading_once
-from mtdata.store.atomic import disk_errors
 from mtdata.store.row import Row
 
 OnError = Literal["stop", "skip"]

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from mtdata.atomic import disk_errors
 from mtdata.building.journal import difference
 from mtdata.building.regimes import RegimeSpec
 from mtdata.building.request import Request
 from mtdata.errors import DataError, UsageError
 from mtdata.regimes import REGIMES
-from mtdata.store.atomic import disk_errors
 from mtdata.store.format import FULL, canonical
 from mtdata.store.reader import Store
 

@@ -8,8 +8,8 @@ from glob import escape
 from pathlib import Path
 from uuid import uuid4
 
+from mtdata.atomic import alone, disk_errors, sync
 from mtdata.errors import UsageError
-from mtdata.store.atomic import alone, disk_errors, sync
 
 MARK = "export.json"
 """What every export holds: a folder without it is none of ours and is never replaced."""

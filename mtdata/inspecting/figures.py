@@ -8,8 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtdata.atomic import fresh_name, sync
 from mtdata.errors import PictureWarning, UsageError
-from mtdata.store.atomic import fresh_name, sync
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

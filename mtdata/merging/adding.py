@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.atomic import alone, disk_errors, swapping
 from mtdata.building.journal import Journal
 from mtdata.building.prints import Prints
 from mtdata.building.target import make_folder
@@ -26,7 +27,6 @@ from mtdata.merging.chunks import compression_of
 from mtdata.progress import Progress
 from mtdata.store import Compression, Split, Store
 from mtdata.store import format as layout
-from mtdata.store.atomic import alone, disk_errors, swapping
 from mtdata.store.codec import filters
 from mtdata.store.digest import cell_digest
 from mtdata.store.encoder import encode

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import count as numbers
 from pathlib import Path
 
+from mtdata.atomic import replacing
 from mtdata.building.summary import count
 from mtdata.building.target import make_folder
 from mtdata.errors import UnknownNameError, UsageError
@@ -20,7 +21,6 @@ from mtdata.merging.summary import MergeSummary
 from mtdata.progress import Progress
 from mtdata.store import COMPRESSIONS, Compression, Store
 from mtdata.store import format as layout
-from mtdata.store.atomic import replacing
 from mtdata.store.digest import source_digest
 from mtdata.store.opening import Header, length_of
 from mtdata.store.row import Row

@@ -15,12 +15,12 @@ from typing import Any
 
 import h5py
 
+from mtdata.atomic import alone, disk_errors, replacing, swapping, sync
 from mtdata.errors import DataError, StoreError, UsageError
 from mtdata.merging.chunks import CopiedRows, compression_of
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
 from mtdata.store import format as layout
-from mtdata.store.atomic import alone, disk_errors, replacing, swapping, sync
 from mtdata.store.digest import content_digest
 from mtdata.store.index import IndexSplit, other_tables, tables_of, write_index
 from mtdata.store.opening import Header

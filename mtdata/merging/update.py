@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.atomic import alone, disk_errors, swapping
 from mtdata.building.assemble import common_size, pad_row, source_facts
 from mtdata.building.journal import Journal
 from mtdata.building.prints import Prints
@@ -36,7 +37,6 @@ from mtdata.progress import Progress
 from mtdata.sources.base import Source
 from mtdata.store import Store
 from mtdata.store import format as layout
-from mtdata.store.atomic import alone, disk_errors, swapping
 from mtdata.store.digest import source_digest
 from mtdata.store.opening import Header
 from mtdata.store.regime import RegimeInfo

@@ -7,10 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from mtdata.atomic import alone
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import format as layout
-from mtdata.store.atomic import alone
 from mtdata.store.inplace import changing, complete
 from mtdata.store.reader import Store
 from mtdata.store.regime import RegimeInfo, write_regime

@@ -19,9 +19,9 @@ from typing import Any
 
 import h5py
 
+from mtdata.atomic import alone, disk_errors, sync
 from mtdata.errors import MtdataError
 from mtdata.store import format as layout
-from mtdata.store.atomic import alone, disk_errors, sync
 
 PAGE = 4096
 """Bytes that a system writes at once."""

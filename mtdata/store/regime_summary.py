@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mtdata.atomic import check_new, replacing
 from mtdata.errors import UsageError
 from mtdata.regimes.counting import count_pairs, count_sets
 from mtdata.regimes.importing.json_file import write_json
 from mtdata.regimes.table import RegimeTable, write_table
 from mtdata.store import Store, open_store
-from mtdata.store.atomic import check_new, replacing
 from mtdata.store.edit import training_split
 from mtdata.urls import StorePath
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtdata.atomic import check_new, replacing
 from mtdata.errors import UnknownNameError, UsageError
-from mtdata.store.atomic import check_new, replacing
 from mtdata.urls import StorePath
 from mtmodels.exporting.facts import facts_of
 from mtmodels.exporting.forms import FORMS

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from mtdata.atomic import disk_errors
 from mtdata.errors import UsageError
-from mtdata.store.atomic import disk_errors
 
 INDEX = "predictions.json"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mtdata.atomic import fresh_name
 from mtdata.errors import DataError, MtdataError
 from mtdata.json_text import JsonError, load_json
-from mtdata.store.atomic import fresh_name
 from mtmodels.errors import FullDiskError, RunFolderError
 
 FORMAT = "mtpartial run"

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mtdata import atomic
 from mtdata.building import assemble, journal
 from mtdata.building.build import build
 from mtdata.building.target import Mode
 from mtdata.errors import DataError, MtdataError, SampleError, UsageError
 from mtdata.inspecting.verify import verify
-from mtdata.store import atomic
 from mtdata.tasks.sample import Sample
 from tests.fakes import BrokenSource, FakeSource, Interrupted, stop_after
 from tests.paths import ROOT
@@ -175,7 +175,7 @@ import resource, sys
 from pathlib import Path
 from mtdata.building.build import build
 from mtdata.errors import MtdataError
-from mtdata.store import atomic
+from mtdata import atomic
 from tests.fakes import FakeSource
 if sys.argv[3] == "late":
     atomic._reserve = lambda path, size: None

@@ -332,7 +332,7 @@ def test_the_command(root: Path, store: Path, capsys: pytest.CaptureFixture[str]
     assert "tasks.yaml has changed" in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("where", ["mtdata.store.atomic.sync", "mtdata.building.journal._pack"])
+@pytest.mark.parametrize("where", ["mtdata.atomic.sync", "mtdata.building.journal._pack"])
 def test_a_disk_that_takes_nothing_is_told_by_what_an_update_can_do(
     root: Path, store: Path, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,12 +12,12 @@ import h5py
 import numpy as np
 import pytest
 
+from mtdata.atomic import swapping
 from mtdata.errors import DataError, MtdataError, UnknownNameError, UsageError
 from mtdata.inspecting.verify import verify
 from mtdata.regimes.drawing import draw
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import Store, add_regime, edit, open_store, remove_regime
-from mtdata.store.atomic import swapping
 from tests.fakes import fake_store
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mtdata.atomic import replacing
 from mtdata.errors import UsageError
-from mtdata.store.atomic import replacing
 
 
 @pytest.mark.parametrize("links", [True, False])
