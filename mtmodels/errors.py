@@ -182,13 +182,13 @@ class PredictionError(MtmodelsError, ArithmeticError):
 
     Args:
         task: The task.
-        keys: The images of the batch that show it.
+        keys: The images that it is wrong for.
         problem: What is wrong with it.
     """
 
     def __init__(self, task: str, keys: tuple[str, ...], problem: str) -> None:
         super().__init__(
-            f"The prediction of `{task}` should be there and finite; it {problem}, in the batch of "
+            f"The prediction of `{task}` should be there and finite; it {problem}, for "
             f"{', '.join(keys)}. Is the task among those of the network, and did training diverge?"
         )
         self.task, self.keys, self.problem = task, keys, problem

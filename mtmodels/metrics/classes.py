@@ -13,7 +13,6 @@ from mtmodels.metrics.confusion import accuracy, confusion, intersection_over_un
 from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.resizing import Size, nearest
 from mtmodels.metrics.scores import better
-from mtmodels.metrics.tally import by_image
 
 
 class _Classes(Metric):
@@ -37,11 +36,7 @@ class _Classes(Metric):
                 f"`{self.task.name}` should have a channel for each of its {self.task.channels} "
                 f"classes; found {prediction.shape[1]}."
             )
-
-        def of(logits: Tensor, label: Tensor, valid: Tensor) -> Tensor:
-            return confusion(highest(logits), label[:, 0], valid, classes=self.task.channels)
-
-        return by_image(of, prediction, label, valid)
+        return confusion(highest(prediction), label[:, 0], valid, classes=self.task.channels)
 
 
 class PooledClasses(_Classes):

@@ -11,7 +11,7 @@ from mtdata import Task
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
-from mtmodels.metrics.tally import by_image, kept
+from mtmodels.metrics.tally import kept
 
 
 def error_sums(
@@ -57,7 +57,7 @@ class PooledDepth(Metric):
         """Add the pixels of a batch."""
         if self.lowest is not None:
             prediction = prediction.clamp(min=self.lowest)
-        self.add(sums=by_image(error_sums, prediction, label, valid))
+        self.add(sums=error_sums(prediction, label, valid))
 
     @classmethod
     def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:

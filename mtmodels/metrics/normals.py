@@ -10,13 +10,13 @@ from mtdata import Task
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.ratio import ratio
 from mtmodels.metrics.scores import better
-from mtmodels.metrics.tally import bincounts, by_image, kept, left_out
+from mtmodels.metrics.tally import bincounts, kept, left_out
 
 THRESHOLDS = (11.25, 22.5, 30.0)
-STEPS_PER_DEGREE = 4096
-_BINS = 180 * STEPS_PER_DEGREE + 1
+STEPS_PER_DEGREE = 512
+"""Bins of the angles of a split; more would leave the cache of a core."""
 QUARTERS = 4 * 180
-"""Bins of a quarter of a degree, in which the angles of each image are counted."""
+"""Bins of a quarter of a degree, which are kept of each image."""
 
 
 def angles(
@@ -51,52 +51,31 @@ def _scaled(vectors: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     return vectors.ldexp(-power.clamp_(min=-126))
 
 
-def steps(angle: Float[Tensor, "*n"]) -> Int[Tensor, "*n"]:
-    """The nearest step of 1/4096 degree of each angle."""
-    return (angle * STEPS_PER_DEGREE).round_().int()
+def by_step(angle: Float[Tensor, "n h w"]) -> Int[Tensor, "n bins"]:
+    """Count the angles of each image in bins of 1/512 degree, 180 in the last."""
+    bins = 180 * STEPS_PER_DEGREE
+    return bincounts((angle * STEPS_PER_DEGREE).int().clamp_(max=bins - 1), bins)
 
 
-def histogram(step: Int[Tensor, "*n"]) -> Int[Tensor, " bins"]:
-    """Count angles by their steps."""
-    return torch.bincount(step.flatten(), minlength=_BINS)
+def median(counts: Num[Tensor, "*n bins"]) -> Float[Tensor, "*n"]:
+    """Median in degrees of angles that were counted in bins from 0 to 180; NaN of none.
 
-
-def by_quarter(angle: Float[Tensor, "n h w"]) -> Int[Tensor, "n quarters"]:
-    """Count the angles of each image in bins of a quarter of a degree, 180 in the last."""
-    return bincounts((4 * angle).int().clamp_(max=QUARTERS - 1), QUARTERS)
-
-
-def median(counts: Int[Tensor, " bins"]) -> float:
-    """Median in degrees, to half a step (0.00013 degrees); NaN where nothing was counted."""
-    total = int(counts.sum())
-    if total == 0:
-        return float("nan")
-    middle = torch.tensor([(total - 1) // 2, total // 2], device=counts.device)
-    step = torch.searchsorted(counts.cumsum(0), middle, right=True)
-    return float(step.double().mean()) / STEPS_PER_DEGREE
-
-
-def rough_median(counts: Num[Tensor, "*n bins"]) -> Float[Tensor, "*n"]:
-    """Median in degrees from counts of quarters of a degree, linear within one; NaN for none."""
+    The angles of a bin are taken to lie in it evenly, those of the first one to be 0, as of what is
+    perfect; so the median is at most a bin away.
+    """
     reached = counts.double().cumsum(-1)
-    half = reached[..., -1:] / 2
-    bin_ = torch.searchsorted(reached, half).clamp(max=counts.shape[-1] - 1)
+    total = reached[..., -1:]
+    # The rank of the middle one, or of both; ranks are those of the middles of equal parts.
+    ranks = torch.cat([(total - 1).div(2).floor(), total.div(2).floor()], -1) + 0.5
+    bin_ = torch.searchsorted(reached, ranks).clamp(max=counts.shape[-1] - 1)
     inside, upto = counts.double().gather(-1, bin_), reached.gather(-1, bin_)
-    return ((bin_ + 1 - ratio(upto - half, inside)) / 4)[..., 0]
+    places = (bin_ + 1 - ratio(upto - ranks, inside)).where((bin_ > 0) | (total == 0), 0)
+    return places.mean(-1) * (180 / counts.shape[-1])
 
 
 def within(quarters: Int[Tensor, "n quarters"]) -> Int[Tensor, "n 3"]:
     """Count the angles of each image below each threshold, which are whole quarters of a degree."""
     return quarters.cumsum(-1)[:, [int(4 * limit) - 1 for limit in THRESHOLDS]]
-
-
-def _counted(prediction: Tensor, label: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
-    """The steps of the angles, and of each image its sums and its counts of quarters.
-
-    What does not count is an angle of 0.
-    """
-    angle = kept(angles(prediction, label), valid)
-    return steps(angle), _sums(angle), by_quarter(angle)
 
 
 def _sums(angle: Float[Tensor, "n h w"]) -> Float[Tensor, "n 2"]:
@@ -124,10 +103,9 @@ class PooledNormals(Metric):
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self.add_state("counts", torch.zeros(_BINS, dtype=torch.long))
+        self.add_state("counts", torch.zeros(180 * STEPS_PER_DEGREE, dtype=torch.long))
         self.add_state("sums", torch.zeros(2, dtype=torch.float64))
-        zeros = torch.zeros(len(THRESHOLDS), dtype=torch.long)
-        self.add_state("within", zeros)
+        self.add_state("within", torch.zeros(len(THRESHOLDS), dtype=torch.long))
         zeros = torch.zeros(QUARTERS, dtype=torch.long)
         self.add_state("quarters", zeros)
 
@@ -138,22 +116,20 @@ class PooledNormals(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add the pixels of a batch."""
-        step, sums, quarters = by_image(_counted, prediction, label.to(prediction.dtype), valid)
-        hidden = left_out(valid)
-        self.counts += histogram(step)
-        self.counts[0] -= hidden.sum()
-        quarters[:, 0] -= hidden
-        self.add(sums=sums, within=within(quarters), quarters=quarters)
+        angle = kept(angles(prediction, label.to(prediction.dtype)), valid)
+        counts = by_step(angle)
+        counts[:, 0] -= left_out(valid)  # those were kept as angles of 0
+        self.counts += counts.sum(0)
+        quarters = counts.unflatten(-1, (QUARTERS, -1)).sum(-1)
+        self.add(sums=_sums(angle), within=within(quarters), quarters=quarters)
 
     @classmethod
     def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The scores of the pixels that were added; the median is rough without `counts`."""
         count = states["quarters"].sum(-1)
-        fine = states.get("counts")
-        middle = rough_median(states["quarters"]) if fine is None else torch.tensor(median(fine))
         scores = {
             "mean": ratio(states["sums"][..., 0], count),
-            "median": middle,
+            "median": median(states.get("counts", states["quarters"])),
             "rmse": ratio(states["sums"][..., 1], count).sqrt(),
         }
         for limit, inside in zip(THRESHOLDS, states["within"].unbind(-1), strict=True):

@@ -1,7 +1,6 @@
 """Passes over whole maps: image by image where a cache helps, without branches at masks."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer, Shaped
@@ -9,25 +8,16 @@ from torch import Tensor
 
 _WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Whole numbers by their size in bytes."""
-_Parts = TypeVar("_Parts", Tensor, tuple[Tensor, ...])
 
 
-def by_image(function: Callable[..., _Parts], *maps: Shaped[Tensor, "n ..."]) -> _Parts:
-    """A function of images: on a processor of as many at a time as threads, elsewhere of all.
+def pieces(images: int, device: torch.device) -> Iterator[slice]:
+    """Parts of a batch: on a processor as many images at a time as threads, elsewhere all.
 
-    It gives a tensor or several, each with the images as its first axis.
-
-    What is made on the way of one image fits into the cache of a core; of a batch it takes up to
+    What is read and made of one image fits into the cache of a core; of a batch it takes up to
     three times as long. (Threads of Python, with an image each, take longer than one of them.)
     """
-    threads = torch.get_num_threads()
-    if maps[0].device.type != "cpu" or len(maps[0]) <= threads:
-        return function(*maps)
-    rows = zip(*(one.split(threads) for one in maps), strict=True)
-    found = [function(*row) for row in rows]
-    if isinstance(found[0], Tensor):
-        return torch.cat(found)
-    return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+    size = torch.get_num_threads() if device.type == "cpu" else max(images, 1)
+    return (slice(first, first + size) for first in range(0, images, size))
 
 
 def all_finite(values: Float[Tensor, "*n"]) -> bool:

@@ -14,7 +14,7 @@ from mtmodels.errors import PredictionError
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.protocols import metric_for
-from mtmodels.metrics.tally import all_finite
+from mtmodels.metrics.tally import all_finite, pieces
 from mtmodels.networks.base import check_predictions
 from mtmodels.scoring.evaluation import Evaluation, Predict, evaluation_mode
 from mtmodels.scoring.original import Frame
@@ -158,13 +158,17 @@ def _score(
         if rows != list(range(len(prediction))):  # else there is nothing to leave out, nor to copy
             prediction = prediction[batch.rows[name]]
         prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
-        if not all_finite(prediction):
-            raise PredictionError(name, keys, "holds NaN or infinity")
         given = prediction, batch.labels[name], batch.valid[name]
-        for at, one in _brought(metric, keys, given, frames):
-            metric.update(*one)
-            if into is not None:
-                into.add(name, [rows[i] for i in at], metric.added)
+        for some in pieces(len(rows), prediction.device):
+            piece = tuple(one[some] for one in given)
+            if not all_finite(piece[0]):
+                finite = prediction.isfinite().flatten(1).all(1).tolist()
+                wrong = tuple(key for key, whole in zip(keys, finite, strict=True) if not whole)
+                raise PredictionError(name, wrong, "holds NaN or infinity")
+            for at, one in _brought(metric, keys[some], piece, frames):
+                metric.update(*one)
+                if into is not None:
+                    into.add(name, [rows[some][i] for i in at], metric.added)
 
 
 def _brought(

@@ -10,6 +10,7 @@ from torch import Tensor
 from mtdata import Binary, Classes, Depth, Normals, Task
 from mtdata.tasks.facts import CITYSCAPES19
 from mtmodels.metrics import METRICS
+from mtmodels.metrics.normals import STEPS_PER_DEGREE
 from mtmodels.metrics.protocols import metric_for
 
 TASKS = {
@@ -88,10 +89,10 @@ def assert_same(
     *,
     rtol: float = 1e-9,
 ) -> None:
-    """Equal names and values; NaN equals NaN. A median is held to the step of its histogram."""
+    """Equal names and values; NaN equals NaN. A median is held to a bin of its histogram."""
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        atol = 1.3e-4 if name == "median" else 1e-9
+        atol = 1 / STEPS_PER_DEGREE if name == "median" else 1e-9
         assert found[name] == pytest.approx(value, rel=rtol, abs=atol, nan_ok=True), name
 
 

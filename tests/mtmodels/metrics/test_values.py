@@ -12,7 +12,7 @@ from mtdata import Depth, Task
 from mtmodels.encodings import highest
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.confusion import confusion
-from mtmodels.metrics.normals import angles, by_quarter, histogram, median, steps, within
+from mtmodels.metrics.normals import QUARTERS, STEPS_PER_DEGREE, angles, by_step, median, within
 from tests.mtmodels.metrics.cases import Case, score
 
 
@@ -103,13 +103,18 @@ def test_small_angles_survive_float32() -> None:
 @pytest.mark.parametrize("found", [[], [3.0], [1.0, 2.0], [0.0, 0.0, 180.0, 7.5], [180.0] * 3])
 def test_median_of_a_histogram(found: list[float]) -> None:
     expected = math.nan if not found else torch.tensor(found).double().quantile(0.5).item()
-    counts = histogram(steps(torch.tensor(found, dtype=torch.float64)))
-    assert median(counts) == pytest.approx(expected, abs=1.3e-4, nan_ok=True)
+    counts = by_step(torch.tensor([[found]], dtype=torch.float64))
+    assert median(counts).item() == pytest.approx(expected, abs=1 / STEPS_PER_DEGREE, nan_ok=True)
+
+
+def test_the_median_of_many_is_closer_than_a_bin() -> None:
+    found = (40 + 10 * torch.randn(1, 500, 400, dtype=torch.float64)).abs()
+    assert median(by_step(found).sum(0)).item() == pytest.approx(found.median().item(), abs=1e-4)
 
 
 def test_a_threshold_is_not_within_itself() -> None:
     found = torch.tensor([[[0.0, 11.25, 22.5, 30.0, 29.0, 180.0, 7.0]]])
-    quarters = by_quarter(found)
+    quarters = by_step(found).unflatten(-1, (QUARTERS, -1)).sum(-1)
     assert within(quarters).tolist() == [[2, 3, 5]]
     assert quarters.sum() == 7
 

@@ -95,7 +95,7 @@ def test_leaves_every_mode_as_it_was_and_asks_for_no_gradient(toy: Toy) -> None:
 
 def test_modes_come_back_after_an_error(toy: Toy) -> None:
     toy.conv.weight.data.fill_(math.nan)
-    with pytest.raises(PredictionError, match=r"semantic.*NaN or infinity.*batch of 0, 1, 2"):
+    with pytest.raises(PredictionError, match=r"semantic.*NaN or infinity, for 0, 1, 2\."):
         evaluate(toy.predict, BATCHES, tasks=TASKS)
     assert toy.training
     assert toy.drop.training

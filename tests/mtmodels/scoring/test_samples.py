@@ -43,7 +43,8 @@ def test_images_that_count_twice_are_images_scored_twice(
     expected = score(protocol, kind, made[rows])
     if "median" in expected:  # of a few pixels a quarter of a degree says little
         assert found.pop("median") == pytest.approx(expected.pop("median"), abs=8)
-    assert_same(found, expected)
+    # In other places of a batch a processor takes another arctangent: one pixel, or many at once.
+    assert_same(found, expected, rtol=1e-6)
 
 
 def test_the_rough_median_is_near() -> None:
