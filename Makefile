@@ -75,7 +75,7 @@ docs: setup
 # The wheel is made from the source distribution, so that both are tried. PyTorch is installed anew.
 dist: setup
 	rm -rf dist build/bare
-	$(BIN)/python -m build --outdir dist .
+	PROJECT_ADDRESS=$(ADDRESS) $(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m venv build/bare
 	build/bare/bin/python -m pip install --quiet dist/*.whl
 	cd build && bare/bin/python ../tests/tried.py bare/bin
