@@ -171,7 +171,7 @@ def _splits(stats: Stats) -> list[SplitStats]:
 
 def _labels(axes: "Axes", stats: Stats) -> None:
     shown = [split.shown.sum(0) for split in _splits(stats)]
-    there = [split.split.visible("full").sum(0) for split in _splits(stats)]
+    there = [split.split.visible().sum(0) for split in _splits(stats)]
     texts = [
         [f"{a:,}" if a == b else f"{a:,} of {b:,}" for a, b in zip(some, every, strict=True)]
         for some, every in zip(shown, there, strict=True)
