@@ -153,7 +153,7 @@ def test_unknown_names(path: Path) -> None:
         store.split("train").index("9999")
     with pytest.raises(UnknownNameError, match="task"):
         store.split("train").read(0, ["parts"])
-    with pytest.raises(UnknownNameError, match="There is no regime `on`. Did you mean `one`"):
+    with pytest.raises(UnknownNameError, match=r"There is no regime `on`\. Did you mean `one`"):
         store.check_regime("on")
     assert store.task("depth") == TASKS[1]
     assert store.split("train").index("0002") == 1
