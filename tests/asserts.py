@@ -1,16 +1,29 @@
 """Properties that every member of a family keeps, each stated once."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from mtdata.errors import DataError
+from mtdata.sources.base import Source
 from mtdata.tasks.task import Task
 from mtmodels.losses import PixelLoss
 from mtmodels.methods.terms import Terms
 from mtmodels.networks.base import Network
 from mtmodels.weightings.base import Weighting
+
+
+def assert_folder_refused(
+    source: Callable[[Path], Source], root: Path, error: type[DataError], text: str
+) -> None:
+    """A wrong folder is told of in a paragraph when its splits are listed, before any work."""
+    with pytest.raises(error, match=text) as caught:
+        source(root).splits()
+    assert caught.value.exit_code == 3
+    assert "\n" not in str(caught.value)
 
 
 def assert_predicts(network: Network, tasks: Sequence[Task], size: tuple[int, int]) -> None:
