@@ -65,3 +65,9 @@ def drawn(total: int, count: int | None, seed: int) -> NDArray[np.int64]:
     if count is None or count >= total:
         return np.arange(total)
     return np.sort(np.random.default_rng(seed).permutation(total)[:count])
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """So many places out of `total`, evenly spread; all where that is no fewer."""
+    count = min(count, total)
+    return [round((i + 0.5) * total / count - 0.5) for i in range(count)]

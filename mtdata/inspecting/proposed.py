@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mtdata.errors import SampleError
 from mtdata.inspecting.pictures import BLANK, HATCH, Picture, Swatch, depth_limits, render, swatches
 from mtdata.sources.folder.file import parse
+from mtdata.sources.folder.proposing.pairing import sample
 from mtdata.sources.folder.source import Folder
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.task import Task
@@ -77,15 +78,14 @@ def _read(source: Folder, task: Task) -> list[_Read]:
     places = [
         at for at in sorted(source.layout.labels[task.name]) if at[1] in source.splits()[at[0]]
     ]
-    chosen = [places[round(n)] for n in np.linspace(0, len(places) - 1, min(FILES, len(places)))]
     found = []
-    for split, key in chosen:
+    for split, key in sample(places, FILES):
         image = source.read(split, key, ()).image
         nowhere = np.zeros(image.shape[:2], np.bool_)
         try:
-            sample = source.read(split, key, (task.name,))
-            if task.name in sample.labels:
-                label, valid = sample.labels[task.name], sample.valid[task.name]
+            read = source.read(split, key, (task.name,))
+            if task.name in read.labels:
+                label, valid = read.labels[task.name], read.valid[task.name]
                 found.append(_Read(key, image, label, valid, ""))
             else:  # a file of annotations without a shape
                 found.append(_Read(key, image, None, nowhere, NO_LABEL))

@@ -10,6 +10,7 @@ import numpy as np
 
 from mtdata.inspecting.distribution import Distribution
 from mtdata.inspecting.info import info
+from mtdata.inspecting.keys import evenly
 from mtdata.inspecting.pictures import HIDDEN, MISSING, render, swatches, title
 from mtdata.inspecting.show import looked_at, looked_through
 from mtdata.inspecting.stats import SplitStats, Stats, TaskStats, stats
@@ -220,12 +221,7 @@ def _curve(distribution: Any, edges: Any) -> list[tuple[float, float]]:
 def _chosen(found: Stats) -> list[tuple[SplitStats, int]]:
     """Images evenly spread over the splits."""
     each = max(1, IMAGES // len(found.splits))
-    return [
-        (one, round((i + 0.5) * n / m - 0.5))
-        for one in found.splits.values()
-        if (n := len(one.split)) and (m := min(each, n))
-        for i in range(m)
-    ]
+    return [(one, place) for one in found.splits.values() for place in evenly(len(one.split), each)]
 
 
 def _image(store: Store, split: Split, index: int, regime: str | None) -> list[dict[str, Any]]:

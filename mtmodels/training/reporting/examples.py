@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Depth, Sample, Task
+from mtdata.inspecting.keys import evenly
 from mtdata.inspecting.pictures import (
     depth_limits,
     error_picture,
@@ -27,7 +28,7 @@ from mtmodels.scoring.evaluation import evaluation_mode
 from mtmodels.scoring.intervals import per_image
 from mtmodels.scoring.samples import Samples
 from mtmodels.training.loop.validation import Scorer
-from mtmodels.training.record.predictions import decided, spread, without_padding
+from mtmodels.training.record.predictions import decided, without_padding
 
 ENDS = 2
 """Images of each task that are shown at either end."""
@@ -126,7 +127,7 @@ def look(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
     tasks = {task.name: task for task in dataset.tasks}
     given: dict[str, list[tuple[Sample, NDArray[Any]]]] = {}
     calibration = {t.name: Calibration() for t in dataset.tasks if isinstance(t.kind, Classes)}
-    even = set(spread(len(keys), IMAGES)) if calibration else set()
+    even = set(evenly(len(keys), IMAGES)) if calibration else set()
     for index in sorted(even | {keys.index(key) for key in wanted if key in keys}):
         sample = dataset.read(index)
         batch = collate([sample]).to(scorer.fabric.device, channels_last=scorer.channels_last)
