@@ -52,7 +52,7 @@ def apply(
         valid = values.new_ones(values.shape[0], *values.shape[2:], dtype=torch.bool)
     linear = kind is None or prediction or kind.interpolation == "linear"
     outcomes = [
-        _one(x, v, change, kind, linear, paper)
+        _one(x, v, change, kind, linear=linear, paper=paper)
         for x, v, change in zip(values, valid, changes, strict=True)
     ]
     return torch.stack([x for x, _ in outcomes]), torch.stack([v for _, v in outcomes])
@@ -77,6 +77,7 @@ def _one(
     valid: Bool[Tensor, "h w"],
     change: Change,
     kind: Kind | None,
+    *,
     linear: bool,
     paper: bool,
 ) -> tuple[Shaped[Tensor, "c h w"], Bool[Tensor, "h w"]]:
@@ -93,11 +94,11 @@ def _one(
         weak = moved.norm(dim=0) < WEAK
         near = _move(x, change, linear=False)
         moved = torch.where(weak, near, F.normalize(moved, dim=0))
-    return torch.where(seen, _correct(moved, change, kind, paper), 0), seen
+    return torch.where(seen, _correct(moved, change, kind, paper=paper), 0), seen
 
 
 def _correct(
-    x: Shaped[Tensor, "c h w"], change: Change, kind: Kind, paper: bool
+    x: Shaped[Tensor, "c h w"], change: Change, kind: Kind, *, paper: bool
 ) -> Shaped[Tensor, "c h w"]:
     """What the change does to unit vectors says what it does to all values: it is linear."""
     unit = np.eye(kind.channels, dtype=np.float64)
