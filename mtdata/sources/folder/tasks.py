@@ -1,7 +1,7 @@
 """The form of `tasks.yaml`: what lies where in a folder of one's own, and what it means."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -118,7 +118,7 @@ class NamedClasses(Part):
         return list(self.classes)
 
     @model_validator(mode="after")
-    def _each_once(self) -> Self:
+    def _each_once(self) -> "NamedClasses":
         if not 2 <= len(self.names) <= 254 or len(set(self.names)) != len(self.names):
             raise ValueError("`classes` should be 2 to 254 names, each once")
         return self
