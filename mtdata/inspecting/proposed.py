@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
-from mtdata.inspecting.pictures import BLANK, HATCH, Picture, Swatch, depth_limits, render, swatches
+from mtdata.inspecting.pictures import (
+    Picture,
+    Swatch,
+    blank,
+    depth_limits,
+    handles_of,
+    render,
+    swatches,
+)
 from mtdata.sources.folder.file import parse
 from mtdata.sources.folder.proposing.pairing import sample
 from mtdata.sources.folder.source import Folder
@@ -128,7 +136,7 @@ def _draw_task(
         picture.set_title(shorten(each.key, 30, placeholder="..."), fontsize=7, pad=2)
         label = _axes(figure, left, below, WIDE, tall)
         if each.label is None:
-            label.imshow(np.full((*each.valid.shape, 3), BLANK, np.uint8))
+            label.imshow(blank(*each.valid.shape))
             why = "\n".join(_wrapped(each.absent, 34))
             label.text(0.5, 0.5, why, transform=label.transAxes, ha="center", va="center",
                        fontsize=6, color="#803030")  # fmt: skip
@@ -162,16 +170,11 @@ def _bar(
     figure: "Figure", box: tuple[float, float, float, float], limits: tuple[float, float],
     task: Task,
 ) -> None:  # fmt: skip
-    from matplotlib import colormaps
-
     axes = _axes(figure, *box)
     axes.set_axis_on()
-    ramp = np.linspace(*limits, 256)[:, None]
-    # As `render` has it: near is bright, which is little depth and much inverse depth.
-    colours = "viridis" if isinstance(task.kind, Depth) and task.kind.inverse else "viridis_r"
     low, high = limits if limits[0] < limits[1] else (limits[0], limits[0] + 1)
-    axes.imshow(ramp, aspect="auto", origin="lower", cmap=colormaps[colours],
-                extent=(0, 1, low, high))  # fmt: skip
+    ramp = render(task, np.linspace(low, high, 256)[:, None], limits=(low, high))
+    axes.imshow(ramp, aspect="auto", origin="lower", extent=(0, 1, low, high))
     axes.set_xticks([])
     axes.yaxis.tick_right()
     axes.set_yticks(np.linspace(low, high, 3))
@@ -180,24 +183,11 @@ def _bar(
 
 
 def _legend(figure: "Figure", legend: Sequence[Swatch], top: float, *, void: bool) -> None:
-    from matplotlib.patches import Patch
-
     width, height = figure.get_size_inches()
-    handles = [
-        Patch(facecolor=_web(entry.colour), edgecolor="#808080",
-              label=shorten(entry.name, 22, placeholder="..."))
-        for entry in legend
-    ]  # fmt: skip
-    if void:
-        dark, light = map(_web, HATCH)
-        handles.append(Patch(facecolor=dark, edgecolor=light, hatch="////", label="void"))
-    if handles:
+    named = [entry._replace(name=shorten(entry.name, 22, placeholder="...")) for entry in legend]
+    if handles := handles_of(named, void=void):
         figure.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(LEFT / width, top / height),
             ncols=min(SWATCHES, len(handles)), fontsize=7, frameon=False, handlelength=1.2,
             handleheight=1.0, columnspacing=1.2, borderaxespad=0.0, borderpad=0.0,
         )  # fmt: skip
-
-
-def _web(colour: tuple[int, int, int]) -> str:
-    return f"#{bytes(colour).hex()}"

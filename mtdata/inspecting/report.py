@@ -11,7 +11,7 @@ import numpy as np
 from mtdata.inspecting.distribution import Distribution
 from mtdata.inspecting.info import info
 from mtdata.inspecting.keys import evenly
-from mtdata.inspecting.pictures import HIDDEN, MISSING, render, swatches, title
+from mtdata.inspecting.pictures import HIDDEN, MISSING, render, swatches, title, web
 from mtdata.inspecting.show import looked_at, looked_through
 from mtdata.inspecting.stats import SplitStats, Stats, TaskStats, stats
 from mtdata.inspecting.verify import check_tables
@@ -256,7 +256,7 @@ def _legends(store: Store) -> dict[str, list[tuple[str, str]]]:
     for task in store.tasks:
         if isinstance(task.kind, Classes):
             every = swatches(task, [np.arange(len(task.kind.names))])
-            found[task.name] = [(s.name, "#{:02x}{:02x}{:02x}".format(*s.colour)) for s in every]
+            found[task.name] = [(each.name, web(each.colour)) for each in every]
     return found
 
 
