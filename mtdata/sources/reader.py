@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from mtdata.sources.base import Source
 from mtdata.tasks.sample import Sample
 
 Box = tuple[int, int, int, int]
@@ -44,8 +43,11 @@ class Reader(ABC):
         return ()
 
 
-class LayoutSource(Source):
-    """A source whose samples are those of the layout that lies in its folder."""
+class FromReader(ABC):
+    """What a source leaves to the reader of the layout in its folder.
+
+    It stands before `Source` among the bases of a class.
+    """
 
     @cached_property
     @abstractmethod

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mtdata.errors import SourceNotFoundError, UsageError
-from mtdata.sources.base import check_options, unlabelled_option
+from mtdata.sources.base import Source, check_options, unlabelled_option
 from mtdata.sources.cityscapes.frame import DEPTHS
 from mtdata.sources.cityscapes.ids import CLASSES
 from mtdata.sources.cityscapes.scan import SPLITS, scan
 from mtdata.sources.mtan.source import FOLDERS, MtanTree, is_tree
 from mtdata.sources.published import Published
-from mtdata.sources.reader import LayoutSource, Reader
+from mtdata.sources.reader import FromReader, Reader
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.role import Role
 from mtdata.tasks.task import Task
@@ -20,7 +20,7 @@ from mtdata.tasks.task import Task
 PAGE = "as several guides and loaders quote the download page"
 
 
-class Cityscapes(LayoutSource):
+class Cityscapes(FromReader, Source):
     """`leftImg8bit gtFine disparity camera`, each as a folder or as the zip file of the download.
 
     Or the `.npy` tree that MTAN distributes. A key is the official id, aachen_000000_000019, or the

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mtdata.errors import SourceNotFoundError
-from mtdata.sources.base import check_options
+from mtdata.sources.base import Source, check_options
 from mtdata.sources.mtan.source import MtanTree, is_tree
 from mtdata.sources.nyu.classes import FILE as MAPPING
 from mtdata.sources.nyu.folders import NyuFolders
@@ -17,7 +17,7 @@ from mtdata.sources.nyu.mat import NyuMat
 from mtdata.sources.nyu.matfile import FILE
 from mtdata.sources.nyu.options import NyuOptions, parse
 from mtdata.sources.published import Published
-from mtdata.sources.reader import LayoutSource, Reader
+from mtdata.sources.reader import FromReader, Reader
 from mtdata.tasks.kinds import Depth, Normals
 from mtdata.tasks.role import Role
 from mtdata.tasks.task import Task
@@ -25,7 +25,7 @@ from mtdata.tasks.task import Task
 MTAN_FOLDERS = {"semantic": "label", "depth": "depth", "normals": "normal"}
 
 
-class Nyu(LayoutSource):
+class Nyu(FromReader, Source):
     """The official MATLAB file, prepared folders, or the `.npy` tree that MTAN distributes.
 
     Keys are official indices, but for the file numbers of MTAN.
