@@ -11,12 +11,12 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
-from mtdata.reading.geometry.base import Change
+from mtdata.reading.geometry.base import WEAK, Change
 from mtdata.reading.geometry.crop import Crop, Paste
 from mtdata.reading.geometry.flip import Flip
-from mtdata.reading.geometry.nearest import WEAK, nearest
 from mtdata.reading.geometry.rotate import Rotate
 from mtdata.tasks.kinds import Kind, Normals
+from mtdata.tasks.resize import centres
 
 ROUNDING = 1e-3
 """By how much the weights of a mean may add up to less than 1 where all of it is valid: bfloat16
@@ -135,7 +135,7 @@ def _resize(
         return x
     if not linear:
         rows, columns = (
-            torch.as_tensor(nearest(a, b), device=x.device) for a, b in ((h, height), (w, width))
+            torch.as_tensor(centres(a, b), device=x.device) for a, b in ((height, h), (width, w))
         )
         return x[:, rows][:, :, columns]
     if height < h:

@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.reading.geometry.base import WEAK
 from mtdata.reading.geometry.crop import Crop
 from mtdata.reading.geometry.flip import Flip
-from mtdata.reading.geometry.nearest import WEAK, nearest
 from mtdata.tasks.kinds import Kind, Normals
 from mtdata.tasks.kinds.normals import square_length
+from mtdata.tasks.resize import centres
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.stored import StoredSample, trimmed
 from mtdata.tasks.task import Task
@@ -112,7 +113,7 @@ class _Window:
 
 @lru_cache(maxsize=256)
 def _nearest(source: int, target: int, *, mirrored: bool) -> NDArray[np.int64]:
-    places = nearest(source, target)
+    places = centres(target, source)
     return np.ascontiguousarray(places[::-1]) if mirrored else places
 
 

@@ -11,7 +11,7 @@ from mtdata.errors import UsageError
 from mtdata.inspecting.figures import PLOTS, save
 from mtmodels.metrics.scores import HEADLINES
 from mtmodels.scoring.intervals import Estimate
-from mtmodels.scoring.layout import FORMS, TASKS, label_entries, titles
+from mtmodels.scoring.layout import FORM_TITLES, TASKS, label_entries, titles
 from mtmodels.scoring.score_table import Entry, ScoreTable
 from mtmodels.training.record.runlog import read_rows
 
@@ -107,7 +107,7 @@ def _deltas(table: ScoreTable, named: Named) -> list[Part]:
         return []
 
     def draw(place: "SubFigure") -> None:
-        forms = [form for form in FORMS if any(form in e.deltas for _, _, e in shown)]
+        forms = [form for form in FORM_TITLES if any(form in e.deltas for _, _, e in shown)]
         axes = np.atleast_1d(place.subplots(1, len(forms), sharey=True))
         for axis, form in zip(axes, forms, strict=True):
             axis.axvline(0, color="0.75", linewidth=1)
@@ -116,7 +116,7 @@ def _deltas(table: ScoreTable, named: Named) -> list[Part]:
                     _dot(axis, found, at, colour, _MARKS[form])
             axis.set(ylim=(len(shown) - 0.5, -0.5), yticks=range(len(shown)))
             axis.set_yticklabels([label for label, _, _ in shown])
-            _style(axis, f"{FORMS[form]}, % (right is better), with 95 % intervals", "")
+            _style(axis, f"{FORM_TITLES[form]}, % (right is better), with 95 % intervals", "")
             axis.grid(axis="y", visible=False)
 
     return [(0.26 * len(shown) + 0.8, draw)]

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +11,11 @@ import yaml
 
 from cli.mtmodels import mtmodels
 from cli.shared.common import run
-from mtdata.store import Split, open_store
+from mtdata.store import open_store
 from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.samples import Samples
 from mtmodels.training.reporting.report import estimate, make_report
+from tests.asserts import labels_of_training, note_reads, shown_labels
 
 Captured = pytest.CaptureFixture[str]
 
@@ -131,22 +131,14 @@ def test_labels_that_the_regime_hides_are_not_read(
         if file.suffix == ".json":
             kept = json.loads(file.read_text()) | {"split": "holdout", "role": "val"}
             file.write_text(json.dumps(kept))
-    read: list[tuple[str, int, str | None]] = []
-    original = Split.read_stored
-
-    def spy(self: Split, index: int, task: str | None) -> Any:
-        read.append((self.name, index, task))
-        return original(self, index, task)
-
-    monkeypatch.setattr(Split, "read_stored", spy)
+    read = note_reads(monkeypatch)
     text = make_report(copy)
     assert "evenly spread over holdout" in text
     with open_store(yaml.safe_load((copy / "config.yaml").read_text())["data"]) as store:
-        shown = store.splits["train"].visible("one")
-        names = [task.name for task in store.tasks]
-    labels = [(i, names.index(task)) for split, i, task in read if split == "train" and task]
+        shown = shown_labels(store, "one")
+    labels = labels_of_training(read)
     assert labels
-    assert all(shown[place] for place in labels)
+    assert labels <= shown
 
 
 def test_digits_are_those_that_the_interval_leaves() -> None:

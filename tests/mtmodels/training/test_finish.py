@@ -18,7 +18,7 @@ from mtmodels.scoring.run_scores import RunScores
 from mtmodels.training import finish
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, warning
-from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder

@@ -18,7 +18,7 @@ from mtmodels.metrics.scores import Scores
 from mtmodels.training.loop import precision as choosing
 from mtmodels.training.loop import randomness
 from mtmodels.training.loop.clock import Clock
-from mtmodels.training.loop.engine import can_fuse
+from mtmodels.training.loop.groups import can_fuse
 from mtmodels.training.loop.layout import memory_format
 from mtmodels.training.loop.means import Means
 from mtmodels.training.loop.selection import Selection, improvement
