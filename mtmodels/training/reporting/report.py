@@ -16,6 +16,7 @@ from mtdata.sources.licences import licences_of
 from mtdata.urls import StorePath
 from mtmodels.metrics.scores import MEANING
 from mtmodels.scoring.entries import EntryMaker
+from mtmodels.scoring.facts import rests_on
 from mtmodels.scoring.intervals import Estimate, Resampler
 from mtmodels.scoring.run_scores import RunScores
 from mtmodels.scoring.samples import Samples
@@ -24,7 +25,7 @@ from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.manifest import command_line
 from mtmodels.training.record.runfolder import RunFolder, write_text
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.record.texts import arrow, number, rests_on
+from mtmodels.training.record.texts import arrow, number
 from mtmodels.training.reporting.curves import curves
 from mtmodels.training.reporting.examples import Ends, Looked, ends_of, look
 from mtmodels.training.rescore import datasets_of, kept_scores, scorer_of
@@ -204,6 +205,7 @@ def _scored(
         "protocol": row["protocol"],
         "images": row["images"],
         "rests": rests_on(row["images"], row["labelled"]),
+        "alone": ", ".join(resampler.alone.get(row["name"], ())),
         "no_intervals": resampler.reasons.get(row["name"]),
         "other_store": row["store"][:12] if row["store"] != trained else None,
         "table": table,
