@@ -120,6 +120,7 @@ def report(
         TEMPLATES,
         title=run.folder.path.resolve().name,
         partial=not run.folder.is_complete(),
+        resume=_resume(run),
         warning=warning(run.config, tested=any(r["role"] == "test" for r in rows))
         if rows
         else None,
@@ -313,10 +314,18 @@ def _cost(run: TrainedRun, summary: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def _resume(run: TrainedRun) -> str:
+    """What goes on with a run that stopped, by the configuration in its folder; else empty."""
+    if run.folder.is_complete() or run.folder.is_held():
+        return ""
+    return shlex.join(["mttrain", "--out", str(run.folder.path), "--resume"])
+
+
 def _commands(run: TrainedRun) -> list[str]:
     path, given = str(run.folder.path), run.facts.get("arguments")
     quoted = shlex.quote(path)
     return [
+        *([resume] if (resume := _resume(run)) else []),
         *([command_line(["mttrain", *given])] if given else []),
         shlex.join(["mttrain", "--recipe", str(run.folder.config), "--out", f"{path}-again"]),
         f"mtmodels eval {quoted}",

@@ -15,6 +15,7 @@ from cli.shared.common import run
 from mtdata.store import Split, open_store
 from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.samples import Samples
+from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.reporting.report import estimate, make_report
 
 Captured = pytest.CaptureFixture[str]
@@ -98,9 +99,21 @@ def test_a_run_that_is_not_done_or_has_no_scores_says_so(halfway: Path) -> None:
     shutil.rmtree(halfway / "scores")
     text = make_report(halfway)
     assert "This run is not done" in text
-    assert "None were kept." in text
+    assert f"<code>mttrain --out {halfway} --resume</code> goes on" in text
+    assert f"<pre>mttrain --out {halfway} --resume\n" in text
+    assert "None yet: they are made at the end" in text
+    assert "mtmodels eval</code>" not in text
     (halfway / "metrics.jsonl").unlink()
     assert "No step was logged" in make_report(halfway)
+
+
+def test_a_run_that_goes_is_not_to_be_resumed(
+    halfway: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunFolder, "is_held", lambda self: True)
+    text = make_report(halfway)
+    assert "It was going then." in text
+    assert "--resume" not in text
 
 
 def test_a_run_of_before_has_no_intervals(copy: Path) -> None:
