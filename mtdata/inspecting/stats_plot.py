@@ -150,6 +150,8 @@ def _bars(
             axes.text(float(value) + 0.015 * top, y, text, va="center", fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.32 * top))
+    if behind is not None:  # counts, which are whole
+        axes.xaxis.get_major_locator().set_params(integer=True)
     # The room on the right is for words.
     axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 1.01 * top])
     axes.tick_params(axis="x", labelsize=7)
