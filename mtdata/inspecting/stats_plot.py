@@ -67,7 +67,7 @@ def _panels(stats: Stats) -> list[Panel]:
     found = [
         bars(count, _labels),
         bars(count + 1, _images_with),
-        Panel(0.6 + wide * (0.4 + tall), lambda place: _together(place, stats)),
+        Panel(0.9 + wide * (0.4 + tall), lambda place: _together(place, stats)),
         bars(count, _valid),
     ]
     if any(isinstance(task.kind, Binary) for task in tasks):
