@@ -135,7 +135,7 @@ def report(
         curves=curves(run.folder.metrics),
         pairs=_pairs(looks),
         threshold=looks[-1]["threshold"] if looks else None,
-        ends=_ends(ends, looked),
+        ends=_ends(ends, looked, run.facts["store"].get("units", {})),
         void=looked is not None and any(row[0]["void"] for row in looked.pictures.values()),
         split=rows[0]["split"] if rows else "",
         missing=why,
@@ -277,7 +277,9 @@ def _pairs(looks: Rows) -> list[list[str]]:
     return rows
 
 
-def _ends(ends: Sequence[Ends], looked: Looked | None) -> list[dict[str, Any]]:
+def _ends(
+    ends: Sequence[Ends], looked: Looked | None, units: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """For each task the rows of pictures, best first; without pictures the keys alone."""
     drawn = looked.pictures if looked else {}
     return [
@@ -285,12 +287,28 @@ def _ends(ends: Sequence[Ends], looked: Looked | None) -> list[dict[str, Any]]:
             "task": one.task,
             "score": f"{one.score} {arrow(one.score)}",
             "groups": [
-                (what, [(key, number(value), drawn.get((one.task, key))) for key, value in of])
+                (
+                    what,
+                    [
+                        (
+                            key,
+                            f"{number(value)} {_unit(one, units)}".strip(),
+                            drawn.get((one.task, key)),
+                        )
+                        for key, value in of
+                    ],
+                )
                 for what, of in (("best", one.best), ("worst", one.worst))
             ],
         }
         for one in ends
     ]
+
+
+def _unit(of: Ends, units: Mapping[str, str]) -> str:
+    """What a score that speaks for a task is counted in; of runs of before it may be unknown."""
+    of_task = {"abs_err": units.get(of.task, ""), "mean": "degrees"}
+    return of_task.get(of.score, "%")
 
 
 def _cost(run: TrainedRun, summary: Mapping[str, Any]) -> dict[str, str]:

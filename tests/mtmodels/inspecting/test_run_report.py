@@ -85,6 +85,12 @@ def test_it_is_offline_and_has_all_that_is_promised(text: str) -> None:
     assert "This run is not done" not in text
 
 
+def test_the_ends_have_units(text: str) -> None:
+    for task, unit in (("semantic", "%"), ("depth", "metres")):
+        _, ends = text.split(f"<h3>{task}, by ", 1)
+        assert re.search(rf"<p>best: [^<]*, [\d.]+ {unit}</p>", ends.split("<h3>")[0])
+
+
 def test_without_a_store_it_says_so(copy: Path) -> None:
     moved(copy)
     text = make_report(copy)
