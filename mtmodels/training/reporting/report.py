@@ -286,6 +286,10 @@ def _ends(
         {
             "task": one.task,
             "score": f"{one.score} {arrow(one.score)}",
+            "legend": [
+                (swatch.name, "#{:02x}{:02x}{:02x}".format(*swatch.colour))
+                for swatch in (looked.legends.get(one.task, ()) if looked else ())
+            ],
             "groups": [
                 (
                     what,

@@ -91,6 +91,13 @@ def test_the_ends_have_units(text: str) -> None:
         assert re.search(rf"<p>best: [^<]*, [\d.]+ {unit}</p>", ends.split("<h3>")[0])
 
 
+def test_the_classes_of_the_pictures_have_a_key(text: str) -> None:
+    _, ends = text.split("<h3>semantic, by ", 1)
+    assert "swatch" in ends.split("<h3>")[0]
+    _, ends = text.split("<h3>depth, by ", 1)
+    assert 'swatch" style' not in ends.split("<h3>")[0].split("void")[0]
+
+
 def test_without_a_store_it_says_so(copy: Path) -> None:
     moved(copy)
     text = make_report(copy)
