@@ -150,11 +150,12 @@ def absent_panel(title: str, height: int, width: int, why: str) -> Panel:
 
 
 def title(task: Task, label: NDArray[Any], valid: NDArray[np.bool_]) -> str:
-    """The name of a task, for depth with the range that its colours span."""
+    """The name of a task, for depth with the range that its colours span and their bright end."""
     if not isinstance(task.kind, Depth):
         return task.name
-    low, high = depth_limits(label, valid)
-    return f"{task.name}  {low:.3g} to {high:.3g} {task.kind.units}"
+    low, high = (f"{limit:.3g}" for limit in depth_limits(label, valid))
+    bright = high if task.kind.inverse else low
+    return f"{task.name}  {low} to {high} {task.kind.units}, {bright} is bright"
 
 
 def labelled_panel(

@@ -167,6 +167,7 @@ def test_no_more_are_drawn_than_there_are(store: Store) -> None:
         (["té0", "--augment", "1"], 2, "an image that is trained on"),
         (["0001", "--augment", "1", "--like", "nowhere"], None, "run folder"),
         (["0001", "--predictions", "nowhere"], None, "run folder"),
+        (["0001", "--predictions", "a", "--predictions", "./a"], 2, "name each run once"),
         (["0001", "--augment", "1"], 0, "Drew 1 image"),
     ],
 )

@@ -14,6 +14,7 @@ from cli.shared.common import run
 from mtdata.store import open_store
 from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.samples import Samples
+from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.reporting.report import estimate, make_report
 from tests.asserts import labels_of_training, note_reads, shown_labels
 
@@ -84,6 +85,19 @@ def test_it_is_offline_and_has_all_that_is_promised(text: str) -> None:
     assert "This run is not done" not in text
 
 
+def test_the_ends_have_units(text: str) -> None:
+    for task, unit in (("semantic", "%"), ("depth", "metres")):
+        _, ends = text.split(f"<h3>{task}, by ", 1)
+        assert re.search(rf"<p>best: [^<]*, [\d.]+ {unit}</p>", ends.split("<h3>")[0])
+
+
+def test_the_classes_of_the_pictures_have_a_key(text: str) -> None:
+    _, ends = text.split("<h3>semantic, by ", 1)
+    assert "swatch" in ends.split("<h3>")[0]
+    _, ends = text.split("<h3>depth, by ", 1)
+    assert 'swatch" style' not in ends.split("<h3>")[0].split("void")[0]
+
+
 def test_without_a_store_it_says_so(copy: Path) -> None:
     moved(copy)
     text = make_report(copy)
@@ -98,9 +112,21 @@ def test_a_run_that_is_not_done_or_has_no_scores_says_so(halfway: Path) -> None:
     shutil.rmtree(halfway / "scores")
     text = make_report(halfway)
     assert "This run is not done" in text
-    assert "None were kept." in text
+    assert f"<code>mttrain --out {halfway} --resume</code> goes on" in text
+    assert f"<pre>mttrain --out {halfway} --resume\n" in text
+    assert "None yet: they are made at the end" in text
+    assert "mtmodels eval</code>" not in text
     (halfway / "metrics.jsonl").unlink()
     assert "No step was logged" in make_report(halfway)
+
+
+def test_a_run_that_goes_is_not_to_be_resumed(
+    halfway: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunFolder, "is_held", lambda self: True)
+    text = make_report(halfway)
+    assert "It was going then." in text
+    assert "--resume" not in text
 
 
 def test_a_run_of_before_has_no_intervals(copy: Path) -> None:
