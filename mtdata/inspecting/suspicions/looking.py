@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtdata.inspecting.parallel import in_order
 from mtdata.inspecting.suspicions import CHECKS
 from mtdata.inspecting.suspicions.base import FEW, Check, Images, Suspicion, Table
+from mtdata.parallel import Pool
 from mtdata.plugins import load_installed
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
@@ -91,12 +91,14 @@ def suspect(
     images = Images(keys)
     total, done = sum(map(len, keys.values())), 0
     measured: dict[Name, list[Table]] = defaultdict(list)
-    for piece, found in in_order(measure, _pieces(splits, regime, keys, chosen), jobs):
-        for name, table in found.items():
-            measured[name].append(table)
-        done += len(piece.indices)
-        if progress:
-            progress(done, total, "looking at labels")
+    pieces = list(_pieces(splits, regime, keys, chosen))
+    with Pool(jobs) as pool:
+        for piece, found in zip(pieces, pool.map(measure, pieces), strict=True):
+            for name, table in found.items():
+                measured[name].append(table)
+            done += len(piece.indices)
+            if progress:
+                progress(done, total, "looking at labels")
     return judge(chosen, images, {name: _joined(parts) for name, parts in measured.items()}, total)
 
 
