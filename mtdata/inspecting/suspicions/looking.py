@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,7 +135,7 @@ def measure(piece: Piece) -> dict[Name, Table]:
 
 def numbers(checks: Sequence[Check], sample: Sample) -> dict[Name, NDArray[Any]]:
     """What all checks measure of one image."""
-    true = without_padding(sample)
+    true = sample.trimmed()
     return {
         (check.name, name): values
         for check in checks
@@ -146,16 +146,6 @@ def numbers(checks: Sequence[Check], sample: Sample) -> dict[Name, NDArray[Any]]
 def _joined(parts: Sequence[Table]) -> Table:
     rows, values = zip(*parts, strict=True)
     return Table(np.concatenate(rows), np.concatenate(values))
-
-
-def without_padding(sample: Sample) -> Sample:
-    """The true part of a sample."""
-    if sample.extent is None:
-        return sample
-    part = sample.extent.part
-    labels = {name: label[part] for name, label in sample.labels.items()}
-    valid = {name: mask[part] for name, mask in sample.valid.items()}
-    return replace(sample, image=sample.image[part], labels=labels, valid=valid, extent=None)
 
 
 def judge(
