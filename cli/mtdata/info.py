@@ -34,7 +34,7 @@ def info(store: StorePath, *, as_json: bool) -> None:
 
 
 def _print(store: "Store", found: dict[str, Any]) -> None:
-    from cli.shared.tables import put_table, size_text
+    from cli.shared.tables import put_table, size_text, uncovered_text
 
     click.echo(
         f"{found['path']}: {found['dataset']}, {size_text(found['bytes'])}, "
@@ -64,10 +64,7 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
     for name, split in found["splits"].items():
         for regime, drawn in split["regimes"].items():
             if drawn["uncovered"]:
-                click.echo(
-                    f"{drawn['uncovered']} images of {name} came after the regime `{regime}` was "
-                    "drawn, which shows nothing of them."
-                )
+                click.echo(uncovered_text(regime, drawn["uncovered"], name))
         for origin, tasks_added in split["added"].items():
             for task, added in tasks_added.items():
                 whence = (
