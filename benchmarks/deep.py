@@ -22,7 +22,7 @@ from benchmarks.faults import DOUBLES, FAULTS, PlantedRooms, copied, put, scale
 from mtdata import Sample, Task, open_store
 from mtdata.inspecting.suspicions import CHECKS
 from mtdata.inspecting.suspicions.base import Check, Images, Suspicion, Table
-from mtdata.inspecting.suspicions.looking import Name, judge, numbers, without_padding
+from mtdata.inspecting.suspicions.looking import Name, judge, numbers
 
 PLANTED = 5
 
@@ -127,7 +127,7 @@ def stored(path: Path) -> Measurer:
     with open_store(path) as store:
         names = [task.name for task in store.tasks]
         samples = {
-            name: [without_padding(split.read(i, names)) for i in range(len(split))]
+            name: [split.read(i, names).trimmed() for i in range(len(split))]
             for name, split in store.splits.items()
         }
         return Measurer(store.tasks, samples)

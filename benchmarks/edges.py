@@ -16,12 +16,12 @@ import numpy as np
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from benchmarks.machine import describe
+from mtdata.parallel import Pool
 from mtdata.sources.locate import open_source
 from mtdata.sources.pascal.labels import edge_boundaries
 from mtdata.sources.thinning import thin
 from mtmodels.metrics.levels import lowest_at
 from mtmodels.metrics.matching import TOLERANCE, EdgeImage, Partners, edge_counts
-from mtmodels.scoring.processes import spread
 
 SIZE = (321, 481)
 
@@ -42,10 +42,10 @@ def main() -> None:
         matchers(images)
         return
     clock = time.process_time if given.jobs == 1 else time.perf_counter
-    with spread(given.jobs) as over:
-        list(over(edge_counts, images[:1] * given.jobs))  # the processes are there
+    with Pool(given.jobs) as pool:
+        list(pool.map(edge_counts, images[:1] * given.jobs))  # the processes are there
         started = clock()
-        counts = np.sum(list(over(edge_counts, images)), axis=0)
+        counts = np.sum(list(pool.map(edge_counts, images)), axis=0)
         taken = clock() - started
     matched, predicted, true = counts
     print(

@@ -31,20 +31,28 @@ _UNWRITABLE = {
 }
 
 
-def check_new(out: Path, *, overwrite: bool) -> None:
+def check_new(out: Path, *, overwrite: bool, folder: bool = True) -> None:
     """Refuse a path that may not be written to, before anything is computed.
+
+    Args:
+        out: The path.
+        overwrite: Whether a file that is there is replaced.
+        folder: Whether its folder has to be there; else it is made later.
 
     Raises:
         UsageError: for a folder, a file that is there and is to stay, and a folder that is not.
+        MtdataError: where the system does not let it be looked for.
     """
-    if out.is_dir():
+    with disk_errors(out):
+        is_folder = out.is_dir()
+    if is_folder:
         raise UsageError(f"`out` should be a file; {out} is a folder. Give another with -o.")
     if out.exists() and not overwrite:
         raise UsageError(
             f"`out` should be new; {out} is there already. Replace it with --overwrite, or give "
             "another with -o."
         )
-    if not out.absolute().parent.is_dir():
+    if folder and not out.absolute().parent.is_dir():
         raise UsageError(
             f"`out` should be in a folder that is there; found no {out.parent}. Make it first."
         )

@@ -14,7 +14,8 @@ from cli.shared.members import Member
 from cli.shared.options import (
     COMPRESSIONS,
     FILE,
-    NumberRange,
+    allowing_files,
+    file_options,
     pair,
     regime_options,
     seed_option,
@@ -135,14 +136,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     "learn from such images.  [default: refuse, or as tasks.yaml says]",
 )
 @click.option("--images", type=pair, metavar="N,N", help="rooms: images to train, to test.")
-@click.option(
-    "--follow-links", is_flag=True, help="Read files that links name outside of the source folder."
-)
-@click.option(
-    "--max-megapixels",
-    type=NumberRange(0, 1073, min_open=True),
-    help="Millions of pixels that an image may have.  [default: 67]",
-)
+@file_options
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many images of each split.")
 @click.option(
     "-j",
@@ -188,11 +182,7 @@ def build(*, as_json: bool, dry_run: bool, **options: Any) -> None:
 
     An interrupted build leaves no store, only a partial file that --resume continues.
     """
-    from mtdata.sources.files.allowed import PIXELS, allowing
-
-    megapixels: float | None = options.pop("max_megapixels")
-    pixels = PIXELS if megapixels is None else round(megapixels * 1e6)
-    with allowing(links=options.pop("follow_links"), pixels=pixels):
+    with allowing_files(options):
         _build(options, as_json=as_json, dry_run=dry_run)
 
 

@@ -71,12 +71,11 @@ def _rows(store: "Store", name: str, split: Mapping[str, Any]) -> Iterator[list[
 
 def _remarks(name: str, split: Mapping[str, Any]) -> Iterator[str]:
     """What the tables do not say of a split."""
+    from cli.shared.tables import uncovered_text
+
     for regime, drawn in split["regimes"].items():
         if drawn["uncovered"]:
-            yield (
-                f"{drawn['uncovered']} images of {name} came after the regime `{regime}` was "
-                "drawn, which shows nothing of them."
-            )
+            yield uncovered_text(regime, drawn["uncovered"], name)
     for origin, tasks in split["added"].items():
         for task, added in tasks.items():
             whence = (

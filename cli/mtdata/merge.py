@@ -52,7 +52,7 @@ def merge(*, stores: tuple[StorePath, ...], as_json: bool, **options: Any) -> No
 
 
 def _print(summary: "MergeSummary") -> None:
-    from cli.shared.tables import put_splits, size_text
+    from cli.shared.tables import left_out_text, put_splits, size_text
 
     put_splits(summary.splits)
     say(
@@ -69,10 +69,6 @@ def _print(summary: "MergeSummary") -> None:
             f"{', '.join(summary.dropped)}. Draw them again with `mtdata regime add`."
         )
     if summary.left_out:
-        names = ", ".join(summary.left_out)
-        say(
-            f"Left out, as they may no more follow from what is there: {names}. Make them again "
-            "with `mtmodels fill` or `mtdata derive`."
-        )
+        say(left_out_text(summary.left_out))
     path = shlex.quote(str(summary.path))
     say(f"Next: mtdata info {path}, or mttrain --data {path}")

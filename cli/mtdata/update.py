@@ -7,7 +7,7 @@ import click
 
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, NumberRange, changed_store_argument
+from cli.shared.options import FILE, allowing_files, changed_store_argument, file_options
 from cli.shared.plugins import plugin_option
 
 if TYPE_CHECKING:
@@ -47,12 +47,7 @@ ON_CHANGE = ("refuse", "keep", "follow")
     show_default=True,
     help="What new images that cannot be used do: end the update, or stay out of the store.",
 )
-@click.option("--follow-links", is_flag=True, help="Read files that links name elsewhere.")
-@click.option(
-    "--max-megapixels",
-    type=NumberRange(0, 1073, min_open=True),
-    help="Millions of pixels that an image may have.  [default: 67]",
-)
+@file_options
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True)
 @plugin_option
 @json_option
@@ -64,12 +59,9 @@ def update(store: Path, *, root: Path | None, as_json: bool, **options: Any) -> 
     """
     from cli.shared.progress import progress_bar
     from mtdata.merging.update import update as run_update
-    from mtdata.sources.files.allowed import PIXELS, allowing
     from mtdata.store import open_store
 
-    megapixels: float | None = options.pop("max_megapixels")
-    pixels = PIXELS if megapixels is None else round(megapixels * 1e6)
-    with allowing(links=options.pop("follow_links"), pixels=pixels), progress_bar() as report:
+    with allowing_files(options), progress_bar() as report:
         with open_store(store) as opened:
             source = _source(opened, root)
         summary = run_update(store, source, progress=report, **options)
@@ -87,7 +79,7 @@ def _source(store: "Store", root: Path | None) -> "Source":
 
 
 def _print(summary: "UpdateSummary") -> None:
-    from cli.shared.tables import put_splits
+    from cli.shared.tables import left_out_text, put_splits, uncovered_text
     from mtdata.errors import LISTED
 
     put_splits(summary.splits)
@@ -103,14 +95,7 @@ def _print(summary: "UpdateSummary") -> None:
     for each in summary.skipped[:LISTED]:
         say(paragraph(f"Skipped {each.split}/{each.key}: {each.what}"))
     if summary.left_out:
-        names = ", ".join(summary.left_out)
-        say(
-            f"Left out, as they may no more follow from what is there: {names}. Make them again "
-            "with `mtmodels fill` or `mtdata derive`."
-        )
+        say(left_out_text(summary.left_out))
     for name, number in summary.uncovered.items():
         if number:
-            say(
-                f"The regime `{name}` shows nothing of {number} images that were added since it "
-                "was drawn; draw another with `mtdata regime add`."
-            )
+            say(f"{uncovered_text(name, number)} Draw another with `mtdata regime add`.")

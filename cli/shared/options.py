@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,27 @@ def regime_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add to a command what the files of a source may be, which `allowing_files` allows."""
+    for option in (
+        click.option("--max-megapixels", type=NumberRange(0, 1073, min_open=True),
+                     help="Millions of pixels that an image may have.  [default: 67]"),
+        click.option("--follow-links", is_flag=True,
+                     help="Read files that links name outside of the source folder."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def allowing_files(options: dict[str, Any]) -> AbstractContextManager[None]:
+    """Allow what `file_options` were given, and take them out of the options of the command."""
+    from mtdata.sources.files.allowed import PIXELS, allowing
+
+    megapixels: float | None = options.pop("max_megapixels")
+    pixels = PIXELS if megapixels is None else round(megapixels * 1e6)
+    return allowing(links=options.pop("follow_links"), pixels=pixels)
 
 
 COMPRESSIONS = ("blosc", "gzip", "none")

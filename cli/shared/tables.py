@@ -51,7 +51,6 @@ def put_table(
     header: Sequence[str],
     rows: Iterable[Sequence[Any]],
     *,
-    title: str = "",
     left: int = 1,
     key: int = 1,
 ) -> None:
@@ -63,7 +62,6 @@ def put_table(
     Args:
         header: Names of the columns.
         rows: Cells of each row.
-        title: What stands above it.
         left: How many columns are text; the others are numbers.
         key: How many columns tell the rows apart, and stand again in a table below.
     """
@@ -85,7 +83,7 @@ def put_table(
         key -= sum(one in same for one in columns[:key])
         columns = [one for one in columns if one not in same]
     for block in _blocks(columns, max(key, 1), console.width):
-        console.print(_drawn(block, console.width, title))
+        console.print(_drawn(block, console.width))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,15 +135,12 @@ def _blocks(columns: Sequence[_Column], key: int, room: int) -> list[list[_Colum
     return filled(next(least for least in range(left + 1) if len(filled(least)) <= fewest))
 
 
-def _drawn(columns: Sequence[_Column], room: int, title: str) -> "Table":
+def _drawn(columns: Sequence[_Column], room: int) -> "Table":
     """One table; what is too wide for it is broken in its texts."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(
-        box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False,
-        collapse_padding=True,
-    )  # fmt: skip
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     wide = [one.whole() for one in columns]
     while sum(wide) + GAP * len(wide) > room:
         able = [i for i, one in enumerate(columns) if wide[i] > one.least()]
@@ -170,6 +165,22 @@ def put_splits(splits: "Mapping[str, SplitSummary]") -> None:
         for name, split in splits.items()
     ]
     put_table(["split", "images", *tasks, "partly labelled", "unlabelled"], rows)
+
+
+def left_out_text(names: Iterable[str]) -> str:
+    """What to say of labels that a new store has not, as they were added to one of before."""
+    return (
+        f"Left out, as they may no more follow from what is there: {', '.join(names)}. Make them "
+        "again with `mtmodels fill` or `mtdata derive`."
+    )
+
+
+def uncovered_text(regime: str, number: int, split: str = "") -> str:
+    """What to say of images that a regime knows nothing of."""
+    return (
+        f"{number} images {f'of {split} ' if split else ''}were added after the regime `{regime}` "
+        "was drawn; it shows nothing of them."
+    )
 
 
 def size_text(number: float) -> str:

@@ -82,7 +82,7 @@ class Looked:
 
     def photo(self) -> NDArray[np.uint8]:
         """The image, uint8 [h, w, 3]."""
-        return self._trim(self.place.split.read_stored(self.place.index, None))
+        return self.place.split.read_true(self.place.index, None)
 
     def label(self, name: str) -> Seen | None:
         """A label, or None for one that the store lacks or the regime hides; that is not read.
@@ -96,7 +96,7 @@ class Looked:
             return None
         # What the view hides is in the split beneath it; the view itself refuses to give it.
         split = self.place.split if state == HIDDEN else self.view.splits[self.place.split.name]
-        stored = self._trim(split.read_stored(self.place.index, task.name))
+        stored = split.read_true(self.place.index, task.name)
         return Seen(task, *task.kind.decode(stored), state)
 
     def predicted(self, model: Model, name: str) -> NDArray[Any]:
@@ -116,10 +116,6 @@ class Looked:
             return None
         apart = seen.task.kind.distance(self.predicted(model, name), seen.label)
         return seen, np.where(seen.valid, apart, np.nan).astype(np.float32)
-
-    def _trim(self, array: NDArray[Any]) -> NDArray[Any]:
-        height, width = self.size
-        return array[:height, :width]
 
 
 def picture(looked: Looked, what: str, part: Part, model: Model | None, size: Size) -> Picture:

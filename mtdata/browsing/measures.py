@@ -146,9 +146,7 @@ class Measures:
             first += len(split)
         index = row - first
         column = [each.name for each in split.tasks].index(task)
-        height, width = split.sizes[index].tolist()
-        stored = split.read_stored(index, task)[:height, :width]
-        label, valid = split.tasks[column].kind.decode(stored)
+        label, valid = split.tasks[column].kind.decode(split.read_true(index, task))
         return label, valid, split, index
 
     def _shares(self, task: str) -> Callable[["View", int], Any]:

@@ -40,7 +40,6 @@ class Model:
 
     def of(self, split: Split, index: int, *, keep: bool = True) -> Mapping[str, NDArray[Any]]:
         """The predictions for an image, at its size."""
-        height, width = split.sizes[index].tolist()
         place = str(split.handle.content_digest), split.name, split.keys[index]
         # One at a time: a network takes all there is of a processor.
         with self._lock:
@@ -54,7 +53,7 @@ class Model:
                 except MtdataError as error:
                     self._failed = error
                     raise
-            image = np.ascontiguousarray(split.read_stored(index, None)[:height, :width])
+            image = np.ascontiguousarray(split.read_true(index, None))
             found = self._predict(image)
             if keep:
                 self._kept[place] = found

@@ -1,10 +1,10 @@
 """From the journal to the store: chunks are copied as they are, in the order of the keys."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from mtdata.building.request import Request
 from mtdata.building.summary import Skipped
 from mtdata.building.workers import Workers
 from mtdata.errors import DataError
-from mtdata.progress import Progress
+from mtdata.progress import Progress, telling
 from mtdata.store import format as layout
-from mtdata.store.codec import decode, encode, filters
+from mtdata.store.codec import decode, encode, filters, pad
 from mtdata.store.digest import source_digest
 from mtdata.store.opening import Header
 from mtdata.store.reader import Store
@@ -79,13 +79,7 @@ def assemble(
         MtdataError: where the disk is full or cannot be written.
     """
     header = _header(request, journal, default_regime)
-    number = count(1)
-
-    def told(row: Row) -> Row:
-        if progress:
-            progress(next(number), request.samples, "writing the store")
-        return row
-
+    told: Callable[[Row], Row] = telling(progress, request.samples, "writing the store")
     splits = [
         _split(
             request,
@@ -228,6 +222,5 @@ def _pad(
         return cell
     options = filters(request.compression, dtype, image=void is None)
     stored: NDArray[Any] = decode(cell.chunk, shape, dtype, options)
-    full = np.full((*size, *shape[2:]), 0 if void is None else void, dtype)
-    full[: shape[0], : shape[1]] = stored
+    full = pad(stored, size, 0 if void is None else void)
     return replace(cell, chunk=encode(full, options))

@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Any
 
 from mtdata.building.request import PREPARATION, Request
-from mtdata.building.workers import IN_FLIGHT, Job, Result, Workers
+from mtdata.building.workers import Workers
 from mtdata.cluster import connect, slots
 from mtdata.errors import MtdataError, UsageError
+from mtdata.parallel import IN_FLIGHT, Item, Result
 from mtdata.sources.files.allowed import Allowed, allow, allowed
 from mtdata.store.format import tool
 
@@ -49,7 +50,7 @@ class Cluster(Workers):
             )
 
     def map(
-        self, function: Callable[[Request, Job], Result], items: Iterable[Job]
+        self, function: Callable[[Request, Item], Result], items: Iterable[Item]
     ) -> Iterator[Result]:
         """Yield the result for every item, in their order.
 
@@ -100,9 +101,9 @@ def _version() -> Version:
 
 
 def _call(
-    function: Callable[[Request, Job], Result],
+    function: Callable[[Request, Item], Result],
     request: Request,
-    items: Sequence[Job],
+    items: Sequence[Item],
     what: Allowed,
     version: Version,
 ) -> list[Result]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from mtdata.atomic import disk_errors
+from mtdata.atomic import check_new, disk_errors
 from mtdata.building.journal import difference
 from mtdata.building.regimes import RegimeSpec
 from mtdata.building.request import Request
@@ -27,10 +27,7 @@ def check_target(out: Path, mode: Mode) -> None:
     Raises:
         UsageError: where a folder, or in mode "new" a store or a partial build is in the way.
     """
-    with disk_errors(out):
-        is_folder = out.is_dir()
-    if is_folder:
-        raise UsageError(f"`out` should be a file; {out} is a folder. Add the name of a file.")
+    check_new(out, overwrite=True, folder=False)
     if mode != "new":
         return
     for path, what in ((out, "a file"), (partial_path(out), "a build that was not finished")):

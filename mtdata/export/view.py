@@ -1,7 +1,7 @@
 """What of a store is exported: some tasks, and in training splits what a regime shows."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,25 +26,15 @@ class Part:
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """An image at its true size."""
-        return self._cut(index, self.split.read_stored(index, None))
+        return self.split.read_true(index, None)
 
     def stored(self, index: int, task: Task) -> NDArray[Any]:
         """A label as the store holds it, at its true size."""
-        return self._cut(index, self.split.read_stored(index, task.name))
+        return self.split.read_true(index, task.name)
 
     def sample(self, index: int) -> Sample:
         """An image with all labels that the store has of it, at its true size."""
-        found = self.split.read(index, [task.name for task in self.tasks])
-        return replace(
-            found,
-            image=self._cut(index, found.image),
-            labels={name: self._cut(index, label) for name, label in found.labels.items()},
-            valid={name: self._cut(index, valid) for name, valid in found.valid.items()},
-        )
-
-    def _cut(self, index: int, array: NDArray[Any]) -> NDArray[Any]:
-        height, width = self.split.sizes[index]
-        return array[:height, :width]
+        return self.split.read(index, [task.name for task in self.tasks]).trimmed()
 
 
 @dataclass(frozen=True)

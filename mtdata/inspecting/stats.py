@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mtdata.errors import UsageError
 from mtdata.inspecting.distribution import Directions, Distribution
 from mtdata.inspecting.keys import drawn
-from mtdata.inspecting.parallel import in_order
+from mtdata.parallel import Pool
 from mtdata.progress import Progress
 from mtdata.regimes.counting import count_pairs
 from mtdata.store import Split, Store
@@ -202,12 +202,14 @@ def stats(
     parts = list(_parts(store, shown, rows)) + list(_added_parts(splits, rows))
     total, done = sum(len(part.indices) for part in parts), 0
     # In order: floats add up to the same by any number of jobs.
-    for (_, part), found in in_order(_read, ((splits[p.split], p) for p in parts), jobs):
-        kept = beside[part.split][part.origin] if part.origin else sums[part.split]
-        kept[part.task.name].merge(found)
-        done += found.images
-        if progress:
-            progress(done, total, f"labels of {part.split}")
+    with Pool(jobs) as pool:
+        sent = ((splits[part.split], part) for part in parts)
+        for part, found in zip(parts, pool.map(_read, sent), strict=True):
+            kept = beside[part.split][part.origin] if part.origin else sums[part.split]
+            kept[part.task.name].merge(found)
+            done += found.images
+            if progress:
+                progress(done, total, f"labels of {part.split}")
     names = [task.name for task in store.tasks]
     return Stats(
         store,

@@ -1,10 +1,8 @@
 """Verifying a store: structure, checksums, digests and value ranges of every sample."""
 
-import multiprocessing
-import signal
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import NamedTuple
 
 from mtdata.errors import BrokenStoreError, StoreError, UnreachableError, UsageError
@@ -15,6 +13,7 @@ from mtdata.inspecting.checking import (
     readable,
     readable_rows,
 )
+from mtdata.parallel import Pool
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
 from mtdata.store.digest import content_digest, seal
@@ -82,6 +81,7 @@ def verify(
         StoreError: where it is no HDF5, cut off, of a newer version or another format; of one on
             object storage, where its server does not answer.
         UsageError: for a split that there is not, and numbers below 1.
+        MtdataError: where a worker was killed.
     """
     if jobs < 1 or (limit is not None and limit < 1):
         raise UsageError(f"`jobs` and `limit` should be 1 or more; found {jobs} and {limit}.")
@@ -107,11 +107,13 @@ def verify(
         chosen = [each for each in whole if split in (None, each.name)]
         blocks = list(_blocks(chosen, limit, BLOCK if jobs > 1 else 1))
         total, done = sum(block.stop - block.start for block in blocks), 0
-        for block, found in _checked(store, blocks, jobs):
-            problems += found
-            done += block.stop - block.start
-            if progress:
-                progress(done, total, "verifying samples")
+        check = _Checks(store) if jobs == 1 else partial(_check, store.path)
+        with Pool(jobs) as pool:
+            for block, found in zip(blocks, pool.map(check, blocks), strict=True):
+                problems += found
+                done += block.stop - block.start
+                if progress:
+                    progress(done, total, "verifying samples")
         problems += _check_root(store, readable=len(whole) == len(store.splits))
     return Report(tuple(problems), total, store.sealed)
 
@@ -129,23 +131,6 @@ def _blocks(splits: list[Split], limit: int | None, step: int) -> Iterator[Block
         for rows in readable_rows(split):
             for start in range(rows.start, min(rows.stop, n), step):
                 yield Block(split.name, start, min(start + step, rows.stop, n))
-
-
-def _checked(store: Store, blocks: list[Block], jobs: int) -> Iterator[tuple[Block, list[Problem]]]:
-    if jobs == 1:
-        checks = _Checks(store)
-        yield from ((block, checks(block)) for block in blocks)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(store.path,)) as pool:
-        started: list[tuple[Block, Future[list[Problem]]]] = [
-            (block, pool.submit(_check, block)) for block in blocks
-        ]
-        try:
-            for block, future in started:
-                yield block, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 class _Checks:
@@ -172,18 +157,14 @@ class _Checks:
         return problems
 
 
-_checks: _Checks | None = None
+@cache
+def _opened(path: StorePath) -> _Checks:
+    """One store for the life of a worker."""
+    return _Checks(Store(path, believe=True))
 
 
-def _start(path: StorePath) -> None:
-    global _checks  # noqa: PLW0603  one store for the life of a worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
-    _checks = _Checks(Store(path, believe=True))
-
-
-def _check(block: Block) -> list[Problem]:
-    assert _checks is not None
-    return _checks(block)
+def _check(path: StorePath, block: Block) -> list[Problem]:
+    return _opened(path)(block)
 
 
 def _check_root(store: Store, *, readable: bool) -> list[Problem]:

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.atomic import alone, disk_errors, swapping
+from mtdata.atomic import alone, check_new, disk_errors, swapping
 from mtdata.building.journal import Journal
 from mtdata.building.prints import Prints
 from mtdata.building.target import make_folder
@@ -27,7 +27,7 @@ from mtdata.merging.chunks import compression_of
 from mtdata.progress import Progress
 from mtdata.store import Compression, Split, Store
 from mtdata.store import format as layout
-from mtdata.store.codec import filters
+from mtdata.store.codec import filters, pad
 from mtdata.store.digest import cell_digest
 from mtdata.store.encoder import encode
 from mtdata.store.inplace import complete
@@ -154,13 +154,7 @@ def _check_out(path: Path, out: Path, *, overwrite: bool, sharded: bool) -> None
         )
     if out.resolve() == path.resolve():
         raise UsageError("`out` should be another file than the store; leave --out away.")
-    if out.is_dir():
-        raise UsageError(f"`out` should be a file; {out} is a folder. Add the name of a file.")
-    if out.exists() and not overwrite:
-        raise UsageError(
-            f"`out` should be new; {out} is there already. Replace it with --overwrite, or give "
-            "another path with --out."
-        )
+    check_new(out, overwrite=overwrite, folder=False)
 
 
 def _check_sealed(store: Store) -> None:
@@ -290,14 +284,14 @@ class _Work:
             return absent
         stored = kind.encode(np.where(_like(valid, made.label), made.label, 0), valid)
         options = filters(compression, stored.dtype, image=False)
-        padded = _padded(stored, size, kind.storage()["void"])
+        padded = pad(stored, size, kind.storage()["void"])
         cells = [Cell(cell_digest(stored), int(valid.sum()), encode(padded, options))]
         if filled:
             assert made.confidence is not None
             steps = np.floor(np.clip(made.confidence, 0, 1) * layout.CERTAIN)
             sure = np.where(valid, steps, 0).astype(np.uint8)
             options = filters(compression, IMAGE_TYPE, image=False)
-            chunk = encode(_padded(sure, size, 0), options)
+            chunk = encode(pad(sure, size, 0), options)
             cells.append(Cell(cell_digest(sure), int(sure.max()), chunk))
         return cells
 
@@ -359,12 +353,3 @@ _NONE = Prints(bytes(32))
 
 def _like(mask: NDArray[np.bool_], label: NDArray[Any]) -> NDArray[np.bool_]:
     return mask.reshape(mask.shape + (1,) * (label.ndim - 2))
-
-
-def _padded(stored: NDArray[Any], size: tuple[int, int], void: int | float) -> NDArray[Any]:
-    height, width = stored.shape[:2]
-    if (height, width) == size:
-        return stored
-    padded: NDArray[Any] = np.full((*size, *stored.shape[2:]), void, stored.dtype)
-    padded[:height, :width] = stored
-    return padded

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtdata.store import COMPRESSIONS, Compression, Split
 from mtdata.store import format as layout
-from mtdata.store.codec import Chunk, encode, filters
+from mtdata.store.codec import Chunk, encode, filters, pad
 from mtdata.store.opening import broken
 from mtdata.store.row import NO_CAMERA, Cell, Row
 from mtdata.store.writer import IMAGE_TYPE
@@ -56,11 +56,8 @@ class Chunks:
         """
         if self.raw(index):
             return self._copied(*self.split.part(index))
-        height, width = self.split.sizes[index]
-        stored = self.split.read_stored(index, self.name)[:height, :width]
-        padded: NDArray[Any] = np.full((*self.size, *stored.shape[2:]), self.void, stored.dtype)
-        padded[:height, :width] = stored
-        return encode(padded, self.options)
+        stored = self.split.read_true(index, self.name)
+        return encode(pad(stored, self.size, self.void), self.options)
 
     def _copied(self, part: Split, index: int) -> Chunk:
         part.read_stored(index, self.name)  # what is broken is not handed on
@@ -105,15 +102,16 @@ class CopiedRows:
         camera = split.camera(index)
         return Row(
             key=split.keys[index],
-            size=_ints(split.sizes[index]),
-            source_size=_ints(split.source_sizes[index]),
-            crop=_ints(split.crops[index]),
+            size=ints(split.sizes[index]),
+            source_size=ints(split.source_sizes[index]),
+            crop=ints(split.crops[index]),
             camera=NO_CAMERA if camera is None else (camera.fx, camera.fy, camera.cx, camera.cy),
             cells=tuple(cells),
         )
 
 
-def _ints(values: NDArray[np.int32]) -> Any:
+def ints(values: NDArray[np.int32]) -> Any:
+    """A row of a table, as a `Row` has it."""
     return tuple(map(int, values))
 
 

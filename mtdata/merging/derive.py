@@ -225,11 +225,8 @@ def plan(
         source: Split, indices: Sequence[int], tasks: Sequence[Sequence[str]]
     ) -> Iterator[Made]:
         for index in indices:
-            sample = source.read(index, [parent])
-            height, width = map(int, source.sizes[index])
-            label, valid = (
-                a[:height, :width] for a in (sample.labels[parent], sample.valid[parent])
-            )
+            sample = source.read(index, [parent]).trimmed()
+            label, valid = sample.labels[parent], sample.valid[parent]
             yield {task: NewLabel(*apply(label, valid, sample.camera))}
 
     about = {"rule": rule.name, "parent": parent, "parameters": dict(rule.parameters)}

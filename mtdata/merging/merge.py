@@ -1,13 +1,12 @@
 """Joining stores over the union of their tasks and images: partly labelled by construction."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from itertools import count as numbers
 from pathlib import Path
 
-from mtdata.atomic import replacing
+from mtdata.atomic import check_new, replacing
 from mtdata.building.summary import count
 from mtdata.building.target import make_folder
 from mtdata.errors import UnknownNameError, UsageError
@@ -18,7 +17,7 @@ from mtdata.merging.rows import Counts, Rows, split_rows
 from mtdata.merging.shard import gather
 from mtdata.merging.splits import check_leaks, check_roles
 from mtdata.merging.summary import MergeSummary
-from mtdata.progress import Progress
+from mtdata.progress import Progress, telling
 from mtdata.store import COMPRESSIONS, Compression, Store
 from mtdata.store import format as layout
 from mtdata.store.digest import source_digest
@@ -95,13 +94,7 @@ def _check(paths: Sequence[StorePath], out: Path, *, overwrite: bool) -> None:
         raise UsageError("`inputs` should be different stores; one is there twice.")
     if out.resolve() in resolved:
         raise UsageError(f"`out` should be a new file; {out} is one of the stores to join.")
-    if out.is_dir():
-        raise UsageError(f"`out` should be a file; {out} is a folder. Add the name of a file.")
-    if out.exists() and not overwrite:
-        raise UsageError(
-            f"`out` should be new; {out} is there already. Replace it with --overwrite, or give "
-            "another path with --out."
-        )
+    check_new(out, overwrite=overwrite, folder=False)
 
 
 def _gathered(
@@ -125,14 +118,7 @@ def _gathered(
         raise UsageError(f"`out` should be a new file; {out} is a shard of {store.path}.")
     make_folder(out)
     total = sum(map(len, store.splits.values()))
-    number = numbers(1)
-
-    def told(row: Row) -> Row:
-        if progress:
-            progress(next(number), total, "writing the store")
-        return row
-
-    copied = gather(store, out, told=told)
+    copied = gather(store, out, told=telling(progress, total, "writing the store"))
     kept = {name: tuple(split.stored.values()) for name, split in store.splits.items()}
     counts, regimes = Counts(copied), JoinedRegimes(kept, (), store.default_regime)
     return _summary(out, time.perf_counter() - started, (), regimes, counts, ())
@@ -187,13 +173,7 @@ def _written(
     progress: Progress | None,
 ) -> Iterator[SplitRows]:
     total = sum(len(split.keys) for split in splits)
-    number = numbers(1)
-
-    def told(row: Row) -> Row:
-        if progress:
-            progress(next(number), total, "writing the store")
-        return row
-
+    told: Callable[[Row], Row] = telling(progress, total, "writing the store")
     for split in splits:
         rows = Rows(split, tasks, codec, counts)
         yield split_rows(split, map(told, rows), regimes.kept)

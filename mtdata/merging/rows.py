@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mtdata.merging.chunks import Chunks
+from mtdata.merging.chunks import Chunks, ints
 from mtdata.merging.join import JoinedSplit
 from mtdata.merging.offers import NONE
 from mtdata.store import Compression
@@ -53,9 +53,9 @@ class Rows:
             camera = tuple(map(float, known.cameras[row]))
         return Row(
             key=split.keys[number],
-            size=_ints(image.sizes[at]),
-            source_size=_ints(box.source_sizes[place]),
-            crop=_ints(box.crops[place]),
+            size=ints(image.sizes[at]),
+            source_size=ints(box.source_sizes[place]),
+            crop=ints(box.crops[place]),
             camera=camera,
             cells=tuple(self._cell(number, column) for column in range(1 + len(self.tasks))),
         )
@@ -94,7 +94,3 @@ def split_rows(split: JoinedSplit, rows: Any, regimes: Mapping[str, Any]) -> Spl
     return SplitRows(
         split.name, split.role, split.keys, split.size, padded, rows, regimes[split.name]
     )
-
-
-def _ints(values: Any) -> Any:
-    return tuple(map(int, values))

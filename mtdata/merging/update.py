@@ -33,7 +33,7 @@ from mtdata.merging.changes import (
 from mtdata.merging.chunks import CopiedRows
 from mtdata.merging.join import listed
 from mtdata.merging.regimes import added_labels
-from mtdata.progress import Progress
+from mtdata.progress import Progress, telling
 from mtdata.sources.base import Source
 from mtdata.store import Store
 from mtdata.store import format as layout
@@ -223,13 +223,8 @@ class _Update:
         names = dict.fromkeys([*store.splits, *self.request.keys])
         keys = {name: found for name in names if (found := self.keys(name))}
         regimes = {name: self.regimes(name, keys[name]) for name in keys}
-        number, total = iter(range(1, 2**62)), sum(map(len, keys.values()))
-
-        def told(row: Row) -> Row:
-            if progress:
-                progress(next(number), total, "writing the store")
-            return row
-
+        total = sum(map(len, keys.values()))
+        told: Callable[[Row], Row] = telling(progress, total, "writing the store")
         splits = [self.split(name, keys[name], prints, regimes[name], told) for name in keys]
         kept = {(name, key) for name, of_split in keys.items() for key in of_split}
         header = Header(

@@ -55,6 +55,16 @@ def in_memory(**options: Any) -> h5py.File:
     return h5py.File(name, "w", driver="core", backing_store=False, **options)
 
 
+def pad(array: NDArray[Any], size: tuple[int, int], void: int | float) -> NDArray[Any]:
+    """An image or label as it is stored: padded below and right of it to a height and width."""
+    height, width = array.shape[:2]
+    if (height, width) == size:
+        return array
+    padded: NDArray[Any] = np.full((*size, *array.shape[2:]), void, array.dtype)
+    padded[:height, :width] = array
+    return padded
+
+
 def encode(array: NDArray[Any], options: Mapping[str, Any]) -> Chunk:
     """Compress one sample: write it into an HDF5 file in memory and take the raw chunk back."""
     with in_memory() as file:

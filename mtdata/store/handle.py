@@ -27,17 +27,17 @@ class Handle(LazyFile[StoreFile]):
 
     Args:
         path: The file, or its URL.
-        content_digest: What the file should hold; None to take what is found at first.
 
     A store may be replaced while a program runs (a regime is added); a process that opens it later
     accepts the new file only if it holds the same data: StoreError where it cannot be opened, or
     holds other data than before.
     """
 
-    def __init__(self, path: StorePath, content_digest: str | None = None) -> None:
+    def __init__(self, path: StorePath) -> None:
         super().__init__()
         self.path = path
-        self.content_digest = content_digest
+        self.content_digest: str | None = None
+        """What the file should hold; None to take what is found at first."""
         self.looked_at: Identity | None = None
         """The file that was looked at, which need not be looked at again."""
         self._rows: dict[str, Rows] = {}

@@ -13,7 +13,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import h5py
 from mtdata.atomic import alone, disk_errors, sync
 from mtdata.errors import MtdataError
 from mtdata.store import format as layout
+from mtdata.store.seekable import Seekable
 
 PAGE = 4096
 """Bytes that a system writes at once."""
@@ -31,7 +31,7 @@ HEAD = 48
 Pages = dict[int, bytes]
 
 
-class Overlay(RawIOBase):
+class Overlay(Seekable):
     """A file whose changes stay in memory, page by page.
 
     Args:
@@ -39,32 +39,13 @@ class Overlay(RawIOBase):
     """
 
     def __init__(self, descriptor: int) -> None:
+        super().__init__(os.fstat(descriptor).st_size)
         self._descriptor = descriptor
-        self._place = 0
-        self.size = os.fstat(descriptor).st_size
         self.changed: dict[int, bytearray] = {}
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
 
     def writable(self) -> bool:
         """It is."""
         return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.size}[whence]
-        self._place = start + offset
-        return self._place
-
-    def tell(self) -> int:
-        """The place."""
-        return self._place
 
     def truncate(self, size: int | None = None) -> int:
         """Set the size; bytes beyond are forgotten when they are not written again."""

@@ -12,11 +12,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from io import RawIOBase
 from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
 from mtdata.errors import MissingError, StoreError, UnreachableError, UsageError
+from mtdata.store.seekable import Seekable
 from mtdata.urls import QUOTED, Url
 
 BLOCK = 2**18
@@ -115,7 +115,7 @@ def tag_of(url: Url, *, anew: bool = False) -> Tag:
     return tag
 
 
-class RemoteFile(RawIOBase):
+class RemoteFile(Seekable):
     """A file that HDF5 can read, of one process and for all its threads.
 
     Args:
@@ -127,31 +127,13 @@ class RemoteFile(RawIOBase):
 
     def __init__(self, url: Url) -> None:
         self.url, self.tag = url, tag_of(url)
-        self.size = self.tag.size
+        super().__init__(self.tag.size)
         self.fetch: Callable[[int, int], bytes] = self._fetch
         """What gives the bytes from one place to another where none are kept."""
-        self._place, self._end = 0, -GAP
+        self._end = -GAP
         self._sure = time.monotonic()
         self._file: Any = None
         self._asking = RLock()
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.size}[whence]
-        self._place = start + offset
-        return self._place
-
-    def tell(self) -> int:
-        """The place."""
-        return self._place
 
     def readinto(self, buffer: Any) -> int:
         """Read from the place on; raises as `pread`."""

@@ -183,6 +183,11 @@ class Split:
         what = "image" if task is None else f"label `{task}`"
         return self._row(self._place(task), index, what, lambda: self.digests[index, column])
 
+    def read_true(self, index: int, task: str | None) -> NDArray[Any]:
+        """What `read_stored` reads, without padding; arguments and errors are the same."""
+        height, width = self.sizes[index]
+        return self.read_stored(index, task)[:height, :width]
+
     def read_added(self, added: Added, index: int, part: str = layout.LABEL) -> NDArray[Any]:
         """One chunk of what was added, as the file holds it: the label, or its confidence.
 

@@ -139,10 +139,7 @@ class _Maker:
     def __call__(
         self, split: Split, indices: Sequence[int], tasks: Sequence[Sequence[str]]
     ) -> Iterator[Made]:
-        images = []
-        for index in indices:
-            height, width = split.sizes[index]
-            images.append(split.read_stored(index, None)[:height, :width])
+        images = [split.read_true(index, None) for index in indices]
         rows = list(zip(indices, images, tasks, strict=True))
         for size, group in groupby(rows, lambda row: self._size(row[1])):
             yield from self._predict(split, list(group), size)

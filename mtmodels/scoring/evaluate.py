@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mtdata import Task
+from mtdata.parallel import Pool
 from mtdata.reading.batch import Batch
 from mtmodels import processes
 from mtmodels.errors import PredictionError
@@ -18,7 +19,6 @@ from mtmodels.metrics.tally import all_finite, pieces
 from mtmodels.networks.base import check_predictions
 from mtmodels.scoring.evaluation import Evaluation, Predict, evaluation_mode
 from mtmodels.scoring.original import Frame
-from mtmodels.scoring.processes import spread
 from mtmodels.scoring.samples import Collector
 
 
@@ -101,8 +101,8 @@ def evaluate_under(
     """
     named = _name(predict)
     images, total = 0, len(batches) if isinstance(batches, Sized) else 0
-    with spread(jobs) as over, torch.no_grad(), evaluation_mode(predict):
-        options = {"spread": over} | ({} if thresholds is None else {"thresholds": thresholds})
+    with Pool(jobs) as pool, torch.no_grad(), evaluation_mode(predict):
+        options = {"spread": pool.map} | ({} if thresholds is None else {"thresholds": thresholds})
         metrics = [
             {task.name: metric_for(task, protocol, **options).to(device) for task in tasks}
             for protocol in protocols

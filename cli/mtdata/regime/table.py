@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.shared.common import say
-from cli.shared.tables import put_table
+from cli.shared.tables import put_table, uncovered_text
 
 
 def put_regimes(found: Mapping[str, Mapping[str, Any]], default: str | None = None) -> None:
@@ -27,9 +27,6 @@ def put_regimes(found: Mapping[str, Mapping[str, Any]], default: str | None = No
     for split, regimes in found.items():
         for name, drawn in regimes.items():
             if drawn.get("uncovered"):
-                say(
-                    f"{drawn['uncovered']} images of {split} were added after the regime `{name}` "
-                    "was drawn; it shows nothing of them."
-                )
+                say(uncovered_text(name, drawn["uncovered"], split))
     header = ["split", "regime", "kind", "seed", *tasks, "images with k labels"]
     put_table(header, rows, left=3, key=2)

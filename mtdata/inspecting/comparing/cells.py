@@ -120,7 +120,7 @@ def measured(pair: Pair, change: CellChange) -> CellChange:
         if not comparable(*kinds):
             return change
     stored = [
-        _true(split, index, change.what, kind)
+        split.read_true(index, None if kind is None else change.what)
         for split, index in zip((pair.a, pair.b), pair.rows[change.key], strict=True)
     ]
     if stored[0].shape[:2] != stored[1].shape[:2]:
@@ -131,11 +131,6 @@ def measured(pair: Pair, change: CellChange) -> CellChange:
 
 def _kind(split: Split, name: str) -> Kind:
     return next(task.kind for task in split.tasks if task.name == name)
-
-
-def _true(split: Split, index: int, what: str, kind: Kind | None) -> NDArray[Any]:
-    height, width = split.sizes[index]
-    return split.read_stored(index, None if kind is None else what)[:height, :width]
 
 
 def _images(a: NDArray[Any], b: NDArray[Any]) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
-from mtdata.inspecting.parallel import in_order
 from mtdata.inspecting.suspicions import CHECKS
 from mtdata.inspecting.suspicions.base import FEW, Check, Images, Suspicion, Table
+from mtdata.parallel import Pool
 from mtdata.plugins import load_installed
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
@@ -90,12 +90,14 @@ def suspect(
     images = Images(keys)
     total, done = sum(map(len, keys.values())), 0
     measured: dict[Name, list[Table]] = defaultdict(list)
-    for piece, found in in_order(measure, _pieces(splits, regime, keys, chosen), jobs):
-        for name, table in found.items():
-            measured[name].append(table)
-        done += len(piece.indices)
-        if progress:
-            progress(done, total, "looking at labels")
+    pieces = list(_pieces(splits, regime, keys, chosen))
+    with Pool(jobs) as pool:
+        for piece, found in zip(pieces, pool.map(measure, pieces), strict=True):
+            for name, table in found.items():
+                measured[name].append(table)
+            done += len(piece.indices)
+            if progress:
+                progress(done, total, "looking at labels")
     return judge(chosen, images, {name: _joined(parts) for name, parts in measured.items()}, total)
 
 
@@ -127,7 +129,7 @@ def measure(piece: Piece) -> dict[Name, Table]:
 
 def numbers(checks: Sequence[Check], sample: Sample) -> dict[Name, NDArray[Any]]:
     """What all checks measure of one image."""
-    true = without_padding(sample)
+    true = sample.trimmed()
     return {
         (check.name, name): values
         for check in checks
@@ -138,16 +140,6 @@ def numbers(checks: Sequence[Check], sample: Sample) -> dict[Name, NDArray[Any]]
 def _joined(parts: Sequence[Table]) -> Table:
     rows, values = zip(*parts, strict=True)
     return Table(np.concatenate(rows), np.concatenate(values))
-
-
-def without_padding(sample: Sample) -> Sample:
-    """The true part of a sample."""
-    if sample.extent is None:
-        return sample
-    part = sample.extent.part
-    labels = {name: label[part] for name, label in sample.labels.items()}
-    valid = {name: mask[part] for name, mask in sample.valid.items()}
-    return replace(sample, image=sample.image[part], labels=labels, valid=valid, extent=None)
 
 
 def judge(

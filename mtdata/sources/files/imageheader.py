@@ -41,8 +41,6 @@ SMALLER = (
 )
 """What to do about an image of more pixels than are allowed."""
 T = TypeVar("T")
-SAME_SIZE = (2, 3, 4)
-"""Orientations that keep height and width: mirrored, upside down, both."""
 
 
 @dataclass(frozen=True)

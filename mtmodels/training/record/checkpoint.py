@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
+from mtdata.atomic import sync
 from mtmodels.errors import CheckpointError, DamagedCheckpointError, RunFolderError, StateError
 
 Weights = Mapping[str, Tensor]
@@ -281,23 +282,15 @@ def _beside(folder: Path, what: str) -> Path:
 
 def _put_in_place(fresh: Path, folder: Path) -> None:
     for file in sorted(fresh.iterdir()):
-        _sync(file)
-    _sync(fresh)
+        sync(file)
+    sync(fresh)
     old = _beside(folder, "old")
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     fresh.rename(folder)
-    _sync(folder.parent)
+    sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _link_files(source: Path, target: Path) -> None:

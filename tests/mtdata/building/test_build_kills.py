@@ -116,27 +116,3 @@ def test_fifty_random_moments(tmp_path: Path, script: Path, wanted: str, jobs: i
         if number % 3 == 0:
             kill(script, out, jobs, rng.uniform(0, whole))
         check_end(script, out, jobs, wanted)
-
-
-def test_workers_of_a_killed_build_end(tmp_path: Path, script: Path) -> None:
-    process = start(script, tmp_path / "a.h5", 2)
-    assert process.stdout is not None
-    process.stdout.readline()  # the first sample: the workers run
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    if not children.exists():
-        process.kill()
-        pytest.skip("the system does not list the children of a process")
-    workers = [int(pid) for pid in children.read_text().split()]
-    process.kill()
-    process.communicate()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and any(map(_runs, workers)):
-        time.sleep(0.05)
-    assert not any(map(_runs, workers))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False

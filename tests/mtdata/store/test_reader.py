@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import mtdata
+from mtdata.building.build import build
 from mtdata.errors import StoreError, UnknownNameError
 from mtdata.store import Split, Store, open_store
 from mtdata.store.format import plain
@@ -238,3 +239,16 @@ def test_dataset_shows_what_the_default_regime_shows(path: Path) -> None:
     np.testing.assert_array_equal(train.labelled, store.split("train").visible("one"))
     np.testing.assert_array_equal(test.labelled, store.split("test").visible()[:, 1:2])
     assert len(train[0].labels) == 1
+
+
+def test_what_is_padded_is_read_at_its_true_size(tmp_path: Path) -> None:
+    build(FakeSource(sizes=((10, 12), (12, 10), (11, 11))), tmp_path / "a.h5", size=None)
+    split = open_store(tmp_path / "a.h5").split("train")
+    assert split.padded
+    for index, (height, width) in enumerate(split.sizes.tolist()):
+        sample = split.read(index, ["depth"])
+        np.testing.assert_array_equal(
+            split.read_true(index, None), sample.image[:height, :width], strict=True
+        )
+        if "depth" in sample.labels:
+            assert split.read_true(index, "depth").shape == (height, width)

@@ -163,6 +163,31 @@ def test_json_has_no_nan(toy: Toy) -> None:
     }
 
 
+def test_any_number_of_jobs_scores_the_same() -> None:
+    edges = Task("edges", Binary())
+    label = torch.zeros(2, 1, 24, 24, dtype=torch.uint8)
+    label[:, :, 12] = 1
+    both = Batch(
+        ("0", "1"),
+        torch.rand(2, 3, 24, 24),
+        {"edges": label},
+        {"edges": torch.ones(2, 24, 24, dtype=torch.bool)},
+        {"edges": torch.tensor([0, 1])},
+    )
+    one, two = (
+        evaluate(
+            lambda image: {"edges": label.roll(1, 2).float() - 0.5},
+            [both],
+            tasks=[edges],
+            protocol="pascal",
+            thresholds=3,
+            jobs=jobs,
+        )
+        for jobs in (1, 2)
+    )
+    assert one.scores["edges"]["ods_f"] == two.scores["edges"]["ods_f"]
+
+
 def _rank(rank: int, port: int, folder: str) -> None:
     """One process of two: each scores its own batches, one of them without depth."""
     torch.distributed.init_process_group(

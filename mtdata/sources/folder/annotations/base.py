@@ -153,20 +153,6 @@ def spelled(path: str) -> str:
     return stem + ending.lower()
 
 
-def text_of(content: bytes) -> str:
-    """A file as text.
-
-    Raises:
-        WrongError: where it is none.
-    """
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise WrongError(
-            "", f"should be a text in UTF-8; its byte {error.start} is of none."
-        ) from error
-
-
 def load_json(content: bytes) -> Any:
     """The value of a JSON file.
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mtdata.atomic import sync
 from mtmodels.errors import CheckpointError, RunFolderError, StateError
 from mtmodels.training.record import checkpoint
 
@@ -95,7 +96,7 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", counted(Path.rename))
-        patch.setattr(checkpoint, "_sync", counted(checkpoint._sync))
+        patch.setattr("mtmodels.training.record.checkpoint.sync", counted(sync))
         patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
         patch.setattr(torch, "save", counted(torch.save))
         try:
