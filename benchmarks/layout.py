@@ -1,7 +1,7 @@
 """The memory layout of a training step: channels last against contiguous.
 
 The same step of `sl` with each network, in turn, in one run: A B A B ... The figure is the ratio
-of the medians. `mtmodels/training/loop/layout.py` follows what is said of fp32. The last case is
+of the medians. `mtmodels/training/loop/precision.py` follows what is said of fp32. The last case is
 `unet` on EfficientNet-Lite0, whose depthwise convolutions are in fp32 whatever the rest is in
 (`mtmodels/networks/encoders/depthwise.py`); with `--precision bf16`, `all bf16` is the step with
 them in bf16 too.

@@ -19,8 +19,7 @@ from mtmodels.networks.base import Network
 from mtmodels.predicting.attention import Mask, masks_of
 from mtmodels.predicting.formats import value_at
 from mtmodels.predicting.sizes import How, Size, network_size
-from mtmodels.training.loop.layout import memory_format
-from mtmodels.training.loop.precision import device_of, fabric_on, resolve
+from mtmodels.training.loop.precision import device_of, fabric_on, memory_format, resolve
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from mtmodels.training.loop.compiling import Compiled
 from mtmodels.training.loop.contract import Contract
 from mtmodels.training.loop.everywhere import Told, joined_owners, terms_of_all
 from mtmodels.training.loop.groups import Groups, apart
-from mtmodels.training.loop.layout import memory_format
+from mtmodels.training.loop.precision import memory_format
 from mtmodels.training.loop.result import StepResult, read_terms, result_of, together, unfinite
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.sync_norm import reaching

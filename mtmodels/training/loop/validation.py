@@ -16,7 +16,7 @@ from mtmodels.networks.base import Network
 from mtmodels.scoring.evaluation import Evaluation, Predict
 from mtmodels.scoring.original import frames
 from mtmodels.training.config import Config
-from mtmodels.training.loop.layout import memory_format
+from mtmodels.training.loop.precision import memory_format
 
 Report = Callable[[int, int, str], None]
 

@@ -216,7 +216,7 @@ def test_a_class_without_a_score_is_not_drawn_as_0() -> None:
 
     entry = Entry("a", {}, (0,), {"semantic": {"iou": [math.nan, 0.0, 50.0]}}, {})
     figure = Figure()
-    place = figure.subfigures()
+    place = figure.add_subfigure(figure.add_gridspec(1, 1)[0])
     _bars(place, named=[("a", "#1b6ca8", entry)], task="semantic", names=["x", "y", "z"])
     (axis,) = place.axes
     (said,) = axis.texts

@@ -19,8 +19,8 @@ from mtmodels.training.loop import precision as choosing
 from mtmodels.training.loop import randomness
 from mtmodels.training.loop.clock import Clock
 from mtmodels.training.loop.groups import can_fuse
-from mtmodels.training.loop.layout import memory_format
 from mtmodels.training.loop.means import Means
+from mtmodels.training.loop.precision import memory_format
 from mtmodels.training.loop.selection import Selection, improvement
 
 FIRST: Scores = {"semantic": {"miou": 20.0, "iou": [1.0]}, "depth": {"abs_err": 0.8, "rmse": 1.0}}
@@ -133,7 +133,7 @@ def test_a_narrow_network_trains_on_several_cores_in_bf16(tmp_path: Path) -> Non
     """Kernels that write out of bounds do so where several threads share them, at even sizes."""
     code = (
         "import torch; torch.set_num_threads(2);"
-        "from mtmodels.training.loop.layout import memory_format;"
+        "from mtmodels.training.loop.precision import memory_format;"
         "from mtmodels.fabric import Fabric;"
         "from mtmodels.networks.encoders import make_encoder;"
         "fabric = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed');"
