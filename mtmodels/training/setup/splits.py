@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mtdata import Store
 from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.reading.holdout import holdout
 from mtdata.tasks.role import Role
 from mtmodels.training.config import Config
 
@@ -65,6 +69,21 @@ def choose_splits(config: Config, store: Store) -> Chosen:
     return chosen
 
 
+def held_out(config: Config, keys: Sequence[str]) -> NDArray[np.bool_]:
+    """Which images of its training splits a run keeps away from training.
+
+    Args:
+        config: Of the run.
+        keys: The `n` keys of these splits, in whatever order.
+
+    Returns:
+        True for what training does not see, `[n]`.
+    """
+    if not config.held_share:
+        return np.zeros(len(keys), np.bool_)
+    return holdout(keys, config.held_share, seed=config.seed)
+
+
 def splits_with_role(store: Store, role: Role) -> tuple[str, ...]:
     """The names of the splits with a role, in the order of the store."""
     return tuple(split.name for split in store.splits.values() if split.role == role)
@@ -106,8 +125,9 @@ def _watched(config: Config, val: Sequence[str], test: Sequence[str]) -> Watched
     if val and config.holdout > 0 and config.select != "holdout":
         raise UsageError(
             "--holdout is for a store without a split to select on; this one has "
-            f"{', '.join(val)}, of role val. Leave --holdout out, or give --select holdout to "
-            "select on a part of the training images all the same."
+            f"{', '.join(val)}, of role val. Leave --holdout out (--holdout 0 where a recipe has "
+            "one), or give --select holdout to select on a part of the training images all the "
+            "same."
         )
     if config.holdout > 0:
         return "holdout"
