@@ -78,7 +78,7 @@ def rescore(
 
     Returns:
         For each split `run`, `store` (its digest), `split`, `role`, `protocol`, `images`,
-        `labelled` (how many of them show each task), `scores`, `selected_on` where splits chose the
+        `labelled` (how many of them show each task), `scores`, `selected_on` where scores chose the
         checkpoint, `thresholds` where they were given, and, where there are some, how many images
         are `unlabelled`, or of the training split and `held_out` of training.
 

@@ -11,6 +11,7 @@ from mtdata import Store
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.holdout import holdout
 from mtdata.tasks.role import Role
+from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.training.config import Config
 
 Watched = Literal["holdout", "val", "test"]
@@ -38,8 +39,9 @@ class Chosen:
         return self.test or self.val
 
     def selected_on(self, select: str | None) -> tuple[str, ...]:
-        """The splits whose scores chose the epoch, under a way to select."""
-        return {"val": self.val, "paper": self.test[:1]}.get(select or "", ())
+        """The splits whose scores chose the epoch, or the hold-out, under a way to select."""
+        on = {"holdout": (HOLDOUT,), "val": self.val, "paper": self.test[:1]}
+        return on.get(select or "", ())
 
 
 def choose_splits(config: Config, store: Store) -> Chosen:

@@ -32,6 +32,7 @@ def test_a_val_split_selects_and_test_splits_are_scored() -> None:
     assert (chosen.train, chosen.val, chosen.watched) == (("a", "b"), ("val",), "val")
     assert chosen.scored == ("test", "night")
     assert chosen.selected_on("val") == ("val",)
+    assert chosen.selected_on("holdout") == ("holdout",)
     named = choose(roles, train_on=["b"], score_on=["night"])
     assert (named.train, named.scored) == (("b",), ("night",))
 
