@@ -4,9 +4,11 @@ from pathlib import Path
 
 from mtmodels.recipes import Recipe, matching, table_of
 from mtmodels.scoring.published import published_row
+from mtmodels.training.setup.resolve import resolve
 
 PAGE = Path(__file__).with_name("recipes.md")
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+OURS = "ours"
 SHORT = {"nyu": "NYUv2", "cityscapes": "Cityscapes", "pascal": "PASCAL-Context"}
 
 
@@ -15,8 +17,24 @@ def tables() -> str:
     rows: dict[str, list[tuple[str, Recipe]]] = {}
     for name, recipe in matching("").items():
         rows.setdefault(table_of(name), []).append((name, recipe))
-    parts = [_section(table, found) for table, found in rows.items() if table != "ours"]
-    return "\n".join(parts)
+    parts = [_section(table, found) for table, found in rows.items() if table != OURS]
+    return "\n".join([*parts, _ours(rows[OURS])])
+
+
+def _ours(rows: list[tuple[str, Recipe]]) -> str:
+    lines = [
+        f"### {OURS}\n",
+        "Of no paper, so that no published number belongs to them.\n",
+        "| `mttrain --recipe` | what | length | rate | hold-out | needs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, recipe in rows:
+        config = resolve(recipe.config)
+        length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
+        held = f"{config.holdout:g}" if config.holdout else "none"
+        cells = (f"`{name}`", recipe.summary, length, f"{config.lr:g}", held, recipe.needs)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _section(table: str, rows: list[tuple[str, Recipe]]) -> str:

@@ -63,6 +63,26 @@ class Asked:
             )
         )
 
+    def without_holdout(self, layers: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """What lies over the recipe where the test split chooses: nothing is held out for that.
+
+        Nothing where a hold-out was asked for beside it, which is refused.
+        """
+        from mtmodels.training.setup.resolve import resolve
+
+        config = resolve(*layers)
+        if config.select != "paper" or not config.holdout:
+            return []
+        if any("holdout" in layer for layer in layers[1:]):
+            return []
+        say(
+            paragraph(
+                "Hold-out: none, as --select paper chooses by the test split; the "
+                f"{config.holdout:g} of `{self.given}` is left out."
+            )
+        )
+        return [{"holdout": 0.0}]
+
     def scaled(self, size: tuple[int, int] | None = None) -> list[Mapping[str, Any]]:
         """What lies over the recipe to make it smaller; nothing where it stays."""
         if self.scale in (None, 1):

@@ -101,6 +101,8 @@ def prepared(
             data = str(find_store(may_build=not dry_run))
             layers.append({"data": data})
         _look_at_store(data, config.regime, layers, asked)
+    if asked is not None:
+        layers += asked.without_holdout(layers)
     from mtmodels.training.run import prepare
 
     job = prepare(layers, out=out, mode=looks, trust_plugins=trust_plugins)

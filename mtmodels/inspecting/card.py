@@ -212,7 +212,7 @@ def _selection(run: TrainedRun, summary: Mapping[str, Any]) -> dict[str, Any]:
     chosen = best[-1] if best and select != "last" else None
     return {
         "select": select,
-        "holdout": run.config.holdout,
+        "holdout": run.config.held_share,
         "selected_on": summary.get("selected_on"),
         "epoch": chosen,
     }

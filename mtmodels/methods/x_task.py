@@ -73,6 +73,12 @@ class XTask(LabelMappingMethod):
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
         self.beforehand = self.options.learn_from == "labels"
+        if self.beforehand and self.options.pairs != "auto":
+            raise ValueError(
+                "`pairs` should go with `learn_from: predictions`, as mappings learn from labels "
+                f"in the pairs that an image shows; found {self.options.pairs}. Leave it out, or "
+                "give --set method.options.learn_from=predictions."
+            )
         self.needs_shared = self.takes_gradients = self.options.gradient_weights
         self.frozen = False
 

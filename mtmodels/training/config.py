@@ -269,6 +269,14 @@ class Config(Part):
         return self
 
     @property
+    def held_share(self) -> float:
+        """The share of the training images that training does not see.
+
+        Runs of before took a `holdout` beside `select: paper`, and kept nothing away.
+        """
+        return 0.0 if self.select == "paper" else self.holdout
+
+    @property
     def processes(self) -> int:
         """How many processes train together."""
         return self.devices * self.nodes

@@ -150,7 +150,7 @@ def apart_text(recipe: RecipePart) -> str:
 def scored_split(
     dataset: Dataset, splits: Chosen, config: Config, *, chosen: bool = True
 ) -> dict[str, Any]:
-    """What scores are of: `split`, `role`, and `selected_on` where splits chose the checkpoint.
+    """What scores are of: `split`, `role`, and `selected_on` where scores chose the checkpoint.
 
     Where they do not stand for the row of a recipe, `recipe` and, `apart`, why not.
 
@@ -167,8 +167,6 @@ def scored_split(
         else {"split": HOLDOUT, "role": "val"}
     )
     selected_on = splits.selected_on(config.select)
-    if config.select == "holdout" and where["split"] == HOLDOUT:
-        selected_on = (HOLDOUT,)
     apart = config.recipe.apart
     return (
         where

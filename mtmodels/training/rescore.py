@@ -9,7 +9,6 @@ import numpy as np
 from mtdata import Store, Task
 from mtdata.errors import UsageError
 from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
-from mtdata.reading.holdout import holdout
 from mtdata.store.format import FULL
 from mtdata.urls import StorePath
 from mtmodels.metrics.protocols import metric_for
@@ -22,7 +21,7 @@ from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.setup import make_fabric
-from mtmodels.training.setup.splits import Chosen, choose_splits
+from mtmodels.training.setup.splits import Chosen, choose_splits, held_out
 
 Report = Callable[[int, int, str], None]
 
@@ -80,7 +79,7 @@ def rescore(
 
     Returns:
         For each split `run`, `store` (its digest), `split`, `role`, `protocol`, `images`,
-        `labelled` (how many of them show each task), `scores`, `selected_on` where splits chose the
+        `labelled` (how many of them show each task), `scores`, `selected_on` where scores chose the
         checkpoint, `thresholds` where they were given, and, where there are some, how many images
         are `unlabelled`, or of the training split and `held_out` of training.
 
@@ -123,9 +122,9 @@ def rescore(
 def _apart_in(dataset: Dataset, store: Store, splits: Chosen, config: Config) -> dict[str, int]:
     """How many images of a split show no label, and how many training did not see."""
     found = {"unlabelled": int((~dataset.labelled.any(1)).sum())}
-    if dataset.split.name in splits.train and splits.watched == "holdout":
+    if dataset.split.name in splits.train and config.held_share:
         keys = [key for name in splits.train for key in store.split(name).keys]
-        held = np.array(keys)[holdout(keys, config.holdout, seed=config.seed)]
+        held = np.array(keys)[held_out(config, keys)]
         found["held_out"] = len(set(dataset.keys) & set(held.tolist()))
     return {name: n for name, n in found.items() if n}
 
@@ -150,10 +149,12 @@ def datasets_of(run: TrainedRun, store: Store, splits: Chosen, split: str | None
     names = list(config.tasks or ())
     wanted = [split] if split is not None else list(splits.scored) or [HOLDOUT]
     if wanted == [HOLDOUT] and HOLDOUT not in store.splits:
-        if not config.holdout:
+        if not config.held_share:
+            why = f", as `select: paper` left its holdout of {config.holdout:g} out"
             raise UsageError(
                 "--split holdout is for a run that was trained with --holdout; this one kept "
-                f"nothing away. The store has {', '.join(store.splits)}."
+                f"nothing away{why if config.holdout else ''}. The store has "
+                f"{', '.join(store.splits)}."
             )
         whole = store.dataset(splits.train, names, config.regime, anyway=config.filled_anyway)
         seen = visible_digest(whole)
@@ -167,7 +168,7 @@ def datasets_of(run: TrainedRun, store: Store, splits: Chosen, split: str | None
             whole = make_dataset(
                 store, splits.train, tasks=names, regime=whole.added.base, bare=True
             )
-        return [whole.subset(holdout(whole.keys, config.holdout, seed=config.seed))]
+        return [whole.subset(held_out(config, whole.keys))]
     return [store.dataset(one, names, FULL) for one in wanted]
 
 

@@ -87,6 +87,7 @@ def prepare(
         data = open_data(config)
         return Job(settle(config, data), data, RunFolder(out))
     config = resolve(*layers)
+    _check_selection(config)
     check_logs(config.log)
     for plugin in config.plugins:
         load_plugin(plugin)
@@ -97,6 +98,16 @@ def prepare(
         if mode is not None and RunFolder(out).check(mode):
             return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     return Job(settle(config, data), data, RunFolder(out), tuple(notes))
+
+
+def _check_selection(config: Config) -> None:
+    """Refuse what runs of before took: images held out beside a test split that chooses."""
+    if config.select == "paper" and config.holdout:
+        raise UsageError(
+            "--select paper, under which the test split chooses the epoch and training sees every "
+            f"image, should come without --holdout; found {config.holdout:g}. Leave one of them "
+            "out."
+        )
 
 
 def train(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.reading.dataset import Dataset
-from mtdata.reading.holdout import holdout
 from mtmodels.methods.base import Method
 from mtmodels.training.config import Config
 from mtmodels.training.loop.trainer import Trainer
@@ -15,7 +14,7 @@ from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.loading import open_run
 from mtmodels.training.setup.setup import Parts
-from mtmodels.training.setup.splits import choose_splits
+from mtmodels.training.setup.splits import choose_splits, held_out
 
 FEW = 5
 """Held-out labels of a task below which the score of an epoch is mostly chance."""
@@ -152,12 +151,10 @@ def _known_to_teachers(data: RunData, method: Method) -> Iterator[str]:
         run = open_run(Path(folder))
         if run.facts["store"]["content_digest"] != data.store.content_digest:
             continue
-        splits, share = choose_splits(run.config, data.store).train, run.config.holdout
+        splits = choose_splits(run.config, data.store).train
         keys = [key for name in splits for key in data.store.split(name).keys]
-        learnt = set(keys)
-        if share > 0:
-            kept = ~holdout(keys, share, seed=run.config.seed)
-            learnt = {key for key, taken in zip(keys, kept, strict=True) if taken}
+        away = held_out(run.config, keys)
+        learnt = {key for key, kept in zip(keys, away, strict=True) if not kept}
         if known := learnt & set(data.held.keys):
             yield (
                 f"{len(known)} of the held-out images taught the run {folder}: the hold-out says "

@@ -12,7 +12,6 @@ from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.augment import Augmentation
 from mtdata.reading.cache import Cache, share_memory
 from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
-from mtdata.reading.holdout import holdout
 from mtdata.reading.memory import cores
 from mtdata.reading.photometric import Photometric
 from mtdata.reading.resident import Resident
@@ -22,7 +21,7 @@ from mtdata.store.format import FULL
 from mtmodels.methods import METHODS
 from mtmodels.training.config import AugmentationPart, Config
 from mtmodels.training.loop.precision import training_device
-from mtmodels.training.setup.splits import Chosen, choose_splits
+from mtmodels.training.setup.splits import Chosen, choose_splits, held_out
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def open_data(config: Config) -> RunData:
     visible = visible_digest(train)
     held = store.dataset(splits.val, names) if splits.watched == "val" else None
     if splits.watched == "holdout":
-        mask = holdout(train.keys, config.holdout, seed=config.seed)
+        mask = held_out(config, train.keys)
         # What is scored, here too, is compared with labels of the source alone.
         held = make_dataset(store, splits.train, tasks=names, regime=base, bare=True).subset(mask)
         train = train.subset(~mask)

@@ -4,9 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mtdata import Store
 from mtdata.errors import DataError, UsageError
+from mtdata.reading.holdout import holdout
 from mtdata.tasks.role import Role
+from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.training.config import Config
 
 Watched = Literal["holdout", "val", "test"]
@@ -34,8 +39,9 @@ class Chosen:
         return self.test or self.val
 
     def selected_on(self, select: str | None) -> tuple[str, ...]:
-        """The splits whose scores chose the epoch, under a way to select."""
-        return {"val": self.val, "paper": self.test[:1]}.get(select or "", ())
+        """The splits whose scores chose the epoch, or the hold-out, under a way to select."""
+        on = {"holdout": (HOLDOUT,), "val": self.val, "paper": self.test[:1]}
+        return on.get(select or "", ())
 
 
 def choose_splits(config: Config, store: Store) -> Chosen:
@@ -63,6 +69,21 @@ def choose_splits(config: Config, store: Store) -> Chosen:
             "split in the `splits` of tasks.yaml and build it again."
         )
     return chosen
+
+
+def held_out(config: Config, keys: Sequence[str]) -> NDArray[np.bool_]:
+    """Which images of its training splits a run keeps away from training.
+
+    Args:
+        config: Of the run.
+        keys: The `n` keys of these splits, in whatever order.
+
+    Returns:
+        True for what training does not see, `[n]`.
+    """
+    if not config.held_share:
+        return np.zeros(len(keys), np.bool_)
+    return holdout(keys, config.held_share, seed=config.seed)
 
 
 def splits_with_role(store: Store, role: Role) -> tuple[str, ...]:
@@ -105,8 +126,9 @@ def _watched(config: Config, val: Sequence[str], test: Sequence[str]) -> Watched
     if val and config.holdout > 0 and config.select != "holdout":
         raise UsageError(
             "--holdout is for a store without a split to select on; this one has "
-            f"{', '.join(val)}, of role val. Leave --holdout out, or give --select holdout to "
-            "select on a part of the training images all the same."
+            f"{', '.join(val)}, of role val. Leave --holdout out (--holdout 0 where a recipe has "
+            "one), or give --select holdout to select on a part of the training images all the "
+            "same."
         )
     if config.holdout > 0:
         return "holdout"

@@ -1,6 +1,7 @@
 """Every command of `mtdata` on made-up frames: what it prints where, and what it ends with."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mtdata.sources import SOURCES
 from mtdata.store import open_store
 from tests.cityscapes_tree import FOLDERS, pack, write_cityscapes
 from tests.nyu_tree import nyu_store, write_nyu
+from tests.paths import ROOT
 
 Captured = pytest.CaptureFixture[str]
 
@@ -31,6 +33,44 @@ def store(original: Path, tmp_path: Path) -> Path:
 def _json(arguments: list[str], capsys: Captured, code: int = 0) -> Any:
     assert run(mtdata, [*arguments, "--json"]) == code
     return json.loads(capsys.readouterr().out)
+
+
+def _fields(command: str) -> set[str]:
+    """What the page says is in the JSON of a command."""
+    text = (ROOT / "docs" / "commands" / "mtdata.md").read_text(encoding="utf-8")
+    found = re.search(rf"^`{command} --json`.*\n((?:[: ].*\n)+)", text, re.MULTILINE)
+    assert found is not None, command
+    return set(re.findall(r"`(\w+)`", found[1]))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info", "{}"],
+        ["stats", "{}", "--limit", "2"],
+        ["keys", "{}"],
+        ["verify", "{}"],
+        ["regime", "list", "{}"],
+        ["regime", "show", "{}", "full"],
+        ["regime", "default", "{}", "full"],
+        ["regime", "export", "{}", "full", "-o", "{}.csv"],
+        ["derive", "{}", "--task", "normals", "--from", "depth"],
+        ["diff", "{}", "{}"],
+        ["show", "{}", "--first", "1", "-o", "{}.png"],
+        ["report", "{}", "-o", "{}.html"],
+        ["datasets", "nyu"],
+    ],
+    ids=lambda words: " ".join(words[: 1 + (words[0] == "regime")]),
+)
+def test_the_page_names_every_field(store: Path, capsys: Captured, arguments: list[str]) -> None:
+    found = _json([word.format(store) for word in arguments], capsys)
+    words = " ".join(arguments[: 1 + (arguments[0] == "regime")])
+    assert set(found) <= _fields(f"mtdata {words}")
+
+
+def test_the_page_names_every_field_of_all_data_sets(capsys: Captured) -> None:
+    for about in _json(["datasets"], capsys).values():
+        assert set(about) <= _fields("mtdata datasets")
 
 
 def test_build_then_info(tmp_path: Path, capsys: Captured) -> None:

@@ -1,6 +1,7 @@
 """`mttrain` as a user meets it: help, JSON, exit codes, what it says and where."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from mtdata.store import open_store
 from mtdata.tasks.sample import Sample
 from mtmodels.training.setup.resolve import resolve
 from tests.fakes import FakeSource
+from tests.paths import ROOT
 from tests.small_run import as_arguments, small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]
@@ -133,6 +135,9 @@ def test_a_plan_writes_nothing(
     planned = json.loads(capsys.readouterr().out)
     assert planned["steps"] == 3
     assert planned["parameters_inference"] > 0
+    page = (ROOT / "docs" / "commands" / "mttrain.md").read_text(encoding="utf-8")
+    described = page.partition("`mttrain --dry-run --json`")[2].partition("\n\n")[0]
+    assert set(planned) <= set(re.findall(r"`(\w+)`", described))
     assert run(mttrain, [*arguments, "--dry-run"]) == 0
     assert "s each" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []

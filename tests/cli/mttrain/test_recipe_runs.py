@@ -196,3 +196,21 @@ def test_a_size_that_fits_is_left_alone(tmp_path: Path, capsys: Captured) -> Non
     plan = ["--recipe", "own-small", "--data", str(tmp_path / "a.h5"), "--steps", "2"]
     assert run(mttrain, [*plan, "--batch", "2", "--workers", "0", "--dry-run"]) == 0
     assert "Images are read" not in told(capsys)
+
+
+@pytest.mark.skipif(not has_package(), reason="needs the extra `weights`")
+def test_a_recipe_holds_nothing_out_where_the_test_split_chooses(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    store, out = str(tmp_path / "a.h5"), str(tmp_path / "r")
+    build(FakeSource(images=(12, 4), missing=0), store, size=(32, 64))
+    short = ["--steps", "2", "--batch", "2", "--workers", "0", "--select", "paper", "--out", out]
+    arguments = ["--recipe", "own-small", "--data", store, *short]
+    assert run(mttrain, [*arguments, "--holdout", "0.2"]) == 2
+    assert "should come without --holdout; found 0.2" in told(capsys)
+    assert run(mttrain, arguments) == 0
+    said = told(capsys)
+    assert "Hold-out: none, as --select paper chooses by the test split" in said
+    assert "Images: 12 to train on" in said
+    assert yaml.safe_load((tmp_path / "r/config.yaml").read_text())["holdout"] == 0
+    assert run(mttrain, [*arguments, "--resume"]) == 0

@@ -205,6 +205,12 @@ def test_along_the_way_the_mappings_learn_as_in_perceptual_map() -> None:
     assert len(make(learn_from="predictions", mapping_rate=0.5).parameter_groups()) == 2
 
 
+def test_pairs_are_chosen_where_mappings_learn_from_predictions_alone() -> None:
+    with pytest.raises(ValueError, match=r"`pairs` should go with .*found all"):
+        make(pairs="all")
+    assert make(learn_from="predictions", pairs="all").options.pairs == "all"
+
+
 def test_labels_that_never_come_in_pairs_are_refused() -> None:
     shown = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1]], dtype=bool)
     message = r"shows semantic and depth, or semantic and normals\. Let the mappings"

@@ -91,6 +91,7 @@ def test_the_summary_has_the_fields_that_others_rely_on(done: tuple[Path, Finish
     assert summary["parameters"] > summary["parameters_inference"]
     assert summary["peak_memory_mb"] > 50
     assert set(summary["scores"]) == {"semantic", "depth"}
+    assert summary["selected_on"] == "holdout"
 
 
 def test_scoring_again_gives_the_same(done: tuple[Path, Finished]) -> None:
@@ -99,7 +100,8 @@ def test_scoring_again_gives_the_same(done: tuple[Path, Finished]) -> None:
         before = json.loads((out / "scores" / f"test-{protocol}.json").read_text())
         assert rescore(out, protocol=protocol) == [before]
         assert set(before) == {
-            *("run", "store", "split", "role", "protocol", "images", "labelled", "scores")
+            *("run", "store", "split", "role", "protocol", "images", "labelled", "scores"),
+            "selected_on",
         }
         assert before["labelled"] == {"semantic": 3, "depth": 3}
         assert before["images"] == 3

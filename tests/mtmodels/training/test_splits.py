@@ -14,8 +14,8 @@ from mtmodels.training.rescore import rescore, scores_of
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import open_run
 from mtmodels.training.setup.resolve import resolve
-from mtmodels.training.setup.splits import Chosen, choose_splits
-from tests.small_run import small_layer, small_store
+from mtmodels.training.setup.splits import Chosen, choose_splits, held_out
+from tests.small_run import small_layer, small_run, small_store
 from tests.store_files import editing
 
 
@@ -32,6 +32,7 @@ def test_a_val_split_selects_and_test_splits_are_scored() -> None:
     assert (chosen.train, chosen.val, chosen.watched) == (("a", "b"), ("val",), "val")
     assert chosen.scored == ("test", "night")
     assert chosen.selected_on("val") == ("val",)
+    assert chosen.selected_on("holdout") == ("holdout",)
     named = choose(roles, train_on=["b"], score_on=["night"])
     assert (named.train, named.scored) == (("b",), ("night",))
 
@@ -66,6 +67,26 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(error, match=told):
         choose({"train": "train", "val": "val", "test": "test"}, **config)
+
+
+def test_a_holdout_beside_a_test_split_that_chooses_is_refused(tmp_path: Path) -> None:
+    layer = small_layer(small_store(tmp_path)) | {"epochs": 1, "select": "paper"}
+    with pytest.raises(UsageError, match=r"--select paper.*without --holdout; found 0\.3"):
+        prepare([layer], out=tmp_path / "run", mode="new")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_before_that_dropped_its_holdout_kept_nothing_away(tmp_path: Path) -> None:
+    out = small_run(tmp_path, select="paper", holdout=0.0)
+    stored = out / "config.yaml"
+    stored.write_text(stored.read_text().replace("holdout: 0.0", "holdout: 0.3"))
+    run = open_run(out)
+    assert (run.config.holdout, run.config.held_share) == (0.3, 0.0)
+    assert not held_out(run.config, [f"{i}" for i in range(10)]).any()
+    with pytest.raises(UsageError, match=r"kept nothing away, as `select: paper`.*0\.3 out\."):
+        rescore(out, split="holdout")
+    assert "held_out" not in rescore(out, split="train")[0]
+    assert prepare([], out=out, mode="resume").config.holdout == 0.3
 
 
 def test_a_run_on_train_and_val_is_marked_as_chosen_on_what_it_is_scored_on(tmp_path: Path) -> None:

@@ -159,6 +159,13 @@ def test_a_hold_out_that_taught_a_teacher_is_said(
         watcher = Heard()
         run(tmp_path / f"by {name}", watcher=watcher, **pupil(one, holdout=0.3, seed=seed))
         told[name] = watcher.text
+    # A run of before, whose test split chose in place of its hold-out.
+    run(tmp_path / "all seen", **sl(select="paper"))
+    stored = tmp_path / "all seen" / "config.yaml"
+    stored.write_text(stored.read_text().replace("holdout: 0.0", "holdout: 0.3"))
+    watcher = Heard()
+    run(tmp_path / "by all seen", watcher=watcher, **pupil(tmp_path / "all seen", holdout=0.3))
+    assert "4 of the held-out images taught" in watcher.text
     assert "held-out images taught" not in told["own"]
     assert f"4 of the held-out images taught the run {teacher('one')}" in told["all"]
     assert re.search(r"[1-4] of the held-out images taught", told["other"])
