@@ -72,6 +72,7 @@ class Browse:
             Route("/api/store", self.store),
             Route("/api/images", self.images),
             Route("/api/image", self.image),
+            Route("/api/predicted", self.predicted),
             Route("/picture", self.picture),
             Route("/values", self.values),
         ]
@@ -132,6 +133,14 @@ class Browse:
         opened, given = self._given(request)
         _, looked, _ = self._looked(opened, given)
         return answers.Told(depicted.described(looked))
+
+    def predicted(self, request: Request) -> Response:
+        """What there is of a prediction."""
+        opened, given = self._given(request)
+        wanted, looked, model = self._looked(opened, given)
+        if model is None:
+            raise UsageError("`part` should be prediction; found label.")
+        return answers.Told(depicted.predicted(looked, wanted.what, model))
 
     def picture(self, request: Request) -> Response:
         """A photo, label, prediction or error as PNG; a small photo as JPEG."""

@@ -137,12 +137,19 @@ def picture(looked: Looked, what: str, part: Part, model: Model | None, size: Si
     seen = looked.label(what)
     if part == "prediction" and model is not None:
         given = looked.predicted(model, what)
-        limits = seen.limits if seen is not None else None
+        limits = _limits(seen, given)
         return nearest(render(looked.task(what), given, limits=limits), (height, width))
     if seen is None:
         return _absent(looked, what, height, width)
     shown = nearest(render(seen.task, seen.label, seen.valid), (height, width))
     return _framed(shown, seen.state) if size == "small" else shown
+
+
+def _limits(seen: Seen | None, predicted: NDArray[Any]) -> tuple[float, float]:
+    """The depths that the colours of a prediction span: those of the label where that is seen."""
+    if seen is not None:
+        return seen.limits
+    return depth_limits(predicted, np.ones(predicted.shape[:2], np.bool_))
 
 
 def _absent(looked: Looked, name: str, height: int, width: int) -> Picture:
@@ -206,6 +213,23 @@ def described(looked: Looked) -> dict[str, object]:
     }
 
 
+def predicted(looked: Looked, name: str, model: Model) -> dict[str, object]:
+    """What a page says of a prediction: its classes, or the depths that its colours span."""
+    task, given = looked.task(name), looked.predicted(model, name)
+    if isinstance(task.kind, Depth):
+        return {"limits": _limits(looked.label(name), given)}
+    if isinstance(task.kind, Classes):
+        return {"classes": _classes(task, given.ravel(), given.size)}
+    return {}
+
+
+def _classes(task: Task, ids: NDArray[Any], pixels: int) -> list[tuple[int, float]]:
+    """The classes of some pixels and the share that each has of all, the most frequent first."""
+    counts = np.bincount(ids, minlength=task.channels)
+    order = np.argsort(-counts, kind="stable")
+    return [(int(each), float(counts[each] / pixels)) for each in order if counts[each]]
+
+
 def _task(looked: Looked, task: Task) -> dict[str, object]:
     state = looked.state(task)
     seen = looked.label(task.name)
@@ -218,9 +242,5 @@ def _task(looked: Looked, task: Task) -> dict[str, object]:
         told["limits"] = seen.limits
         told["range"] = [float(end(seen.label[seen.valid])) for end in (np.min, np.max)]
     if isinstance(task.kind, Classes):
-        counts = np.bincount(seen.label[seen.valid], minlength=task.channels)
-        order = np.argsort(-counts, kind="stable")
-        told["classes"] = [
-            [int(each), float(counts[each] / seen.valid.size)] for each in order if counts[each]
-        ]
+        told["classes"] = _classes(task, seen.label[seen.valid], seen.valid.size)
     return told

@@ -13,6 +13,9 @@ import * as values from "./values.js";
 const section = document.getElementById("detail");
 let open = null;
 
+// Depth is bright where it is near, whatever its units.
+const span = ([low, high], task) => `${round(low)} to ${round(high)} ${task.units}, near is bright`;
+
 export function close() {
   open?.close();
   open = null;
@@ -174,7 +177,7 @@ class Detail {
     const notes = [];
     if (told.state === "h") notes.push("hidden by the regime, shown as you asked");
     if (told.state === "d" || told.state === "f") notes.push(STATES[told.state]);
-    if (told.range) notes.push(`${round(told.range[0])} to ${round(told.range[1])} ${task.units}`);
+    if (told.range) notes.push(span(told.range, task));
     notes.push(`${round(100 * told.valid)} % valid`);
     return notes.join(", ");
   }
@@ -191,6 +194,19 @@ class Detail {
     };
     each.figure.opacity = this.opacity;
     each.figure.load(each.what.map(load));
+    if (each.part === "prediction") this.describe(each);
+  }
+
+  // What a prediction shows is known when it was made.
+  async describe({ figure, what, task, run }) {
+    const given = { ...this.given, what: what.at(-1), part: "prediction", run };
+    try {
+      const told = await askJson("/api/predicted", given, this.stop.signal);
+      if (told.limits) figure.say(`predicted, ${span(told.limits, task)}`);
+      if (told.classes) figure.element.append(legend(task, told.classes));
+    } catch (error) {
+      figure.fail(error);
+    }
   }
 
   // The values of all panels come when a pixel is first pointed at.

@@ -12,7 +12,8 @@ export class Figure {
     this.opacity = 1;
     this.canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": label });
     this.value = make("output", { class: "value" });
-    const caption = make("figcaption", {}, make("b", {}, title), " ", make("span", {}, note));
+    this.note = make("span", {}, note);
+    const caption = make("figcaption", {}, make("b", {}, title), " ", this.note);
     this.element = make("figure", { class: kind }, caption, this.canvas, this.value, ...after);
   }
 
@@ -31,6 +32,10 @@ export class Figure {
   blend(opacity) {
     this.opacity = opacity;
     this.panel?.set(this.bitmaps.map((bitmap, i) => ({ bitmap, opacity: i ? opacity : 1 })));
+  }
+
+  say(note) {
+    this.note.textContent = note;
   }
 
   tell(text) {

@@ -573,6 +573,11 @@ def test_predictions_beside_labels(path: Path) -> None:
             assert np.allclose(error[valid], apart(label)[valid])
             told = array(client.get("/values", params={**asked, "part": "prediction"}))
             assert (told == 1).all()
+            said = client.get("/api/predicted", params={**asked, "part": "prediction"}).json()
+            if task == "depth":
+                assert said == {"limits": pytest.approx(np.percentile(label[valid], (1, 99)))}
+            else:
+                assert said == {"classes": [[1, 1.0]]}
             for part in ("prediction", "error"):
                 drawn = picture(client.get("/picture", params={**asked, "part": part}))
                 assert drawn.shape == (height, width, 3)
