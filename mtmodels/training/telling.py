@@ -6,6 +6,7 @@ from typing import Any
 
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.holdout import holdout
+from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
@@ -154,8 +155,9 @@ def _misfit(data: RunData, method: Method) -> str:
             "--keep-unlabelled gives them to it."
         )
     if not method.uses_unlabelled and not data.train.labelled.any(1).all():
+        able = ", ".join(name for name, member in METHODS.items() if member.uses_unlabelled)
         return (
             "The method learns little or nothing from images without a label, which make up a part "
-            "of every batch: leave --keep-unlabelled out, or choose one that does (ssl, teacher)."
+            f"of every batch: leave --keep-unlabelled out, or choose one that does ({able})."
         )
     return ""
