@@ -85,15 +85,21 @@ class DamagedCheckpointError(MtmodelsError, DataError):
     Args:
         file: The file.
         found: What is wrong with it.
+        instead: What the command that reads it can do beside copying the run and training anew.
     """
 
     exit_code: ClassVar[int] = DataError.exit_code
 
-    def __init__(self, file: Path, found: str) -> None:
+    def __init__(
+        self,
+        file: Path,
+        found: str,
+        *,
+        instead: str = "use another checkpoint of it (--checkpoint last or best)",
+    ) -> None:
         super().__init__(
             f"{file} should hold the weights or the state that the run wrote; it {found}. Copy the "
-            "run again, use another checkpoint of it (--checkpoint last or best), or begin anew "
-            "with mttrain --overwrite."
+            f"run again, {instead}, or begin anew with mttrain --overwrite."
         )
         self.file, self.found = file, found
 

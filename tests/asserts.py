@@ -1,16 +1,61 @@
 """Properties that every member of a family keeps, each stated once."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from mtdata.errors import DataError
+from mtdata.sources.base import Source
+from mtdata.store import Store
+from mtdata.store.split import Split
 from mtdata.tasks.task import Task
 from mtmodels.losses import PixelLoss
 from mtmodels.methods.terms import Terms
 from mtmodels.networks.base import Network
 from mtmodels.weightings.base import Weighting
+
+Read = set[tuple[str, int, str | None]]
+"""Split, index of the image, and task; None for the image itself."""
+
+
+def note_reads(monkeypatch: pytest.MonkeyPatch) -> Read:
+    """What is read of stores from now on."""
+    read: Read = set()
+    original = Split.read_stored
+
+    def spy(self: Split, index: int, task: str | None) -> Any:
+        read.add((self.name, index, task))
+        return original(self, index, task)
+
+    monkeypatch.setattr(Split, "read_stored", spy)
+    return read
+
+
+def labels_of_training(read: Read) -> Read:
+    """Those among what was read."""
+    return {cell for cell in read if cell[0] == "train" and cell[2] is not None}
+
+
+def shown_labels(store: Store, regime: str) -> Read:
+    """The labels of training that a regime shows."""
+    split = store.split("train")
+    names = [task.name for task in store.tasks]
+    return {("train", int(i), names[t]) for i, t in np.argwhere(split.visible(regime))}
+
+
+def assert_folder_refused(
+    source: Callable[[Path], Source], root: Path, error: type[DataError], text: str
+) -> None:
+    """A wrong folder is told of in a paragraph when its splits are listed, before any work."""
+    with pytest.raises(error, match=text) as caught:
+        source(root).splits()
+    assert caught.value.exit_code == 3
+    assert "\n" not in str(caught.value)
 
 
 def assert_predicts(network: Network, tasks: Sequence[Task], size: tuple[int, int]) -> None:

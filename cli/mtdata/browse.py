@@ -10,7 +10,7 @@ from cli.shared.common import json_option
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, device_option, store_argument
 from cli.shared.plugins import trust_option
-from cli.shared.predicted import load_predicted
+from cli.shared.predicted import load_predicted, names_of
 from cli.shared.serving import check_extra, no_open_option, port_option, serve_app
 from mtdata.errors import UsageError
 from mtdata.urls import StorePath
@@ -61,9 +61,10 @@ def browse(
     from mtdata.browsing.app import make_app
     from mtdata.serving.listening import listening
 
-    models = [_model(run, store, device or "auto", trust=trust_plugins) for run in runs]
-    if len({model.name for model in models}) < len(models):
-        raise UsageError("--predictions should name each run once; two have one name.")
+    models = [
+        _model(run, name, store, device or "auto", trust=trust_plugins)
+        for run, name in zip(runs, names_of(runs), strict=True)
+    ]
     with listening(port) as found:
         app, served = make_app(store, models, port=found.getsockname()[1])
         try:
@@ -72,21 +73,21 @@ def browse(
             served.close()
 
 
-def _model(run: Path, store: StorePath, device: str, *, trust: bool) -> "Model":
+def _model(run: Path, called: str, store: StorePath, device: str, *, trust: bool) -> "Model":
     """A run by its folder; its network is loaded, and torch imported, when it is first asked."""
     from mtdata import open_store
     from mtdata.browsing.models import Model
     from mtdata.inspecting.show import check_meaning
     from mtdata.serving.answers import printable
 
-    name, tasks = printable(run.resolve().name), _tasks(run)
+    name, tasks = printable(called), _tasks(run)
     with open_store(store) as opened:
         check_meaning(name, tasks, opened)
     # Another training in the same folder is another run, though its name is the same.
     digests = (run / "checkpoints").glob("*/digests.json")
     state = [(file.parent.name, file.read_bytes()) for file in sorted(digests)]
     names = tuple(task.name for task in tasks)
-    return Model(name, names, partial(_load, run, device, trust=trust), state=repr(state))
+    return Model(name, names, partial(_load, run, name, device, trust=trust), state=repr(state))
 
 
 def _tasks(run: Path) -> "tuple[Task, ...]":
@@ -109,5 +110,5 @@ def _tasks(run: Path) -> "tuple[Task, ...]":
         ) from error
 
 
-def _load(run: Path, device: str, *, trust: bool) -> "Predict":
-    return load_predicted(run, device, trust=trust).predict
+def _load(run: Path, name: str, device: str, *, trust: bool) -> "Predict":
+    return load_predicted(run, name, device, trust=trust).predict

@@ -1,5 +1,6 @@
 """`mtdata info`."""
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,43 +42,51 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
         f"format {found['format_version']}, made {store.created} by {store.tool}\n"
         f"content {found['content_digest'][:16]}  default regime {store.default_regime}\n"
     )
-    tasks = found["tasks"]
+    tasks, splits = found["tasks"], found["splits"]
     put_table(
         ["task", "kind", "units", "channels"],
         [[name, t["kind"], t["units"], t["channels"]] for name, t in tasks.items()],
         left=3,
     )
-    rows: list[list[Any]] = []
-    for name, split in found["splits"].items():
-        most = "up to " if store.splits[name].padded else ""
-        size = most + "x".join(map(str, split["size"]))
-        for regime, drawn in split["regimes"].items():
-            several = " ".join(f"{k}:{n}" for k, n in drawn["images_with"].items() if n)
-            counts = drawn["labels"].values()
-            rows.append([name, split["role"], regime, size, split["images"], *counts, several])
     header = ["split", "role", "regime", "size", "images", *tasks, "images with k labels"]
+    rows = [row for name, split in splits.items() for row in _rows(store, name, split)]
     put_table(header, rows, left=4, key=3)
-    shards = [f"{split['shards']} of {name}" for name, split in found["splits"].items()
-              if "shards" in split]  # fmt: skip
+    shards = [f"{split['shards']} of {name}" for name, split in splits.items() if "shards" in split]
     if shards:
         click.echo(f"Images and labels lie in shards beside it: {', '.join(shards)}.")
-    for name, split in found["splits"].items():
-        for regime, drawn in split["regimes"].items():
-            if drawn["uncovered"]:
-                click.echo(
-                    f"{drawn['uncovered']} images of {name} came after the regime `{regime}` was "
-                    "drawn, which shows nothing of them."
-                )
-        for origin, tasks_added in split["added"].items():
-            for task, added in tasks_added.items():
-                whence = (
-                    f"from {added['parent']} by {added['rule']}"
-                    if origin == "derived"
-                    else f"by the run {added['run']}, weights {added['weights'][:12]}"
-                )
-                click.echo(
-                    f"{name}: {added['images']} labels of {task} are {origin} {whence}; a regime "
-                    f"shows them with +{origin} behind its name."
-                )
-        if split["unlabelled"]:
-            click.echo(f"{split['unlabelled']} images of {name} have no label at all.")
+    for name, split in splits.items():
+        for sentence in _remarks(name, split):
+            click.echo(sentence)
+
+
+def _rows(store: "Store", name: str, split: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """A row for each regime of a split."""
+    most = "up to " if store.splits[name].padded else ""
+    size = most + "x".join(map(str, split["size"]))
+    for regime, drawn in split["regimes"].items():
+        several = " ".join(f"{k}:{n}" for k, n in drawn["images_with"].items() if n)
+        counts = drawn["labels"].values()
+        yield [name, split["role"], regime, size, split["images"], *counts, several]
+
+
+def _remarks(name: str, split: Mapping[str, Any]) -> Iterator[str]:
+    """What the tables do not say of a split."""
+    for regime, drawn in split["regimes"].items():
+        if drawn["uncovered"]:
+            yield (
+                f"{drawn['uncovered']} images of {name} came after the regime `{regime}` was "
+                "drawn, which shows nothing of them."
+            )
+    for origin, tasks in split["added"].items():
+        for task, added in tasks.items():
+            whence = (
+                f"from {added['parent']} by {added['rule']}"
+                if origin == "derived"
+                else f"by the run {added['run']}, weights {added['weights'][:12]}"
+            )
+            yield (
+                f"{name}: {added['images']} labels of {task} are {origin} {whence}; a regime "
+                f"shows them with +{origin} behind its name."
+            )
+    if split["unlabelled"]:
+        yield f"{split['unlabelled']} images of {name} have no label at all."

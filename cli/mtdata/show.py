@@ -17,7 +17,7 @@ from cli.shared.options import (
     store_argument,
 )
 from cli.shared.plugins import trust_option
-from cli.shared.predicted import load_predicted
+from cli.shared.predicted import load_predicted, names_of
 from mtdata.errors import UsageError
 from mtdata.urls import StorePath
 
@@ -171,7 +171,10 @@ def _stored(
     with open_store(store) as opened:
         if not keys:
             split, keys = pick(opened, split, first=first, random=random, seed=seed)
-        predicted = [load_predicted(run, device, trust=trust) for run in runs]
+        predicted = [
+            load_predicted(run, name, device, trust=trust)
+            for run, name in zip(runs, names_of(runs), strict=True)
+        ]
         return draw(opened, keys, regime, split=split, predicted=predicted), split, keys
 
 

@@ -78,8 +78,9 @@ def eval_(
     All labels of a split count, whatever the regime of the training was.
     """
     from cli.shared.progress import progress_bar
+    from mtmodels.scoring.facts import rests_on
     from mtmodels.training.record.runfolder import RunFolder
-    from mtmodels.training.record.texts import plain_scores, rests_on
+    from mtmodels.training.record.texts import plain_scores
     from mtmodels.training.rescore import rescore
 
     use_copies(run, trust=trust_plugins)

@@ -390,7 +390,8 @@ def mttrain(
 
 def _tell(finished: "Finished") -> None:
     """Name the scores and the files."""
-    from mtmodels.training.record.texts import plain_scores, rests_on
+    from mtmodels.scoring.facts import rests_on
+    from mtmodels.training.record.texts import plain_scores
 
     summary = finished.summary
     say(f"\nScores of {summary['split']} (role {summary['role']}), protocol {summary['protocol']}:")

@@ -63,44 +63,57 @@ def train(
         given: list[str] = click.get_current_context().meta[GIVEN]
         raise click.exceptions.Exit(launch(given, config))
     if place is None:
-        job = prepare()
-        if job.config.processes > 1:
-            # Without --out the folder that says so is known when it is too late to start them.
-            folder, config = job.folder.path, job.config
-            raise UsageError(
-                f"{folder} should go on with `--devices {config.devices}` and `--nodes "
-                f"{config.nodes}`, as it was begun; found one process. Give `--out {folder} "
-                "--resume`, which starts them, or `--devices 1 --nodes 1` beside --resume."
-            )
-        return _alone(job, mode, requeue=requeue)
-    from mtmodels import processes
-    from mtmodels.errors import InterruptedRun
-    from mtmodels.training.run import assist, check_processes
+        return _by_itself(prepare, mode, requeue=requeue)
+    from mtmodels.training.run import check_processes
     from mtmodels.training.setup.joining import join
 
     end_with_starter()
     store = join(place, config.device)
     with one_voice(place.rank, store):
         check_processes(config)
-        if processes.is_first():
-            job = prepare()  # which may build a store
-            processes.wait()
-        else:
-            processes.wait()
-            job = prepare()
-        processes.wait()  # all have seen the folder as it was
-        if processes.is_first():
-            try:
-                return _alone(job, mode, requeue=requeue)
-            finally:
-                store.set(REQUEUED, "")
+        return _with_others(prepare, store, mode, requeue=requeue)
+
+
+def _by_itself(prepare: "Callable[[], Job]", mode: "Mode", *, requeue: bool) -> "Finished":
+    job = prepare()
+    if job.config.processes > 1:
+        # Without --out the folder that says so is known when it is too late to start them.
+        folder, config = job.folder.path, job.config
+        raise UsageError(
+            f"{folder} should go on with `--devices {config.devices}` and `--nodes "
+            f"{config.nodes}`, as it was begun; found one process. Give `--out {folder} "
+            "--resume`, which starts them, or `--devices 1 --nodes 1` beside --resume."
+        )
+    return _alone(job, mode, requeue=requeue)
+
+
+def _with_others(
+    prepare: "Callable[[], Job]", store: "Store", mode: "Mode", *, requeue: bool
+) -> "Finished | None":
+    """Be one of several processes, of which the first prepares before the others."""
+    from mtmodels import processes
+    from mtmodels.errors import InterruptedRun
+    from mtmodels.training.run import assist
+
+    if processes.is_first():
+        job = prepare()  # which may build a store
+        processes.wait()
+    else:
+        processes.wait()
+        job = prepare()
+    processes.wait()  # all have seen the folder as it was
+    if processes.is_first():
         try:
-            assist(job, mode=mode)
-        except InterruptedRun:
-            if requeue:
-                until_requeued(store)
-            raise
-        return None
+            return _alone(job, mode, requeue=requeue)
+        finally:
+            store.set(REQUEUED, "")
+    try:
+        assist(job, mode=mode)
+    except InterruptedRun:
+        if requeue:
+            until_requeued(store)
+        raise
+    return None
 
 
 def until_requeued(store: "Store") -> None:

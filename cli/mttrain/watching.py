@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import rich.progress
 
     from mtmodels.metrics.scores import Scores
-    from mtmodels.training.loop.engine import StepResult
+    from mtmodels.training.loop.result import StepResult
 
 EVERY = 30.0
 """Seconds between lines where there is no terminal."""

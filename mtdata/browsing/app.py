@@ -99,7 +99,12 @@ class Browse:
             for each in store.splits.values()
         ]
         origins = sorted({origin for each in store.splits.values() for origin, _ in each.added})
-        runs = [{"name": m.name, "tasks": m.tasks} for m in self.served.models]
+        # What a run knows beside the tasks of the store cannot be asked for.
+        known = {task.name for task in store.tasks}
+        runs = [
+            {"name": m.name, "tasks": [name for name in m.tasks if name in known]}
+            for m in self.served.models
+        ]
         return answers.Told(
             {
                 "path": str(store.path), "name": store.path.name, "dataset": store.dataset_name,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from mtdata.browsing.opened import HIDDEN, MISSING, Opened, View
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 
 DIGITS = 6
 """That the number of a class has at most."""
@@ -103,16 +103,14 @@ def _in_split(opened: Opened, view: View, name: str, asked: Asked) -> NDArray[np
     """What can be told by the tables alone."""
     split = view.splits[name]
     keep = np.ones(len(split), np.bool_)
-    names = [task.name for task in split.tasks]
     for tasks, fits in (
         (asked.labelled, lambda states: (states != ord(HIDDEN)) & (states != ord(MISSING))),
         (asked.hidden, lambda states: states == ord(HIDDEN)),
         (asked.missing, lambda states: states == ord(MISSING)),
     ):
         for task in _parts(tasks):
-            if task not in names:
-                raise UnknownNameError("task", task, names)
-            keep &= fits(view.states(name)[:, names.index(task)])
+            column = split.tasks.index(opened.store.task(task))
+            keep &= fits(view.states(name)[:, column])
     if asked.text:
         keep &= _with_text(split.keys.data, asked.text)
     found: NDArray[np.int32] = (np.flatnonzero(keep) + opened.firsts[name]).astype(np.int32)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.errors import MtdataError
 from mtdata.inspecting.show import Predict
 from mtdata.store import Split
 
@@ -17,6 +18,8 @@ KEPT = 4
 
 class Model:
     """One run; its network is loaded when it is first asked, which may take seconds.
+
+    A network that cannot be used is not loaded again: the answer is what it was the first time.
 
     Args:
         name: What a page calls it.
@@ -31,6 +34,7 @@ class Model:
         self.name, self.tasks, self.state = name, tasks, state
         self._load = load
         self._predict: Predict | None = None
+        self._failed: MtdataError | None = None
         self._kept: OrderedDict[tuple[str, str, str], Mapping[str, NDArray[Any]]] = OrderedDict()
         self._lock = Lock()
 
@@ -42,8 +46,14 @@ class Model:
         with self._lock:
             if place in self._kept:
                 return self._kept[place]
+            if self._failed is not None:
+                raise self._failed
             if self._predict is None:
-                self._predict = self._load()
+                try:
+                    self._predict = self._load()
+                except MtdataError as error:
+                    self._failed = error
+                    raise
             image = np.ascontiguousarray(split.read_stored(index, None)[:height, :width])
             found = self._predict(image)
             if keep:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
 from mtdata.store.completed import Completed, complete, composed
@@ -83,16 +83,14 @@ def make_view(store: Store, tasks: Sequence[str] | None, regime: str | None) -> 
         UsageError: where no task is named.
     """
     names = [task.name for task in store.tasks]
-    for name in tasks or ():
-        if name not in names:
-            raise UnknownNameError("task", name, names)
     if tasks is not None and not tasks:
         raise UsageError(f"`tasks` should name at least one of {', '.join(names)}; found none.")
+    wanted = store.tasks if tasks is None else [store.task(name) for name in tasks]
     what = None if regime is None else composed(regime, store.regimes, store.default_regime)
     base = regime if what is None else what.base
-    if base is not None and base not in store.regimes:
-        raise UnknownNameError("regime", base, list(store.regimes))
-    chosen = tuple(task for task in store.tasks if tasks is None or task.name in tasks)
+    if base is not None:
+        store.check_regime(base)
+    chosen = tuple(task for task in store.tasks if task in wanted)
     columns = [names.index(task.name) for task in chosen]
     parts = []
     for each in store.splits.values():

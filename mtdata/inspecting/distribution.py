@@ -68,9 +68,11 @@ class Distribution:
         return float(np.clip(_value(np.array([place]))[0], self.minimum, self.maximum))
 
     def histogram(self, edges: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Counts between edges."""
+        """Counts between edges; what is equal to the last one counts."""
         filled = np.flatnonzero(self.bins)
-        counts, _ = np.histogram(_value(filled), edges, weights=self.bins[filled])
+        # The middle of a bin at either end lies beyond every value that was seen.
+        middles = np.clip(_value(filled), self.minimum, self.maximum)
+        counts, _ = np.histogram(middles, edges, weights=self.bins[filled])
         return counts.astype(np.int64)
 
     def to_json(self) -> dict[str, float | None]:

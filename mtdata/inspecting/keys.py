@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 from mtdata.store import Store
+from mtdata.store.format import FULL
 
 
 def keys(
@@ -28,11 +29,9 @@ def keys(
         UnknownNameError: for a split, a regime or a task that there is not.
         UsageError: for a regime and an origin at once: no regime shows what was added.
     """
-    names = [each.name for each in store.tasks]
-    if task is not None and task not in names:
-        raise UnknownNameError("task", task, names)
-    if regime is not None and regime not in store.regimes:
-        raise UnknownNameError("regime", regime, list(store.regimes))
+    columns = slice(None) if task is None else [store.tasks.index(store.task(task))]
+    if regime is not None:
+        store.check_regime(regime)
     if added is not None and regime is not None:
         raise UsageError(
             "`added` should go without a regime, which shows labels of the source alone. Give one "
@@ -41,8 +40,7 @@ def keys(
     if split is not None:
         chosen = [store.split(split)]
     else:
-        chosen = [each for each in store.splits.values() if regime in (None, *each.regimes)]
-    columns = slice(None) if task is None else [names.index(task)]
+        chosen = [each for each in store.splits.values() if regime in (None, *each.regime_names)]
     found = {}
     for each in chosen:
         if added is not None:
@@ -57,7 +55,7 @@ def keys(
         if regime is None and task is None:
             found[each.name] = list(each.keys)
             continue
-        shown = each.visible(regime or "full")[:, columns].any(1)
+        shown = each.visible(regime or FULL)[:, columns].any(1)
         found[each.name] = [each.keys[place] for place in np.flatnonzero(shown).tolist()]
     return found
 
@@ -67,3 +65,9 @@ def drawn(total: int, count: int | None, seed: int) -> NDArray[np.int64]:
     if count is None or count >= total:
         return np.arange(total)
     return np.sort(np.random.default_rng(seed).permutation(total)[:count])
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """So many places out of `total`, evenly spread; all where that is no fewer."""
+    count = min(count, total)
+    return [round((i + 0.5) * total / count - 0.5) for i in range(count)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.patches import Patch
 
 Picture = NDArray[np.uint8]
+Colour = tuple[int, int, int]
 PANEL = 2.6
 """Inches that a panel is wide."""
 HATCH = ((58, 58, 62), (84, 84, 90))
@@ -61,7 +62,7 @@ class Swatch(NamedTuple):
     """One entry of a legend."""
 
     name: str
-    colour: tuple[int, int, int]
+    colour: Colour
 
 
 def render(
@@ -149,11 +150,12 @@ def absent_panel(title: str, height: int, width: int, why: str) -> Panel:
 
 
 def title(task: Task, label: NDArray[Any], valid: NDArray[np.bool_]) -> str:
-    """The name of a task, for depth with the range that its colours span."""
+    """The name of a task, for depth with the range that its colours span and their bright end."""
     if not isinstance(task.kind, Depth):
         return task.name
-    low, high = depth_limits(label, valid)
-    return f"{task.name}  {low:.3g} to {high:.3g} {task.kind.units}"
+    low, high = (f"{limit:.3g}" for limit in depth_limits(label, valid))
+    bright = high if task.kind.inverse else low
+    return f"{task.name}  {low} to {high} {task.kind.units}, {bright} is bright"
 
 
 def labelled_panel(
@@ -325,35 +327,45 @@ def _frame(added: str, **options: Any) -> "Patch":
     """What tells a label that was added from those of the source."""
     from matplotlib.patches import Rectangle
 
-    colour = _web(ADDED[added][1])
+    colour = web(ADDED[added][1])
     return Rectangle(
         (0, 0), 1, 1, fill=False, edgecolor=colour, linewidth=5, hatch="..", clip_on=True, **options
     )
 
 
-def _handles(legend: Sequence[Swatch], panels: Sequence[Panel]) -> list["Patch"]:
+def handles_of(legend: Sequence[Swatch], *, void: bool) -> list["Patch"]:
+    """What a legend shows: the classes, and void where there is some."""
     from matplotlib.patches import Patch
 
     handles = [
-        Patch(facecolor=_web(entry.colour), edgecolor="#808080", label=entry.name)
+        Patch(facecolor=web(entry.colour), edgecolor="#808080", label=entry.name)
         for entry in legend
     ]
-    striped = [("void", HATCH, "////")] if any(panel.void for panel in panels) else []
+    return [*handles, _striped("void", HATCH, "////")] if void else handles
+
+
+def _striped(name: str, colours: tuple[Colour, Colour], hatch: str) -> "Patch":
+    from matplotlib.patches import Patch
+
+    front, back = colours
+    return Patch(facecolor=web(back), edgecolor=web(front), hatch=hatch, label=name)
+
+
+def _handles(legend: Sequence[Swatch], panels: Sequence[Panel]) -> list["Patch"]:
+    from matplotlib.patches import Patch
+
+    handles = handles_of(legend, void=any(panel.void for panel in panels))
     why = {panel.absent for panel in panels}
-    striped += [(name, *ABSENT[name][1:]) for name in ABSENT if name in why]
-    handles += [
-        Patch(facecolor=_web(back), edgecolor=_web(front), hatch=hatch, label=name)
-        for name, (front, back), hatch in striped
-    ]
+    handles += [_striped(name, *ABSENT[name][1:]) for name in ABSENT if name in why]
     of = {panel.added for panel in panels}
     handles += [
-        Patch(facecolor="white", edgecolor=_web(colour), linewidth=2, hatch="..", label=text)
+        Patch(facecolor="white", edgecolor=web(colour), linewidth=2, hatch="..", label=text)
         for name, (text, colour) in ADDED.items()
         if name in of
     ]
     return handles
 
 
-def _web(colour: tuple[int, int, int]) -> str:
-    """A colour as matplotlib takes it."""
+def web(colour: Colour) -> str:
+    """A colour as matplotlib and a page take it."""
     return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -9,8 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
-from mtdata.inspecting.pictures import BLANK, HATCH, Picture, Swatch, depth_limits, render, swatches
+from mtdata.inspecting.pictures import (
+    Picture,
+    Swatch,
+    blank,
+    depth_limits,
+    handles_of,
+    render,
+    swatches,
+)
 from mtdata.sources.folder.file import parse
+from mtdata.sources.folder.proposing.pairing import sample
 from mtdata.sources.folder.source import Folder
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.task import Task
@@ -77,15 +86,14 @@ def _read(source: Folder, task: Task) -> list[_Read]:
     places = [
         at for at in sorted(source.layout.labels[task.name]) if at[1] in source.splits()[at[0]]
     ]
-    chosen = [places[round(n)] for n in np.linspace(0, len(places) - 1, min(FILES, len(places)))]
     found = []
-    for split, key in chosen:
+    for split, key in sample(places, FILES):
         image = source.read(split, key, ()).image
         nowhere = np.zeros(image.shape[:2], np.bool_)
         try:
-            sample = source.read(split, key, (task.name,))
-            if task.name in sample.labels:
-                label, valid = sample.labels[task.name], sample.valid[task.name]
+            read = source.read(split, key, (task.name,))
+            if task.name in read.labels:
+                label, valid = read.labels[task.name], read.valid[task.name]
                 found.append(_Read(key, image, label, valid, ""))
             else:  # a file of annotations without a shape
                 found.append(_Read(key, image, None, nowhere, NO_LABEL))
@@ -128,7 +136,7 @@ def _draw_task(
         picture.set_title(shorten(each.key, 30, placeholder="..."), fontsize=7, pad=2)
         label = _axes(figure, left, below, WIDE, tall)
         if each.label is None:
-            label.imshow(np.full((*each.valid.shape, 3), BLANK, np.uint8))
+            label.imshow(blank(*each.valid.shape))
             why = "\n".join(_wrapped(each.absent, 34))
             label.text(0.5, 0.5, why, transform=label.transAxes, ha="center", va="center",
                        fontsize=6, color="#803030")  # fmt: skip
@@ -162,16 +170,11 @@ def _bar(
     figure: "Figure", box: tuple[float, float, float, float], limits: tuple[float, float],
     task: Task,
 ) -> None:  # fmt: skip
-    from matplotlib import colormaps
-
     axes = _axes(figure, *box)
     axes.set_axis_on()
-    ramp = np.linspace(*limits, 256)[:, None]
-    # As `render` has it: near is bright, which is little depth and much inverse depth.
-    colours = "viridis" if isinstance(task.kind, Depth) and task.kind.inverse else "viridis_r"
     low, high = limits if limits[0] < limits[1] else (limits[0], limits[0] + 1)
-    axes.imshow(ramp, aspect="auto", origin="lower", cmap=colormaps[colours],
-                extent=(0, 1, low, high))  # fmt: skip
+    ramp = render(task, np.linspace(low, high, 256)[:, None], limits=(low, high))
+    axes.imshow(ramp, aspect="auto", origin="lower", extent=(0, 1, low, high))
     axes.set_xticks([])
     axes.yaxis.tick_right()
     axes.set_yticks(np.linspace(low, high, 3))
@@ -180,24 +183,11 @@ def _bar(
 
 
 def _legend(figure: "Figure", legend: Sequence[Swatch], top: float, *, void: bool) -> None:
-    from matplotlib.patches import Patch
-
     width, height = figure.get_size_inches()
-    handles = [
-        Patch(facecolor=_web(entry.colour), edgecolor="#808080",
-              label=shorten(entry.name, 22, placeholder="..."))
-        for entry in legend
-    ]  # fmt: skip
-    if void:
-        dark, light = map(_web, HATCH)
-        handles.append(Patch(facecolor=dark, edgecolor=light, hatch="////", label="void"))
-    if handles:
+    named = [entry._replace(name=shorten(entry.name, 22, placeholder="...")) for entry in legend]
+    if handles := handles_of(named, void=void):
         figure.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(LEFT / width, top / height),
             ncols=min(SWATCHES, len(handles)), fontsize=7, frameon=False, handlelength=1.2,
             handleheight=1.0, columnspacing=1.2, borderaxespad=0.0, borderpad=0.0,
         )  # fmt: skip
-
-
-def _web(colour: tuple[int, int, int]) -> str:
-    return f"#{bytes(colour).hex()}"

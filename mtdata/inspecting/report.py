@@ -10,7 +10,8 @@ import numpy as np
 
 from mtdata.inspecting.distribution import Distribution
 from mtdata.inspecting.info import info
-from mtdata.inspecting.pictures import HIDDEN, MISSING, render, swatches, title
+from mtdata.inspecting.keys import evenly
+from mtdata.inspecting.pictures import HIDDEN, MISSING, render, swatches, title, web
 from mtdata.inspecting.show import looked_at, looked_through
 from mtdata.inspecting.stats import SplitStats, Stats, TaskStats, stats
 from mtdata.inspecting.verify import check_tables
@@ -95,7 +96,8 @@ def _facts(store: Store, known: Mapping[str, Any]) -> dict[str, str]:
     sizes = {f"{each.size[0]}x{each.size[1]}" for each in store.splits.values()}
     padded = any(each.padded for each in store.splits.values())
     return {
-        "source": store.dataset_name,
+        "data set": store.dataset_name,
+        "source": store.options.get("source_name", store.dataset_name),
         "images": ", ".join(
             f"{store.splits[name].name} {n:,} (role {store.splits[name].role})"
             for name, n in images.items()
@@ -184,7 +186,8 @@ def _short(value: float, of: Distribution) -> str:
     """A number with three digits of the range that it is in."""
     span = of.maximum - of.minimum
     digits = max(0, 2 - math.floor(math.log10(span))) if 0 < span < math.inf else 3
-    return f"{value:.{min(digits, 6)}f}"
+    places = min(digits, 6)
+    return f"{round(value, places) + 0.0:.{places}f}"  # no -0.00
 
 
 def _distributions(found: Stats) -> Any:
@@ -201,7 +204,7 @@ def _distributions(found: Stats) -> Any:
                 }
                 yield (f"{task.name}, {name}: components of the directions",
                        lines(drawn, about=f"Distribution of x, y, z of {task.name} in {name}",
-                             x="component", y="% of valid pixels"))  # fmt: skip
+                             x="component", y="% of valid pixels", based=True))  # fmt: skip
             continue
         filled = {name: one.distributions[0] for name, one in sums.items() if one.valid}
         top = max((d.quantile(0.999) for d in filled.values()), default=1.0) or 1.0
@@ -209,7 +212,7 @@ def _distributions(found: Stats) -> Any:
         yield (f"{task.name}: distribution, up to the 99.9th percentile",
                lines({name: _curve(d, edges) for name, d in filled.items()},
                      about=f"Distribution of {task.name}", x=kind.units,
-                     y="% of valid pixels"))  # fmt: skip
+                     y="% of valid pixels", based=True))  # fmt: skip
 
 
 def _curve(distribution: Any, edges: Any) -> list[tuple[float, float]]:
@@ -220,12 +223,7 @@ def _curve(distribution: Any, edges: Any) -> list[tuple[float, float]]:
 def _chosen(found: Stats) -> list[tuple[SplitStats, int]]:
     """Images evenly spread over the splits."""
     each = max(1, IMAGES // len(found.splits))
-    return [
-        (one, round((i + 0.5) * n / m - 0.5))
-        for one in found.splits.values()
-        if (n := len(one.split)) and (m := min(each, n))
-        for i in range(m)
-    ]
+    return [(one, place) for one in found.splits.values() for place in evenly(len(one.split), each)]
 
 
 def _image(store: Store, split: Split, index: int, regime: str | None) -> list[dict[str, Any]]:
@@ -260,7 +258,7 @@ def _legends(store: Store) -> dict[str, list[tuple[str, str]]]:
     for task in store.tasks:
         if isinstance(task.kind, Classes):
             every = swatches(task, [np.arange(len(task.kind.names))])
-            found[task.name] = [(s.name, "#{:02x}{:02x}{:02x}".format(*s.colour)) for s in every]
+            found[task.name] = [(each.name, web(each.colour)) for each in every]
     return found
 
 

@@ -139,15 +139,13 @@ def looked_through(store: Store, regime: str | None) -> Composed:
     if regime is not None:
         base = Composed(regime, ())
         what = composed(regime, store.regimes, store.default_regime) or base
-    if what.base not in store.regimes:
-        raise UnknownNameError("regime", what.base, list(store.regimes))
+    store.check_regime(what.base)
     return what
 
 
 def looked_at(split: Split, what: Composed) -> Completed:
     """A split as it is looked at; one that lacks the regime (a test split) shows every label."""
-    name = what.base if what.base in split.regime_names else FULL
-    return complete(split, split.visible(name), what)
+    return complete(split, split.visible(split.regime_or_full(what.base)), what)
 
 
 def pick(

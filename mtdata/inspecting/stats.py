@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 from mtdata.inspecting.distribution import Directions, Distribution
 from mtdata.inspecting.keys import drawn
 from mtdata.inspecting.parallel import in_order
@@ -188,13 +188,10 @@ def stats(
     for name, number in given.items():
         if number is not None and number < 1:
             raise UsageError(f"`{name}` should be 1 or more; found {number}.")
-    if regime is not None and regime not in store.regimes:
-        raise UnknownNameError("regime", regime, list(store.regimes))
+    if regime is not None:
+        store.check_regime(regime)
     splits = store.splits if split is None else {split: store.split(split)}
-    chosen = {
-        name: regime if regime in each.regimes and regime is not None else "full"
-        for name, each in splits.items()
-    }
+    chosen = {name: each.regime_or_full(regime) for name, each in splits.items()}
     shown = {name: each.visible(chosen[name]) for name, each in splits.items()}
     rows = {name: drawn(len(table[:limit]), sample, seed) for name, table in shown.items()}
     sums = {name: {task.name: TaskStats(task) for task in store.tasks} for name in splits}

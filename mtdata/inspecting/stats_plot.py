@@ -67,7 +67,7 @@ def _panels(stats: Stats) -> list[Panel]:
     found = [
         bars(count, _labels),
         bars(count + 1, _images_with),
-        Panel(0.6 + wide * (0.4 + tall), lambda place: _together(place, stats)),
+        Panel(0.9 + wide * (0.4 + tall), lambda place: _together(place, stats)),
         bars(count, _valid),
     ]
     if any(isinstance(task.kind, Binary) for task in tasks):
@@ -138,6 +138,8 @@ def _bars(
     behind: Sequence[NDArray[Any]] | None = None,
 ) -> None:
     """A group of bars for each name, one bar a split, each with its number in words."""
+    from matplotlib.ticker import MaxNLocator
+
     thick = 0.86 / len(lengths)
     top = max([1e-9, *(float(v) for one in behind or lengths for v in one)])
     for number, (values, told) in enumerate(zip(lengths, texts, strict=True)):
@@ -150,6 +152,8 @@ def _bars(
             axes.text(float(value) + 0.015 * top, y, text, va="center", fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.32 * top))
+    if behind is not None:  # counts, which are whole
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     # The room on the right is for words.
     axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 1.01 * top])
     axes.tick_params(axis="x", labelsize=7)
@@ -171,7 +175,7 @@ def _splits(stats: Stats) -> list[SplitStats]:
 
 def _labels(axes: "Axes", stats: Stats) -> None:
     shown = [split.shown.sum(0) for split in _splits(stats)]
-    there = [split.split.visible("full").sum(0) for split in _splits(stats)]
+    there = [split.split.visible().sum(0) for split in _splits(stats)]
     texts = [
         [f"{a:,}" if a == b else f"{a:,} of {b:,}" for a, b in zip(some, every, strict=True)]
         for some, every in zip(shown, there, strict=True)

@@ -144,13 +144,12 @@ def update(
                 _refuse(path, changes, on_change)
                 if on_change == "keep":
                     _check_moved(store, looked, changes, journal)
-                new = _Update(store, request, looked, journal, changes, filled.skipped)
+                new = _Update(store, request, looked, journal, changes, filled.skipped, on_change)
                 left_out = added_labels([store]) if new.needed else ()
-                uncovered = new.write(on_change, progress) if new.needed else {}
+                uncovered = new.write(progress) if new.needed else {}
             finally:
                 journal.remove()
-    kept = on_change == "keep"
-    return _summary(path, new, uncovered, left_out, time.perf_counter() - started, kept=kept)
+    return _summary(path, new, uncovered, left_out, time.perf_counter() - started)
 
 
 def _refuse(path: Path, changes: Changes, on_change: OnChange) -> None:
@@ -198,6 +197,7 @@ class _Update:
     journal: Journal
     changes: Changes
     skipped: tuple[Skipped, ...]
+    on_change: OnChange
 
     def __post_init__(self) -> None:
         self.places = places_of(self.store)
@@ -210,19 +210,19 @@ class _Update:
         looked = self.looked
         return bool(self.journal.entries or looked.gone or looked.restamped or self.skipped)
 
-    def keys(self, split: str, on_change: OnChange) -> tuple[str, ...]:
+    def keys(self, split: str) -> tuple[str, ...]:
         """The keys of a split, in the order of the source; those that it has no more at last."""
         bad = {(each.split, each.key) for each in self.skipped} - self.places.keys()
         there = [key for key in self.request.keys.get(split, ()) if (split, key) not in bad]
-        gone = [key for name, key in self.looked.gone if name == split and on_change == "keep"]
+        gone = [key for name, key in self.looked.gone if name == split and self.on_change == "keep"]
         return tuple(sorted([*there, *gone]) if gone else there)
 
-    def write(self, on_change: OnChange, progress: Progress | None) -> dict[str, int]:
+    def write(self, progress: Progress | None) -> dict[str, int]:
         """Write the new file in the place of the old one; returns what regimes do not cover."""
-        store, prints = self.store, self.prints(on_change)
+        store, prints = self.store, self.prints()
         names = dict.fromkeys([*store.splits, *self.request.keys])
-        keys = {name: found for name in names if (found := self.keys(name, on_change))}
-        regimes = {name: self.regimes(name, keys[name], on_change) for name in keys}
+        keys = {name: found for name in names if (found := self.keys(name))}
+        regimes = {name: self.regimes(name, keys[name]) for name in keys}
         number, total = iter(range(1, 2**62)), sum(map(len, keys.values()))
 
         def told(row: Row) -> Row:
@@ -230,9 +230,7 @@ class _Update:
                 progress(next(number), total, "writing the store")
             return row
 
-        splits = [
-            self.split(name, keys[name], prints, regimes[name], on_change, told) for name in keys
-        ]
+        splits = [self.split(name, keys[name], prints, regimes[name], told) for name in keys]
         kept = {(name, key) for name, of_split in keys.items() for key in of_split}
         header = Header(
             dataset=store.dataset_name,
@@ -253,10 +251,10 @@ class _Update:
             write_store(temporary, header, splits, compression=self.request.compression)
         return {info.name: info.uncovered for found in regimes.values() for info in found}
 
-    def prints(self, on_change: OnChange) -> dict[tuple[str, str], Prints]:
+    def prints(self) -> dict[tuple[str, str], Prints]:
         """What is known of the source of each sample: as it was read, or as it was before."""
         found = dict(self.looked.prints)
-        kept = self.changes.others if on_change == "keep" else set()
+        kept = self.changes.others if self.on_change == "keep" else set()
         for at, entry in self.journal.entries.items():
             # What is kept though it has changed is told again next time.
             if at not in kept:
@@ -277,7 +275,6 @@ class _Update:
         keys: Sequence[str],
         prints: Mapping[tuple[str, str], Prints],
         regimes: Sequence[RegimeInfo],
-        on_change: OnChange,
         told: Callable[[Row], Row],
     ) -> SplitRows:
         """One split of the new file."""
@@ -299,7 +296,7 @@ class _Update:
             # One that was there before stays, whatever its files are now.
             [s for s in self.skipped if s.split == name and (name, s.key) not in self.places],
         )
-        rows = (told(self.row(name, key, size, on_change)) for key in keys)
+        rows = (told(self.row(name, key, size)) for key in keys)
         padded = bool((sizes != size).any())
         return SplitRows(name, role, tuple(keys), size, padded, rows, regimes, facts)
 
@@ -311,13 +308,13 @@ class _Update:
         height, width = self.store.splits[split].sizes[self.places[split, key]]
         return int(height), int(width)
 
-    def row(self, split: str, key: str, size: tuple[int, int], on_change: OnChange) -> Row:
+    def row(self, split: str, key: str, size: tuple[int, int]) -> Row:
         """A row with its chunks at the size of the split."""
         at = (split, key)
         if at not in self.journal.entries:
             return self.old(split, self.places[at], size)
         new = pad_row(self.request, (self.journal.read(*at), size))
-        if on_change == "follow" or at not in self.places:
+        if self.on_change == "follow" or at not in self.places:
             return new
         return joined(self.old(split, self.places[at], size), new)
 
@@ -328,7 +325,7 @@ class _Update:
             self._copied[split] = CopiedRows(found, size, codec)
         return self._copied[split].row(place)
 
-    def regimes(self, split: str, keys: Sequence[str], on_change: OnChange) -> list[RegimeInfo]:
+    def regimes(self, split: str, keys: Sequence[str]) -> list[RegimeInfo]:
         """The regimes of a split as they were drawn: nothing of what is added is shown."""
         old = self.store.splits.get(split)
         if old is None:
@@ -337,21 +334,19 @@ class _Update:
         found = []
         for info in old.regimes.values():
             if info.name != layout.FULL:
-                labels = self._aligned(info, split, keys, on_change)
+                labels = self._aligned(info, split, keys)
                 # Some that it did not cover may be gone; of those it shows nothing.
                 uncovered = min(info.uncovered + added, int((~labels.any(1)).sum()))
                 found.append(replace(info, labels=labels, uncovered=uncovered))
         return found
 
-    def _aligned(
-        self, info: RegimeInfo, split: str, keys: Sequence[str], on_change: OnChange
-    ) -> NDArray[np.bool_]:
+    def _aligned(self, info: RegimeInfo, split: str, keys: Sequence[str]) -> NDArray[np.bool_]:
         labels = np.zeros((len(keys), len(info.tasks)), bool)
         for row, key in enumerate(keys):
             if (split, key) in self.places:
                 labels[row] = info.labels[self.places[split, key]]
             entry = self.journal.entries.get((split, key))
-            if entry is not None and on_change == "follow":
+            if entry is not None and self.on_change == "follow":
                 labels[row] &= np.array(entry.valid_pixels) > 0  # a label may be gone
         return labels
 
@@ -362,11 +357,9 @@ def _summary(
     uncovered: Mapping[str, int],
     left_out: tuple[str, ...],
     seconds: float,
-    *,
-    kept: bool,
 ) -> UpdateSummary:
     # What is kept as it was takes no new label either.
-    stay = made.changes.others if kept else set()
+    stay = made.changes.others if made.on_change == "keep" else set()
     labels = [task for split, key, task in made.changes.labels if (split, key) not in stay]
     with Store(path) as store:
         names = tuple(task.name for task in store.tasks)

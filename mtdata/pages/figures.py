@@ -28,6 +28,7 @@ def lines(
     limits: tuple[tuple[Number, Number], tuple[Number, Number]] | None = None,
     counted: bool = False,
     linear: bool = False,
+    based: bool = False,
 ) -> Markup:
     """Draw curves over numbers; positive values over a wide range get a logarithmic axis.
 
@@ -40,13 +41,16 @@ def lines(
         limits: From where to where, along and up; None for what the points need.
         counted: Whether what is along is counted: its axis has whole numbers alone.
         linear: Whether the axis of values is linear, however wide their range.
+        based: Whether that is, and begins at 0: of shares, which are compared by their heights.
     """
     kept = {name: _finite(points) for name, points in series.items()}
     every = [point for points in kept.values() for point in points]
     if not every:
         return Markup('<p class="quiet">No values.</p>')
     across, up = limits or (_range([p[0] for p in every]), _range([p[1] for p in every]))
-    wide = limits is None and not linear and min(p[1] for p in every) > 0
+    if based:
+        up = 0.0, max(up[1], 0.0) or 1.0
+    wide = limits is None and not (linear or based) and min(p[1] for p in every) > 0
     log = wide and max(p[1] for p in every) > 50 * min(p[1] for p in every)
     if log:
         up = math.log10(min(p[1] for p in every)), math.log10(max(p[1] for p in every))
@@ -58,14 +62,15 @@ def lines(
         return f"{at:.1f},{low - (value - up[0]) / (up[1] - up[0]) * (low - TOP):.1f}"
 
     parts = []
-    for value in log_ticks(*up) if log else ticks(*up):
+    along = log_ticks(*up) if log else ticks(*up)
+    for value, shown in zip(along, tick_texts(along, log=log), strict=True):
         height = low - (value - up[0]) / (up[1] - up[0]) * (low - TOP)
-        shown = short(10**value if log else value)
         ends = f'x1="{LEFT}" x2="{right}" y1="{height:.1f}" y2="{height:.1f}"'
         parts.append(f'<line class="grid" {ends}/>' + _text(LEFT - 5, height + 4, shown, "end"))
-    for value in ticks(*across, whole=counted):
+    places = ticks(*across, whole=counted)
+    for value, shown in zip(places, tick_texts(places), strict=True):
         at = LEFT + (value - across[0]) / (across[1] - across[0]) * (right - LEFT)
-        parts.append(_text(at, low + 15, short(value), "middle"))
+        parts.append(_text(at, low + 15, shown, "middle"))
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{low}" y2="{low}"/>')
     parts.append(_text((LEFT + right) / 2, HEIGHT - 6, x, "middle"))
     if y:
@@ -122,10 +127,11 @@ def spans(
         return left + (value - low) / (high - low) * (right - left)
 
     parts = [f'<line class="axis" x1="{at(0):.1f}" x2="{at(0):.1f}" y1="4" y2="{bottom}"/>']
-    for value in ticks(low, high):
+    places = ticks(low, high)
+    for value, shown in zip(places, tick_texts(places), strict=True):
         ends = f'x1="{at(value):.1f}" x2="{at(value):.1f}" y1="4" y2="{bottom}"'
         parts.append(f'<line class="grid" {ends}/>')
-        parts.append(_text(at(value), bottom + 14, short(value), "middle"))
+        parts.append(_text(at(value), bottom + 14, shown, "middle"))
     for row, (name, (value, *interval)) in enumerate(zip(names, values, strict=True)):
         y = 4 + (row + 0.5) * step
         parts.append(_text(left - 6, y + 4, name, "end"))
@@ -206,9 +212,21 @@ def log_ticks(low: Number, high: Number) -> list[Number]:
     return found[:: -(-len(found) // 7)]
 
 
-def short(value: Number) -> str:
-    """A number at an axis."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def tick_texts(places: Sequence[Number], *, log: bool = False) -> list[str]:
+    """Numbers at an axis, with as many digits as tell neighbours apart; of their logarithms."""
+    if log:
+        return [short(10**place) for place in places]
+    if len(places) < 2:
+        return [short(place) for place in places]
+    step, most = places[1] - places[0], max(map(abs, places))
+    # One more than to the first digit of the step: it may be 2.5.
+    digits = max(3, math.floor(math.log10(most)) - math.floor(math.log10(step)) + 2)
+    return [short(place, digits, whole=step % 1 == 0) for place in places]
+
+
+def short(value: Number, digits: int = 3, *, whole: bool = True) -> str:
+    """A number at an axis; from a thousand on all of its whole part, and more unless `whole`."""
+    return f"{value:,.0f}" if abs(value) >= 1000 and whole else f"{value:,.{digits}g}"
 
 
 def percent(share: Number) -> str:

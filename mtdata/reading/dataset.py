@@ -277,7 +277,7 @@ def make_dataset(
             raise UnknownNameError("task", name, names)
     columns = [names.index(name) for name in (names if tasks is None else tasks)]
     if regime is None:
-        regime = store.default_regime if source.role == "train" else "full"
+        regime = store.default_regime if source.role == "train" else layout.FULL
     wanted = tuple(store.tasks[t] for t in columns)
     what = _composed(store, source, regime)
     if what is None:
@@ -409,7 +409,7 @@ def _visible(
         return split.visible(regime)
     if isinstance(regime, str | Path):
         regime = read_table(Path(regime), split.keys, tasks)
-    return split.visible("full") & regime.aligned(split.keys, tasks)
+    return split.visible(layout.FULL) & regime.aligned(split.keys, tasks)
 
 
 def _refuse_bare(

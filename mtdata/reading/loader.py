@@ -102,7 +102,9 @@ class Loader:
         Finalize(self, readers.close, (self._closing,), exitpriority=100)
         kinds = None if labelled is None else _kinds(dataset.labelled.sum(1) > 0, batch, labelled)
         self._accumulate = accumulate
-        self._order = _Order(len(dataset), batch, seed, shuffle, drop_last, kinds, part, accumulate)
+        self._order = _Order(
+            len(dataset), batch, seed, kinds, part, accumulate, shuffle=shuffle, drop_last=drop_last
+        )
         self._loader: DataLoader[Sample] = DataLoader(
             # It reads whole batches.
             _Reader(dataset, seed) if resident is None else _Maker(resident, seed),  # type: ignore[arg-type]
@@ -163,11 +165,12 @@ class _Order(Sampler[list[tuple[int, int]]]):
         images: int,
         batch: int,
         seed: int,
-        shuffle: bool,
-        drop_last: bool,
         kinds: Kinds | None,
         part: tuple[int, int],
         accumulate: int,
+        *,
+        shuffle: bool,
+        drop_last: bool,
     ) -> None:
         self.images, self.batch, self.seed, self.shuffle = images, batch, seed, shuffle
         self.kinds = kinds

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from mtdata.atomic import alone
-from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.errors import DataError, UsageError
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import format as layout
 from mtdata.store.inplace import changing, complete
@@ -55,9 +55,8 @@ def remove_regime(path: Path | str, name: str) -> None:
         raise UsageError("the regime `full` is every label there is; it cannot be removed.")
     path = local(path)
     with _alone_with(path) as store:
-        owners = [s.name for s in store.splits.values() if name in s.regimes]
-        if not owners:
-            raise UnknownNameError("regime", name, list(store.regimes))
+        store.check_regime(name)
+        owners = [s.name for s in store.splits.values() if name in s.regime_names]
         store.close()
         with changing(path) as file:
             for owner in owners:
@@ -74,8 +73,7 @@ def set_default_regime(path: Path | str, name: str) -> str:
     """
     path = local(path)
     with _alone_with(path) as store:
-        if name not in store.regimes:
-            raise UnknownNameError("regime", name, list(store.regimes))
+        store.check_regime(name)
         store.close()
         if name != store.default_regime:
             with changing(path) as file:

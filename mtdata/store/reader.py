@@ -139,6 +139,15 @@ class Store:
         """Names of all regimes, "full" first."""
         return tuple(dict.fromkeys(name for s in self.splits.values() for name in s.regime_names))
 
+    def check_regime(self, name: str) -> None:
+        """Refuse what is a regime of no split.
+
+        Raises:
+            UnknownNameError: where the store has no such regime.
+        """
+        if name not in self.regimes:
+            raise UnknownNameError("regime", name, list(self.regimes))
+
     def dataset(
         self,
         split: str | Sequence[str],

@@ -110,6 +110,10 @@ class Split:
         """Names of all regimes, "full" first."""
         return (layout.FULL, *self.stored)
 
+    def regime_or_full(self, name: str | None) -> str:
+        """The regime of that name; "full" for None, and in a split (of test) that lacks it."""
+        return name if name in self.regime_names else layout.FULL
+
     def _table(self, name: str, **options: Any) -> NDArray[Any]:
         with reading(self.handle.path, f"split {self.name}"):
             dataset = self.handle.file[f"{self.name}/{name}"]

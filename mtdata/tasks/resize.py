@@ -72,7 +72,10 @@ def nearest(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
 
 
 def centres(new: int, old: int) -> NDArray[np.int64]:
-    """The pixels, of `old` along a side, that hold the centres of `new` ones: exact."""
+    """The pixels, of `old` along a side, that hold the centres of `new` ones.
+
+    In integers, so that it is exact: OpenCV's own puts ties on either side.
+    """
     return (2 * np.arange(new) + 1) * old // (2 * new)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from mtmodels.metrics.scores import LooseScores
-from mtmodels.training.record.texts import arrow, number, rests_on
+from mtmodels.scoring.facts import rests_on
+from mtmodels.training.record.texts import arrow, number
 
 Facts = Mapping[str, Any]
 UNKNOWN = "unknown"

@@ -16,6 +16,7 @@ def text_plot(
     width: int = 60,
     height: int = HEIGHT,
     unicode: bool = True,
+    ends: tuple[float, float] | None = None,
 ) -> list[str]:
     """Draw values over their places as lines of text, with the range of both at the edges.
 
@@ -26,12 +27,13 @@ def text_plot(
         width: Characters of the curve.
         height: Lines of the curve.
         unicode: Draw with braille, two by four dots a character; else with stars, one each.
+        ends: The first and the last place, for curves on one axis; None for those of the points.
     """
     points = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
     if not points:
         return ["  (no values)"]
     across, down = (2, 4) if unicode else (1, 1)
-    first, last = points[0][0], points[-1][0]
+    first, last = ends or (points[0][0], points[-1][0])
     columns: dict[int, list[float]] = {}
     for x, y in points:
         share = (x - first) / (last - first) if last > first else 0.0
@@ -54,6 +56,6 @@ def text_plot(
         )
         lines.append(f"  {labels.get(number, ''):>{wide}} {bar}{drawn}".rstrip())
     lines.append(f"  {'':>{wide}} {corner}{line * width}")
-    ends = f"{first:g}", f"{last:g}"
-    lines.append(f"  {'':>{wide}}  {ends[0]}{ends[1]:>{width - len(ends[0])}}")
+    left, right = f"{first:g}", f"{last:g}"
+    lines.append(f"  {'':>{wide}}  {left}{right:>{width - len(left)}}")
     return lines

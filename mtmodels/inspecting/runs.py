@@ -27,7 +27,8 @@ class Found:
     Args:
         path: Where it is.
         state: "done" where the summary is there; "going" where a process holds the folder;
-            "broken" where a file that says what it is cannot be read; else "interrupted".
+            "broken" where a file that says what it is cannot be read: the manifest, and the
+            summary of a run that is done, or the configuration of another; else "interrupted".
         why: What is broken.
         age: Seconds since it was written to.
         created: When the run began.

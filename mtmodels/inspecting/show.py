@@ -25,7 +25,7 @@ class Shown:
 
     Args:
         found: What it is, and how far.
-        losses: The term of each task in the last logged step that had a label of it.
+        losses: The loss of each task where its curve ends.
         auxiliary: Terms beside them, likewise.
         curves: For each task its loss over the steps: of a labelled image where the log has it.
         lr: The learning rate of the last logged step.
@@ -75,7 +75,7 @@ class Shown:
             lines[1:] = [f"What is broken: {found.why}"]
         if self.losses or self.auxiliary:
             terms = {**self.losses, **self.auxiliary}
-            lines.append("last terms: " + "  ".join(f"{n} {v:.4g}" for n, v in terms.items()))
+            lines.append("last losses: " + "  ".join(f"{n} {v:.4g}" for n, v in terms.items()))
         if self.lr is not None:
             fast = self.images_per_second
             speed = "" if fast is None else f", {fast:.3g} images/s"
@@ -84,9 +84,11 @@ class Shown:
             lines.append(f"scores ({found.scores_of}): {scores_text(found)}")
         if self.pictures is not None:
             lines.append(f"pictures: {self.pictures}")
+        steps = [step for points in self.curves.values() for step, _ in points]
+        ends = (min(steps), max(steps)) if steps else None
         for task, points in self.curves.items():
             lines += ["", f"{task}: loss over the steps"]
-            lines += text_plot(points, width=width, height=height, unicode=unicode)
+            lines += text_plot(points, width=width, height=height, unicode=unicode, ends=ends)
         return lines
 
 
@@ -106,11 +108,12 @@ def _shown(found: Found) -> Shown:
     log = Log(rows, ())
     last = rows[-1] if rows else {}
     pictures = sorted(folder.predictions.glob("*.png"), key=lambda file: file.stat().st_mtime)
+    curves = {task: _curve(log, task) for task in log.names("tasks")}
     return Shown(
         found,
-        losses=_last(log, "tasks"),
+        losses={task: points[-1][1] for task, points in curves.items() if points},
         auxiliary=_last(log, "auxiliary"),
-        curves={task: _curve(log, task) for task in log.names("tasks")},
+        curves=curves,
         lr=last.get("lr"),
         images_per_second=last.get("time", {}).get("images_per_second"),
         pictures=pictures[-1] if pictures else None,

@@ -28,6 +28,12 @@ class DirectMap(LabelMappingMethod):
     summary: ClassVar[str] = "predictions, mapped to another task, agree with its labels"
     reference: ClassVar[str] = "MTPSL section 3.2, Direct-Map"
 
+    def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
+        """One term a task that an image shows, and what the method adds."""
+        outputs = views.predict(self.network)
+        own = self.consistency(views, outputs, progress=progress, rng=rng)
+        return self.supervision.terms(views, outputs) + own
+
     def consistency(
         self, views: Views, outputs: Sequence[Output], *, progress: float, rng: torch.Generator
     ) -> Terms:

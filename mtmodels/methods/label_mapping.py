@@ -1,24 +1,32 @@
-"""What `direct-map` and `perceptual-map` share: a network from each task to each other task."""
+"""What the methods share that have a network from each task to each other task."""
 
-from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mtdata.reading.batch import Batch
+from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.methods.base import Method, ParameterGroup, learning
 from mtmodels.methods.parts.further_views import FurtherViewOptions
-from mtmodels.methods.parts.label_distance import Distance, to_label
-from mtmodels.methods.parts.pairs import Pair, PairOptions, pair_name, source_shares
+from mtmodels.methods.parts.label_distance import Distance, to_label, to_prediction
+from mtmodels.methods.parts.pairs import (
+    Pair,
+    PairOptions,
+    labels_of,
+    pair_name,
+    present_pairs,
+    source_shares,
+)
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
-from mtmodels.methods.views import View, Views
+from mtmodels.methods.views import View
 from mtmodels.networks.auxiliary.label_network import LabelMapping
-from mtmodels.networks.base import Network, Output
+from mtmodels.networks.base import Network
 
 Encoded = dict[tuple[str, int], Tensor]
 """What a mapping reads, of a task and an image: channels, height, width."""
@@ -54,21 +62,16 @@ class LabelMappingMethod(Method):
         self.tasks = {task.name: task for task in network.tasks}
         self.mappings = mappings_between(network, self.options.inner_width(network))
 
-    @abstractmethod
-    def consistency(
-        self, views: Views, outputs: Sequence[Output], *, progress: float, rng: torch.Generator
-    ) -> Terms:
-        """What the method adds to the supervised terms."""
-
     def views(self, count: int) -> Sequence[View]:
         """The labels of the first supervise, unless `supervise` says otherwise."""
         return self.options.views(count)
 
-    def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
-        """One term a task that an image shows, and what the method adds."""
-        outputs = views.predict(self.network)
-        own = self.consistency(views, outputs, progress=progress, rng=rng)
-        return self.supervision.terms(views, outputs) + own
+    def sources(self, pairs: Sequence[Pair]) -> Iterator[tuple[Task, list[int]]]:
+        """Each task that pairs start from, and the images that they are of."""
+        for name, task in self.tasks.items():
+            images = sorted({pair.image for pair in pairs if pair.source == name})
+            if images:
+                yield task, images
 
     def encode(
         self,
@@ -78,11 +81,9 @@ class LabelMappingMethod(Method):
     ) -> Encoded:
         """The predictions of the sources, each drawn once for all pairs that it is part of."""
         encoded: Encoded = {}
-        for name, task in self.tasks.items():
-            images = sorted({pair.image for pair in pairs if pair.source == name})
-            if images:
-                rows = kind_model(task).encode_prediction(predictions[name][images], rng)
-                encoded |= {(name, image): row for image, row in zip(images, rows, strict=True)}
+        for task, images in self.sources(pairs):
+            rows = kind_model(task).encode_prediction(predictions[task.name][images], rng)
+            encoded |= by_image(task, images, rows)
         return encoded
 
     def against_labels(self, encoded: Encoded, batch: Batch) -> Compare:
@@ -94,6 +95,39 @@ class LabelMappingMethod(Method):
             label, valid = labels_of(batch, target, images)
             loss = self.supervision.losses[target] if self.options.distance == "loss" else None
             return to_label(self.tasks[target], mapped, label, valid, loss=loss)
+
+        return compare
+
+    def learnt(
+        self,
+        batch: Batch,
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        rng: torch.Generator,
+    ) -> Terms:
+        """What the mappings learn from: predictions of s, which do not learn, and labels of t."""
+        pairs = present_pairs(self.supervision.seen(batch), self.options.pairs)
+        encoded = self.encode(pairs, {name: p.detach() for name, p in predictions.items()}, rng)
+        return self.sum_over_pairs(
+            "mapping", pairs, self.against_labels(encoded, batch), batch=len(batch), weight=1.0
+        )
+
+    def against_mapped_labels(
+        self,
+        pairs: Sequence[Pair],
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        batch: Batch,
+        rng: torch.Generator,
+    ) -> Compare:
+        """Compares what becomes of the predictions with what becomes of the labels."""
+        predicted, labelled = self._encode_both(pairs, predictions, batch, rng)
+
+        def compare(source: str, target: str, images: Sequence[int]) -> Distance:
+            both = [of[source, image] for of in (predicted, labelled) for image in images]
+            # In one pass, so that one batch norm cannot hide by how much the two differ.
+            mapped, mapped_label = self._frozen(source, target, torch.stack(both)).chunk(2)
+            _, valid = labels_of(batch, source, images)
+            cosine = self.options.distance == "cosine"
+            return to_prediction(self.tasks[target], mapped, mapped_label, valid, cosine=cosine)
 
         return compare
 
@@ -119,6 +153,35 @@ class LabelMappingMethod(Method):
         network = ParameterGroup(learning(self, without=[self.mappings]))
         return [network, ParameterGroup(learning(self.mappings), self.options.mapping_rate)]
 
+    def _encode_both(
+        self,
+        pairs: Sequence[Pair],
+        predictions: Mapping[str, Float[Tensor, "b c h w"]],
+        batch: Batch,
+        rng: torch.Generator,
+    ) -> tuple[Encoded, Encoded]:
+        """Predictions and labels of the sources; a void pixel reads as void in both."""
+        predicted: Encoded = {}
+        labelled: Encoded = {}
+        for task, images in self.sources(pairs):
+            row, (label, valid) = kind_model(task), labels_of(batch, task.name, images)
+            there = valid[:, None]
+            truth = row.encode_label(label, valid, task.channels)
+            shown = torch.where(there, predictions[task.name][images], 0)
+            read = torch.where(there, row.encode_prediction(shown, rng), truth)
+            predicted |= by_image(task, images, read)
+            labelled |= by_image(task, images, truth.to(read.dtype))
+        return predicted, labelled
+
+    def _frozen(
+        self, source: str, target: str, read: Float[Tensor, "n c h w"]
+    ) -> Float[Tensor, "n d h w"]:
+        """What the mapping makes of this, with gradients for what it reads alone."""
+        mapping = self.mappings[pair_name(source, target)]
+        still = {name: parameter.detach() for name, parameter in mapping.named_parameters()}
+        mapped: Tensor = functional_call(mapping, still, (read,))
+        return mapped
+
 
 def mappings_between(network: Network, width: float) -> nn.ModuleDict:
     """A mapping for each ordered pair of the tasks of a network."""
@@ -140,10 +203,6 @@ def by_tasks(pairs: Sequence[Pair]) -> dict[tuple[str, str], list[int]]:
     return images
 
 
-def labels_of(
-    batch: Batch, task: str, images: Sequence[int]
-) -> tuple[Shaped[Tensor, "n d h w"], Bool[Tensor, "n h w"]]:
-    """The labels of these images, which show the task, and where they are valid."""
-    rows = {image: row for row, image in enumerate(batch.rows[task].tolist())}
-    at = [rows[image] for image in images]
-    return batch.labels[task][at], batch.valid[task][at]
+def by_image(task: Task, images: Sequence[int], rows: Iterable[Tensor]) -> Encoded:
+    """What mappings read of a task, a row for each of these images."""
+    return {(task.name, image): row for image, row in zip(images, rows, strict=True)}

@@ -1,9 +1,12 @@
 """What one training step yields, before any weighting."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from torch import Tensor
+
+Scalar = TypeVar("Scalar", float, Tensor)
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,23 @@ class Terms:
     def __add__(self, other: "Terms") -> "Terms":
         both = {name: {**own, **getattr(other, name)} for name, own in vars(self).items()}
         return Terms(**both)
+
+
+def joined(
+    tasks: Mapping[str, Scalar],
+    auxiliary: Mapping[str, Scalar],
+    owners: Mapping[str, str],
+    *,
+    shown: Container[str],
+) -> tuple[dict[str, Scalar], dict[str, Scalar], dict[str, str]]:
+    """The three, where a term that a task owns is part of the term of that task.
+
+    So it is of the tasks that are shown; what others own stands beside the tasks.
+    """
+    joint, beside, left = dict(tasks), dict(auxiliary), dict(owners)
+    for name, task in owners.items():
+        if task in shown:
+            term = beside.pop(name)
+            joint[task] = joint[task] + term if task in joint else term
+            del left[name]
+    return joint, beside, left

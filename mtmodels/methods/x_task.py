@@ -14,9 +14,14 @@ from mtdata.reading.batch import Batch
 from mtmodels import processes
 from mtmodels.kinds import kind_model
 from mtmodels.methods.base import ParameterGroup, Stage, learning
-from mtmodels.methods.label_mapping import Encoded, LabelMappingOptions, by_tasks, labels_of
-from mtmodels.methods.parts.pairs import Pair, pair_name, shown_pairs
-from mtmodels.methods.perceptual_map import PerceptualMap, labelled_sources
+from mtmodels.methods.label_mapping import (
+    Encoded,
+    LabelMappingMethod,
+    LabelMappingOptions,
+    by_image,
+    by_tasks,
+)
+from mtmodels.methods.parts.pairs import Pair, labelled_sources, labels_of, pair_name, shown_pairs
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.networks.base import Network
@@ -43,7 +48,7 @@ class XTaskOptions(LabelMappingOptions):
     """
 
 
-class XTask(PerceptualMap):
+class XTask(LabelMappingMethod):
     """What a prediction and a label of s look like as t should be the same, for every t.
 
     The mappings are learnt from labels first, and then frozen. The losses of a prediction, direct
@@ -208,12 +213,10 @@ class XTask(PerceptualMap):
         """The labels of the sources, as the mappings read them."""
         encoded: Encoded = {}
         dtype = next(self.mappings.parameters()).dtype
-        for name, task in self.tasks.items():
-            images = sorted({pair.image for pair in pairs if pair.source == name})
-            if images:
-                label, valid = labels_of(batch, name, images)
-                rows = kind_model(task).encode_label(label, valid, task.channels).to(dtype)
-                encoded |= {(name, image): row for image, row in zip(images, rows, strict=True)}
+        for task, images in self.sources(pairs):
+            label, valid = labels_of(batch, task.name, images)
+            rows = kind_model(task).encode_label(label, valid, task.channels).to(dtype)
+            encoded |= by_image(task, images, rows)
         return encoded
 
 

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from mtdata.tasks.resize import centres
+
 Size = tuple[int, int]
 """Height and width."""
 
@@ -24,8 +26,7 @@ def resized_chance(
 def nearest(array: Shaped[Tensor, "*n h w"], size: Size) -> Shaped[Tensor, "*n height width"]:
     """The values at the pixel centres of another size, as stores are built."""
     rows, columns = (
-        # Centre i + 1/2 of the new grid, in whole pixels of the old one, in integers.
-        (2 * torch.arange(new, device=array.device) + 1) * old // (2 * new)
+        torch.as_tensor(centres(new, old), device=array.device)
         for new, old in zip(size, array.shape[-2:], strict=True)
     )
     return array[..., rows[:, None], columns]

@@ -74,9 +74,9 @@ def last_convolution(module: nn.Module) -> nn.Conv2d:
     return [m for m in module.modules() if isinstance(m, nn.Conv2d)][-1]
 
 
-def upsample(x: Float[Tensor, "b c h w"], factor: int = 2) -> Float[Tensor, "b c h2 w2"]:
-    """Magnify by bilinear interpolation, corner on corner."""
-    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=True)
+def upsample(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
+    """Magnify to twice the size by bilinear interpolation, corner on corner."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
 
 
 def magnify(x: Float[Tensor, "b c h w"], size: torch.Size) -> Float[Tensor, "b c h2 w2"]:

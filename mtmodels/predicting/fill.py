@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Store, Task
-from mtdata.errors import DataError, UnknownNameError
+from mtdata.errors import DataError
 from mtdata.merging.adding import Addition, AddSummary, Made, NewLabel, add_labels
 from mtdata.merging.derive import training_splits
 from mtdata.progress import Progress
@@ -122,8 +122,8 @@ def _wanted(
                 "store."
             )
         columns.append(store.tasks.index(task))
-    if hidden_by is not None and hidden_by not in store.regimes:
-        raise UnknownNameError("regime", hidden_by, list(store.regimes))
+    if hidden_by is not None:
+        store.check_regime(hidden_by)
     return {
         each.name: ~each.visible(hidden_by or layout.FULL)[:, columns]
         for each in training_splits(store, split)

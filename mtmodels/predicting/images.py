@@ -26,19 +26,6 @@ class Image:
     path: Path
 
 
-def find_images(given: Sequence[Path], out: Path) -> list[Image]:
-    """The images of files and folders, all of which can be read; as `readable_images`.
-
-    Raises:
-        UsageError: as there.
-        SampleError: where a file is no photo in a form that is read.
-    """
-    images, bad = readable_images(given, out)
-    if bad:
-        raise bad[0]
-    return images
-
-
 def readable_images(given: Sequence[Path], out: Path) -> tuple[list[Image], list[SampleError]]:
     """The images of files and folders, in the order given; those of a folder are sorted.
 

@@ -8,7 +8,7 @@ from typing import Any
 from mtdata.errors import UsageError
 from mtmodels.scoring.delta import DELTAS, Baseline, nothing_relative_to
 from mtmodels.scoring.entries import EntryMaker
-from mtmodels.scoring.facts import HOLDOUT
+from mtmodels.scoring.facts import HOLDOUT, rests_on
 from mtmodels.scoring.intervals import RESAMPLES, Resampler
 from mtmodels.scoring.pairing import by_seed, without_pair
 from mtmodels.scoring.published import Row, in_tables, once, published
@@ -159,7 +159,12 @@ def _table(
         form=form,
         role=first.role,
         remarks=tuple(remarks),
-        unsure=(*_without(resampler), *_nothing_relative(reference)),
+        unsure=(
+            *_rests([*runs, *beside]),
+            *_without(resampler),
+            *_alone(resampler),
+            *_nothing_relative(reference),
+        ),
     )
 
 
@@ -171,6 +176,29 @@ def _without(resampler: Resampler) -> list[str]:
     return [
         f"Intervals of {', '.join(names)} know of seeds alone, not of images: {reason}."
         for reason, names in about.items()
+    ]
+
+
+def _rests(runs: Sequence[RunScores]) -> list[str]:
+    """What scores rest on, where it is little; with names where runs differ in it."""
+    about: dict[str, list[str]] = {}
+    for run in runs:
+        about.setdefault(rests_on(run.images, run.labelled), []).append(run.name)
+    if len(about) == 1:
+        return [text for text in about if text]
+    return [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in about.items() if text]
+
+
+def _alone(resampler: Resampler) -> list[str]:
+    """A sentence on each task that one image alone shows."""
+    about: dict[str, list[str]] = {}
+    for name, tasks in resampler.alone.items():
+        for task in tasks:
+            about.setdefault(task, []).append(name)
+    return [
+        f"Intervals of {task}, and of deltas that count it, know nothing of images in "
+        f"{', '.join(names)}: fewer than two show it."
+        for task, names in about.items()
     ]
 
 

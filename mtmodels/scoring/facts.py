@@ -10,6 +10,9 @@ HOLDOUT = "holdout"
 """What scores of a hold-out are called where others have the name of a split; each seed keeps
 images of its own away."""
 
+FEW = 10
+"""Images of which a score says little, where they are fewer."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -98,3 +101,19 @@ def _of(values: Mapping[str, str] | None, task: str) -> str | None:
 
 def _text(number: int | None) -> str:
     return UNKNOWN if number is None else str(number)
+
+
+def rests_on(images: int | None, labelled: Mapping[str, int] | None) -> str:
+    """What to say of how many labels scores rest on; empty where there is nothing to say.
+
+    Args:
+        images: How many were scored; None where that is not known.
+        labelled: How many of them show each task; None for scores of before.
+    """
+    if labelled is None:
+        return ""
+    fewer = [f"{task} {n:,}" for task, n in labelled.items() if n != images]
+    told = [f"Images that show a task, where they are fewer: {', '.join(fewer)}."] if fewer else []
+    few = [task for task, n in labelled.items() if n < FEW]
+    told += [f"A score of fewer than {FEW} images says little: {', '.join(few)}."] if few else []
+    return " ".join(told)

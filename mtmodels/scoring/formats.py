@@ -178,7 +178,7 @@ def _flat_row(table: ScoreTable, entry: Entry) -> dict[str, Any]:
         "seeds": " ".join(map(str, entry.seeds)),
         "published": entry.published,
         "baseline": table.baseline.name if table.baseline else "",
-        "note": " ".join([*table.remarks, *([entry.note] if entry.note else [])]),
+        "note": " ".join([*table.remarks, *([entry.note] if entry.note else []), *table.unsure]),
     }
     for task, metrics in entry.scores.items():
         for name in metrics:

@@ -13,7 +13,7 @@ from mtdata.errors import DataError
 from mtmodels.metrics import METRICS
 from mtmodels.scoring.delta import Draws
 from mtmodels.scoring.run_scores import RunScores
-from mtmodels.scoring.samples import Samples
+from mtmodels.scoring.samples import Samples, States
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -48,6 +48,10 @@ class Estimate:
 class Resampler:
     """Scores of the images of a split drawn again, with the same draws for all runs.
 
+    What fewer than two images have a value of is no number in any draw: drawn again, one image is
+    the same. `alone` has the tasks of each run that this is true of, `reasons` why a run has no
+    draws.
+
     Args:
         resamples: How many draws; 0 for no interval from images.
         seed: Where the draws start.
@@ -56,6 +60,7 @@ class Resampler:
     def __init__(self, resamples: int = RESAMPLES, seed: int = 0) -> None:
         self.resamples, self._seed = resamples, seed
         self.reasons: dict[str, str] = {}
+        self.alone: dict[str, tuple[str, ...]] = {}
         self._keys: list[str] = []
         self._files: dict[str, Samples] = {}
         self._draws: dict[tuple[str, ...], Draws | None] = {}
@@ -130,7 +135,18 @@ class Resampler:
             for name, values in of_task.items():
                 if not _same(values[0], run.scores.get(task, {}).get(name), name):
                     return f"`{name}` of `{task}` is not what the images that were kept add up to"
-        return {t: {name: values[1:] for name, values in m.items()} for t, m in found.items()}
+        each = _each(run.protocol, self._kinds(run), states)
+        few = {
+            t: {name: np.isfinite(values).sum(0) < 2 for name, values in m.items()}
+            for t, m in each.items()
+        }
+        self.alone[run.name] = tuple(
+            t for t, m in few.items() if all(one.all() for one in m.values())
+        )
+        return {
+            t: {name: np.where(few[t][name], np.nan, values[1:]) for name, values in m.items()}
+            for t, m in found.items()
+        }
 
     def _read(self, run: RunScores) -> list[Samples]:
         for path in run.samples:
@@ -249,11 +265,17 @@ def _reach(variances: Sequence[tuple[float, float]], alpha: float) -> float:
 
 def per_image(samples: Samples) -> dict[str, dict[str, Floats]]:
     """The scores of each image alone, by what it adds; NaN for one that does not show the task."""
-    states = {
+    return _each(samples.protocol, samples.kinds, samples.states)
+
+
+def _each(
+    protocol: str, kinds: Mapping[str, str], states: Mapping[str, States]
+) -> dict[str, dict[str, Floats]]:
+    floats = {
         task: {name: array.astype(np.float64) for name, array in of_task.items()}
-        for task, of_task in samples.states.items()
+        for task, of_task in states.items()
     }
-    return _scores(samples.protocol, samples.kinds, states)
+    return _scores(protocol, kinds, floats)
 
 
 def _flat(array: NDArray[Any]) -> Floats:

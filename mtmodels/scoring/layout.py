@@ -21,8 +21,8 @@ TASKS = {
     "saliency": "Saliency", "edges": "Edges",
 }  # fmt: skip
 """Tasks likewise."""
-FORMS = {"mtpsl": "Δ tasks", "xtasc": "Δ metrics"}
-"""Both forms of delta: the mean over tasks, and that over metrics."""
+FORM_TITLES = {"mtpsl": "Δ tasks", "xtasc": "Δ metrics"}
+"""What a table calls each form of delta."""
 WHAT = {
     "mtpsl": "Δ tasks: mean relative improvement over tasks, one score each (MTPSL)",
     "xtasc": "Δ metrics: the same over two scores a task (XTasC-Net)",
@@ -119,8 +119,8 @@ def _main(table: ScoreTable, labels: Sequence[str], *, intervals: bool) -> Layou
     ours = [entry for entry in table.entries if not entry.published]
     seeds = len({entry.seeds for entry in ours}) > 1
     columns = [_Column(table, task, metric) for task, metric in table.columns]
-    deltas = [_DeltaColumn(table, form) for form in FORMS if _counts(table, form)]
-    pairs = [_PairColumn(table, form) for form in FORMS if _pairs_differ(table, form)]
+    deltas = [_DeltaColumn(table, form) for form in FORM_TITLES if _counts(table, form)]
+    pairs = [_PairColumn(table, form) for form in FORM_TITLES if _pairs_differ(table, form)]
     lines = []
     for label, entry in zip(labels, table.entries, strict=True):
         all_columns: list[_Column | _DeltaColumn | _PairColumn] = [*columns, *deltas, *pairs]
@@ -184,7 +184,7 @@ class _DeltaColumn:
 
     def __init__(self, table: ScoreTable, form: str) -> None:
         self.form, self._main = form, form == table.form
-        self.title = f"{FORMS[form]}, % ↑"
+        self.title = f"{FORM_TITLES[form]}, % ↑"
         ours = [Spread(e.deltas[form].value) for e in table.entries if form in e.deltas
                 and not e.published]  # fmt: skip
         self._best = _best(ours, higher=True)
@@ -208,7 +208,7 @@ class _PairColumn:
 
     def __init__(self, table: ScoreTable, form: str) -> None:
         self.form = form
-        self.title = f"{FORMS[form]} paired, % ↑"
+        self.title = f"{FORM_TITLES[form]} paired, % ↑"
 
     def cell(self, entry: Entry) -> tuple[str, bool]:
         """Its text; what is best stands in the column of the means."""
@@ -233,7 +233,7 @@ def _tests(table: ScoreTable, labels: Sequence[str]) -> list[Layout]:
             for task, metric in table.columns
             if metric in entry.paired.scores.get(task, {})
         ]  # fmt: skip
-        rows += [(f"{FORMS[f]}, % ↑", e, 2) for f, e in entry.paired.deltas.items()]
+        rows += [(f"{FORM_TITLES[f]}, % ↑", e, 2) for f, e in entry.paired.deltas.items()]
         seeds = entry.paired.seeds
         count = f"{len(seeds)} pairs of seeds ({', '.join(map(str, seeds))})"
         one = f"one pair of runs (seed {seeds[0]})"

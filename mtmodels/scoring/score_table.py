@@ -113,7 +113,7 @@ class ScoreTable:
         role: What the split is for, where that is known.
         remarks: What a reader has to know: why the table stands apart from others, why there is no
             delta, or why it means nothing; each one sentence.
-        unsure: Which intervals lack what, and why; likewise.
+        unsure: On how little scores rest, which intervals lack what, and why; likewise.
     """
 
     facts: Facts

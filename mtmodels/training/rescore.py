@@ -10,6 +10,7 @@ from mtdata import Store, Task
 from mtdata.errors import UsageError
 from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
 from mtdata.reading.holdout import holdout
+from mtdata.store.format import FULL
 from mtdata.urls import StorePath
 from mtmodels.metrics.protocols import metric_for
 from mtmodels.scoring.facts import HOLDOUT
@@ -167,7 +168,7 @@ def datasets_of(run: TrainedRun, store: Store, splits: Chosen, split: str | None
                 store, splits.train, tasks=names, regime=whole.added.base, bare=True
             )
         return [whole.subset(holdout(whole.keys, config.holdout, seed=config.seed))]
-    return [store.dataset(one, names, "full") for one in wanted]
+    return [store.dataset(one, names, FULL) for one in wanted]
 
 
 def scores_of(run: TrainedRun, *, split: str | None = None) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What a run tells before its first step: the data, and what was chosen and why."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from mtdata.reading.dataset import Dataset
 from mtdata.reading.holdout import holdout
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
+from mtmodels.training.config import Config
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import RunFolder
@@ -24,67 +26,85 @@ def tell(
     data: RunData, parts: Parts, folder: RunFolder, *, notes: Sequence[str], watcher: Watcher
 ) -> None:
     """Say what is about to happen, and why so."""
-    config = parts.config
+    config, precision = parts.config, parts.precision
+    logs = [f"Logs: {', '.join(config.log)}, in {folder.logs}."] if config.log else []
+    for sentence in chain(
+        _about_images(data, parts.method),
+        _about_held(data, parts),
+        [f"Precision: {precision.name}, as {precision.reason}."],
+        _about_selection(data, config),
+        notes,
+        logs,
+        [f"Run: {folder.path}"],
+    ):
+        watcher.say(sentence)
+
+
+def _about_images(data: RunData, method: Method) -> Iterator[str]:
+    """What there is to train on."""
     labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
     held = ""
     if data.splits.watched == "holdout" and data.held:
         held = f", {len(data.held)} held out ({_labels(data, data.held)})"
-    watcher.say(f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}.")
-    for one in (data.added or {}).get("labels", ()):
-        watcher.say(f"Added labels: {_added(one)}.")
-    if told := _misfit(data, parts.method):
-        watcher.say(told)
-    filled = [one for one in (data.added or {}).get("labels", ()) if "run" in one]
+    yield f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}."
+    for one in _added_labels(data):
+        yield f"Added labels: {_added(one)}."
+    if told := _misfit(data, method):
+        yield told
+
+
+def _about_held(data: RunData, parts: Parts) -> Iterator[str]:
+    """What held-out labels are worth, and are asked for."""
+    filled = any("run" in one for one in _added_labels(data))
     if filled and data.splits.watched == "holdout" and data.held is not None:
-        watcher.say(
+        yield (
             "Held-out images may have taught the runs that filled labels: unless those were "
             "trained with the same --holdout and --seed, the hold-out says more good of what they "
             "filled than new images would."
         )
-    for told in _known_to_teachers(data, parts.method):
-        watcher.say(told)
-    if config.select == "holdout" and data.held is not None:
+    yield from _known_to_teachers(data, parts.method)
+    if parts.config.select == "holdout" and data.held is not None:
         shown = zip(data.tasks, data.held.labelled.sum(0), strict=True)
         if few := [f"{task.name} {n}" for task, n in shown if n < FEW]:
-            watcher.say(
+            yield (
                 f"Few held-out labels to choose the epoch by ({', '.join(few)}; fewer than {FEW} "
                 "say little): a larger --holdout has more, --select last takes the last epoch."
             )
     if parts.held is not None and (probe := parts.method.probe()) is not None:
-        watcher.say(
+        yield (
             f"Held-out labels ({_labels(data, parts.held.dataset)}) are asked every {probe.every} "
             "steps what helps; the scores of these images are a little better for it than those of "
             "others."
         )
-    watcher.say(f"Precision: {parts.precision.name}, as {parts.precision.reason}.")
+
+
+def _about_selection(data: RunData, config: Config) -> Iterator[str]:
+    """What chooses the epoch, and what is scored."""
     if config.select == "val" and data.held is not None:
-        watcher.say(
+        yield (
             f"Selection: by the {len(data.held)} images of {data.held.split.name}, of role val. "
             "Give --select last for the last epoch."
         )
     elif data.splits.val and config.select != "paper":
-        watcher.say(f"Selection: {config.select}; {', '.join(data.splits.val)} chooses nothing.")
+        yield f"Selection: {config.select}; {', '.join(data.splits.val)} chooses nothing."
     if not data.splits.test:
         names = [dataset.split.name for dataset in data.scored]
         what = "the hold-out" if data.splits.watched == "holdout" else " and ".join(names)
-        watcher.say(
+        chose = ": they say how well the run did on what chose its epoch, not on new images."
+        yield (
             f"Scores: on {what}, as the store has no split of role test"
-            + (
-                "."
-                if config.select == "last"
-                else ": they say how well the run did on what chose its epoch, not on new images."
-            )
+            f"{'.' if config.select == 'last' else chose}"
         )
     if config.select == "paper":
-        watcher.say(
+        yield (
             "Selection: by the test split, as the papers did (--select paper). Every result of "
             "this run is marked so; it is better than what the network does on new images."
         )
-    for note in notes:
-        watcher.say(note)
-    if config.log:
-        watcher.say(f"Logs: {', '.join(config.log)}, in {folder.logs}.")
-    watcher.say(f"Run: {folder.path}")
+
+
+def _added_labels(data: RunData) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = (data.added or {}).get("labels", ())
+    return found
 
 
 def _labels(data: RunData, of: Dataset) -> str:

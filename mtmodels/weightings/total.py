@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mtmodels.methods.terms import Terms
+from mtmodels.methods.terms import Terms, joined
 from mtmodels.weightings.base import Backward, Weighting
 
 
@@ -62,14 +62,11 @@ class TotalWeighting(Weighting):
         So it is in a batch as a whole. What was sent before the task came is in its term for what
         is learnt from that, and is taken off the total again.
         """
-        tasks, auxiliary, owners = dict(terms.tasks), dict(terms.auxiliary), dict(terms.owners)
-        for name, task in terms.owners.items():
-            if task in self.earlier:
-                own = auxiliary.pop(name)
-                tasks[task] = tasks[task] + own if task in tasks else own
-                del owners[name]
-            else:
-                self._waiting[task] = self._waiting.get(task, 0) + auxiliary[name].detach()
+        tasks, auxiliary, owners = joined(
+            terms.tasks, terms.auxiliary, terms.owners, shown=self.earlier
+        )
+        for name, task in owners.items():
+            self._waiting[task] = self._waiting.get(task, 0) + auxiliary[name].detach()
         for task in [task for task in self._waiting if task in tasks]:
             sent = self._waiting.pop(task)
             tasks[task] = tasks[task] + sent

@@ -8,7 +8,7 @@ import numpy as np
 
 from mtdata.inspecting.pictures import Panel, blank, labelled_panel, sheet, swatches
 from mtdata.inspecting.suspicions.base import IMAGE, Place, Suspicion
-from mtdata.inspecting.suspicions.looking import visible, without_padding
+from mtdata.inspecting.suspicions.looking import without_padding
 from mtdata.inspecting.suspicions.shift import label_edges
 from mtdata.store import Store
 from mtdata.tasks.sample import Sample
@@ -81,6 +81,6 @@ def _borders(store: Store, sample: Sample, task: str) -> Panel:
 def _read(store: Store, place: Place, regime: str | None) -> Sample:
     split = store.split(place.split)
     index = split.index(place.key)
-    shown = visible(split, regime)[index]
+    shown = split.visible(split.regime_or_full(regime))[index]
     names = [task.name for task, yes in zip(store.tasks, shown, strict=True) if yes]
     return without_padding(split.read(index, names))

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 from mtdata.inspecting.parallel import in_order
 from mtdata.inspecting.suspicions import CHECKS
 from mtdata.inspecting.suspicions.base import FEW, Check, Images, Suspicion, Table
 from mtdata.plugins import load_installed
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
-from mtdata.store.format import FULL
 from mtdata.tasks.sample import Sample
 
 BLOCK = 16
@@ -80,8 +79,8 @@ def suspect(
     """
     if jobs < 1 or (limit is not None and limit < 1):
         raise UsageError(f"`jobs` and `limit` should be 1 or more; found {jobs} and {limit}.")
-    if regime is not None and regime not in store.regimes:
-        raise UnknownNameError("regime", regime, list(store.regimes))
+    if regime is not None:
+        store.check_regime(regime)
     splits = store.splits if split is None else {split: store.split(split)}
     if checks is None:
         load_installed()  # all are those of installed plug-ins, too
@@ -108,16 +107,11 @@ def _pieces(
 ) -> Iterator[Piece]:
     row = 0
     for name, each in splits.items():
-        shown = visible(each, regime)
+        shown = each.visible(each.regime_or_full(regime))
         for start in range(0, len(keys[name]), BLOCK):
             indices = tuple(range(start, min(start + BLOCK, len(keys[name]))))
             yield Piece(each, indices, row, shown[list(indices)], checks)
             row += len(indices)
-
-
-def visible(split: Split, regime: str | None) -> NDArray[np.bool_]:
-    """Which labels a regime shows, [n, tasks]; a split that lacks it shows all."""
-    return split.visible(regime if regime is not None and regime in split.regime_names else FULL)
 
 
 def measure(piece: Piece) -> dict[Name, Table]:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from mtdata.tasks.kinds import Kind
 from mtdata.tasks.sample import Camera, Extent
 
+WEAK = 0.1
+"""Length below which a mean of unit vectors says too little of a direction."""
+
 
 @dataclass(frozen=True)
 class Change(ABC):

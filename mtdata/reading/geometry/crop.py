@@ -128,7 +128,7 @@ def _place(share: float, start: int, length: int, *, box: int, image: int) -> fl
 
 
 def _kept(start: int, length: int, source: int, target: int) -> tuple[int, int]:
-    """Start and length of a part of a row of pixels that is resized as `nearest` does."""
+    """Start and length of a part of a row of pixels that is resized as `centres` says."""
     ends = (min(max(at, 0), source) for at in (start, start + length))
     # The first pixel of the result whose centre lies in or behind that of the source.
     first, last = (-(-(2 * target * at - source) // (2 * source)) for at in ends)

@@ -11,12 +11,12 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
-from mtdata.reading.geometry.base import Change
+from mtdata.reading.geometry.base import WEAK, Change
 from mtdata.reading.geometry.crop import Crop, Paste
 from mtdata.reading.geometry.flip import Flip
-from mtdata.reading.geometry.nearest import WEAK, nearest
 from mtdata.reading.geometry.rotate import Rotate
 from mtdata.tasks.kinds import Kind, Normals
+from mtdata.tasks.resize import centres
 
 ROUNDING = 1e-3
 """By how much the weights of a mean may add up to less than 1 where all of it is valid: bfloat16
@@ -52,7 +52,7 @@ def apply(
         valid = values.new_ones(values.shape[0], *values.shape[2:], dtype=torch.bool)
     linear = kind is None or prediction or kind.interpolation == "linear"
     outcomes = [
-        _one(x, v, change, kind, linear, paper)
+        _one(x, v, change, kind, linear=linear, paper=paper)
         for x, v, change in zip(values, valid, changes, strict=True)
     ]
     return torch.stack([x for x, _ in outcomes]), torch.stack([v for _, v in outcomes])
@@ -77,6 +77,7 @@ def _one(
     valid: Bool[Tensor, "h w"],
     change: Change,
     kind: Kind | None,
+    *,
     linear: bool,
     paper: bool,
 ) -> tuple[Shaped[Tensor, "c h w"], Bool[Tensor, "h w"]]:
@@ -93,11 +94,11 @@ def _one(
         weak = moved.norm(dim=0) < WEAK
         near = _move(x, change, linear=False)
         moved = torch.where(weak, near, F.normalize(moved, dim=0))
-    return torch.where(seen, _correct(moved, change, kind, paper), 0), seen
+    return torch.where(seen, _correct(moved, change, kind, paper=paper), 0), seen
 
 
 def _correct(
-    x: Shaped[Tensor, "c h w"], change: Change, kind: Kind, paper: bool
+    x: Shaped[Tensor, "c h w"], change: Change, kind: Kind, *, paper: bool
 ) -> Shaped[Tensor, "c h w"]:
     """What the change does to unit vectors says what it does to all values: it is linear."""
     unit = np.eye(kind.channels, dtype=np.float64)
@@ -134,7 +135,7 @@ def _resize(
         return x
     if not linear:
         rows, columns = (
-            torch.as_tensor(nearest(a, b), device=x.device) for a, b in ((h, height), (w, width))
+            torch.as_tensor(centres(a, b), device=x.device) for a, b in ((height, h), (width, w))
         )
         return x[:, rows][:, :, columns]
     if height < h:

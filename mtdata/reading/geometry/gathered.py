@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtdata.reading.geometry.base import Change
+from mtdata.reading.geometry.base import WEAK, Change
 from mtdata.reading.geometry.crop import Crop
 from mtdata.reading.geometry.flip import Flip
-from mtdata.reading.geometry.nearest import WEAK, nearest
 from mtdata.tasks.kinds import Kind
+from mtdata.tasks.resize import centres
 
 STEPS = 2048
 """Weights of pixels of an image are multiples of 1/STEPS, as those of OpenCV are."""
@@ -160,7 +160,7 @@ def _axis(
     share = place - low.astype(np.float32)
     if border:
         share[(low < 0) | (low >= length - 1)] = 0
-    places = np.stack([nearest(length, target), low, low + 1]).clip(0, length - 1) + start
+    places = np.stack([centres(target, length), low, low + 1]).clip(0, length - 1) + start
     step = -1 if mirrored else 1
     return places[:, ::step], share[::step]
 

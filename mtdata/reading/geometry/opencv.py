@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.reading.geometry.base import Change
+from mtdata.reading.geometry.base import WEAK, Change
 from mtdata.reading.geometry.crop import Crop, Paste
 from mtdata.reading.geometry.flip import Flip
-from mtdata.reading.geometry.nearest import WEAK, nearest
 from mtdata.reading.geometry.rotate import Rotate
 from mtdata.tasks.kinds import Kind
+from mtdata.tasks.resize import centres
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
 
@@ -95,6 +95,6 @@ def _resize(array: NDArray[Any], height: int, width: int, *, linear: bool) -> ND
     if (h, w) == (height, width):
         return array
     if not linear:
-        return array[nearest(h, height)][:, nearest(w, width)]
+        return array[centres(height, h)][:, centres(width, w)]
     how = cv2.INTER_AREA if height < h else cv2.INTER_LINEAR
     return cv2.resize(array, (width, height), interpolation=how)

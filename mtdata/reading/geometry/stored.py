@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.reading.geometry.base import WEAK
 from mtdata.reading.geometry.crop import Crop
 from mtdata.reading.geometry.flip import Flip
-from mtdata.reading.geometry.nearest import WEAK, nearest
 from mtdata.tasks.kinds import Kind, Normals
 from mtdata.tasks.kinds.normals import square_length
+from mtdata.tasks.resize import centres
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.stored import StoredSample, trimmed
 from mtdata.tasks.task import Task
@@ -104,22 +105,23 @@ class _Window:
         """The nearest pixels of a whole array, mirrored."""
         if not self.grows:
             return self.mirror(array)
-        rows, columns = _places(self.box, self.size, self.mirrored)
+        rows, columns = _places(self.box, self.size, mirrored=self.mirrored)
         # Columns first: where things grow, that leaves fewer rows to do it for.
         picked: NDArray[Any] = self.cut(array)[:, columns][rows]
         return picked
 
 
 @lru_cache(maxsize=256)
-def _nearest(source: int, target: int, mirrored: bool) -> NDArray[np.int64]:
-    places = nearest(source, target)
+def _nearest(source: int, target: int, *, mirrored: bool) -> NDArray[np.int64]:
+    places = centres(target, source)
     return np.ascontiguousarray(places[::-1]) if mirrored else places
 
 
 def _places(
-    box: tuple[int, int, int, int], size: Size, mirrored: bool
+    box: tuple[int, int, int, int], size: Size, *, mirrored: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return _nearest(box[2], size[0], False), _nearest(box[3], size[1], mirrored)
+    rows = _nearest(box[2], size[0], mirrored=False)
+    return rows, _nearest(box[3], size[1], mirrored=mirrored)
 
 
 def _label(
@@ -148,7 +150,7 @@ def _normals(
 def _grown(
     planes: NDArray[np.float32], valid: NDArray[np.bool_], window: _Window
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    rows, columns = _places(window.box, window.size, window.mirrored)
+    rows, columns = _places(window.box, window.size, mirrored=window.mirrored)
     if window.mirrored:
         # The planes are mirrored already; a pixel and its validity still come from one place.
         columns = planes.shape[2] - 1 - columns

@@ -1,6 +1,6 @@
 """Cityscapes: street scenes with semantic classes and depth from stereo."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,16 +12,15 @@ from mtdata.sources.cityscapes.ids import CLASSES
 from mtdata.sources.cityscapes.scan import SPLITS, scan
 from mtdata.sources.mtan.source import FOLDERS, MtanTree, is_tree
 from mtdata.sources.published import Published
-from mtdata.sources.reader import Reader
+from mtdata.sources.reader import FromReader, Reader
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.role import Role
-from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
 
 PAGE = "as several guides and loaders quote the download page"
 
 
-class Cityscapes(Source):
+class Cityscapes(FromReader, Source):
     """`leftImg8bit gtFine disparity camera`, each as a folder or as the zip file of the download.
 
     Or the `.npy` tree that MTAN distributes. A key is the official id, aachen_000000_000019, or the
@@ -100,33 +99,9 @@ class Cityscapes(Source):
             keep_unlabelled=self.keeps_unlabelled,
         )
 
-    def splits(self) -> Mapping[str, tuple[str, ...]]:
-        """The official train and val, as far as their images are there."""
-        return self.reader.splits()
-
     def roles(self) -> Mapping[str, Role]:
         """Everybody tests on val: the labels of the official test split are not public."""
         return {split: "train" if split == "train" else "test" for split in self.splits()}
-
-    def remarks(self) -> tuple[str, ...]:
-        """What this copy lacks."""
-        return self.reader.remarks()
-
-    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
-        """Read an image with those of these labels that it has."""
-        return self.reader.read(split, key, tasks)
-
-    def fingerprint(self, split: str, key: str) -> bytes:
-        """Over the options and the bytes of all files of an image, zipped or not."""
-        return self.reader.fingerprint(split, key)
-
-    def files(self, split: str, key: str) -> Sequence[Path]:
-        """All that an image is read from; the zip files, where they are zipped."""
-        return self.reader.files(split, key)
-
-    def locate(self, split: str, key: str, task: str | None) -> Path | str:
-        """The file of an image or of a label."""
-        return self.reader.locate(split, key, task)
 
     def _mtan(self) -> MtanTree:
         semantic = f"label_{self.classes}"

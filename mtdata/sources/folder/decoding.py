@@ -51,12 +51,12 @@ def decode(task: ArrayFile, path: Path, *, turn: bool = True) -> Decoded:
     if not isinstance(task, NormalsFile) and not _told_otherwise(task):
         _check_lossless(path)
     if isinstance(task, ClassesFile):
-        return _classes(task, path, turn)
+        return _classes(task, path, turn=turn)
     if isinstance(task, BinaryFile):
-        return _binary(task, path, turn)
+        return _binary(task, path, turn=turn)
     if isinstance(task, DepthFile):
-        return _depth(task, path, turn)
-    return _normals(task, path, turn)
+        return _depth(task, path, turn=turn)
+    return _normals(task, path, turn=turn)
 
 
 def _told_otherwise(task: ArrayFile) -> bool:
@@ -77,15 +77,15 @@ def _check_lossless(path: Path) -> None:
             )
 
 
-def _classes(task: ClassesFile, path: Path, turn: bool) -> Decoded:
+def _classes(task: ClassesFile, path: Path, *, turn: bool) -> Decoded:
     coded, table = task.encoding == "colours", task.table()
     if task.void is None and not coded:
         table = {255: VOID} | table  # void where nothing is said of it
     table |= dict.fromkeys(task.void or (), VOID)
     if coded:
         codes = {_code(colour): number for colour, number in table.items()}
-        return _looked_up(_colours(path, turn), codes, task, path)
-    return _looked_up(_integers(path, turn), table, task, path)
+        return _looked_up(_colours(path, turn=turn), codes, task, path)
+    return _looked_up(_integers(path, turn=turn), table, task, path)
 
 
 def _looked_up(
@@ -114,7 +114,7 @@ def _remedy(task: ClassesFile) -> str:
     return f"List them under `{listed}` or `void` in tasks.yaml, or say `unlisted: void`."
 
 
-def _colours(path: Path, turn: bool) -> NDArray[np.int64]:
+def _colours(path: Path, *, turn: bool) -> NDArray[np.int64]:
     content = read_file(path)
     check_lossless(content, path)
     return _codes(decode_rgb(content, path, turn=turn))
@@ -129,7 +129,7 @@ def _code(colour: tuple[int, int, int]) -> int:
     return colour[0] << 16 | colour[1] << 8 | colour[2]
 
 
-def _integers(path: Path, turn: bool) -> NDArray[Any]:
+def _integers(path: Path, *, turn: bool) -> NDArray[Any]:
     """Whole numbers: of one channel, of three that are the same, or of floats without fractions."""
     head = read_file(path)[:26]
     if path.suffix.lower() in ARRAYS:
@@ -137,7 +137,7 @@ def _integers(path: Path, turn: bool) -> NDArray[Any]:
     elif form_of(head) in FLOATING and read_header(path).mode == "F":
         stored = read_label(path, "float32|float64", turn=turn)
     elif _coloured(path, head):
-        return _equal_channels(path, turn)
+        return _equal_channels(path, turn=turn)
     else:
         return read_indices(path, turn=turn)
     if stored.dtype.kind == "f":
@@ -158,7 +158,7 @@ def _coloured(path: Path, head: bytes) -> bool:
     return head.startswith(PNG_START) and head[24] == 8 and head[25] == RGB
 
 
-def _equal_channels(path: Path, turn: bool) -> NDArray[Any]:
+def _equal_channels(path: Path, *, turn: bool) -> NDArray[Any]:
     """Some tools write ids into red, green and blue alike."""
     rgb = decode_rgb(read_file(path), path, turn=turn)
     if (rgb != rgb[..., :1]).any():
@@ -196,14 +196,14 @@ def _is_void(stored: NDArray[Any], void: Sequence[int | float]) -> NDArray[np.bo
     return found
 
 
-def _binary(task: BinaryFile, path: Path, turn: bool) -> Decoded:
+def _binary(task: BinaryFile, path: Path, *, turn: bool) -> Decoded:
     if task.threshold is not None:
         array = path.suffix.lower() in ARRAYS
         stored = _plane(path) if array else read_label(path, NUMBERS, turn=turn)
         # A mask that is no number there says neither yes nor no.
         void = _is_void(stored, task.void) | np.isnan(stored)
         return (~void & (stored >= task.threshold)).astype(np.uint8), ~void
-    stored = _integers(path, turn)
+    stored = _integers(path, turn=turn)
     on, off, void = (np.isin(stored, v) for v in (task.ones, task.zeros, task.void))
     strange = np.unique(stored[~(on | off | void)])
     if strange.size:
@@ -216,7 +216,7 @@ def _binary(task: BinaryFile, path: Path, turn: bool) -> Decoded:
     return on.astype(np.uint8), ~void
 
 
-def _depth(task: DepthFile, path: Path, turn: bool) -> Decoded:
+def _depth(task: DepthFile, path: Path, *, turn: bool) -> Decoded:
     array = path.suffix.lower() in ARRAYS
     stored = _plane(path) if array else read_label(path, NUMBERS, turn=turn)
     if task.scale is None and stored.dtype.kind in "iu":
@@ -252,7 +252,7 @@ def _invalid(values: NDArray[np.float64], units: str) -> str:
     return f"depth should be {wanted} where it is not void; found pixels: {found}."
 
 
-def _normals(task: NormalsFile, path: Path, turn: bool) -> Decoded:
+def _normals(task: NormalsFile, path: Path, *, turn: bool) -> Decoded:
     given, valid = read_vectors(path, turn=turn)
     if task.invalid == "void":
         length = np.sqrt(np.einsum("...c,...c->...", given, given))

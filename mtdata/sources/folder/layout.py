@@ -46,23 +46,7 @@ def scan(root: Path, file: TasksFile) -> Layout:
         SampleError: for two files of one key, a link out of the folder, a wrong list, and images
             without labels unless the file says `unlabelled: skip` or `keep`.
     """
-    files = Pattern(file.images).find(root, IMAGE_SUFFIXES)
-    if not files:
-        raise SourceNotFoundError(
-            f"{root} should hold images at {file.images}; found none. "
-            "Correct `images` in tasks.yaml."
-        )
-    whole = {
-        name: find_parts(root, name, task, files)
-        for name, task in file.tasks.items()
-        if isinstance(task, AnnotatedFile) and task.whole
-    }
-    found = {
-        name: Pattern(task.files).find(root, _suffixes(task))
-        for name, task in file.tasks.items()
-        if name not in whole
-    }
-    _check_cases(files, found)
+    files, whole, found = _listed(root, file)
     folders = (file.splits and file.splits.folders) or {}
     assigned, absent = assign(files, file.splits, root)
     images = {
@@ -95,6 +79,30 @@ def scan(root: Path, file: TasksFile) -> Layout:
         },
         absent=tuple(absent),
     )
+
+
+def _listed(
+    root: Path, file: TasksFile
+) -> tuple[Files, Mapping[str, WholeFound], Mapping[str, Files]]:
+    """The images; by task, what files of many images say, and the files of one each."""
+    files = Pattern(file.images).find(root, IMAGE_SUFFIXES)
+    if not files:
+        raise SourceNotFoundError(
+            f"{root} should hold images at {file.images}; found none. "
+            "Correct `images` in tasks.yaml."
+        )
+    whole = {
+        name: find_parts(root, name, task, files)
+        for name, task in file.tasks.items()
+        if isinstance(task, AnnotatedFile) and task.whole
+    }
+    found = {
+        name: Pattern(task.files).find(root, _suffixes(task))
+        for name, task in file.tasks.items()
+        if name not in whole
+    }
+    _check_cases(files, found)
+    return files, whole, found
 
 
 def _suffixes(task: TaskFile) -> tuple[str, ...]:

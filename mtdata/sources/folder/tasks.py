@@ -105,17 +105,12 @@ COLOURED = (".png", ".tif", ".tiff", ".bmp")
 """How files end whose colours may stand for classes."""
 
 
-class ClassesFile(Part):
-    """Class ids, or colours that stand for classes."""
+class NamedClasses(Part):
+    """What each form of classes has: their names, and perhaps colours to draw them in."""
 
     kind: Literal["classes"]
-    files: LabelFiles
+    files: str
     classes: list[str] | dict[str, Colour]
-    encoding: Literal["ids", "colours"] = "ids"
-    ids: dict[int, str] | None = None
-    colours: dict[Colour, str] | None = None
-    void: Annotated[list[int] | list[Colour] | None, BeforeValidator(_listed)] = None
-    unlisted: Invalid = "refuse"
 
     @property
     def names(self) -> list[str]:
@@ -123,9 +118,29 @@ class ClassesFile(Part):
         return list(self.classes)
 
     @model_validator(mode="after")
-    def _agree(self) -> "ClassesFile":
+    def _each_once(self) -> "NamedClasses":
         if not 2 <= len(self.names) <= 254 or len(set(self.names)) != len(self.names):
             raise ValueError("`classes` should be 2 to 254 names, each once")
+        return self
+
+    def to_kind(self) -> Kind:
+        """Classes with the given colours, or with some that are easy to tell apart."""
+        given = tuple(self.classes.values()) if isinstance(self.classes, dict) else None
+        return Classes(tuple(self.names), given or distinct(len(self.names)))
+
+
+class ClassesFile(NamedClasses):
+    """Class ids, or colours that stand for classes."""
+
+    files: LabelFiles
+    encoding: Literal["ids", "colours"] = "ids"
+    ids: dict[int, str] | None = None
+    colours: dict[Colour, str] | None = None
+    void: Annotated[list[int] | list[Colour] | None, BeforeValidator(_listed)] = None
+    unlisted: Invalid = "refuse"
+
+    @model_validator(mode="after")
+    def _agree(self) -> "ClassesFile":
         coded = self.encoding == "colours"
         if coded and self.colours is None and isinstance(self.classes, list):
             raise ValueError("`encoding: colours` needs a colour for each of `classes`")
@@ -154,23 +169,15 @@ class ClassesFile(Part):
             return {value: place[name] for value, name in self.ids.items()}
         return {number: number for number in place.values()}
 
-    def to_kind(self) -> Kind:
-        """Classes with the given colours, or with some that are easy to tell apart."""
-        given = tuple(self.classes.values()) if isinstance(self.classes, dict) else None
-        return Classes(tuple(self.names), given or distinct(len(self.names)))
-
 
 def _format(name: str) -> str:
     return name if name in FORMATS else FORMATS[name].name  # which says what there is
 
 
-class AnnotatedFile(Part):
+class AnnotatedFile(NamedClasses):
     """Classes drawn as shapes in an annotation tool."""
 
-    kind: Literal["classes"]
     format: Annotated[str, AfterValidator(_format)]
-    files: str
-    classes: list[str] | dict[str, Colour]
     labels: dict[str, str] = {}
     void: list[str] = []
     unlisted: Literal["refuse", "void", "skip"] = "refuse"
@@ -178,11 +185,6 @@ class AnnotatedFile(Part):
     unannotated: Literal["missing", "uncovered"] = "missing"
     order: Literal["listed", "larger-first"] = "listed"
     crowd: Literal["draw", "void"] = "draw"
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the classes, in the order of their ids."""
-        return list(self.classes)
 
     @property
     def whole(self) -> bool:
@@ -198,8 +200,6 @@ class AnnotatedFile(Part):
         fields = Pattern(f"{self.files}/{{stem}}" if self.whole else self.files).fields
         if self.whole and ("*" in self.files or set(fields) - {"split", "stem"}):
             raise ValueError(f"`files` of {self.format} should be a path, with {{split}} at most")
-        if not 2 <= len(self.names) <= 254 or len(set(self.names)) != len(self.names):
-            raise ValueError("`classes` should be 2 to 254 names, each once")
         for name in self.labels.values():
             if name not in self.names:
                 raise ValueError(f"`{name}` is none of the names in `classes`")
@@ -214,11 +214,6 @@ class AnnotatedFile(Part):
         place = {name: number for number, name in enumerate(self.names)}
         given = {label: place[name] for label, name in self.labels.items()}
         return place | given | dict.fromkeys(self.void, -1)
-
-    def to_kind(self) -> Kind:
-        """Classes with the given colours, or with some that are easy to tell apart."""
-        given = tuple(self.classes.values()) if isinstance(self.classes, dict) else None
-        return Classes(tuple(self.names), given or distinct(len(self.names)))
 
 
 class BinaryFile(Part):

@@ -1,7 +1,8 @@
 """NYU Depth v2: 1449 indoor frames with semantic classes, depth and normals."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,17 +17,18 @@ from mtdata.sources.nyu.mat import NyuMat
 from mtdata.sources.nyu.matfile import FILE
 from mtdata.sources.nyu.options import NyuOptions, parse
 from mtdata.sources.published import Published
-from mtdata.sources.reader import Box, Reader
+from mtdata.sources.reader import FromReader, Reader
 from mtdata.tasks.kinds import Depth, Normals
 from mtdata.tasks.role import Role
-from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
 
 MTAN_FOLDERS = {"semantic": "label", "depth": "depth", "normals": "normal"}
 
 
-class Nyu(Source):
+class Nyu(FromReader, Source):
     """The official MATLAB file, prepared folders, or the `.npy` tree that MTAN distributes.
+
+    Keys are official indices, but for the file numbers of MTAN.
 
     Options:
         classes: 13 or 40.
@@ -80,10 +82,9 @@ class Nyu(Source):
             raise SourceNotFoundError(
                 f"`nyu` should be given a folder; found none. {self.download}"
             )
-        root = Path(root)
-        chosen = asked.on(asked.layout or _recognise(root))
-        super().__init__(root, **chosen.to_dict())
-        self.reader = _reader(root, chosen, self.download)
+        self._root = Path(root)
+        self._chosen = asked.on(asked.layout or _recognise(self._root))
+        super().__init__(self._root, **self._chosen.to_dict())
 
     @classmethod
     def tasks(cls, **options: Any) -> tuple[Task, ...]:
@@ -97,37 +98,22 @@ class Nyu(Source):
             Task("normals", Normals()),
         )
 
-    def splits(self) -> Mapping[str, tuple[str, ...]]:
-        """The official split; the keys are official indices, but for MTAN's file numbers."""
-        return self.reader.splits()
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads the layout that was recognised or asked for."""
+        root, options = self._root, self._chosen
+        if options.layout == "mat":
+            return NyuMat(root, options)
+        if options.layout == "folders":
+            return NyuFolders(root, options, self.download)
+        kinds = {task.name: task.kind for task in self.tasks(**self.options)}
+        labels = {task: (folder, kinds[task]) for task, folder in MTAN_FOLDERS.items()}
+        splits = {"train": "train", "test": "val"}
+        return MtanTree(root, labels, splits=splits, options=self.options)
 
     def roles(self) -> Mapping[str, Role]:
         """The 654 frames that everybody calls validation or test are for testing."""
         return {"train": "train", "test": "test"}
-
-    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
-        """Read a frame with those of its labels that are there."""
-        return self.reader.read(split, key, tasks)
-
-    def fingerprint(self, split: str, key: str) -> bytes:
-        """SHA-256 over the options and all that a frame is read from."""
-        return self.reader.fingerprint(split, key)
-
-    def files(self, split: str, key: str) -> Sequence[Path]:
-        """All that a frame is read from."""
-        return self.reader.files(split, key)
-
-    def box(self, split: str, key: str) -> tuple[tuple[int, int], Box] | None:
-        """The official frame, and the part of it that is kept."""
-        return self.reader.box(split, key)
-
-    def locate(self, split: str, key: str, task: str | None) -> Path | str:
-        """The file of an image or of what a label is made from."""
-        return self.reader.locate(split, key, task)
-
-    def remarks(self) -> tuple[str, ...]:
-        """What this copy lacks, or does not say."""
-        return self.reader.remarks()
 
 
 def _parse(options: Mapping[str, Any]) -> NyuOptions:
@@ -142,14 +128,3 @@ def _recognise(root: Path) -> str:
     if os.path.lexists(root / FILE):
         return "mat"
     return "mtan" if is_tree(root) else "folders"
-
-
-def _reader(root: Path, options: NyuOptions, download: str) -> Reader:
-    if options.layout == "mat":
-        return NyuMat(root, options)
-    if options.layout == "folders":
-        return NyuFolders(root, options, download)
-    kinds = {task.name: task.kind for task in Nyu.tasks(**options.to_dict())}
-    labels = {task: (folder, kinds[task]) for task, folder in MTAN_FOLDERS.items()}
-    splits = {"train": "train", "test": "val"}
-    return MtanTree(root, labels, splits=splits, options=options.to_dict())

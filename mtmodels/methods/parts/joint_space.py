@@ -12,7 +12,7 @@ from mtdata.errors import UnknownNameError
 from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
 from mtmodels.losses import at_least_single
-from mtmodels.methods.parts.pairs import Pair, pair_code
+from mtmodels.methods.parts.pairs import Pair, labels_of, pair_code
 from mtmodels.networks.auxiliary.mapping import MappingNetwork
 from mtmodels.networks.base import Network
 
@@ -189,9 +189,7 @@ class JointSpace(nn.Module):
                 drawn = None if self.soft else rng
                 parts.append(row.encode_prediction(predictions[name][predicted], drawn))
             if labelled:
-                rows = {image: i for i, image in enumerate(batch.rows[name].tolist())}
-                at = [rows[image] for image in labelled]
-                label, valid = batch.labels[name][at], batch.valid[name][at]
+                label, valid = labels_of(batch, name, labelled)
                 encoded = row.encode_label(label, valid, task.channels)
                 parts.append(encoded.to(at_least_single(predictions[name]).dtype))
             for is_label, images in ((False, predicted), (True, labelled)):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
@@ -82,6 +82,17 @@ def shown_pairs(seen: Seen) -> list[Pair]:
     return [pair for pair in present_pairs(seen, "all") if shown[pair.source][pair.image]]
 
 
+def labelled_sources(seen: Seen) -> list[Pair]:
+    """Every task that an image shows, with every other task, image by image."""
+    return [
+        Pair(image, source, target)
+        for image, labelled in enumerate(seen.host.T.tolist())
+        for source, there in zip(seen.tasks, labelled, strict=True)
+        for target in seen.tasks
+        if there and target != source
+    ]
+
+
 def source_shares(pairs: Sequence[Pair]) -> dict[int, float]:
     """For each image, 1 / the number of sources that it has among the pairs.
 
@@ -105,3 +116,12 @@ def pair_code(source: str, target: str, tasks: tuple[str, ...]) -> int:
 def pair_name(source: str, target: str) -> str:
     """The name of a network from one task to another among the parameters."""
     return f"{source}_to_{target}"
+
+
+def labels_of(
+    batch: Batch, task: str, images: Sequence[int]
+) -> tuple[Shaped[Tensor, "n d h w"], Bool[Tensor, "n h w"]]:
+    """The labels of these images, which show the task, and where they are valid."""
+    rows = {image: row for row, image in enumerate(batch.rows[task].tolist())}
+    at = [rows[image] for image in images]
+    return batch.labels[task][at], batch.valid[task][at]

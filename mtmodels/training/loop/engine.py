@@ -1,9 +1,9 @@
 """One training step: terms, weighting, gradients, optimiser."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,49 +15,23 @@ from mtdata.reading.memory import STEPS, keep_freed
 from mtmodels import processes
 from mtmodels.errors import DivergedError
 from mtmodels.fabric import Fabric
-from mtmodels.methods.base import Finding, Method, ParameterGroup, ScheduleName, Stage
+from mtmodels.methods.base import Finding, Method, Stage
 from mtmodels.methods.parts.helpful_pairs import shared_by_tasks
-from mtmodels.methods.terms import Terms
 from mtmodels.networks.base import EncoderOptions, Output, check_output
 from mtmodels.scoring.evaluation import evaluation_mode
 from mtmodels.training.config import Config
-from mtmodels.training.loop import OPTIMISERS, SCHEDULES, randomness
+from mtmodels.training.loop import randomness
 from mtmodels.training.loop.compiling import Compiled
 from mtmodels.training.loop.contract import Contract
-from mtmodels.training.loop.everywhere import Told, Values, joined_owners, terms_of_all
+from mtmodels.training.loop.everywhere import Told, joined_owners, terms_of_all
+from mtmodels.training.loop.groups import Groups, apart
 from mtmodels.training.loop.layout import memory_format
-from mtmodels.training.loop.schedules import Position, Schedule
+from mtmodels.training.loop.result import StepResult, read_terms, result_of, together, unfinite
+from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.sync_norm import reaching
 from mtmodels.training.loop.validation import HeldOut
 from mtmodels.training.loop.viewing import view_maker
 from mtmodels.weightings.base import EpochStatistics, Weighting, reached
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What a step tells the log.
-
-    Args:
-        lr: The learning rate.
-        loss: What went backwards; None where the batch gave no term.
-        tasks: The terms of tasks.
-        auxiliary: The terms beside them.
-        parts: What the terms are made of.
-        gradient_norm: Before clipping.
-        images: How many images of the views that are supervised show each task.
-        labelled: The direct loss of each task as a mean over these images.
-        owners: See `Terms.owners`.
-    """
-
-    lr: float
-    loss: float | None
-    tasks: Mapping[str, float]
-    auxiliary: Mapping[str, float]
-    parts: Mapping[str, float]
-    gradient_norm: float
-    images: Mapping[str, int] = field(default_factory=dict)
-    labelled: Mapping[str, float] = field(default_factory=dict)
-    owners: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine:
@@ -100,15 +74,8 @@ class Engine:
         self.frozen = options.freeze_encoder if isinstance(options, EncoderOptions) else 0
         if isinstance(options, EncoderOptions):
             own = apart(own, self.encoder, options.encoder_rate)
-        self.groups = self._decaying([*own, *weighting.parameter_groups()])
-        names = dict.fromkeys(group.clip for group in self.groups)
-        self._apart = [self._clipped(name) for name in names] if len(names) > 1 else []
-        run = ScheduleName(name=config.schedule.name, options=config.schedule.options)
-        self.schedules = [scheduled(group.schedule or run) for group in self.groups]
-        self.schedule = scheduled(run)
-        optimizer = fabric.setup_optimizers(self._optimizer())
-        assert not isinstance(optimizer, tuple)  # one goes in, one comes out
-        self.optimizer = optimizer
+        self.groups = Groups([*own, *weighting.parameter_groups()], config, fabric)
+        self.optimizer = self.groups.optimizer
         self.rng = torch.Generator(fabric.device).manual_seed(config.seed)
         self._predicted: list[Tensor] = []
         tasks = [task.name for task in method.network.tasks]
@@ -116,7 +83,7 @@ class Engine:
         self.contract, self._tried = Contract(config, tasks, full=full), False
         if config.sync_norm:
             method.network.register_forward_hook(self._keep_predictions)
-        self._learns = [p for group in self.groups for p in group.parameters]
+        self._learns = self.groups.parameters
         self.weighting.order = self._learns
         self.compiled: AbstractContextManager[None] = nullcontext()
         self._compiled: Compiled | None = None
@@ -140,7 +107,7 @@ class Engine:
             OutputError: where the network does not predict what its tasks want.
             MemberError: where method or weighting give something other than they should.
         """
-        lr, first = self._set_rates(position), not self._tried
+        lr, first = self.groups.set_rates(position), not self._tried
         if first:
             self._try(batches[0])
         self.weighting.begin_step(len(batches))
@@ -164,7 +131,12 @@ class Engine:
             # Behind the weighting, which may want the gradients of a layer that all tasks share.
             for parameter in self.encoder:
                 parameter.grad = None
-        norm = self._clip(position.step, tuple(key for batch in batches for key in batch.keys))
+        norm = self.groups.clip(self.method)
+        # Under fp16 an overflow is part of the search for the scale: the scaler skips that step.
+        if not math.isfinite(norm) and self.config.precision != "16":
+            self._forget()
+            keys = tuple(key for batch in batches for key in batch.keys)
+            raise self.contract.diverged(position.step, "gradient", keys)
         self.optimizer.step()
         self._forget()
         if self.stage is None:
@@ -220,11 +192,13 @@ class Engine:
         with self.fabric.autocast(), self.compiled:
             terms = forward(views, progress=position.progress, rng=self.rng)
         self.contract.check_terms(terms)
-        told = joined_owners(processes.gathered(Told(_read(terms), dict(terms.owners), batch.keys)))
+        told = joined_owners(
+            processes.gathered(Told(read_terms(terms), dict(terms.owners), batch.keys))
+        )
         for one in told:
-            for name in _unfinite(one.values):
+            for name in unfinite(one.values):
                 raise self.contract.diverged(position.step, name, one.keys)
-        results = [_result(one) for one in told]
+        results = [result_of(one) for one in told]
         result = results[0] if len(results) == 1 else together(results)
         if not result.tasks and not result.auxiliary:
             return result
@@ -326,163 +300,7 @@ class Engine:
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         randomness.restore(state["random"], self.rng)
 
-    def _decaying(self, groups: Sequence[ParameterGroup]) -> list[ParameterGroup]:
-        """The groups, each in two where weight decay is for weights alone."""
-        part = self.config.optimizer
-        if OPTIMISERS[part.name].read(part.options).decays == "all":
-            return list(groups)
-        found = []
-        for group in groups:
-            # Biases, and the factors of norms, are vectors; no weight is.
-            vectors = [p for p in group.parameters if p.ndim < 2]
-            weights = [p for p in group.parameters if p.ndim > 1]
-            found += [replace(group, parameters=weights)] if weights else []
-            found += [replace(group, parameters=vectors, weight_decay=0.0)] if vectors else []
-        return found
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        """The optimiser over the groups of the method, and what the weighting learns."""
-        groups = [
-            {"params": group.parameters, "scale": group.scale}
-            | ({} if group.weight_decay is None else {"weight_decay": group.weight_decay})
-            for group in self.groups
-        ]
-        part = self.config.optimizer
-        chosen = OPTIMISERS[part.name].read(part.options)
-        fused = can_fuse(self.fabric.device, self.config.precision)
-        return chosen.make(groups, lr=self.config.lr, fused=fused)
-
-    def _set_rates(self, position: Position) -> float:
-        groups = zip(self.optimizer.param_groups, self.groups, self.schedules, strict=True)
-        for group, own, schedule in groups:
-            rate = self.config.lr if own.rate is None else own.rate
-            group["lr"] = rate * schedule(position) * own.scale
-        return self.config.lr * self.schedule(position)
-
-    def _clipped(self, name: str) -> list[nn.Parameter]:
-        """What is clipped together under a name."""
-        return [p for group in self.groups if group.clip == name for p in group.parameters]
-
-    def _clip(self, step: int, keys: tuple[str, ...]) -> float:
-        """Clip the gradients where that is wanted; refuse those that are not finite."""
-        limit = math.inf if self.config.gradient_clip is None else self.config.gradient_clip
-        # It takes the scale of fp16 off as well, and says the norm of all, whoever is clipped.
-        clipped = self.fabric.clip_gradients(
-            self.method,
-            self.optimizer,
-            max_norm=math.inf if self._apart else limit,
-            error_if_nonfinite=False,
-        )
-        assert clipped is not None  # only clipping by value gives no norm
-        norm = float(clipped)
-        for group in self._apart if math.isfinite(limit) else ():
-            nn.utils.clip_grad_norm_(group, limit)
-        # Under fp16 an overflow is part of the search for the scale: the scaler skips that step.
-        if not math.isfinite(norm) and self.config.precision != "16":
-            self._forget()
-            raise self.contract.diverged(step, "gradient", keys)
-        return norm
-
-
-def together(parts: Sequence[StepResult]) -> StepResult:
-    """What a step tells that was done in parts of equal size: terms are those of all its images."""
-    share = 1 / len(parts)
-    told = joined_owners(
-        [Told({"tasks": {**p.tasks}, "auxiliary": {**p.auxiliary}}, p.owners, ()) for p in parts]
-    )
-    parts = [
-        replace(part, tasks=one.values["tasks"], auxiliary=one.values["auxiliary"])
-        for part, one in zip(parts, told, strict=True)
-    ]
-
-    def summed(field: str) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for part in parts:
-            for name, value in getattr(part, field).items():
-                found[name] = found.get(name, 0.0) + share * value
-        return found
-
-    images: dict[str, int] = {}
-    for part in parts:
-        for task, count in part.images.items():
-            images[task] = images.get(task, 0) + count
-    labelled = {
-        task: sum(p.labelled[task] * p.images[task] for p in parts if task in p.labelled) / count
-        for task, count in images.items()
-        if any(task in part.labelled for part in parts)
-    }
-    losses = [part.loss for part in parts if part.loss is not None]
-    loss = share * sum(losses) if losses else None
-    terms = {name: summed(name) for name in ("tasks", "auxiliary", "parts")}
-    owners = {name: task for one in told for name, task in one.owners.items()}
-    return StepResult(
-        0.0, loss, **terms, gradient_norm=0.0, images=images, labelled=labelled, owners=owners
-    )
-
-
-def apart(
-    groups: Sequence[ParameterGroup], encoder: Sequence[nn.Parameter], factor: float
-) -> list[ParameterGroup]:
-    """Give the encoder its own rate in every group that holds parameters of it.
-
-    Args:
-        groups: As a method has them.
-        encoder: The parameters of the encoder.
-        factor: On their rate; 1 leaves the groups, and so the state of an optimiser, as they are.
-    """
-    if factor == 1:
-        return list(groups)
-    inside, found = {id(p) for p in encoder}, []
-    for group in groups:
-        parts = {False: list[nn.Parameter](), True: list[nn.Parameter]()}
-        for parameter in group.parameters:
-            parts[id(parameter) in inside].append(parameter)
-        scales = {False: group.scale, True: group.scale * factor}
-        found += [replace(group, parameters=p, scale=scales[key]) for key, p in parts.items() if p]
-    return found
-
 
 def is_due(step: int, every: int) -> bool:
     """Whether the method looks before a step: not before the first, when nothing is learnt yet."""
     return step > 0 and step % every == 0
-
-
-def scheduled(chosen: ScheduleName) -> Schedule:
-    """The schedule of a name."""
-    return SCHEDULES[chosen.name](**chosen.options)
-
-
-def _read(terms: Terms) -> Values:
-    """Bring all terms and counts to the processor in one go."""
-    scalars = terms.scalars()
-    flat = [(family, name) for family, named in scalars.items() for name in named]
-    numbers = [scalars[family][name].detach().double() for family, name in flat]
-    values: Values = {family: {} for family in scalars}
-    for (family, name), value in zip(
-        flat, torch.stack(numbers).tolist() if numbers else [], strict=True
-    ):
-        values[family][name] = value
-    return values
-
-
-def _unfinite(values: Values) -> Iterator[str]:
-    """The terms that are not finite; the parts first, as they name the culprit best."""
-    for family in ("parts", "auxiliary", "tasks"):
-        for name, value in values[family].items():
-            if not math.isfinite(value):
-                yield name
-
-
-def _result(told: Told) -> StepResult:
-    """What the terms of a part tell, before anything is learnt of them."""
-    images = {name: int(count) for name, count in told.values["images"].items()}
-    rest = {field: named for field, named in told.values.items() if field != "images"}
-    return StepResult(0.0, None, **rest, gradient_norm=0.0, images=images, owners=told.owners)
-
-
-def can_fuse(device: torch.device, precision: str) -> bool:
-    """Whether Adam can be fused: on processors and NVIDIA cards, but not under fp16.
-
-    The fused Adam takes the scale off the gradients itself, after they were to be clipped.
-    """
-    return device.type in ("cpu", "cuda") and precision != "16"

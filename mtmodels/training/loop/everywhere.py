@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from mtmodels.methods.terms import Terms
+from mtmodels.methods.terms import Terms, joined
 
 Values = dict[str, dict[str, float]]
 
@@ -33,22 +33,14 @@ def joined_owners(told: Sequence[Told]) -> list[Told]:
 
     So it is in one process: what a task owns stands beside the tasks where no image shows it.
     """
-    tasks = {name for one in told for name in one.values["tasks"]}
-    return [_joined(one, tasks) for one in told]
-
-
-def _joined(one: Told, tasks: set[str]) -> Told:
-    own, auxiliary = dict(one.values["tasks"]), dict(one.values["auxiliary"])
-    owners = dict(one.owners)
-    for name in _moving(one.owners, tasks):
-        task = owners.pop(name)
-        own[task] = own.get(task, 0.0) + auxiliary.pop(name)
-    values = {**one.values, "tasks": own, "auxiliary": auxiliary}
-    return replace(one, values=values, owners=owners)
-
-
-def _moving(owners: Mapping[str, str], tasks: set[str]) -> list[str]:
-    return [name for name, task in owners.items() if task in tasks]
+    shown = {name for one in told for name in one.values["tasks"]}
+    found = []
+    for one in told:
+        own = one.values
+        tasks, auxiliary, owners = joined(own["tasks"], own["auxiliary"], one.owners, shown=shown)
+        values = {**own, "tasks": tasks, "auxiliary": auxiliary}
+        found.append(replace(one, values=values, owners=owners))
+    return found
 
 
 def terms_of_all(
@@ -64,10 +56,7 @@ def terms_of_all(
         means: The values of the terms of the whole batch, by field and name.
         told: What each process told, as `joined_owners` gives it.
     """
-    tasks, auxiliary = dict(terms.tasks), dict(terms.auxiliary)
-    for name in _moving(terms.owners, set(means["tasks"])):
-        task, own = terms.owners[name], auxiliary.pop(name)
-        tasks[task] = tasks[task] + own if task in tasks else own
+    tasks, auxiliary, _ = joined(terms.tasks, terms.auxiliary, terms.owners, shown=means["tasks"])
     owners = {name: task for one in told for name, task in one.owners.items()}
     like = next(iter([*tasks.values(), *auxiliary.values()]), torch.zeros(()))
 

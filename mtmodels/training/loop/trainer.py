@@ -12,8 +12,9 @@ from mtmodels.errors import InterruptedRun, MemberError
 from mtmodels.methods.base import Finding
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.loop.clock import Clock
-from mtmodels.training.loop.engine import Engine, StepResult
+from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.means import EpochMeans
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.selection import Selection
 from mtmodels.training.loop.signals import Stopped, StopRequest, listening, stopping

@@ -1,6 +1,6 @@
 """Scores of a split, with the device and the precision of the run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,31 +19,6 @@ from mtmodels.training.config import Config
 from mtmodels.training.loop.layout import memory_format
 
 Report = Callable[[int, int, str], None]
-
-
-class Once:
-    """The batches of a split, in its order, with their number.
-
-    Args:
-        dataset: What to read.
-        config: Batch size and number of workers.
-    """
-
-    def __init__(self, dataset: Dataset, config: Config) -> None:
-        self._loader = Loader(
-            dataset,
-            config.batch,
-            seed=config.seed,
-            shuffle=False,
-            drop_last=False,
-            workers=config.workers or 0,
-        )
-
-    def __len__(self) -> int:
-        return len(self._loader)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return self._loader.epoch(0)
 
 
 class HeldOut:
@@ -117,7 +92,9 @@ class Scorer:
         return evaluate_under(
             protocols,
             self.predict,
-            Once(dataset, self.config),
+            Loader(
+                dataset, self.config.batch, seed=self.config.seed, workers=self.config.workers or 0
+            ),
             tasks=dataset.tasks,
             device=self.fabric.device,
             precision=self.fabric.autocast,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mtmodels.metrics.scores import Scores
-    from mtmodels.training.loop.engine import StepResult
+    from mtmodels.training.loop.result import StepResult
 
 
 @dataclass(frozen=True)

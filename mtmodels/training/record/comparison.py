@@ -11,7 +11,7 @@ from mtdata.errors import UsageError
 from mtdata.inspecting.figures import PLOTS, save
 from mtmodels.metrics.scores import HEADLINES
 from mtmodels.scoring.intervals import Estimate
-from mtmodels.scoring.layout import FORMS, TASKS, label_entries, titles
+from mtmodels.scoring.layout import FORM_TITLES, TASKS, label_entries, titles
 from mtmodels.scoring.score_table import Entry, ScoreTable
 from mtmodels.training.record.runlog import read_rows
 
@@ -107,7 +107,10 @@ def _deltas(table: ScoreTable, named: Named) -> list[Part]:
         return []
 
     def draw(place: "SubFigure") -> None:
-        forms = [form for form in FORMS if any(form in e.deltas for _, _, e in shown)]
+        forms = [form for form in FORM_TITLES if any(form in e.deltas for _, _, e in shown)]
+        drawn = [_best_delta(entry, form) for form in forms for _, _, entry in shown]
+        known = any(one is not None and one.low is not None for one in drawn)
+        said = f"with{'' if known else 'out'} 95 % intervals"
         axes = np.atleast_1d(place.subplots(1, len(forms), sharey=True))
         for axis, form in zip(axes, forms, strict=True):
             axis.axvline(0, color="0.75", linewidth=1)
@@ -116,7 +119,7 @@ def _deltas(table: ScoreTable, named: Named) -> list[Part]:
                     _dot(axis, found, at, colour, _MARKS[form])
             axis.set(ylim=(len(shown) - 0.5, -0.5), yticks=range(len(shown)))
             axis.set_yticklabels([label for label, _, _ in shown])
-            _style(axis, f"{FORMS[form]}, % (right is better), with 95 % intervals", "")
+            _style(axis, f"{FORM_TITLES[form]}, % (right is better), {said}", "")
             axis.grid(axis="y", visible=False)
 
     return [(0.26 * len(shown) + 0.8, draw)]
@@ -151,6 +154,8 @@ def _bars(place: "SubFigure", *, named: Named, task: str, names: Sequence[str]) 
         places = np.arange(len(names)) + (at - (len(named) - 1) / 2) * wide
         values = np.array(entry.scores[task]["iou"], float)
         axis.bar(places, np.nan_to_num(values), wide, color=colour)
+        for x in places[np.isnan(values)]:  # no score, which is not a score of 0
+            axis.text(x, 0, "n/a", rotation=90, fontsize=6, color=colour, ha="center", va="bottom")
         for x, one in zip(places, entry.intervals.get(task, {}).get("iou", ()), strict=False):
             if one.low is not None:
                 axis.plot([x, x], [one.low, one.high], color="#222222", linewidth=0.7)

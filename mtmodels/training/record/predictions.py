@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtdata import Depth, Sample, Task
 from mtdata.inspecting.figures import write_figure
+from mtdata.inspecting.keys import evenly
 from mtdata.inspecting.pictures import (
     MISSING,
     Panel,
@@ -28,12 +29,6 @@ from mtmodels.scoring.evaluation import Predict, evaluation_mode
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def spread(total: int, count: int) -> list[int]:
-    """Some positions out of many, evenly spread."""
-    count = min(count, total)
-    return [round((i + 0.5) * total / count - 0.5) for i in range(count)]
 
 
 def draw_predictions(
@@ -54,7 +49,7 @@ def draw_predictions(
         The files, in the order of the split.
     """
     files = []
-    for index in spread(len(dataset), count):
+    for index in evenly(len(dataset), count):
         sample = dataset.read(index)
         image = collate([sample]).image.to(device)
         with torch.no_grad(), evaluation_mode(predict), precision():

@@ -79,8 +79,10 @@ def _many(
     log: Log, field: str, title: str, names: list[str], *, said: str = ""
 ) -> Iterator[Figure]:
     """Figures of values that belong together; what their title `said` of a name is left out."""
-    for chunk in _chunks(names):
-        yield _drawn(title, {n.removeprefix(said): _steps(log, field, n) for n in chunk})
+    chunks = _chunks(names)
+    for number, chunk in enumerate(chunks, 1):
+        of = f" ({number} of {len(chunks)})" if len(chunks) > 1 else ""
+        yield _drawn(title + of, {n.removeprefix(said): _steps(log, field, n) for n in chunk})
 
 
 def _chunks(names: list[str]) -> list[list[str]]:

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Depth, Sample, Task
+from mtdata.inspecting.keys import evenly
 from mtdata.inspecting.pictures import (
+    Swatch,
     depth_limits,
     error_picture,
     most_wrong,
     render,
+    swatches,
     title,
 )
 from mtdata.pages.page import embedded
@@ -27,7 +30,7 @@ from mtmodels.scoring.evaluation import evaluation_mode
 from mtmodels.scoring.intervals import per_image
 from mtmodels.scoring.samples import Samples
 from mtmodels.training.loop.validation import Scorer
-from mtmodels.training.record.predictions import decided, spread, without_padding
+from mtmodels.training.record.predictions import decided, without_padding
 
 ENDS = 2
 """Images of each task that are shown at either end."""
@@ -103,11 +106,15 @@ def ends_of(samples: Samples) -> list[Ends]:
 
 @dataclass(frozen=True)
 class Looked:
-    """What the pass gave: pictures by task and key, calibration by task, and of how many images."""
+    """What the pass gave: pictures by task and key, calibration by task, and of how many images.
+
+    `legends` has the classes that the pictures of a task show.
+    """
 
     pictures: Mapping[tuple[str, str], list[dict[str, Any]]]
     calibration: Mapping[str, Calibration]
     images: int
+    legends: Mapping[str, list[Swatch]] = field(default_factory=dict)
 
 
 def look(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
@@ -126,7 +133,7 @@ def look(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
     tasks = {task.name: task for task in dataset.tasks}
     given: dict[str, list[tuple[Sample, NDArray[Any]]]] = {}
     calibration = {t.name: Calibration() for t in dataset.tasks if isinstance(t.kind, Classes)}
-    even = set(spread(len(keys), IMAGES)) if calibration else set()
+    even = set(evenly(len(keys), IMAGES)) if calibration else set()
     for index in sorted(even | {keys.index(key) for key in wanted if key in keys}):
         sample = dataset.read(index)
         batch = collate([sample]).to(scorer.fabric.device, channels_last=scorer.channels_last)
@@ -145,7 +152,15 @@ def look(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
         for most in [_most_wrong(tasks[name], [sample for sample, _ in of_task])]
         for sample, prediction in of_task
     }
-    return Looked(pictures, calibration, len(even))
+    legends = {
+        name: swatches(
+            tasks[name],
+            [one for sample, predicted in of_task
+             for one in (sample.labels[name][sample.valid[name]], predicted)],
+        )
+        for name, of_task in given.items()
+    }  # fmt: skip
+    return Looked(pictures, calibration, len(even), legends)
 
 
 def _most_wrong(task: Task, samples: Sequence[Sample]) -> float:
@@ -165,7 +180,7 @@ def _row(sample: Sample, task: Task, prediction: NDArray[Any], most: float) -> l
     drawn = (
         (f"image {sample.key}", embedded(sample.image, "JPEG")),
         (
-            f"{title(task, label, valid)}: label",
+            f"label: {title(task, label, valid)}",
             embedded(render(task, label, valid, limits=limits)),
         ),
         ("prediction, same colours", embedded(render(task, prediction, limits=limits))),

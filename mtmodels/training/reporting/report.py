@@ -16,6 +16,7 @@ from mtdata.sources.licences import licences_of
 from mtdata.urls import StorePath
 from mtmodels.metrics.scores import MEANING
 from mtmodels.scoring.entries import EntryMaker
+from mtmodels.scoring.facts import rests_on
 from mtmodels.scoring.intervals import Estimate, Resampler
 from mtmodels.scoring.run_scores import RunScores
 from mtmodels.scoring.samples import Samples
@@ -24,7 +25,7 @@ from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.manifest import command_line
 from mtmodels.training.record.runfolder import RunFolder, write_text
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.record.texts import arrow, number, rests_on
+from mtmodels.training.record.texts import arrow, number
 from mtmodels.training.reporting.curves import curves
 from mtmodels.training.reporting.examples import Ends, Looked, ends_of, look
 from mtmodels.training.rescore import datasets_of, kept_scores, scorer_of
@@ -119,6 +120,7 @@ def report(
         TEMPLATES,
         title=run.folder.path.resolve().name,
         partial=not run.folder.is_complete(),
+        resume=_resume(run),
         warning=warning(run.config, tested=any(r["role"] == "test" for r in rows))
         if rows
         else None,
@@ -133,7 +135,7 @@ def report(
         curves=curves(run.folder.metrics),
         pairs=_pairs(looks),
         threshold=looks[-1]["threshold"] if looks else None,
-        ends=_ends(ends, looked),
+        ends=_ends(ends, looked, run.facts["store"].get("units", {})),
         void=looked is not None and any(row[0]["void"] for row in looked.pictures.values()),
         split=rows[0]["split"] if rows else "",
         missing=why,
@@ -204,6 +206,7 @@ def _scored(
         "protocol": row["protocol"],
         "images": row["images"],
         "rests": rests_on(row["images"], row["labelled"]),
+        "alone": ", ".join(resampler.alone.get(row["name"], ())),
         "no_intervals": resampler.reasons.get(row["name"]),
         "other_store": row["store"][:12] if row["store"] != trained else None,
         "table": table,
@@ -274,20 +277,42 @@ def _pairs(looks: Rows) -> list[list[str]]:
     return rows
 
 
-def _ends(ends: Sequence[Ends], looked: Looked | None) -> list[dict[str, Any]]:
+def _ends(
+    ends: Sequence[Ends], looked: Looked | None, units: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """For each task the rows of pictures, best first; without pictures the keys alone."""
     drawn = looked.pictures if looked else {}
     return [
         {
             "task": one.task,
             "score": f"{one.score} {arrow(one.score)}",
+            "legend": [
+                (swatch.name, "#{:02x}{:02x}{:02x}".format(*swatch.colour))
+                for swatch in (looked.legends.get(one.task, ()) if looked else ())
+            ],
             "groups": [
-                (what, [(key, number(value), drawn.get((one.task, key))) for key, value in of])
+                (
+                    what,
+                    [
+                        (
+                            key,
+                            f"{number(value)} {_unit(one, units)}".strip(),
+                            drawn.get((one.task, key)),
+                        )
+                        for key, value in of
+                    ],
+                )
                 for what, of in (("best", one.best), ("worst", one.worst))
             ],
         }
         for one in ends
     ]
+
+
+def _unit(of: Ends, units: Mapping[str, str]) -> str:
+    """What a score that speaks for a task is counted in; of runs of before it may be unknown."""
+    of_task = {"abs_err": units.get(of.task, ""), "mean": "degrees"}
+    return of_task.get(of.score, "%")
 
 
 def _cost(run: TrainedRun, summary: Mapping[str, Any]) -> dict[str, str]:
@@ -311,10 +336,18 @@ def _cost(run: TrainedRun, summary: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def _resume(run: TrainedRun) -> str:
+    """What goes on with a run that stopped, by the configuration in its folder; else empty."""
+    if run.folder.is_complete() or run.folder.is_held():
+        return ""
+    return shlex.join(["mttrain", "--out", str(run.folder.path), "--resume"])
+
+
 def _commands(run: TrainedRun) -> list[str]:
     path, given = str(run.folder.path), run.facts.get("arguments")
     quoted = shlex.quote(path)
     return [
+        *([resume] if (resume := _resume(run)) else []),
         *([command_line(["mttrain", *given])] if given else []),
         shlex.join(["mttrain", "--recipe", str(run.folder.config), "--out", f"{path}-again"]),
         f"mtmodels eval {quoted}",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mtdata import Store
-from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.errors import DataError, UsageError
 from mtdata.tasks.role import Role
 from mtmodels.training.config import Config
 
@@ -74,12 +74,11 @@ def _named(store: Store, role: Role, names: Sequence[str] | None, option: str) -
     if names is None:
         return splits_with_role(store, role)
     for name in names:
-        if name not in store.splits:
-            raise UnknownNameError("split", name, list(store.splits))
-        if store.splits[name].role != role:
+        found = store.split(name).role
+        if found != role:
             raise UsageError(
-                f"{option} should name splits of role {role}; found {name}, of role "
-                f"{store.splits[name].role}. {_roles(store, role)}"
+                f"{option} should name splits of role {role}; found {name}, of role {found}. "
+                f"{_roles(store, role)}"
             )
     return tuple(dict.fromkeys(names))
 

@@ -15,6 +15,7 @@ import pytest
 
 from cli.mtdata import mtdata
 from cli.shared.common import run
+from cli.shared.predicted import names_of
 from cli.shared.serving import PARTS
 from tests.fakes import fake_store
 from tests.paths import ROOT
@@ -133,3 +134,13 @@ def test_a_run_of_other_classes_is_refused_first(
     told = " ".join(capsys.readouterr().err.split())
     assert "should be a run that means by semantic what the store does" in told
     assert "2 classes (a, b)" in told
+
+
+def test_runs_are_called_by_what_tells_them_apart(store: Path, capsys: Captured) -> None:
+    """Folders of one name are two runs; one folder in two words is one."""
+    runs = [Path("/runs/a"), Path("/old/runs/a"), Path("/runs/b"), Path("/other/a")]
+    assert names_of(runs) == ["/runs/a", "old/runs/a", "b", "other/a"]
+    given = ["--predictions", "runs/a", "--predictions", "./runs/a"]
+    assert run(mtdata, ["browse", str(store), "--no-open", *given]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "--predictions should name each run once; found runs/a twice." in told

@@ -1,6 +1,7 @@
 """`mtmodels` as a user meets it."""
 
 import json
+import math
 import re
 import shutil
 import sys
@@ -222,6 +223,21 @@ def test_draws_a_comparison(trained: tuple[Path, Path], tmp_path: Path, capsys: 
     assert run(mtmodels, [*asked, "both.doc"]) == 2
     assert ".png, .pdf, .svg" in capsys.readouterr().err
     assert run(mtmodels, [*asked, str(tmp_path / "nowhere" / "a.png")]) == 2
+
+
+def test_a_class_without_a_score_is_not_drawn_as_0() -> None:
+    from matplotlib.figure import Figure
+
+    from mtmodels.scoring.score_table import Entry
+    from mtmodels.training.record.comparison import _bars
+
+    entry = Entry("a", {}, (0,), {"semantic": {"iou": [math.nan, 0.0, 50.0]}}, {})
+    figure = Figure()
+    place = figure.subfigures()
+    _bars(place, named=[("a", "#1b6ca8", entry)], task="semantic", names=["x", "y", "z"])
+    (axis,) = place.axes
+    (said,) = axis.texts
+    assert (said.get_text(), said.get_position()[0]) == ("n/a", 0.0)
 
 
 def test_tests_two_runs(trained: tuple[Path, Path], capsys: Captured) -> None:

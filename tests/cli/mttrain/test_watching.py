@@ -10,7 +10,7 @@ from rich.console import Console
 from cli.mttrain import watching
 from cli.mttrain.watching import BarWatcher, LineWatcher, clock, losses, training_bars
 from mtmodels.metrics.scores import Scores
-from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 
 CROPS = {"depth/crops": 0.25, "semantic/crops": 0.5}

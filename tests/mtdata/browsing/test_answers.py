@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from mtdata.browsing import measures
 from mtdata.browsing.app import make_app
 from mtdata.browsing.models import Model
+from mtdata.errors import DataError
 from mtdata.inspecting import pictures
 from mtdata.regimes.drawing import draw
 from mtdata.store import Store, add_regime, open_store
@@ -578,6 +579,32 @@ def test_predictions_beside_labels(path: Path) -> None:
         assert log == ["loaded", (height, width, 3)]
         unknown = client.get("/picture", params={**given, "what": "normals", "part": "error"})
         assert unknown.status_code == 400
+
+
+def test_a_run_offers_the_tasks_of_the_store(path: Path) -> None:
+    """Those that it knows beside them cannot be asked for."""
+    run = _model([])
+    run.tasks = ("semantic", "depth", "parts")
+    with serving(path, [run]) as client:
+        assert client.get("/api/store").json()["runs"] == [
+            {"name": "ours", "tasks": ["semantic", "depth"]}
+        ]
+
+
+def test_a_network_that_cannot_be_used_is_loaded_once(path: Path) -> None:
+    times = []
+
+    def load() -> Any:
+        times.append(1)
+        raise DataError("the weights should be whole; they are not. Copy them again.")
+
+    with serving(path, [Model("ours", ("depth",), load)]) as client:
+        for key in ("0001", "0002"):
+            given = {"split": "train", "key": key, "run": "ours", "what": "depth"}
+            answer = client.get("/picture", params={**given, "part": "prediction"})
+            assert answer.status_code >= 400
+            assert "the weights should be whole" in answer.json()["problem"]
+    assert times == [1]
 
 
 def test_order_by_the_error_of_a_run(path: Path) -> None:

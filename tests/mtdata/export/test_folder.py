@@ -16,7 +16,8 @@ from mtdata.inspecting.diff import diff
 from mtdata.regimes.table import read_table
 from mtdata.sources.folder.source import Folder
 from mtdata.sources.rooms.source import Rooms
-from mtdata.store import Split, open_store
+from mtdata.store import open_store
+from tests.asserts import labels_of_training, note_reads, shown_labels
 from tests.changed import changed_store
 from tests.fakes import TASKS
 
@@ -63,22 +64,11 @@ def test_rooms_round_trip(tmp_path: Path) -> None:
 def test_only_what_a_regime_shows(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[tuple[str, str]] = []
-    before = Split.read_stored
-
-    def watched(self: Split, index: int, task: str | None) -> Any:
-        if task is not None and self.role == "train":
-            read.append((self.keys[index], task))
-        return before(self, index, task)
-
-    monkeypatch.setattr(Split, "read_stored", watched)
+    read = note_reads(monkeypatch)
     summary = export(store, "folder", tmp_path / "files", regime="one")
     with open_store(store) as opened:
-        shown = opened.split("train").visible("one")
-        wanted = {
-            (opened.split("train").keys[row], NAMES[column]) for row, column in np.argwhere(shown)
-        }
-    assert set(read) == wanted
+        shown, wanted = opened.split("train").visible("one"), shown_labels(opened, "one")
+    assert labels_of_training(read) == wanted
     assert sum(summary.splits["train"].labels.values()) == len(wanted)
     with open_store(_again(tmp_path / "files")) as again:
         assert np.array_equal(again.split("train").valid_pixels > 0, shown)

@@ -34,6 +34,14 @@ def test_histogram() -> None:
     assert np.abs(found.histogram(edges) - expected).max() <= 5
 
 
+@pytest.mark.parametrize("ends", [(0.0, 7.0), (-1.0, 1.0)])
+def test_histogram_counts_what_lies_at_its_ends(ends: tuple[float, float]) -> None:
+    values = np.clip(np.random.default_rng(0).normal(0, 9, 5000), *ends).astype(np.float32)
+    found = Distribution()
+    found.add(values)
+    assert found.histogram(np.linspace(*ends, 61)).sum() == found.count
+
+
 def test_nothing_seen() -> None:
     found = Distribution()
     found.add(np.zeros(0, np.float32))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtdata.errors import UnknownNameError
-from mtdata.inspecting.keys import keys
+from mtdata.inspecting.keys import evenly, keys
 from mtdata.store import Store, open_store
 from tests.nyu_tree import nyu_store
 
@@ -46,3 +46,9 @@ def test_unknown_names(store: Store) -> None:
         keys(store, split="val")
     with pytest.raises(UnknownNameError, match=r"no regime.* `one`"):
         keys(store, split="test", regime="one")
+
+
+def test_places_are_spread_evenly() -> None:
+    assert evenly(100, 4) == [12, 37, 62, 87]
+    assert evenly(3, 4) == [0, 1, 2]
+    assert evenly(0, 4) == []

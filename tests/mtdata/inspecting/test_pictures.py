@@ -84,7 +84,7 @@ def test_depth_without_a_valid_pixel() -> None:
     nothing = np.zeros(SIZE, bool)
     task = Task("depth", Depth())
     assert (render(task, np.zeros(SIZE), nothing) == hatched(*SIZE)).all()
-    assert title(task, np.zeros(SIZE), nothing) == "depth  0 to 1 metres"
+    assert title(task, np.zeros(SIZE), nothing) == "depth  0 to 1 metres, 0 is bright"
 
 
 def test_swatches_are_of_the_classes_that_occur() -> None:

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.show import show
 from mtdata.store import Store, open_store
+from tests.asserts import labels_of_training, note_reads, shown_labels
 from tests.nyu_tree import nyu_store
 
 
@@ -61,19 +61,9 @@ def test_a_split_without_the_regime_shows_all(store: Store) -> None:
 
 
 def test_hidden_labels_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    split = store.split("train")
-    read: list[tuple[int, str | None]] = []
-    original = type(split).read_stored
-
-    def spy(self: Any, index: int, task: str | None) -> Any:
-        read.append((index, task))
-        return original(self, index, task)
-
-    monkeypatch.setattr(type(split), "read_stored", spy)
-    show(store, split.keys, "one")
-    names = [task.name for task in store.tasks]
-    expected = {(int(i), names[t]) for i, t in np.argwhere(split.visible("one"))}
-    assert {entry for entry in read if entry[1] is not None} == expected
+    read = note_reads(monkeypatch)
+    show(store, store.split("train").keys, "one")
+    assert labels_of_training(read) == shown_labels(store, "one")
 
 
 def test_unknown_names(store: Store) -> None:

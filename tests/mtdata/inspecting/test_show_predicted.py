@@ -16,6 +16,7 @@ from mtdata.store import Store, open_store
 from mtdata.tasks.kinds import Classes, Depth
 from mtdata.tasks.task import Task
 from mtmodels.inspecting.seen import Training
+from tests.asserts import labels_of_training, note_reads, shown_labels
 from tests.fakes import fake_store
 
 Captured = pytest.CaptureFixture[str]
@@ -116,18 +117,9 @@ def test_hidden_and_missing_have_their_own_stripes(store: Store) -> None:
 
 
 def test_predictions_read_no_hidden_label(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    split, read = store.split("train"), []
-    original = type(split).read_stored
-
-    def spy(self: Any, index: int, task: str | None) -> Any:
-        read.append((index, task))
-        return original(self, index, task)
-
-    monkeypatch.setattr(type(split), "read_stored", spy)
-    show(store, split.keys, "one", predicted=[_predicted(store)])
-    names = [task.name for task in store.tasks]
-    expected = {(int(i), names[t]) for i, t in np.argwhere(split.visible("one"))}
-    assert {entry for entry in read if entry[1] is not None} == expected
+    read = note_reads(monkeypatch)
+    show(store, store.split("train").keys, "one", predicted=[_predicted(store)])
+    assert labels_of_training(read) == shown_labels(store, "one")
 
 
 def test_a_run_for_other_labels_is_refused(store: Store) -> None:
@@ -175,6 +167,7 @@ def test_no_more_are_drawn_than_there_are(store: Store) -> None:
         (["té0", "--augment", "1"], 2, "an image that is trained on"),
         (["0001", "--augment", "1", "--like", "nowhere"], None, "run folder"),
         (["0001", "--predictions", "nowhere"], None, "run folder"),
+        (["0001", "--predictions", "a", "--predictions", "./a"], 2, "name each run once"),
         (["0001", "--augment", "1"], 0, "Drew 1 image"),
     ],
 )

@@ -1,7 +1,6 @@
 """Statistics of a store against numpy on all labels at once."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.distribution import CELLS, Directions
 from mtdata.inspecting.stats import stats
 from mtdata.store import Store, open_store
+from tests.asserts import note_reads, shown_labels
 from tests.nyu_tree import nyu_store
 
 
@@ -61,20 +61,9 @@ def test_pairs(store: Store) -> None:
 
 
 def test_hidden_labels_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = []
-    split = type(store.split("train"))
-    original = split.read_stored
-
-    def spy(self: Any, index: int, task: str | None) -> Any:
-        read.append((self.name, index, task))
-        return original(self, index, task)
-
-    monkeypatch.setattr(split, "read_stored", spy)
+    read = note_reads(monkeypatch)
     stats(store, "one")
-    visible = store.split("train").visible("one")
-    names = [task.name for task in store.tasks]
-    expected = {("train", int(i), names[t]) for i, t in np.argwhere(visible)}
-    assert {entry for entry in read if entry[0] == "train"} == expected
+    assert {cell for cell in read if cell[0] == "train"} == shown_labels(store, "one")
 
 
 def test_progress_ends_at_the_total(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,24 +157,14 @@ def test_an_even_spread_has_a_density_of_one() -> None:
 
 
 def test_a_sample_is_drawn_by_its_seed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = []
-    split = type(store.split("train"))
-    original = split.read_stored
-
-    def spy(self: Any, index: int, task: str | None) -> Any:
-        read.append((self.name, index, task))
-        return original(self, index, task)
-
-    monkeypatch.setattr(split, "read_stored", spy)
+    read = note_reads(monkeypatch)
     found = [stats(store, "one", sample=2, seed=seed).splits["train"] for seed in (0, 0, 1, 2, 3)]
     assert found[0].to_json() == found[1].to_json()
     assert len({tuple(one.rows.tolist()) for one in found}) > 1
     assert {(one.images, one.to_json()["of"]) for one in found} == {(2, 5)}
-    names = [task.name for task in store.tasks]
-    visible = store.split("train").visible("one")
     drawn = {row for one in found for row in one.rows.tolist()}
-    expected = {(i, names[t]) for i, t in np.argwhere(visible).tolist() if i in drawn}
-    assert {entry[1:] for entry in read if entry[0] == "train"} == expected
+    expected = {cell for cell in shown_labels(store, "one") if cell[1] in drawn}
+    assert {cell for cell in read if cell[0] == "train"} == expected
     whole = stats(store, "one", sample=99).to_json()
     assert whole == stats(store, "one").to_json()
     with pytest.raises(UsageError, match="`sample` should be 1 or more"):

@@ -16,6 +16,7 @@ from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.suspicions.base import FEW, Images, Place, Spread
 from mtdata.inspecting.suspicions.drawing import MOST, chosen, draw
 from mtdata.inspecting.suspicions.looking import Suspicions, suspect
+from tests.asserts import labels_of_training, note_reads, shown_labels
 from tests.fakes import TASKS, FakeSource, fake_store
 from tests.planted import CLEAN, PLANTED
 
@@ -171,23 +172,13 @@ def test_any_number_of_jobs_finds_the_same(store: Store, found: Suspicions) -> N
 
 
 def test_hidden_labels_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = set()
-    split = type(store.split("train"))
-    original = split.read_stored
-
-    def spy(self: Any, index: int, task: str | None) -> Any:
-        read.add((self.name, index, task))
-        return original(self, index, task)
-
-    monkeypatch.setattr(split, "read_stored", spy)
+    read = note_reads(monkeypatch)
     found = suspect(store, "one", split="train")
-    shown = store.split("train").visible("one")
-    names = [task.name for task in store.tasks]
-    cells = {("train", int(i), names[t]) for i, t in np.argwhere(shown)}
-    assert {cell for cell in read if cell[2] is not None} == cells
+    shown = shown_labels(store, "one")
+    assert labels_of_training(read) == shown
     everything = [Place("train", key) for key in store.split("train").keys]
     draw(store, [Suspicion(each, "image", "odd", "", None) for each in everything[:8]], "one")
-    assert {cell for cell in read if cell[2] is not None} == cells
+    assert labels_of_training(read) == shown
     assert all(each.task == "image" or _is_shown(store, each) for each in found.found)
     assert any("labels may be seen, of which" in note for note in found.notes)
 

@@ -19,6 +19,7 @@ from mtdata.pages.figures import (
     percent,
     spans,
     thin,
+    tick_texts,
     ticks,
 )
 
@@ -111,3 +112,19 @@ def test_an_interval_lies_around_its_value_and_zero_where_it_is() -> None:
     assert dots[1] - zero == pytest.approx(zero - dots[0], abs=0.2)
     assert "&lt;b&gt;" in svg
     assert "<b>" not in svg
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(12.34, 12.39), (0, 1), (1000.0, 1010.0), (2000.0, 2001.0), (-3e-5, 2e-5)]
+)
+def test_no_two_ticks_are_called_alike(low: float, high: float) -> None:
+    texts = tick_texts(places := ticks(low, high))
+    assert len(set(texts)) == len(texts)
+    numbers = [float(text.replace(",", "")) for text in texts]
+    assert numbers == pytest.approx(places, rel=1e-9, abs=1e-12)
+
+
+def test_shares_have_their_base() -> None:
+    drawn = lines({"a": [(0, 1.3), (1, 2.2)]}, about="shares", x="metres", based=True)
+    assert ">0</text>" in drawn.split("2.2")[0]
+    assert re.findall(r'text-anchor="end" >([^<]*)<', drawn)[0] == "0"

@@ -20,7 +20,7 @@ from mtdata.reading.augment import Augmentation
 from mtdata.reading.cache import Cache, share_memory
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.loader import Loader
-from mtdata.store.split import Split
+from tests.asserts import note_reads
 from tests.fakes import FakeSource
 
 
@@ -92,18 +92,11 @@ def test_processes_share_what_one_of_them_read(
 
 def test_a_hidden_label_is_never_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = make(path, "one")
-    asked: set[tuple[int, str | None]] = set()
-    original = Split.read_stored
-
-    def spy(split: Split, index: int, task: str | None) -> object:
-        asked.add((index, task))
-        return original(split, index, task)
-
-    monkeypatch.setattr(Split, "read_stored", spy)
+    read = note_reads(monkeypatch)
     cache, _ = share_memory(plain)
     cache.fill()
-    seen = {(i, plain.tasks[t].name) for i, t in np.argwhere(plain.visible).tolist()}
-    assert asked == seen | {(i, None) for i in range(len(plain))}
+    seen = {("train", i, plain.tasks[t].name) for i, t in np.argwhere(plain.visible).tolist()}
+    assert read == seen | {("train", i, None) for i in range(len(plain))}
     assert cache.cells == (len(plain), len(seen))
 
 

@@ -137,6 +137,12 @@ def test_visible_is_valid_and_shown(path: Path) -> None:
         split.visible("two")
 
 
+def test_a_split_without_a_regime_shows_every_label(path: Path) -> None:
+    splits = open_store(path).splits
+    assert [splits["train"].regime_or_full(name) for name in ("one", None)] == ["one", "full"]
+    assert splits["test"].regime_or_full("one") == "full"
+
+
 def test_unknown_names(path: Path) -> None:
     store = open_store(path)
     with pytest.raises(UnknownNameError, match="Did you mean `depth`"):
@@ -147,6 +153,8 @@ def test_unknown_names(path: Path) -> None:
         store.split("train").index("9999")
     with pytest.raises(UnknownNameError, match="task"):
         store.split("train").read(0, ["parts"])
+    with pytest.raises(UnknownNameError, match=r"There is no regime `on`\. Did you mean `one`"):
+        store.check_regime("on")
     assert store.task("depth") == TASKS[1]
     assert store.split("train").index("0002") == 1
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from mtdata.tasks.kinds import Depth, Normals
-from mtdata.tasks.resize import fitting_size, nearest, resize_image, resize_sample
+from mtdata.tasks.resize import centres, fitting_size, nearest, resize_image, resize_sample
 from mtdata.tasks.sample import Camera, Sample
 
 KINDS = {"depth": Depth(), "normals": Normals()}
@@ -97,3 +98,15 @@ def test_image_shrinks_by_area() -> None:
 )
 def test_a_size_that_fits(size: tuple[int, int], stride: int, fits: tuple[int, int]) -> None:
     assert fitting_size(size, stride) == fits
+
+
+@pytest.mark.parametrize(("source", "target"), [(8, 12), (192, 288), (12, 8), (5, 5), (7, 11)])
+def test_the_nearest_pixel_is_where_the_centre_lies(source: int, target: int) -> None:
+    slow = [
+        next(s for s in range(source) if (t + 0.5) * source < (s + 1) * target - 1e-9)
+        for t in range(target)
+    ]
+    assert centres(target, source).tolist() == slow
+    row = torch.arange(source).float()[None, None]
+    torchs = torch.nn.functional.interpolate(row, target, mode="nearest-exact")[0, 0]
+    assert torchs.tolist() == slow

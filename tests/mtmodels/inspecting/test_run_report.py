@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +11,12 @@ import yaml
 
 from cli.mtmodels import mtmodels
 from cli.shared.common import run
-from mtdata.store import Split, open_store
+from mtdata.store import open_store
 from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.samples import Samples
+from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.reporting.report import estimate, make_report
+from tests.asserts import labels_of_training, note_reads, shown_labels
 
 Captured = pytest.CaptureFixture[str]
 
@@ -84,6 +85,19 @@ def test_it_is_offline_and_has_all_that_is_promised(text: str) -> None:
     assert "This run is not done" not in text
 
 
+def test_the_ends_have_units(text: str) -> None:
+    for task, unit in (("semantic", "%"), ("depth", "metres")):
+        _, ends = text.split(f"<h3>{task}, by ", 1)
+        assert re.search(rf"<p>best: [^<]*, [\d.]+ {unit}</p>", ends.split("<h3>")[0])
+
+
+def test_the_classes_of_the_pictures_have_a_key(text: str) -> None:
+    _, ends = text.split("<h3>semantic, by ", 1)
+    assert "swatch" in ends.split("<h3>")[0]
+    _, ends = text.split("<h3>depth, by ", 1)
+    assert 'swatch" style' not in ends.split("<h3>")[0].split("void")[0]
+
+
 def test_without_a_store_it_says_so(copy: Path) -> None:
     moved(copy)
     text = make_report(copy)
@@ -98,9 +112,21 @@ def test_a_run_that_is_not_done_or_has_no_scores_says_so(halfway: Path) -> None:
     shutil.rmtree(halfway / "scores")
     text = make_report(halfway)
     assert "This run is not done" in text
-    assert "None were kept." in text
+    assert f"<code>mttrain --out {halfway} --resume</code> goes on" in text
+    assert f"<pre>mttrain --out {halfway} --resume\n" in text
+    assert "None yet: they are made at the end" in text
+    assert "mtmodels eval</code>" not in text
     (halfway / "metrics.jsonl").unlink()
     assert "No step was logged" in make_report(halfway)
+
+
+def test_a_run_that_goes_is_not_to_be_resumed(
+    halfway: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunFolder, "is_held", lambda self: True)
+    text = make_report(halfway)
+    assert "It was going then." in text
+    assert "--resume" not in text
 
 
 def test_a_run_of_before_has_no_intervals(copy: Path) -> None:
@@ -131,22 +157,14 @@ def test_labels_that_the_regime_hides_are_not_read(
         if file.suffix == ".json":
             kept = json.loads(file.read_text()) | {"split": "holdout", "role": "val"}
             file.write_text(json.dumps(kept))
-    read: list[tuple[str, int, str | None]] = []
-    original = Split.read_stored
-
-    def spy(self: Split, index: int, task: str | None) -> Any:
-        read.append((self.name, index, task))
-        return original(self, index, task)
-
-    monkeypatch.setattr(Split, "read_stored", spy)
+    read = note_reads(monkeypatch)
     text = make_report(copy)
     assert "evenly spread over holdout" in text
     with open_store(yaml.safe_load((copy / "config.yaml").read_text())["data"]) as store:
-        shown = store.splits["train"].visible("one")
-        names = [task.name for task in store.tasks]
-    labels = [(i, names.index(task)) for split, i, task in read if split == "train" and task]
+        shown = shown_labels(store, "one")
+    labels = labels_of_training(read)
     assert labels
-    assert all(shown[place] for place in labels)
+    assert labels <= shown
 
 
 def test_digits_are_those_that_the_interval_leaves() -> None:

@@ -269,8 +269,7 @@ def test_show_is_what_the_log_says(done: Path, capsys: Captured) -> None:
     found = json.loads(capsys.readouterr().out)
     expected = [[r["step"], r["labelled"]["depth"]] for r in steps if "depth" in r["labelled"]]
     assert found["curves"]["depth"] == expected
-    last = [row["tasks"]["depth"] for row in steps if "depth" in row["tasks"]]
-    assert found["losses"]["depth"] == last[-1]
+    assert found["losses"]["depth"] == expected[-1][1]
     assert found["lr"] == steps[-1]["lr"]
     assert Path(found["pictures"]).parent == done / "predictions"
     assert run(mtmodels, ["show", str(done)]) == 0
@@ -278,6 +277,19 @@ def test_show_is_what_the_log_says(done: Path, capsys: Captured) -> None:
     assert f"{done}: done, step 6 of 6 (epoch 2 of 2)" in told
     assert "scores (test, protocol mtpsl): semantic miou" in told
     assert "depth: loss over the steps" in told
+
+
+def test_the_curves_of_a_run_have_one_axis(halfway: Path) -> None:
+    """A task whose labels come later begins later, and does not fill the width."""
+    step = {"kind": "step", "lr": 0.1, "auxiliary": {}}
+    rows = [
+        step | {"step": n, "tasks": dict.fromkeys(each, 1.0), "labelled": dict.fromkeys(each, 2.0)}
+        for n, each in ((1, ["depth"]), (5, ["depth", "semantic"]), (9, ["semantic"]))
+    ]
+    (halfway / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lines = show(halfway).lines(width=20)
+    assert [line.split() for line in lines if line.endswith("    9")] == [["1", "9"]] * 2
+    assert "last losses: depth 2  semantic 2" in lines
 
 
 def test_plain_text_where_the_terminal_has_no_more(done: Path) -> None:

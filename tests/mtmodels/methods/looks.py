@@ -8,8 +8,9 @@ import torch
 from mtdata.reading.batch import Batch
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
+from mtmodels.methods.direct_map import DirectMap
 from mtmodels.methods.joint import JointMethod
-from mtmodels.methods.label_mapping import LabelMappingMethod
+from mtmodels.methods.perceptual_map import PerceptualMap
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Step, Views, changed
 from mtmodels.networks.base import Network, Output
@@ -44,7 +45,7 @@ class Look:
 
 
 def own_terms(
-    method: JointMethod | LabelMappingMethod, look: Look, *, progress: float = 1.0
+    method: JointMethod | DirectMap | PerceptualMap, look: Look, *, progress: float = 1.0
 ) -> Terms:
     """What a method adds to the supervised terms."""
     return method.consistency(look.views, look.outputs, progress=progress, rng=generator(0))

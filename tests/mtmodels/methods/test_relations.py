@@ -16,7 +16,7 @@ from mtdata.tasks.normals_from_depth import normals_from_depth
 from mtdata.tasks.sample import Camera, Sample
 from mtdata.tasks.task import Task
 from mtmodels.methods.parts.relation_terms import without_camera
-from mtmodels.methods.parts.relations import RELATIONS
+from mtmodels.methods.parts.relations import RELATIONS, surfaces
 from mtmodels.methods.parts.relations.base import Loss, Rays, Relation, Scene
 from mtmodels.methods.parts.relations.surfaces import normals_of_depth
 from tests.batches import classes, generator
@@ -304,19 +304,21 @@ def test_relations_that_need_no_camera() -> None:
     ],
     ids=str,
 )
-def test_relations_hold_in_what_is_cropped_and_flipped(changes: list[Change]) -> None:
+def test_relations_hold_in_what_is_cropped_and_flipped(
+    changes: list[Change], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Zoomed depth has stairs, as each value is that of the nearest pixel; in wider windows none.
 
     With the focal lengths of before, or a camera that is not mirrored, the normals are other ones.
     """
+    monkeypatch.setattr(surfaces, "WINDOW", 9)
+    monkeypatch.setattr(surfaces, "MISFIT", 0.02)
     batch = rooms(*changes)
     assert batch.cameras is not None
 
     def median(cameras: tuple[Camera | None, ...]) -> float:
         rays = Rays.of([c for c in cameras if c], batch.image)
-        normals, seen = normals_of_depth(
-            batch.labels["depth"], batch.inside(), rays, window=9, misfit=0.02
-        )
+        normals, seen = normals_of_depth(batch.labels["depth"], batch.inside(), rays)
         cosine = (normals * batch.labels["normals"]).sum(1).clamp(-1, 1)
         return torch.rad2deg(torch.acos(cosine))[seen].median().item()
 
@@ -332,16 +334,16 @@ def test_relations_hold_in_what_is_cropped_and_flipped(changes: list[Change]) ->
         assert median(mirrored) > exact + 3
 
 
-def test_normals_are_those_that_a_store_computes() -> None:
+def test_normals_are_those_that_a_store_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same sums, windows and signs as in `mtdata`, which labels were made with."""
+    monkeypatch.setattr(surfaces, "WINDOW", 7)
+    monkeypatch.setattr(surfaces, "MISFIT", float("inf"))
     batch = rooms()
     valid = torch.rand(6, 96, 128, generator=generator(3)) < 0.8
     assert batch.cameras is not None
     cameras = [camera for camera in batch.cameras if camera is not None]
     depth = batch.labels["depth"].double()
-    found, seen = normals_of_depth(
-        depth, valid, Rays.of(cameras, depth), window=7, misfit=float("inf")
-    )
+    found, seen = normals_of_depth(depth, valid, Rays.of(cameras, depth))
     for i, camera in enumerate(cameras):
         expected, there = normals_from_depth(
             depth[i, 0].numpy(), valid[i].numpy(), camera, window=7

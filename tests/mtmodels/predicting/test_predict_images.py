@@ -1,5 +1,6 @@
 """Finding the images to predict."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -7,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from mtdata.errors import SampleError, UsageError
+from mtdata.errors import UsageError
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES
-from mtmodels.predicting.images import Image, find_images
+from mtmodels.predicting.images import Image, readable_images
 
 
 def draw(path: Path) -> Path:
@@ -17,6 +18,13 @@ def draw(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Pillow.fromarray(np.zeros((4, 4, 3), np.uint8)).save(path)
     return path
+
+
+def find_images(given: Sequence[Path], out: Path) -> list[Image]:
+    """The images of files and folders, all of which can be read."""
+    images, bad = readable_images(given, out)
+    assert bad == []
+    return images
 
 
 @pytest.fixture
@@ -85,8 +93,9 @@ def test_what_is_no_image_is_refused(folder: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=words):
             find_images([tmp_path / given], out)
-    with pytest.raises(SampleError, match=r"should be an image \(JPEG, PNG"):
-        find_images([folder / "notes.txt"], out)
+    images, bad = readable_images([folder / "notes.txt"], out)
+    assert images == []
+    assert "should be an image (JPEG, PNG" in str(*bad)
     store = tmp_path / "a.h5"
     h5py.File(store, "w").close()
     with pytest.raises(UsageError, match=f"`mtmodels eval RUN --data {store}`, .* `mtdata show"):

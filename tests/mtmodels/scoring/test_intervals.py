@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mtdata.errors import UsageError
 from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.delta import Baseline, delta_mtpsl
+from mtmodels.scoring.formats import csv_text
 from mtmodels.scoring.intervals import Resampler, interval, p_of_images, p_of_seeds
 from mtmodels.scoring.layout import layouts
 from mtmodels.scoring.run_scores import RunScores
@@ -359,3 +360,32 @@ def test_what_lacks_draws_says_so(tmp_path: Path) -> None:
     (told,) = one(compare([old | {"samples": [str(tmp_path / "old.npz")]}])).unsure
     assert "should hold what each image adds" in told
     assert one(compare([old], Request(resamples=0))).unsure == ()
+
+
+def test_what_one_image_shows_has_no_interval(tmp_path: Path) -> None:
+    one_of_depth, one_class = parts(1), parts(2)
+    one_of_depth["depth"]["sums"][1:] = 0
+    one_class["semantic"]["matrix"][1:, 2] = 0
+    one_class["semantic"]["matrix"][1:, :, 2] = 0
+    labelled = {"semantic": N, "depth": 1}
+    runs = [
+        run(tmp_path, name, states, scores=scores(states), labelled=labelled)
+        for name, states in (("few", one_of_depth), ("other", one_class))
+    ]
+    runs[1]["method"] = "xtc"
+    table = one(compare(runs, Request(baseline=runs[1:], paired=True)))
+    few, other = table.entries
+    assert "depth" not in few.intervals
+    assert few.intervals["semantic"]["miou"].low is not None
+    assert few.deltas["mtpsl"].low is None
+    assert few.paired is not None
+    assert few.paired.scores["depth"]["abs_err"].low is None
+    assert few.paired.deltas["mtpsl"].low is None
+    bounds = [each.low is None for each in other.intervals["semantic"]["iou"]]
+    assert bounds == [False, False, True]
+    rests, alone = table.unsure
+    assert "Images that show a task, where they are fewer: depth 1." in rests
+    assert "Intervals of depth, and of deltas that count it" in alone
+    assert "in few: fewer than two show it" in alone
+    assert rests in csv_text([table])
+    assert all(told in layouts(table)[0].notes for told in table.unsure)

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from mtmodels.errors import InterruptedRun
 from mtmodels.methods import METHODS
 from mtmodels.training.loop import compiling, randomness
-from mtmodels.training.loop.engine import Engine, StepResult
+from mtmodels.training.loop.engine import Engine
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import prepare

@@ -181,7 +181,7 @@ def _steps(case: Case, parts: setup.Parts, batches: Sequence[Batch], accumulate:
     gradients: list[list[Tensor | None]] = []
 
     def note(*_: object) -> None:
-        learns = [p for group in engine.groups for p in group.parameters]
+        learns = engine.groups.parameters
         gradients.append([None if p.grad is None else p.grad.clone() for p in learns])
 
     engine.optimizer.optimizer.register_step_pre_hook(note)

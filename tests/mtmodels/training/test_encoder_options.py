@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from mtmodels.errors import InterruptedRun
 from mtmodels.methods.base import ParameterGroup
-from mtmodels.training.loop.engine import Engine, apart
+from mtmodels.training.loop.engine import Engine
+from mtmodels.training.loop.groups import apart
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.setup import assemble

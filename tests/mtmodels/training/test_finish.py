@@ -14,15 +14,16 @@ from mtdata.errors import DataError
 from mtdata.tasks.kinds import Classes
 from mtmodels.errors import RunFolderError
 from mtmodels.networks import NETWORKS
+from mtmodels.scoring.facts import rests_on
 from mtmodels.scoring.run_scores import RunScores
 from mtmodels.training import finish
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, warning
-from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
-from mtmodels.training.record.texts import number, plain_scores, rests_on
+from mtmodels.training.record.texts import number, plain_scores
 from mtmodels.training.rescore import rescore, scores_of, settings_of
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import load_network, open_run

@@ -26,7 +26,7 @@ from mtmodels import (
 from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.methods.base import ScheduleName, learning
 from mtmodels.methods.views import Views
-from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder

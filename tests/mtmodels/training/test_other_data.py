@@ -16,6 +16,8 @@ from mtdata.regimes.drawing import draw
 from mtdata.regimes.table import write_table
 from mtdata.store import add_regime, remove_regime
 from mtmodels.errors import RunFolderError
+from mtmodels.training.loop.result import StepResult
+from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.rescore import rescore, scores_of
 from mtmodels.training.run import prepare, train
@@ -23,6 +25,14 @@ from mtmodels.training.setup.loading import open_run
 from tests.fakes import FakeSource
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
+
+
+class Steps(Watcher):
+    def __init__(self) -> None:
+        self.done: list[int] = []
+
+    def step(self, progress: Progress, result: StepResult) -> None:
+        self.done.append(progress.step)
 
 
 def redrawn(path: Path, *, seed: int) -> None:
@@ -78,7 +88,9 @@ def test_a_run_of_before_that_did_not_say_goes_on(
     told = json.loads(manifest.read_text())
     del told["labels"]
     manifest.write_text(json.dumps(told))
-    run(tmp_path / "run", mode="resume")
+    steps = Steps()
+    run(tmp_path / "run", mode="resume", watcher=steps)
+    assert steps.done == [4, 5, 6, 7, 8, 9]
 
 
 def test_scores_of_a_store_that_was_built_again_are_no_scores_of_the_run(

@@ -18,11 +18,10 @@ from mtmodels.metrics.scores import Scores
 from mtmodels.training.loop import precision as choosing
 from mtmodels.training.loop import randomness
 from mtmodels.training.loop.clock import Clock
-from mtmodels.training.loop.engine import can_fuse
+from mtmodels.training.loop.groups import can_fuse
 from mtmodels.training.loop.layout import memory_format
 from mtmodels.training.loop.means import Means
 from mtmodels.training.loop.selection import Selection, improvement
-from mtmodels.training.record.predictions import spread
 
 FIRST: Scores = {"semantic": {"miou": 20.0, "iou": [1.0]}, "depth": {"abs_err": 0.8, "rmse": 1.0}}
 
@@ -194,8 +193,3 @@ def test_random_state_comes_back() -> None:
     first = draw()
     randomness.restore(state, rng)
     assert draw() == first
-
-
-def test_pictures_are_spread_over_the_split() -> None:
-    assert spread(100, 4) == [12, 37, 62, 87]
-    assert spread(3, 4) == [0, 1, 2]

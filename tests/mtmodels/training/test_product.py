@@ -28,7 +28,7 @@ from mtmodels.methods.base import Method
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Network
 from mtmodels.training.loop import randomness
-from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.run import prepare
 from mtmodels.training.setup import setup

@@ -14,7 +14,8 @@ import torch
 import yaml
 
 from mtmodels.errors import InterruptedRun, RunFolderError
-from mtmodels.training.loop.engine import Engine, StepResult
+from mtmodels.training.loop.engine import Engine
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import checkpoint, runfolder
 from mtmodels.training.record.runfolder import RunFolder

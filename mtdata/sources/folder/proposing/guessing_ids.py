@@ -50,7 +50,7 @@ def guess_ids(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> G
     if "depth" in hinted:
         return RULES["depth"].ask(f"{why}: too few for depth, by its name no classes")
     classes = bool(hinted & {"semantic", "parts"})
-    binary = _binary(why, values, classes, listed)
+    binary = _binary(why, values, listed, classes=classes)
     if binary is not None:
         return binary
     void = [value for value in values if value in VOIDS or value < 0]
@@ -75,7 +75,7 @@ _CLASSES = "`kind: classes` with `classes`, `ids` and `void`"
 _IDS = "`kind: classes` with `ids`, if they are classes after all"
 
 
-def _binary(why: str, values: list[int], classes: bool, listed: Listed) -> Guess | None:
+def _binary(why: str, values: list[int], listed: Listed, *, classes: bool) -> Guess | None:
     named = classes or len(listed.names) > 1
     if values == [0, 1]:
         return None if named else RULES["mask"].take("binary", why)

@@ -33,7 +33,7 @@ def guess_numbers(form: str, seen: Seen, name: str) -> Guess:
     if regions and ("depth" not in hints(name) or seen.flat > 0.9):
         return RULES["instances"].ask(
             f"{why}: regions with values far apart, as numbers of objects have",
-            f"if it is depth, {_write()}",
+            f"{_write()}, if it is depth",
         )
     if seen.below(0) > 0.02 or (seen.values[0] < 0 and disparity):
         negative = 100 * seen.below(0)

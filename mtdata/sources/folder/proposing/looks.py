@@ -53,7 +53,7 @@ def guess(paths: Sequence[Path], name: str, listed: Listed = NOTHING_LISTED) -> 
     if jpeg is not None:
         return RULES["jpeg"].ask(
             f"{jpeg.name} is a JPEG, which changes values",
-            "save labels as real PNG files, from before they were compressed",
+            "labels as real PNG files, from before they were compressed",
         )
     found = _grey([_read(path) for path in paths])
     forms = dict.fromkeys(each.form for each in found)
@@ -75,11 +75,12 @@ def _plane(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Gues
     if is_instances(name):
         return RULES["instances"].ask(
             f"{form}, {seen.values.size} different values, by its name numbers of objects",
-            "if they are classes after all, `kind: classes` with `ids`",
+            "`kind: classes` with `ids`, if they are classes after all",
         )
     if seen.values.size == 1:
         return RULES["constant"].ask(
-            f"{form}, {seen.values[0]:g} everywhere in {seen.files} files", "add labels with more"
+            f"{form}, {seen.values[0]:g} everywhere in {seen.files} files",
+            "labels with more values",
         )
     if looks_like_ids(seen, name):
         return guess_ids(form, seen, name, listed, path)

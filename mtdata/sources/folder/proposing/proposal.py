@@ -1,7 +1,7 @@
 """A proposal for the `tasks.yaml` of a folder: what was found in it, and why it is taken so."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from mtdata.sources.folder.proposing.looks import guess
 from mtdata.sources.folder.proposing.pairing import Choice, Pair, choose, sample
 from mtdata.sources.folder.proposing.splitting import split_lines
 from mtdata.sources.folder.proposing.words import own_name, pictured, task_of
-from mtdata.sources.folder.splits import entries_of
+from mtdata.sources.folder.splits import Entries, entries_of
 
 if TYPE_CHECKING:
     from mtdata.sources.folder.source import Folder
@@ -266,65 +266,80 @@ def _finish(
     left_out: dict[str, str],
     drawn: _Drawn | None,
 ) -> Proposal:
-    """Read the proposal as a build would, and count."""
-    from mtdata.sources.folder.file import parse
-    from mtdata.sources.folder.matching import IMAGE_SUFFIXES, Pattern
-    from mtdata.sources.folder.source import Folder
-
-    images = choice.images
+    """Write the proposal, and try it."""
+    images, pattern = choice.images, choice.images.pattern(*choice.around)
     count = len(images.files)
-    pattern = images.pattern(*choice.around)
     sizes = look_at_sizes(sample(list(images.files.values()), 200))
     named = f"named {images.name}" if images.name else "of this folder"
-    problem = ""
-    try:
-        entries = entries_of(Pattern(pattern).find(root, IMAGE_SUFFIXES))
-    except DataError as error:
-        problem, entries = str(error), {}
+    entries, problem = _entries(root, pattern)
     splits = split_lines(root, images, entries)
     head = [
         Line("images", pattern, f"{count} images {named}, {sizes.text}"),
         Line("splits", splits.lines, "which images to train and which to test on"),
     ]
     tasks = [_tasks(taken, drawn, count)] if taken or drawn else []
-    told = list(splits.told)
+    tried = _Tried(problem=problem)
+    if tasks and not problem:
+        text = _text([*head, Line("unlabelled", "skip"), *tasks], [], {})
+        tried = _try(root, text, set() if drawn is None else drawn.found.empty, count)
+    why = f"{tried.bare} of {count} images have no label: leave them out"
+    middle = [Line("unlabelled", "skip", why)] if tried.bare else []
     confidence = {name: each.guess.confidence for name, each in taken.items()}
+    told = [*splits.told]
     if drawn is not None:
         confidence = {_drawn_name(taken): drawn.guess.confidence} | confidence
         told += [drawn.found.told_skipped] if drawn.found.skipped else []
-    counts: dict[str, int] = {}
-    bare = 0
-    if tasks and not problem:
-        try:
-            text = _text([*head, Line("unlabelled", "skip"), *tasks], [], {})
-            described = parse(text, "the proposal").model_dump(mode="json")
-            source = Folder(root, description=described)
-            layout = source.layout
-        except DataError as error:
-            problem = str(error)
-        else:
-            empty = set() if drawn is None else drawn.found.empty
-            labels = {
-                name: {at for at, path in found.items() if path not in empty}
-                for name, found in layout.labels.items()
-            }
-            counts = {name: len(found) for name, found in labels.items()}
-            bare = len(layout.images.keys() - set().union(*labels.values()))
-            told += _unpaired(layout.orphans, layout.unlisted, count, bare)
-            problem = _unreadable(source)
-    why = f"{bare} of {count} images have no label: leave them out"
-    middle = [Line("unlabelled", "skip", why)] if bare else []
     return Proposal(
         text=_text([*head, *middle, *tasks], unclear, left_out),
         images=count,
-        tasks=counts,
+        tasks=tried.labels,
         left_out=left_out,
         size=sizes.common,
-        problem=problem,
+        problem=tried.problem,
         confidence=confidence,
-        unpaired=tuple(told),
+        unpaired=(*told, *tried.told),
         annotations="" if drawn is None else drawn.found.told,
     )
+
+
+def _entries(root: Path, pattern: str) -> tuple[Entries, str]:
+    """What lists of splits may name, and what a build would refuse of it."""
+    from mtdata.sources.folder.matching import IMAGE_SUFFIXES, Pattern
+
+    try:
+        return entries_of(Pattern(pattern).find(root, IMAGE_SUFFIXES)), ""
+    except DataError as error:
+        return {}, str(error)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What a build would find of a proposal: its labels, images without any, what it refuses."""
+
+    labels: Mapping[str, int] = field(default_factory=dict)
+    bare: int = 0
+    told: Sequence[str] = ()
+    problem: str = ""
+
+
+def _try(root: Path, text: str, empty: Container[Path], count: int) -> _Tried:
+    """Read a proposal as a build would, and count; files of `empty` hold no label."""
+    from mtdata.sources.folder.file import parse
+    from mtdata.sources.folder.source import Folder
+
+    try:
+        source = Folder(root, description=parse(text, "the proposal").model_dump(mode="json"))
+        layout = source.layout
+    except DataError as error:
+        return _Tried(problem=str(error))
+    labels = {
+        name: {at for at, path in found.items() if path not in empty}
+        for name, found in layout.labels.items()
+    }
+    bare = len(layout.images.keys() - set().union(*labels.values()))
+    told = _unpaired(layout.orphans, layout.unlisted, count, bare)
+    counts = {name: len(found) for name, found in labels.items()}
+    return _Tried(counts, bare, told, _unreadable(source))
 
 
 def _unreadable(source: "Folder") -> str:

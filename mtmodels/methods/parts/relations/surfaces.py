@@ -12,11 +12,14 @@ from mtmodels.kinds import kind_model
 from mtmodels.methods.parts.relations.base import Loss, Rays, Relation, Scene, of_kind
 
 WINDOW = 5
-"""Side of the window that a plane is fitted in, pixels."""
+"""Side of the window that a plane is fitted in, pixels; odd."""
 MIN_SHARE = 0.25
 """Of the pixels of a window, how many must count; as in the normals that a store computes."""
 MISFIT = 0.01
-"""A window is of one surface where the plane misses its inverse depth by this share at most."""
+"""A window is of one surface where the plane misses its inverse depth by this share at most.
+
+The root mean square of what it misses, as a share of the mean.
+"""
 STRIDES = (1, 2, 4)
 """How far apart, in pixels, two points are whose chord is compared with their normals."""
 CREASE = 0.9
@@ -40,8 +43,6 @@ def normals_of_depth(
     rays: Rays,
     *,
     inverse: bool = False,
-    window: int = WINDOW,
-    misfit: float = MISFIT,
 ) -> tuple[Float[Tensor, "n 3 h w"], Bool[Tensor, "n h w"]]:
     """Unit normals of the plane through the points around each pixel; gradients pass.
 
@@ -54,9 +55,6 @@ def normals_of_depth(
         valid: Where depth counts.
         rays: Where pixels look.
         inverse: Whether larger values are nearer.
-        window: Side of the window, odd.
-        misfit: The largest root mean square by which a plane may miss the inverse depth of the
-            window, as a share of the mean.
 
     Returns:
         Vectors with x right, y up, z towards the camera, and where there are any.
@@ -68,23 +66,23 @@ def normals_of_depth(
     scale = near.detach().sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)
     near = near / scale.clamp(min=torch.finfo(near.dtype).tiny)[:, None, None]
     # Columns and rows are counted from the middle of the window: sums of small numbers are exact.
-    count, sx, sy, sxx, sxy, syy = _sums(valid.to(near.dtype), window, *MOMENTS)
-    total, qx, qy = _sums(near, window, *MOMENTS[:3])
-    (squares,) = _sums(near.detach().square(), window, *MOMENTS[:1])
+    count, sx, sy, sxx, sxy, syy = _sums(valid.to(near.dtype), *MOMENTS)
+    total, qx, qy = _sums(near, *MOMENTS[:3])
+    (squares,) = _sums(near.detach().square(), *MOMENTS[:1])
     n = count.clamp(min=1)
     mx, my, mean = sx / n, sy / n, total / n
     xx, xy, yy = sxx / n - mx * mx, sxy / n - mx * my, syy / n - my * my
     qx, qy = qx / n - mx * mean, qy / n - my * mean
     # In whole pixels a window whose points lie on one line has a determinant of 0, others of more.
     determinant = xx * yy - xy * xy
-    fitted = (count.round() >= MIN_SHARE * window**2) & (determinant > 1e-3)
+    fitted = (count.round() >= MIN_SHARE * WINDOW**2) & (determinant > 1e-3)
     determinant = determinant.where(fitted, 1)
     per_column, per_row = (
         (qx * yy - qy * xy) / determinant,
         (qy * xx - qx * xy) / determinant,
     )
     missed = squares / n - mean * mean - per_column * qx - per_row * qy
-    fitted &= (missed.detach() <= (misfit * mean.detach()).square() + 1e-10) & valid
+    fitted &= (missed.detach() <= (MISFIT * mean.detach()).square() + 1e-10) & valid
     a, b = per_column * rays.focal[:, 0, None, None], per_row * rays.focal[:, 1, None, None]
     middle = mean - per_column * mx - per_row * my
     normal = torch.stack([-a, b, middle - a * rays.u - b * rays.v], 1)
@@ -93,17 +91,15 @@ def normals_of_depth(
     return F.normalize(torch.where(fitted[:, None], normal, away), dim=1), fitted
 
 
-def _sums(
-    values: Float[Tensor, "n h w"], window: int, *powers: tuple[int, int]
-) -> list[Float[Tensor, "n h w"]]:
+def _sums(values: Float[Tensor, "n h w"], *powers: tuple[int, int]) -> list[Float[Tensor, "n h w"]]:
     """Sums of value x column^p x row^q over the part of the window that lies in the image.
 
     No convolution: on cards these round to ten bits, which leaves nothing of a slope.
     """
-    around = window // 2
-    side = torch.arange(window, dtype=values.dtype, device=values.device) - around
-    each = F.pad(values, (around,) * 4).unfold(2, window, 1)
-    across = {p: (each * side**p).sum(-1).unfold(1, window, 1) for p in {p for p, _ in powers}}
+    around = WINDOW // 2
+    side = torch.arange(WINDOW, dtype=values.dtype, device=values.device) - around
+    each = F.pad(values, (around,) * 4).unfold(2, WINDOW, 1)
+    across = {p: (each * side**p).sum(-1).unfold(1, WINDOW, 1) for p in {p for p, _ in powers}}
     return [(across[p] * side**q).sum(-1) for p, q in powers]
 
 

@@ -8,7 +8,6 @@ from torch import Tensor
 from mtdata import Depth, Normals, Sample, Task
 from mtdata.reading.batch import collate
 from mtdata.reading.geometry import Change, Crop, Flip, Paste, Rotate, device, opencv
-from mtdata.reading.geometry.nearest import nearest
 from tests.fake_split import INVERSE, TASKS, make_sample
 
 CHANGES: tuple[Change, ...] = (
@@ -140,18 +139,6 @@ def test_class_logits_are_bilinear() -> None:
     moved, _ = device.apply(logits, [Crop(1.5)], kind=TASKS[0].kind, prediction=True)
     expected = torch.nn.functional.interpolate(logits[..., :8, :10], (12, 16), mode="bilinear")
     torch.testing.assert_close(moved, expected)
-
-
-@pytest.mark.parametrize(("source", "target"), [(8, 12), (192, 288), (12, 8), (5, 5), (7, 11)])
-def test_nearest_is_where_the_centre_lies(source: int, target: int) -> None:
-    slow = [
-        next(s for s in range(source) if (t + 0.5) * source < (s + 1) * target - 1e-9)
-        for t in range(target)
-    ]
-    assert nearest(source, target).tolist() == slow
-    row = torch.arange(source).float()[None, None]
-    torchs = torch.nn.functional.interpolate(row, target, mode="nearest-exact")[0, 0]
-    assert torchs.tolist() == slow
 
 
 def test_an_unknown_change_is_refused() -> None:

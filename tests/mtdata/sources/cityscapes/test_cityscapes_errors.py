@@ -10,6 +10,7 @@ import pytest
 
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
 from mtdata.sources.cityscapes.source import Cityscapes
+from tests.asserts import assert_folder_refused
 from tests.cityscapes_tree import (
     CAMERA,
     FOLDERS,
@@ -145,10 +146,7 @@ IMAGE: dict[str, tuple[Damage, str]] = {
 def test_a_wrong_folder_is_refused_before_any_work(root: Path, name: str) -> None:
     damage, error, text = LAYOUT[name]
     damage(root)
-    with pytest.raises(error, match=text) as caught:
-        Cityscapes(root).splits()
-    assert caught.value.exit_code == 3
-    assert "\n" not in str(caught.value)
+    assert_folder_refused(Cityscapes, root, error, text)
 
 
 @pytest.mark.parametrize("zipped", [False, True])

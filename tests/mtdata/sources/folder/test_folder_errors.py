@@ -11,6 +11,7 @@ import pytest
 from mtdata.errors import DataError, SampleError
 from mtdata.sources.folder.file import parse
 from mtdata.sources.folder.source import Folder
+from tests.asserts import assert_folder_refused
 from tests.folder_tree import (
     FILE,
     SIZE,
@@ -102,10 +103,7 @@ LAYOUT: dict[str, tuple[Damage, str]] = {
 def test_a_wrong_folder_is_refused_before_any_work(root: Path, name: str) -> None:
     damage, text = LAYOUT[name]
     damage(root)
-    with pytest.raises(DataError, match=text) as caught:
-        Folder(root).splits()
-    assert caught.value.exit_code == 3
-    assert "\n" not in str(caught.value)
+    assert_folder_refused(Folder, root, DataError, text)
 
 
 def test_a_key_in_two_splits_needs_labels_by_split(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from scipy.io import savemat
 
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
 from mtdata.sources.nyu.source import Nyu
+from tests.asserts import assert_folder_refused
 from tests.nyu_tree import cut, write_normals, write_nyu
 
 Damage = Callable[[Path], object]
@@ -102,10 +103,7 @@ FRAME: dict[str, tuple[Damage, str]] = {
 def test_a_wrong_folder_is_refused_before_any_work(root: Path, name: str) -> None:
     damage, error, text = LAYOUT[name]
     damage(root)
-    with pytest.raises(error, match=text) as caught:
-        Nyu(root).splits()
-    assert caught.value.exit_code == 3
-    assert "\n" not in str(caught.value)
+    assert_folder_refused(Nyu, root, error, text)
 
 
 @pytest.mark.parametrize("name", FRAME)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from mtdata.errors import UsageError
-from mtmodels.training.loop.engine import Engine, StepResult, together
+from mtmodels.training.loop.engine import Engine
+from mtmodels.training.loop.result import StepResult, together
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mtmodels.training.loop.engine import StepResult
 from mtmodels.training.loop.means import EpochMeans, Means
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mtmodels.training.loop import OPTIMISERS
-from mtmodels.training.loop.engine import can_fuse
+from mtmodels.training.loop.groups import can_fuse
 from mtmodels.training.loop.optimisers import light
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train

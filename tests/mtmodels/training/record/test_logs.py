@@ -15,7 +15,7 @@ from cli.mttrain import mttrain
 from cli.shared.common import run as run_command
 from mtdata.errors import DataError, UsageError
 from mtmodels.errors import InterruptedRun
-from mtmodels.training.loop.engine import StepResult
+from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.watcher import Progress, Watcher
 from mtmodels.training.record import logs
 from mtmodels.training.record.logs import metrics

@@ -10,6 +10,7 @@ import torch
 
 from mtdata import Sample, Task, open_store
 from mtdata.building.build import build
+from mtdata.inspecting.keys import evenly
 from mtdata.reading.batch import collate
 from mtmodels.kinds import kind_model
 from mtmodels.networks import NETWORKS
@@ -35,7 +36,7 @@ def test_pictures_show_predictions_of_evaluation_mode(
             device=torch.device("cpu"), precision=nullcontext,
         )  # fmt: skip
         assert network.training
-        image = collate([dataset.read(predictions.spread(len(dataset), 1)[0])]).image
+        image = collate([dataset.read(evenly(len(dataset), 1)[0])]).image
         with torch.no_grad():
             wanted = network.eval().predict(image)
     for task in dataset.tasks:

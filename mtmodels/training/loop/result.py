@@ -1,0 +1,101 @@
+"""What a step tells: its terms as plain numbers, of all parts and processes."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from mtmodels.methods.terms import Terms
+from mtmodels.training.loop.everywhere import Told, Values, joined_owners
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step tells the log.
+
+    Args:
+        lr: The learning rate.
+        loss: What went backwards; None where the batch gave no term.
+        tasks: The terms of tasks.
+        auxiliary: The terms beside them.
+        parts: What the terms are made of.
+        gradient_norm: Before clipping.
+        images: How many images of the views that are supervised show each task.
+        labelled: The direct loss of each task as a mean over these images.
+        owners: See `Terms.owners`.
+    """
+
+    lr: float
+    loss: float | None
+    tasks: Mapping[str, float]
+    auxiliary: Mapping[str, float]
+    parts: Mapping[str, float]
+    gradient_norm: float
+    images: Mapping[str, int] = field(default_factory=dict)
+    labelled: Mapping[str, float] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+
+
+def together(parts: Sequence[StepResult]) -> StepResult:
+    """What a step tells that was done in parts of equal size: terms are those of all its images."""
+    share = 1 / len(parts)
+    told = joined_owners(
+        [Told({"tasks": {**p.tasks}, "auxiliary": {**p.auxiliary}}, p.owners, ()) for p in parts]
+    )
+    parts = [
+        replace(part, tasks=one.values["tasks"], auxiliary=one.values["auxiliary"])
+        for part, one in zip(parts, told, strict=True)
+    ]
+
+    def summed(field: str) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for part in parts:
+            for name, value in getattr(part, field).items():
+                found[name] = found.get(name, 0.0) + share * value
+        return found
+
+    images: dict[str, int] = {}
+    for part in parts:
+        for task, count in part.images.items():
+            images[task] = images.get(task, 0) + count
+    labelled = {
+        task: sum(p.labelled[task] * p.images[task] for p in parts if task in p.labelled) / count
+        for task, count in images.items()
+        if any(task in part.labelled for part in parts)
+    }
+    losses = [part.loss for part in parts if part.loss is not None]
+    loss = share * sum(losses) if losses else None
+    terms = {name: summed(name) for name in ("tasks", "auxiliary", "parts")}
+    owners = {name: task for one in told for name, task in one.owners.items()}
+    return StepResult(
+        0.0, loss, **terms, gradient_norm=0.0, images=images, labelled=labelled, owners=owners
+    )
+
+
+def read_terms(terms: Terms) -> Values:
+    """Bring all terms and counts to the processor in one go."""
+    scalars = terms.scalars()
+    flat = [(family, name) for family, named in scalars.items() for name in named]
+    numbers = [scalars[family][name].detach().double() for family, name in flat]
+    values: Values = {family: {} for family in scalars}
+    for (family, name), value in zip(
+        flat, torch.stack(numbers).tolist() if numbers else [], strict=True
+    ):
+        values[family][name] = value
+    return values
+
+
+def unfinite(values: Values) -> Iterator[str]:
+    """The terms that are not finite; the parts first, as they name the culprit best."""
+    for family in ("parts", "auxiliary", "tasks"):
+        for name, value in values[family].items():
+            if not math.isfinite(value):
+                yield name
+
+
+def result_of(told: Told) -> StepResult:
+    """What the terms of a part tell, before anything is learnt of them."""
+    images = {name: int(count) for name, count in told.values["images"].items()}
+    rest = {field: named for field, named in told.values.items() if field != "images"}
+    return StepResult(0.0, None, **rest, gradient_norm=0.0, images=images, owners=told.owners)
