@@ -1,4 +1,4 @@
-"""The two files of "Write your own" do what the page says, through the commands it names."""
+"""The files of "Write your own" and "Plug-ins" do what the pages say, by the commands they name."""
 
 import ast
 import json
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from cli.mtdata import mtdata
 from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from mtdata import open_store
 from mtdata.plugins import load_plugin, loaded_plugins, unload_plugin
 from mtdata.reading.geometry import Crop
 from mtmodels import METHODS, NETWORKS
@@ -63,9 +65,35 @@ def trained(layer: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
     return out
 
 
-@pytest.mark.parametrize(("name", "most"), [("tiny.py", 25), ("mean_teacher.py", 40)])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("tiny.py", 25), ("mean_teacher.py", 40), ("source.py", 30), ("regime.py", 15)],
+)
 def test_they_are_as_short_as_the_page_says(name: str, most: int) -> None:
     assert lines_of_code(EXAMPLES / name) <= most
+
+
+def test_built_and_hidden_with_one_command_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, regime = tmp_path / "squares.h5", ["--plugin", str(EXAMPLES / "regime.py")]
+    data = ["--plugin", str(EXAMPLES / "source.py"), "--dataset", "squares", "--set", "count=4"]
+    add = ["regime", "add", str(store), *regime, "--kind", "turns"]
+    assert run(mtdata, ["build", *data, "--out", str(store)]) == 0
+    assert run(mtdata, ["verify", str(store)]) == 0
+    assert run(mtdata, add) == 0
+    with open_store(store) as opened:
+        shown = opened.dataset("train", regime="turns").labelled
+        sample = opened.dataset("test")[0]
+    assert shown.sum(0).tolist() == [2, 2]
+    assert shown.sum(1).tolist() == [1] * 4
+    square = sample.labels["semantic"] == 1
+    assert (sample.labels["depth"][square] == 1).all()
+    assert (sample.image[square] == [255, 0, 0]).all()
+    capsys.readouterr()
+    assert run(mtdata, [*add, "--stable", "--name", "alone"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the regime `turns` should choose for one image by itself where --stable asks" in told
 
 
 def test_trained_with_one_command(trained: Path) -> None:

@@ -338,19 +338,23 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
         say(paragraph(f"Implausible: {'; '.join(summary.implausible)}. Is that meant?"))
 
 
+def _counted(images: int) -> str:
+    return f"{images} image{'' if images == 1 else 's'}"
+
+
 def _say_skipped(summary: "BuildSummary") -> None:
     bare = [f"{each.split}/{each.key}" for each in summary.skipped if each.meant]
     if bare:
         shown = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
-        said = "images have a label file, and no label in it, and are left out"
-        say(paragraph(f"{len(bare)} {said}: {shown}."))
+        said = "left out, with a label file and no label in it"
+        say(paragraph(f"{_counted(len(bare))} {said}: {shown}."))
     skipped = [each for each in summary.skipped if not each.meant]
     if not skipped:
         return
     say(
         paragraph(
-            f"Warning: {len(skipped)} images could not be used and are not in the store. "
-            "Mend their files, then add them with `mtdata update`:"
+            f"Warning: {_counted(len(skipped))} could not be used and left out of the store. "
+            "Mend the files, then add them with `mtdata update`:"
         )
     )
     for each in skipped[:LISTED]:

@@ -171,7 +171,12 @@ def rows_of(
             raise UnknownNameError("protocol", protocol, {*METRICS, *scored})
         wanted = [row for row in found if protocol in (None, row["protocol"])]
         if not wanted:
-            raise UsageError(_unscored(path, run.scored_splits(), split, protocol))
+            raise UsageError(
+                _unscored(path, run.scored_splits(), split, protocol)
+                if run.folder.is_complete()
+                else f"{path} should be a run that is done; it is not. Go on with it "
+                f"(mttrain --out {path} --resume), or leave it out."
+            )
         rows += wanted
     return rows
 

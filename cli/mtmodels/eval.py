@@ -79,6 +79,7 @@ def eval_(
     """
     from cli.shared.progress import progress_bar
     from mtmodels.scoring.facts import rests_on
+    from mtmodels.training.record.runfolder import RunFolder
     from mtmodels.training.record.texts import plain_scores
     from mtmodels.training.rescore import rescore
 
@@ -96,6 +97,11 @@ def eval_(
             thresholds=thresholds,
             device=device or "auto",
             progress=report,
+        )
+    if not RunFolder(run).is_complete():
+        warn(
+            f"the training of this run is not done: these are scores of what it was at its last "
+            f"checkpoint. Go on with it: mttrain --out {run} --resume"
         )
     for one in found:
         if one["split"] in one.get("selected_on", "").split("+"):

@@ -1,5 +1,6 @@
 """`mtmodels sweep`."""
 
+import itertools
 import json
 import os
 import shlex
@@ -17,6 +18,7 @@ from cli.shared.groups import Command, examples
 from cli.shared.members import check_members
 from cli.shared.options import FILE, NumberRange, names, runs
 from mtdata.errors import UsageError
+from mtdata.urls import Url, located
 from mtdata.yaml_text import YamlError, load_yaml
 from mtmodels.errors import SweepError
 
@@ -100,6 +102,8 @@ def sweep(
     if threads is None and scheduler == "here":
         threads = max(1, len(os.sched_getaffinity(0)) // (jobs or 1))
     todo = [_job(plan, read, cell, threads) for cell in cells]
+    if scheduler == "here":  # machines of a cluster may have files that this one does not see
+        _check_files(todo)
     if dry_run:
         _show(todo, as_json=as_json)
         return
@@ -127,9 +131,11 @@ def sweep(
     failed = {name: one for name, one in outcomes.items() if one.state == "failed"}
     if failed:
         first = next(iter(failed))
+        kept = any(one.state == "done" for one in outcomes.values())
         raise SweepError(
             f"{len(failed)} of {len(todo)} trainings failed: {', '.join(failed)}. {first} said: "
-            f"{failed[first].why} Mend that and give the same command: the others are kept."
+            f"{failed[first].why} Mend that and give the same command"
+            f"{': the others are kept' if kept else ''}."
         )
 
 
@@ -184,6 +190,36 @@ def _job(path: Path, plan: "Plan", cell: "Cell", threads: int | None) -> "Job":
     except click.UsageError as error:
         raise UsageError(f"{path}: the training {cell.name}: {error.format_message()}") from None
     return Job(cell.name, PROGRAM, words, str(plan.out / cell.name), threads)
+
+
+def _check_files(jobs: "Sequence[Job]") -> None:
+    """Refuse a store or a teacher that is not there, unless the sweep makes it.
+
+    Raises:
+        StoreError: for what is no store.
+        RunFolderError: for what is no run.
+    """
+    from mtdata import open_store
+    from mtmodels.sweeping.running import state_of
+    from mtmodels.training.record.runfolder import RunFolder
+
+    todo = [job for job in jobs if state_of(job) != "done"]
+    for store in dict.fromkeys(located(given) for given in _given(todo, "--data")):
+        if not isinstance(store, Url):
+            open_store(store).close()
+    made = {job.path.resolve() for job in jobs}
+    for teachers in map(runs, dict.fromkeys(_given(todo, "--teachers"))):
+        for run in teachers.values() if isinstance(teachers, Mapping) else teachers:
+            if Path(run).resolve() not in made:
+                RunFolder(Path(run)).facts()
+
+
+def _given(jobs: "Sequence[Job]", option: str) -> Iterator[str]:
+    """What follows an option in the words of jobs."""
+    for job in jobs:
+        for word, value in itertools.pairwise(job.words):
+            if word == option:
+                yield value
 
 
 def words_of(options: Mapping[str, Any]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What a run shows while it goes: a bar on a terminal, now and then a line elsewhere."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ class LineWatcher(Watcher):
             self._said = time.monotonic()
             say(
                 f"{_stage(progress)}step {progress.step}/{progress.steps}  epoch {progress.epoch}  "
-                f"{losses(_shown(result), result.auxiliary)}  {clock(progress.left)} left"
+                f"{losses(_shown(result), result.auxiliary)}{_left(progress)}"
             )
 
     def epoch(
@@ -52,7 +53,7 @@ class LineWatcher(Watcher):
         held = f"  to select: {headlines(scores)}" if scores else ""
         say(
             f"{_stage(progress)}epoch {progress.done}/{progress.epochs}  "
-            f"{losses(means, auxiliary)}{held}  {clock(progress.left)} left"
+            f"{losses(means, auxiliary)}{held}{_left(progress)}"
         )
 
 
@@ -79,7 +80,7 @@ class BarWatcher(Watcher):
             completed=progress.step,
             description=f"{_stage(progress)}epoch {progress.epoch}/{progress.epochs}",
             told=losses(_shown(result), result.auxiliary, digits=3),
-            left=clock(progress.left),
+            left=_left(progress, "{}"),
         )
 
     def epoch(
@@ -134,6 +135,11 @@ def training_bars(console: "rich.console.Console") -> "rich.progress.Progress":
 def _stage(progress: Progress) -> str:
     """The name of a stage that comes before the training proper."""
     return f"{progress.stage}: " if progress.stage else ""
+
+
+def _left(progress: Progress, form: str = "  {} left") -> str:
+    """The time that the rest takes; nothing where no step has said how long one is."""
+    return "" if math.isnan(progress.left) else form.format(clock(progress.left))
 
 
 def _shown(result: "StepResult") -> dict[str, float]:

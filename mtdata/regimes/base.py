@@ -118,8 +118,15 @@ class Regime(ABC):
     ) -> NDArray[np.bool_]:
         """Do what `assign` says, with images in the order of their hashes and tasks by name."""
 
-    @abstractmethod
     def choose_alone(
         self, key: str, tasks: Sequence[str], has: Sequence[int], *, seed: int
     ) -> Sequence[int]:
-        """Choose among the columns `has` of one image, at least one, by nothing but its key."""
+        """Choose among the columns `has` of one image, at least one, by nothing but its key.
+
+        Raises:
+            UsageError: of a regime that only draws for all images together.
+        """
+        raise UsageError(
+            f"the regime `{self.name}` should choose for one image by itself where --stable asks "
+            "for it; it has no `choose_alone`. Leave --stable out, or write that."
+        )

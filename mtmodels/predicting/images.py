@@ -113,8 +113,17 @@ def _check_names(images: Sequence[Image]) -> None:
         # Some file systems do not tell a capital from a small letter.
         other = seen.setdefault(image.name.casefold(), image.path)
         if other != image.path:
+            # A folder tells images apart that lie in different folders of it, and no others.
+            how = (
+                "Predict them into folders of their own, with -o, or rename one."
+                if _folder(other) == _folder(image.path)
+                else "Give a folder that holds both: names then keep its subfolders."
+            )
             raise UsageError(
                 f"images should differ in name, which their predictions are called by; found "
-                f"{other} and {image.path}. Give a folder that holds both: names then keep its "
-                "subfolders."
+                f"{other} and {image.path}. {how}"
             )
+
+
+def _folder(file: Path) -> str:
+    return str(file.absolute().parent).casefold()

@@ -37,7 +37,7 @@ from mtmodels.training.setup.dryrun import Plan, measure
 from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle, settle_options
 from mtmodels.training.setup.setup import Parts, assemble
-from mtmodels.training.telling import tell, tell_resumed
+from mtmodels.training.telling import planned, tell, tell_resumed
 from mtmodels.weightings import WEIGHTINGS
 
 DECIDES = (
@@ -234,7 +234,9 @@ def fit(
 def plan(job: Job) -> Plan:
     """What the run would take; nothing is written."""
     randomness.seed_global(job.config.seed)
-    return measure(job.config, job.data, assemble(job.config, job.data), notes=job.notes)
+    parts = assemble(job.config, job.data)
+    notes = planned(job.data, parts, notes=job.notes)
+    return measure(job.config, job.data, parts, notes=notes)
 
 
 def _settle_compile(job: Job, parts: Parts, watcher: Watcher) -> None:

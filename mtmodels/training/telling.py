@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.reading.dataset import Dataset
+from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.training.config import Config
 from mtmodels.training.loop.trainer import Trainer
@@ -38,6 +39,16 @@ def tell(
         watcher.say(sentence)
 
 
+def planned(data: RunData, parts: Parts, *, notes: Sequence[str]) -> tuple[str, ...]:
+    """What `tell` would say that the numbers of a plan do not."""
+    return (
+        *notes,
+        *_misfit(data, parts.method),
+        *_about_held(data, parts),
+        *_about_selection(data, parts.config),
+    )
+
+
 def _about_images(data: RunData, method: Method) -> Iterator[str]:
     """What there is to train on."""
     labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
@@ -47,8 +58,7 @@ def _about_images(data: RunData, method: Method) -> Iterator[str]:
     yield f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}."
     for one in _added_labels(data):
         yield f"Added labels: {_added(one)}."
-    if told := _misfit(data, method):
-        yield told
+    yield from _misfit(data, method)
 
 
 def _about_held(data: RunData, parts: Parts) -> Iterator[str]:
@@ -163,16 +173,16 @@ def _known_to_teachers(data: RunData, method: Method) -> Iterator[str]:
             )
 
 
-def _misfit(data: RunData, method: Method) -> str:
-    """What speaks against how images without a label are treated; empty where nothing does."""
+def _misfit(data: RunData, method: Method) -> Iterator[str]:
+    """What speaks against how images without a label are treated."""
     if data.left_out and method.uses_unlabelled:
-        return (
-            f"The method could learn from these {data.left_out} images as well: "
-            "--keep-unlabelled gives them to it."
+        yield (
+            f"The method could learn from images that show no label as well ({data.left_out} of "
+            f"{data.left_out + len(data.train)}): --keep-unlabelled gives them to it."
         )
     if not method.uses_unlabelled and not data.train.labelled.any(1).all():
-        return (
+        able = ", ".join(name for name, member in METHODS.items() if member.uses_unlabelled)
+        yield (
             "The method learns little or nothing from images without a label, which make up a part "
-            "of every batch: leave --keep-unlabelled out, or choose one that does (ssl, teacher)."
+            f"of every batch: leave --keep-unlabelled out, or choose one that does ({able})."
         )
-    return ""

@@ -105,7 +105,7 @@ LAST = WHOLE.count("\n") + 1
         (START + "REGIMES = {}\nREGIMES['a'] = int\n", 3, "found the class `int`"),
         (START + "REGIMES = dict(a=int)\n", 2, "found the class `int`"),
         (START + "class A(Regime):\n    name = 'a'\n\nREGIMES = {'a': A}\n", 2,
-         "regime `a` should have all methods of its base; it lacks `choose`, `choose_alone`"),
+         "regime `a` should have all methods of its base; it lacks `choose`"),
         (SOURCE.replace('    summary = "Noise', '    other = "Noise'), 18, "it lacks `summary`"),
         (WHOLE + "SOURCES = {'rooms': Mine}\n", LAST, "`rooms` is taken by what is built in"),
         (WHOLE + "SOURCES = {'yours': Mine}\n", 18, "should have that name in its class, too"),

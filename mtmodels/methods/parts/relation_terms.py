@@ -221,6 +221,16 @@ class Relations:
         return found
 
 
+def without_camera(tasks: Sequence[Task]) -> list[str]:
+    """The relations that hold between some of these tasks and need no camera."""
+    pairs = list(permutations(tasks, 2))
+    return [
+        name
+        for name, member in RELATIONS.items()
+        if not member.needs_camera and any(member.holds(*pair) for pair in pairs)
+    ]
+
+
 def _of_images(scene: Scene, rows: Tensor) -> Scene:
     return Scene(scene.given[rows], scene.sure[rows], scene.prediction[rows], scene.inside[rows])
 

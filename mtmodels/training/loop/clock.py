@@ -1,5 +1,6 @@
 """How long steps take, and how much of that is waiting for data."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -45,8 +46,8 @@ class Clock:
         return self._trained + going
 
     def seconds_a_step(self) -> float:
-        """Seconds a step takes, waiting and all; 0 before the first."""
-        return (self._waited + self.training) / max(self.steps, 1)
+        """Seconds a step takes, waiting and all; NaN before the first."""
+        return (self._waited + self.training) / self.steps if self.steps else math.nan
 
     def rate(self) -> float:
         """Images a second, over the steps of this part of the run."""

@@ -19,7 +19,7 @@ class Progress:
         steps: Steps of the whole run.
         epochs: Epochs of the whole run.
         done: Epochs that are done.
-        left: Seconds that the rest will take, as far as one can tell.
+        left: Seconds that the rest will take, as far as one can tell; NaN before the first step.
         stage: What comes before the training proper; empty for that itself.
     """
 

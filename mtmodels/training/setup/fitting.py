@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from mtmodels.methods.base import Method
+from mtmodels.methods.parts.relation_terms import without_camera
 from mtmodels.methods.parts.supervision import SupervisionOptions
 from mtmodels.metrics.protocols import check_scored
 from mtmodels.scoring.original import check_scorable
@@ -126,12 +127,17 @@ def _check_cameras(method: Method, data: RunData) -> None:
     """Refuse images without a camera where the method needs to know it."""
     splits = [data.store.splits[name] for name in data.splits.train]
     if all(np.isnan(split.cameras).any(1).all() for split in splits):
+        others = ", ".join(f"{name}: 1" for name in without_camera(data.tasks))
+        how = (
+            f"Name those that need none with --set method.options.relations='{{{others}}}', or go"
+            if others
+            else "No relation of these tasks holds without one: go"
+        )
         raise ValueError(
             "images should have a camera, which "
             f"{' and '.join(f'`{name}`' for name in method.cameras_for)} need; "
-            f"{data.store.dataset_name} has none in {' and '.join(data.splits.train)}. Name "
-            "relations that need none with --set method.options.relations={NAME: 1}, or choose "
-            "another method."
+            f"{data.store.dataset_name} has none in {' and '.join(data.splits.train)}. {how} "
+            "without relations (another --method, or no --with-geometry)."
         )
 
 

@@ -176,6 +176,23 @@ def test_compares_runs(trained: tuple[Path, Path], capsys: Captured) -> None:
     assert run(mtmodels, ["compare", first, "--baseline", "a/b/c", "--baseline", "d/e/f"]) == 2
 
 
+def test_a_run_that_is_not_done_is_told_so(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: Captured
+) -> None:
+    out = shutil.copytree(trained[0], tmp_path / "run")
+    (out / "summary.json").unlink()
+    shutil.rmtree(out / "scores")
+    how = f"mttrain --out {out} --resume"
+    assert run(mtmodels, ["compare", str(trained[1]), str(out)]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "should be a run that is done; it is not" in told
+    assert how in told
+    assert run(mtmodels, ["eval", str(out), "--json"]) == 0
+    assert how in " ".join(capsys.readouterr().err.split())
+    assert run(mtmodels, ["eval", str(trained[1]), "--json"]) == 0
+    assert "--resume" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json", "text"])
 def test_compares_in_every_format(form: str, trained: tuple[Path, Path], capsys: Captured) -> None:
     begins = {

@@ -110,14 +110,42 @@ def test_what_is_refused(
 
 
 def test_a_training_that_fails_is_told_with_what_it_said(tmp_path: Path, capsys: Captured) -> None:
-    path = write(
-        tmp_path, always={"data": str(tmp_path / "none.h5")}, grid={"seed": [0]}, baseline={}
-    )
+    always = {"data": str(tmp_path / "fake.h5"), "regime": "nowhere"}
+    path = write(tmp_path, always=always, grid={"seed": [0]}, baseline={})
     assert run(mtmodels, ["sweep", str(path)]) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert "1 of 1 trainings failed: s0." in said
-    assert "there is no" in said or "none.h5" in said
+    assert "nowhere" in said
+    assert "kept" not in said
     assert "Not in the tables: s0 (failed)." in (tmp_path / "runs/sweep.md").read_text()
+
+
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": "none.h5"}, "none.h5 should be a store; there is no such file"),
+        ({"teachers": {"depth": "none"}}, "none should be a run folder of mttrain"),
+    ],
+)
+def test_what_is_not_there_is_refused_before_the_first_training(
+    tmp_path: Path, capsys: Captured, changes: dict[str, Any], said: str, flags: list[str]
+) -> None:
+    path = write(tmp_path, always={"data": str(tmp_path / "fake.h5")} | changes)
+    assert run(mtmodels, ["sweep", str(path), *flags]) != 0
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_teacher_may_be_a_run_of_the_sweep(tmp_path: Path, capsys: Captured) -> None:
+    pupil = {"method": "kd", "teachers": {"depth": str(tmp_path / "runs/teacher-s0")}}
+    path = write(
+        tmp_path,
+        grid={"how": {"teacher": {"tasks": ["depth"]}, "pupil": pupil}, "seed": [0]},
+        baseline={},
+    )
+    assert run(mtmodels, ["sweep", str(path), "--dry-run"]) == 0
+    assert capsys.readouterr().out.count("new") == 2
 
 
 def test_options_become_words() -> None:

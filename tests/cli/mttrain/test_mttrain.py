@@ -308,7 +308,8 @@ def test_relations_with_and_without_a_camera(
     told = capsys.readouterr().err.replace("\n", " ")
     assert (
         f"method `{method[1]}`: images should have a camera, which `normals-of-depth` and "
-        "`depth-along-normals` need; fake has none in train." in told
+        "`depth-along-normals` need; fake has none in train. No relation of these tasks holds "
+        "without one: go without relations (another --method, or no --with-geometry)." in told
     )
     assert "Traceback" not in told
     assert not (tmp_path / "run").exists()

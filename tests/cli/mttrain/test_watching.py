@@ -1,6 +1,8 @@
 """What is shown while a run goes, on a terminal and elsewhere."""
 
 import io
+import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -60,6 +62,17 @@ def test_lines_elsewhere(
     monkeypatch.setattr(watching, "EVERY", 0.0)
     go_through(LineWatcher())
     assert len(capsys.readouterr().err.splitlines()) == 6
+
+
+def test_no_time_is_left_before_a_step_said_how_long_it_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    resumed = replace(at(3), left=math.nan)
+    LineWatcher().epoch(resumed, {"depth": 0.6}, {}, auxiliary={})
+    assert capsys.readouterr().err == "epoch 1/2  depth 0.6\n"
+    with training_bars(Console(file=(drawn := io.StringIO()), width=120)) as bars:
+        BarWatcher(bars).step(resumed, RESULT)
+    assert "nan" not in drawn.getvalue()
 
 
 def test_a_loss_is_that_of_the_images_that_show_the_task(

@@ -95,7 +95,7 @@ def test_void_labels_alone_are_left_out_where_the_source_says_so(
     for more in ([], ["--resume"]):
         assert run(mtdata, [*command, *more, *(["--strict"] if strict else [])]) == 0
         said = " ".join(capsys.readouterr().err.split())
-        assert "3 images have a label file, and no label in it, and are left out: train/x0" in said
+        assert "3 images left out, with a label file and no label in it: train/x0" in said
         assert "Warning" not in said
     with open_store(out) as store:
         assert not {*BARE} & {*store.splits["train"].keys}

@@ -15,6 +15,7 @@ from mtdata.tasks.kinds import Binary, Classes, Depth, Normals
 from mtdata.tasks.normals_from_depth import normals_from_depth
 from mtdata.tasks.sample import Camera, Sample
 from mtdata.tasks.task import Task
+from mtmodels.methods.parts.relation_terms import without_camera
 from mtmodels.methods.parts.relations import RELATIONS, surfaces
 from mtmodels.methods.parts.relations.base import Loss, Rays, Relation, Scene
 from mtmodels.methods.parts.relations.surfaces import normals_of_depth
@@ -286,6 +287,12 @@ def test_classes_of_rooms_change_at_their_edges() -> None:
     assert (wrong[wrong > 1e-10] > 1).float().mean() > 0.99
     assert share_above(said("classes-in-edges", batch), 1.0) < 0.001
     assert share_above(said("classes-in-edges", batch, given=none), 1.0) > 0.02
+
+
+def test_relations_that_need_no_camera() -> None:
+    assert without_camera([TASKS["depth"], TASKS["normals"], TASKS["parts"]]) == []
+    found = without_camera([TASKS[name] for name in ("semantic", "edges", "depth", "normals")])
+    assert found == ["edges-at-classes", "classes-in-edges"]
 
 
 @pytest.mark.parametrize(

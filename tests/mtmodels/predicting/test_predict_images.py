@@ -79,8 +79,9 @@ def test_two_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"b\.png and .*b\.jpeg.*both"):
         find_images(given, tmp_path / "out")
     draw(folder / "B.jpg")
-    with pytest.raises(UsageError, match="should differ in name"):
-        find_images([folder], tmp_path / "out")
+    for given in ([folder], [folder / "b.png", folder / "B.jpg"]):
+        with pytest.raises(UsageError, match=r"B\.jpg and .*b\.png\. .*with -o|.*with -o"):
+            find_images(given, tmp_path / "out")
 
 
 def test_what_is_no_image_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from mtdata.building.regimes import RegimeSpec
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.setup import assemble
-from mtmodels.training.telling import tell
+from mtmodels.training.telling import planned, tell
 from tests.fakes import FakeSource
 from tests.small_run import small_layer, small_store
 
@@ -40,9 +40,11 @@ def test_few_held_out_labels_to_select_by_are_told(
 ) -> None:
     layer = small_layer(small_store(tmp_path)) | {"epochs": 1, **changed}
     job, watcher = prepare([layer], out=None, mode=None), Heard()
-    tell(job.data, assemble(job.config, job.data), job.folder, notes=(), watcher=watcher)
+    parts = assemble(job.config, job.data)
+    tell(job.data, parts, job.folder, notes=(), watcher=watcher)
     assert ("Few held-out labels" in watcher.text) == bool(told)
     assert told in watcher.text
+    assert told in "".join(planned(job.data, parts, notes=()))
 
 
 @pytest.mark.parametrize(
@@ -50,9 +52,9 @@ def test_few_held_out_labels_to_select_by_are_told(
     [
         ("ssl", True, None, "; 3 of them without a visible label"),
         ("ssl", False, 0.5, "; 3 of them without a visible label"),
-        ("ssl", False, None, "could learn from these 3 images as well: --keep-unlabelled"),
+        ("ssl", False, None, "show no label as well (3 of 14): --keep-unlabelled"),
         ("sl", False, None, "; 3 without a visible label of these tasks left the epoch."),
-        ("sl", True, None, "learns little or nothing from images without a label"),
+        ("sl", True, None, "(ssl, teacher, self-training, "),
     ],
 )
 def test_training_says_what_becomes_of_them(
