@@ -13,8 +13,7 @@ import * as values from "./values.js";
 const section = document.getElementById("detail");
 let open = null;
 
-// Depth is bright where it is near, whatever its units.
-const span = ([low, high], task) => `${round(low)} to ${round(high)} ${task.units}, near is bright`;
+const span = ([low, high], task) => `${round(low)} to ${round(high)} ${task.units}`;
 
 export function close() {
   open?.close();
@@ -177,8 +176,8 @@ class Detail {
     const notes = [];
     if (told.state === "h") notes.push("hidden by the regime, shown as you asked");
     if (told.state === "d" || told.state === "f") notes.push(STATES[told.state]);
-    if (told.range) notes.push(span(told.range, task));
-    notes.push(`${round(100 * told.valid)} % valid`);
+    if (told.range) notes.push(`${span(told.range, task)}, near is bright`);
+    if (told.valid < 1 || !notes.length) notes.push(`${round(100 * told.valid)} % valid`);
     return notes.join(", ");
   }
 
