@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtdata import Store, Task, open_store
-from mtdata.errors import DataError, UsageError
+from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.dataset import shows
 from mtdata.urls import StorePath, Url, located
 from mtmodels.methods.base import Method
@@ -262,13 +262,12 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
 
     Raises:
         RunFolderError: where a folder is no run, or has no checkpoint.
-        DataError: where the run lacks the facts of its tasks.
+        UsageError: where a run of version 0.1 has lost its store, which alone knows its tasks.
     """
     found = {}
     for name, folder in method.runs().items():
         run = open_run(Path(folder))
-        with run.open_store() as store:
-            network = make_network(run.config, run_tasks(run, store), pretrained=False)
+        network = make_network(run.config, known_tasks(run), pretrained=False)
         place = run.chosen()
         load_network(network, place)
         method.teachers[name] = network.requires_grad_(requires_grad=False).eval()
@@ -334,3 +333,18 @@ def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:
     """
     assert run.config.tasks is not None  # a run writes down what it settled on
     return tuple(store.task(name) for name in run.config.tasks)
+
+
+def known_tasks(run: TrainedRun, data: StorePath | None = None) -> tuple[Task, ...]:
+    """The tasks of a run, as it wrote them down: its store may be gone, or hold more by now.
+
+    Arguments and errors are those of `TrainedRun.known`.
+
+    Raises:
+        UnknownNameError: where they lack one.
+    """
+    known = {task["name"]: Task.from_json(task) for task in run.known(data)["tasks"]}
+    for name in run.config.tasks or ():
+        if name not in known:
+            raise UnknownNameError("task in this store", name, known)
+    return tuple(known[name] for name in run.config.tasks or ())

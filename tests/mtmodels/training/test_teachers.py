@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,13 @@ def test_a_teacher_that_the_test_split_chose_is_refused(
         assert seen_by(open_run(tmp_path / "chosen"), opened)["labels"] == ""
     run(tmp_path / "marked", **pupil(tmp_path / "chosen"), select="paper")  # its scores say so
     run(tmp_path / "anyway", **pupil(tmp_path / "chosen"), filled_anyway=True)
+
+
+def test_a_teacher_needs_its_store_no_more(run: Train, store: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(store, tmp_path / "copy.h5"))
+    run(tmp_path / "first", **sl(data=str(copy)))
+    copy.unlink()
+    run(tmp_path / "second", **pupil(tmp_path / "first"))
 
 
 def test_a_hold_out_that_taught_a_teacher_is_said(
