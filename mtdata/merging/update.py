@@ -234,6 +234,7 @@ class _Update:
             self.split(name, keys[name], prints, regimes[name], on_change, told) for name in keys
         ]
         kept = {(name, key) for name, of_split in keys.items() for key in of_split}
+        changed = bool(self.changes.altered or self.changes.gone)
         header = Header(
             dataset=store.dataset_name,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -246,6 +247,7 @@ class _Update:
                 ((*at, each.content) for at, each in prints.items() if at in kept),
             ),
             content_digest="",
+            earlier=() if changed and on_change == "follow" else store.contents,
         )
         path = local(store.path)
         size = path.stat().st_size + self.journal.length

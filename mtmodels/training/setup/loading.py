@@ -21,6 +21,7 @@ from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.making import make_method, make_network
 from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle_options
+from mtmodels.training.setup.splits import splits_with_role
 
 Which = Literal["last", "best"]
 
@@ -294,7 +295,24 @@ def labels_seen(run: TrainedRun) -> str:
         return ""
     if not all(teacher.get("labels") for teacher in taught):
         return ""
-    return str(added.get("base_labels", run.facts.get("labels", "")))
+    shown = run.facts.get("shown", run.facts.get("labels", ""))  # runs of before have no `shown`
+    return str(added.get("base_labels", shown))
+
+
+def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
+    """What a run saw, as `mtdata.reading.dataset.shows` asks for it.
+
+    Args:
+        run: The run.
+        store: The one whose splits a run of before was trained on, which did not write them down.
+    """
+    splits = run.facts.get("training", {}).get("splits") or run.config.train_on
+    return {
+        "labels": labels_seen(run),
+        "tasks": list(run.config.tasks or ()),
+        "splits": list(splits or splits_with_role(store, "train")),
+        "store": run.facts["store"]["content_digest"],
+    }
 
 
 def check_runs(method: Method, data: RunData) -> None:
@@ -314,14 +332,12 @@ def check_runs(method: Method, data: RunData) -> None:
                 "this run may learn through it; it has `select: paper`. Train it with --select "
                 "last or holdout, or take it all the same with --filled-anyway."
             )
-        splits = run.facts.get("training", {}).get("splits", data.splits.train)
-        tasks, labels = run.config.tasks or (), labels_seen(run)
-        if not shows(data.store, splits, tasks, base, labels=labels):
+        if not shows(data.store, base, seen_by(run, data.store)):
             raise UsageError(
-                f"the run {folder} should have learnt from the labels that the regime `{base}` "
-                f"shows; found others (regime `{run.config.regime}` of {run.dataset}), through "
-                "which this run may learn what is hidden from it. Train it under this regime, or "
-                "take it all the same with --filled-anyway."
+                f"the run {folder} should have learnt from no more than the labels that the regime "
+                f"`{base}` shows; it may have seen others (regime `{run.config.regime}` of "
+                f"{run.dataset}), through which this run may learn what is hidden from it. Train "
+                "it under this regime, or take it all the same with --filled-anyway."
             )
 
 
