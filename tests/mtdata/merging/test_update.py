@@ -329,7 +329,9 @@ def test_the_command(root: Path, store: Path, capsys: pytest.CaptureFixture[str]
     assert "added after the regime `one`" in capsys.readouterr().err
     (root / "tasks.yaml").write_text((root / "tasks.yaml").read_text().replace("lamp", "light"))
     assert run(mtdata, arguments) == 2
-    assert "tasks.yaml has changed" in " ".join(capsys.readouterr().err.split())
+    told = " ".join(capsys.readouterr().err.split())
+    assert "tasks.yaml has changed" in told
+    assert "draw its regimes and train its runs anew" in told
 
 
 @pytest.mark.parametrize("where", ["mtdata.atomic.sync", "mtdata.building.journal._pack"])
