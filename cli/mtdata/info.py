@@ -63,10 +63,12 @@ def _print(store: "Store", found: dict[str, Any]) -> None:
         click.echo(f"Images and labels lie in shards beside it: {', '.join(shards)}.")
     for name, split in found["splits"].items():
         for regime, drawn in split["regimes"].items():
-            if drawn["uncovered"]:
+            if drawn["later"] or drawn["uncovered"]:
+                # Stores of before counted images alone.
+                labels = f"{drawn['later']} labels and " if drawn["later"] else ""
                 click.echo(
-                    f"{drawn['uncovered']} images of {name} came after the regime `{regime}` was "
-                    "drawn, which shows nothing of them."
+                    f"{labels}{drawn['uncovered']} images of {name} came after the regime "
+                    f"`{regime}` was drawn, which shows nothing of them."
                 )
         for origin, tasks_added in split["added"].items():
             for task, added in tasks_added.items():

@@ -108,9 +108,9 @@ def _print(summary: "UpdateSummary") -> None:
             f"Left out, as they may no more follow from what is there: {names}. Make them again "
             "with `mtmodels fill` or `mtdata derive`."
         )
-    for name, number in summary.uncovered.items():
-        if number:
+    for name, images in summary.uncovered.items():
+        if images or summary.later[name]:
             say(
-                f"The regime `{name}` shows nothing of {number} images that were added since it "
-                "was drawn; draw another with `mtdata regime add`."
+                f"The regime `{name}` shows nothing of {summary.later[name]} labels and {images} "
+                "images that were added since it was drawn; draw another with `mtdata regime add`."
             )

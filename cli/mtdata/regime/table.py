@@ -26,10 +26,12 @@ def put_regimes(found: Mapping[str, Mapping[str, Any]], default: str | None = No
             )
     for split, regimes in found.items():
         for name, drawn in regimes.items():
-            if drawn.get("uncovered"):
+            if drawn.get("later") or drawn.get("uncovered"):
+                # Stores of before counted images alone.
+                labels = f"{drawn['later']} labels and " if drawn.get("later") else ""
                 say(
-                    f"{drawn['uncovered']} images of {split} were added after the regime `{name}` "
-                    "was drawn; it shows nothing of them."
+                    f"{labels}{drawn['uncovered']} images of {split} were added after the regime "
+                    f"`{name}` was drawn; it shows nothing of them."
                 )
     header = ["split", "regime", "kind", "seed", *tasks, "images with k labels"]
     put_table(header, rows, left=3, key=2)
