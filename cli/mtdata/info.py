@@ -74,8 +74,8 @@ def _remarks(name: str, split: Mapping[str, Any]) -> Iterator[str]:
     from cli.shared.tables import uncovered_text
 
     for regime, drawn in split["regimes"].items():
-        if drawn["uncovered"]:
-            yield uncovered_text(regime, drawn["uncovered"], name)
+        if drawn["later"] or drawn["uncovered"]:
+            yield uncovered_text(regime, drawn["later"], drawn["uncovered"], name)
     for origin, tasks in split["added"].items():
         for task, added in tasks.items():
             whence = (

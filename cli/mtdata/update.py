@@ -96,6 +96,7 @@ def _print(summary: "UpdateSummary") -> None:
         say(paragraph(f"Skipped {each.split}/{each.key}: {each.what}"))
     if summary.left_out:
         say(left_out_text(summary.left_out))
-    for name, number in summary.uncovered.items():
-        if number:
-            say(f"{uncovered_text(name, number)} Draw another with `mtdata regime add`.")
+    for name, images in summary.uncovered.items():
+        if images or summary.later[name]:
+            told = uncovered_text(name, summary.later[name], images)
+            say(f"{told} Draw another with `mtdata regime add`.")

@@ -62,8 +62,11 @@ def fill(
     """
     from cli.shared.progress import progress_bar
     from mtmodels.predicting.fill import fill as run_fill
+    from mtmodels.predicting.fill import foretell
 
     use_copies(run, trust=trust_plugins)
+    if told := foretell(run, store, options["hidden_by"]):
+        say(told)
     with progress_bar("images") as progress:
         summary = run_fill(
             run,

@@ -175,11 +175,15 @@ def left_out_text(names: Iterable[str]) -> str:
     )
 
 
-def uncovered_text(regime: str, number: int, split: str = "") -> str:
-    """What to say of images that a regime knows nothing of."""
+def uncovered_text(regime: str, labels: int, images: int, split: str = "") -> str:
+    """What to say of labels and images that a regime knows nothing of.
+
+    Of stores of before the images alone were counted, and there are no labels.
+    """
     return (
-        f"{number} images {f'of {split} ' if split else ''}were added after the regime `{regime}` "
-        "was drawn; it shows nothing of them."
+        f"{f'{labels} labels and ' if labels else ''}{images} images "
+        f"{f'of {split} ' if split else ''}were added after the regime `{regime}` was drawn; it "
+        "shows nothing of them."
     )
 
 

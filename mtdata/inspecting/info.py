@@ -52,6 +52,7 @@ def _split(split: Split) -> dict[str, Any]:
                 "labels": regime.counts,
                 "images_with": {str(k): n for k, n in regime.images_with.items()},
                 "uncovered": regime.uncovered,
+                "later": regime.later,
             }
             for name, regime in split.regimes.items()
         },

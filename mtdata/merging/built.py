@@ -60,8 +60,10 @@ def check_description(source: Source) -> None:
         tasks = [{task.name: task.kind for task in file.to_tasks()} for file in (now, source.file)]
         if now != source.file or tasks[0] != tasks[1]:
             raise UsageError(
-                f"{source.root / FILE} has changed since the store was built by it. Build the "
-                "store again with `mtdata build ... --overwrite`, or put the file back as it was."
+                f"{source.root / FILE} has changed since the store was built by it: tasks and "
+                "classes may be others, which an update cannot add. Build the store again with "
+                "`mtdata build ... --overwrite`, draw its regimes and train its runs anew, or put "
+                "the file back as it was."
             )
 
 

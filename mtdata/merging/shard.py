@@ -306,6 +306,7 @@ def header_of(store: Store, *, default_regime: str | None = None) -> Header:
         default_regime=default_regime or store.default_regime,
         source_digest=store.source_digest,
         content_digest=store.content_digest,
+        earlier=store.contents[1:],
     )
 
 

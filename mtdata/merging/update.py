@@ -1,6 +1,7 @@
 """Adding to a store what its source has since; the store is replaced whole, or not at all."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -55,8 +56,9 @@ class UpdateSummary:
 
     `images` are new, `labels` (of images that were there) too; `altered` and `gone` name what is
     another in the source now, or no more there. `read` samples were read, all others are as they
-    were by name, size and time of their files. `uncovered` are images that no regime but full shows
-    anything of, as they were added after it was drawn: for each regime of the training splits.
+    were by name, size and time of their files. `later` are labels that no regime but full shows, as
+    they came after it was drawn, and `uncovered` images of which it shows nothing as all of their
+    labels did: for each regime of the training splits.
     `left_out` are filled and derived labels of before: the new store has none.
     """
 
@@ -69,6 +71,7 @@ class UpdateSummary:
     skipped: tuple[Skipped, ...]
     splits: Mapping[str, SplitSummary]
     uncovered: Mapping[str, int]
+    later: Mapping[str, int]
     left_out: tuple[str, ...]
     content_digest: str
     written: bool
@@ -146,10 +149,10 @@ def update(
                     _check_moved(store, looked, changes, journal)
                 new = _Update(store, request, looked, journal, changes, filled.skipped, on_change)
                 left_out = added_labels([store]) if new.needed else ()
-                uncovered = new.write(progress) if new.needed else {}
+                regimes = new.write(progress) if new.needed else []
             finally:
                 journal.remove()
-    return _summary(path, new, uncovered, left_out, time.perf_counter() - started)
+    return _summary(path, new, regimes, left_out, time.perf_counter() - started)
 
 
 def _refuse(path: Path, changes: Changes, on_change: OnChange) -> None:
@@ -217,8 +220,8 @@ class _Update:
         gone = [key for name, key in self.looked.gone if name == split and self.on_change == "keep"]
         return tuple(sorted([*there, *gone]) if gone else there)
 
-    def write(self, progress: Progress | None) -> dict[str, int]:
-        """Write the new file in the place of the old one; returns what regimes do not cover."""
+    def write(self, progress: Progress | None) -> list[RegimeInfo]:
+        """Write the new file in the place of the old one; returns the regimes of its splits."""
         store, prints = self.store, self.prints()
         names = dict.fromkeys([*store.splits, *self.request.keys])
         keys = {name: found for name in names if (found := self.keys(name))}
@@ -227,6 +230,7 @@ class _Update:
         told: Callable[[Row], Row] = telling(progress, total, "writing the store")
         splits = [self.split(name, keys[name], prints, regimes[name], told) for name in keys]
         kept = {(name, key) for name, of_split in keys.items() for key in of_split}
+        changed = bool(self.changes.altered or self.changes.gone)
         header = Header(
             dataset=store.dataset_name,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -239,12 +243,13 @@ class _Update:
                 ((*at, each.content) for at, each in prints.items() if at in kept),
             ),
             content_digest="",
+            earlier=() if changed and self.on_change == "follow" else store.contents,
         )
         path = local(store.path)
         size = path.stat().st_size + self.journal.length
         with swapping(path, needed=size, elsewhere=False) as temporary:
             write_store(temporary, header, splits, compression=self.request.compression)
-        return {info.name: info.uncovered for found in regimes.values() for info in found}
+        return [info for found in regimes.values() for info in found]
 
     def prints(self) -> dict[tuple[str, str], Prints]:
         """What is known of the source of each sample: as it was read, or as it was before."""
@@ -325,15 +330,34 @@ class _Update:
         old = self.store.splits.get(split)
         if old is None:
             return []
-        added = sum((split, key) not in self.places for key in keys)
+        had, has = self._labelled(split, keys)
+        first = int((has.any(1) & ~had.any(1)).sum())
+        added = int((has & ~had).sum())
         found = []
         for info in old.regimes.values():
             if info.name != layout.FULL:
                 labels = self._aligned(info, split, keys)
                 # Some that it did not cover may be gone; of those it shows nothing.
-                uncovered = min(info.uncovered + added, int((~labels.any(1)).sum()))
-                found.append(replace(info, labels=labels, uncovered=uncovered))
+                uncovered = min(info.uncovered + first, int((~labels.any(1)).sum()))
+                later = min(info.later + added, int((has & ~labels).sum()))
+                found.append(replace(info, labels=labels, uncovered=uncovered, later=later))
         return found
+
+    def _labelled(
+        self, split: str, keys: Sequence[str]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which labels images had in the store, and which they have now, bool [keys, tasks]."""
+        old, kept = self.store.splits[split].labelled, self.changes.others
+        had = np.zeros((len(keys), old.shape[1]), bool)
+        has = had.copy()
+        for row, key in enumerate(keys):
+            at = (split, key)
+            if at in self.places:
+                had[row] = has[row] = old[self.places[at]]
+            # What is kept as it was takes no new label either.
+            if at in self.journal.entries and (self.on_change == "follow" or at not in kept):
+                has[row] = np.array(self.journal.entries[at].valid_pixels) > 0
+        return had, has
 
     def _aligned(self, info: RegimeInfo, split: str, keys: Sequence[str]) -> NDArray[np.bool_]:
         labels = np.zeros((len(keys), len(info.tasks)), bool)
@@ -349,7 +373,7 @@ class _Update:
 def _summary(
     path: Path,
     made: _Update,
-    uncovered: Mapping[str, int],
+    regimes: Sequence[RegimeInfo],
     left_out: tuple[str, ...],
     seconds: float,
 ) -> UpdateSummary:
@@ -367,9 +391,18 @@ def _summary(
             read=len(made.looked.jobs),
             skipped=made.skipped,
             splits={n: count(names, split.valid_pixels) for n, split in store.splits.items()},
-            uncovered=dict(uncovered),
+            uncovered=_total(regimes, "uncovered"),
+            later=_total(regimes, "later"),
             left_out=left_out,
             content_digest=store.content_digest,
             written=made.needed,
             seconds=seconds,
         )
+
+
+def _total(regimes: Sequence[RegimeInfo], what: str) -> dict[str, int]:
+    """One of the numbers of each regime, over all splits that have it."""
+    found: Counter[str] = Counter()
+    for info in regimes:
+        found[info.name] += getattr(info, what)
+    return dict(found)

@@ -91,6 +91,10 @@ class StoreLike(Protocol):
     def default_regime(self) -> str:
         """The regime that training uses unless told otherwise."""
 
+    @property
+    def contents(self) -> Sequence[str]:
+        """Digests of what it holds and of what it held, all of which it holds still."""
+
 
 @dataclass(frozen=True, eq=False)
 class AddedLabels:
@@ -99,7 +103,7 @@ class AddedLabels:
     Args:
         regime: The regime in one form, such as `one+filled:0.8`.
         base: The regime that shows the labels of the source.
-        base_labels: `visible_digest` of that regime alone.
+        base_labels: `shown_digest` of that regime alone.
         codes: Where each label comes from, int8 [images of the split, tasks]: 0 nowhere, 1 the
             source, the others are added.
         labels: What was added, an entry a split, task and origin.
@@ -307,24 +311,38 @@ def visible_digest(dataset: Dataset) -> str:
     return sha256(json.dumps(told).encode()).hexdigest()
 
 
-def shows(
-    store: StoreLike, splits: Sequence[str], tasks: Sequence[str], regime: str, *, labels: str
-) -> bool:
-    """Whether a regime shows exactly the labels that a run was trained with.
+def shown_digest(dataset: Dataset) -> str:
+    """`visible_digest` of the images that show a label: that others come changes nothing."""
+    return visible_digest(dataset.drop_unlabelled()[0])
+
+
+def shows(store: StoreLike, regime: str, seen: Mapping[str, Any]) -> bool:
+    """Whether it is known that a run learnt from no label that a regime hides.
+
+    It is where the regime shows what the run saw, and where it hides nothing of what the store
+    held when the run saw some of it.
 
     Args:
         store: Where the regime is.
-        splits: Those that the run was trained on.
-        tasks: Its tasks.
         regime: Without labels that were added.
-        labels: `visible_digest` of what the run saw.
+        seen: What the run saw: `labels`, as `shown_digest` or `visible_digest` of before has it,
+            "" where that is not known, of `splits` and `tasks`; and `store`, its content digest,
+            which is not known of filled labels of before.
     """
+    splits, tasks = seen["splits"], seen["tasks"]
     try:
-        return labels == visible_digest(
-            make_dataset(store, splits, tasks=tasks, regime=regime, bare=True)
+        shown, full = (
+            make_dataset(store, splits, tasks=tasks, regime=one, bare=True)
+            for one in (regime, layout.FULL)
         )
     except MtdataError:  # of another store, with other splits or tasks
         return False
+    if seen["labels"] in (shown_digest(shown), visible_digest(shown)):
+        return True
+    # Of splits to train on: what another split has is hidden whatever the regime.
+    learnt = all(store.splits[split].role == "train" for split in splits)
+    whole = np.array_equal(shown.visible, full.visible)
+    return learnt and whole and bool(seen["labels"]) and seen.get("store") in store.contents
 
 
 def _composed(
@@ -380,7 +398,7 @@ def _added(
     names = [task.name for task in wanted]
     facts = tuple(f for one in seen for f in one.facts() if f["task"] in names)
     columns = [base.tasks.index(task) for task in wanted]
-    digest = visible_digest(replace(base, tasks=tuple(wanted), visible=base.visible[:, columns]))
+    digest = shown_digest(replace(base, tasks=tuple(wanted), visible=base.visible[:, columns]))
     return AddedLabels(str(what), what.base, digest, codes, facts, anyway)
 
 
@@ -390,14 +408,12 @@ def _check_run(store: StoreLike, piece: Added, what: Composed) -> None:
     Raises:
         UsageError: saying why.
     """
-    about = piece.about
-    same = shows(store, about["splits"], about["tasks"], what.base, labels=about["labels"])
-    if not same:
+    if not shows(store, what.base, piece.about):
         raise UsageError(
-            f"the filled labels of {piece.task.name} come from the run {about['run']}, trained on "
-            f"other labels than the regime `{what.base}` shows: what it hides may have been seen "
-            "there. Fill with a run that was trained under this regime, or take them "
-            "all the same with --filled-anyway."
+            f"the filled labels of {piece.task.name} should come from a run that learnt from no "
+            f"more than the regime `{what.base}` shows; found the run {piece.about['run']}, which "
+            "may have seen others. Fill with a run that was trained under this regime, or take "
+            "them all the same with --filled-anyway."
         )
 
 

@@ -38,6 +38,8 @@ class Header:
     format_version: int = layout.VERSION
     seal: str | None = None
     """None in a store of before."""
+    earlier: tuple[str, ...] = ()
+    """Digests of the contents that it had before updates, of which it holds everything still."""
 
 
 Identity = tuple[int | str, ...]
@@ -281,6 +283,7 @@ def read_header(path: StorePath, file: h5py.File) -> Header:
             content_digest=str(attributes["content_digest"]),
             format_version=int(attributes["format_version"]),
             seal=attributes.get(layout.SEAL),
+            earlier=tuple(map(str, json.loads(attributes.get("earlier", "[]")))),
         )
         # These become names of files and folders.
         for name in (header.dataset, header.default_regime, *(t.name for t in header.tasks)):

@@ -25,7 +25,9 @@ class RegimeInfo:
     tasks: tuple[str, ...]
     labels: NDArray[np.bool_] = field(repr=False, compare=False)
     uncovered: int = 0
-    """Images that came into the store after it was drawn; it shows nothing of them."""
+    """Images of which every label came after it was drawn; it shows nothing of them."""
+    later: int = 0
+    """Labels that came after it was drawn, of those images and of others; it shows none."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -74,6 +76,7 @@ def read_regime(
         tasks=tuple(tasks),
         labels=labels,
         uncovered=int(attributes.get("uncovered", 0)),
+        later=int(attributes.get("later", 0)),
     )
 
 
@@ -102,6 +105,7 @@ def write_regime(group: h5py.Group, regime: RegimeInfo) -> None:
             "counts": np.array(list(regime.counts.values()), np.int64),
             "origin": regime.origin,
             **({"uncovered": regime.uncovered} if regime.uncovered else {}),
+            **({"later": regime.later} if regime.later else {}),
         },
     )
     layout.put(dataset.attrs, {layout.SHA256: regime_digest(dataset, labels)})

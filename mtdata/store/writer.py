@@ -124,6 +124,7 @@ def _write_header(file: h5py.File, header: Header, digest: str) -> None:
             "tasks": layout.tasks_json(header.tasks),
             "source_digest": header.source_digest,
             "content_digest": digest,
+            **({"earlier": layout.canonical(header.earlier)} if header.earlier else {}),
         },
     )
 

@@ -10,11 +10,12 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtdata import Store, Task
+from mtdata import Store, Task, open_store
 from mtdata.errors import DataError
 from mtdata.merging.adding import Addition, AddSummary, Made, NewLabel, add_labels
 from mtdata.merging.derive import training_splits
 from mtdata.progress import Progress
+from mtdata.reading.dataset import shows
 from mtdata.reading.geometry import Flip
 from mtdata.reading.geometry.device import invert
 from mtdata.store import Split
@@ -26,8 +27,7 @@ from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import Size, at_size, network_size
 from mtmodels.training.record import checkpoint
-from mtmodels.training.setup.loading import TrainedRun, Which, labels_seen, open_run
-from mtmodels.training.setup.splits import choose_splits
+from mtmodels.training.setup.loading import Which, open_run, seen_by
 
 Given = dict[str, Float[Tensor, "c h w"]]
 
@@ -97,17 +97,28 @@ def fill(
     return add_labels(store, plan, out=out, overwrite=overwrite, progress=progress)
 
 
-def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
-    """What a run saw: a digest of the labels of the source, of which tasks and splits.
+def foretell(path: Path, store: Path, hidden_by: str | None = None) -> str:
+    """What is to be known before a run fills: under which regimes its labels will be refused.
 
-    The digest is empty where that is not known.
+    Args:
+        path: The run folder.
+        store: The store.
+        hidden_by: The regime that they are to be seen with; None for the default regime.
+
+    Returns:
+        A sentence; empty where that regime takes them.
     """
-    splits = choose_splits(run.config, store).train
-    return {
-        "labels": labels_seen(run),
-        "tasks": list(run.config.tasks or ()),
-        "splits": list(splits),
-    }
+    with open_store(store) as opened:
+        seen, base = seen_by(open_run(path, plugins=False), opened), hidden_by or ""
+        base = base or opened.default_regime
+        fit = [name for name in opened.regimes if shows(opened, name, seen)]
+        if base in fit or base not in opened.regimes:
+            return ""
+    takes = f"`{'`, `'.join(fit)}` will take" if fit else "no regime of this store will take"
+    return (
+        f"The run may have seen labels that the regime `{base}` hides: {takes} what it fills. "
+        "Training under another needs --filled-anyway."
+    )
 
 
 def _wanted(

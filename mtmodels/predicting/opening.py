@@ -9,7 +9,13 @@ from mtdata.urls import StorePath
 from mtmodels.networks.base import Network
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import Size
-from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run
+from mtmodels.training.setup.loading import (
+    TrainedRun,
+    Which,
+    known_tasks,
+    load_network,
+    open_run,
+)
 from mtmodels.training.setup.making import make_network
 
 
@@ -84,15 +90,10 @@ def open_network(
     Arguments and errors are those of `open_predictor`.
     """
     place = run.chosen(which)
-    facts = run.known(data)
-    known = {task["name"]: Task.from_json(task) for task in facts["tasks"]}
-    for name in run.config.tasks or ():
-        if name not in known:
-            raise UnknownNameError("task in this store", name, known)
-    trained = tuple(known[name] for name in run.config.tasks or ())
+    trained = known_tasks(run, data)
     network = make_network(run.config, trained, pretrained=False)
     load_network(network, place)
-    height, width = facts["image_size"]
+    height, width = run.known(data)["image_size"]
     return network, trained, (height, width)
 
 

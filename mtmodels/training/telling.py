@@ -159,7 +159,13 @@ def _known_to_teachers(data: RunData, method: Method) -> Iterator[str]:
         return
     for folder in method.runs().values():
         run = open_run(Path(folder))
-        if run.facts["store"]["content_digest"] != data.store.content_digest:
+        trained = run.facts["store"]["content_digest"]
+        if trained in data.store.contents[1:]:
+            yield (
+                f"Held-out images may have taught the run {folder}, trained before others were "
+                "added: then the hold-out says more good of what it teaches than new images would."
+            )
+        if trained != data.store.content_digest:
             continue
         splits = choose_splits(run.config, data.store).train
         keys = [key for name in splits for key in data.store.split(name).keys]

@@ -26,7 +26,7 @@ def put_regimes(found: Mapping[str, Mapping[str, Any]], default: str | None = No
             )
     for split, regimes in found.items():
         for name, drawn in regimes.items():
-            if drawn.get("uncovered"):
-                say(uncovered_text(name, drawn["uncovered"], split))
+            if drawn.get("later") or drawn.get("uncovered"):
+                say(uncovered_text(name, drawn.get("later", 0), drawn["uncovered"], split))
     header = ["split", "regime", "kind", "seed", *tasks, "images with k labels"]
     put_table(header, rows, left=3, key=2)

@@ -110,8 +110,12 @@ def _unknown(values: NDArray[Any], task: ClassesFile) -> str:
 
 
 def _remedy(task: ClassesFile) -> str:
-    listed = task.encoding if task.encoding == "colours" or task.ids is not None else "classes"
-    return f"List them under `{listed}` or `void` in tasks.yaml, or say `unlisted: void`."
+    mapped = task.colours if task.encoding == "colours" else task.ids
+    listed = f"`{task.encoding}`, and new classes under `classes`" if mapped else "`classes`"
+    return (
+        f"List them in tasks.yaml, under {listed}, or under `void` where they mean nothing, or say "
+        "`unlisted: void`."
+    )
 
 
 def _colours(path: Path, *, turn: bool) -> NDArray[np.int64]:

@@ -29,6 +29,7 @@ def manifest(
     size: tuple[int, int],
     regime: str,
     labels: str,
+    shown: str = "",
     drawn: Mapping[str, Any] | None = None,
     seed: int,
     created: str,
@@ -47,6 +48,7 @@ def manifest(
         size: Height and width of the images.
         regime: The regime that labels are seen under.
         labels: Digest of which labels those are.
+        shown: Digest of which of the source those are, whatever images show none.
         drawn: Kind and parameters of the regime, where it was drawn as it is.
         seed: The seed of the run.
         created: When the run began, ISO 8601.
@@ -65,6 +67,7 @@ def manifest(
         "size": list(size),
         "regime": regime,
         "labels": labels,
+        **({"shown": shown} if shown else {}),
         **({"drawn": dict(drawn)} if drawn else {}),
         "seed": seed,
         **({"training": dict(training)} if training else {}),

@@ -133,6 +133,7 @@ def _begin(
             size=data.size,
             regime=config.regime,
             labels=data.visible,
+            shown=data.shown,
             drawn=data.drawn,
             seed=config.seed,
             created=created,

@@ -11,7 +11,7 @@ from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.augment import Augmentation
 from mtdata.reading.cache import Cache, share_memory
-from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
+from mtdata.reading.dataset import Dataset, make_dataset, shown_digest, visible_digest
 from mtdata.reading.memory import cores
 from mtdata.reading.photometric import Photometric
 from mtdata.reading.resident import Resident
@@ -40,6 +40,7 @@ class RunData:
         splits: Which splits of the store these are.
         left_out: Training images that show no label of these tasks, and so left the epoch.
         visible: A digest of which labels of these tasks may be seen, over the whole split.
+        shown: One of those of the source, over the images that show one.
         cache: What `train` and `held` are read through, or what keeps `train` on a card, still to
             be filled; None without one.
     """
@@ -53,6 +54,7 @@ class RunData:
     splits: Chosen
     left_out: int
     visible: str
+    shown: str
     cache: Cache | Resident | None = None
 
     @property
@@ -125,6 +127,7 @@ def open_data(config: Config) -> RunData:
     if train.added is not None:
         regime, base = train.added.regime, train.added.base
     visible = visible_digest(train)
+    shown = shown_digest(train) if train.added is None else train.added.base_labels
     held = store.dataset(splits.val, names) if splits.watched == "val" else None
     if splits.watched == "holdout":
         mask = held_out(config, train.keys)
@@ -140,7 +143,7 @@ def open_data(config: Config) -> RunData:
         scored = (held,)
     train, scored = at_size(train, config.size), tuple(at_size(d, config.size) for d in scored)
     held = None if held is None else at_size(held, config.size)
-    data = RunData(store, tasks, regime, train, held, scored, splits, left_out, visible)
+    data = RunData(store, tasks, regime, train, held, scored, splits, left_out, visible, shown)
     _check(data, config)
     return cached(data, config)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtdata import Store, Task, open_store
-from mtdata.errors import DataError, UsageError
+from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.dataset import shows
 from mtdata.urls import StorePath, Url, located
 from mtmodels.methods.base import Method
@@ -21,6 +21,7 @@ from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.making import make_method, make_network
 from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle_options
+from mtmodels.training.setup.splits import splits_with_role
 
 Which = Literal["last", "best"]
 
@@ -262,13 +263,12 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
 
     Raises:
         RunFolderError: where a folder is no run, or has no checkpoint.
-        DataError: where the run lacks the facts of its tasks.
+        UsageError: where a run of version 0.1 has lost its store, which alone knows its tasks.
     """
     found = {}
     for name, folder in method.runs().items():
         run = open_run(Path(folder))
-        with run.open_store() as store:
-            network = make_network(run.config, run_tasks(run, store), pretrained=False)
+        network = make_network(run.config, known_tasks(run), pretrained=False)
         place = run.chosen()
         load_network(network, place)
         method.teachers[name] = network.requires_grad_(requires_grad=False).eval()
@@ -295,7 +295,24 @@ def labels_seen(run: TrainedRun) -> str:
         return ""
     if not all(teacher.get("labels") for teacher in taught):
         return ""
-    return str(added.get("base_labels", run.facts.get("labels", "")))
+    shown = run.facts.get("shown", run.facts.get("labels", ""))  # runs of before have no `shown`
+    return str(added.get("base_labels", shown))
+
+
+def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
+    """What a run saw, as `mtdata.reading.dataset.shows` asks for it.
+
+    Args:
+        run: The run.
+        store: The one whose splits a run of before was trained on, which did not write them down.
+    """
+    splits = run.facts.get("training", {}).get("splits") or run.config.train_on
+    return {
+        "labels": labels_seen(run),
+        "tasks": list(run.config.tasks or ()),
+        "splits": list(splits or splits_with_role(store, "train")),
+        "store": run.facts["store"]["content_digest"],
+    }
 
 
 def check_runs(method: Method, data: RunData) -> None:
@@ -315,14 +332,12 @@ def check_runs(method: Method, data: RunData) -> None:
                 "this run may learn through it; it has `select: paper`. Train it with --select "
                 "last or holdout, or take it all the same with --filled-anyway."
             )
-        splits = run.facts.get("training", {}).get("splits", data.splits.train)
-        tasks, labels = run.config.tasks or (), labels_seen(run)
-        if not shows(data.store, splits, tasks, base, labels=labels):
+        if not shows(data.store, base, seen_by(run, data.store)):
             raise UsageError(
-                f"the run {folder} should have learnt from the labels that the regime `{base}` "
-                f"shows; found others (regime `{run.config.regime}` of {run.dataset}), through "
-                "which this run may learn what is hidden from it. Train it under this regime, or "
-                "take it all the same with --filled-anyway."
+                f"the run {folder} should have learnt from no more than the labels that the regime "
+                f"`{base}` shows; it may have seen others (regime `{run.config.regime}` of "
+                f"{run.dataset}), through which this run may learn what is hidden from it. Train "
+                "it under this regime, or take it all the same with --filled-anyway."
             )
 
 
@@ -334,3 +349,18 @@ def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:
     """
     assert run.config.tasks is not None  # a run writes down what it settled on
     return tuple(store.task(name) for name in run.config.tasks)
+
+
+def known_tasks(run: TrainedRun, data: StorePath | None = None) -> tuple[Task, ...]:
+    """The tasks of a run, as it wrote them down: its store may be gone, or hold more by now.
+
+    Arguments and errors are those of `TrainedRun.known`.
+
+    Raises:
+        UnknownNameError: where they lack one.
+    """
+    known = {task["name"]: Task.from_json(task) for task in run.known(data)["tasks"]}
+    for name in run.config.tasks or ():
+        if name not in known:
+            raise UnknownNameError("task in this store", name, known)
+    return tuple(known[name] for name in run.config.tasks or ())

@@ -40,7 +40,7 @@ def test_fields(path: Path) -> None:
     assert train["labels"] == {"semantic": 4, "depth": 5, "normals": 5}
     assert list(train["regimes"]) == ["full", "one", "random"]
     one = train["regimes"]["one"]
-    assert one.keys() == {"kind", "seed", "labels", "images_with", "uncovered"}
+    assert one.keys() == {"kind", "seed", "labels", "images_with", "uncovered", "later"}
     assert one["images_with"] == {"0": 0, "1": 5, "2": 0, "3": 0}
     assert sum(one["labels"].values()) == 5
     test = found["splits"]["test"]

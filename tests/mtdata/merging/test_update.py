@@ -91,6 +91,7 @@ def test_new_images_and_labels_are_added_and_only_they_are_read(
             assert not split.visible(name)[added].any()
             assert info(after)["splits"]["train"]["regimes"][name]["uncovered"] == 2
         assert dict(summary.uncovered) == {"one": 2, "random": 2}
+        assert dict(summary.later) == {"one": 3, "random": 3}
         assert "depth" in split.read(split.index("0003"), ["depth"]).labels
 
 
@@ -116,6 +117,26 @@ def test_two_updates_add_up_in_what_regimes_do_not_cover(root: Path, store: Path
         save(root / "rgb" / f"x{number}.jpg", picture(30 + number))
         save(root / "mask" / f"x{number}.png", mask(30 + number))
         assert update(store, Folder(root)).uncovered["one"] == number
+
+
+def test_a_first_label_is_told_as_a_new_image_is(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(root / "rgb" / "x.jpg", picture(30))
+    store = tmp_path / "a.h5"
+    build(Folder(root, unlabelled="keep"), store, regimes=SPECS)
+    save(root / "mask" / "x.png", mask(30))
+    save(root / "rgb" / "bare.jpg", picture(31))
+    save(root / "depth" / "0003.png", depth(3))
+    summary = update(store, Folder(root, unlabelled="keep"))
+    assert (summary.uncovered["one"], summary.later["one"]) == (1, 2)
+    for command, told in (
+        (["info"], "2 labels and 1 images of train were added after the regime `one`"),
+        (["regime", "list"], "2 labels and 1 images of train were added after the regime `one`"),
+    ):
+        assert run(mtdata, [*command, str(store)]) == 0
+        said = capsys.readouterr()
+        assert told in f"{said.out} {said.err}"
 
 
 def test_what_has_changed_is_refused_kept_or_followed(
@@ -329,7 +350,9 @@ def test_the_command(root: Path, store: Path, capsys: pytest.CaptureFixture[str]
     assert "added after the regime `one`" in capsys.readouterr().err
     (root / "tasks.yaml").write_text((root / "tasks.yaml").read_text().replace("lamp", "light"))
     assert run(mtdata, arguments) == 2
-    assert "tasks.yaml has changed" in " ".join(capsys.readouterr().err.split())
+    told = " ".join(capsys.readouterr().err.split())
+    assert "tasks.yaml has changed" in told
+    assert "draw its regimes and train its runs anew" in told
 
 
 @pytest.mark.parametrize("where", ["mtdata.atomic.sync", "mtdata.building.journal._pack"])

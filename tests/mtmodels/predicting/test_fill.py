@@ -13,6 +13,7 @@ from cli.mttrain import mttrain
 from cli.shared.common import run
 from mtdata import open_store
 from mtdata.inspecting.verify import verify
+from mtdata.store.regime_add import draw_regime
 from mtmodels.predicting.fill import confidence
 from mtmodels.predicting.opening import load
 from tests.fakes import TASKS
@@ -65,10 +66,16 @@ def test_from_one_to_one_and_filled(
     assert {one["run"] for one in manifest["added"]["labels"]} == {path.name}
     scores = json.loads((tmp_path / "again" / "scores" / "test-mtpsl.json").read_text())
     assert scores["images"] == 3
+    assert train(tmp_path / "whole", out, "full+filled") == 0  # hides nothing of what it saw
+    draw_regime(out, "one", name="other", seed=1)
     capsys.readouterr()
-    assert train(tmp_path / "more", out, "full+filled") == 2
-    assert "may have been seen" in " ".join(capsys.readouterr().err.split())
-    assert train(tmp_path / "more", out, "full+filled", "--filled-anyway") == 0
+    assert train(tmp_path / "more", out, "other+filled") == 2
+    assert "may have seen others" in " ".join(capsys.readouterr().err.split())
+    assert train(tmp_path / "more", out, "other+filled", "--filled-anyway") == 0
+    arguments = ["fill", str(path), str(out), "--hidden-by", "other", "--overwrite"]
+    assert run(command, arguments) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the regime `other` hides: `full`, `one` will take what it fills" in told
     # What that run fills may come from anything: nobody can say what it saw.
     third = tmp_path / "third.h5"
     arguments = ["fill", str(tmp_path / "more"), str(store), "--hidden-by", "one", "-o", str(third)]

@@ -2,17 +2,21 @@
 
 import json
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from mtdata import open_store
 from mtdata.errors import UsageError
-from mtmodels.predicting.fill import seen_by
+from mtdata.merging.update import update
+from mtdata.store.regime_add import draw_regime
+from mtdata.tasks.sample import Sample
 from mtmodels.training.loop.watcher import Watcher
-from mtmodels.training.setup.loading import labels_seen, open_run
+from mtmodels.training.setup.loading import labels_seen, open_run, seen_by
+from tests.fakes import FakeSource
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_hooks import KillIn
@@ -87,13 +91,57 @@ def test_a_teacher_that_saw_what_is_hidden_is_refused(
     assert labels_seen(open_run(tmp_path / "right")) == labels_seen(open_run(teacher("one")))
 
 
-def test_one_that_saw_less_is_refused_too_and_named(
-    run: Train, teacher: Callable[..., Path], tmp_path: Path
+def test_one_that_saw_less_teaches_where_nothing_is_hidden(
+    run: Train, teacher: Callable[..., Path], store: Path, tmp_path: Path
 ) -> None:
-    """What it saw is another assignment: nothing tells that this one shows all of it."""
+    run(tmp_path / "run", **pupil(teacher("one"), regime="full"))
+    copy = Path(shutil.copy(store, tmp_path / "copy.h5"))
+    draw_regime(copy, "one", name="other", seed=1)
     with pytest.raises(UsageError, match="--filled-anyway") as refused:
-        run(tmp_path / "run", **pupil(teacher("one"), regime="full"))
+        run(tmp_path / "more", **pupil(teacher("one"), data=str(copy), regime="other"))
     assert str(teacher("one")) in str(refused.value)
+
+
+class Growing(FakeSource):
+    """The source of the small store with one image more, of which some labels are known."""
+
+    more: ClassVar[tuple[str, ...]] = ()
+    tested: ClassVar[str] = ""
+
+    def splits(self) -> Mapping[str, tuple[str, ...]]:
+        train, test = super().splits().values()
+        kept = tuple(key for key in train if key != self.tested)
+        return {"train": (*kept, "z"), "test": (*test, self.tested) if self.tested else test}
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        wanted = [task for task in tasks if key != "z" or task in self.more]
+        return super().read("train" if key == self.tested else split, key, wanted)
+
+
+@pytest.mark.parametrize("more", [("normals",), ("normals", "depth")], ids=["bare", "labelled"])
+@pytest.mark.parametrize("regime", ["one", "full"])
+def test_an_update_leaves_teachers_as_they_are(
+    run: Train, teacher: Callable[..., Path], store: Path, tmp_path: Path, regime: str,
+    more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Growing, "more", more)
+    copy = Path(shutil.copy(store, tmp_path / "copy.h5"))
+    assert update(copy, Growing(images=(14, 3), missing=0)).images == 1
+    run(tmp_path / "run", **pupil(teacher(regime), data=str(copy), regime=regime))
+    with pytest.raises(UsageError, match=HIDDEN):
+        run(tmp_path / "other", **pupil(teacher("full"), data=str(copy), regime="one"))
+
+
+def test_an_image_that_is_tested_now_may_not_have_taught(
+    run: Train, teacher: Callable[..., Path], store: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Growing, "more", ("normals",))
+    monkeypatch.setattr(Growing, "tested", "0001")
+    copy = Path(shutil.copy(store, tmp_path / "copy.h5"))
+    assert update(copy, Growing(images=(14, 3), missing=0), on_change="follow").gone
+    with pytest.raises(UsageError, match=HIDDEN):
+        run(tmp_path / "run", **pupil(teacher("full"), data=str(copy), regime="full"))
 
 
 def test_a_pupil_teaches_as_far_as_its_teachers_may(
@@ -122,7 +170,7 @@ def test_what_a_pupil_fills_is_trusted_as_its_teachers_are(
         right, wrong = (
             seen_by(open_run(tmp_path / name), opened)["labels"] for name in ("right", "wrong")
         )
-    assert right == open_run(teacher("one")).facts["labels"]
+    assert right == open_run(teacher("one")).facts["shown"]
     assert wrong == ""
 
 
@@ -138,6 +186,13 @@ def test_a_teacher_that_the_test_split_chose_is_refused(
         assert seen_by(open_run(tmp_path / "chosen"), opened)["labels"] == ""
     run(tmp_path / "marked", **pupil(tmp_path / "chosen"), select="paper")  # its scores say so
     run(tmp_path / "anyway", **pupil(tmp_path / "chosen"), filled_anyway=True)
+
+
+def test_a_teacher_needs_its_store_no_more(run: Train, store: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(store, tmp_path / "copy.h5"))
+    run(tmp_path / "first", **sl(data=str(copy)))
+    copy.unlink()
+    run(tmp_path / "second", **pupil(tmp_path / "first"))
 
 
 def test_a_hold_out_that_taught_a_teacher_is_said(

@@ -57,7 +57,7 @@ def test_ids_that_nobody_listed(tmp_path: Path) -> None:
         _decode(tmp_path, "classes", stored, CLASSES)
     _, valid = _decode(tmp_path, "classes", stored, CLASSES, "unlisted: void")
     assert not valid[5, 5:8].any()
-    with pytest.raises(SampleError, match="those listed or void; found 2, 3, 9"):
+    with pytest.raises(SampleError, match=r"found 2, 3, 9, 17\. .*`ids`, and new .*`classes`"):
         _decode(tmp_path, "classes", stored, CLASSES, "ids: {0: a, 1: b}")
 
 
@@ -91,13 +91,16 @@ def test_several_colours_of_a_class_and_void(tmp_path: Path) -> None:
     valid = np.ones(stored.shape[:2], bool)
     valid[2] = False
     _is(_decode(tmp_path, "classes", stored, *lines), semantic(1) % 4 // 2, valid)
+    stored[0, 0] = 1
+    with pytest.raises(SampleError, match=r"#010101\. .*`colours`, and new .* under `classes`"):
+        _decode(tmp_path, "classes", stored, *lines)
 
 
 def test_colours_that_nobody_listed(tmp_path: Path) -> None:
     stored = TABLE[semantic(1) % 4]
     stored[2, 2] = GREY
     lines = (COLOURS, "encoding: colours")
-    with pytest.raises(SampleError, match=r"label/a.png: colours .* found #090909. .*`colours`"):
+    with pytest.raises(SampleError, match=r"a.png: colours .* found #090909. .*under `classes`"):
         _decode(tmp_path, "classes", stored, *lines)
     assert not _decode(tmp_path, "classes", stored, *lines, "unlisted: void")[1][2, 2]
     Image.fromarray(stored).save(tmp_path / "label" / "a.png", format="JPEG")
