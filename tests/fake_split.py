@@ -101,6 +101,7 @@ class FakeStore:
     splits: Mapping[str, FakeSplit]
     tasks: tuple[Task, ...] = TASKS
     default_regime: str = "one"
+    contents: tuple[str, ...] = ()
 
 
 def make_split(n: int = 10, *, share: float = 1.0, size: tuple[int, int] = (24, 32)) -> FakeSplit:

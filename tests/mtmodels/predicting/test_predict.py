@@ -278,7 +278,7 @@ def test_a_network_that_diverged_is_told(xtc: Path, images: Path, tmp_path: Path
         name = next(n for n in weights if n.startswith("network.heads.depth.1"))
         weights[name] = torch.full_like(weights[name], torch.nan)
         checkpoint.save(place, weights, state)
-    with pytest.raises(PredictionError, match=r"`depth` .* holds NaN .* of a, b"):
+    with pytest.raises(PredictionError, match=r"`depth` .* holds NaN .* for a, b"):
         predict(copy, [images], tmp_path / "out")
 
 
