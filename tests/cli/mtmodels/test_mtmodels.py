@@ -114,7 +114,8 @@ def test_scores_a_run(trained: tuple[Path, Path], tmp_path: Path, capsys: Captur
     assert run(mtmodels, ["eval", out, "--protocol", "xtasc", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == [
-        *("run", "store", "split", "role", "protocol", "images", "labelled", "scores")
+        *("run", "store", "split", "role", "selected_on", "protocol", "images", "labelled"),
+        "scores",
     ]
     assert found["labelled"] == dict.fromkeys(found["scores"], 3)
     assert (found["split"], found["protocol"], found["images"]) == ("test", "xtasc", 3)

@@ -109,7 +109,7 @@ def test_median_of_a_histogram(found: list[float]) -> None:
 
 def test_the_median_of_many_is_closer_than_a_bin() -> None:
     found = (40 + 10 * torch.randn(1, 500, 400, dtype=torch.float64)).abs()
-    assert median(by_step(found).sum(0)).item() == pytest.approx(found.median().item(), abs=1e-4)
+    assert median(by_step(found).sum(0)).item() == pytest.approx(found.median().item(), abs=5e-4)
 
 
 def test_a_threshold_is_not_within_itself() -> None:

@@ -1,13 +1,13 @@
 """The roles of splits decide what a run learns from, selects on and is scored on."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mtdata import Store
 from mtdata.errors import DataError, UnknownNameError, UsageError
+from mtdata.store import Split
 from mtmodels.training.config import Config
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.rescore import rescore, scores_of
@@ -20,8 +20,11 @@ from tests.store_files import editing
 
 
 def choose(roles: dict[str, str], **config: Any) -> Chosen:
-    splits: Any = {name: SimpleNamespace(name=name, role=role) for name, role in roles.items()}
-    store = object.__new__(Store)  # the roles are all that is looked at, so there is no file
+    # The roles are all that is looked at, so there is no file.
+    splits = {name: object.__new__(Split) for name in roles}
+    for name, split in splits.items():
+        vars(split).update(name=name, role=roles[name])
+    store = object.__new__(Store)
     store.path, store.splits = Path("mine.h5"), splits
     return choose_splits(resolve(config) if config else Config(), store)
 

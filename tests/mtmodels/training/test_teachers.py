@@ -219,7 +219,8 @@ def test_a_hold_out_that_taught_a_teacher_is_said(
     stored = tmp_path / "all seen" / "config.yaml"
     stored.write_text(stored.read_text().replace("holdout: 0.0", "holdout: 0.3"))
     watcher = Heard()
-    run(tmp_path / "by all seen", watcher=watcher, **pupil(tmp_path / "all seen", holdout=0.3))
+    seen = pupil(tmp_path / "all seen", holdout=0.3, filled_anyway=True)
+    run(tmp_path / "by all seen", watcher=watcher, **seen)
     assert "4 of the held-out images taught" in watcher.text
     assert "held-out images taught" not in told["own"]
     assert f"4 of the held-out images taught the run {teacher('one')}" in told["all"]
