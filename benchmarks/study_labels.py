@@ -37,6 +37,7 @@ SHARED = (
 STEPS = 1980
 TWO = "--views 2 --set views.flip=0.5 --set views.scales=[1]"
 """The further view: as the first, mirrored or not."""
+MTPSL = f"--method mtpsl {TWO} --mapping-width 0.25"
 LONG = 4
 """How many times the steps `sl-long` has: those of three teachers and their pupil."""
 METHODS: Mapping[str, str] = {
@@ -50,7 +51,13 @@ METHODS: Mapping[str, str] = {
     "self-training-geometry": "--method self-training --with-geometry",
     "teacher": f"--method teacher {TWO} --set method.options.mix=boxes",
     "ssl": f"--method ssl {TWO}",
-    "mtpsl": f"--method mtpsl {TWO} --mapping-width 0.25",
+    "mtpsl": MTPSL,
+    "mtpsl-no-condition": f"{MTPSL} --set method.options.conditioning=none",
+    "mtpsl-no-regulariser": f"{MTPSL} --set method.options.regulariser=0.0",
+    "direct-map": f"--method direct-map {TWO} --mapping-width 0.125",
+    "perceptual-map": f"--method perceptual-map {TWO} --mapping-width 0.125",
+    "contrastive": f"--method contrastive {TWO} --mapping-width 0.25",
+    "discriminator": f"--method discriminator {TWO} --mapping-width 0.25",
     "jtr": "--method jtr --set method.options.auto_encoder_width=0.25",
     "geometry": "--method geometry",
     "teacher-geometry": f"--method teacher {TWO} --set method.options.mix=boxes --with-geometry",
