@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mtdata.wording import counted, listed
+
 LISTED = 30
 """Known names that an error lists; keys of a data set are thousands."""
 NUMBERS = r"(?:(?:#[0-9a-f]{6}|\d[\d.]*)(?:, )?)+"
@@ -140,9 +142,9 @@ def _all_told(problems: Sequence[SampleError], samples: int, hint: str) -> str:
     groups = alike(problems)
     more = sum(map(len, groups[LISTED:]))
     lines = [
-        f"{len(problems)} of {samples} images cannot be used. Correct or remove these files and "
-        "run the command again (a build goes on with --resume), or leave the images out with "
-        f"--on-error skip{f'. {hint}' if hint else ''}:",
+        f"{len(problems):,} of {counted(samples, 'image')} cannot be used. Correct or remove these "
+        "files and run the command again (a build goes on with --resume), or leave the images out "
+        f"with --on-error skip{f'. {hint}' if hint else ''}:",
         *(f"  {_told(group)}" for group in groups[:LISTED]),
         *([f"  and {more} more."] if more else []),
     ]
@@ -233,7 +235,8 @@ class UnknownNameError(UsageError, KeyError):
         names = list(map(str, self.known))
         near = get_close_matches(self.name, names, n=1)
         hint = f" Did you mean `{near[0]}`?" if near else ""
-        listed = ", ".join(names[:LISTED]) or "none"
-        more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
         thing, of, whole = self.family.partition(" of ")
-        return f"There is no {thing} `{self.name}`{of}{whole}.{hint} Known: {listed}{more}."
+        return (
+            f"There is no {thing} `{self.name}`{of}{whole}.{hint} Known: "
+            f"{listed(names, LISTED) or 'none'}."
+        )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mtdata.errors import LISTED, DataError, MtdataError, SampleError
+from mtdata.wording import counted
 
 
 class MtmodelsError(MtdataError):
@@ -252,7 +253,7 @@ class UnreadImagesError(MtmodelsError, DataError):
         others = "no other was given" if index is None else "the others are predicted"
         more = f" And {len(bad) - LISTED} more." if len(bad) > LISTED else ""
         super().__init__(
-            f"{len(bad)} of {done + len(bad)} images could not be read; {others}. "
+            f"{len(bad)} of {counted(done + len(bad), 'image')} could not be read; {others}. "
             + " ".join(str(error) for error in bad[:LISTED])
             + more
         )

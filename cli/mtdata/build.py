@@ -27,6 +27,7 @@ from cli.shared.plugins import plugin_option
 from mtdata.errors import LISTED, UsageError
 from mtdata.regimes import REGIMES
 from mtdata.sources import SOURCES
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata.building.regimes import RegimeSpec
@@ -315,7 +316,7 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
     seconds = summary.seconds
     say(f"{summary.path}: {size}, made in {seconds:.1f} s ({done / seconds:.0f} images/s).")
     if summary.resumed:
-        say(f"{summary.resumed} images were there from a build that was interrupted.")
+        say(f"From a build that was interrupted: {counted(summary.resumed, 'image')}.")
     if summary.changed:
         say(f"{summary.changed} of them have changed since and were read again.")
     if images > LOOKED_AT:  # else the notes before the build have counted them all
@@ -325,8 +326,8 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
     if summary.lost:
         each = ", ".join(f"{name} {n}" for name, n in summary.lost.items())
         say(
-            f"{sum(summary.lost.values())} labels have no valid pixel at this size ({each}): they "
-            "count as missing."
+            f"Without a valid pixel at this size: {counted(sum(summary.lost.values()), 'label')} "
+            f"({each}), which count as missing."
         )
     if summary.void:
         each = ", ".join(f"{name} {100 * share:.1f} %" for name, share in summary.void.items())

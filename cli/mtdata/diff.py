@@ -10,6 +10,7 @@ from cli.shared.general import general
 from cli.shared.groups import Command, examples
 from cli.shared.options import STORE
 from mtdata.urls import StorePath
+from mtdata.wording import counted, listed
 
 if TYPE_CHECKING:
     from mtdata.inspecting.comparing.cells import CellChange
@@ -75,12 +76,7 @@ def _print(found: "Difference") -> None:
 def _print_only(what: str, names: "Only", *, where: str = "") -> None:
     for side, alone in (("A", names.a), ("B", names.b)):
         if alone:
-            plural = "" if len(alone) == 1 else "s"
-            click.echo(f"{where}{len(alone):,} {what}{plural} only in {side}: {_some(alone)}")
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+            click.echo(f"{where}{counted(len(alone), what)} only in {side}: {listed(alone, SHOWN)}")
 
 
 def _print_split(name: str, change: "SplitChange") -> None:
@@ -90,11 +86,15 @@ def _print_split(name: str, change: "SplitChange") -> None:
     if change.reordered:
         click.echo(f"{name}: the images stand in another order")
     for table, keys in change.tables.items():
-        click.echo(f"{name}: {table} differs for {len(keys)} images: {_some(keys)}")
+        click.echo(
+            f"{name}: {table} differs for {counted(len(keys), 'image')}: {listed(keys, SHOWN)}"
+        )
     _print_only("regime", change.regimes, where=f"{name}: ")
     for regime, one in change.changed_regimes.items():
         drawn = f", drawn differently ({', '.join(one.about)})" if one.about else ""
-        click.echo(f"{name}: regime {regime}: {one.labels} labels shown by one alone{drawn}")
+        click.echo(
+            f"{name}: regime {regime}: {counted(one.labels, 'label')} shown by one alone{drawn}"
+        )
     _print_only("added label", change.added, where=f"{name}: ")
     for added in change.changed_added:
         click.echo(f"{name}: the labels of {added} that were added are others")

@@ -8,6 +8,7 @@ from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, regime_name, store_argument, tasks_option
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata.export import ExportSummary
@@ -58,6 +59,6 @@ def _print(summary: "ExportSummary") -> None:
     for note in summary.notes:
         say(paragraph(f"Note: {note}"))
     say(
-        f"{summary.path}: {summary.files:,} files, {size_text(summary.bytes)}, written in "
+        f"{summary.path}: {counted(summary.files, 'file')}, {size_text(summary.bytes)}, written in "
         f"{summary.seconds:.1f} s."
     )

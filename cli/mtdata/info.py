@@ -9,6 +9,7 @@ from cli.shared.common import json_option, put_json
 from cli.shared.groups import Command, examples
 from cli.shared.options import store_argument
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata.store import Store
@@ -84,8 +85,8 @@ def _remarks(name: str, split: Mapping[str, Any]) -> Iterator[str]:
                 else f"by the run {added['run']}, weights {added['weights'][:12]}"
             )
             yield (
-                f"{name}: {added['images']} labels of {task} are {origin} {whence}; a regime "
-                f"shows them with +{origin} behind its name."
+                f"{name}: {counted(added['images'], 'label')} of {task}, {origin} {whence}; a "
+                f"regime shows them with +{origin} behind its name."
             )
     if split["unlabelled"]:
-        yield f"{split['unlabelled']} images of {name} have no label at all."
+        yield f"Without any label: {counted(split['unlabelled'], 'image')} of {name}."

@@ -12,6 +12,7 @@ from cli.shared.members import Member
 from cli.shared.options import FILE
 from mtdata.errors import DataError, UsageError
 from mtdata.sources.folder.annotations import FORMATS
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata.sources.folder.proposing.proposal import Proposal
@@ -99,7 +100,7 @@ def _tell(folder: Path, path: Path | None, found: "Proposal") -> None:
         say(paragraph(f"Took the annotations of {found.annotations}."))
     for task, count in found.tasks.items():
         sure = f"{found.confidence[task]:.2f}"
-        say(f"{task}: {count} of {found.images} images have a label (confidence {sure}).")
+        say(f"{task}: labels of {count} of {counted(found.images, 'image')} (confidence {sure}).")
     for text in found.unpaired:
         say(paragraph(f"Note: {text}."))
     for pattern, why in found.left_out.items():

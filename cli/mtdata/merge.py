@@ -57,7 +57,7 @@ def _print(summary: "MergeSummary") -> None:
     put_splits(summary.splits)
     say(
         f"{summary.path}: {size_text(summary.bytes)}, made in {summary.seconds:.1f} s; "
-        f"{summary.copied:,} images and labels copied, {summary.recoded:,} compressed anew."
+        f"of images and labels {summary.copied:,} copied, {summary.recoded:,} compressed anew."
     )
     if summary.settled:
         say(f"Contradictions settled as --prefer says: {summary.settled:,}.")

@@ -10,6 +10,7 @@ from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata.merging.shard import ShardSummary
@@ -53,10 +54,10 @@ def _print(summary: "ShardSummary") -> None:
     from cli.shared.tables import put_table, size_text
 
     put_table(["split", "shards"], list(summary.shards.items()))
-    went_on = f", {summary.resumed} shards of them before" if summary.resumed else ""
+    went_on = f", {counted(summary.resumed, 'shard')} of them before" if summary.resumed else ""
     say(
-        f"{summary.path.parent}: {summary.images:,} images, {size_text(summary.bytes)}, made in "
-        f"{summary.seconds:.1f} s{went_on}."
+        f"{summary.path.parent}: {counted(summary.images, 'image')}, {size_text(summary.bytes)}, "
+        f"made in {summary.seconds:.1f} s{went_on}."
     )
     path = shlex.quote(str(summary.path))
     say(f"Next: mtdata info {path}, or mttrain --data {path}")

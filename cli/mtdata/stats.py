@@ -19,6 +19,7 @@ from cli.shared.options import (
 )
 from mtdata.errors import UsageError
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 
 SAMPLE = 1_000
 """Images of a split that a picture is drawn from, which takes a minute where they are large."""
@@ -117,7 +118,10 @@ def _print(found: dict[str, Any]) -> None:
                     f"{median:.3f} in the median."
                 )
         if each["unlabelled"]:
-            click.echo(f"{each['unlabelled']} of {each['images']} images of {split} show no label.")
+            click.echo(
+                f"Without a label: {each['unlabelled']:,} of {counted(each['images'], 'image')} "
+                f"of {split}."
+            )
     _print_classes(found)
     pairs = {split: each["pairs"] for split, each in found["splits"].items()}
     names = next(iter(pairs.values()))

@@ -9,6 +9,7 @@ from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, allowing_files, changed_store_argument, file_options
 from cli.shared.plugins import plugin_option
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata.merging.update import UpdateSummary
@@ -85,8 +86,8 @@ def _print(summary: "UpdateSummary") -> None:
     put_splits(summary.splits)
     labels = ", ".join(f"{name} {n}" for name, n in summary.labels.items()) or "none"
     say(
-        f"{summary.path}: {summary.images} new images; new labels of images that were there: "
-        f"{labels}. {summary.read} images were read, in {summary.seconds:.1f} s."
+        f"{summary.path}: {counted(summary.images, 'new image')}; new labels of images that were "
+        f"there: {labels}. Read {counted(summary.read, 'image')} in {summary.seconds:.1f} s."
     )
     if not summary.written:
         say("There was nothing to do.")

@@ -20,6 +20,7 @@ from cli.shared.plugins import plugin_option
 from mtdata.errors import DataError, UsageError
 from mtdata.inspecting.suspicions import CHECKS
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata.inspecting.suspicions.looking import Suspicions
@@ -127,7 +128,7 @@ def _deep(
         if sheet is not None and found.found:
             save(draw(opened, found.found, regime), sheet)
             drawn = min(MOST, len(found.found))
-            say(f"Drew {drawn} of {len(found.found)} suspicion(s) into {sheet}.")
+            say(f"Drew {drawn} of {counted(len(found.found), 'suspicion')} into {sheet}.")
     if sheet is not None and not found.found:
         say(f"Nothing to draw into {sheet}.")
     for note in found.notes:
@@ -161,11 +162,11 @@ def _print(store: StorePath, report: "Report", found: "Suspicions | None") -> No
         for problem in report.problems:
             click.echo(f"{problem.where}: {problem.what}")
         say(
-            f"{store}: {len(report.problems)} problem(s) in {report.samples:,} samples. "
-            "Copy or build it again."
+            f"{store}: {counted(len(report.problems), 'problem')} in "
+            f"{counted(report.samples, 'sample')}. Copy or build it again."
         )
         return
-    click.echo(f"{store}: {report.samples:,} samples, no problem found.")
+    click.echo(f"{store}: {counted(report.samples, 'sample')}, no problem found.")
     if found is None:
         return
     from cli.shared.tables import put_lines
@@ -179,5 +180,5 @@ def _print(store: StorePath, report: "Report", found: "Suspicions | None") -> No
     if not found.found:
         click.echo("Nothing seems wrong in what labels mean.")
     else:
-        counts = f"{len(found.found)} suspicion(s) in {found.images:,} images"
-        say(f"\n{counts}: look at them before you believe them.")
+        counts = f"{counted(len(found.found), 'suspicion')} in {counted(found.images, 'image')}"
+        say(f"\n{counts}: look before you believe.")

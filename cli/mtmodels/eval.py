@@ -11,6 +11,7 @@ from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, STORE, checkpoint_option, device_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 from mtmodels.metrics import METRICS
 
 
@@ -116,7 +117,8 @@ def eval_(
         return
     for one in found:
         click.echo(
-            f"{one['run']}: {one['images']} images of {one['split']} (role {one['role']})"
+            f"{one['run']}: {counted(one['images'], 'image')} of {one['split']} (role "
+            f"{one['role']})"
             f"{of_them(one)}, protocol {one['protocol']}"
         )
         click.echo(plain_scores(one["scores"]))

@@ -12,6 +12,7 @@ from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, STORE, checkpoint_option, device_option, size, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 
 
 @click.command(
@@ -171,5 +172,7 @@ def _tell(index: Mapping[str, Any], out: Path, rate: _Rate, *, as_json: bool) ->
         put_json({"out": str(out), **index})
         return
     number, tasks_done = len(index["images"]), ", ".join(index["tasks"])
-    images_done = "one image" if number == 1 else f"{number} images"
-    say(f"Predicted {tasks_done} of {images_done}{rate}; {out / INDEX} says what is where.")
+    say(
+        f"Predicted {tasks_done} of {counted(number, 'image')}{rate}; {out / INDEX} says what is "
+        "where."
+    )

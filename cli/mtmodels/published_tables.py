@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from cli.shared.tables import put_lines, put_table
+from mtdata.wording import counted
 from mtmodels.scoring.facts import size_text
 from mtmodels.scoring.published import Row
 
@@ -52,7 +53,7 @@ def _put_table(name: str, rows: Sequence[Row]) -> None:
 
 def _facts(row: Row) -> dict[str, str]:
     """What a row is of, by what it would be called as a column."""
-    images = "" if row.images is None else f"{row.images} images of "
+    images = "" if row.images is None else f"{counted(row.images, 'image')} of "
     return {
         "data": row.dataset,
         "regime": f"regime {row.regime}",
@@ -60,7 +61,7 @@ def _facts(row: Row) -> dict[str, str]:
         "classes": "" if row.classes is None else f"{row.classes} classes",
         "protocol": f"protocol {row.protocol}",
         "origin": ", ".join(f"{task} {how}" for task, how in row.origin.items()),
-        "epochs": f"{row.epochs} epochs" if row.epochs else "",
+        "epochs": counted(row.epochs, "epoch") if row.epochs else "",
         "epoch": f"epoch: {row.selection or 'which is not stated'}",
     }
 

@@ -18,6 +18,7 @@ from cli.shared.members import Member
 from cli.shared.options import FILE, NUMBER, NumberRange, device_option, names, runs, size
 from cli.shared.plugins import named_plugins_option, trust_option
 from mtdata.errors import UsageError
+from mtdata.wording import counted
 from mtmodels.methods import METHODS
 from mtmodels.metrics import METRICS
 from mtmodels.networks import NETWORKS
@@ -420,7 +421,7 @@ def _print_plan(plan: "Plan") -> None:
     a_step = f"{plan.seconds_per_step:.2f} s each"
     rows = {
         "method": f"{plan.method}, network {plan.network}, weighting {plan.weighting}",
-        "labels": f"{plan.images} images ({labels}); {apart}",
+        "labels": f"{counted(plan.images, 'image')} ({labels}); {apart}",
         "size": f"{plan.size[0]}x{plan.size[1]}, precision {plan.precision}",
         "parameters": f"{plan.parameters:,}; {plan.parameters_inference:,} of them predict",
         "steps": f"{plan.steps:,} ({plan.steps_per_epoch} an epoch), {a_step}",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.shared.common import paragraph, say
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata import Store
@@ -113,7 +114,7 @@ class Asked:
         if not config.recipe.apart:
             return
         size = f"images of {config.size[0]}x{config.size[1]}, " if config.size else ""
-        length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
+        length = counted(config.steps, "step") if config.steps else counted(config.epochs, "epoch")
         say(
             paragraph(
                 f"Apart from `{config.recipe.name}`: {'; '.join(config.recipe.apart)}. This run "

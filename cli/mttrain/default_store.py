@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cli.shared.common import say
 from mtdata.errors import UsageError
+from mtdata.wording import counted
 
 FOLDER = Path("data")
 ROOMS = FOLDER / "rooms.h5"
@@ -52,5 +53,5 @@ def build_rooms() -> Path:
             progress=report,
         )
     images = sum(split.images for split in summary.splits.values())
-    say(f"Built {ROOMS}: {images} images in {summary.seconds:.0f} s.")
+    say(f"Built {ROOMS}: {counted(images, 'image')} in {summary.seconds:.0f} s.")
     return ROOMS

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from mtdata.wording import counted
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -181,9 +183,9 @@ def uncovered_text(regime: str, labels: int, images: int, split: str = "") -> st
     Of stores of before the images alone were counted, and there are no labels.
     """
     return (
-        f"{f'{labels} labels and ' if labels else ''}{images} images "
-        f"{f'of {split} ' if split else ''}were added after the regime `{regime}` was drawn; it "
-        "shows nothing of them."
+        f"The regime `{regime}` shows nothing of what was added after it was drawn: "
+        f"{counted(labels, 'label') + ' and ' if labels else ''}{counted(images, 'image')}"
+        f"{f' of {split}' if split else ''}."
     )
 
 

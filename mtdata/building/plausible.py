@@ -17,6 +17,7 @@ from mtdata.store import format as layout
 from mtdata.store.codec import decode, filters
 from mtdata.tasks.kinds import Binary, Classes, Depth
 from mtdata.tasks.task import Task
+from mtdata.wording import counted
 
 LOOKED = 60
 SEARCHED = 500
@@ -114,7 +115,7 @@ def _classes(
     absent = [each for each, there in zip(kind.names, seen, strict=True) if not there]
     shown = ", ".join(absent[:NAMES]) + (", ..." if len(absent) > NAMES else "")
     looked = len(_spread(places, SEARCHED))
-    among = "" if looked == len(places) else f" in {looked} labels that were looked at"
+    among = "" if looked == len(places) else f" in the {counted(looked, 'label')} looked at"
     yield f"of the classes of `{name}`, {len(absent)} never occur{among}: {shown}"
 
 

@@ -22,6 +22,7 @@ from mtdata.sources.licences import licences_of
 from mtdata.store import Store
 from mtdata.store.format import tool
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ def export(
 def _notes(view: View) -> list[str]:
     """Which labels are not those of the source; as files, nothing tells them from others."""
     return [
-        f"{one['images']} labels of {one['task']} in {one['split']} are {one['origin']}, not those "
-        f"of the source; {MARK} says from where."
+        f"{counted(one['images'], 'label')} of {one['task']} in {one['split']}: {one['origin']}, "
+        f"not of the source; {MARK} says from where."
         for one in view.added
     ]
 

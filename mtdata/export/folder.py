@@ -14,6 +14,7 @@ from mtdata.progress import Progress
 from mtdata.regimes.table import RegimeTable, write_table
 from mtdata.store.format import FULL
 from mtdata.tasks.role import role_by_name
+from mtdata.wording import counted
 
 HEADER = (
     "# Written by `mtdata export`. Build a store of it: mtdata build --dataset folder --source .\n"
@@ -139,7 +140,9 @@ def _notes(view: View) -> tuple[str, ...]:
             notes.append(f"No image shows {task.name}: tasks.yaml leaves it out.")
     bare = sum(int((~part.shown.any(axis=1)).sum()) for part in view.parts)
     if bare:
-        notes.append(f"{bare} images have no label; tasks.yaml says `unlabelled: keep`.")
+        notes.append(
+            f"Without a label: {counted(bare, 'image')}; tasks.yaml says `unlabelled: keep`."
+        )
     if any(not np.isnan(part.split.cameras).all() for part in view.parts):
         notes.append("Cameras and crops are in samples.csv only: `folder` does not read them.")
     return tuple(notes)

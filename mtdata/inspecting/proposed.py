@@ -23,6 +23,7 @@ from mtdata.sources.folder.proposing.pairing import sample
 from mtdata.sources.folder.source import Folder
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.task import Task
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +77,7 @@ def proposed_sheet(root: Path, text: str, counts: Mapping[str, int]) -> "Figure"
     figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
     top = height - GAP
     for (task, found), legend, tall in zip(rows, legends, heights, strict=True):
-        told = f"{counts[task.name]} images have a label"
+        told = f"labels of {counted(counts[task.name], 'image')}"
         _draw_task(figure, task, found, legend, top, told)
         top -= tall
     return figure

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtdata.wording import counted
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -28,8 +30,8 @@ def plot(found: dict[str, Any]) -> "Figure":
     for axes in (first.yaxis, second.yaxis, fourth.xaxis):
         axes.get_major_locator().set_params(integer=True)
     figure.suptitle(
-        f"{found['path']}: regime {found['name']} ({found['kind']}) of {found['images']:,} images "
-        f"of split {found['split']}"
+        f"{found['path']}: regime {found['name']} ({found['kind']}) of "
+        f"{counted(found['images'], 'image')} of split {found['split']}"
     )
     return figure
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mtdata.inspecting.stats import SplitStats, Stats
 from mtdata.tasks.kinds import Binary, Classes, Depth, Normals
 from mtdata.tasks.task import Task
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +102,7 @@ def _whole(
 def read_of(stats: Stats) -> str:
     """Which images the labels were read of, for people."""
     some = [
-        f"{split.images:,} of {len(split.split):,} images of {name}"
+        f"{split.images:,} of {counted(len(split.split), 'image')} of {name}"
         for name, split in stats.splits.items()
         if split.images < len(split.split)
     ]

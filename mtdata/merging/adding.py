@@ -36,6 +36,7 @@ from mtdata.store.writer import IMAGE_TYPE, AddedRows, SplitRows, seal_added, wr
 from mtdata.tasks.kinds import Kind
 from mtdata.tasks.task import Task
 from mtdata.urls import local
+from mtdata.wording import counted
 
 
 class NewLabel(NamedTuple):
@@ -96,7 +97,7 @@ class AddSummary:
         if not any(sum(found.values()) for found in self.wanted.values()):
             return f"{self.path}: there was nothing to add."
         told = [
-            f"{task} of {n} images of {split} ({self.wanted[split][task]} wanted)"
+            f"{task} of {counted(n, 'image')} of {split} ({self.wanted[split][task]} wanted)"
             for split, found in self.labels.items()
             for task, n in found.items()
             if self.wanted[split][task]

@@ -21,9 +21,9 @@ from mtdata.store import Split, Store
 from mtdata.store import format as layout
 from mtdata.tasks.role import Role
 from mtdata.tasks.task import TASK_ORDER, Task
+from mtdata.wording import listed
 
 Prefer = Literal["first", "last"]
-LISTED = 8
 """Places that an error names."""
 
 
@@ -117,12 +117,6 @@ def join_split(
         cameras=cameras[:, 0],
         settled=len(clashes),
     )
-
-
-def listed(places: Sequence[str]) -> str:
-    """The first of some places, and how many more there are."""
-    more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
-    return ", ".join(places[:LISTED]) + more
 
 
 def _check_images(

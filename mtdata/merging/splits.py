@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations
 
 from mtdata.errors import DataError
-from mtdata.merging.join import listed
 from mtdata.store import Split, Store
+from mtdata.wording import listed
 
 
 def check_roles(stores: Sequence[Store]) -> None:

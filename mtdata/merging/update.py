@@ -32,7 +32,6 @@ from mtdata.merging.changes import (
     places_of,
 )
 from mtdata.merging.chunks import CopiedRows
-from mtdata.merging.join import listed
 from mtdata.merging.regimes import added_labels
 from mtdata.progress import Progress, telling
 from mtdata.sources.base import Source
@@ -44,6 +43,7 @@ from mtdata.store.regime import RegimeInfo
 from mtdata.store.row import Row
 from mtdata.store.writer import SplitRows, write_store
 from mtdata.urls import local
+from mtdata.wording import listed
 
 OnChange = Literal["refuse", "keep", "follow"]
 """What becomes of images and labels that are others in the source now, or gone from it."""
@@ -160,12 +160,11 @@ def _refuse(path: Path, changes: Changes, on_change: OnChange) -> None:
     found += [f"{'/'.join(at)} (gone)" for at in changes.gone]
     if not found or on_change != "refuse":
         return
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     raise DataError(
-        f"{len(changes.altered)} images or labels of {path} are others in its source now, and "
-        f"{len(changes.gone)} are gone from it: {', '.join(found[:SHOWN])}{more}. Keep them as "
-        "they are in the store with --on-change keep, or do as the source does with --on-change "
-        "follow."
+        f"Images or labels of {path} should be as its source has them; {len(changes.altered):,} "
+        f"are others there now and {len(changes.gone):,} are gone: {listed(found, SHOWN)}. Keep "
+        "them as they are in the store with --on-change keep, or do as the source does with "
+        "--on-change follow."
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mtdata.errors import DataError
 from mtdata.regimes import REGIMES
 from mtdata.regimes.table import RegimeTable
+from mtdata.wording import counted
 
 
 def draw(
@@ -46,8 +47,8 @@ def draw(
     for t, (task, given) in enumerate(table.counts.items()):
         if not given:
             raise DataError(
-                f"the regime `{kind}` gives the task `{task}` no label: {available[:, t].sum()} of "
-                f"{len(keys)} images have one. Use more images or another regime, or leave "
-                f"`{task}` out."
+                f"the regime `{kind}` gives the task `{task}` no label: found one on "
+                f"{available[:, t].sum()} of {counted(len(keys), 'image')}. Use more images or "
+                f"another regime, or leave `{task}` out."
             )
     return table

@@ -26,6 +26,7 @@ from mtdata.store import format as layout
 from mtdata.store.remote import tag_of
 from mtdata.store.tables import Keys
 from mtdata.urls import StorePath, Url
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata.store.split import Split
@@ -76,7 +77,7 @@ def from_table(table: NDArray[Any], images: int) -> tuple[Shard, ...]:
     if len({shard.file for shard in found}) < len(found):
         raise ValueError("a shard is there twice")
     if sum(shard.images for shard in found) != images:
-        raise ValueError(f"its shards should have {images} images")
+        raise ValueError(f"its shards should have {counted(images, 'image')}")
     return found
 
 
@@ -287,7 +288,7 @@ class Shards:
         if len(store.splits) != 1 or split is None or split.shards is not None:
             raise self._wrong(number, f"it should hold the split {self.split} and no other")
         if len(split) != self.shards[number].images:
-            raise self._wrong(number, f"it has {len(split)} images")
+            raise self._wrong(number, f"it has {counted(len(split), 'image')}")
         if (split.role, store.tasks, split.size, split.padded) != self.form:
             raise self._wrong(number, "its role, tasks or sizes are others than those of the index")
         start, stop = self.starts[number : number + 2]

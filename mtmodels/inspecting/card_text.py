@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from mtdata.wording import counted
 from mtmodels.metrics.scores import LooseScores
 from mtmodels.scoring.facts import rests_on
 from mtmodels.training.record.texts import arrow, number
@@ -126,9 +127,9 @@ def _data(facts: Facts) -> Iterator[str]:
         yield _items(lines)
         return
     lines.append(
-        f"Training saw {data['images']:,} images of {_list(data['splits'])}, with the labels that "
-        f"the regime `{data['regime']}` shows; {data['held_out']:,} were held out, and "
-        f"{data['left_out']:,} left out, as they show no label of these tasks."
+        f"Training saw {counted(data['images'], 'image')} of {_list(data['splits'])}, with the "
+        f"labels that the regime `{data['regime']}` shows; held out: {data['held_out']:,}; left "
+        f"out, as they show no label of these tasks: {data['left_out']:,}."
     )
     yield _items(lines)
     rows = [[task, f"{n:,}", f"{n / data['images']:.1%}"] for task, n in data["labels"].items()]
@@ -154,7 +155,7 @@ def _training(facts: Facts) -> str:
         f"{_count(model['parameters_inference'])} predict.",
         f"Steps: {_count(training['steps'])}"
         + (f" of {training['of_steps']:,}" if training["of_steps"] else "")
-        + f", of {training['batch']} images; seed {training['seed']}.",
+        + f", of {counted(training['batch'], 'image')}; seed {training['seed']}.",
         f"Optimiser `{training['optimizer']['name']}`, learning rate {training['lr']:g}, schedule "
         f"`{training['schedule']['name']}`, precision {training['precision']}.",
         f"Time: {_time(training['seconds'])}, begun {training['created'] or UNKNOWN}.",
@@ -179,9 +180,9 @@ def _scores(facts: Facts) -> Iterator[str]:
     )
     classes = {task["task"]: task.get("classes", []) for task in facts["predicts"]}
     for at, one in enumerate(facts["scores"]):
-        images = UNKNOWN if one["images"] is None else f"{one['images']:,}"
+        images = f"{UNKNOWN} images" if one["images"] is None else counted(one["images"], "image")
         role = f" (role {one['role']})" if one["role"] else ""
-        yield f"### {one['split']}{role}, protocol {one['protocol']}, {images} images"
+        yield f"### {one['split']}{role}, protocol {one['protocol']}, {images}"
         if rests := rests_on(one["images"], one["labelled"]):
             yield rests
         if one["no_intervals"]:

@@ -13,6 +13,7 @@ from mtdata.errors import UsageError
 from mtdata.plugins import load_plugin
 from mtdata.reading.cache import Cache
 from mtdata.reading.resident import Resident
+from mtdata.wording import counted
 from mtmodels import processes
 from mtmodels.errors import InterruptedRun
 from mtmodels.metrics.scores import Scores
@@ -346,7 +347,8 @@ def _fill(cache: Cache | Resident, config: Config, watcher: Watcher) -> None:
     alone = " This process makes its batches, without reading processes."
     each = f" in each of {config.devices} processes" if config.devices > 1 else ""
     watcher.say(
-        f"Cache: {cache.nbytes / 1e9:.2f} GB of {cache.memory}{each} for {images} images and "
-        f"{labels} visible labels.{alone if config.cache == 'device' else ''}"
+        f"Cache: {cache.nbytes / 1e9:.2f} GB of {cache.memory}{each} for "
+        f"{counted(images, 'image')} and "
+        f"{counted(labels, 'visible label')}.{alone if config.cache == 'device' else ''}"
     )
     cache.fill(lambda done, total: watcher.evaluating("cache", done, total))

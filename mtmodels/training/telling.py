@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.reading.dataset import Dataset
+from mtdata.wording import counted
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.training.config import Config
@@ -90,8 +91,8 @@ def _about_selection(data: RunData, config: Config) -> Iterator[str]:
     """What chooses the epoch, and what is scored."""
     if config.select == "val" and data.held is not None:
         yield (
-            f"Selection: by the {len(data.held)} images of {data.held.split.name}, of role val. "
-            "Give --select last for the last epoch."
+            f"Selection: by the {counted(len(data.held), 'image')} of {data.held.split.name}, of "
+            "role val. Give --select last for the last epoch."
         )
     elif data.splits.val and config.select != "paper":
         yield f"Selection: {config.select}; {', '.join(data.splits.val)} chooses nothing."
@@ -140,7 +141,7 @@ def _added(one: Mapping[str, Any]) -> str:
         if "run" in one
         else f"from {one['parent']} by {one['rule']}"
     )
-    return f"{one['task']} of {one['images']} images, {one['origin']} {whence}{sure}"
+    return f"{one['task']} of {counted(one['images'], 'image')}, {one['origin']} {whence}{sure}"
 
 
 def _unlabelled(data: RunData) -> str:

@@ -9,6 +9,7 @@ from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 
 
 @click.command(
@@ -36,4 +37,7 @@ def export(store: StorePath, name: str, *, out: Path, overwrite: bool, as_json: 
     if as_json:
         labels = {task: int(n) for task, n in table.counts.items()}
         put_json({"path": str(out), "regime": name, "images": len(table.keys), "labels": labels})
-    say(f"Wrote {int(table.labels.sum()):,} labels of {len(table.keys):,} images to {out}.")
+    say(
+        f"Wrote {counted(int(table.labels.sum()), 'label')} of "
+        f"{counted(len(table.keys), 'image')} to {out}."
+    )

@@ -11,6 +11,7 @@ from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 
 SETS = 20
 """Sets of tasks that people are shown; JSON has all."""
@@ -54,7 +55,7 @@ def _print(found: dict[str, Any]) -> None:
     seed = "" if found["seed"] is None else f", seed {found['seed']}"
     click.echo(
         f"{found['path']}: regime {found['name']}{default}, of split {found['split']} with "
-        f"{found['images']:,} images\nkind {found['kind']}{seed}, options "
+        f"{counted(found['images'], 'image')}\nkind {found['kind']}{seed}, options "
         f"{json.dumps(found['parameters']) if found['parameters'] else 'none'}"
     )
     click.echo(paragraph(f"from: {found['origin']}"))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mtdata.inspecting.suspicions.base import Check, Images, Suspicion, Table
 from mtdata.tasks.kinds import Binary, Classes, Depth, Kind, Normals
 from mtdata.tasks.sample import Sample
+from mtdata.wording import counted
 
 USUAL = 0.1
 """Where more of the labels of a task are constant, that is what they are like."""
@@ -43,7 +44,7 @@ class Constant(Check):
                 continue
             for i in np.flatnonzero(constant):
                 says = _says(kind, float(value[i]))
-                what = f"is {says} everywhere, as {constant.sum()} of {len(rows)} labels are"
+                what = f"is {says} everywhere, as {constant.sum()} of {counted(len(rows), 'label')}"
                 # In spreads of a normal distribution: the rarer, the surer.
                 score = float(np.sqrt(2 * np.log(1 / share)))
                 yield Suspicion(images.place(rows[i]), task, "label constant", what, score)

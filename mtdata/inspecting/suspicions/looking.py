@@ -16,6 +16,7 @@ from mtdata.plugins import load_installed
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
 from mtdata.tasks.sample import Sample
+from mtdata.wording import counted
 
 BLOCK = 16
 """Images that are measured together: enough to be worth sending to another process."""
@@ -155,7 +156,7 @@ def judge(
     order = {kind: number for number, kind in enumerate(dict.fromkeys(f.kind for f in found))}
     found.sort(key=lambda f: (order[f.kind], -(f.score or 0)))
     notes = [
-        f"{name}: {number} labels may be seen, of which nobody can say what is usual. Most checks "
+        f"{name}: {counted(number, 'label')} to look at, too few to say what is usual. Most checks "
         f"need {FEW}."
         for name, number in few.items()
     ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mtdata.inspecting.suspicions.base import IMAGE, Check, Images, Spread, Suspicion, Table
 from mtdata.tasks.kinds import Depth, Kind, Normals
 from mtdata.tasks.sample import Sample
+from mtdata.wording import counted
 
 LONG = 160
 """Pixels of the longer side that edges are compared at, at most."""
@@ -76,7 +77,7 @@ class Shift(Check):
         for row, (score, name, (best, here, down, right, scale, others)) in most.items():
             what = (
                 f"edges agree best {_far(down, right, scale)} from where they are: correlation "
-                f"{best:.2f} there, {here:.2f} here, with {others:.0f} other(s)"
+                f"{best:.2f} there, {here:.2f} here, with {counted(int(others), 'other')}"
             )
             kind = "image shifted" if name == IMAGE else "label shifted"
             yield Suspicion(images.place(row), name, kind, what, score)

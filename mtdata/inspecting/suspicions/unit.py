@@ -17,6 +17,7 @@ from mtdata.inspecting.suspicions.base import (
 )
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.sample import Sample
+from mtdata.wording import counted
 
 GRID = (6, 8)
 """Parts of an image, rows and columns; of each the median is kept, as a power of ten."""
@@ -69,7 +70,8 @@ class Unit(Check):
                 error = _of_split(grids, split, int(number))
                 if error is not None:
                     there, score = error
-                    what = f"{_says(there)} of the other splits, over {of.sum()} labels"
+                    over = counted(int(of.sum()), "label")
+                    what = f"{_says(there)} of the other splits, over {over}"
                     place, example = Place(images.splits[number]), images.place(rows[of][0])
                     yield Suspicion(place, task, there.kind, what, score, example)
                     grids[of] = there.sign * (grids[of] - there.power)

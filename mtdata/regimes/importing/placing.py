@@ -11,6 +11,7 @@ from mtdata.errors import DataError, UnknownNameError
 from mtdata.regimes.importing.assignment import Assignment
 from mtdata.regimes.table import RegimeTable, lost_zeros
 from mtdata.tasks.task import TASK_ORDER
+from mtdata.wording import counted
 
 ALIASES = {
     "semseg": "semantic",
@@ -85,8 +86,8 @@ def place(
     if not labels.any():
         raise DataError(
             f"{path} shows no label that the split has: it names "
-            f"{given.labels.sum()} labels of {', '.join(names) or 'no task'}, of "
-            f"{len(given.labels)} images. Give the file of this data set."
+            f"{counted(int(given.labels.sum()), 'label')} of {', '.join(names) or 'no task'}, of "
+            f"{counted(len(given.labels), 'image')}. Give the file of this data set."
         )
     origin = f"{path.name}, sha256 {digest}" + ("" if assignment.keys else f"; {BY_ROW}")
     table = RegimeTable(
@@ -112,7 +113,9 @@ def _known(assignment: Assignment, keys: Sequence[str]) -> tuple[Assignment, int
 
 
 def _skipped(skipped: int, given: Assignment, keys: Sequence[str]) -> str:
-    said = f"left out: {skipped} of {len(given.labels)} images that the split does not have"
+    said = (
+        f"left out: {skipped} of {counted(len(given.labels), 'image')} that the split does not have"
+    )
     if given.keys is None:
         said += (
             f". Its {len(keys)} are taken to be the first of the whole split, as --limit of "

@@ -20,6 +20,7 @@ from mtdata.sources.files.archive import Archive
 from mtdata.sources.files.files import Files, Tree, check_links, list_root, shown
 from mtdata.sources.files.imagefile import decode_ids
 from mtdata.tasks.facts import CITYSCAPES19
+from mtdata.wording import counted
 
 SUFFIXES = {
     IMAGES: "_leftImg8bit.png",
@@ -74,11 +75,11 @@ def scan(
     if not keep_unlabelled:
         bare = _alone(images, labelled, f"this image has no label of {wanted}.")
     keys = _by_split(images.keys() - bare)
-    notes += _gaps(bare, "images", "label") + _gaps(unseen, "labels", "image") + _absent(keys)
+    notes += _gaps(bare, "image", "label") + _gaps(unseen, "label", "image") + _absent(keys)
     if blind & images.keys():
         notes.append(
-            f"{len(blind & images.keys())} images have a disparity but no camera, hence no depth "
-            "in metres."
+            f"{counted(len(blind & images.keys()), 'image')} with a disparity but no camera, hence "
+            "no depth in metres."
         )
     notes += _look_like_training_ids([semantic[at] for at in sorted(semantic.keys() & images)])
     return CityscapesTree(found, keys, tuple(notes), classes=classes, depth=depth)
@@ -184,7 +185,7 @@ def _by_split(ids: set[Id]) -> dict[str, tuple[str, ...]]:
 def _gaps(alone: set[Id], what: str, missing: str) -> list[str]:
     counts = {name: sum(split == name for split, _ in alone) for name in SPLITS}
     return [
-        f"{count} {what} of {split} are left out: no file of their cities has its {missing}."
+        f"Left out: {counted(count, what)} of {split}: no file of their cities has its {missing}."
         for split, count in counts.items()
         if count
     ]

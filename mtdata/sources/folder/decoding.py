@@ -23,6 +23,7 @@ from mtdata.sources.folder.tasks import (
     DepthFile,
     NormalsFile,
 )
+from mtdata.wording import listed
 
 Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 SHOWN = 8
@@ -103,10 +104,9 @@ def _looked_up(
 
 def _unknown(values: NDArray[Any], task: ClassesFile) -> str:
     coded = task.encoding == "colours"
-    shown = ", ".join(f"#{int(v):06x}" if coded else str(v) for v in values[:SHOWN])
-    more = f" and {values.size - SHOWN} more" if values.size > SHOWN else ""
+    shown = listed([f"#{int(v):06x}" if coded else str(v) for v in values], SHOWN)
     wanted = f"0..{len(task.names) - 1}" if not coded and task.ids is None else "those listed"
-    return f"{'colours' if coded else 'class ids'} should be {wanted} or void; found {shown}{more}."
+    return f"{'colours' if coded else 'class ids'} should be {wanted} or void; found {shown}."
 
 
 def _remedy(task: ClassesFile) -> str:

@@ -10,6 +10,7 @@ from mtdata.sources.folder.annotations.reading import Part, WholeFound, find_par
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES, LABEL_SUFFIXES, Pattern, Place
 from mtdata.sources.folder.splits import assign
 from mtdata.sources.folder.tasks import AnnotatedFile, TaskFile, TasksFile
+from mtdata.wording import counted
 
 Files = Mapping[Place, Path]
 """Files by what `{split}` stands for and key."""
@@ -181,7 +182,7 @@ def _check_some(
 
 def _check_labelled(file: TasksFile, bare: Sequence[Path]) -> None:
     if bare and file.unlabelled == "refuse":
-        others = f", and {len(bare) - 1} more images" if len(bare) > 1 else ""
+        others = f", and {counted(len(bare) - 1, 'more image')}" if len(bare) > 1 else ""
         raise SampleError(
             bare[0],
             f"this image{others} should have a label of {' or '.join(file.tasks)}; found none.",

@@ -29,6 +29,7 @@ from mtdata.sources.folder.matching import expand
 from mtdata.tasks.role import Role, role_by_name
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
+from mtdata.wording import counted, listed
 
 if TYPE_CHECKING:
     from mtdata.sources.folder.decoding import Decoded
@@ -110,17 +111,17 @@ class Folder(Source):
         layout = self.layout
         said = []
         if layout.absent:
-            said.append(_left_out(layout.absent, "names in lists of splits are of no image"))
+            said.append(_left_out(layout.absent, "name", "in lists of splits, of no image"))
         if layout.unlabelled and self.keeps_unlabelled:
-            said.append(f"{len(layout.unlabelled)} images have no label and are kept.")
+            said.append(f"Kept without a label: {counted(len(layout.unlabelled), 'image')}.")
         if layout.unlisted:
-            said.append(_left_out(layout.unlisted, "images are in no split"))
+            said.append(_left_out(layout.unlisted, "image", "in no split"))
         if layout.unlabelled and not self.keeps_unlabelled:
-            said.append(_left_out(layout.unlabelled, "images have no label"))
+            said.append(_left_out(layout.unlabelled, "image", "without a label"))
         for task, orphans in layout.orphans.items():
             if orphans:
                 names = [path.name for path in orphans]
-                said.append(_left_out(names, f"labels of {task} have no image"))
+                said.append(_left_out(names, "label", f"of {task} without an image"))
         paths = [layout.images[s, key] for s, keys in layout.splits.items() for key in keys]
         # A few of many: all are looked at while they are read, and counted in the summary.
         return (*said, *look(paths, turn=self.file.exif != "ignore"))
@@ -266,6 +267,5 @@ def _with_unlabelled(file: "TasksFile", value: str) -> "TasksFile":
     return file.model_copy(update={"unlabelled": value})
 
 
-def _left_out(names: Sequence[str], what: str) -> str:
-    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{len(names)} {what} and are left out: {shown}."
+def _left_out(names: Sequence[str], noun: str, why: str) -> str:
+    return f"Left out: {counted(len(names), noun)} {why}: {listed(names, 3)}."

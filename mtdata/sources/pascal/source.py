@@ -19,6 +19,7 @@ from mtdata.tasks.kinds import Binary, Normals
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
+from mtdata.wording import counted
 
 EDGES = ("split", "target", "boundaries")
 
@@ -95,8 +96,9 @@ class Pascal(Source):
         unknown = normals & layout.images.keys() - layout.labels[CONTEXT].keys()
         if unknown:
             told.append(
-                f"{len(unknown)} images have normals but no class map in {CONTEXT}, which says "
-                "where they are valid; they count as images without normals."
+                f"Normals are valid where class maps in {CONTEXT} say so, which "
+                f"{counted(len(unknown), 'image')} with normals lack: they count as without "
+                "normals."
             )
         told += look(list(layout.images.values()))
         return tuple(text for text in told if text)

@@ -14,6 +14,7 @@ from mtdata.pages.page import render
 from mtdata.reading.dataset import Dataset
 from mtdata.sources.licences import licences_of
 from mtdata.urls import StorePath
+from mtdata.wording import counted
 from mtmodels.metrics.scores import MEANING
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.facts import rests_on
@@ -160,8 +161,10 @@ def _facts(run: TrainedRun) -> dict[str, str]:
             f"{name} ({store.get('units', {}).get(name, 'unknown units')})"
             for name in config.tasks or ()
         ),
-        "budget": (f"{config.steps:,} steps" if config.steps else f"{config.epochs} epochs")
-        + f" of {config.batch} images, seed {config.seed}",
+        "budget": (
+            counted(config.steps, "step") if config.steps else counted(config.epochs, "epoch")
+        )
+        + f" of {counted(config.batch, 'image')}, seed {config.seed}",
         "begun": facts.get("created", "unknown"),
     }
 

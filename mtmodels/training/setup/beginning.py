@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mtdata import SOURCES, Task
 from mtdata.reading.dataset import Dataset
+from mtdata.wording import counted
 from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
 from mtmodels.networks.encoders.weights import PACKAGED, has_package
@@ -85,16 +86,16 @@ def _length(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
     if not given and config.steps is None and steps < FEWEST:
         found["steps"] = FEWEST
         return found, [
-            f"Length: {FEWEST} steps, {FEWEST // per_epoch} epochs of {images} images; "
-            f"{config.epochs} epochs would be {steps} steps, too few to learn from. --steps or "
-            "--epochs give another length."
+            f"Length: {FEWEST} steps, {counted(FEWEST // per_epoch, 'epoch')} of "
+            f"{counted(images, 'image')}; {counted(config.epochs, 'epoch')} would be {steps} "
+            "steps, too few to learn from. --steps or --epochs give another length."
         ]
     if steps >= SHORT:
         return found, []
     other = "" if config.recipe.name else ", or --recipe fine-tune for a few images of your own"
     return found, [
-        f"This training is short: {steps} steps. A network learns little in so few, and depth may "
-        f"stay near where it begins. Give --steps {FEWEST} or more{other}."
+        f"This training is short: {counted(steps, 'step')}. A network learns little in so few, and "
+        f"depth may stay near where it begins. Give --steps {FEWEST} or more{other}."
     ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from mtdata.wording import counted
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.relation_terms import without_camera
 from mtmodels.methods.parts.supervision import SupervisionOptions
@@ -111,15 +112,15 @@ def _check_probe(config: Config, data: RunData, method: Method) -> None:
     if not shown:
         raise ValueError(
             f"what helps should be asked of held-out labels; the regime `{data.regime}` shows none "
-            f"of the {len(data.held)} images that are held out. Give a larger --holdout, or leave "
-            "out the option that asks them."
+            f"of the {counted(len(data.held), 'image')} held out. Give a larger --holdout, or "
+            "leave out the option that asks them."
         )
     method.network.check_images(min(config.batch // config.accumulate, shown), data.size)
     probe, steps = method.probe(), config.steps or config.epochs * (len(data.train) // config.batch)
     if probe is not None and steps <= probe.every:
         raise ValueError(
-            f"held-out labels should be asked once at least; found {steps} steps in all, and "
-            f"{probe.every} to the first look. Ask sooner, or train longer."
+            f"held-out labels should be asked once at least; found {counted(steps, 'step')} in "
+            f"all, and {probe.every} to the first look. Ask sooner, or train longer."
         )
 
 

@@ -27,10 +27,10 @@ def arguments(tmp_path: Path) -> list[str]:
 
 def test_labels_that_a_size_loses_are_told(arguments: list[str], capsys: Captured) -> None:
     assert run(mtdata, [*arguments, "--size", "6x9"]) == 0
-    said = "2 labels have no valid pixel at this size (semantic 2): they count as missing."
+    said = "Without a valid pixel at this size: 2 labels (semantic 2), which count as missing."
     assert said in " ".join(capsys.readouterr().err.split())
     assert run(mtdata, [*arguments, "--size", "24x36", "--overwrite"]) == 0
-    assert "no valid pixel" not in capsys.readouterr().err
+    assert "a valid pixel" not in capsys.readouterr().err
 
 
 def test_a_dry_run_tells_what_the_disk_must_hold(arguments: list[str], capsys: Captured) -> None:

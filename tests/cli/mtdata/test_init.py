@@ -25,7 +25,7 @@ def test_init_build_info_show(root: Path, tmp_path: Path, capsys: Captured) -> N
     assert run(mtdata, ["init", str(root)]) == 0
     told = capsys.readouterr()
     assert not told.out
-    assert "depth: 8 of 10 images have a label (confidence" in told.err
+    assert "depth: labels of 8 of 10 images (confidence" in told.err
     assert f"Wrote {root / 'tasks.yaml'}" in told.err
     line = next(line for line in told.err.splitlines() if line.startswith("Next: mtdata "))
     out = tmp_path / "my store.h5"

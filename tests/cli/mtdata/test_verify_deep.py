@@ -29,8 +29,8 @@ def test_suspicions_are_listed_by_kind(store: Path, capsys: Captured, tmp_path: 
     assert "\nimage dark: 1\n  train/000004/image: 9 of 10 pixels are darker" in told.out
     assert "is train/000010 mirrored: the distance is" in told.out
     number = told.out.count(" spreads)")
-    assert f"{number} suspicion(s) in 30 images: look at them" in told.err
-    assert f"Drew {number} of {number} suspicion(s) into {sheet}" in told.err
+    assert f"{number} suspicions in 30 images: look" in told.err
+    assert f"Drew {number} of {number} suspicions into {sheet}" in told.err
     with Image.open(sheet) as picture:
         assert picture.width > 900
 

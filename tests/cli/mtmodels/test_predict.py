@@ -42,7 +42,7 @@ def test_predicts_an_image(trained: str, image: Path, tmp_path: Path, capsys: Ca
     assert run(mtmodels, ["predict", trained, str(image), "-o", str(out)]) == 0
     told = capsys.readouterr()
     assert told.out == ""
-    assert "Predicted semantic, depth of one image" in told.err
+    assert "Predicted semantic, depth of 1 image" in told.err
     for name in ("pictures/photo.png", "semantic/photo.png", "depth/photo.png"):
         assert (out / name).is_file()
 

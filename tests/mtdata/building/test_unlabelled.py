@@ -45,7 +45,7 @@ def test_they_are_refused_skipped_or_kept(tmp_path: Path) -> None:
 
 def test_a_store_holds_and_counts_them(tmp_path: Path) -> None:
     source = Folder(photos(tmp_path / "mine", "unlabelled: keep"))
-    assert "3 images have no label and are kept." in source.remarks()
+    assert "Kept without a label: 3 images." in source.remarks()
     kinds = ("one", "random", "fraction", "imbalanced")
     ratio = dict.fromkeys(("semantic", "depth", "normals", "mask"), 0.25)
     options: dict[str, dict[str, Any]] = {

@@ -119,7 +119,7 @@ def test_tasks_without_labels_are_left_out(tmp_path: Path) -> None:
     notes = export(path, "folder", tmp_path / "files").notes
     number = int(sum(map(np.count_nonzero, bare)))
     assert number
-    assert any(note.startswith(f"{number} images have no label") for note in notes)
+    assert any(note.startswith(f"Without a label: {number} images") for note in notes)
     content = yaml.safe_load((tmp_path / "files" / "tasks.yaml").read_text())
     assert content["unlabelled"] == "keep"
     summary = build(Folder(tmp_path / "files"), tmp_path / "b.h5", size=None)

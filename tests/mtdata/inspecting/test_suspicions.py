@@ -180,7 +180,7 @@ def test_hidden_labels_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatc
     draw(store, [Suspicion(each, "image", "odd", "", None) for each in everything[:8]], "one")
     assert labels_of_training(read) == shown
     assert all(each.task == "image" or _is_shown(store, each) for each in found.found)
-    assert any("labels may be seen, of which" in note for note in found.notes)
+    assert any("to look at, too few" in note for note in found.notes)
 
 
 def _is_shown(store: Store, suspicion: Suspicion) -> bool:

@@ -131,8 +131,8 @@ def test_a_first_label_is_told_as_a_new_image_is(
     summary = update(store, Folder(root, unlabelled="keep"))
     assert (summary.uncovered["one"], summary.later["one"]) == (1, 2)
     for command, told in (
-        (["info"], "2 labels and 1 images of train were added after the regime `one`"),
-        (["regime", "list"], "2 labels and 1 images of train were added after the regime `one`"),
+        (["info"], "after it was drawn: 2 labels and 1 image of train"),
+        (["regime", "list"], "after it was drawn: 2 labels and 1 image of train"),
     ):
         assert run(mtdata, [*command, str(store)]) == 0
         said = capsys.readouterr()
@@ -148,7 +148,7 @@ def test_what_has_changed_is_refused_kept_or_followed(
     (root / "depth" / "0002.png").unlink()
     for folder in ("rgb", "semantic", "depth", "normals", "mask"):
         next((root / folder).glob("0008.*")).unlink()
-    with pytest.raises(DataError, match=r"1 images or labels .* 2 are gone.*0001/semantic") as told:
+    with pytest.raises(DataError, match=r"1 are others .* 2 are gone.*0001/semantic") as told:
         update(store, Folder(root))
     assert "0002/depth" in str(told.value)
     assert "--on-change keep" in str(told.value)

@@ -235,7 +235,7 @@ def test_a_task_without_any_label_is_named(name: str) -> None:
 
 
 def test_too_few_images_for_the_tasks() -> None:
-    with pytest.raises(DataError, match="no label: 2 of 2 images have one"):
+    with pytest.raises(DataError, match="no label: found one on 2 of 2 images"):
         draw("one", *_names(np.ones((2, 3), np.bool_)), np.ones((2, 3), np.bool_))
 
 

@@ -16,6 +16,7 @@ from mtdata.sources.folder.proposing.guesses import Guess, Line
 from mtdata.sources.folder.proposing.listing import IGNORED
 from mtdata.sources.folder.proposing.pairing import Choice, partners, sample
 from mtdata.sources.folder.proposing.words import words
+from mtdata.wording import counted
 
 TRIED = 32
 """Files that are read to see whether they are of many images."""
@@ -49,7 +50,10 @@ class Annotated:
     def told(self) -> str:
         """A sentence on what was found."""
         number = sum(self.labels.values())
-        return f"{self.format} at {self.files}: {number} shapes on {self.images} images"
+        return (
+            f"{self.format} at {self.files}: {counted(number, 'shape')} on "
+            f"{counted(self.images, 'image')}"
+        )
 
     @property
     def told_skipped(self) -> str:
@@ -57,7 +61,8 @@ class Annotated:
         if not self.skipped:
             return ""
         each = ", ".join(f"{count} {name}" for name, count in sorted(self.skipped.items()))
-        part = "" if self.looked == self.images else f" (of {self.looked} images looked at)"
+        looked = counted(self.looked, "image")
+        part = "" if self.looked == self.images else f" (of {looked} looked at)"
         return f"annotations that have no area are skipped{part}: {each}"
 
 
@@ -132,11 +137,11 @@ def propose_annotated(each: Annotated, count: int) -> Guess:
     order = FORMATS[each.format].order
     lines = [
         Line("format", each.format, each.told),
-        Line("files", each.files, f"{each.images} of {count} images have a shape"),
-        Line("classes", classes, f"{len(names)} labels, sorted by name"),
+        Line("files", each.files, f"shapes on {each.images} of {counted(count, 'image')}"),
+        Line("classes", classes, f"{counted(len(names), 'label')}, sorted by name"),
         Line("uncovered", under, "what no shape covers; `void` if not everything was drawn"),
         Line("unannotated", "missing",
-             f"{each.bare} images are named without a shape; `uncovered` if nothing is on them"),
+             f"{counted(each.bare, 'image')} without a shape; `uncovered` if nothing is there"),
         Line("order", order, "what lies over what: `listed` or `larger-first`"),
     ]  # fmt: skip
     if void:

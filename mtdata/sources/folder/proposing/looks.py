@@ -26,6 +26,7 @@ from mtdata.sources.folder.proposing.guessing_vectors import guess_colours, gues
 from mtdata.sources.folder.proposing.listing import NOTHING_LISTED, Listed
 from mtdata.sources.folder.proposing.seen import Seen, look
 from mtdata.sources.folder.proposing.words import is_instances
+from mtdata.wording import counted
 
 PICTURES = {"tif": "TIFF", "tiff": "TIFF", "bmp": "BMP", "webp": "WebP", "exr": "EXR"}
 
@@ -79,7 +80,7 @@ def _plane(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Gues
         )
     if seen.values.size == 1:
         return RULES["constant"].ask(
-            f"{form}, {seen.values[0]:g} everywhere in {seen.files} files",
+            f"{form}, {seen.values[0]:g} everywhere in {counted(seen.files, 'file')}",
             "labels with more values",
         )
     if looks_like_ids(seen, name):

@@ -25,6 +25,7 @@ from mtdata.sources.folder.proposing.pairing import Choice, Pair, choose, sample
 from mtdata.sources.folder.proposing.splitting import split_lines
 from mtdata.sources.folder.proposing.words import own_name, pictured, task_of
 from mtdata.sources.folder.splits import Entries, entries_of
+from mtdata.wording import counted
 
 if TYPE_CHECKING:
     from mtdata.sources.folder.source import Folder
@@ -251,7 +252,7 @@ def _tasks(taken: Mapping[str, _Judged], drawn: _Drawn | None, count: int) -> Li
     for name, (each) in taken.items():
         lines = (
             Line("kind", each.guess.kind, each.guess.why),
-            Line("files", each.pair.pattern, f"{each.pair.images} of {count} images have one"),
+            Line("files", each.pair.pattern, f"of {each.pair.images} of {counted(count, 'image')}"),
             *each.guess.lines,
         )
         tasks.append(Line(name, lines, f"by the name {each.pair.group.name or 'label'}"))
@@ -274,7 +275,7 @@ def _finish(
     entries, problem = _entries(root, pattern)
     splits = split_lines(root, images, entries)
     head = [
-        Line("images", pattern, f"{count} images {named}, {sizes.text}"),
+        Line("images", pattern, f"{counted(count, 'image')} {named}, {sizes.text}"),
         Line("splits", splits.lines, "which images to train and which to test on"),
     ]
     tasks = [_tasks(taken, drawn, count)] if taken or drawn else []
@@ -282,7 +283,7 @@ def _finish(
     if tasks and not problem:
         text = _text([*head, Line("unlabelled", "skip"), *tasks], [], {})
         tried = _try(root, text, set() if drawn is None else drawn.found.empty, count)
-    why = f"{tried.bare} of {count} images have no label: leave them out"
+    why = f"to leave out images without a label: {tried.bare} of {count}"
     middle = [Line("unlabelled", "skip", why)] if tried.bare else []
     confidence = {name: each.guess.confidence for name, each in taken.items()}
     told = [*splits.told]
@@ -352,7 +353,7 @@ def _unreadable(source: "Folder") -> str:
             source.read(split, key, list(source.file.tasks))
         except DataError as error:
             problems.append(error)
-    number = f"{len(problems)} of {len(looked)} images looked at"
+    number = f"{len(problems)} of {counted(len(looked), 'image')} looked at"
     more = f" It refuses {number}." if problems[1:] else ""
     return f"{problems[0]}{more}" if problems else ""
 
@@ -361,14 +362,16 @@ def _unpaired(
     orphans: Mapping[str, Sequence[Path]], unlisted: Sequence[str], count: int, bare: int
 ) -> list[str]:
     told = [
-        f"{len(paths)} labels of {task} have no image, such as {paths[0].name}"
+        f"{counted(len(paths), 'label')} of {task} without an image, such as {paths[0].name}"
         for task, paths in orphans.items()
         if paths
     ]
     if bare:
-        told.append(f"{bare} of {count} images have no label")
+        told.append(f"{bare} of {counted(count, 'image')} without a label")
     if unlisted:
-        told.append(f"{len(unlisted)} of {count} images are in no list, such as {unlisted[0]}")
+        told.append(
+            f"{len(unlisted)} of {counted(count, 'image')} in no list, such as {unlisted[0]}"
+        )
     return told
 
 

@@ -11,6 +11,7 @@ from mtdata.sources.folder.proposing.groups import Group
 from mtdata.sources.folder.proposing.guesses import Line
 from mtdata.sources.folder.proposing.words import split_of, words
 from mtdata.sources.folder.splits import Entries, find_entries
+from mtdata.wording import counted
 
 SUFFIXES = (".txt", ".lst", ".csv")
 DEPTH = 3
@@ -34,7 +35,11 @@ def split_lines(root: Path, images: Group, entries: Entries) -> Splitting:
         meant = Counter(split_of(name) for name in names)
         folders = tuple(
             # Of train2014 and train2017 each keeps its name.
-            Line((meant[split_of(name)] == 1 and split_of(name)) or name, name, f"{count} images")
+            Line(
+                (meant[split_of(name)] == 1 and split_of(name)) or name,
+                name,
+                counted(count, "image"),
+            )
             for name, count in counts.items()
         )
         return Splitting((Line("folders", folders, "the folder that stands for {split}"),))
@@ -123,7 +128,7 @@ class _Lists:
 
     def lines(self) -> tuple[Line, ...]:
         files = tuple(
-            Line(split, path.relative_to(self.root).as_posix(), f"{count} images")
+            Line(split, path.relative_to(self.root).as_posix(), counted(count, "image"))
             for split, (path, count) in self.found.items()
         )
         made: Sequence[Line] = (Line("lists", files, "files that list images of this folder"),)

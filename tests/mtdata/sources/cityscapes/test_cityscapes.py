@@ -126,7 +126,7 @@ def test_metres_need_a_camera(root: Path) -> None:
     file(root, "camera", TRAIN[0]).unlink()
     source = Cityscapes(root, depth="m")
     assert set(source.read("train", TRAIN[0], ALL).labels) == {"semantic"}
-    assert "1 images have a disparity but no camera" in source.remarks()[-1]
+    assert "1 image with a disparity but no camera" in source.remarks()[-1]
     assert set(Cityscapes(root).read("train", TRAIN[0], ALL).labels) == {"semantic", "depth"}
 
 

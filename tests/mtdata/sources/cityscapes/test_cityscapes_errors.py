@@ -192,8 +192,8 @@ def test_cities_that_lack_all_images_or_all_labels_are_told(root: Path) -> None:
     source = Cityscapes(root)
     assert source.splits() == {"train": TRAIN[:2], "val": VAL[:1]}
     assert source.remarks()[:2] == (
-        "1 images of val are left out: no file of their cities has its label.",
-        "1 labels of train are left out: no file of their cities has its image.",
+        "Left out: 1 image of val: no file of their cities has its label.",
+        "Left out: 1 label of train: no file of their cities has its image.",
     )
 
 

@@ -142,9 +142,7 @@ def test_lists(root: Path) -> None:
     source = _with(root, "{lists: {train: lists/a.txt, val: lists/b.txt}}")
     assert source.splits() == {"train": ("0000", "0001", "0007"), "val": ("0002", "0005")}
     assert source.roles() == {"train": "train", "val": "val"}
-    assert source.remarks() == (
-        "5 images are in no split and are left out: 0003, 0004, 0006, ....",
-    )
+    assert source.remarks() == ("Left out: 5 images in no split: 0003, 0004, 0006 and 2 more.",)
 
 
 def test_folders(root: Path, tmp_path: Path) -> None:
@@ -193,8 +191,8 @@ def test_what_is_left_out_is_told(root: Path) -> None:
     source = Folder(root)
     assert "0005" not in source.splits()["train"]
     assert source.remarks() == (
-        "1 images have no label and are left out: 0005.",
-        "1 labels of mask have no image and are left out: 9999.png.",
+        "Left out: 1 image without a label: 0005.",
+        "Left out: 1 label of mask without an image: 9999.png.",
     )
 
 

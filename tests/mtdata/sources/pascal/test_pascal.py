@@ -192,7 +192,7 @@ def test_a_missing_file_is_a_missing_label(home: Path) -> None:
     source = Pascal(home)
     # Nothing says where normals are valid without the class map.
     assert source.read("train", key, ALL).labels.keys() == {"semantic", "parts", "saliency"}
-    assert any("1 images have normals but no class map" in text for text in source.remarks())
+    assert any("1 image with normals lack" in text for text in source.remarks())
     (home / f"semseg/VOC12/{key}.png").unlink()
     (home / f"human_parts/{key}.mat").unlink()
     assert Pascal(home).read("train", key, ALL).labels.keys() == {"saliency"}

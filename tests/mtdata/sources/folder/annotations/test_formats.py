@@ -135,7 +135,7 @@ def test_images_that_were_looked_at_and_not_annotated_are_left_out(
     (root / "images" / "c.json").write_text(json.dumps(labelme("c")))
     assert _init(root)["unlabelled"] == "skip"
     told = capsys.readouterr().err
-    assert "1 of 3 images have no label" in told
+    assert "1 of 3 images without a label" in told
     arguments = ["--source", str(root), "--out", str(tmp_path / "a.h5"), "--jobs", "1", "--json"]
     assert run(mtdata, ["build", "--dataset", "folder", *arguments]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -308,7 +308,7 @@ def test_a_bad_name_of_an_image_costs_that_image(
     capsys.readouterr()
     assert run(mtdata, ["build", "--dataset", "folder", *arguments, "--json"]) == 0
     told = capsys.readouterr()
-    assert "1 labels of semantic have no image and are left out" in " ".join(told.err.split())
+    assert "1 label of semantic without an image" in " ".join(told.err.split())
     assert "(image" in told.err
     assert json.loads(told.out)["splits"]["train"]["labels"]["semantic"] == 1
 
@@ -383,7 +383,7 @@ def test_annotations_of_images_that_are_not_there_are_told(
     capsys.readouterr()
     assert run(mtdata, ["build", "--dataset", "folder", *arguments]) == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert "1 labels of semantic have no image and are left out: b.jpg" in told
+    assert "1 label of semantic without an image: b.jpg" in told
 
 
 def test_a_name_that_two_images_have(tmp_path: Path, capsys: Captured) -> None:

@@ -91,7 +91,7 @@ def test_what_has_no_partner_is_told(tmp_path: Path) -> None:
     save(root / "rgb" / "y.jpg", picture(1))
     told = "; ".join(propose(root).unpaired)
     assert "1 labels of semantic have no image, such as x.png" in told
-    assert "1 of 5 images have no label" in told
+    assert "1 of 5 images without a label" in told
 
 
 def test_lists_that_cannot_be_used_say_why(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_made_up_folder(tmp_path: Path) -> None:
     assert "4 different values" not in found.text
     assert "5 different values (0, 1, 2, 3, 255) -> classes" in found.text
     assert "mean length after 2v/255-1 of 1.00 -> normals" in found.text
-    assert "8 of 10 images have one" in found.text
+    assert "of 8 of 10 images" in found.text
     assert list(found.left_out) == ["preview/{stem}.png"]
     assert "looks like pictures" in found.text
     lines = found.text.splitlines()
@@ -89,7 +89,7 @@ def test_what_has_no_label_is_left_out(tmp_path: Path) -> None:
         (root / folder / "0007.png").unlink(missing_ok=True)
     found, content = _propose(root)
     assert content["unlabelled"] == "skip"
-    assert "1 of 10 images have no label" in found.text
+    assert "without a label: 1 of 10" in found.text
 
 
 @pytest.mark.parametrize("form", ["outside", "inside"])
