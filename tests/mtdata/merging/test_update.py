@@ -347,7 +347,7 @@ def test_the_command(root: Path, store: Path, capsys: pytest.CaptureFixture[str]
     told = json.loads(capsys.readouterr().out)
     assert (told["images"], told["labels"], told["uncovered"]["one"]) == (2, {"depth": 1}, 2)
     assert run(mtdata, ["regime", "list", str(store)]) == 0
-    assert "added after the regime `one`" in capsys.readouterr().err
+    assert "The regime `one` shows nothing of what was added" in capsys.readouterr().err
     (root / "tasks.yaml").write_text((root / "tasks.yaml").read_text().replace("lamp", "light"))
     assert run(mtdata, arguments) == 2
     told = " ".join(capsys.readouterr().err.split())

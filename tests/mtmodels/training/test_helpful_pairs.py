@@ -136,7 +136,7 @@ def test_a_plan_counts_the_looks(layer: Changes) -> None:
             {"holdout": 0.0},
             r"kept away from training.*found none\. Keep some away \(--holdout 0\.1",
         ),
-        ({"epochs": 1, "batch": 6}, r"asked once at least; found 1 steps in all, and 2"),
+        ({"epochs": 1, "batch": 6}, r"asked once at least; found 1 step in all, and 2"),
     ],
     ids=["no hold-out", "too short"],
 )

@@ -90,7 +90,7 @@ def test_what_has_no_partner_is_told(tmp_path: Path) -> None:
     save(root / "semantic" / "x.png", semantic(1))
     save(root / "rgb" / "y.jpg", picture(1))
     told = "; ".join(propose(root).unpaired)
-    assert "1 labels of semantic have no image, such as x.png" in told
+    assert "1 label of semantic without an image, such as x.png" in told
     assert "1 of 5 images without a label" in told
 
 
@@ -115,7 +115,7 @@ def test_names_that_are_not_there_are_skipped_if_told(tmp_path: Path) -> None:
         f"{text}splits: {{lists: {{train: train.txt}}, absent: skip}}\n"
     )
     assert Folder(root).splits() == {"train": ("0001", "0002")}
-    assert any("1 names in lists of splits are of no image" in r for r in Folder(root).remarks())
+    assert any("1 name in lists of splits, of no image" in r for r in Folder(root).remarks())
 
 
 def test_two_files_that_a_list_may_mean(tmp_path: Path) -> None:
