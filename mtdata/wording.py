@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 def counted(number: int, noun: str) -> str:
     """How many there are of something: `1 image`, `1,449 images`, `2 classes`."""
-    plural = "es" if noun.endswith(("s", "ch", "x")) else "s"
+    plural = "es" if noun.endswith(("s", "x")) else "s"
     return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 

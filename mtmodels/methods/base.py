@@ -136,12 +136,15 @@ class Method(nn.Module, ABC):
     """Paper and equation."""
     default_tasks: ClassVar[tuple[str, ...]] = ()
     """Tasks that it trains on unless told otherwise; all of the store where there are none."""
-    uses_unlabelled: ClassVar[bool] = False
+    uses_unlabelled: bool = False
     """Whether it learns from images that show none of the tasks (`--keep-unlabelled`)."""
     minimum_tasks: ClassVar[int] = 1
     minimum_images: ClassVar[int] = 1
     """Images of a batch that it compares with each other."""
     minimum_views: int = 1
+    most_views: int | None = None
+    """The views of an image that it learns from, but for the labels of further ones; None for all
+    that there are."""
     cameras_for: Sequence[str] = ()
     """What it has to know the cameras of images for; a store that has none is refused."""
     needs_shared: bool = False

@@ -34,7 +34,7 @@ class Geometry(Method):
     options: GeometryOptions
     summary: ClassVar[str] = "relations that are known: normals follow from depth and camera"
     reference: ClassVar[str] = "Qi et al. 2018 (GeoNet)"
-    uses_unlabelled: ClassVar[bool] = True
+    uses_unlabelled = True
     minimum_tasks: ClassVar[int] = 2
 
     def __init__(self, network: Network, **options: Any) -> None:

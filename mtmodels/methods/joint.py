@@ -109,6 +109,8 @@ class JointMethod(Method):
         if chosen.with_ssl:
             self.minimum_views = 2
         self.relations = Relations(network.tasks, chosen, wanted=chosen.with_geometry)
+        self.uses_unlabelled = chosen.with_ssl or bool(self.relations.known)
+        self.most_views = None if self.uses_unlabelled else 2
         self.cameras_for = self.relations.cameras_for
         self.joint = JointSpace(
             network,

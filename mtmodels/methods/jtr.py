@@ -65,6 +65,7 @@ class JTR(Method):
     reference: ClassVar[str] = "JTR (Nishi et al. 2024), section 3"
     minimum_tasks: ClassVar[int] = 2
     default_views: ClassVar[int] = 3
+    most_views = 3
 
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)

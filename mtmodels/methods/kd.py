@@ -60,7 +60,7 @@ class KD(Method):
     """
 
     options: KDOptions
-    uses_unlabelled: ClassVar[bool] = True
+    uses_unlabelled = True
     summary: ClassVar[str] = "shared maps can be turned into those of single-task networks (KD4MTL)"
     reference: ClassVar[str] = "KD4MTL (Li and Bilen 2020), section 3"
 

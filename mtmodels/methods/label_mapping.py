@@ -55,6 +55,7 @@ class LabelMappingMethod(Method):
     options: LabelMappingOptions
     minimum_tasks: ClassVar[int] = 2
     default_views: ClassVar[int] = 2
+    most_views = 2
 
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)

@@ -42,7 +42,7 @@ class SSL(Method):
     options: SSLOptions
     summary: ClassVar[str] = "the crop of a prediction is the prediction of the crop"
     reference: ClassVar[str] = "MTPSL eq. 2"
-    uses_unlabelled: ClassVar[bool] = True
+    uses_unlabelled = True
     minimum_views = 2
     default_views: ClassVar[int] = 2
 

@@ -41,7 +41,7 @@ class XTC(TransferMethod):
     options: XTCOptions
     summary: ClassVar[str] = "transferred predictions agree with the direct ones (XTasC-Net)"
     reference: ClassVar[str] = "XTasC-Net eq. 11-16"
-    uses_unlabelled: ClassVar[bool] = True
+    uses_unlabelled = True
 
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)

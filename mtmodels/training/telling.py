@@ -29,7 +29,7 @@ def tell(
     config, precision = parts.config, parts.precision
     logs = [f"Logs: {', '.join(config.log)}, in {folder.logs}."] if config.log else []
     for sentence in chain(
-        _about_images(data, parts.method),
+        _about_images(data, parts),
         _about_held(data, parts),
         [f"Precision: {precision.name}, as {precision.reason}."],
         _about_selection(data, config),
@@ -44,13 +44,13 @@ def planned(data: RunData, parts: Parts, *, notes: Sequence[str]) -> tuple[str, 
     """What `tell` would say that the numbers of a plan do not."""
     return (
         *notes,
-        *_misfit(data, parts.method),
+        *_misfit(data, parts),
         *_about_held(data, parts),
         *_about_selection(data, parts.config),
     )
 
 
-def _about_images(data: RunData, method: Method) -> Iterator[str]:
+def _about_images(data: RunData, parts: Parts) -> Iterator[str]:
     """What there is to train on."""
     labels = ", ".join(f"{task} {n}" for task, n in data.labels.items())
     held = ""
@@ -59,7 +59,7 @@ def _about_images(data: RunData, method: Method) -> Iterator[str]:
     yield f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}."
     for one in _added_labels(data):
         yield f"Added labels: {_added(one)}."
-    yield from _misfit(data, method)
+    yield from _misfit(data, parts)
 
 
 def _about_held(data: RunData, parts: Parts) -> Iterator[str]:
@@ -180,8 +180,9 @@ def _known_to_teachers(data: RunData, method: Method) -> Iterator[str]:
             )
 
 
-def _misfit(data: RunData, method: Method) -> Iterator[str]:
-    """What speaks against how images without a label are treated."""
+def _misfit(data: RunData, parts: Parts) -> Iterator[str]:
+    """What speaks against how images without a label are treated, and against so many views."""
+    method, config = parts.method, parts.config
     if data.left_out and method.uses_unlabelled:
         yield (
             f"The method could learn from images that show no label as well ({data.left_out} of "
@@ -189,7 +190,16 @@ def _misfit(data: RunData, method: Method) -> Iterator[str]:
         )
     if not method.uses_unlabelled and not data.train.labelled.any(1).all():
         able = ", ".join(name for name, member in METHODS.items() if member.uses_unlabelled)
+        given = "--keep-unlabelled" if config.labelled_share is None else "--labelled-share"
         yield (
             "The method learns little or nothing from images without a label, which make up a part "
-            f"of every batch: leave --keep-unlabelled out, or choose one that does ({able})."
+            f"of every batch: leave {given} out, or choose one that does ({able})."
+        )
+    views = method.views(config.views.count or method.default_views)
+    most = method.most_views or len(views)
+    if len(views) > most and not any(view.supervised for view in views[1:]):
+        yield (
+            f"The method learns from {most} views of an image, and {len(views)} cost the time and "
+            f"memory of all: give --views {most}, or learn from the labels of each with --set "
+            "method.options.supervise=all."
         )

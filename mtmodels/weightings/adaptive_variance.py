@@ -15,6 +15,9 @@ from mtmodels.weightings.total import TotalWeighting
 
 ONE = math.log(math.expm1(1))
 """What softplus makes 1 of."""
+FEWEST = 10
+"""Steps of an epoch from which a variance says more than chance: one of two or three steps changes
+by orders of magnitude from epoch to epoch, and that of one is 0."""
 
 
 class AdaptiveVarianceOptions(Options):
@@ -33,8 +36,8 @@ class AdaptiveVariance(TotalWeighting):
 
     The printed equation leaves W free: the total is then least where the largest loss weighs
     nothing, or less. Here W = softplus of what is learnt, 1 at first. The variance is that of the
-    steps of an epoch. alpha is 1 until a task has two of them; an absent task is in the sum, but
-    its W is not moved.
+    steps of an epoch that has ten or more with the task. alpha is 1 until a task has two such
+    epochs; an absent task is in the sum, but its W is not moved.
 
     Args:
         tasks: Names of the tasks of the run.
@@ -83,7 +86,7 @@ class AdaptiveVariance(TotalWeighting):
     def end_epoch(self, statistics: EpochStatistics) -> None:
         """Take note of the variances."""
         for i, name in enumerate(self.tasks):
-            if name in statistics.variances:
+            if statistics.steps.get(name, 0) >= FEWEST:
                 self.variances[:-1, i] = self.variances[1:, i].clone()
                 self.variances[-1, i] = statistics.variances[name]
 

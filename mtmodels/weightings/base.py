@@ -29,10 +29,12 @@ class EpochStatistics:
     Args:
         means: Mean of each task.
         variances: Its variance, divided by the number of steps.
+        steps: How many steps had each task.
     """
 
     means: Mapping[str, float]
     variances: Mapping[str, float]
+    steps: Mapping[str, int]
 
 
 class Weighting(nn.Module, ABC):

@@ -70,7 +70,7 @@ class Teaching(Method):
     """
 
     options: TeachingOptions
-    uses_unlabelled: ClassVar[bool] = True
+    uses_unlabelled = True
     first_taught: ClassVar[int]
     """The first of the views that the network learns what is said in."""
 
@@ -109,10 +109,11 @@ class Teaching(Method):
         each = [self._moved(taught, views, to) for to in range(len(views))]
         views, each[1:] = mixed(views, each[1:], self.network.tasks, how=self.options.mix, rng=rng)
         outputs = views.predict(self.network)
+        of_image = self._tasks_taught(views.main)
         found: dict[str, list[Tensor]] = {}
         for output, moved in list(zip(outputs, each, strict=True))[self.first_taught :]:
             for one in moved:
-                term = self._distance(one, output.predictions[one.task.name])
+                term = self._distance(one, output.predictions[one.task.name], of_image)
                 found.setdefault(one.task.name, []).append(term)
         means = {name: torch.stack(terms).mean() for name, terms in found.items()}
         own = Terms(
@@ -172,7 +173,18 @@ class Teaching(Method):
             found.append(Taught(one.task, value, sure, pixels))
         return found
 
-    def _distance(self, one: Taught, prediction: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+    def _tasks_taught(self, batch: Batch) -> Float[Tensor, " b"] | None:
+        """By how many tasks what is taught of an image is divided, as its losses are; or not."""
+        if self.supervision.normalise != "paper":
+            return None
+        return self.wanted(batch).sum(0).clamp(min=1).to(batch.image)
+
+    def _distance(
+        self,
+        one: Taught,
+        prediction: Float[Tensor, "b c h w"],
+        of_image: Float[Tensor, " b"] | None,
+    ) -> Float[Tensor, ""]:
         """(1/B) x the sum over images of the loss, averaged over all pixels of the true image.
 
         Pixels that are not sure count as 0, so that one sure pixel does not weigh as much as an
@@ -188,6 +200,7 @@ class Teaching(Method):
             compare = row.soft if self.options.distance == "soft" else row.hard
         loss = to_value(one.task, prediction, one.value, sure, loss=compare)
         share = sure.sum((1, 2)).to(loss.dtype) / one.pixels.clamp(min=1)
+        share = share if of_image is None else share / of_image
         return over_images(loss, sure, batch=len(sure), weight=share)
 
 

@@ -30,6 +30,11 @@ class Means:
         """The means so far."""
         return {name: total / self._counts[name] for name, total in self._sums.items()}
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many values each of them is a mean of."""
+        return dict(self._counts)
+
     def take(self) -> dict[str, float]:
         """Give the means and start anew."""
         means = self.means()
@@ -80,7 +85,7 @@ class EpochMeans:
         """
         means, squares = self._of_image.means(), self._squares.means()
         variances = {name: max(0.0, squares[name] - mean**2) for name, mean in means.items()}
-        return EpochStatistics(means, variances)
+        return EpochStatistics(means, variances, self._of_image.counts)
 
     def take(self) -> dict[str, dict[str, Any]]:
         """Give the fields of an epoch row and start anew.

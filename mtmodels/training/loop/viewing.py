@@ -1,5 +1,6 @@
 """Makes the views that a run trains on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,7 +20,8 @@ class ViewMaker:
     """Makes the further views of a batch of the first, as the method wants them.
 
     The draw of an image is a function of (seed, epoch, key, view), as that of its first view is;
-    where an image may come twice in an epoch (`labelled_share`), of the step as well.
+    where an image may come twice in an epoch (`labelled_share`), of the step as well, and in a
+    batch, of how often it was there before.
 
     Args:
         config: Seed, and how views are drawn where a method leaves it open.
@@ -60,7 +62,7 @@ class ViewMaker:
         name = "second view" if number == 1 else f"view {number + 1}"
         if self.twice:
             name += f", step {step}"
-        rngs = [sample_rng(self.seed, epoch, f"{key}, {name}") for key in batch.keys]
+        rngs = [sample_rng(self.seed, epoch, f"{key}, {name}") for key in _told_apart(batch.keys)]
         chance = self.part.flip if wanted.flip is None else wanted.flip
         scales = wanted.scales or self.part.scales
         crops: list[Crop] = []
@@ -77,6 +79,16 @@ class ViewMaker:
             drawn = [Colour.draw(r, strength=wanted.colour, blur=wanted.blur) for r in rngs]
             view = replace(view, image=recoloured(view.image, drawn))
         return view, steps
+
+
+def _told_apart(keys: Sequence[str]) -> list[str]:
+    """The keys, with how often each was there before behind those that come again."""
+    before: Counter[str] = Counter()
+    found = []
+    for key in keys:
+        found.append(f"{key}, again {before[key]}" if before[key] else key)
+        before[key] += 1
+    return found
 
 
 def view_maker(config: Config, method: Method) -> ViewMaker:

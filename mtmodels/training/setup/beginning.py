@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata import SOURCES, Task
+from mtdata.errors import DataError
 from mtdata.reading.dataset import Dataset
 from mtdata.wording import counted
 from mtmodels.kinds import kind_model
@@ -133,6 +134,9 @@ def labels(
 ) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
     """Some labels that may be seen, evenly spread, with their validity; no other is read.
 
+    Those without a valid pixel, as sparse ones at a smaller size may be, say nothing and are left
+    out.
+
     Args:
         dataset: What may be seen.
         task: One of its tasks.
@@ -142,10 +146,21 @@ def labels(
     rows = dataset.rows[dataset.labelled[:, column]]
     for row in rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]:
         sample = dataset.split.read(int(row), [task.name])
-        yield sample.labels[task.name], sample.valid[task.name]
+        if sample.valid[task.name].any():
+            yield sample.labels[task.name], sample.valid[task.name]
 
 
 def mean_label(dataset: Dataset, task: Task) -> list[float]:
-    """The mean of the labels that may be seen, one value a channel; of at most `LOOKED_AT`."""
+    """The mean of the labels that may be seen, one value a channel; of at most `LOOKED_AT`.
+
+    Raises:
+        DataError: where none of them has a valid pixel at the size of the dataset.
+    """
     means = [label[valid].mean(0, np.float64) for label, valid in labels(dataset, task)]
+    if not means:
+        height, width = dataset.size
+        raise DataError(
+            f"labels of `{task.name}` should have valid pixels at {height}x{width}; of those that "
+            "were looked at none has one. Give a larger --size, or leave the task out (--tasks)."
+        )
     return [float(value) for value in np.atleast_1d(np.mean(means, axis=0))]

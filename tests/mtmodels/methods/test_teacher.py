@@ -167,6 +167,18 @@ def test_a_taught_task_has_the_weight_of_its_labels(task: Task) -> None:
         assert heavy[name].item() == pytest.approx(factor * term.item(), rel=1e-6)
 
 
+def test_as_printed_what_is_taught_is_divided_as_what_is_labelled() -> None:
+    """By the number of tasks of the image that are: |T_n| of the labels, |U_n| of the others."""
+    rows = {"semantic": [0], "depth": [1], "normals": [2]}
+    batch = views(**rows)
+    plain, paper = (step(make(normalise=how), batch) for how in ("batch", "paper"))
+    lacking = len(SIX) - 1
+    for name, term in plain.auxiliary.items():
+        assert paper.auxiliary[name].item() == pytest.approx(term.item() / lacking, rel=1e-6)
+    for name, term in plain.tasks.items():
+        assert paper.tasks[name].item() == pytest.approx(term.item(), rel=1e-6)
+
+
 def test_normals_are_taught_by_the_loss_of_their_labels() -> None:
     by_cosine, by_l1 = (
         step(make(losses={"normals": loss}), views()).auxiliary["normals/taught"].item()
@@ -189,7 +201,7 @@ def test_padding_does_not_thin_what_is_taught(mix: str) -> None:
         value = torch.ones(3, 1, 32, 32).double()
         taught = [Taught(SIX[1], value, of.main.inside(), of.main.inside().sum((1, 2)))]
         _, [moved] = mixed(of, [taught], SIX, how=mix, rng=generator(0))
-        assert method._distance(moved[0], value + 2).item() == pytest.approx(2)
+        assert method._distance(moved[0], value + 2, None).item() == pytest.approx(2)
 
 
 def test_a_teacher_that_is_never_sure_teaches_nothing() -> None:

@@ -139,6 +139,15 @@ class TestMaker:
         assert twice(batch, 0, 1).steps == twice(batch, 0, 1).steps
         assert twice(batch, 0, 1).steps != twice(batch, 0, 2).steps
 
+    def test_an_image_that_comes_twice_in_a_batch_is_drawn_twice(self) -> None:
+        config, batch = {"seed": 3, "labelled_share": 0.5}, random_batch(SIX, 3)
+        make = ViewMaker(Config.model_validate(config), SIX, TWO)
+        first, second, _ = batch.keys
+        _, (alone,) = make(batch, 0, 1).steps
+        _, (crops,) = make(replace(batch, keys=(first, second, first)), 0, 1).steps
+        assert list(crops[:2]) == list(alone[:2])
+        assert len({*crops, alone[2]}) == 4
+
     def test_the_place_in_the_batch_does_not_matter(self) -> None:
         make = self.maker()
         _, (crops,) = make(random_batch(SIX, 3), 0).steps

@@ -83,6 +83,37 @@ def test_training_says_what_becomes_of_them(
         ]
 
 
+@pytest.mark.parametrize(
+    ("options", "changed", "told"),
+    [
+        ({}, {"keep_unlabelled": True}, "leave --keep-unlabelled out"),
+        ({}, {"labelled_share": 0.5}, "leave --labelled-share out"),
+        ({}, {}, ""),
+        ({"with_ssl": True}, {"keep_unlabelled": True}, ""),
+        ({"with_ssl": True}, {}, "could learn from images that show no label as well"),
+        ({}, {"views": {"count": 3}}, "learns from 2 views of an image, and 3 cost the time"),
+        ({"supervise": "all"}, {"views": {"count": 3}}, ""),
+        ({"with_ssl": True}, {"views": {"count": 3}, "keep_unlabelled": True}, ""),
+    ],
+)
+def test_what_does_not_fit_a_method_is_told_by_what_it_does(
+    options: dict[str, Any], changed: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    source = FakeSource(images=(14, 3), missing=0)
+    spec = RegimeSpec("fraction", options={"share": 11 / 14})
+    build(source, tmp_path / "a.h5", size=(32, 64), regimes=[spec])
+    layer = small_layer(tmp_path / "a.h5") | {"holdout": 0.0, "epochs": 1}
+    layer |= {"keep_unlabelled": False, "weighting": {"name": "equal"}, **changed}
+    layer |= {"method": {"name": "mtpsl", "options": options}}
+    job = prepare([layer], out=None, mode=None)
+    notes = [
+        note
+        for note in planned(job.data, assemble(job.config, job.data), notes=())
+        if "The method" in note
+    ]
+    assert [told in note for note in notes] == ([True] if told else [])
+
+
 def test_a_share_is_of_the_whole_batch(tmp_path: Path) -> None:
     spec = RegimeSpec("fraction", options={"share": 0.5})
     build(FakeSource(images=(14, 3), missing=0), tmp_path / "a.h5", size=(32, 64), regimes=[spec])

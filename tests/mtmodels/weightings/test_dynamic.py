@@ -36,9 +36,15 @@ def run(
     weighting.backward(Terms(terms), list(shared), torch.Tensor.backward)
 
 
-def end(weighting: Weighting, values: Sequence[float], names: Sequence[str] = NAMES) -> None:
+def end(
+    weighting: Weighting,
+    values: Sequence[float],
+    names: Sequence[str] = NAMES,
+    *,
+    steps: int = 50,
+) -> None:
     statistics = dict(zip(names, values, strict=True))
-    weighting.end_epoch(EpochStatistics(statistics, statistics))
+    weighting.end_epoch(EpochStatistics(statistics, statistics, dict.fromkeys(names, steps)))
 
 
 def test_dwa_weighs_by_how_slowly_losses_fell() -> None:
@@ -119,6 +125,17 @@ def test_adaptive_variance_averages_over_its_window() -> None:
         end(other, [value, 1.0], ["depth", "normals"])
     # (3 + 7) / 2 over (1 + 3) / 2 for depth, 1 for normals
     assert other.weights() == pytest.approx({"depth": 2.5 / 3.5, "normals": 1 / 3.5})
+
+
+def test_a_variance_of_few_steps_is_not_believed() -> None:
+    """One of a single step is 0: the weight of a task was a millionth of the other's by it."""
+    weighting = WEIGHTINGS["adaptive-variance"](NAMES)
+    for steps, values in ((1, (0.0, 3.0, 1.0)), (3, (4.0, 1e-5, 1.0)), (9, (1.0, 2.0, 3.0))):
+        end(weighting, values, steps=steps)
+    assert weighting.weights() == pytest.approx(dict.fromkeys(NAMES, 1 / len(NAMES)))
+    for values in ((1.0, 1.0, 1.0), (2.0, 1.0, 1.0)):
+        end(weighting, values, steps=10)
+    assert weighting.weights()[NAMES[0]] == pytest.approx(2 / (1 + len(NAMES)))
 
 
 def test_adaptive_variance_stays_positive() -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from mtdata import Sample
+from mtdata import Sample, open_store
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
+from mtdata.errors import DataError
 from mtdata.sources.rooms.source import Rooms
 from mtmodels.kinds import kind_model
 from mtmodels.networks import NETWORKS
@@ -20,6 +21,7 @@ from mtmodels.training.config import Config
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import Job, fit, prepare
 from mtmodels.training.setup.beginning import labels, mean_label
+from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.resolve import read_layer
 from mtmodels.training.setup.setup import assemble
 from tests.batches import generator
@@ -46,6 +48,24 @@ class Masks(FakeSource):
             image=image,
             labels={**sample.labels, "saliency": mask},
             valid={**sample.valid, "saliency": valid},
+        )
+
+
+class Sparse(FakeSource):
+    """Depth has one valid pixel, in every second image where half the size drops it."""
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        sample = super().read(split, key, tasks)
+        if "depth" not in sample.labels:
+            return sample
+        valid = np.zeros_like(sample.valid["depth"])
+        valid[(0, 0) if int(key[-1]) % 2 else (5, 5)] = True
+        depth = np.where(valid, sample.labels["depth"], 0).astype(np.float32)
+        depth[..., valid] = 2 + int(key[-1])
+        return replace(
+            sample,
+            labels={**sample.labels, "depth": depth},
+            valid={**sample.valid, "depth": valid},
         )
 
 
@@ -247,3 +267,15 @@ def test_who_took_a_recipe_is_told_of_no_other(plain: Path) -> None:
     assert note.endswith("or --recipe fine-tune for a few images of your own.")
     [note] = plan_of(plain, steps=100, recipe={"name": "own-small"}).notes
     assert note.endswith("Give --steps 600 or more.")
+
+
+def test_predictions_begin_at_the_labels_that_a_smaller_size_leaves(tmp_path: Path) -> None:
+    """The mean of a label without a valid pixel is NaN, and so was the first prediction."""
+    whole = open_store(make(tmp_path, Sparse)).dataset("train", ["depth"])
+    task, small = whole.tasks[0], at_size(whole, (16, 32))
+    kept = [label[valid] for label, valid in labels(small, task)]
+    assert 0 < len(kept) < len(list(labels(whole, task)))
+    assert mean_label(small, task) == pytest.approx([float(np.mean(np.concatenate(kept)))])
+    lost = small.subset(np.array(["depth" not in sample.labels for sample in small]))
+    with pytest.raises(DataError, match=r"`depth`.* at 16x32.*larger --size"):
+        mean_label(lost, task)
