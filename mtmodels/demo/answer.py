@@ -20,7 +20,7 @@ from torch import Tensor
 from mtdata import Binary, Classes, Depth, Task
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.pictures import Picture, render
-from mtdata.tasks.resize import centres, nearest, resize_image
+from mtdata.tasks.resize import centres, fitted, nearest, resize_image
 from mtmodels.predicting.fill import confidence
 from mtmodels.predicting.formats import format_of, png, value_at
 from mtmodels.predicting.predictor import Predictor
@@ -155,9 +155,7 @@ class Answer:
         return png(drawn(task, value))
 
     def _drawn_at(self) -> Size:
-        scale = min(1.0, LONGEST / max(self.size))
-        height, width = (max(1, round(side * scale)) for side in self.size)
-        return height, width
+        return fitted(self.size, LONGEST)
 
     def _values(self, task: Task, size: Size) -> NDArray[Any]:
         """The values of a task at the pixels that hold the centres of those of another size."""
