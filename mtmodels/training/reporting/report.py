@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mtdata.errors import DataError, MtdataError
+from mtdata.inspecting.pictures import web
 from mtdata.pages.figures import lines, matrix
 from mtdata.pages.page import render
 from mtdata.reading.dataset import Dataset
@@ -290,7 +291,7 @@ def _ends(
             "task": one.task,
             "score": f"{one.score} {arrow(one.score)}",
             "legend": [
-                (swatch.name, "#{:02x}{:02x}{:02x}".format(*swatch.colour))
+                (swatch.name, web(swatch.colour))
                 for swatch in (looked.legends.get(one.task, ()) if looked else ())
             ],
             "groups": [
