@@ -62,7 +62,7 @@ class FiftyOneExport(Exporter):
     def write(self, view: View, folder: Path, progress: Progress | None) -> tuple[str, ...]:
         """Write images and labels, then the samples, then the dataset."""
         names = [task.name for task in view.tasks]
-        columns = [[t.name for t in view.store.tasks].index(name) for name in names]
+        columns = [view.store.tasks.index(task) for task in view.tasks]
         there = {n: each.labelled[:, columns] for n, each in view.store.splits.items()}
         for part in view.parts:
             for place in ("data", *(f"fields/{name}" for name in names)):

@@ -65,10 +65,7 @@ class Rows:
         if origin == NONE:
             return Cell()
         source, row = self.split.source(origin, number)
-        at = 0
-        if column:
-            names = [task.name for task in source.tasks]
-            at = 1 + names.index(self.tasks[column - 1].name)
+        at = 1 + source.column(self.tasks[column - 1].name) if column else 0
         chunks = self._of(origin, column)
         raw = chunks.raw(row)
         self.counts.copied += raw
