@@ -117,7 +117,7 @@ class Looked:
     legends: Mapping[str, list[Swatch]] = field(default_factory=dict)
 
 
-def look(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
+def depict_ends(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
     """Predict the images at the ends and some evenly spread, each once.
 
     Args:
