@@ -74,6 +74,21 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a path beside that of a small file; what is written there takes its name at the end.
+
+    Errors are those of the system.
+    """
+    fresh = path.with_name(fresh_name(path))
+    try:
+        yield fresh
+        sync(fresh)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
 def alone(path: Path, *, wait: bool = True, elsewhere: bool = True) -> Iterator[bool]:
     """Hold the lock of a file that is about to be replaced, and yield whether it is held.
 

@@ -1,7 +1,7 @@
 """`mtmodels predict`."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, STORE, checkpoint_option, device_option, size, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
+from mtdata.progress import Progress
 from mtdata.urls import StorePath
 from mtdata.wording import counted
 
@@ -138,16 +139,13 @@ def predict(
     _tell(index, out, rate, as_json=as_json)
 
 
-Report = Callable[[int, int, str], None]
-
-
 class _Rate:
     """How many images a second, from the first to the last: without what loading takes."""
 
     def __init__(self) -> None:
         self.times: list[tuple[int, float]] = []
 
-    def over(self, report: Report | None) -> Report:
+    def over(self, report: Progress | None) -> Progress:
         """The same report, whose times are taken."""
 
         def timed(done: int, total: int, what: str) -> None:

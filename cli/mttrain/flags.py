@@ -9,15 +9,11 @@ from mtdata.errors import UsageError
 from mtdata.registry import Registry
 
 KEYS = {
-    "data": "data", "size": "size", "regime": "regime",
-    "filled_anyway": "filled_anyway", "tasks": "tasks", "keep_unlabelled": "keep_unlabelled",
-    "labelled_share": "labelled_share",
     "method": "method.name", "network": "network.name", "width": "network.width",
     "encoder": "network.options.encoder",
     "teachers": "method.options.teachers",
     "freeze_norm": "network.options.freeze_norm",
     "encoder_weights": "network.encoder_weights", "weighting": "weighting.name",
-    "epochs": "epochs", "steps": "steps", "batch": "batch", "accumulate": "accumulate", "lr": "lr",
     "optimizer": "optimizer.name", "schedule": "schedule.name",
     "views": "views.count", "conditioning": "method.options.conditioning",
     "regulariser": "method.options.regulariser", "with_ssl": "method.options.with_ssl",
@@ -25,18 +21,17 @@ KEYS = {
     "helpful_pairs": "method.options.helpful_pairs",
     "mapping_norm": "method.options.mapping_norm", "mapping_width": "method.options.mapping_width",
     "checkpoint_mapping": "method.options.checkpoint_mapping",
-    "gradient_clip": "gradient_clip", "paper_geometry": "augmentation.paper_geometry",
-    "seed": "seed", "holdout": "holdout", "train_on": "train_on",
-    "select_on": "select_on", "score_on": "score_on", "select": "select", "protocol": "protocol",
-    "precision": "precision", "device": "device", "devices": "devices", "nodes": "nodes",
-    "sync_norm": "sync_norm",
-    "workers": "workers", "cache": "cache", "compile": "compile", "log": "log",
-    "checkpoint_every": "checkpoint_every",
+    "paper_geometry": "augmentation.paper_geometry",
 }  # fmt: skip
-"""For each flag, the key of the configuration that it sets."""
+"""The key of the configuration that a flag sets, for each flag that is called otherwise."""
 
 OPTIONS = "{}.options."
 """Where the keys begin that not every method, or not every network, has."""
+
+
+def key_of(flag: str) -> str:
+    """The key of the configuration that a flag sets."""
+    return KEYS.get(flag, flag)
 
 
 def layer_of(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +42,7 @@ def layer_of(flags: Mapping[str, Any]) -> dict[str, Any]:
     for flag, value in flags.items():
         if value is not None:
             nested: Any = list(value) if isinstance(value, tuple) else value
-            for key in reversed(KEYS[flag].split(".")):
+            for key in reversed(key_of(flag).split(".")):
                 nested = {key: nested}
             layer = merge(layer, nested)
     return layer
@@ -61,13 +56,13 @@ def check_options(flags: Mapping[str, Any], family: Registry[Any], name: str) ->
     """
     what = family.family
     begin = OPTIONS.format(what)
-    given = [f for f, value in flags.items() if value is not None and KEYS[f].startswith(begin)]
+    given = [f for f, value in flags.items() if value is not None and key_of(f).startswith(begin)]
     if not given:
         return
     from mtmodels.options import options_class, options_of
 
     for flag in given if name in family else []:  # an unknown name is refused elsewhere
-        option = KEYS[flag].removeprefix(begin)
+        option = key_of(flag).removeprefix(begin)
         fits = sorted(n for n, member in family.items() if option in options_of(member))
         if name not in fits:
             raise UsageError(

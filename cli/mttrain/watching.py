@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.shared.common import say
 from cli.shared.progress import may_draw
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 
 if TYPE_CHECKING:
     import rich.console
@@ -31,7 +31,7 @@ class LineWatcher(Watcher):
         """A sentence for people."""
         say(text)
 
-    def step(self, progress: Progress, result: "StepResult") -> None:
+    def step(self, progress: Standing, result: "StepResult") -> None:
         """Say how it goes, now and then."""
         if progress.step == 1 or time.monotonic() - self._said >= EVERY:
             self._said = time.monotonic()
@@ -42,7 +42,7 @@ class LineWatcher(Watcher):
 
     def epoch(
         self,
-        progress: Progress,
+        progress: Standing,
         means: Mapping[str, float],
         scores: "Scores",
         *,
@@ -69,7 +69,7 @@ class BarWatcher(Watcher):
         """A sentence above the bars."""
         self._bars.console.print(text, markup=False, highlight=False)
 
-    def step(self, progress: Progress, result: "StepResult") -> None:
+    def step(self, progress: Standing, result: "StepResult") -> None:
         """Move the bar on."""
         stage = progress.stage
         if stage not in self._training:
@@ -85,7 +85,7 @@ class BarWatcher(Watcher):
 
     def epoch(
         self,
-        progress: Progress,
+        progress: Standing,
         means: Mapping[str, float],
         scores: "Scores",
         *,
@@ -132,12 +132,12 @@ def training_bars(console: "rich.console.Console") -> "rich.progress.Progress":
     )
 
 
-def _stage(progress: Progress) -> str:
+def _stage(progress: Standing) -> str:
     """The name of a stage that comes before the training proper."""
     return f"{progress.stage}: " if progress.stage else ""
 
 
-def _left(progress: Progress, form: str = "  {} left") -> str:
+def _left(progress: Standing, form: str = "  {} left") -> str:
     """The time that the rest takes; nothing where no step has said how long one is."""
     return "" if math.isnan(progress.left) else form.format(clock(progress.left))
 

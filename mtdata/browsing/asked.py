@@ -134,7 +134,7 @@ def _of_splits(opened: Opened, rows: NDArray[np.int32]) -> Iterator[tuple[str, N
 
 def _shown(opened: Opened, view: View, rows: NDArray[np.int32], task: str) -> NDArray[np.bool_]:
     """Which rows show the label of a task."""
-    column = [each.name for each in opened.store.tasks].index(opened.store.task(task).name)
+    column = opened.store.tasks.index(opened.store.task(task))
     found = np.zeros(len(rows), np.bool_)
     for name, of in _of_splits(opened, rows):
         found[of] = view.splits[name].labelled[rows[of] - opened.firsts[name], column]
@@ -191,7 +191,7 @@ def _sorted_by(
 def valid_shares(view: View, split: str, task: str) -> NDArray[np.float64]:
     """Which part of an image has a value of a task, [n]; of an added label that of its own."""
     seen = view.splits[split]
-    column = [each.name for each in seen.tasks].index(task)
+    column = seen.column(task)
     pixels = seen.valid_pixels[:, column].astype(np.float64)
     for number, (added, _) in enumerate(seen.pieces, start=2):
         of = seen.codes[:, column] == number

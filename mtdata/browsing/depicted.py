@@ -19,7 +19,7 @@ from mtdata.inspecting.pictures import (
     render,
 )
 from mtdata.tasks.kinds import Classes, Depth
-from mtdata.tasks.resize import nearest, resize_image
+from mtdata.tasks.resize import fitted, nearest, resize_image
 from mtdata.tasks.task import Task
 
 PHOTO = "photo"
@@ -120,10 +120,7 @@ class Looked:
 
 def picture(looked: Looked, what: str, part: Part, model: Model | None, size: Size) -> Picture:
     """What a page draws of the photo or of a task."""
-    height, width = looked.size
-    if size == "small":
-        scale = min(1.0, THUMB / max(height, width))
-        height, width = (max(1, round(side * scale)) for side in (height, width))
+    height, width = fitted(looked.size, THUMB) if size == "small" else looked.size
     if what == PHOTO:
         photo = looked.photo()
         return photo if size == "whole" else resize_image(photo, (height, width))

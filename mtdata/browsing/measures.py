@@ -145,7 +145,7 @@ class Measures:
                 break
             first += len(split)
         index = row - first
-        column = [each.name for each in split.tasks].index(task)
+        column = split.column(task)
         label, valid = split.tasks[column].kind.decode(split.read_true(index, task))
         return label, valid, split, index
 

@@ -10,7 +10,7 @@ from typing import Literal
 from mtdata.atomic import disk_errors
 from mtdata.building.assemble import assemble, draw_all, read_skipped
 from mtdata.building.journal import Journal
-from mtdata.building.plausible import Doubts, look, refusal
+from mtdata.building.plausible import Doubts, doubts_of, refusal
 from mtdata.building.prepare import prepare
 from mtdata.building.regimes import RegimeSpec, check_specs
 from mtdata.building.request import Request, make_request
@@ -215,7 +215,7 @@ def _make(
     try:
         filled = fill(request, journal, out, workers=workers, progress=progress)
         request = without(request, filled, on_error)
-        doubts = look(request, journal)
+        doubts = doubts_of(request, journal)
         if request.strict and doubts.implausible:
             raise DataError(refusal(doubts))
         drawn = draw_all(request, journal, regimes, seed=seed)

@@ -42,7 +42,7 @@ class Doubts:
     absent: tuple[str, ...] = ()
 
 
-def look(request: Request, journal: Journal) -> Doubts:
+def doubts_of(request: Request, journal: Journal) -> Doubts:
     """Look through the finished samples of a build."""
     places = [(split, key) for split, keys in request.keys.items() for key in keys]
     said: list[str] = []

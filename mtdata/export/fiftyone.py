@@ -18,6 +18,7 @@ from mtdata.export.base import Exporter
 from mtdata.export.folder import check_keys
 from mtdata.export.labels import png
 from mtdata.export.view import Part, View
+from mtdata.inspecting.pictures import web
 from mtdata.progress import Progress
 from mtdata.sources.licences import licences_of
 from mtdata.tasks.kinds import Binary, Classes, Depth, Normals
@@ -61,7 +62,7 @@ class FiftyOneExport(Exporter):
     def write(self, view: View, folder: Path, progress: Progress | None) -> tuple[str, ...]:
         """Write images and labels, then the samples, then the dataset."""
         names = [task.name for task in view.tasks]
-        columns = [[t.name for t in view.store.tasks].index(name) for name in names]
+        columns = [view.store.tasks.index(task) for task in view.tasks]
         there = {n: each.labelled[:, columns] for n, each in view.store.splits.items()}
         for part in view.parts:
             for place in ("data", *(f"fields/{name}" for name in names)):
@@ -219,7 +220,7 @@ def _dataset(view: View) -> dict[str, Any]:
         if isinstance(task.kind, Classes):
             targets[task.name] = {str(i): n for i, n in enumerate(task.kind.names, start=1)}
             every = [
-                {"intTarget": i, "color": "#{:02x}{:02x}{:02x}".format(*colour)}
+                {"intTarget": i, "color": web(colour)}
                 for i, colour in enumerate(task.kind.palette, start=1)
             ]
             colours.append({"path": task.name, "maskTargetsColors": every})

@@ -90,5 +90,5 @@ def png(array: NDArray[Any]) -> bytes:
 def npy(array: NDArray[Any]) -> bytes:
     """A `.npy` file of an array."""
     buffer = BytesIO()
-    np.save(buffer, np.ascontiguousarray(array))
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()

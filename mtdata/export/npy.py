@@ -124,8 +124,7 @@ def _write_index(view: View, names: dict[str, str], path: Path) -> None:
 
 def _notes(view: View) -> list[str]:
     notes = []
-    names = [task.name for task in view.store.tasks]
-    columns = [names.index(task.name) for task in view.tasks]
+    columns = [view.store.tasks.index(task) for task in view.tasks]
     absent = sum(int((part.split.valid_pixels[:, columns] == 0).sum()) for part in view.parts)
     if absent:
         notes.append(

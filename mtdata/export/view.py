@@ -81,7 +81,7 @@ def make_view(store: Store, tasks: Sequence[str] | None, regime: str | None) -> 
     if base is not None:
         store.check_regime(base)
     chosen = tuple(task for task in store.tasks if task in wanted)
-    columns = [names.index(task.name) for task in chosen]
+    columns = [store.tasks.index(task) for task in chosen]
     parts = []
     for each in store.splits.values():
         split = each

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtdata.atomic import fresh_name, sync
+from mtdata.atomic import whole
 from mtdata.errors import PictureWarning, UsageError
 
 if TYPE_CHECKING:
@@ -70,13 +70,8 @@ def write_figure(figure: "Figure", path: Path) -> None:
     """As `save`, of a path that a program chose: errors are those of the system."""
     place = path.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_name(fresh_name(place))
-    try:
+    with whole(place) as fresh:
         draw_into(fresh, figure, form=path.suffix.removeprefix(".").lower())
-        sync(fresh)
-        fresh.replace(place)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def draw_into(file: Path | BytesIO, figure: "Figure", *, form: str = "png") -> None:

@@ -34,7 +34,7 @@ class Looked:
     restamped: bool
 
 
-def look(store: Store, request: Request, progress: Progress | None) -> Looked:
+def changed_files(store: Store, request: Request, progress: Progress | None) -> Looked:
     """Compare the files of every sample with what the store keeps of them; none is read."""
     jobs: list[Job] = []
     known = {

@@ -59,6 +59,17 @@ class Chunks:
         stored = self.split.read_true(index, self.name)
         return encode(pad(stored, self.size, self.void), self.options)
 
+    def cell(self, index: int) -> Cell:
+        """The cell of one sample; it has no chunk where a label has no valid pixel.
+
+        Raises:
+            StoreError: where it cannot be read.
+        """
+        split, column = self.split, 0 if self.name is None else 1 + self.split.column(self.name)
+        pixels = split.valid_pixels[index, column - 1] if column else split.sizes[index].prod()
+        chunk = self.chunk(index) if pixels else None
+        return Cell(split.digests[index, column].tobytes(), int(pixels), chunk)
+
     def _copied(self, part: Split, index: int) -> Chunk:
         part.read_stored(index, self.name)  # what is broken is not handed on
         dataset = part.dataset(self.name)
@@ -91,14 +102,7 @@ class CopiedRows:
         Raises:
             StoreError: where it cannot be read.
         """
-        split, cells = self.split, []
-        for column, digest in enumerate(split.digests[index]):
-            valid = int(split.valid_pixels[index, column - 1]) if column else 0
-            if column and not valid:
-                cells.append(Cell(digest.tobytes()))
-                continue
-            pixels = int(split.sizes[index].prod()) if column == 0 else valid
-            cells.append(Cell(digest.tobytes(), pixels, self._chunks[column].chunk(index)))
+        split = self.split
         camera = split.camera(index)
         return Row(
             key=split.keys[index],
@@ -106,7 +110,7 @@ class CopiedRows:
             source_size=ints(split.source_sizes[index]),
             crop=ints(split.crops[index]),
             camera=NO_CAMERA if camera is None else (camera.fx, camera.fy, camera.cx, camera.cy),
-            cells=tuple(cells),
+            cells=tuple(chunks.cell(index) for chunks in self._chunks),
         )
 
 

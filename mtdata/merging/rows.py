@@ -64,17 +64,12 @@ class Rows:
         origin = int(self.split.cells[number, column])
         if origin == NONE:
             return Cell()
-        source, row = self.split.source(origin, number)
-        at = 0
-        if column:
-            names = [task.name for task in source.tasks]
-            at = 1 + names.index(self.tasks[column - 1].name)
+        _, row = self.split.source(origin, number)
         chunks = self._of(origin, column)
         raw = chunks.raw(row)
         self.counts.copied += raw
         self.counts.recoded += not raw
-        pixels = int(source.valid_pixels[row, at - 1]) if at else 0
-        return Cell(source.digests[row, at].tobytes(), pixels, chunks.chunk(row))
+        return chunks.cell(row)
 
     def _of(self, origin: int, column: int) -> Chunks:
         found = self._chunks.get((origin, column))

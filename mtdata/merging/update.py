@@ -25,9 +25,9 @@ from mtdata.merging.built import request_of
 from mtdata.merging.changes import (
     Changes,
     Looked,
+    changed_files,
     compare,
     joined,
-    look,
     old_digests,
     places_of,
 )
@@ -125,7 +125,7 @@ def update(
                 "that, and `mtdata shard` it again."
             )
         request = request_of(store, source)
-        looked = look(store, request, progress)
+        looked = changed_files(store, request, progress)
         beside = path.with_name(f"{path.name}.update")
         with disk_errors(path, elsewhere=False):
             journal = Journal(beside, request.identity(), fresh=True)

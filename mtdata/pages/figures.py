@@ -1,7 +1,8 @@
 """Figures as inline SVG: colours are those of the style sheet, so they follow light and dark."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
@@ -16,6 +17,46 @@ ENLARGED = 1.2
 """How much larger than drawn a matrix may be shown: one of few classes would fill the page."""
 READABLE = 24
 """Classes up to which the cells of a matrix have their numbers in them."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where the values of an axis are drawn.
+
+    Args:
+        low: The value at its beginning; its logarithm where the axis is logarithmic.
+        high: That at its end.
+        start: Where its beginning is drawn.
+        end: Where its end is.
+        log: Whether it is logarithmic.
+        whole: Whether whole numbers alone have a tick.
+        only: The one value there is, which alone has a tick; None where there are more.
+    """
+
+    low: Number
+    high: Number
+    start: Number
+    end: Number
+    log: bool = False
+    whole: bool = False
+    only: Number | None = None
+
+    def at(self, value: Number) -> float:
+        """Where a value is drawn."""
+        return self._at(math.log10(value) if self.log else value)
+
+    def marks(self) -> Iterator[tuple[float, str]]:
+        """Where its ticks are drawn, and what they are called."""
+        places = log_ticks(self.low, self.high) if self.log else self._ticks()
+        return zip(map(self._at, places), tick_texts(places, log=self.log), strict=True)
+
+    def _ticks(self) -> Sequence[Number]:
+        if self.only is not None:
+            return [self.only]
+        return ticks(self.low, self.high, whole=self.whole)
+
+    def _at(self, place: Number) -> float:
+        return self.start + (place - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
 def lines(
@@ -47,41 +88,34 @@ def lines(
     every = [point for points in kept.values() for point in points]
     if not every:
         return Markup('<p class="quiet">No values.</p>')
-    across, up = limits or (_range([p[0] for p in every]), _range([p[1] for p in every]))
+    xs, ys = zip(*every, strict=True)
+    across, up = limits or (_range(xs), _range(ys))
     if based:
         up = 0.0, max(up[1], 0.0) or 1.0
-    wide = limits is None and not (linear or based) and min(p[1] for p in every) > 0
-    log = wide and max(p[1] for p in every) > 50 * min(p[1] for p in every)
+    wide = limits is None and not (linear or based) and min(ys) > 0
+    log = wide and max(ys) > 50 * min(ys)
     if log:
-        up = math.log10(min(p[1] for p in every)), math.log10(max(p[1] for p in every))
+        up = math.log10(min(ys)), math.log10(max(ys))
     right, low = WIDTH - RIGHT, HEIGHT - BOTTOM
-
-    def place(point: tuple[Number, Number]) -> str:
-        value = math.log10(point[1]) if log else point[1]
-        at = LEFT + (point[0] - across[0]) / (across[1] - across[0]) * (right - LEFT)
-        return f"{at:.1f},{low - (value - up[0]) / (up[1] - up[0]) * (low - TOP):.1f}"
+    along = Scale(*across, LEFT, right, whole=counted, only=None if limits else _only(xs))
+    upwards = Scale(*up, low, TOP, log=log, only=None if limits or based else _only(ys))
 
     parts = []
-    along = log_ticks(*up) if log else ticks(*up)
-    for value, shown in zip(along, tick_texts(along, log=log), strict=True):
-        height = low - (value - up[0]) / (up[1] - up[0]) * (low - TOP)
+    for height, shown in upwards.marks():
         ends = f'x1="{LEFT}" x2="{right}" y1="{height:.1f}" y2="{height:.1f}"'
         parts.append(f'<line class="grid" {ends}/>' + _text(LEFT - 5, height + 4, shown, "end"))
-    places = ticks(*across, whole=counted)
-    for value, shown in zip(places, tick_texts(places), strict=True):
-        at = LEFT + (value - across[0]) / (across[1] - across[0]) * (right - LEFT)
-        parts.append(_text(at, low + 15, shown, "middle"))
+    parts += [_text(at, low + 15, shown, "middle") for at, shown in along.marks()]
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{low}" y2="{low}"/>')
     parts.append(_text((LEFT + right) / 2, HEIGHT - 6, x, "middle"))
     if y:
         parts.append(_text(2, 10, y, "start"))
     for number, (name, points) in enumerate(kept.items()):
         style = f"s{number % COLOURS}" + (" faint" if name in faint else "")
-        thinned = thin(points)
-        if len(thinned) == 1:
-            cx, cy = place(thinned[0]).split(",")
+        drawn = [(f"{along.at(at):.1f}", f"{upwards.at(value):.1f}") for at, value in thin(points)]
+        if len(drawn) == 1:
+            cx, cy = drawn[0]
             parts.append(f'<circle class="{style} dot" cx="{cx}" cy="{cy}" r="3"/>')
-        path = " ".join(map(place, thinned))
+        path = " ".join(map(",".join, drawn))
         parts.append(f'<polyline class="{style}" points="{path}"/>')
     return _figure(parts, about, height=HEIGHT) + legend(kept, faint)
 
@@ -119,19 +153,16 @@ def spans(
     """
     names, step = [_cut(name, 34) for name in names], 20
     every = [0.0, *(end for one in values for end in one if end is not None)]
-    low, high = _range(every)
     left, right = 20 + 6.3 * max(map(len, names), default=1), WIDTH - RIGHT
     bottom = 8 + len(names) * step
-
-    def at(value: Number) -> float:
-        return left + (value - low) / (high - low) * (right - left)
+    scale = Scale(*_range(every), left, right)
+    at = scale.at
 
     parts = [f'<line class="axis" x1="{at(0):.1f}" x2="{at(0):.1f}" y1="4" y2="{bottom}"/>']
-    places = ticks(low, high)
-    for value, shown in zip(places, tick_texts(places), strict=True):
-        ends = f'x1="{at(value):.1f}" x2="{at(value):.1f}" y1="4" y2="{bottom}"'
+    for place, shown in scale.marks():
+        ends = f'x1="{place:.1f}" x2="{place:.1f}" y1="4" y2="{bottom}"'
         parts.append(f'<line class="grid" {ends}/>')
-        parts.append(_text(at(value), bottom + 14, shown, "middle"))
+        parts.append(_text(place, bottom + 14, shown, "middle"))
     for row, (name, (value, *interval)) in enumerate(zip(names, values, strict=True)):
         y = 4 + (row + 0.5) * step
         parts.append(_text(left - 6, y + 4, name, "end"))
@@ -244,6 +275,11 @@ def _range(values: Sequence[Number]) -> tuple[Number, Number]:
     if low == high:
         return low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
     return low, high
+
+
+def _only(values: Sequence[Number]) -> Number | None:
+    """What all of them are; None where they differ."""
+    return values[0] if min(values) == max(values) else None
 
 
 def _cut(text: str, length: int) -> str:

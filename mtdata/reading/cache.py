@@ -168,12 +168,11 @@ def share_memory(*datasets: Dataset, copies: int = 1) -> tuple[Cache, tuple[Data
     split = datasets[0].split
     if not isinstance(split, Split) or any(dataset.split is not split for dataset in datasets):
         raise TypeError("`datasets` should all read the same split of a store.")
-    names = [task.name for task in split.tasks]
-    wanted = np.zeros((len(split), 1 + len(names)), np.bool_)
+    wanted = np.zeros((len(split), 1 + len(split.tasks)), np.bool_)
     for dataset in datasets:
         wanted[dataset.rows, 0] = True
         for column, task in enumerate(dataset.tasks):
-            wanted[dataset.rows, 1 + names.index(task.name)] |= dataset.labelled[:, column]
+            wanted[dataset.rows, 1 + split.column(task.name)] |= dataset.labelled[:, column]
     cache = Cache(split, wanted, copies=copies)
     return cache, tuple(replace(dataset, split=cache) for dataset in datasets)
 

@@ -107,8 +107,7 @@ class Completed(Split):
             StoreError: where its checksum is wrong.
             ValueError: for a label that may not be seen.
         """
-        names = [each.name for each in self.tasks]
-        code = OWN if task is None else int(self.codes[index, names.index(task)])
+        code = OWN if task is None else int(self.codes[index, self.column(task)])
         if code == 0:
             raise ValueError(f"`task` should be one that may be seen; {task} is hidden.")
         if code == OWN:
@@ -160,16 +159,15 @@ def complete(split: Split, shown: NDArray[np.bool_], what: Composed) -> Complete
     """
     codes = np.where(shown, OWN, 0).astype(np.int8)
     pieces: list[tuple[Added, int]] = []
-    names = [task.name for task in split.tasks]
     for origin, threshold in what.origins:
-        for column, name in enumerate(names):
-            added = split.added.get((origin, name))
+        for column, task in enumerate(split.tasks):
+            added = split.added.get((origin, task.name))
             if added is None:
                 continue
             there = added.there(threshold) & (codes[:, column] == 0)
             if added.parent is not None:
                 # From what is hidden nothing may follow.
-                there &= shown[:, names.index(added.parent)]
+                there &= shown[:, split.column(added.parent)]
             pieces.append((added, least(threshold)))
             codes[there, column] = OWN + len(pieces)
     own = {each.name: getattr(split, each.name) for each in fields(Split)}

@@ -18,7 +18,7 @@ from typing import Any
 
 import h5py
 
-from mtdata.atomic import alone, disk_errors, sync
+from mtdata.atomic import alone, disk_errors, sync, whole
 from mtdata.errors import MtdataError
 from mtdata.store import format as layout
 from mtdata.store.seekable import Seekable
@@ -162,10 +162,8 @@ def _note(path: Path, pages: Pages) -> None:
     }
     text = json.dumps(content)
     notes = _notes(path)
-    temporary = notes.with_name(f"{notes.name}.tmp")
-    temporary.write_text(f"{sha256(text.encode()).hexdigest()}\n{text}")
-    sync(temporary)
-    temporary.replace(notes)
+    with whole(notes) as fresh:
+        fresh.write_text(f"{sha256(text.encode()).hexdigest()}\n{text}")
     sync(notes.parent)
 
 

@@ -129,6 +129,10 @@ class Split:
             raise UnknownNameError(f"regime of split {self.name}", regime, self.regime_names)
         return self.regimes[regime].labels & self.labelled
 
+    def column(self, task: str) -> int:
+        """Column of a task that it has."""
+        return [each.name for each in self.tasks].index(task)
+
     def index(self, key: str) -> int:
         """Position of a key.
 
@@ -158,7 +162,7 @@ class Split:
         for name in tasks:
             if name not in names:
                 raise UnknownNameError("task", name, names)
-        there = [name for name in tasks if self.labelled[index, names.index(name)]]
+        there = [name for name in tasks if self.labelled[index, self.column(name)]]
         self._expect(index, there)
         labels = {name: self.read_stored(index, name) for name in there}
         image = self.read_stored(index, None)
@@ -179,7 +183,7 @@ class Split:
         """
         if self.shards is not None:
             return self.shards.read(index, task, self.keys)
-        column = 0 if task is None else 1 + [each.name for each in self.tasks].index(task)
+        column = 0 if task is None else 1 + self.column(task)
         what = "image" if task is None else f"label `{task}`"
         return self._row(self._place(task), index, what, lambda: self.digests[index, column])
 

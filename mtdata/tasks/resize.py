@@ -31,6 +31,13 @@ def fitting_size(size: tuple[int, int], stride: int = 32) -> tuple[int, int]:
     return height, width
 
 
+def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """The size in the shape of one whose longer side is `longest` at most."""
+    scale = min(1.0, longest / max(size))
+    height, width = (max(1, round(side * scale)) for side in size)
+    return height, width
+
+
 def resize_sample(sample: Sample, size: tuple[int, int], kinds: Mapping[str, Kind]) -> Sample:
     """The sample at height and width `size`; the sample itself where it has that size."""
     before = sample.image.shape[:2]

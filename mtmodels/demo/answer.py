@@ -4,7 +4,6 @@ Of a large photo what the network gave is kept at the size that it saw, and brou
 photo where somebody looks: whole maps of 67 million pixels take 270 MB a number, and seconds.
 """
 
-import io
 import secrets
 import time
 from collections import OrderedDict
@@ -19,10 +18,11 @@ from torch import Tensor
 
 from mtdata import Binary, Classes, Depth, Task
 from mtdata.errors import UnknownNameError, UsageError
+from mtdata.export.labels import npy, png
 from mtdata.inspecting.pictures import Picture, render
-from mtdata.tasks.resize import centres, nearest, resize_image
+from mtdata.tasks.resize import centres, fitted, nearest, resize_image
 from mtmodels.predicting.fill import confidence
-from mtmodels.predicting.formats import format_of, png, value_at
+from mtmodels.predicting.formats import format_of, value_at
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import Size, network_size
 
@@ -146,18 +146,14 @@ class Answer:
         task = self.task(what)
         value = self._values(task, self.size)
         if form == "npy":
-            file = io.BytesIO()
-            np.save(file, np.ascontiguousarray(value), allow_pickle=False)
-            return file.getvalue()
+            return npy(value)
         for each in format_of(task).forms(task):
             if each.suffix == ".png":
                 return each.encode(task, value)
         return png(drawn(task, value))
 
     def _drawn_at(self) -> Size:
-        scale = min(1.0, LONGEST / max(self.size))
-        height, width = (max(1, round(side * scale)) for side in self.size)
-        return height, width
+        return fitted(self.size, LONGEST)
 
     def _values(self, task: Task, size: Size) -> NDArray[Any]:
         """The values of a task at the pixels that hold the centres of those of another size."""

@@ -19,7 +19,7 @@ from mtdata.serving.site import Site, query
 from mtdata.sources.files.files import REMEDY
 from mtdata.sources.files.imagefile import decode_rgb, read_rgb
 from mtdata.sources.files.imageheader import SMALLER
-from mtdata.tasks.resize import resize_image
+from mtdata.tasks.resize import fitted, resize_image
 from mtmodels.demo.answer import Answer, Answers, FileForm, ForgottenError
 from mtmodels.demo.examples import Examples
 from mtmodels.predicting.opening import open_predictor
@@ -154,9 +154,8 @@ class Demo:
     def example(self, request: Request) -> Response:
         """A small picture of an example."""
         photo = self._read(query(request).get("name", ""))
-        scale = min(1.0, THUMB / max(photo.shape[:2]))
-        height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
-        return answers.picture(resize_image(photo, (height, width)), "jpeg")
+        size = fitted((photo.shape[0], photo.shape[1]), THUMB)
+        return answers.picture(resize_image(photo, size), "jpeg")
 
     def _answer(self, given: Given, content: bytes | None) -> Answer:
         """Read a photo and ask the network."""

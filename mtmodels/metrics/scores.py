@@ -5,7 +5,7 @@ them; depth errors are in the units of the task (`rel_err` is a ratio), angles i
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 Score = float | list[float]
@@ -57,6 +57,11 @@ MEANING: dict[str, str] = {
 
 HEADLINES = ("miou", "abs_err", "mean", "ods_f", "max_f", "iou_at_0.5")
 """The score that speaks for a task alone: the first of these that it has."""
+
+
+def headline_among(names: Container[str]) -> str | None:
+    """The score that speaks for a task that has these, or None."""
+    return next((name for name in HEADLINES if name in names), None)
 
 
 def headline(scores: LooseScores, task: str) -> tuple[str, float] | None:

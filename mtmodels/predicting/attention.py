@@ -27,7 +27,7 @@ BAR = (12, 240)
 
 
 @dataclass(frozen=True)
-class Mask:
+class DrawnMask:
     """The mask of a layer, for one task of one image.
 
     Args:
@@ -48,7 +48,7 @@ class Mask:
         return large[: size[0], : size[1]].numpy()
 
 
-Masks = Mapping[str, Sequence[Mask]]
+Masks = Mapping[str, Sequence[DrawnMask]]
 """Those of each task, in the order of the layers."""
 
 
@@ -69,7 +69,7 @@ def check_attention(run: TrainedRun) -> None:
 
 def masks_of(
     attention: Attention, tasks: Sequence[Task], *, padded: Size, size: Size
-) -> list[dict[str, list[Mask]]]:
+) -> list[dict[str, list[DrawnMask]]]:
     """What a network says of its attention, image by image.
 
     Args:
@@ -79,11 +79,11 @@ def masks_of(
         size: The same before it was padded; cells behind it are cut off.
     """
 
-    def mask(layer: str, values: Float[Tensor, "c h w"]) -> Mask:
+    def mask(layer: str, values: Float[Tensor, "c h w"]) -> DrawnMask:
         stride = padded[0] // values.shape[1]
         height, width = (-(-side // stride) for side in size)
         mean = values.float().mean(0)[:height, :width].cpu()
-        return Mask(layer, len(values), stride, mean)
+        return DrawnMask(layer, len(values), stride, mean)
 
     count = len(next(iter(attention[tasks[0].name].values())))
     return [
@@ -131,9 +131,9 @@ def attention_picture(
     return as_png(rows, tasks, labels)
 
 
-def _paths(masks: Masks) -> Iterator[tuple[str, Sequence[Mask]]]:
+def _paths(masks: Masks) -> Iterator[tuple[str, Sequence[DrawnMask]]]:
     """The masks that differ, and the tasks that have them."""
-    found: list[tuple[list[str], Sequence[Mask]]] = []
+    found: list[tuple[list[str], Sequence[DrawnMask]]] = []
     for task, own in masks.items():
         for names, other in found:
             if all(torch.equal(a.values, b.values) for a, b in zip(own, other, strict=True)):
@@ -145,7 +145,9 @@ def _paths(masks: Masks) -> Iterator[tuple[str, Sequence[Mask]]]:
         yield ("all tasks" if len(found) == 1 < len(names) else ", ".join(names)), own
 
 
-def _panel(who: str, mask: Mask, size: Size, limits: tuple[float, float], drawn: Size) -> Panel:
+def _panel(
+    who: str, mask: DrawnMask, size: Size, limits: tuple[float, float], drawn: Size
+) -> Panel:
     height, width = mask.values.shape
     title = f"{who}, {mask.layer}: {mask.channels} at {height}x{width}"
     return Panel(title, nearest(heat(mask.at(size), limits), drawn))

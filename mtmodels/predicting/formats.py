@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mtdata import Classes, Depth, Task
 from mtdata.errors import UnknownNameError
+from mtdata.export import labels
 from mtdata.inspecting.pictures import render
 from mtmodels.kinds import kind_model
 from mtmodels.predicting.sizes import Size, at_size
@@ -69,9 +70,7 @@ class Format:
 
 def npy(task: Task, value: NDArray[Any]) -> bytes:
     """Values as float32 in numpy's own format."""
-    buffer = BytesIO()
-    np.save(buffer, np.ascontiguousarray(value, np.float32), allow_pickle=False)
-    return buffer.getvalue()
+    return labels.npy(np.asarray(value, np.float32))
 
 
 def _palette_png(task: Task, ids: NDArray[Any]) -> bytes:
@@ -86,23 +85,16 @@ def _palette_png(task: Task, ids: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def png(picture: NDArray[Any]) -> bytes:
-    """Grey `[h, w]` of 8 or 16 bits, or colours `[h, w, 3]`, as a PNG."""
-    import cv2
-
-    return bytes(cv2.imencode(".png", picture[..., ::-1] if picture.ndim == 3 else picture)[1])
-
-
 def _millimetres(task: Task, metres: NDArray[Any]) -> bytes:
-    return png(np.rint(np.clip(metres * 1000.0, 0, 65535)).astype(np.uint16))
+    return labels.png(np.rint(np.clip(metres * 1000.0, 0, 65535)).astype(np.uint16))
 
 
 def _probability(task: Task, value: NDArray[Any]) -> bytes:
-    return png(np.rint(value * 255).astype(np.uint8))
+    return labels.png(np.rint(value * 255).astype(np.uint8))
 
 
 def _picture(task: Task, value: NDArray[Any]) -> bytes:
-    return png(render(task, value))
+    return labels.png(render(task, value))
 
 
 IDS = Form(".png", "8-bit PNG with a palette", "class ids", _palette_png)

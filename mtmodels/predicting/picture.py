@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mtdata import Task
 from mtdata.inspecting.figures import draw_into
 from mtdata.inspecting.pictures import Panel, labelled_panel, sheet, swatches, title
-from mtdata.tasks.resize import nearest, resize_image
+from mtdata.tasks.resize import fitted, nearest, resize_image
 
 SIDE = 480
 """Pixels of the longer side of what is drawn; a panel is not larger."""
@@ -55,6 +55,4 @@ def as_png(
 
 def shown(size: tuple[int, int]) -> tuple[int, int]:
     """The height and width at which a picture of that size is drawn."""
-    scale = min(1.0, SIDE / max(size))
-    height, width = (max(1, round(side * scale)) for side in size)
-    return height, width
+    return fitted(size, SIDE)

@@ -1,7 +1,7 @@
 """Predict images with a run that was trained, and write files."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
+from mtdata.progress import Progress
 from mtdata.sources.files.imagefile import read_rgb
 from mtdata.urls import StorePath
 from mtmodels.errors import UnreadImagesError
@@ -23,8 +24,6 @@ from mtmodels.predicting.sizes import How, Size, network_size
 from mtmodels.predicting.videos import count, frames, is_video
 from mtmodels.predicting.writing import Writer
 from mtmodels.training.setup.loading import Which, open_run
-
-Report = Callable[[int, int, str], None]
 
 
 class Read(NamedTuple):
@@ -67,7 +66,7 @@ def predict(
     every: int = 1,
     trust_plugins: bool = False,
     overwrite: bool = False,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Predict images, and write what each task has at each of their pixels.
 

@@ -16,7 +16,7 @@ from mtmodels.errors import PredictionError
 from mtmodels.fabric import Fabric
 from mtmodels.metrics.tally import all_finite
 from mtmodels.networks.base import Network
-from mtmodels.predicting.attention import Mask, masks_of
+from mtmodels.predicting.attention import DrawnMask, masks_of
 from mtmodels.predicting.formats import value_at
 from mtmodels.predicting.sizes import How, Size, network_size
 from mtmodels.training.loop.precision import device_of, fabric_on, memory_format, resolve
@@ -122,7 +122,7 @@ class Predictor:
 
     def attention(
         self, images: Sequence[NDArray[np.uint8]], size: Size
-    ) -> list[dict[str, list[Mask]]]:
+    ) -> list[dict[str, list[DrawnMask]]]:
         """For each image and task the masks by which it picks from the maps of the network.
 
         Args:

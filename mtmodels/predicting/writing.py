@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mtdata import Classes, Task
 from mtdata.errors import UsageError
-from mtmodels.predicting.attention import Mask, Masks, attention_picture
+from mtmodels.predicting.attention import DrawnMask, Masks, attention_picture
 from mtmodels.predicting.folder import Folder
 from mtmodels.predicting.formats import RAW, as_array, format_of, npy, raw_form, value_at
 from mtmodels.predicting.mapped_picture import mapped_picture
@@ -103,7 +103,7 @@ class Writer:
             }
         return found
 
-    def _put(self, task: Task, name: str, mask: Mask) -> str:
+    def _put(self, task: Task, name: str, mask: DrawnMask) -> str:
         """Write a mask as it is, at its own size."""
         place = f"{RAW}/{ATTENTION}/{task.name}/{mask.layer.replace(' ', '-')}/{name}.npy"
         return self.folder.put(place, npy(task, mask.values.numpy()))

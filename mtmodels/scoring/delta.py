@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
-from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER, LooseScores, to_json
+from mtmodels.metrics.scores import HIGHER_IS_BETTER, LooseScores, headline_among, to_json
 
 Draws = Mapping[str, Mapping[str, NDArray[np.float64]]]
 """For each task, for each score, its values over many draws of the images."""
@@ -120,7 +120,8 @@ def _pair(metrics: Mapping[str, object]) -> Sequence[str]:
 
 
 def _one(metrics: Mapping[str, object]) -> Sequence[str]:
-    return tuple(name for name in HEADLINES if name in metrics)[:1]
+    name = headline_among(metrics)
+    return () if name is None else (name,)
 
 
 def _delta(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mtdata import Task
 from mtdata.parallel import Pool
+from mtdata.progress import Progress
 from mtdata.reading.batch import Batch
 from mtmodels import processes
 from mtmodels.errors import PredictionError
@@ -35,7 +36,7 @@ def evaluate(
     jobs: int = 1,
     thresholds: int | None = None,
     keep: bool = False,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Score under one protocol; arguments and errors are those of `evaluate_under`."""
     return evaluate_under(
@@ -68,7 +69,7 @@ def evaluate_under(
     thresholds: int | None = None,
     keep: bool = False,
     alone: bool = False,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Predict every batch once and score it against its labels, at the size of the protocol.
 

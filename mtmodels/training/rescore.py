@@ -1,6 +1,6 @@
 """Scoring a run that is there, under any protocol, on any split of its store or another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from mtdata import Store, Task
 from mtdata.errors import UsageError
+from mtdata.progress import Progress
 from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
 from mtdata.store.format import FULL
 from mtdata.urls import StorePath
@@ -22,8 +23,6 @@ from mtmodels.training.setup.loading import TrainedRun, Which, load_network, ope
 from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.setup import make_fabric
 from mtmodels.training.setup.splits import Chosen, choose_splits, held_out
-
-Report = Callable[[int, int, str], None]
 
 APART = frozenset(
     {
@@ -55,7 +54,7 @@ def rescore(
     thresholds: int | None = None,
     device: str = "auto",
     trust_plugins: bool = False,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Score a run, and keep the scores beside it.
 

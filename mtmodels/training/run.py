@@ -332,7 +332,7 @@ def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | Non
     if dataset is None:
         return None
 
-    def report(done: int, total: int, _: str) -> None:
+    def report(done: int, total: int, what: str) -> None:
         watcher.evaluating("score", done, total)
 
     def validate() -> Scores:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mtmodels.training.loop.result import StepResult
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import fit, prepare
 from tests.small_run import small_layer, small_store
@@ -101,7 +101,7 @@ class Killed(BaseException):
 
 
 class _KillAt(Watcher):
-    def step(self, progress: Progress, result: StepResult) -> None:
+    def step(self, progress: Standing, result: StepResult) -> None:
         if progress.step == 8:
             raise Killed
 

@@ -208,7 +208,7 @@ def turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(array)
 
 
-def look(paths: Sequence[Path], *, turn: bool = False) -> tuple[str, ...]:
+def remarks_on(paths: Sequence[Path], *, turn: bool = False) -> tuple[str, ...]:
     """As `image_remarks`, of `LOOKED_AT` of these images at most, evenly spread."""
     chosen = spread(paths)
     among = "" if len(chosen) == len(paths) else f" {len(chosen)} (of {len(paths)})"

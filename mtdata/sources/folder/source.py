@@ -18,11 +18,11 @@ from mtdata.sources.files.imagefile import check_size, decode_rgb
 from mtdata.sources.files.imageheader import (
     UPRIGHT,
     conversions,
-    look,
     orientation,
     parse_header,
     read_header,
     readable,
+    remarks_on,
     spread,
 )
 from mtdata.sources.folder.matching import expand
@@ -124,7 +124,7 @@ class Folder(Source):
                 said.append(_left_out(names, "label", f"of {task} without an image"))
         paths = [layout.images[s, key] for s, keys in layout.splits.items() for key in keys]
         # A few of many: all are looked at while they are read, and counted in the summary.
-        return (*said, *look(paths, turn=self.file.exif != "ignore"))
+        return (*said, *remarks_on(paths, turn=self.file.exif != "ignore"))
 
     def largest(self) -> tuple[int, int]:
         """The height and width that hold every image, of those whose headers are looked at."""
@@ -164,10 +164,10 @@ class Folder(Source):
         self, name: str, task: "AnnotatedFile", at: tuple[str, str], size: tuple[int, ...]
     ) -> "Decoded | None":
         """A label as the annotations of its image draw it; None where there are none."""
-        from mtdata.sources.folder.annotations.reading import check_image, draw, look
+        from mtdata.sources.folder.annotations.reading import check_image, draw, drawing_of
 
         path, entry = self.layout.labels[name][at], self._entry(name, at)
-        drawing = look(task.format, entry, self._content(name, at))
+        drawing = drawing_of(task.format, entry, self._content(name, at))
         check_image(drawing, path, self.layout.images[at], self._root)
         return draw(task, drawing, entry, (size[0], size[1]))
 

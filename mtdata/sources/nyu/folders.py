@@ -8,7 +8,7 @@ from pathlib import Path
 from mtdata.errors import SampleError
 from mtdata.sources.files.files import read_file
 from mtdata.sources.files.imagefile import check_size, read_rgb
-from mtdata.sources.files.imageheader import look
+from mtdata.sources.files.imageheader import remarks_on
 from mtdata.sources.nyu.frame import FRAME, Decoded, camera_of, read_depth, read_semantic
 from mtdata.sources.nyu.layout import Layout, scan
 from mtdata.sources.nyu.normals import FOLDER, GivenNormals
@@ -54,7 +54,7 @@ class NyuFolders(Reader):
             for split, absent in self.layout.absent.items()
             if absent
         )
-        return (*absent, *look(list(self.layout.images.values())))
+        return (*absent, *remarks_on(list(self.layout.images.values())))
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read a frame; its normals are computed from its depth unless they are given."""

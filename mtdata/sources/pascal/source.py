@@ -10,7 +10,7 @@ from mtdata.errors import SourceNotFoundError, UsageError
 from mtdata.sources.base import Source, check_options, unlabelled_option
 from mtdata.sources.files.files import read_file
 from mtdata.sources.files.imagefile import decode_rgb
-from mtdata.sources.files.imageheader import look
+from mtdata.sources.files.imageheader import remarks_on
 from mtdata.sources.pascal.frame import FOLDERS_OF, Frame, file_of
 from mtdata.sources.pascal.layout import CONTEXT, LISTS, OFFICIAL, Layout, scan
 from mtdata.sources.published import Published
@@ -100,7 +100,7 @@ class Pascal(Source):
                 f"{counted(len(unknown), 'image')} with normals lack: they count as without "
                 "normals."
             )
-        told += look(list(layout.images.values()))
+        told += remarks_on(list(layout.images.values()))
         return tuple(text for text in told if text)
 
     def _absent(self, split: str) -> str:

@@ -18,7 +18,7 @@ from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.selection import Selection
 from mtmodels.training.loop.signals import Stopped, StopRequest, listening, stopping
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.logs import Logs
 from mtmodels.training.record.runfolder import RunFolder
@@ -287,12 +287,12 @@ class Trainer:
         every = self.config.checkpoint_every
         return every is not None and self.position().step % every == 0
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> Standing:
         done, steps = self.position().step, self.position().total
         left = self.clock.seconds_a_step() * (steps - done)
         epochs = self.config.epochs
         stage = self.engine.stage.name if self.engine.stage else ""
-        return Progress(min(self.epoch + 1, epochs), done, steps, epochs, self.epoch, left, stage)
+        return Standing(min(self.epoch + 1, epochs), done, steps, epochs, self.epoch, left, stage)
 
 
 def told(found: Finding) -> str:

@@ -1,11 +1,11 @@
 """Scores of a split, with the device and the precision of the run."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
 import torch
 
+from mtdata.progress import Progress
 from mtdata.reading.batch import Batch
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.loader import Loader
@@ -17,8 +17,6 @@ from mtmodels.scoring.evaluation import Evaluation, Predict
 from mtmodels.scoring.original import frames
 from mtmodels.training.config import Config
 from mtmodels.training.loop.precision import memory_format
-
-Report = Callable[[int, int, str], None]
 
 
 class HeldOut:
@@ -74,7 +72,7 @@ class Scorer:
         jobs: int | None = None,
         thresholds: int | None = None,
         keep: bool = False,
-        progress: Report | None = None,
+        progress: Progress | None = None,
     ) -> list[Evaluation]:
         """Score a split, predicting once for all protocols.
 

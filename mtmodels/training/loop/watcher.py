@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Progress:
+class Standing:
     """Where a run is after a step.
 
     Args:
@@ -38,12 +38,12 @@ class Watcher:
     def say(self, text: str) -> None:
         """A sentence for people."""
 
-    def step(self, progress: Progress, result: "StepResult") -> None:
+    def step(self, progress: Standing, result: "StepResult") -> None:
         """A step is done."""
 
     def epoch(
         self,
-        progress: Progress,
+        progress: Standing,
         means: Mapping[str, float],
         scores: "Scores",
         *,

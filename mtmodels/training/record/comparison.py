@@ -9,7 +9,7 @@ import numpy as np
 
 from mtdata.errors import UsageError
 from mtdata.inspecting.figures import PLOTS, save
-from mtmodels.metrics.scores import HEADLINES
+from mtmodels.metrics.scores import headline_among
 from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.layout import FORM_TITLES, TASKS, label_entries, titles
 from mtmodels.scoring.score_table import Entry, ScoreTable
@@ -200,7 +200,7 @@ def _panel(
     """The title of a panel and the points of each row, a line a seed."""
     first: Any = next((r for runs in logs.values() for rows in runs for r in rows), {})
     scores = first.get("scores", {}).get(task, {})
-    name = next((name for name in HEADLINES if name in scores), None)
+    name = headline_among(scores)
     field, key = ("scores", name) if name else ("labelled", None)
     lines: dict[str, list[list[tuple[float, float]]]] = {}
     for label, runs in logs.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtdata.inspecting.figures import write_figure
-from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER
+from mtmodels.metrics.scores import HIGHER_IS_BETTER, headline_among
 from mtmodels.training.record.runlog import read_rows
 
 if TYPE_CHECKING:
@@ -181,8 +181,7 @@ def _rate(axis: "Axes", *, log: Log) -> None:
 
 def _scores(axis: "Axes", *, epochs: Sequence[Row], task: str) -> None:
     """Draw the score that speaks for a task over the epochs."""
-    names = epochs[0]["scores"].get(task, {})
-    name = next((name for name in HEADLINES if name in names), None)
+    name = headline_among(epochs[0]["scores"].get(task, {}))
     if name is None:
         axis.set_axis_off()
         return

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mtdata.atomic import fresh_name
+from mtdata.atomic import fresh_name, whole
 from mtdata.errors import DataError, MtdataError
 from mtdata.json_text import JsonError, load_json
 from mtmodels.errors import FullDiskError, RunFolderError
@@ -288,15 +288,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
-    fresh = path.with_name(fresh_name(path))
-    try:
-        with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with whole(path) as fresh:
+        fresh.write_bytes(content)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from mtdata.pages.figures import COLOURS, Number, lines
-from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER
+from mtmodels.metrics.scores import HIGHER_IS_BETTER, headline_among
 from mtmodels.training.record.plots import AN_EPOCH, Log, part_kind
 from mtmodels.training.record.runlog import read_rows
 
@@ -61,7 +61,7 @@ def _scores(log: Log) -> Iterator[Figure]:
     scored = [row for row in log.epochs if row.get("scores")]
     for task in dict.fromkeys(task for row in scored for task in row["scores"]):
         rows = [row for row in scored if task in row["scores"]]
-        name = next((name for name in HEADLINES if name in rows[0]["scores"][task]), None)
+        name = headline_among(rows[0]["scores"][task])
         if name is None:
             continue
         points = [

@@ -25,7 +25,7 @@ from mtdata.pages.page import embedded
 from mtdata.reading.batch import collate
 from mtdata.reading.dataset import Dataset
 from mtdata.tasks.kinds import Classes
-from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER
+from mtmodels.metrics.scores import HIGHER_IS_BETTER, headline_among
 from mtmodels.scoring.evaluation import evaluation_mode
 from mtmodels.scoring.intervals import per_image
 from mtmodels.scoring.samples import Samples
@@ -91,7 +91,7 @@ def ends_of(samples: Samples) -> list[Ends]:
     """The images at either end of each task; those that do not show it are left out."""
     found = []
     for task, scores in per_image(samples).items():
-        name = next((name for name in HEADLINES if name in scores), None)
+        name = headline_among(scores)
         if name is None:
             continue
         values = scores[name]
@@ -117,7 +117,7 @@ class Looked:
     legends: Mapping[str, list[Swatch]] = field(default_factory=dict)
 
 
-def look(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
+def depict_ends(dataset: Dataset, scorer: Scorer, ends: Sequence[Ends]) -> Looked:
     """Predict the images at the ends and some evenly spread, each once.
 
     Args:

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mtdata.errors import DataError, MtdataError
+from mtdata.inspecting.pictures import web
 from mtdata.pages.figures import lines, matrix
 from mtdata.pages.page import render
 from mtdata.reading.dataset import Dataset
@@ -28,7 +29,7 @@ from mtmodels.training.record.runfolder import RunFolder, write_text
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.record.texts import arrow, number
 from mtmodels.training.reporting.curves import curves
-from mtmodels.training.reporting.examples import Ends, Looked, ends_of, look
+from mtmodels.training.reporting.examples import Ends, Looked, depict_ends, ends_of
 from mtmodels.training.rescore import datasets_of, kept_scores, scorer_of
 from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.loading import TrainedRun, open_run, run_tasks
@@ -113,7 +114,7 @@ def report(
             why = why or str(error)
     looked = None
     if dataset is not None and scorer is not None and rows:
-        looked = look(dataset, scorer, ends)
+        looked = depict_ends(dataset, scorer, ends)
     classes = {t["name"]: t["names"] for t in run.facts["store"].get("tasks", []) if "names" in t}
     looks = read_rows(run.folder.metrics, "probe") if run.folder.metrics.is_file() else []
     return render(
@@ -290,7 +291,7 @@ def _ends(
             "task": one.task,
             "score": f"{one.score} {arrow(one.score)}",
             "legend": [
-                (swatch.name, "#{:02x}{:02x}{:02x}".format(*swatch.colour))
+                (swatch.name, web(swatch.colour))
                 for swatch in (looked.legends.get(one.task, ()) if looked else ())
             ],
             "groups": [

@@ -1,5 +1,6 @@
 """`mttrain` as a user meets it: help, JSON, exit codes, what it says and where."""
 
+import inspect
 import json
 import re
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from cli.mttrain import default_store, mttrain
-from cli.mttrain.flags import KEYS, layer_of
+from cli.mttrain.flags import key_of, layer_of
 from cli.shared.common import run
 from mtdata import sources
 from mtdata.building.build import build
@@ -94,12 +95,15 @@ def test_every_flag_sets_a_key_that_there_is() -> None:
         "teachers": {"depth": "runs/depth"},
         "train_on": ("a",), "select_on": ("b",), "score_on": ("c",), "log": ("csv",),
     }  # fmt: skip
-    flags = {name: given.get(name, "x") for name in KEYS if name != "steps"}
+    assert mttrain.callback is not None
+    others = {*inspect.signature(mttrain.callback).parameters, "steps"}
+    names = [each.name for each in mttrain.params if each.expose_value and each.name]
+    flags = {name: given.get(name, "x") for name in names if name not in others}
     config = resolve(layer_of(flags)).to_dict()
     assert resolve(layer_of({"steps": 3})).steps == 3  # not beside epochs
     for flag, wanted in flags.items():
         value: Any = config
-        for part in KEYS[flag].split("."):
+        for part in key_of(flag).split("."):
             value = value[part]
         assert value == (list(wanted) if isinstance(wanted, tuple) else wanted), flag
 

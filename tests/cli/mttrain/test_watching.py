@@ -11,15 +11,15 @@ from cli.mttrain import watching
 from cli.mttrain.watching import BarWatcher, LineWatcher, clock, losses, training_bars
 from mtmodels.metrics.scores import Scores
 from mtmodels.training.loop.result import StepResult
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 
 CROPS = {"depth/crops": 0.25, "semantic/crops": 0.5}
 RESULT = StepResult(1e-3, 1.0, {"depth": 0.51234, "semantic": 2.0}, CROPS, {}, 1.0)
 SCORES: Scores = {"depth": {"abs_err": 0.4, "rmse": 1.0}, "semantic": {"iou": [1.0], "miou": 20.0}}
 
 
-def at(step: int) -> Progress:
-    return Progress(epoch=1, step=step, steps=6, epochs=2, done=step // 3, left=65.0)
+def at(step: int) -> Standing:
+    return Standing(epoch=1, step=step, steps=6, epochs=2, done=step // 3, left=65.0)
 
 
 def go_through(watcher: Watcher) -> None:
@@ -95,7 +95,7 @@ def test_the_line_of_three_tasks_fits_a_terminal_of_a_hundred_columns() -> None:
     tasks = {"semantic": 1.23456, "depth": 0.512345, "normals": 0.312345}
     told = StepResult(1e-3, 1.0, tasks, {"consistency": 2.12345}, {}, 1.0)
     with training_bars(Console(file=file, force_terminal=True, width=100)) as bars:
-        BarWatcher(bars).step(Progress(3, 1200, 9900, 15, 2, 3000.0), told)
+        BarWatcher(bars).step(Standing(3, 1200, 9900, 15, 2, 3000.0), told)
         bars.refresh()
     line = file.getvalue().splitlines()[-2]
     for word in ("epoch 3/15", "1200/9900", "50:00", "normals 0.312  consistency 2.12"):
@@ -115,7 +115,7 @@ def test_times_for_people() -> None:
 
 
 def test_a_stage_has_a_bar_and_lines_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    warm = Progress(1, 2, 4, 1, 0, 65.0, "warm")
+    warm = Standing(1, 2, 4, 1, 0, 65.0, "warm")
     file = io.StringIO()
     with training_bars(Console(file=file, force_terminal=True, width=100)) as bars:
         watcher = BarWatcher(bars)

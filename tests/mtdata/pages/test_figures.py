@@ -29,6 +29,10 @@ def points(svg: str) -> list[list[float]]:
     return [[float(v) for v in re.split("[ ,]", one)] for one in found]
 
 
+def texts(svg: str) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)<", svg)
+
+
 def test_a_line_reaches_from_corner_to_corner() -> None:
     drawn = points(lines({"a": [(0, 1), (math.nan, 2), (10, 5)]}, about="a", x="x"))
     assert drawn == [[LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, TOP]]
@@ -43,6 +47,16 @@ def test_values_that_are_all_one_and_none_at_all() -> None:
     assert "No values" in lines({"a": [(0, math.nan)]}, about="a", x="x")
     for value in (0.0, 1.0, -3.0):
         assert "nan" not in lines({"a": [(1, value), (1, value)]}, about="a", x="x")
+
+
+def test_an_axis_of_one_value_has_one_tick() -> None:
+    one = {"a": [(3, 0.25)]}
+    drawn = lines(one, about="a", x="epoch", counted=True)
+    assert texts(drawn) == ["0.25", "3", "epoch"]
+    # Where there is more on one axis, that has its ticks all the same.
+    assert texts(lines(one | {"b": [(3, 0.5)]}, about="a", x="epoch"))[-2:] == ["3", "epoch"]
+    assert texts(lines(one, about="a", x="x", based=True))[0] == "0"
+    assert len(texts(lines(one, about="a", x="x", limits=((0, 10), (0, 1))))) > 9
 
 
 def test_texts_are_escaped() -> None:

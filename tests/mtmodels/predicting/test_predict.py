@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +303,9 @@ def test_a_task_that_is_called_like_a_folder_of_ours_is_refused(tmp_path: Path) 
 
 def test_progress_counts_images(run: Path, images: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int, str]] = []
-    tell: Callable[[int, int, str], None] = lambda *said: told.append(said)  # noqa: E731
+
+    def tell(done: int, total: int, what: str) -> None:
+        told.append((done, total, what))
+
     predict(run, [images], tmp_path / "out", tasks=["depth"], pictures=False, progress=tell)
     assert told == [(done, 4, "predict") for done in (1, 2, 3, 4)]

@@ -15,7 +15,7 @@ from cli.shared.common import run as run_command
 from mtdata.inspecting.pictures import Panel, heat, sheet
 from mtmodels.networks import NETWORKS
 from mtmodels.predicting import picture, predict
-from mtmodels.predicting.attention import Mask
+from mtmodels.predicting.attention import DrawnMask
 from mtmodels.predicting.opening import load
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
@@ -141,7 +141,7 @@ def test_many_layers_go_below_each_other_and_shared_masks_share_a_row(
 @pytest.mark.parametrize("size", [(32, 64), (33, 50)])
 def test_a_mask_is_drawn_cell_by_cell(size: tuple[int, int]) -> None:
     cells = torch.rand(-(-size[0] // 8), -(-size[1] // 8))
-    large = Mask("x", 4, 8, cells).at(size)
+    large = DrawnMask("x", 4, 8, cells).at(size)
     assert large.shape == size
     for y in range(size[0]):
         for x in range(size[1]):

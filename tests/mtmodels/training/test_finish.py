@@ -20,7 +20,7 @@ from mtmodels.training import finish
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, warning
 from mtmodels.training.loop.result import StepResult
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.texts import number, plain_scores
@@ -234,7 +234,7 @@ def test_scores_from_before_the_end_are_gone_at_the_end(
     folder = RunFolder(tmp_path / "run")
 
     class Early(Watcher):
-        def step(self, progress: Progress, result: StepResult) -> None:
+        def step(self, progress: Standing, result: StepResult) -> None:
             folder.scores.mkdir(exist_ok=True)
             (folder.scores / "val-pascal.json").write_text("{}")
 

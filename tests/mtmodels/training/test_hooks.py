@@ -27,7 +27,7 @@ from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.methods.base import ScheduleName, learning
 from mtmodels.methods.views import Views
 from mtmodels.training.loop.result import StepResult
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
@@ -113,7 +113,7 @@ class KillIn(Watcher):
     def __init__(self, stage: str, step: int, *, ask: bool = False) -> None:
         self.stage, self.at, self.ask = stage, step, ask
 
-    def step(self, progress: Progress, result: StepResult) -> None:
+    def step(self, progress: Standing, result: StepResult) -> None:
         if (progress.stage, progress.step) == (self.stage, self.at):
             if not self.ask:
                 raise Killed
@@ -184,7 +184,7 @@ def test_an_average_follows_every_step_and_is_kept(
     seen: list[dict[str, Tensor]] = []
 
     class Look(Watcher):
-        def step(self, progress: Progress, result: StepResult) -> None:
+        def step(self, progress: Standing, result: StepResult) -> None:
             if not progress.stage:
                 now = trainer_of[0].network.state_dict()
                 seen.append({name: value.clone() for name, value in now.items()})

@@ -17,7 +17,7 @@ from mtdata.regimes.table import write_table
 from mtdata.store import add_regime, remove_regime
 from mtmodels.errors import RunFolderError
 from mtmodels.training.loop.result import StepResult
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.rescore import rescore, scores_of
 from mtmodels.training.run import prepare, train
@@ -31,7 +31,7 @@ class Steps(Watcher):
     def __init__(self) -> None:
         self.done: list[int] = []
 
-    def step(self, progress: Progress, result: StepResult) -> None:
+    def step(self, progress: Standing, result: StepResult) -> None:
         self.done.append(progress.step)
 
 

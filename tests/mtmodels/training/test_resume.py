@@ -16,7 +16,7 @@ import yaml
 from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.result import StepResult
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record import checkpoint, runfolder
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import prepare, train
@@ -36,7 +36,7 @@ class KillAt(Watcher):
     def __init__(self, step: int) -> None:
         self.at = step
 
-    def step(self, progress: Progress, result: StepResult) -> None:
+    def step(self, progress: Standing, result: StepResult) -> None:
         if progress.step == self.at:
             raise Killed
 
@@ -127,7 +127,7 @@ def test_what_a_resumed_run_was_given_anew_is_written_down(run: Train, tmp_path:
 class Ask(Watcher):
     """Sends this process a signal, as Ctrl-C does."""
 
-    def step(self, progress: Progress, result: StepResult) -> None:
+    def step(self, progress: Standing, result: StepResult) -> None:
         if progress.step == 4:
             signal.raise_signal(signal.SIGINT)
 

@@ -125,7 +125,7 @@ def split_up(form: str, path: Path) -> Mapping[str, Content]:
         return format_.parts(read_annotations(path))
 
 
-def look(form: str, path: Path | str, content: bytes) -> Drawing:
+def drawing_of(form: str, path: Path | str, content: bytes) -> Drawing:
     """The annotations of an image.
 
     Args:

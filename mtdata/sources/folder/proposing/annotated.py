@@ -8,7 +8,7 @@ from pathlib import Path
 from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.sources.folder.annotations import FORMATS
 from mtdata.sources.folder.annotations.base import WholeFormat, read_annotations
-from mtdata.sources.folder.annotations.reading import look, paths_of, split_up
+from mtdata.sources.folder.annotations.reading import drawing_of, paths_of, split_up
 from mtdata.sources.folder.annotations.shapes import ForeignError
 from mtdata.sources.folder.proposing.evidence import LOOKED, RULES
 from mtdata.sources.folder.proposing.groups import SUFFIXES, find_groups
@@ -156,7 +156,7 @@ def _of_one(
     made, wrong = Annotated(form, files), 0
     for path in paths:
         try:
-            drawing = look(form, path, read_annotations(path))
+            drawing = drawing_of(form, path, read_annotations(path))
         except SampleError as error:
             wrong += 1
             refused.setdefault(f"{form} {files}", error)
@@ -209,7 +209,7 @@ def _of_many(
         for content in sample(shaped, LOOKED):
             made.looked += 1
             try:
-                made.skipped.update(look(form, path, content.text).skipped)
+                made.skipped.update(drawing_of(form, path, content.text).skipped)
             except SampleError:  # the build tells all of these
                 continue
     return list(found.values())

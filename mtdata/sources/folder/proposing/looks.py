@@ -24,7 +24,7 @@ from mtdata.sources.folder.proposing.guessing_ids import guess_ids, looks_like_i
 from mtdata.sources.folder.proposing.guessing_numbers import guess_numbers
 from mtdata.sources.folder.proposing.guessing_vectors import guess_colours, guess_vectors
 from mtdata.sources.folder.proposing.listing import NOTHING_LISTED, Listed
-from mtdata.sources.folder.proposing.seen import Seen, look
+from mtdata.sources.folder.proposing.seen import Seen, values_of
 from mtdata.sources.folder.proposing.words import is_instances
 from mtdata.wording import counted
 
@@ -67,7 +67,7 @@ def guess(paths: Sequence[Path], name: str, listed: Listed = NOTHING_LISTED) -> 
         return guess_vectors(form, arrays) if vectors else guess_colours(form, arrays, name, listed)
     if any(array.ndim != 2 for array in arrays):
         return RULES["unclear"].ask(f"{form} of the shape {list(arrays[0].shape)}")
-    return _plane(form, look(arrays), name, listed, paths[0])
+    return _plane(form, values_of(arrays), name, listed, paths[0])
 
 
 def _plane(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Guess:

@@ -62,7 +62,7 @@ class Seen:
         return float(low), float(middle), float(high)
 
 
-def look(arrays: Sequence[NDArray[Any]]) -> Seen:
+def values_of(arrays: Sequence[NDArray[Any]]) -> Seen:
     """Look at planes `[h, w]`."""
     total: dict[Any, int] = {}
     some, bad, equal, steep, pairs = [], 0, 0, 0, 0

@@ -16,7 +16,7 @@ from mtmodels.methods.ssl import SSL
 from mtmodels.methods.views import Views
 from mtmodels.methods.xtc import XTC
 from mtmodels.networks import NETWORKS
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from tests.batches import SIX, generator, random_batch
@@ -139,7 +139,7 @@ def test_a_run_logs_it_and_weighs_by_images(run: Train, tmp_path: Path) -> None:
     told: list[Mapping[str, float]] = []
 
     class Listener(Watcher):
-        def epoch(self, progress: Progress, means: Mapping[str, float], *_: Any, **__: Any) -> None:
+        def epoch(self, progress: Standing, means: Mapping[str, float], *_: Any, **__: Any) -> None:
             told.append(means)
 
     run(tmp_path / "run", watcher=Listener(), regime="one", epochs=2, gradient_clip=None)

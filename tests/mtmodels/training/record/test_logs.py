@@ -16,7 +16,7 @@ from cli.shared.common import run as run_command
 from mtdata.errors import DataError, UsageError
 from mtmodels.errors import InterruptedRun
 from mtmodels.training.loop.result import StepResult
-from mtmodels.training.loop.watcher import Progress, Watcher
+from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record import logs
 from mtmodels.training.record.logs import metrics
 from mtmodels.training.record.runlog import read_rows
@@ -40,7 +40,7 @@ class Stops(Watcher):
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def step(self, progress: Progress, result: StepResult) -> None:
+    def step(self, progress: Standing, result: StepResult) -> None:
         if progress.step == self.at:
             raise InterruptedRun(Path(), self.at)
 

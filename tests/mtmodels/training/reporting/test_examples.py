@@ -16,7 +16,7 @@ from mtmodels.fabric import Fabric
 from mtmodels.scoring.samples import Samples
 from mtmodels.training.config import Config
 from mtmodels.training.loop.validation import Scorer
-from mtmodels.training.reporting.examples import BINS, Calibration, Ends, ends_of, look
+from mtmodels.training.reporting.examples import BINS, Calibration, Ends, depict_ends, ends_of
 from tests.fakes import PaddedSource
 
 
@@ -88,7 +88,7 @@ def test_pictures_are_without_padding_and_errors_on_one_scale(tmp_path: Path) ->
             channels_last=False,
         )
         ends = Ends("depth", "abs_err", tuple((key, 1.0) for key in split.keys), ())
-        looked = look(dataset, scorer, [ends])
+        looked = depict_ends(dataset, scorer, [ends])
         sizes = {key: tuple(map(int, split.sizes[i])) for i, key in enumerate(split.keys)}
     assert len({sizes[key] for _, key in looked.pictures}) == 2
     for (_, key), row in looked.pictures.items():
