@@ -330,6 +330,7 @@ def _gaps(summary: "BuildSummary", source: "Source") -> Iterator[str]:
 
 def _say_how(summary: "BuildSummary", size: str) -> None:
     from mtdata.sources.files.imageheader import LOOKED_AT
+    from mtdata.sources.folder.annotations.base import NOT_DRAWN
 
     images = sum(split.images for split in summary.splits.values())
     done = images - summary.resumed + summary.changed
@@ -343,9 +344,19 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
         say(f"From a build that was interrupted: {counted(summary.resumed, 'image')}.")
     if summary.changed:
         say(f"{summary.changed} of them have changed since and were read again.")
+    undrawn = {what: n for what, n in summary.notes.items() if what.startswith(NOT_DRAWN)}
     if images > LOOKED_AT:  # else the notes before the build have counted them all
-        for what, number in summary.notes.items():
-            say(paragraph(f"Note: {number} of the images {what}."))
+        for what in sorted(summary.notes.keys() - undrawn.keys()):
+            say(paragraph(f"Note: {summary.notes[what]} of the images {what}."))
+    if undrawn:
+        told = [f"{w.removeprefix(NOT_DRAWN)} ({counted(n, 'image')})" for w, n in undrawn.items()]
+        say(
+            paragraph(
+                f"Note: annotations without an area are not drawn: {listed(told)}. Where a file "
+                "has a box of one, pixels there that no shape covers are void; elsewhere they are "
+                "as `uncovered` says."
+            )
+        )
     _say_skipped(summary)
     if summary.lost:
         each = ", ".join(f"{name} {n}" for name, n in summary.lost.items())
