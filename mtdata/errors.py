@@ -99,7 +99,7 @@ class BadSamplesError(SampleError):
     def __init__(self, problems: Sequence[SampleError], samples: int, hint: str = "") -> None:
         super().__init__(problems[0].path, problems[0].problem, problems[0].remedy)
         self.args = (
-            _all_told(problems, samples, hint) if problems[1:] else _one_told(problems[0]),
+            _all_told(problems, samples, hint) if problems[1:] else _one_told(problems[0], hint),
         )
         self.problems, self.samples, self.hint = tuple(problems), samples, hint
 
@@ -131,10 +131,10 @@ def alike(problems: Sequence[SampleError]) -> list[list[SampleError]]:
     return sorted(groups.values(), key=len, reverse=True)
 
 
-def _one_told(problem: SampleError) -> str:
+def _one_told(problem: SampleError, hint: str) -> str:
     return (
         f"{problem} Then run the command again (a build goes on with --resume), or leave this "
-        "image out with --on-error skip."
+        f"image out with --on-error skip.{f' {hint}.' if hint else ''}"
     )
 
 

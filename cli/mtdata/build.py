@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from cli.shared.plugins import plugin_option
 from mtdata.errors import LISTED, UsageError
 from mtdata.regimes import REGIMES
 from mtdata.sources import SOURCES
-from mtdata.wording import counted
+from mtdata.wording import counted, listed
 
 if TYPE_CHECKING:
     from mtdata.building.regimes import RegimeSpec
@@ -212,7 +213,7 @@ def _build(options: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
     except KeyboardInterrupt:
         say("What was done is kept: the same command with --resume continues it.")
         raise
-    put_json(summary.to_json()) if as_json else _print(summary, source.name)
+    put_json(summary.to_json()) if as_json else _print(summary, source)
 
 
 def _open(dataset: str, options: dict[str, Any]) -> "Source":
@@ -292,20 +293,44 @@ def _regimes(options: dict[str, Any]) -> "list[RegimeSpec]":
     ]
 
 
-def _print(summary: "BuildSummary", source: str) -> None:
+def _print(summary: "BuildSummary", source: "Source") -> None:
     from cli.shared.tables import put_splits, size_text
 
     put_splits(summary.splits)
     _say_how(summary, size_text(summary.bytes))
+    for gap in _gaps(summary, source):
+        say(paragraph(gap))
     say(
         f"Training shows the labels of the regime `{summary.default_regime}` unless told otherwise."
     )
     look = shlex.join(["mtdata", "info", str(summary.path)])
-    say(f"Next: {look}, or {training_command(summary.path, source)}")
+    say(f"Next: {look}, or {training_command(summary.path, source.name)}")
+
+
+def _gaps(summary: "BuildSummary", source: "Source") -> Iterator[str]:
+    """What training and testing will lack, by how images fell into splits."""
+    from mtdata.sources.folder.source import Folder
+
+    said = source.file.splits if isinstance(source, Folder) else None
+    remedy = ""
+    if said is not None:
+        remedy = " Correct `splits` in tasks.yaml, and build with --overwrite, if that is not meant"
+        remedy += "." if said.fraction is None else ": another `seed` draws others."
+    for split in source.splits():
+        if split not in summary.splits:
+            yield f"No image in split {split}.{remedy}"
+    roles = source.roles()
+    train = [split for name, split in summary.splits.items() if roles.get(name) == "train"]
+    for task in train[0].labels if train else ():
+        there = {name: n for name, split in summary.splits.items() if (n := split.labels[task])}
+        if there and not any(split.labels[task] for split in train):
+            count = counted(sum(there.values()), "label")
+            yield f"No training label of `{task}`: {count}, in {listed(list(there))}.{remedy}"
 
 
 def _say_how(summary: "BuildSummary", size: str) -> None:
     from mtdata.sources.files.imageheader import LOOKED_AT
+    from mtdata.sources.folder.annotations.base import NOT_DRAWN
 
     images = sum(split.images for split in summary.splits.values())
     done = images - summary.resumed + summary.changed
@@ -319,9 +344,19 @@ def _say_how(summary: "BuildSummary", size: str) -> None:
         say(f"From a build that was interrupted: {counted(summary.resumed, 'image')}.")
     if summary.changed:
         say(f"{summary.changed} of them have changed since and were read again.")
+    undrawn = {what: n for what, n in summary.notes.items() if what.startswith(NOT_DRAWN)}
     if images > LOOKED_AT:  # else the notes before the build have counted them all
-        for what, number in summary.notes.items():
-            say(paragraph(f"Note: {number} of the images {what}."))
+        for what in sorted(summary.notes.keys() - undrawn.keys()):
+            say(paragraph(f"Note: {summary.notes[what]} of the images {what}."))
+    if undrawn:
+        told = [f"{w.removeprefix(NOT_DRAWN)} ({counted(n, 'image')})" for w, n in undrawn.items()]
+        say(
+            paragraph(
+                f"Note: annotations without an area are not drawn: {listed(told)}. Where a file "
+                "has a box of one, pixels there that no shape covers are void; elsewhere they are "
+                "as `uncovered` says."
+            )
+        )
     _say_skipped(summary)
     if summary.lost:
         each = ", ".join(f"{name} {n}" for name, n in summary.lost.items())

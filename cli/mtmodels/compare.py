@@ -1,5 +1,6 @@
 """`mtmodels compare`."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,7 +176,7 @@ def rows_of(
                 _unscored(path, run.scored_splits(), split, protocol)
                 if run.folder.is_complete()
                 else f"{path} should be a run that is done; it is not. Go on with it "
-                f"(mttrain --out {path} --resume), or leave it out."
+                f"(mttrain --out {shlex.quote(str(path))} --resume), or leave it out."
             )
         rows += wanted
     return rows
@@ -200,7 +201,7 @@ def _unscored(path: Path, there: list[str], split: str | None, protocol: str | N
     options = (f" --split {split}" if split else "") + (
         f" --protocol {protocol}" if protocol else ""
     )
-    score = f"mtmodels eval {path}{options}"
+    score = f"mtmodels eval {shlex.quote(str(path))}{options}"
     if not there:
         return f"{path} should have scores of {what}{under}; found none. Score it: {score}"
     return (

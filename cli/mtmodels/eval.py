@@ -1,5 +1,6 @@
 """`mtmodels eval`."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def eval_(
     if not RunFolder(run).is_complete():
         warn(
             f"the training of this run is not done: these are scores of what it was at its last "
-            f"checkpoint. Go on with it: mttrain --out {run} --resume"
+            f"checkpoint. Go on with it: mttrain --out {shlex.quote(str(run))} --resume"
         )
     for one in found:
         if one["split"] in one.get("selected_on", "").split("+"):

@@ -64,22 +64,36 @@ class Asked:
             )
         )
 
-    def without_holdout(self, layers: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """What lies over the recipe where the test split chooses: nothing is held out for that.
+    def without_holdout(
+        self, layers: list[Mapping[str, Any]], store: "Store | None"
+    ) -> list[Mapping[str, Any]]:
+        """What lies over the recipe where a split chooses the epoch: nothing is held out for that.
 
         Nothing where a hold-out was asked for beside it, which is refused.
+
+        Args:
+            layers: The configuration.
+            store: What a new run trains on; None for one that keeps nothing away so far.
         """
         from mtmodels.training.setup.resolve import resolve
+        from mtmodels.training.setup.splits import splits_with_role
 
         config = resolve(*layers)
-        if config.select != "paper" or not config.holdout:
+        if not config.holdout or any("holdout" in layer for layer in layers[1:]):
             return []
-        if any("holdout" in layer for layer in layers[1:]):
+        if config.select == "paper":
+            why = "--select paper chooses by the test split"
+        elif store is None:
+            why = "the run that is there keeps nothing away"
+        elif config.select != "holdout" and (
+            val := splits_with_role(store, "val") if config.select_on is None else config.select_on
+        ):
+            why = f"{', '.join(val)}, of role val, is there to select on"
+        else:
             return []
         say(
             paragraph(
-                "Hold-out: none, as --select paper chooses by the test split; the "
-                f"{config.holdout:g} of `{self.given}` is left out."
+                f"Hold-out: none, as {why}; the {config.holdout:g} of `{self.given}` is left out."
             )
         )
         return [{"holdout": 0.0}]

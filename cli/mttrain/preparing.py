@@ -71,7 +71,7 @@ def prepared(
     """Everything that can be refused before work begins is refused here."""
     from mtmodels.training.record.logs import check_logs
     from mtmodels.training.record.runfolder import RunFolder
-    from mtmodels.training.setup.resolve import named_plugins, resolve
+    from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
 
     # A plan of a new run touches no folder, so it may be one that is taken.
     looks = None if dry_run and mode != "resume" else mode
@@ -82,6 +82,8 @@ def prepared(
         check_members()
         if asked is not None:
             layers[1:1] = asked.scaled()
+            if not read_layer(RunFolder(out).config).get("holdout"):
+                layers += asked.without_holdout(layers, None)
     else:
         config = resolve(*layers)
         check_logs(config.log)
@@ -101,8 +103,6 @@ def prepared(
             data = str(find_store(may_build=not dry_run))
             layers.append({"data": data})
         _look_at_store(data, config.regime, layers, asked)
-    if asked is not None:
-        layers += asked.without_holdout(layers)
     from mtmodels.training.run import prepare
 
     job = prepare(layers, out=out, mode=looks, trust_plugins=trust_plugins)
@@ -130,6 +130,7 @@ def _look_at_store(
                 asked.tell_size(store, layers)
             if misfits := asked.misfits(store, regime, layers):
                 layers.append({"recipe": {"misfits": misfits}})
+            layers += asked.without_holdout(layers, store)
         _tell_store(data, store, regime)
     if asked is not None:
         asked.tell(layers)

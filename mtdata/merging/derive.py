@@ -1,5 +1,6 @@
 """Labels that follow from others exactly, by a rule, added to a store."""
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +190,8 @@ def derive(
     if not summary.written:
         raise DataError(
             f"{path} should have images with a label of {parent} that {task} follows from; found "
-            f"none with a pixel that tells. `mtdata stats {path}` says what there is."
+            f"none with a pixel that tells. `mtdata stats "
+            f"{shlex.quote(str(path))}` says what there is."
         )
     return summary
 

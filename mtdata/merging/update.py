@@ -1,9 +1,10 @@
 """Adding to a store what its source has since; the store is replaced whole, or not at all."""
 
+import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from mtdata.building.request import Request
 from mtdata.building.sampling import OnError, fill, without
 from mtdata.building.summary import Skipped, SplitSummary, count
 from mtdata.building.workers import Workers
-from mtdata.errors import DataError, UsageError
+from mtdata.errors import BadSamplesError, DataError, SampleError, UsageError
 from mtdata.merging.built import request_of
 from mtdata.merging.changes import (
     Changes,
@@ -117,12 +118,12 @@ def update(
         raise UsageError(f"`on_change` should be refuse, keep or follow; found {on_change!r}.")
     started, path = time.perf_counter(), local(path)
     Store(path).close()  # what is no store is told before anything is made beside it
-    with alone(path, elsewhere=False), Store(path) as store:
+    with alone(path, elsewhere=False), Store(path) as store, _as_built():
         if store.sharded:
             raise UsageError(
                 f"{path} should be a store of one file, which is written anew with what its source "
-                f"has since; its images lie in shards. Run `mtdata merge {path} -o ONE.h5`, update "
-                "that, and `mtdata shard` it again."
+                f"has since; its images lie in shards. Run `mtdata merge {shlex.quote(str(path))} "
+                "-o ONE.h5`, update that, and `mtdata shard` it again."
             )
         request = request_of(store, source)
         looked = changed_files(store, request, progress)
@@ -153,6 +154,25 @@ def update(
             finally:
                 journal.remove()
     return _summary(path, new, regimes, left_out, time.perf_counter() - started)
+
+
+@contextmanager
+def _as_built() -> Iterator[None]:
+    """Where an error says to change `tasks.yaml`, add that an update takes no other."""
+    hint = (
+        "An update takes tasks.yaml as the store was built by it: after a change there, build the "
+        "store again with `mtdata build ... --overwrite`"
+    )
+    try:
+        yield
+    except DataError as error:
+        if "tasks.yaml" not in str(error) or "--overwrite" in str(error):
+            raise
+        if isinstance(error, BadSamplesError):
+            raise BadSamplesError(error.problems, error.samples, hint) from error
+        if isinstance(error, SampleError):
+            raise SampleError(error.path, error.problem, f"{error.remedy} {hint}.") from error
+        raise DataError(f"{error} {hint}.") from error
 
 
 def _refuse(path: Path, changes: Changes, on_change: OnChange) -> None:

@@ -292,7 +292,7 @@ def make_dataset(
         source, codes = joined(seen), np.concatenate([one.codes for one in seen])[:, columns]
         visible, added = codes > 0, _added(store, base, seen, what, wanted, codes, anyway=anyway)
     if source.role == "train" and not bare:
-        _refuse_bare(wanted, visible, regime)
+        _refuse_bare(store, source, wanted, visible, regime)
     indices = None if keys is None else _indices(source, keys)
     return Dataset(source, wanted, visible, transform, indices, added)
 
@@ -429,15 +429,34 @@ def _visible(
 
 
 def _refuse_bare(
-    tasks: Sequence[Task], visible: NDArray[np.bool_], regime: str | Path | RegimeTable
+    store: StoreLike,
+    source: Readable,
+    tasks: Sequence[Task],
+    visible: NDArray[np.bool_],
+    regime: str | Path | RegimeTable,
 ) -> None:
     name = regime.kind if isinstance(regime, RegimeTable) else regime
-    for task, shown in zip(tasks, visible.sum(0), strict=True):
-        if not shown:
+    shown = visible.sum(0)
+    rest = ",".join(task.name for task, some in zip(tasks, shown, strict=True) if some)
+    leave = f"Leave the task out{f' (--tasks {rest})' if rest else ''}, or"
+    for task, some in zip(tasks, shown, strict=True):
+        if some:
+            continue
+        column = store.tasks.index(task)
+        here = int(source.visible(layout.FULL)[:, column].sum())
+        if here:
             raise DataError(
-                f"the regime `{name}` shows no label of the task `{task.name}`. Leave the task "
-                "out, or choose another regime."
+                f"the regime `{name}` shows no label of the task `{task.name}`, of which the "
+                f"training images have {here:,}. {leave} choose another regime."
             )
+        places = {one: int(split.visible(layout.FULL)[:, column].sum())
+                  for one, split in store.splits.items()}  # fmt: skip
+        there = ", ".join(f"{one} ({count:,})" for one, count in places.items() if count)
+        raise DataError(
+            f"training images should have a label of the task `{task.name}`, which no regime can "
+            f"show otherwise; its labels are in {there or 'no split'}. {leave} build the store "
+            "again with other splits."
+        )
 
 
 def _indices(split: Readable, keys: Sequence[str]) -> NDArray[np.int64]:

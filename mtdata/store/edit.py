@@ -1,5 +1,6 @@
 """Changing the regimes of a store that exists: in place, all of a change or nothing of it."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,7 +131,8 @@ def check_new(name: str, split: Split, path: Path) -> None:
     if name in split.regimes:
         raise UsageError(
             f"`name` should be new; {path} has a regime `{name}` already. Choose another with "
-            f"--name, or remove that one first (mtdata regime remove {path} {name})."
+            f"--name, or remove that one first (mtdata regime remove {shlex.quote(str(path))} "
+            f"{name})."
         )
 
 

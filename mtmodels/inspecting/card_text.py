@@ -1,5 +1,7 @@
 """The facts of a model card as Markdown, with the YAML head that model hubs read."""
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -227,14 +229,16 @@ def _selection(selection: Facts) -> str:
 
 def _usage(facts: Facts) -> str:
     run = facts["run"]
+    predict = shlex.join(["mtmodels", "predict", run, "photo.jpg", "photos/", "-o", "predicted"])
+    export = shlex.join(["mtmodels", "export", run, "-o", f"{run}.onnx"])
     return (
         f"With mtpartial installed and the run folder at `{run}`:\n\n"
         "```console\n"
-        f"$ mtmodels predict {run} photo.jpg photos/ -o predicted\n"
-        f"$ mtmodels export {run} -o {run}.onnx   # a file that predicts alone\n"
+        f"$ {predict}\n"
+        f"$ {export}   # a file that predicts alone\n"
         "```\n\n"
         "```python\nimport mtmodels\n\n"
-        f'model = mtmodels.load("{run}")\n'
+        f"model = mtmodels.load({json.dumps(run, ensure_ascii=False)})\n"
         "predictions = model(image)  # uint8 [height, width, 3], red first\n```"
     )
 

@@ -1,5 +1,6 @@
 """Which images to predict: files as they are given, videos too, and all images below a folder."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +75,11 @@ def _images(path: Path, out: Path) -> list[Image]:
             f"{path} should be an image, a video or a folder of images; there is none."
         )
     if h5py.is_hdf5(path):
+        quoted = shlex.quote(str(path))
         raise UsageError(
             f"{path} should be an image, a video or a folder of images; found HDF5, as stores "
-            f"are. A store is scored by `mtmodels eval RUN --data {path}`, and looked at by "
-            f"`mtdata show {path} --predictions RUN`."
+            f"are. A store is scored by `mtmodels eval RUN --data {quoted}`, and looked at by "
+            f"`mtdata show {quoted} --predictions RUN`."
         )
     return [Image(path.stem, path)]
 

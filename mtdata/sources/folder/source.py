@@ -1,7 +1,8 @@
 """One's own images with whatever labels there are, described by a `tasks.yaml`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
 from io import BytesIO
@@ -229,10 +230,23 @@ class Folder(Source):
         return paths
 
     def notes(self, split: str, key: str) -> tuple[str, ...]:
-        """What its header says that it has, and 8-bit RGB has not."""
+        """What its header says that it has, and 8-bit RGB has not; annotations without an area."""
         path = self.layout.images[split, key]
         header = parse_header(BytesIO(read_file(path)), path)
-        return conversions(header, turn=self.file.exif != "ignore")
+        found = conversions(header, turn=self.file.exif != "ignore")
+        return (*found, *self._not_drawn((split, key)))
+
+    def _not_drawn(self, at: tuple[str, str]) -> Iterator[str]:
+        """Notes on the annotations of an image that cover no pixels."""
+        from mtdata.sources.folder.annotations.base import NOT_DRAWN
+        from mtdata.sources.folder.annotations.reading import look as look_at
+        from mtdata.sources.folder.tasks import AnnotatedFile
+
+        for name, task in self.file.tasks.items():
+            if isinstance(task, AnnotatedFile) and at in self.layout.labels[name]:
+                with suppress(SampleError):  # of a task that the build leaves out, perhaps
+                    drawing = look_at(task.format, self._entry(name, at), self._content(name, at))
+                    yield from (f"{NOT_DRAWN}{what}" for what in drawing.skipped)
 
     def suspects(self, files: Sequence[Path]) -> str:
         """That `tasks.yaml` may be wrong, where these are nearly all labels of a task."""

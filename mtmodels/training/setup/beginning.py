@@ -94,9 +94,11 @@ def _length(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
     if steps >= SHORT:
         return found, []
     other = "" if config.recipe.name else ", or --recipe fine-tune for a few images of your own"
+    slow = [task.name for task in data.tasks if kind_model(task).starts_at_mean]
+    near = f", and {' and '.join(slow)} may stay near where predictions begin" if slow else ""
     return found, [
-        f"This training is short: {counted(steps, 'step')}. A network learns little in so few, and "
-        f"depth may stay near where it begins. Give --steps {FEWEST} or more{other}."
+        f"This training is short: {counted(steps, 'step')}. A network learns little in so few"
+        f"{near}. Give --steps {FEWEST} or more{other}."
     ]
 
 

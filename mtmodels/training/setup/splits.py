@@ -126,9 +126,8 @@ def _watched(config: Config, val: Sequence[str], test: Sequence[str]) -> Watched
     if val and config.holdout > 0 and config.select != "holdout":
         raise UsageError(
             "--holdout is for a store without a split to select on; this one has "
-            f"{', '.join(val)}, of role val. Leave --holdout out (--holdout 0 where a recipe has "
-            "one), or give --select holdout to select on a part of the training images all the "
-            "same."
+            f"{', '.join(val)}, of role val. Leave --holdout out, or give --select holdout to "
+            "select on a part of the training images all the same."
         )
     if config.holdout > 0:
         return "holdout"

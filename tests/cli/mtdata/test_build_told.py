@@ -8,7 +8,7 @@ import pytest
 
 from cli.mtdata import mtdata
 from cli.shared.common import run
-from tests.folder_tree import save, semantic, write_folder
+from tests.folder_tree import FILE, KEYS, save, semantic, write_folder
 
 Captured = pytest.CaptureFixture[str]
 
@@ -31,6 +31,28 @@ def test_labels_that_a_size_loses_are_told(arguments: list[str], capsys: Capture
     assert said in " ".join(capsys.readouterr().err.split())
     assert run(mtdata, [*arguments, "--size", "24x36", "--overwrite"]) == 0
     assert "a valid pixel" not in capsys.readouterr().err
+
+
+def test_what_training_and_testing_lack_is_told(tmp_path: Path, capsys: Captured) -> None:
+    root, out = write_folder(tmp_path / "mine"), str(tmp_path / "a.h5")
+    lists = {"train": KEYS[:6], "val": KEYS[6:8]}
+    for split, keys in lists.items():
+        (root / f"{split}.txt").write_text("\n".join(keys))
+    for key in KEYS[:6]:
+        (root / "depth" / f"{key}.png").unlink(missing_ok=True)
+    file = root / "tasks.yaml"
+    file.write_text(f"splits: {{lists: {{{', '.join(f'{s}: {s}.txt' for s in lists)}}}}}\n{FILE}")
+    arguments = ["build", "--dataset", "folder", "--source", str(root), "--out", out, "-j", "1"]
+    assert run(mtdata, arguments) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    remedy = "Correct `splits` in tasks.yaml, and build with --overwrite, if that is not meant"
+    assert "No image in split" not in said
+    assert f"No training label of `depth`: 2 labels, in val. {remedy}." in said
+    file.write_text(f"splits: {{fraction: 0.01}}\n{FILE}")
+    assert run(mtdata, [*arguments, "--overwrite"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"No image in split test. {remedy}: another `seed` draws others." in said
+    assert "No training label" not in said
 
 
 def test_a_dry_run_tells_what_the_disk_must_hold(arguments: list[str], capsys: Captured) -> None:

@@ -12,6 +12,7 @@ from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
 from mtdata.building.build import build
+from mtdata.tasks.role import Role
 from mtmodels.networks.encoders.weights import has_package
 from tests.fakes import FakeSource
 from tests.paper_stores import paper_store
@@ -214,3 +215,31 @@ def test_a_recipe_holds_nothing_out_where_the_test_split_chooses(
     assert "Images: 12 to train on" in said
     assert yaml.safe_load((tmp_path / "r/config.yaml").read_text())["holdout"] == 0
     assert run(mttrain, [*arguments, "--resume"]) == 0
+
+
+class WithVal(FakeSource):
+    """What was for testing is to select on."""
+
+    def roles(self) -> dict[str, Role]:
+        return {"train": "train", "test": "val"}
+
+
+def test_a_recipe_holds_nothing_out_beside_a_split_to_select_on(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    store, out, recipe = str(tmp_path / "a.h5"), str(tmp_path / "r"), tmp_path / "mine.yaml"
+    build(WithVal(images=(12, 4), missing=0), store, size=(32, 64))
+    recipe.write_text("holdout: 0.25\nnetwork: {name: unet-resnet18, width: 0.0625}\n")
+    short = ["--steps", "2", "--batch", "2", "--workers", "0"]
+    arguments = ["--recipe", str(recipe), "--data", store, *short]
+    assert run(mttrain, [*arguments, "--holdout", "0.2"]) == 2
+    assert "this one has test, of role val. Leave --holdout out, or give" in told(capsys)
+    assert run(mttrain, [*arguments, "--select", "holdout", "--dry-run"]) == 0
+    assert "Hold-out: none" not in told(capsys)
+    assert run(mttrain, [*arguments, "--out", out]) == 0
+    said = told(capsys)
+    assert "Hold-out: none, as test, of role val, is there to select on; the 0.25 of" in said
+    assert "Images: 12 to train on" in said
+    config = yaml.safe_load((tmp_path / "r/config.yaml").read_text())
+    assert (config["holdout"], config["select"]) == (0, "val")
+    assert run(mttrain, [*arguments, "--out", out, "--resume"]) == 0

@@ -262,6 +262,18 @@ def test_bad_new_files_leave_the_old_store_or_are_skipped(root: Path, store: Pat
     assert update(store, Folder(root)).images == 1
 
 
+def test_a_new_class_is_told_to_need_a_build(root: Path, store: Path) -> None:
+    again = r"--on-error skip.* after a change there, build the store again with `mtdata build"
+    for key in ("0000a", "zz"):
+        save(root / "rgb" / f"{key}.jpg", picture(20))
+        save(root / "semantic" / f"{key}.png", semantic(20) + 1)
+        with pytest.raises(SampleError, match=f"(?s){again}"):
+            update(store, Folder(root))
+    save(root / "rgb" / "bare.jpg", picture(20))
+    with pytest.raises(SampleError, match=r"`unlabelled: keep`.* after a change there, build"):
+        update(store, Folder(root))
+
+
 @pytest.mark.parametrize("calls", few([1, 11, 14, 16, 20, 26], [14, 20]))
 def test_an_update_that_is_killed_leaves_the_old_store_whole(
     root: Path, store: Path, tmp_path: Path, calls: int

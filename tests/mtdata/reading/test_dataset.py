@@ -93,11 +93,28 @@ def test_a_file_cannot_show_what_is_not_there(tmp_path: Path) -> None:
 def test_a_task_without_a_visible_label_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("key,task\n0001,semantic\n")
-    with pytest.raises(DataError, match=r"mine\.csv` shows no label of the task `depth`"):
+    with pytest.raises(
+        DataError,
+        match=r"mine\.csv` shows no label of the task `depth`, of which the training images have "
+        r"\d+\. Leave the task out \(--tasks semantic\), or choose another regime",
+    ):
         make_dataset(make_store(), "train", tasks=["semantic", "depth"], regime=path)
     dataset = make_dataset(make_store(), "train", tasks=["semantic"], regime=path)
     kept, left_out = dataset.drop_unlabelled()
     assert (kept.keys, left_out) == (("0001",), 11)
+
+
+def test_a_task_whose_labels_are_for_testing_is_told_where_they_are() -> None:
+    store = make_store()
+    split = store.splits["train"]
+    split.labels = split.labels.copy()
+    split.labels[:, NAMES.index("depth")] = False
+    with pytest.raises(
+        DataError,
+        match=r"no regime can show.* in test \(\d+\)\. Leave the task out \(--tasks semantic\), or "
+        "build the store again with other splits",
+    ):
+        make_dataset(store, "train", tasks=["semantic", "depth"], regime="full")
 
 
 def test_one_task_may_be_given_by_its_name() -> None:

@@ -47,6 +47,13 @@ def changed(file: Path, **values: Any) -> None:
     file.write_text(json.dumps({key: v for key, v in known.items() if v is not None}))
 
 
+def test_commands_hold_for_any_name(done: Path, tmp_path: Path) -> None:
+    text = card(shutil.copytree(done, tmp_path / "my run")).markdown()
+    assert "$ mtmodels predict 'my run' photo.jpg" in text
+    assert "$ mtmodels export 'my run' -o 'my run.onnx'" in text
+    assert 'mtmodels.load("my run")' in text
+
+
 def test_the_head_is_what_hubs_read(made: Any) -> None:
     text = made.markdown()
     _, head, body = text.split("---\n", 2)

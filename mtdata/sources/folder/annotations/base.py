@@ -19,6 +19,8 @@ from mtdata.sources.files.allowed import allowed
 from mtdata.sources.files.files import open_plain, read_file
 from mtdata.sources.folder.annotations.shapes import Shape, WrongError
 
+NOT_DRAWN = "have annotations that are not drawn: "
+"""How a note on an image begins that names what is skipped."""
 LARGEST = 2**29
 """Bytes of a file; `instances_train2017.json` of COCO has 470 million."""
 MOST = 10**9
@@ -31,13 +33,15 @@ class Drawing:
     """The annotations of one image.
 
     `size` is the height and width of the image as the file says, None where it does not; `skipped`
-    counts what has no area, such as points, by what the tool calls it; `image` is the path of the
-    image as seen from the file of one, empty where it is not said.
+    counts what has no area, such as points, by what the tool calls it and its label; `around` is
+    what some of these lie in, as far as that is said: nobody knows which pixels there are theirs.
+    `image` is the path of the image as seen from the file of one, empty where it is not said.
     """
 
     size: tuple[int, int] | None
     shapes: Sequence[Shape]
     skipped: Mapping[str, int] = field(default_factory=dict)
+    around: Sequence[Shape] = ()
     image: str = ""
 
 
@@ -202,3 +206,8 @@ def shown(value: object) -> str:
     """A value in an error, cut where it is long."""
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def named(label: object) -> str:
+    """The label of what is not drawn, whatever it is."""
+    return label if isinstance(label, str) and label and label.isprintable() else shown(label)

@@ -14,6 +14,7 @@ from mtdata.sources.folder.annotations.base import (
     WholeFormat,
     entry_name,
     load_json,
+    named,
     number,
     shown,
     size_of,
@@ -24,13 +25,14 @@ from mtdata.sources.folder.annotations.shapes import (
     Outlines,
     Shape,
     WrongError,
+    box,
     from_runs,
 )
 
 LISTS = ("images", "annotations", "categories")
 NOTHING: tuple[Any, Any] = (None, [])
 """A segmentation that is none."""
-NO_MASK = "annotations without a segmentation"
+NO_MASK = "without a segmentation"
 
 
 class Coco(WholeFormat):
@@ -59,6 +61,8 @@ class Coco(WholeFormat):
                     )
             kept = {"where": where, "label": names[each["category_id"]].get("name"),
                     "crowd": each.get("iscrowd", 0), "shape": each.get("segmentation")}  # fmt: skip
+            if kept["shape"] in NOTHING:
+                kept["box"] = each.get("bbox")
             found[each["image_id"]].append(kept)
         parts: dict[str, Content] = {}
         for key, image in images.items():
@@ -71,13 +75,14 @@ class Coco(WholeFormat):
         return parts
 
     def drawing(self, content: bytes) -> Drawing:
-        """Annotations without a segmentation are skipped."""
+        """Annotations without a segmentation are skipped, and lie in their boxes."""
         image = json.loads(content)
         size = size_of(image["height"], image["width"], image["where"])
         drawn = [each for each in image["shapes"] if each["shape"] not in NOTHING]
-        without = len(image["shapes"]) - len(drawn)
-        skipped = {NO_MASK: without} if without else {}
-        return Drawing(size, [_shape(each, size) for each in drawn], skipped)
+        others = [each for each in image["shapes"] if each["shape"] in NOTHING]
+        skipped = Counter(f"{named(each['label'])} {NO_MASK}" for each in others)
+        around = [shape for each in others if (shape := _around(each, size)) is not None]
+        return Drawing(size, [_shape(each, size) for each in drawn], skipped, around)
 
 
 def _by_id(what: str, entries: Iterable[Any]) -> dict[int, Mapping[str, Any]]:
@@ -112,6 +117,19 @@ def _shape(entry: Mapping[str, Any], size: tuple[int, int]) -> Shape:
     if not isinstance(given, list):
         raise WrongError(where, f"`segmentation` should be polygons or RLE; found {shown(given)}.")
     return Outlines(where, label, crowd=crowd, outlines=[_outline(each, where) for each in given])
+
+
+def _around(entry: Mapping[str, Any], size: tuple[int, int]) -> Shape | None:
+    """The part of the image in which an annotation lies; None where its box is none."""
+    given = entry["box"]
+    if not isinstance(given, list) or len(given) != 4:
+        return None
+    try:
+        x, y, width, height = (number(value, entry["where"]) for value in given)
+    except WrongError:
+        return None
+    sides = np.clip([x, y, x + width, y + height], 0, [size[1], size[0]] * 2)
+    return Outlines(entry["where"], named(entry["label"]), outlines=[box(*sides.tolist())])
 
 
 def _outline(values: Any, where: str) -> NDArray[np.float64]:

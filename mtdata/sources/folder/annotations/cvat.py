@@ -13,6 +13,7 @@ from mtdata.sources.folder.annotations.base import (
     Drawing,
     WholeFormat,
     entry_name,
+    named,
     number,
     shown,
     size_of,
@@ -65,7 +66,7 @@ class Cvat(WholeFormat):
             if each.tag in DRAWN:
                 shapes.append(_shape(each, where))
             else:
-                skipped[each.tag] += 1
+                skipped[f"{each.tag} {named(each.get('label'))}"] += 1
         return Drawing(size, shapes, skipped)
 
 

@@ -17,6 +17,7 @@ from mtdata.sources.folder.annotations.base import (
     Drawing,
     Format,
     load_json,
+    named,
     number,
     shown,
     size_of,
@@ -66,11 +67,11 @@ class Labelme(Format):
                 raise WrongError(where, f"should be an object; found {shown(each)}.")
             kind = each.get("shape_type") or "polygon"  # early versions have no other
             if kind in SKIPPED:
-                skipped[kind] += 1
+                skipped[f"{kind} {named(each.get('label'))}"] += 1
             else:
                 shapes.append(_shape(each, kind, where))
         image = file.get("imagePath")
-        return Drawing(size, shapes, skipped, image if isinstance(image, str) else "")
+        return Drawing(size, shapes, skipped, image=image if isinstance(image, str) else "")
 
 
 def _shape(entry: Mapping[str, Any], kind: Any, where: str) -> Shape:

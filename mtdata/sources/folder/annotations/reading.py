@@ -216,10 +216,13 @@ def _drawn(task: AnnotatedFile, drawing: Drawing, size: tuple[int, int]) -> NDAr
     table = task.table()
     label = np.full(size, table.get(task.uncovered, VOID), np.int16)
     left = MOST_LAYERS * label.size
-    for shape in _ordered(drawing.shapes, task):
+    # What has no outline may be anywhere in its box, but where a shape lies over that.
+    unknown = len(drawing.around)
+    for place, shape in enumerate([*drawing.around, *_ordered(drawing.shapes, task)]):
         if task.unlisted == "skip" and shape.label not in table:
             continue
-        code = VOID if shape.crowd and task.crowd == "void" else _code(shape, task, table)
+        void = place < unknown or (shape.crowd and task.crowd == "void")
+        code = VOID if void else _code(shape, task, table)
         for rows, columns, inside in shape.covers(size):
             left -= inside.size
             if left < 0:

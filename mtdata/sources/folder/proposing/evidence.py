@@ -61,7 +61,8 @@ RULES = {
         "classes by annotations", "a file of coco-masks, labelme or cvat that names images which "
         "are here, with shapes on them", "only points, lines and boxes without a mask", 0.95),
     "mask": Rule(
-        "binary", "two values, 0 and another (or 0.0 and 1.0); 255 beside 0 and 1 is void",
+        "binary", "two values, 0 and another (or 0.0 and 1.0); 255 beside 0 and 1 is void, "
+        "or on where no file has both 1 and 255",
         "a name of classes: then 0 and 1 are two classes", 0.95),
     "soft mask": Rule(
         "binary, on from half way up", "many values from 0 to the highest, and a name of masks, "

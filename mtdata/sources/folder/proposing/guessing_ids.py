@@ -50,7 +50,7 @@ def guess_ids(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> G
     if "depth" in hinted:
         return RULES["depth"].ask(f"{why}: too few for depth, by its name no classes")
     classes = bool(hinted & {"semantic", "parts"})
-    binary = _binary(why, values, listed, classes=classes)
+    binary = _binary(why, seen, listed, classes=classes)
     if binary is not None:
         return binary
     void = [value for value in values if value in VOIDS or value < 0]
@@ -75,12 +75,15 @@ _CLASSES = "`kind: classes` with `classes`, `ids` and `void`"
 _IDS = "`kind: classes` with `ids`, if they are classes after all"
 
 
-def _binary(why: str, values: list[int], listed: Listed, *, classes: bool) -> Guess | None:
-    named = classes or len(listed.names) > 1
+def _binary(why: str, seen: Seen, listed: Listed, *, classes: bool) -> Guess | None:
+    values, named = seen.integers, classes or len(listed.names) > 1
     if values == [0, 1]:
         return None if named else RULES["mask"].take("binary", why)
     if values == [0, 255]:
         return RULES["mask"].take("binary", why)
+    if values == [0, 1, 255] and not seen.together(1, 255):
+        on = Line("ones", [1, 255], "on is 1 in some files and 255 in others; check")
+        return RULES["mask"].take("binary", why, (on,))
     if values in ([0, 1, 255], [-1, 0, 1], [-100, 0, 1]) and not named:
         void = values[-1] if values[-1] == 255 else values[0]
         lines = (

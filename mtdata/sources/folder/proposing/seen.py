@@ -12,6 +12,8 @@ Number = int | float
 QUANTILES = (1, 50, 99)
 PER_FILE = 20_000
 """Values of a file that quantiles and neighbours are taken from, evenly spread."""
+FEW = 64
+"""Values of a file that are remembered as those of one file."""
 KEPT = 70_000
 """Different values that are kept; more are no integers of 16 bits."""
 
@@ -23,7 +25,7 @@ class Seen:
     `values` are the finite ones that occur, sorted, each `count` times; `bad` is the share of NaN
     and infinite ones. `flat` is the share of neighbours in a row that are the same, `steep` that
     of the others which differ by more than a twentieth of the range. `some` are values that are
-    evenly spread over all files.
+    evenly spread over all files, `each` the values of a file that has few.
     """
 
     dtype: np.dtype[Any]
@@ -34,6 +36,7 @@ class Seen:
     flat: float
     steep: float
     some: NDArray[Any]
+    each: tuple[frozenset[Number], ...] = ()
 
     @cached_property
     def whole(self) -> bool:
@@ -48,6 +51,10 @@ class Seen:
     def share(self, *values: Number) -> float:
         """The share of these values."""
         return float(self.count[np.isin(self.values, values)].sum() / self.count.sum())
+
+    def together(self, *values: Number) -> bool:
+        """Whether a file holds all of these values."""
+        return any(found.issuperset(values) for found in self.each)
 
     def below(self, limit: Number) -> float:
         """The share of values below a limit."""
@@ -65,6 +72,7 @@ class Seen:
 def values_of(arrays: Sequence[NDArray[Any]]) -> Seen:
     """Look at planes `[h, w]`."""
     total: dict[Any, int] = {}
+    each: list[frozenset[Number]] = []
     some, bad, equal, steep, pairs = [], 0, 0, 0, 0
     for array in arrays:
         step = max(1, array.size // PER_FILE)
@@ -73,7 +81,9 @@ def values_of(arrays: Sequence[NDArray[Any]]) -> Seen:
         some.append(finite[::step])
         # Floats that are no classes have a value a pixel: a part of them says enough.
         part = finite if finite.dtype.kind in "bui" or len(total) < KEPT else finite[::step]
-        for value, number in zip(*_counted(part), strict=True):
+        found, numbers = _counted(part)
+        each += [frozenset(found)] if len(found) <= FEW else []
+        for value, number in zip(found, numbers, strict=True):
             total[value] = total.get(value, 0) + int(number)
         same, far, of = _neighbours(array)
         equal, steep, pairs = equal + same, steep + far, pairs + of
@@ -87,6 +97,7 @@ def values_of(arrays: Sequence[NDArray[Any]]) -> Seen:
         flat=equal / max(1, pairs),
         steep=steep / max(1, pairs - equal),
         some=np.concatenate(some),
+        each=tuple(each),
     )
 
 

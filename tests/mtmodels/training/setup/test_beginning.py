@@ -262,6 +262,13 @@ def test_a_short_training_is_told_what_to_do(plain: Path, length: dict[str, int]
     assert plan_of(plain, **{name: value + 1 for name, value in length.items()}).notes == ()
 
 
+def test_a_short_training_names_tasks_that_it_has(plain: Path) -> None:
+    [note] = plan_of(plain, steps=100, tasks=["semantic", "depth"]).notes
+    assert "in so few, and depth may stay near where predictions begin. Give" in note
+    [note] = plan_of(plain, steps=100, tasks=["semantic"]).notes
+    assert "learns little in so few. Give --steps 600" in note
+
+
 def test_who_took_a_recipe_is_told_of_no_other(plain: Path) -> None:
     [note] = plan_of(plain, steps=100).notes
     assert note.endswith("or --recipe fine-tune for a few images of your own.")

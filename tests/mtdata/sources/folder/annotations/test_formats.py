@@ -87,7 +87,9 @@ def test_init_build_info(form: str, asked: bool, tmp_path: Path, capsys: Capture
             for key in set(split.keys) & set("ab"):
                 row = split.read(split.index(key), ("semantic",))
                 np.testing.assert_array_equal(row.labels["semantic"], expected()[key])
-                assert row.valid["semantic"].all()
+                valid = np.ones(SIZE, np.bool_)
+                valid[:2, :2] = (form, key) != ("coco-masks", "b")  # a box without an outline
+                np.testing.assert_array_equal(row.valid["semantic"], valid)
 
 
 @pytest.mark.parametrize("form", WRITERS)
@@ -229,11 +231,35 @@ def test_names_may_be_spelt_in_another_way(
 
 
 def test_what_has_no_area_is_counted(tmp_path: Path, capsys: Captured) -> None:
-    want = {"coco-masks": "1 annotations without a segmentation", "labelme": "1 linestrip, 1 point",
-            "cvat": "1 points, 1 tag"}  # fmt: skip
-    for form, text in want.items():
-        _init(WRITERS[form](tmp_path / form))
+    want = {
+        "coco-masks": ["dog without a segmentation"],
+        "labelme": ["linestrip leash", "point nose"],
+        "cvat": ["points nose", "tag indoors"],
+    }
+    for form, names in want.items():
+        root, out = WRITERS[form](tmp_path / form), str(tmp_path / f"{form}.h5")
+        _init(root)
+        text = ", ".join(f"1 {name}" for name in names)
         assert f"no area are skipped: {text}" in " ".join(capsys.readouterr().err.split())
+        arguments = ["--source", str(root), "--out", out, "--jobs", "1"]
+        assert run(mtdata, ["build", "--dataset", "folder", *arguments]) == 0
+        text = ", ".join(f"{name} (1 image)" for name in names)
+        assert f"are not drawn: {text}." in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_lies_in_a_box_and_has_no_outline_is_void(tmp_path: Path) -> None:
+    content = coco()
+    content["annotations"] += [
+        {"id": 5, "image_id": 3, "category_id": 18, "segmentation": [], "bbox": [0, 0, 3, 99]},
+        {"id": 6, "image_id": 3, "category_id": 18, "bbox": [1, "a", None, 2]},
+    ]
+    root = write_coco(tmp_path, content)
+    _init(root)
+    want = expected()["a"].astype(int)
+    want[:, :3][want[:, :3] == 0] = -1
+    np.testing.assert_array_equal(_read(root), want)
+    only: Any = {"classes": ["background", "cat"], "unlisted": "skip"}
+    np.testing.assert_array_equal(_read(root, **only), expected()["a"] > 0)
 
 
 @pytest.mark.parametrize("kind", ["rectangle", "oriented_rectangle", "rotation"])

@@ -231,6 +231,12 @@ def test_void_of_a_mask(tmp_path: Path) -> None:
     assert (task["kind"], task["ones"], task["void"]) == ("binary", [1], [255])
 
 
+@pytest.mark.parametrize("name", ["m", "seg"])
+def test_masks_of_two_conventions_have_no_void(tmp_path: Path, name: str) -> None:
+    task = _labels(tmp_path, name, lambda n: np.minimum(mask(n), 1 if n == 3 else 255))
+    assert (task["kind"], task["ones"], "void" in task) == ("binary", [1, 255], False)
+
+
 def test_a_soft_mask(tmp_path: Path) -> None:
     task = _labels(tmp_path, "saliency", lambda number: picture(number)[..., 0])
     assert (task["kind"], task["threshold"]) == ("binary", 128)
