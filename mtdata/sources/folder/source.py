@@ -239,13 +239,14 @@ class Folder(Source):
     def _not_drawn(self, at: tuple[str, str]) -> Iterator[str]:
         """Notes on the annotations of an image that cover no pixels."""
         from mtdata.sources.folder.annotations.base import NOT_DRAWN
-        from mtdata.sources.folder.annotations.reading import look as look_at
+        from mtdata.sources.folder.annotations.reading import drawing_of
         from mtdata.sources.folder.tasks import AnnotatedFile
 
         for name, task in self.file.tasks.items():
             if isinstance(task, AnnotatedFile) and at in self.layout.labels[name]:
                 with suppress(SampleError):  # of a task that the build leaves out, perhaps
-                    drawing = look_at(task.format, self._entry(name, at), self._content(name, at))
+                    content = self._content(name, at)
+                    drawing = drawing_of(task.format, self._entry(name, at), content)
                     yield from (f"{NOT_DRAWN}{what}" for what in drawing.skipped)
 
     def suspects(self, files: Sequence[Path]) -> str:
