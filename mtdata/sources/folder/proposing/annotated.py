@@ -186,18 +186,19 @@ def _of_many(
         files = text.replace(folder, "{split}") if folder else text
         if files.count("{split}") > 1:
             folder, files = "", text
-        known = paths_of({at: p for at, p in images.items() if not folder or at[0] == folder}, root)
+        names = paths_of({at: p for at, p in images.items() if not folder or at[0] == folder}, root)
         try:
-            named = split_up(form, path)
+            contents = split_up(form, path)
         except SampleError as error:
             refused[f"{form} {text}"] = error
             continue
-        here = [content for name, content in named.items() if known.get(name) is not None]
+        here = [each for name, each in contents.items() if names.place(name, contents) is not None]
         shaped = [content for content in here if content.labels]
         if not shaped:
+            such = next((f" ({name}, ...)" for name in contents), "")
             refused[f"{form} {text}"] = SampleError(
                 path,
-                "should name images of this folder that have a shape; it names none.",
+                f"should name images of this folder that have a shape; it names none{such}.",
                 "Correct its paths.",
             )
             continue

@@ -359,12 +359,12 @@ def _unreadable(source: "Folder") -> str:
 
 
 def _unpaired(
-    orphans: Mapping[str, Sequence[Path]], unlisted: Sequence[str], count: int, bare: int
+    orphans: Mapping[str, Sequence[str]], unlisted: Sequence[str], count: int, bare: int
 ) -> list[str]:
     told = [
-        f"{counted(len(paths), 'label')} of {task} without an image, such as {paths[0].name}"
-        for task, paths in orphans.items()
-        if paths
+        f"{counted(len(names), 'label')} of {task} without an image, such as {names[0]}"
+        for task, names in orphans.items()
+        if names
     ]
     if bare:
         told.append(f"{bare} of {counted(count, 'image')} without a label")
