@@ -159,7 +159,7 @@ def _coloured(path: Path, head: bytes) -> bool:
     if form_of(head):
         header = read_header(path)
         return header.mode == "RGB" and header.bits == 8
-    return head.startswith(PNG_START) and head[24] == 8 and head[25] == RGB
+    return head.startswith(PNG_START) and head[24:] == bytes((8, RGB))
 
 
 def _equal_channels(path: Path, *, turn: bool) -> NDArray[Any]:

@@ -42,6 +42,15 @@ def test_ids(tmp_path: Path, suffix: str) -> None:
     _is(_decode(tmp_path, "classes", stored, CLASSES, suffix=suffix), stored, stored != 255)
 
 
+@pytest.mark.parametrize("kept", [0, 8, 16, 24, 25, 26, 40])
+def test_ids_that_were_cut_off_are_told(tmp_path: Path, kept: int) -> None:
+    write_task(tmp_path, "classes", semantic(1), CLASSES)
+    path = tmp_path / "label" / "a.png"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(SampleError, match=r"label/a\.png"):
+        _read(tmp_path)
+
+
 def test_ids_may_be_mapped(tmp_path: Path) -> None:
     stored = np.array([7, 11, 255, 300, 0, 12], np.uint16)[semantic(1) % 6]
     lines = ("ids: {7: a, 11: b, 300: d, 12: b}", "void: [0, 255]")
