@@ -191,6 +191,7 @@ def test_floats_with_gaps(tmp_path: Path) -> None:
     def metres(number: int) -> NDArray[np.float32]:
         label = (depth(number) / 1000).astype(np.float32)
         label[2, 2:6] = np.nan
+        label[4, 2:6] = np.inf
         return label
 
     task = _labels(tmp_path, "depth", metres, "npy")
