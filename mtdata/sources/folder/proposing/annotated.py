@@ -11,10 +11,10 @@ from mtdata.sources.folder.annotations.base import WholeFormat, read_annotations
 from mtdata.sources.folder.annotations.reading import look, paths_of, split_up
 from mtdata.sources.folder.annotations.shapes import ForeignError
 from mtdata.sources.folder.proposing.evidence import LOOKED, RULES
-from mtdata.sources.folder.proposing.groups import SUFFIXES, find_groups
+from mtdata.sources.folder.proposing.groups import SUFFIXES, find_groups, sample
 from mtdata.sources.folder.proposing.guesses import Guess, Line
 from mtdata.sources.folder.proposing.listing import IGNORED
-from mtdata.sources.folder.proposing.pairing import Choice, partners, sample
+from mtdata.sources.folder.proposing.pairing import Choice, partners
 from mtdata.sources.folder.proposing.words import words
 from mtdata.wording import counted
 

@@ -2,19 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
-
-from mtdata.errors import SampleError
-from mtdata.sources.files.imagefile import read_rgb
-from mtdata.sources.files.imageheader import read_header
-from mtdata.sources.folder.proposing.evidence import MANY
-from mtdata.sources.folder.proposing.groups import Group, Place, affixes
+from mtdata.sources.folder.proposing.groups import Group, Place, affixes, is_photo, sample
 from mtdata.sources.folder.proposing.words import is_image, is_weak, labels, pictured
 
-T = TypeVar("T")
 Affixes = tuple[str, str]
 NOTHING: Affixes = ("", "")
 ARRAYS = (".npy", ".npz", ".exr")
@@ -111,21 +102,10 @@ def _score(group: Group) -> int:
     named = (4 if is_weak(group.name) else 8) if is_image(group.name) else 0
     if suffix in (".jpg", ".jpeg"):
         return named + 4
-    try:
-        photos = sum(_is_photo(path) for path in sample(paths, 3))
-    except SampleError:
-        return named if named > 4 else 0
+    photos = sum(is_photo(path) for path in sample(paths, 3))
     if 2 * photos > min(3, len(paths)):
         return named + 3
     return named if named > 4 else 0
-
-
-def _is_photo(path: Path) -> bool:
-    """Whether the file has more colours than labels have."""
-    if read_header(path).mode not in ("RGB", "RGBA"):
-        return False
-    pixels = read_rgb(path).reshape(-1, 3)
-    return len(np.unique(pixels[:: max(1, len(pixels) // 20000)], axis=0)) > MANY
 
 
 def _arounds(group: Group) -> list[Affixes]:
@@ -156,10 +136,3 @@ def _pair(images: Group, keys: set[Place], group: Group) -> Pair | None:
         best = max(best, Pair(group, around, count), key=lambda each: each.images)
     enough = best.images and best.images >= min(0.1 * len(keys), 0.5 * len(group.files))
     return best if enough else None
-
-
-def sample(files: Sequence[T], count: int) -> list[T]:
-    """So many of these, spread over the whole list, the first and the last among them."""
-    if len(files) <= count:
-        return list(files)
-    return [files[round(at * (len(files) - 1) / (count - 1))] for at in range(count)]
