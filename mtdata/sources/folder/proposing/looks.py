@@ -123,6 +123,13 @@ def _plane(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Gues
             "labels with more values",
         )
     if looks_like_ids(seen, name):
+        if seen.bad:
+            return RULES["unclear"].ask(
+                f"{form}, {counted(seen.values.size, 'different value')}, and {100 * seen.bad:.2g} "
+                "% of the pixels are NaN or infinite",
+                "whole numbers with one for nothing in their place, such as 255; or "
+                "`kind: binary` with `threshold: 0.5`, where NaN is void, if they are masks",
+            )
         return guess_ids(form, seen, name, listed, path)
     return guess_numbers(form, seen, name)
 

@@ -42,6 +42,13 @@ def test_ids(tmp_path: Path, suffix: str) -> None:
     _is(_decode(tmp_path, "classes", stored, CLASSES, suffix=suffix), stored, stored != 255)
 
 
+def test_ids_that_are_no_number_are_counted(tmp_path: Path) -> None:
+    stored = semantic(1).astype(np.float32)
+    stored[0, :3], stored[1, :2] = np.nan, np.inf
+    with pytest.raises(SampleError, match=r"found float32 with pixels: 3 NaN, 2 infinite.*`void`"):
+        _decode(tmp_path, "classes", stored, CLASSES, suffix="npy")
+
+
 @pytest.mark.parametrize("kept", [0, 8, 16, 24, 25, 26, 40])
 def test_ids_that_were_cut_off_are_told(tmp_path: Path, kept: int) -> None:
     write_task(tmp_path, "classes", semantic(1), CLASSES)

@@ -69,6 +69,17 @@ def test_an_exr_is_looked_at_or_the_way_out_is_told(tmp_path: Path) -> None:
         assert yaml.safe_load(propose(root).text)["tasks"]["depth"]["units"] == "m"
 
 
+def test_ids_that_are_no_number_somewhere_are_asked_about(tmp_path: Path) -> None:
+    def gaps(number: int) -> Any:
+        label = semantic(number).astype(np.float32)
+        label[0, :6] = np.nan
+        return label
+
+    root = _labels(tmp_path, "seg", gaps, "npy")
+    told = propose(root).left_out["seg/{stem}.npy"]
+    assert "5 different values, and 0.69 % of the pixels are NaN or infinite. Write whole" in told
+
+
 def test_a_npz_of_several_arrays_is_asked_about(tmp_path: Path) -> None:
     root = _labels(tmp_path, "depth", depth)
     for path in (root / "depth").iterdir():
