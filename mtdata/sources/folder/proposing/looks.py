@@ -105,8 +105,17 @@ def _judged(form: str, found: Sequence[_Read], name: str, listed: Listed) -> Gue
         vectors = arrays[0].dtype.kind == "f"
         return guess_vectors(form, arrays) if vectors else guess_colours(form, arrays, name, listed)
     if any(array.ndim != 2 for array in arrays):
-        return RULES["unclear"].ask(f"{form} of the shape {list(arrays[0].shape)}")
+        return RULES["unclear"].ask(_other_shape(form, arrays[0].shape))
     return _plane(form, look(arrays), name, listed, found[0].path)
+
+
+def _other_shape(form: str, shape: tuple[int, ...]) -> str:
+    wanted = "one value a pixel, [height, width]"
+    if len(shape) == 3:
+        wanted += " (the number of the class, where each plane is a class)"
+        if shape[0] == 3:
+            wanted = f"normals as [height, width, 3], or else {wanted}"
+    return f"{form} of the shape {list(shape)}; save {wanted}"
 
 
 def _plane(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Guess:

@@ -25,7 +25,7 @@ from mtdata.sources.folder.proposing.pairing import Choice, Pair, choose
 from mtdata.sources.folder.proposing.splitting import split_lines
 from mtdata.sources.folder.proposing.words import own_name, pictured, task_of
 from mtdata.sources.folder.splits import Entries, entries_of
-from mtdata.wording import counted, listed
+from mtdata.wording import counted, listed, sentence
 
 if TYPE_CHECKING:
     from mtdata.sources.folder.source import Folder
@@ -170,7 +170,7 @@ def _annotated(
 
 def _asked(guess: Guess) -> str:
     """Why files are left out, and what to write."""
-    return f"{guess.why}. Write {guess.write}" if guess.write else guess.why
+    return f"{sentence(guess.why)} Write {guess.write}" if guess.write else guess.why
 
 
 def _check_rivals(root: Path, choice: Choice) -> None:
@@ -258,7 +258,8 @@ def _read_as(group: Group, start: str = "", end: str = "") -> str:
 
 def _nothing(root: Path, choice: Choice, left_out: Mapping[str, str]) -> str:
     images = _read_as(choice.images, *choice.around)
-    reasons = "; ".join(f"{pattern}: {why}" for pattern, why in left_out.items()) or "no other file"
+    told = [f"{pattern}: {why.removesuffix('.')}" for pattern, why in left_out.items()]
+    reasons = "; ".join(told) or "no other file"
     return f"{root} should hold labels of the images at {images}; found none ({reasons}). {WHAT}"
 
 

@@ -51,7 +51,7 @@ def split_lines(root: Path, images: Group, entries: Entries) -> Splitting:
         return Splitting(best.lines(), told)
     why = "no folders or lists of train and test here"
     if told:
-        why = "lists are here, and cannot be used: " + "; ".join(told)
+        why = f"lists are here, and cannot be used: {'; '.join(told).removesuffix('.')}"
     return Splitting(
         (
             Line("fraction", 0.2, f"{why}: one in five to test"),

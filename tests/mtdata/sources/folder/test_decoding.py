@@ -241,7 +241,14 @@ def test_arrays_of_another_form(tmp_path: Path, kind: str, array: Any, text: str
 def test_a_label_in_colour_where_one_channel_is_meant(tmp_path: Path) -> None:
     write_task(tmp_path, "depth", depth(1), "scale: 0.001")
     save(tmp_path / "label" / "a.png", TABLE[semantic(1) % 4])
-    with pytest.raises(SampleError, match="1 channel"):
+    with pytest.raises(SampleError, match=r"1 channel of .*found 3 of uint8\. .* without colours"):
+        _read(tmp_path)
+
+
+def test_a_label_of_a_type_that_is_not_meant(tmp_path: Path) -> None:
+    write_task(tmp_path, "depth", depth(1), "scale: 0.001", suffix="tif")
+    Image.fromarray(depth(1).astype(np.int32)).save(tmp_path / "label" / "a.tif")
+    with pytest.raises(SampleError, match=r"found 1 of int32\. Save it as uint8 or uint16 or"):
         _read(tmp_path)
 
 
