@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mtdata.sources.folder.proposing.groups import Group, Place, affixes, is_photo, sample
-from mtdata.sources.folder.proposing.words import is_image, is_weak, labels, pictured
+from mtdata.sources.folder.proposing.words import (
+    is_image,
+    is_plain_image,
+    is_weak,
+    labels,
+    pictured,
+)
 
 Affixes = tuple[str, str]
 NOTHING: Affixes = ("", "")
@@ -50,12 +56,15 @@ def choose(groups: Sequence[Group]) -> Choice | None:
     able = list({frozenset(each.images.files.values()): each for each in able}.values())
     able.sort(key=_rank, reverse=True)
     first = able[0]
-    rivals = [each.images for each in able[1:] if _rank(each)[0] == _rank(first)[0]]
+    rivals = [each.images for each in able[1:] if _rank(each)[:2] == _rank(first)[:2]]
     return replace(first, rivals=rivals)
 
 
-def _rank(choice: Choice) -> tuple[int, int]:
-    return sum(each.images for each in choice.pairs), len(choice.images.files)
+def _rank(choice: Choice) -> tuple[int, bool, int]:
+    """`images` goes before `images_small`, where both have the same labels."""
+    images = choice.images
+    matched = sum(each.images for each in choice.pairs)
+    return matched, is_plain_image(images.name), len(images.files)
 
 
 def _choice(images: Group, groups: Sequence[Group]) -> Choice:

@@ -23,7 +23,14 @@ from mtdata.sources.folder.proposing.listing import NOTHING_LISTED, Listed, find
 from mtdata.sources.folder.proposing.looks import guess, read_each
 from mtdata.sources.folder.proposing.pairing import Choice, Pair, choose
 from mtdata.sources.folder.proposing.splitting import split_lines
-from mtdata.sources.folder.proposing.words import own_name, pictured, task_of
+from mtdata.sources.folder.proposing.words import (
+    is_image,
+    is_plain_image,
+    is_weak,
+    own_name,
+    pictured,
+    task_of,
+)
 from mtdata.sources.folder.splits import Entries, entries_of
 from mtdata.wording import counted, listed, sentence
 
@@ -176,9 +183,12 @@ def _asked(guess: Guess) -> str:
 def _check_rivals(root: Path, choice: Choice) -> None:
     if choice.rivals:
         names = [group.pattern() for group in (choice.images, *choice.rivals)]
+        remedy = "Call the folder of the images `images`"
+        if is_plain_image(choice.images.name):
+            remedy = "Move or rename those that are not meant"
         raise SourceNotFoundError(
             f"{root} should hold one kind of images; {' and '.join(names)} may be them alike. "
-            "Call the folder of the images `images`, or write `images` into a tasks.yaml yourself."
+            f"{remedy}, or write `images` into a tasks.yaml yourself."
         )
 
 
@@ -193,6 +203,9 @@ def _judge(root: Path, pairs: Sequence[Pair]) -> tuple[dict[str, _Judged], list[
             best = _best(sample(paths, LOOKED), one.group.name, lists)
         except SampleError as error:
             best = RULES["unclear"].ask(str(error))
+        name = one.group.name
+        if not best.kind and is_image(name) and not is_weak(name):
+            best = RULES["unclear"].ask("by its name it holds images, and others were taken")
         if one.group.suffix == ".*":
             best = RULES["unclear"].ask("its files end in several ways: save all as one type")
         found.append(_Judged(one, best))

@@ -167,6 +167,15 @@ def test_pictures_that_may_be_the_images_alike(tmp_path: Path) -> None:
         propose(tmp_path)
     (tmp_path / "left").rename(tmp_path / "images")
     assert propose(tmp_path).tasks == {"mask": 4}
+    (tmp_path / "right").rename(tmp_path / "images_small")
+    found = propose(tmp_path)
+    assert yaml.safe_load(found.text)["images"] == "images/{stem}.jpg"
+    assert found.left_out == {
+        "images_small/{stem}.jpg": "by its name it holds images, and others were taken"
+    }
+    (tmp_path / "images_small").rename(tmp_path / "rgb")
+    with pytest.raises(SourceNotFoundError, match="Move or rename those that are not meant"):
+        propose(tmp_path)
 
 
 def test_pipes_are_not_waited_for_and_links_not_followed(tmp_path: Path) -> None:
