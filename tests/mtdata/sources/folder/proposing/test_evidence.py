@@ -115,6 +115,33 @@ def test_lists_that_cannot_be_used_say_why(tmp_path: Path) -> None:
     assert any("`1` is in val.txt" in text for text in found.unpaired)
 
 
+def test_a_table_of_splits_is_told(tmp_path: Path) -> None:
+    root = _labels(tmp_path, "semantic", semantic)
+    rows = [f"{number}.jpg,{'test' if number > 2 else 'train'}\n" for number in range(4)]
+    (root / "split.csv").write_text("file,split\n" + "".join(rows))
+    (root / "weather.csv").write_text("file,sun\n0.jpg,1\n1.jpg,0\n")
+    found = propose(root)
+    assert "no folders or lists" not in found.text
+    (told,) = found.unpaired
+    assert told.startswith("split.csv looks like a table of splits, which is not read: write a li")
+    (root / "train.txt").write_text("0\n1\n2\n")
+    (root / "test.txt").write_text("3\n")
+    assert not propose(root).unpaired
+
+
+def test_the_names_of_columns_are_no_images(tmp_path: Path) -> None:
+    root = _labels(tmp_path, "semantic", semantic)
+    (root / "train.csv").write_text("image,label\n0.jpg,0.png\n1.jpg,1.png\n")
+    (root / "val.csv").write_text("image,label\n2.jpg,2.png\n3.jpg,3.png\n")
+    found = propose(root)
+    assert "absent" not in found.text
+    (root / "tasks.yaml").write_text(found.text)
+    assert Folder(root).splits() == {"train": ("0", "1"), "val": ("2", "3")}
+    (root / "val.csv").write_text("image,label\n2.jpg,2.png\nimage,label\n")
+    with pytest.raises(SampleError, match=r"1 of 2 are not: image,label"):
+        Folder(root).splits()
+
+
 def test_names_that_are_not_there_are_skipped_if_told(tmp_path: Path) -> None:
     root = write_folder(tmp_path)
     (root / "train.txt").write_text("0001\r\n0002 semantic/0002.png\r\nnobody\r\n")
