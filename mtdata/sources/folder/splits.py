@@ -139,7 +139,7 @@ def find_entries(path: Path, known: Entries) -> tuple[list[str], list[str]]:
         if entry:
             key = _key(entry, known, folders)
             first = not listed and not absent and path.suffix.lower() == ".csv"
-            if key is None and first and HEADER.fullmatch(entry.partition(",")[0].strip(' "')):
+            if key is None and first and HEADER.fullmatch(re.split("[,;\t]", entry)[0].strip(' "')):
                 continue
             (absent.append(entry) if key is None else listed.append(key))
     return listed, absent

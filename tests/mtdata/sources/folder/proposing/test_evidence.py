@@ -132,7 +132,7 @@ def test_a_table_of_splits_is_told(tmp_path: Path) -> None:
 def test_the_names_of_columns_are_no_images(tmp_path: Path) -> None:
     root = _labels(tmp_path, "semantic", semantic)
     (root / "train.csv").write_text("image,label\n0.jpg,0.png\n1.jpg,1.png\n")
-    (root / "val.csv").write_text("image,label\n2.jpg,2.png\n3.jpg,3.png\n")
+    (root / "val.csv").write_text("image;label\n2.jpg;2.png\n3.jpg;3.png\n")
     found = propose(root)
     assert "absent" not in found.text
     (root / "tasks.yaml").write_text(found.text)
