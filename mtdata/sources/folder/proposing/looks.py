@@ -95,7 +95,10 @@ def guess(paths: Sequence[Path], name: str, listed: Listed = NOTHING_LISTED) -> 
         other = f"{odd[0].form}, such as {odd[0].path.name}"
         if len(odd) > ODD * len(read):
             return RULES["unclear"].ask(f"some files are {form}, others {other}")
-        notes.append(f"{len(odd)} of {counted(len(read), 'file')} looked at are no {form}: {other}")
+        notes.append(
+            f"{len(odd)} of {counted(len(read), 'file')} looked at are {other}, the rest {form}: "
+            "save all in one form"
+        )
     return replace(_judged(form, found, name, listed), notes=tuple(notes))
 
 

@@ -362,8 +362,8 @@ def test_files_of_another_form_than_the_rest(tmp_path: Path) -> None:
     assert len(content["tasks"]["semantic"]["classes"]) == 4
     save(tmp_path / "seg" / "1.png", picture(1))
     (told,) = propose(tmp_path).unpaired
-    assert told.startswith("semantic: 1 of 8 files looked at are no single-channel uint8 PNG")
-    assert told.endswith("3-channel 8-bit PNG, such as 1.png")
+    assert told.startswith("semantic: 1 of 8 files looked at are 3-channel 8-bit PNG, such as 1.p")
+    assert told.endswith("the rest single-channel uint8 PNG: save all in one form")
     for number in range(3):
         save(tmp_path / "seg" / f"{number}.png", picture(number))
     with pytest.raises(SourceNotFoundError, match=r"others 3-channel 8-bit PNG, such as 0\.png"):
