@@ -12,7 +12,7 @@ from cli.shared.members import Member
 from cli.shared.options import FILE
 from mtdata.errors import DataError, UsageError
 from mtdata.sources.folder.annotations import FORMATS
-from mtdata.wording import counted
+from mtdata.wording import counted, sentence
 
 if TYPE_CHECKING:
     from mtdata.sources.folder.proposing.proposal import Proposal
@@ -102,9 +102,9 @@ def _tell(folder: Path, path: Path | None, found: "Proposal") -> None:
         sure = f"{found.confidence[task]:.2f}"
         say(f"{task}: labels of {count} of {counted(found.images, 'image')} (confidence {sure}).")
     for text in found.unpaired:
-        say(paragraph(f"Note: {text}."))
+        say(paragraph(sentence(f"Note: {text}")))
     for pattern, why in found.left_out.items():
-        say(paragraph(f"Left out: {pattern}: {why}."))
+        say(paragraph(sentence(f"Left out: {pattern}: {why}")))
     if found.problem:
         say(paragraph(f"A build would refuse this folder as it is: {found.problem}"))
     if path is not None:

@@ -19,7 +19,7 @@ from mtdata.inspecting.pictures import (
     swatches,
 )
 from mtdata.sources.folder.file import parse
-from mtdata.sources.folder.proposing.pairing import sample
+from mtdata.sources.folder.proposing.groups import sample
 from mtdata.sources.folder.source import Folder
 from mtdata.tasks.kinds import Depth
 from mtdata.tasks.task import Task
@@ -37,6 +37,8 @@ SWATCHES = 8
 """Entries in a line of a legend."""
 MOST_SWATCHES = 48
 NO_LABEL = "no label"
+NO_IMAGE = (90, 120)
+"""Height and width of what stands for an image that cannot be read."""
 
 
 class _Read(NamedTuple):
@@ -89,7 +91,10 @@ def _read(source: Folder, task: Task) -> list[_Read]:
     ]
     found = []
     for split, key in sample(places, FILES):
-        image = source.read(split, key, ()).image
+        try:
+            image = source.read(split, key, ()).image
+        except SampleError:  # the label below says why
+            image = blank(*NO_IMAGE)
         nowhere = np.zeros(image.shape[:2], np.bool_)
         try:
             read = source.read(split, key, (task.name,))

@@ -32,10 +32,12 @@ from mtdata.sources.files.otherforms import (
     decode_other,
     palette_indices,
 )
+from mtdata.wording import counted
 
 PALETTE = 3
 """The colour type of a PNG with a palette, at byte 25."""
 JPEG_START = b"\xff\xd8"
+_CHANNELS = {1: "Save it without colours or alpha.", 3: "Save it in red, green and blue alone."}
 PADDING = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker")
 PADDED = 64
 """Bytes after the last pixel that some cameras leave; damage leaves far more."""
@@ -100,12 +102,13 @@ def decode_label(
 
     label = _decode(content, path, cv2.IMREAD_UNCHANGED)
     found = label.shape[2] if label.ndim == 3 else 1
+    types = dtype.replace("|", " or ")
     if found != channels or str(label.dtype) not in dtype.split("|"):
         raise SampleError(
             path,
-            f"should have {channels} channel(s) of {dtype.replace('|', ' or ')}; "
-            f"found {found} of {label.dtype}.",
-            "Save the label without colours or alpha.",
+            f"should have {counted(channels, 'channel')} of {types}; found {found} of "
+            f"{label.dtype}.",
+            f"Save it as {types}." if found == channels else _CHANNELS[channels],
         )
     label = label[..., ::-1] if channels == 3 else label
     return turned(label, orientation(content)) if turn else label

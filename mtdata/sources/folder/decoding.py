@@ -145,8 +145,16 @@ def _integers(path: Path, *, turn: bool) -> NDArray[Any]:
     else:
         return read_indices(path, turn=turn)
     if stored.dtype.kind == "f":
-        whole = stored.astype(np.int64, copy=True) if np.isfinite(stored).all() else None
-        if whole is not None and (whole == stored).all():
+        nothing = _not_finite(stored)
+        if nothing:
+            raise SampleError(
+                path,
+                f"should hold whole numbers; found {stored.dtype} with pixels: {nothing}.",
+                "Write a whole number in their place that is `void`, such as 255, and save it as "
+                "uint8.",
+            )
+        whole = stored.astype(np.int64, copy=True)
+        if (whole == stored).all():
             return whole
     if stored.dtype.kind not in "bui":
         raise SampleError(
@@ -155,11 +163,22 @@ def _integers(path: Path, *, turn: bool) -> NDArray[Any]:
     return stored
 
 
+def _not_finite(values: NDArray[Any]) -> str:
+    """How many are no numbers; empty for none."""
+    return _counts(
+        {"NaN": int(np.isnan(values).sum()), "infinite": int(np.isinf(values).sum())}
+    )  # fmt: skip
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
 def _coloured(path: Path, head: bytes) -> bool:
     if form_of(head):
         header = read_header(path)
         return header.mode == "RGB" and header.bits == 8
-    return head.startswith(PNG_START) and head[24] == 8 and head[25] == RGB
+    return head.startswith(PNG_START) and head[24:] == bytes((8, RGB))
 
 
 def _equal_channels(path: Path, *, turn: bool) -> NDArray[Any]:
@@ -246,12 +265,10 @@ _DEPTH_REMEDY = "Say `invalid: void` in tasks.yaml if they mean that nothing was
 def _invalid(values: NDArray[np.float64], units: str) -> str:
     finite = values[np.isfinite(values)]
     counts = {
-        "NaN": int(np.isnan(values).sum()),
-        "infinite": int(np.isinf(values).sum()),
         "zero": int((finite == 0).sum()),
         f"negative (down to {finite.min(initial=0):g})": int((finite < 0).sum()),
     }
-    found = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    found = ", ".join(filter(None, (_not_finite(values), _counts(counts))))
     wanted = "finite and above 0" if units == "m" else "finite and not negative"
     return f"depth should be {wanted} where it is not void; found pixels: {found}."
 

@@ -25,7 +25,7 @@ class Layout:
     `images` and `labels[task]` are files by split and key, `splits` the keys, sorted. `parts[task]`
     are what a file of annotations says of each image, where one file is of many. `unlisted`
     images are in no split, `unlabelled` ones have no label (in `splits` with `unlabelled: keep`),
-    `orphans[task]` are labels without an image, `absent` what the lists of splits name and is not
+    `orphans[task]` names labels without an image, `absent` what the lists of splits name and is not
     there.
     """
 
@@ -35,7 +35,7 @@ class Layout:
     parts: Mapping[str, Mapping[tuple[str, str], Part]]
     unlisted: tuple[str, ...]
     unlabelled: tuple[str, ...]
-    orphans: Mapping[str, tuple[Path, ...]]
+    orphans: Mapping[str, tuple[str, ...]]
     absent: tuple[str, ...]
 
 
@@ -62,7 +62,7 @@ def scan(root: Path, file: TasksFile) -> Layout:
         else _labels(file, name, images, found[name], folders)
         for name in file.tasks
     }
-    _check_some(root, file, files, found, labels)
+    _check_some(root, file, files, found, labels, whole)
     bare = {at for at in images if not any(at in each for each in labels.values())}
     _check_labelled(file, [images[at] for at in sorted(bare)])
     used = set(images.values())
@@ -155,17 +155,18 @@ def _check_cases(images: Files, found: Mapping[str, Files]) -> None:
 
 def _check_some(
     root: Path, file: TasksFile, images: Files, found: Mapping[str, Files],
-    labels: Mapping[str, Keyed],
+    labels: Mapping[str, Keyed], whole: Mapping[str, WholeFound],
 ) -> None:  # fmt: skip
     """Refuse a task that no image has a label of: its pattern is wrong."""
     for name, task in file.tasks.items():
         if labels[name]:
             continue
-        if isinstance(task, AnnotatedFile) and task.whole:
+        if name in whole:
+            such = "".join(f" ({stray}, ...)" for stray in whole[name].strays[:1])
             raise SourceNotFoundError(
                 f"{root} should hold annotations of `{name}` for the images at {file.images}; "
-                f"{task.files} names none of them, or none with a shape that has an area. Correct "
-                "the paths in tasks.yaml, or remove the task."
+                f"{task.files} names none of them{such}, or none with a shape that has an area. "
+                "Correct its paths, or that in tasks.yaml, or remove the task."
             )
         if not found[name]:
             raise SourceNotFoundError(
@@ -191,6 +192,6 @@ def _check_labelled(file: TasksFile, bare: Sequence[Path]) -> None:
         )
 
 
-def _orphans(found: Files, images: Files) -> tuple[Path, ...]:
+def _orphans(found: Files, images: Files) -> tuple[str, ...]:
     keys = {key for _, key in images}
-    return tuple(path for (_, key), path in found.items() if key not in keys)
+    return tuple(path.name for (_, key), path in found.items() if key not in keys)

@@ -121,8 +121,7 @@ class Folder(Source):
             said.append(_left_out(layout.unlabelled, "image", "without a label"))
         for task, orphans in layout.orphans.items():
             if orphans:
-                names = [path.name for path in orphans]
-                said.append(_left_out(names, "label", f"of {task} without an image"))
+                said.append(_left_out(orphans, "label", f"of {task} without an image"))
         paths = [layout.images[s, key] for s, keys in layout.splits.items() for key in keys]
         # A few of many: all are looked at while they are read, and counted in the summary.
         return (*said, *remarks_on(paths, turn=self.file.exif != "ignore"))

@@ -17,6 +17,10 @@ SHOWN = 5
 DEPTH = 4
 """The name of a file, and the folders before it, that an entry of a list may go by."""
 TRAIN = "train"
+HEADER = re.compile(
+    r"(image|img|rgb|file|path|name|key|stem|id)s?([_ ]?(name|path|file|id)s?)?", re.IGNORECASE
+)
+"""What the first column of a table is called."""
 
 Assigned = Mapping[str, tuple[str, ...]]
 Entries = Mapping[str, str | None]
@@ -121,18 +125,22 @@ def find_entries(path: Path, known: Entries) -> tuple[list[str], list[str]]:
     """The keys that a list names, one a line, and the entries that name no image.
 
     A line may hold a key, or a file name with or without folders, and more behind it, such as the
-    name of a label; `#` begins a remark.
+    name of a label; `#` begins a remark. The first line of a CSV may name its columns.
 
     Raises:
         SampleError: where it cannot be read.
     """
     text = read_text(path)
     folders = frozenset(name.partition("/")[0] for name in known if "/" in name)
-    listed, absent = [], []
+    listed: list[str] = []
+    absent: list[str] = []
     for line in text.splitlines():
         entry = unicodedata.normalize("NFC", line.partition("#")[0].strip())
         if entry:
             key = _key(entry, known, folders)
+            first = not listed and not absent and path.suffix.lower() == ".csv"
+            if key is None and first and HEADER.fullmatch(re.split("[,;\t]", entry)[0].strip(' "')):
+                continue
             (absent.append(entry) if key is None else listed.append(key))
     return listed, absent
 

@@ -4,12 +4,13 @@ import json
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cli.mtdata import mtdata
 from cli.shared.common import run
 from mtdata.store import open_store
-from tests.folder_tree import picture, save, semantic, write_folder
+from tests.folder_tree import SIZE, picture, save, semantic, write_folder
 
 Captured = pytest.CaptureFixture[str]
 
@@ -58,6 +59,22 @@ def test_init_keeps_what_is_there(root: Path, capsys: Captured) -> None:
     assert path.read_text() == "mine"
     assert run(mtdata, ["init", str(root), "--overwrite"]) == 0
     assert path.read_text() == told.out
+
+
+def test_what_is_left_out_ends_in_one_stop(root: Path, capsys: Captured) -> None:
+    for number in range(10):
+        vectors = np.zeros((3, *SIZE), np.float32)
+        for name in ("chw", "cut"):
+            save(root / name / f"{number:04d}.npy", vectors)
+        (root / "cut" / f"{number:04d}.npy").write_bytes(b"")
+        save(root / "soft" / f"{number:04d}.npy", picture(number)[..., 0].astype(np.float32) / 256)
+    assert run(mtdata, ["init", str(root)]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "of the shape [3, 24, 36]; save normals as [height, width, 3], or else" in told
+    assert "normalised depth? Write `kind" in told
+    assert "again. Left" in told
+    assert ".." not in told.replace("...", "")
+    assert "?." not in told
 
 
 def test_init_as_json(root: Path, capsys: Captured) -> None:

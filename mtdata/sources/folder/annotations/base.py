@@ -128,7 +128,7 @@ def image_name(value: Any, where: str, *, below: str = "") -> str:
 
 
 def entry_name(value: Any, where: str, others: Container[str]) -> str:
-    """The name of an image in a file of many; what is none stays, with its entry, and names none.
+    """The name of an image in a file of many; what is no path in the folder stays as it is written.
 
     Args:
         value: What the file says.
@@ -141,8 +141,9 @@ def entry_name(value: Any, where: str, others: Container[str]) -> str:
     try:
         name = image_name(value, where)
     except WrongError:
-        printable = isinstance(value, str) and value and value.isprintable()
-        return f"{value if printable else shown(value)} ({where})"
+        written = value if isinstance(value, str) and value and value.isprintable() else ""
+        taken = not written or written in others
+        return f"{written or shown(value)} ({where})" if taken else written
     if name in others:
         raise WrongError(where, f"should have a name of its own; {name} is there twice.")
     return name

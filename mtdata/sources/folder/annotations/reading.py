@@ -1,6 +1,6 @@
 """From annotations to labels: which file is of which image, and the pixels of its shapes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +56,34 @@ class Part:
 
 @dataclass(frozen=True)
 class WholeFound:
-    """The parts by image, and the names of those that are not there."""
+    """The parts by image, and the names of those that are not there, as the file has them."""
 
     parts: Mapping[Place, Part]
-    strays: Sequence[Path]
+    strays: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What entries may call images: a path of each, None where several have it.
+
+    `whole` are those of the files below the folder.
+    """
+
+    known: Mapping[str, Place | None]
+    whole: Mapping[str, Place]
+
+    def place(self, name: str, others: Container[str]) -> Place | None:
+        """The image of an entry; it may have folders before the path, those of another machine.
+
+        Args:
+            name: The entry.
+            others: All entries; what is one of these is not what another ends in.
+        """
+        if name in self.known:
+            return self.known[name]
+        parts = spelled(name.replace("\\", "/")).split("/")
+        tails = ["/".join(parts[start:]) for start in range(1, len(parts))]
+        return next((self.whole[t] for t in tails if t in self.whole and t not in others), None)
 
 
 def find_parts(
@@ -74,7 +98,7 @@ def find_parts(
         SampleError: where one is broken, or names an image twice.
     """
     parts: dict[Place, Part] = {}
-    strays: list[Path] = []
+    strays: list[str] = []
     by_split = "{split}" in task.files
     folders = sorted({folder for folder, _ in images}) if by_split else [""]
     paths = {folder: root / task.files.replace("{split}", folder) for folder in folders}
@@ -86,22 +110,23 @@ def find_parts(
             "Correct or remove the task in tasks.yaml."
         )
     for folder, path in there.items():
-        known = paths_of(
+        names = paths_of(
             {at: p for at, p in images.items() if not by_split or at[0] == folder}, root
         )
         stamp = stamp_of(path.stat())
-        for image, content in split_up(task.format, path).items():
+        contents = split_up(task.format, path)
+        for image, content in contents.items():
             if not content.labels and task.unannotated == "missing":
                 continue
-            place = known.get(image)
-            if place is None and image in known:
+            place = names.place(image, contents)
+            if place is None and image in names.known:
                 raise SampleError(
                     path,
                     f"{image} should name one image; there are several of that name.",
                     "Write the folders of the image too.",
                 )
             if place is None:
-                strays.append(Path(image))
+                strays.append(image)
             elif place in parts:
                 raise SampleError(
                     path,
@@ -181,21 +206,21 @@ def check_image(drawing: Drawing, path: Path, image: Path, root: Path) -> None:
         )
 
 
-def paths_of(images: Mapping[Place, Path], root: Path) -> Mapping[str, Place | None]:
-    """The image of each path, with more folders before it and with fewer; None for several.
+def paths_of(images: Mapping[Place, Path], root: Path) -> Paths:
+    """The image of each path, with more folders before it and with fewer.
 
     Paths are `spelled` as those of annotations.
     """
     known: dict[str, Place | None] = {}
-    for place, path in images.items():
-        whole = spelled(path.relative_to(root).as_posix())
-        parts = whole.split("/")
+    whole = {spelled(path.relative_to(root).as_posix()): at for at, path in images.items()}
+    for text, place in whole.items():
+        parts = text.split("/")
         for depth in range(1, min(len(parts), DEPTH) + 1):
             name = "/".join(parts[-depth:])
-            if name != whole:
+            if name != text:
                 known[name] = place if name not in known else None
     # A whole path is that of one image, whatever ends alike.
-    return known | {spelled(path.relative_to(root).as_posix()): at for at, path in images.items()}
+    return Paths(known | whole, whole)
 
 
 @contextmanager

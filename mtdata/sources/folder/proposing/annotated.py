@@ -11,10 +11,10 @@ from mtdata.sources.folder.annotations.base import WholeFormat, read_annotations
 from mtdata.sources.folder.annotations.reading import drawing_of, paths_of, split_up
 from mtdata.sources.folder.annotations.shapes import ForeignError
 from mtdata.sources.folder.proposing.evidence import LOOKED, RULES
-from mtdata.sources.folder.proposing.groups import SUFFIXES, find_groups
+from mtdata.sources.folder.proposing.groups import SUFFIXES, find_groups, sample
 from mtdata.sources.folder.proposing.guesses import Guess, Line
 from mtdata.sources.folder.proposing.listing import IGNORED
-from mtdata.sources.folder.proposing.pairing import Choice, partners, sample
+from mtdata.sources.folder.proposing.pairing import Choice, partners
 from mtdata.sources.folder.proposing.words import words
 from mtdata.wording import counted
 
@@ -186,18 +186,19 @@ def _of_many(
         files = text.replace(folder, "{split}") if folder else text
         if files.count("{split}") > 1:
             folder, files = "", text
-        known = paths_of({at: p for at, p in images.items() if not folder or at[0] == folder}, root)
+        names = paths_of({at: p for at, p in images.items() if not folder or at[0] == folder}, root)
         try:
-            named = split_up(form, path)
+            contents = split_up(form, path)
         except SampleError as error:
             refused[f"{form} {text}"] = error
             continue
-        here = [content for name, content in named.items() if known.get(name) is not None]
+        here = [each for name, each in contents.items() if names.place(name, contents) is not None]
         shaped = [content for content in here if content.labels]
         if not shaped:
+            such = next((f" ({name}, ...)" for name in contents), "")
             refused[f"{form} {text}"] = SampleError(
                 path,
-                "should name images of this folder that have a shape; it names none.",
+                f"should name images of this folder that have a shape; it names none{such}.",
                 "Correct its paths.",
             )
             continue

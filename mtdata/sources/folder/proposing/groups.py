@@ -7,15 +7,21 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from mtdata.errors import SampleError
 from mtdata.sources.files.files import check_links
+from mtdata.sources.files.imagefile import read_rgb
 from mtdata.sources.files.imageheader import read_header
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES, LABEL_SUFFIXES
+from mtdata.sources.folder.proposing.evidence import MANY
 from mtdata.sources.folder.proposing.words import is_image, known, labels, plain, split_of
 
 SUFFIXES = {*IMAGE_SUFFIXES, *LABEL_SUFFIXES}
 SEPARATORS = "_-."
+T = TypeVar("T")
 
 Place = tuple[str, str, str]
 """Split folder, scene folder and stem of a file."""
@@ -76,6 +82,24 @@ def find_groups(root: Path, suffixes: Collection[str] = SUFFIXES) -> list[Group]
     return sorted(groups, key=lambda group: group.pattern())
 
 
+def sample(files: Sequence[T], count: int) -> list[T]:
+    """So many of these, spread over the whole list, the first and the last among them."""
+    if len(files) <= count:
+        return list(files)
+    return [files[round(at * (len(files) - 1) / (count - 1))] for at in range(count)]
+
+
+def is_photo(path: Path) -> bool:
+    """Whether the file can be read and has more colours than labels have."""
+    try:
+        if read_header(path).mode not in ("RGB", "RGBA"):
+            return False
+        pixels = read_rgb(path).reshape(-1, 3)
+    except SampleError:
+        return False
+    return len(np.unique(pixels[:: max(1, len(pixels) // 20000)], axis=0)) > MANY
+
+
 def affixes(stems: Iterable[str]) -> tuple[str, str]:
     """What all stems begin and end with that is more than part of a number."""
     found = list(stems)
@@ -121,19 +145,38 @@ def _scenes(root: Path, folders: Mapping[tuple[str, ...], list[str]]) -> set[str
     What they hold must be alike: photographs in one and masks in another are no two scenes.
     """
     inside: dict[tuple[str, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    below: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for folder, names in folders.items():
         first = {Path(name).suffix.lower(): Path(root, *folder, name) for name in reversed(names)}
         held = {_form(path) for path in first.values()}
         for depth, name in enumerate(folder):
             inside[folder[:depth]][name] |= held
+            below[folder[: depth + 1]] += [Path(root, *folder, name) for name in names]
     return {
         name
-        for siblings in inside.values()
+        for parent, siblings in inside.items()
         if len(siblings) > 1
         and not any(known(name) or split_of(name) for name in siblings)
         and set.intersection(*siblings.values())
+        and not _pictured([below[(*parent, name)] for name in siblings])
         for name in siblings
     }
+
+
+def _pictured(folders: Sequence[Sequence[Path]]) -> bool:
+    """Whether folders hold files of the same names, photographs in some and few colours in others.
+
+    Of two that both are in colour only the pixels tell which holds labels of the other.
+    """
+    names = []
+    for paths in folders:
+        stems = [path.stem for path in paths]
+        start, end = affixes(stems)
+        names.append({stem[len(start) : len(stem) - len(end)] for stem in stems})
+    if not set.intersection(*names):
+        return False
+    photos = [any(is_photo(path) for path in sample(paths, 3)) for paths in folders]
+    return any(photos) and not all(photos)
 
 
 def _form(path: Path) -> str:

@@ -20,7 +20,8 @@ class Line(NamedTuple):
 class Guess:
     """What a group of files is taken for; without a `kind` it is left out, as `why` tells.
 
-    `confidence` is between 0 and 1; `write` is what to write for files that were left out.
+    `confidence` is between 0 and 1; `write` is what to write for files that were left out; `notes`
+    tell of single files that it does not stand on.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class Guess:
     lines: tuple[Line, ...] = ()
     confidence: float = 0.0
     write: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def written(lines: Iterable[Line], *, indent: int = 0) -> Iterator[str]:

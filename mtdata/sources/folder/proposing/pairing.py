@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
+from mtdata.sources.folder.proposing.groups import Group, Place, affixes, is_photo, sample
+from mtdata.sources.folder.proposing.words import (
+    is_image,
+    is_plain_image,
+    is_weak,
+    labels,
+    pictured,
+)
 
-from mtdata.errors import SampleError
-from mtdata.sources.files.imagefile import read_rgb
-from mtdata.sources.files.imageheader import read_header
-from mtdata.sources.folder.proposing.evidence import MANY
-from mtdata.sources.folder.proposing.groups import Group, Place, affixes
-from mtdata.sources.folder.proposing.words import is_image, is_weak, labels, pictured
-
-T = TypeVar("T")
 Affixes = tuple[str, str]
 NOTHING: Affixes = ("", "")
 ARRAYS = (".npy", ".npz", ".exr")
@@ -59,12 +56,15 @@ def choose(groups: Sequence[Group]) -> Choice | None:
     able = list({frozenset(each.images.files.values()): each for each in able}.values())
     able.sort(key=_rank, reverse=True)
     first = able[0]
-    rivals = [each.images for each in able[1:] if _rank(each)[0] == _rank(first)[0]]
+    rivals = [each.images for each in able[1:] if _rank(each)[:2] == _rank(first)[:2]]
     return replace(first, rivals=rivals)
 
 
-def _rank(choice: Choice) -> tuple[int, int]:
-    return sum(each.images for each in choice.pairs), len(choice.images.files)
+def _rank(choice: Choice) -> tuple[int, bool, int]:
+    """`images` goes before `images_small`, where both have the same labels."""
+    images = choice.images
+    matched = sum(each.images for each in choice.pairs)
+    return matched, is_plain_image(images.name), len(images.files)
 
 
 def _choice(images: Group, groups: Sequence[Group]) -> Choice:
@@ -111,21 +111,10 @@ def _score(group: Group) -> int:
     named = (4 if is_weak(group.name) else 8) if is_image(group.name) else 0
     if suffix in (".jpg", ".jpeg"):
         return named + 4
-    try:
-        photos = sum(_is_photo(path) for path in sample(paths, 3))
-    except SampleError:
-        return named if named > 4 else 0
+    photos = sum(is_photo(path) for path in sample(paths, 3))
     if 2 * photos > min(3, len(paths)):
         return named + 3
     return named if named > 4 else 0
-
-
-def _is_photo(path: Path) -> bool:
-    """Whether the file has more colours than labels have."""
-    if read_header(path).mode not in ("RGB", "RGBA"):
-        return False
-    pixels = read_rgb(path).reshape(-1, 3)
-    return len(np.unique(pixels[:: max(1, len(pixels) // 20000)], axis=0)) > MANY
 
 
 def _arounds(group: Group) -> list[Affixes]:
@@ -156,10 +145,3 @@ def _pair(images: Group, keys: set[Place], group: Group) -> Pair | None:
         best = max(best, Pair(group, around, count), key=lambda each: each.images)
     enough = best.images and best.images >= min(0.1 * len(keys), 0.5 * len(group.files))
     return best if enough else None
-
-
-def sample(files: Sequence[T], count: int) -> list[T]:
-    """So many of these, spread over the whole list, the first and the last among them."""
-    if len(files) <= count:
-        return list(files)
-    return [files[round(at * (len(files) - 1) / (count - 1))] for at in range(count)]

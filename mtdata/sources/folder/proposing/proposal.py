@@ -17,15 +17,22 @@ from mtdata.sources.folder.proposing.annotated import (
     propose_annotated,
 )
 from mtdata.sources.folder.proposing.evidence import CLEAR, LOOKED, RULES, sureness
-from mtdata.sources.folder.proposing.groups import Group, find_groups
+from mtdata.sources.folder.proposing.groups import Group, find_groups, sample
 from mtdata.sources.folder.proposing.guesses import Guess, Line, written
 from mtdata.sources.folder.proposing.listing import NOTHING_LISTED, Listed, find_lists
-from mtdata.sources.folder.proposing.looks import guess
-from mtdata.sources.folder.proposing.pairing import Choice, Pair, choose, sample
+from mtdata.sources.folder.proposing.looks import guess, read_each
+from mtdata.sources.folder.proposing.pairing import Choice, Pair, choose
 from mtdata.sources.folder.proposing.splitting import split_lines
-from mtdata.sources.folder.proposing.words import own_name, pictured, task_of
+from mtdata.sources.folder.proposing.words import (
+    is_image,
+    is_plain_image,
+    is_weak,
+    own_name,
+    pictured,
+    task_of,
+)
 from mtdata.sources.folder.splits import Entries, entries_of
-from mtdata.wording import counted
+from mtdata.wording import counted, listed, sentence
 
 if TYPE_CHECKING:
     from mtdata.sources.folder.source import Folder
@@ -44,29 +51,33 @@ READ = 8
 
 @dataclass(frozen=True)
 class Sizes:
-    """`text` for a remark; `common` is a height and width to resize to, None if padding will do."""
+    """`text` for a remark; `common` is a height and width to resize to, None if padding will do.
+
+    `notes` tell of images that cannot be read.
+    """
 
     text: str
     common: tuple[int, int] | None
+    notes: Sequence[str]
 
 
 def look_at_sizes(paths: Sequence[Path]) -> Sizes:
     """Read the headers of some images.
 
     Raises:
-        SampleError: for a file that has none.
+        SampleError: where none has one.
     """
-    headers = [read_header(path) for path in paths]
+    headers, notes = read_each(paths, read_header)
     shapes = [h.size[::-1] if h.orientation > 4 else h.size for h in headers]
     found = np.array(shapes, np.int64)
     low, high = found.min(axis=0), found.max(axis=0)
     if (low == high).all():
-        return Sizes(f"all {low[0]}x{low[1]}", None)
+        return Sizes(f"all {low[0]}x{low[1]}", None, notes)
     text = f"{low[0]}x{low[1]} to {high[0]}x{high[1]}"
     if high.prod() <= PADDED * found.prod(axis=1).mean():
-        return Sizes(f"{text}: padded to the largest", None)
+        return Sizes(f"{text}: padded to the largest", None, notes)
     height, width = (int(np.median(found[:, axis])) for axis in (0, 1))
-    return Sizes(f"{text}: too different to be padded, give --size", (height, width))
+    return Sizes(f"{text}: too different to be padded, give --size", (height, width), notes)
 
 
 @dataclass(frozen=True)
@@ -75,10 +86,10 @@ class Proposal:
 
     `tasks` counts the images that have a label of each, `confidence` is how sure each is, from 0
     to 1; `left_out` says which files are taken for none, and why; `unpaired` tells what stays
-    without a partner, and which lists are not used; `size` is one for all images where theirs
-    differ too much to be padded, else None; `problem` is what a build would refuse as things are,
-    empty for nothing; `annotations` tells which file of a tool was taken, empty for none. Without
-    any task the text is one to be completed.
+    without a partner or cannot be read, and which lists are not used; `size` is one for all images
+    where theirs differ too much to be padded, else None; `problem` is what a build would refuse as
+    things are, empty for nothing; `annotations` tells which file of a tool was taken, empty for
+    none. Without any task the text is one to be completed.
     """
 
     text: str
@@ -123,13 +134,15 @@ def propose(root: Path, annotations: str | None = None) -> Proposal:
     Raises:
         SourceNotFoundError: where it is none, or holds no images, or no labels of them, or several
             groups of files that may be the images, or no annotations of that format.
-        SampleError: where a link leads out of it, or an image cannot be read.
+        SampleError: where a link leads out of it, or no image can be read.
     """
     list_root(root, WHAT)
-    choice = choose(find_groups(root))
+    groups = find_groups(root)
+    choice = choose(groups)
     if choice is None:
         raise SourceNotFoundError(
-            f"{root} should hold images: JPEG files, or colour PNG files; found none. {WHAT}"
+            f"{root} should hold images: JPEG files, or colour PNG files; found none"
+            f"{_files(groups)}. {WHAT}"
         )
     _check_rivals(root, choice)
     taken, unclear = _judge(root, choice.pairs)
@@ -140,7 +153,7 @@ def propose(root: Path, annotations: str | None = None) -> Proposal:
             left_out[group.pattern()] = "its names match none of the images"
     drawn = _annotated(root, choice, annotations, left_out)
     if not taken and drawn is None and not any(each.guess.write for each in unclear):
-        raise SourceNotFoundError(_nothing(root, choice.images.pattern(*choice.around), left_out))
+        raise SourceNotFoundError(_nothing(root, choice, left_out))
     return _finish(root, choice, taken, unclear, left_out, drawn)
 
 
@@ -164,15 +177,18 @@ def _annotated(
 
 def _asked(guess: Guess) -> str:
     """Why files are left out, and what to write."""
-    return f"{guess.why}. Write {guess.write}" if guess.write else guess.why
+    return f"{sentence(guess.why)} Write {guess.write}" if guess.write else guess.why
 
 
 def _check_rivals(root: Path, choice: Choice) -> None:
     if choice.rivals:
         names = [group.pattern() for group in (choice.images, *choice.rivals)]
+        remedy = "Call the folder of the images `images`"
+        if is_plain_image(choice.images.name):
+            remedy = "Move or rename those that are not meant"
         raise SourceNotFoundError(
             f"{root} should hold one kind of images; {' and '.join(names)} may be them alike. "
-            "Call the folder of the images `images`, or write `images` into a tasks.yaml yourself."
+            f"{remedy}, or write `images` into a tasks.yaml yourself."
         )
 
 
@@ -187,6 +203,9 @@ def _judge(root: Path, pairs: Sequence[Pair]) -> tuple[dict[str, _Judged], list[
             best = _best(sample(paths, LOOKED), one.group.name, lists)
         except SampleError as error:
             best = RULES["unclear"].ask(str(error))
+        name = one.group.name
+        if not best.kind and is_image(name) and not is_weak(name):
+            best = RULES["unclear"].ask("by its name it holds images, and others were taken")
         if one.group.suffix == ".*":
             best = RULES["unclear"].ask("its files end in several ways: save all as one type")
         found.append(_Judged(one, best))
@@ -239,8 +258,21 @@ def _name(group: Group, taken: Mapping[str, object]) -> str:
     return next(f"{own}_{n}" for n in range(2, len(taken) + 3) if f"{own}_{n}" not in taken)
 
 
-def _nothing(root: Path, images: str, left_out: Mapping[str, str]) -> str:
-    reasons = "; ".join(f"{pattern}: {why}" for pattern, why in left_out.items()) or "no other file"
+def _files(groups: Sequence[Group]) -> str:
+    """Which files were found, and how their names were read."""
+    return f" among {listed([_read_as(group) for group in groups])}" if groups else ""
+
+
+def _read_as(group: Group, start: str = "", end: str = "") -> str:
+    scenes = sorted({scene for _, scene, _ in group.files if scene})
+    told = f" ({{scene}}: {listed(scenes, 3)})" if scenes else ""
+    return f"{group.pattern(start, end)}{told}"
+
+
+def _nothing(root: Path, choice: Choice, left_out: Mapping[str, str]) -> str:
+    images = _read_as(choice.images, *choice.around)
+    told = [f"{pattern}: {why.removesuffix('.')}" for pattern, why in left_out.items()]
+    reasons = "; ".join(told) or "no other file"
     return f"{root} should hold labels of the images at {images}; found none ({reasons}). {WHAT}"
 
 
@@ -286,7 +318,8 @@ def _finish(
     why = f"to leave out images without a label: {tried.bare} of {count}"
     middle = [Line("unlabelled", "skip", why)] if tried.bare else []
     confidence = {name: each.guess.confidence for name, each in taken.items()}
-    told = [*splits.told]
+    told = [*splits.told, *(f"images: {note}" for note in sizes.notes)]
+    told += [f"{name}: {note}" for name, each in taken.items() for note in each.guess.notes]
     if drawn is not None:
         confidence = {_drawn_name(taken): drawn.guess.confidence} | confidence
         told += [drawn.found.told_skipped] if drawn.found.skipped else []
@@ -359,12 +392,12 @@ def _unreadable(source: "Folder") -> str:
 
 
 def _unpaired(
-    orphans: Mapping[str, Sequence[Path]], unlisted: Sequence[str], count: int, bare: int
+    orphans: Mapping[str, Sequence[str]], unlisted: Sequence[str], count: int, bare: int
 ) -> list[str]:
     told = [
-        f"{counted(len(paths), 'label')} of {task} without an image, such as {paths[0].name}"
-        for task, paths in orphans.items()
-        if paths
+        f"{counted(len(names), 'label')} of {task} without an image, such as {names[0]}"
+        for task, names in orphans.items()
+        if names
     ]
     if bare:
         told.append(f"{bare} of {counted(count, 'image')} without a label")

@@ -121,6 +121,6 @@ def _neighbours(array: NDArray[Any]) -> tuple[int, int, int]:
     good = np.isfinite(left) & np.isfinite(right) & (left > 0) & (right > 0)
     if not good.any():
         return 0, 0, 0
-    gap = np.abs(left - right)[good]
+    gap = np.abs(left[good] - right[good])
     span = np.ptp(rows[np.isfinite(rows) & (rows > 0)])
     return int((gap == 0).sum()), int((gap > 0.05 * span).sum()), int(good.sum())

@@ -1,7 +1,9 @@
 """What a folder says of its splits: folders, lists, or nothing."""
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,9 @@ from mtdata.sources.folder.splits import Entries, find_entries
 from mtdata.wording import counted
 
 SUFFIXES = (".txt", ".lst", ".csv")
+TABLES = (".csv", ".tsv")
+HEAD = 10_000
+"""Characters of a table that are looked at."""
 DEPTH = 3
 """Folders below the root in which lists are looked for."""
 LARGEST = 50_000_000
@@ -49,9 +54,10 @@ def split_lines(root: Path, images: Group, entries: Entries) -> Splitting:
     if usable:
         best = max(usable, key=lambda each: (each.images, -each.absent))
         return Splitting(best.lines(), told)
+    told += _tables(root)
     why = "no folders or lists of train and test here"
     if told:
-        why = "lists are here, and cannot be used: " + "; ".join(told)
+        why = f"lists are here, and cannot be used: {'; '.join(told).removesuffix('.')}"
     return Splitting(
         (
             Line("fraction", 0.2, f"{why}: one in five to test"),
@@ -61,15 +67,39 @@ def split_lines(root: Path, images: Group, entries: Entries) -> Splitting:
     )
 
 
-def _by_folder(root: Path) -> dict[Path, dict[str, Path]]:
-    """Lists named for a split, by folder: an exact name before one that has more words."""
-    found: dict[Path, dict[str, Path]] = defaultdict(dict)
-    paths = [
+def _listed(root: Path, suffixes: Collection[str]) -> list[Path]:
+    return [
         path
         for depth in range(DEPTH + 1)
         for path in sorted(root.glob("*/" * depth + "*"))
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
     ]
+
+
+def _tables(root: Path) -> list[str]:
+    """What is said of files that have the split of each image in a column."""
+    return [
+        f"{path.relative_to(root).as_posix()} looks like a table of splits, which is not read: "
+        "write a list of images for each split, such as train.txt and test.txt"
+        for path in _listed(root, TABLES)
+        if path.is_file() and not path.is_symlink() and _is_table(path)
+    ]
+
+
+def _is_table(path: Path) -> bool:
+    """Whether half of the first lines have a column that is a split."""
+    lines: list[str] = []
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        lines = file.read(HEAD).splitlines()
+    rows = [re.split(r"[,;\t]", line) for line in lines]
+    said = sum(any(split_of(cell.strip(' "')) for cell in row) for row in rows if row[1:])
+    return said > 1 and 2 * said >= len(rows)
+
+
+def _by_folder(root: Path) -> dict[Path, dict[str, Path]]:
+    """Lists named for a split, by folder: an exact name before one that has more words."""
+    found: dict[Path, dict[str, Path]] = defaultdict(dict)
+    paths = _listed(root, SUFFIXES)
     check_links((path for path in paths if path.is_symlink()), root)
     for exact in (True, False):
         for path in paths:

@@ -52,6 +52,11 @@ def is_image(name: str) -> bool:
     return any(word in IMAGE_NAMES for word in found) and not (labels(name) or pictured(name))
 
 
+def is_plain_image(name: str) -> bool:
+    """Whether the name is one of images, and no more."""
+    return name.lower() in IMAGE_NAMES and not is_weak(name)
+
+
 def is_weak(name: str) -> bool:
     """Whether the name is one of images, and pictures of labels may go by it as well."""
     return all(word in WEAK for word in words(name) if word in IMAGE_NAMES)

@@ -42,6 +42,22 @@ def test_ids(tmp_path: Path, suffix: str) -> None:
     _is(_decode(tmp_path, "classes", stored, CLASSES, suffix=suffix), stored, stored != 255)
 
 
+def test_ids_that_are_no_number_are_counted(tmp_path: Path) -> None:
+    stored = semantic(1).astype(np.float32)
+    stored[0, :3], stored[1, :2] = np.nan, np.inf
+    with pytest.raises(SampleError, match=r"found float32 with pixels: 3 NaN, 2 infinite.*`void`"):
+        _decode(tmp_path, "classes", stored, CLASSES, suffix="npy")
+
+
+@pytest.mark.parametrize("kept", [0, 8, 16, 24, 25, 26, 40])
+def test_ids_that_were_cut_off_are_told(tmp_path: Path, kept: int) -> None:
+    write_task(tmp_path, "classes", semantic(1), CLASSES)
+    path = tmp_path / "label" / "a.png"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(SampleError, match=r"label/a\.png"):
+        _read(tmp_path)
+
+
 def test_ids_may_be_mapped(tmp_path: Path) -> None:
     stored = np.array([7, 11, 255, 300, 0, 12], np.uint16)[semantic(1) % 6]
     lines = ("ids: {7: a, 11: b, 300: d, 12: b}", "void: [0, 255]")
@@ -225,7 +241,14 @@ def test_arrays_of_another_form(tmp_path: Path, kind: str, array: Any, text: str
 def test_a_label_in_colour_where_one_channel_is_meant(tmp_path: Path) -> None:
     write_task(tmp_path, "depth", depth(1), "scale: 0.001")
     save(tmp_path / "label" / "a.png", TABLE[semantic(1) % 4])
-    with pytest.raises(SampleError, match="1 channel"):
+    with pytest.raises(SampleError, match=r"1 channel of .*found 3 of uint8\. .* without colours"):
+        _read(tmp_path)
+
+
+def test_a_label_of_a_type_that_is_not_meant(tmp_path: Path) -> None:
+    write_task(tmp_path, "depth", depth(1), "scale: 0.001", suffix="tif")
+    Image.fromarray(depth(1).astype(np.int32)).save(tmp_path / "label" / "a.tif")
+    with pytest.raises(SampleError, match=r"found 1 of int32\. Save it as uint8 or uint16 or"):
         _read(tmp_path)
 
 

@@ -214,6 +214,38 @@ def test_names_with_folders_tell_images_apart(tmp_path: Path) -> None:
     assert not any("two_a" in keys for keys in source.splits().values())
 
 
+@pytest.mark.parametrize("form", ["coco-masks", "cvat"])
+@pytest.mark.parametrize("before", ["data/images/", "/home/me/images/", "C:\\me\\images\\"])
+def test_names_may_have_the_folders_of_another_machine(
+    form: str, before: str, tmp_path: Path
+) -> None:
+    root = WRITERS[form](tmp_path)
+    (file,) = [*root.rglob("*.json"), *root.rglob("*.xml")]
+    written = json.dumps(before)[1:-1] if file.suffix == ".json" else before
+    file.write_text(file.read_text().replace('"a.jpg"', f'"{written}a.jpg"'))
+    _init(root)
+    np.testing.assert_array_equal(_read(root), expected()["a"])
+
+
+def test_a_longer_name_is_of_no_image_that_has_one(tmp_path: Path) -> None:
+    content = coco()
+    content["images"][0]["file_name"] = "old/images/b.jpg"
+    content["images"][1]["file_name"] = "images/b.jpg"
+    root = write_coco(tmp_path, content)
+    _init(root)
+    assert Folder(root).layout.orphans["semantic"] == ("old/images/b.jpg",)
+
+
+def test_annotations_of_other_images_say_which(tmp_path: Path, capsys: Captured) -> None:
+    content = coco()
+    for image in content["images"]:
+        image["file_name"] = f"val/{image['file_name']}"
+    root = write_coco(tmp_path, content)
+    shutil.rmtree(root / "depth_mm")
+    assert run(mtdata, ["init", str(root)]) == 3
+    assert "it names none (val/a.jpg, ...)" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize("form", WRITERS)
 @pytest.mark.parametrize(("there", "said"), [("e\u0301.jpg", "\u00e9.jpg"), ("E.JPG", "E.jpg")])
 def test_names_may_be_spelt_in_another_way(

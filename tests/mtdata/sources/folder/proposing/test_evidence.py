@@ -69,6 +69,17 @@ def test_an_exr_is_looked_at_or_the_way_out_is_told(tmp_path: Path) -> None:
         assert yaml.safe_load(propose(root).text)["tasks"]["depth"]["units"] == "m"
 
 
+def test_ids_that_are_no_number_somewhere_are_asked_about(tmp_path: Path) -> None:
+    def gaps(number: int) -> Any:
+        label = semantic(number).astype(np.float32)
+        label[0, :6] = np.nan
+        return label
+
+    root = _labels(tmp_path, "seg", gaps, "npy")
+    told = propose(root).left_out["seg/{stem}.npy"]
+    assert "5 different values, and 0.69 % of the pixels are NaN or infinite. Write whole" in told
+
+
 def test_a_npz_of_several_arrays_is_asked_about(tmp_path: Path) -> None:
     root = _labels(tmp_path, "depth", depth)
     for path in (root / "depth").iterdir():
@@ -102,6 +113,33 @@ def test_lists_that_cannot_be_used_say_why(tmp_path: Path) -> None:
     assert "`1` is in val.txt and in train.txt" in found.text
     assert "fraction" in found.text
     assert any("`1` is in val.txt" in text for text in found.unpaired)
+
+
+def test_a_table_of_splits_is_told(tmp_path: Path) -> None:
+    root = _labels(tmp_path, "semantic", semantic)
+    rows = [f"{number}.jpg,{'test' if number > 2 else 'train'}\n" for number in range(4)]
+    (root / "split.csv").write_text("file,split\n" + "".join(rows))
+    (root / "weather.csv").write_text("file,sun\n0.jpg,1\n1.jpg,0\n")
+    found = propose(root)
+    assert "no folders or lists" not in found.text
+    (told,) = found.unpaired
+    assert told.startswith("split.csv looks like a table of splits, which is not read: write a li")
+    (root / "train.txt").write_text("0\n1\n2\n")
+    (root / "test.txt").write_text("3\n")
+    assert not propose(root).unpaired
+
+
+def test_the_names_of_columns_are_no_images(tmp_path: Path) -> None:
+    root = _labels(tmp_path, "semantic", semantic)
+    (root / "train.csv").write_text("image,label\n0.jpg,0.png\n1.jpg,1.png\n")
+    (root / "val.csv").write_text("image;label\n2.jpg;2.png\n3.jpg;3.png\n")
+    found = propose(root)
+    assert "absent" not in found.text
+    (root / "tasks.yaml").write_text(found.text)
+    assert Folder(root).splits() == {"train": ("0", "1"), "val": ("2", "3")}
+    (root / "val.csv").write_text("image,label\n2.jpg,2.png\nimage,label\n")
+    with pytest.raises(SampleError, match=r"1 of 2 are not: image,label"):
+        Folder(root).splits()
 
 
 def test_names_that_are_not_there_are_skipped_if_told(tmp_path: Path) -> None:
@@ -156,6 +194,15 @@ def test_pictures_that_may_be_the_images_alike(tmp_path: Path) -> None:
         propose(tmp_path)
     (tmp_path / "left").rename(tmp_path / "images")
     assert propose(tmp_path).tasks == {"mask": 4}
+    (tmp_path / "right").rename(tmp_path / "images_small")
+    found = propose(tmp_path)
+    assert yaml.safe_load(found.text)["images"] == "images/{stem}.jpg"
+    assert found.left_out == {
+        "images_small/{stem}.jpg": "by its name it holds images, and others were taken"
+    }
+    (tmp_path / "images_small").rename(tmp_path / "rgb")
+    with pytest.raises(SourceNotFoundError, match="Move or rename those that are not meant"):
+        propose(tmp_path)
 
 
 def test_pipes_are_not_waited_for_and_links_not_followed(tmp_path: Path) -> None:

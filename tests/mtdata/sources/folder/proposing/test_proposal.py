@@ -13,6 +13,7 @@ from PIL import Image
 
 from mtdata.building.build import build
 from mtdata.errors import SampleError, SourceNotFoundError
+from mtdata.inspecting.proposed import proposed_sheet
 from mtdata.inspecting.verify import verify
 from mtdata.sources import SOURCES
 from mtdata.sources.folder.proposing.proposal import Proposal, propose
@@ -169,6 +170,31 @@ def test_a_scene_with_few_labels_and_numbers_that_all_share(tmp_path: Path) -> N
     assert found.tasks == {"semantic": 3}
 
 
+@pytest.mark.parametrize("ending", ["", "_L"])
+def test_pictures_and_colours_in_folders_of_any_name_are_no_scenes(
+    ending: str, tmp_path: Path
+) -> None:
+    for number in range(4):
+        save(tmp_path / "701_raw" / f"{number}.png", picture(number))
+        save(tmp_path / "annotated" / f"{number}{ending}.png", RED[semantic(number) % 2])
+    found, content = _propose(tmp_path)
+    assert content["images"] == "701_raw/{stem}.png"
+    assert content["tasks"]["annotated"]["files"] == f"annotated/{{stem}}{ending}.png"
+    assert found.tasks == {"annotated": 4}
+
+
+def test_folders_that_are_taken_for_scenes_are_named(tmp_path: Path) -> None:
+    for number in range(4):
+        for folder in ("a", "b"):
+            save(tmp_path / folder / f"{number}.png", picture(number))
+    with pytest.raises(SourceNotFoundError, match=r"at {scene}/{stem}\.png \({scene}: a, b\);"):
+        propose(tmp_path)
+    for path in tmp_path.rglob("*.png"):
+        save(path, mask(1))
+    with pytest.raises(SourceNotFoundError, match=r"none among {scene}/{stem}\.png \({scene}: a"):
+        propose(tmp_path)
+
+
 def test_jpeg_beside_png(tmp_path: Path) -> None:
     for number, suffix in enumerate(("jpg", "JPG", "jpeg", "png")):
         save(tmp_path / "images" / f"{number}.{suffix}", picture(number))
@@ -191,6 +217,7 @@ def test_floats_with_gaps(tmp_path: Path) -> None:
     def metres(number: int) -> NDArray[np.float32]:
         label = (depth(number) / 1000).astype(np.float32)
         label[2, 2:6] = np.nan
+        label[4, 2:6] = np.inf
         return label
 
     task = _labels(tmp_path, "depth", metres, "npy")
@@ -301,6 +328,51 @@ def test_folders_without_what_is_needed(tmp_path: Path) -> None:
     assert propose(tmp_path).tasks == {"depth": 1}
     (tmp_path / "depth" / "1.png").write_bytes(b"hello")
     with pytest.raises(SourceNotFoundError, match="its header cannot be read"):
+        propose(tmp_path)
+
+
+def test_one_broken_file_costs_no_task(tmp_path: Path) -> None:
+    root = write_folder(tmp_path)
+    (root / "tasks.yaml").unlink()
+    for name in ("semantic/0002.png", "depth/0002.png", "rgb/0007.jpg"):
+        path = root / name
+        path.write_bytes(path.read_bytes()[:10])
+    (root / "semantic" / "0006.png").write_bytes(b"")
+    found = propose(root)
+    assert found.tasks == {"depth": 8, "mask": 10, "normals": 9, "semantic": 8}
+    assert "5 different values (0, 1, 2, 3, 255) -> classes" in found.text
+    told = "; ".join(found.unpaired)
+    assert "semantic: 2 of 8 files looked at cannot be read, such as 0002.png" in told
+    assert "depth: 1 of 8 files looked at cannot be read" in told
+    assert "images: 1 of 10 files looked at cannot be read, such as 0007.jpg" in told
+    assert "--on-error skip" in told
+    assert proposed_sheet(root, found.text, found.tasks).axes
+
+
+def test_photographs_are_known_by_those_that_can_be_read(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / "a" / f"{number}.png", picture(number))
+        save(tmp_path / "mask" / f"{number}.png", mask(number))
+    (tmp_path / "a" / "0.png").write_bytes(b"")
+    assert propose(tmp_path).tasks == {"mask": 4}
+
+
+def test_files_of_another_form_than_the_rest(tmp_path: Path) -> None:
+    for number in range(8):
+        save(tmp_path / "rgb" / f"{number}.jpg", picture(number))
+        save(tmp_path / "seg" / f"{number}.png", semantic(number))
+    for name, array in (("1", np.dstack([semantic(1)] * 3)), ("2", semantic(2))):
+        save(tmp_path / "seg" / f"{name}.png", array)
+    found, content = _propose(tmp_path)
+    assert not found.unpaired  # a build reads three channels that are the same
+    assert len(content["tasks"]["semantic"]["classes"]) == 4
+    save(tmp_path / "seg" / "1.png", picture(1))
+    (told,) = propose(tmp_path).unpaired
+    assert told.startswith("semantic: 1 of 8 files looked at are 3-channel 8-bit PNG, such as 1.p")
+    assert told.endswith("the rest single-channel uint8 PNG: save all in one form")
+    for number in range(3):
+        save(tmp_path / "seg" / f"{number}.png", picture(number))
+    with pytest.raises(SourceNotFoundError, match=r"others 3-channel 8-bit PNG, such as 0\.png"):
         propose(tmp_path)
 
 
