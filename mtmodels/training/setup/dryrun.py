@@ -71,7 +71,7 @@ def measure(config: Config, data: RunData, parts: Parts, *, notes: tuple[str, ..
         labels=data.labels,
         images=len(data.train),
         left_out=data.left_out,
-        held_out=0 if data.held is None else len(data.held),
+        held_out=data.seen["held_out"],
         size=data.size,
         precision=parts.precision.name,
         parameters=count(engine.method),

@@ -236,6 +236,9 @@ def test_a_recipe_holds_nothing_out_beside_a_split_to_select_on(
     assert "this one has test, of role val. Leave --holdout out, or give" in told(capsys)
     assert run(mttrain, [*arguments, "--select", "holdout", "--dry-run"]) == 0
     assert "Hold-out: none" not in told(capsys)
+    assert run(mttrain, [*arguments, "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["images"], plan["held_out"]) == (12, 0)
     assert run(mttrain, [*arguments, "--out", out]) == 0
     said = told(capsys)
     assert "Hold-out: none, as test, of role val, is there to select on; the 0.25 of" in said
