@@ -292,7 +292,7 @@ def make_dataset(
         source, codes = joined(seen), np.concatenate([one.codes for one in seen])[:, columns]
         visible, added = codes > 0, _added(store, base, seen, what, wanted, codes, anyway=anyway)
     if source.role == "train" and not bare:
-        _refuse_bare(store, source, wanted, visible, regime)
+        _refuse_bare(store, splits, wanted, visible, regime)
     indices = None if keys is None else _indices(source, keys)
     return Dataset(source, wanted, visible, transform, indices, added)
 
@@ -430,7 +430,7 @@ def _visible(
 
 def _refuse_bare(
     store: StoreLike,
-    source: Readable,
+    splits: Sequence[Readable],
     tasks: Sequence[Task],
     visible: NDArray[np.bool_],
     regime: str | Path | RegimeTable,
@@ -443,7 +443,7 @@ def _refuse_bare(
         if some:
             continue
         column = store.tasks.index(task)
-        here = int(source.visible(layout.FULL)[:, column].sum())
+        here = sum(int(split.visible(layout.FULL)[:, column].sum()) for split in splits)
         if here:
             raise DataError(
                 f"the regime `{name}` shows no label of the task `{task.name}`, of which the "
