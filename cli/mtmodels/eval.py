@@ -118,9 +118,8 @@ def eval_(
         return
     for one in found:
         click.echo(
-            f"{one['run']}: {counted(one['images'], 'image')} of {one['split']} (role "
-            f"{one['role']})"
-            f"{of_them(one)}, protocol {one['protocol']}"
+            f"{one['run']}: {counted(one['images'], 'image')} of {one['split']} "
+            f"(role {one['role']}){of_them(one)}, protocol {one['protocol']}"
         )
         click.echo(plain_scores(one["scores"]))
         if rests := rests_on(one["images"], one["labelled"]):
