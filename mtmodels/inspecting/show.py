@@ -8,7 +8,7 @@ from typing import Any
 
 from mtmodels.inspecting.curves import HEIGHT, text_plot
 from mtmodels.inspecting.runs import Found, look
-from mtmodels.training.record.plots import Log
+from mtmodels.training.record.curves import Log, Points
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.record.texts import number
@@ -36,7 +36,7 @@ class Shown:
     found: Found
     losses: Mapping[str, float]
     auxiliary: Mapping[str, float]
-    curves: Mapping[str, list[tuple[float, float]]]
+    curves: Mapping[str, Points]
     lr: float | None
     images_per_second: float | None
     pictures: Path | None
@@ -105,10 +105,10 @@ def _shown(found: Found) -> Shown:
     """What there is to see of a run that was looked at."""
     folder = RunFolder(Path(found.path))
     rows = read_rows(folder.metrics, "step") if folder.metrics.is_file() else []
-    log = Log(rows, ())
+    log = Log(rows)
     last = rows[-1] if rows else {}
     pictures = sorted(folder.predictions.glob("*.png"), key=lambda file: file.stat().st_mtime)
-    curves = {task: _curve(log, task) for task in log.names("tasks")}
+    curves = {task: log.loss(task).points for task in log.names("tasks")}
     return Shown(
         found,
         losses={task: points[-1][1] for task, points in curves.items() if points},
@@ -154,15 +154,6 @@ def _last(log: Log, field: str) -> dict[str, float]:
     for row in log.steps:
         found |= {n: v for n, v in row.get(field, {}).items() if v is not None}
     return found
-
-
-def _curve(log: Log, task: str) -> list[tuple[float, float]]:
-    field = "labelled" if task in log.names("labelled") else "tasks"
-    return [
-        (float(row["step"]), row[field][task])
-        for row in log.steps
-        if row.get(field, {}).get(task) is not None
-    ]
 
 
 def progress_text(found: Found) -> str:

@@ -91,9 +91,10 @@ def test_many_pairs_go_into_several_panels(draw: Any) -> None:
     parts = dict.fromkeys([*SIX, "consistency/c_with_d", "depth/to_a"], 1.0)
     rows = {"tasks": {"depth": 1.0}, "parts": parts}
     panels = draw(rows, {"means": {"depth": 1.0}, "parts": parts})
-    # Two panels have the same title here; the dictionary keeps the second.
-    assert legend(panels["consistency of each pair, before any weight"]) == ["c_with_d"]
-    assert legend(panels["transfer of each pair, before any weight"]) == ["depth/to_a"]
+    title = "consistency of each pair, before any weight"
+    assert legend(panels[f"{title} (1 of 2)"]) == [part.partition("/")[2] for part in SIX]
+    assert f"{title} (2 of 2)" in panels
+    assert "transfer of each pair, before any weight: depth/to_a" in panels
 
 
 def test_a_log_of_before_is_drawn_as_it_is(draw: Any) -> None:
@@ -102,8 +103,8 @@ def test_a_log_of_before_is_drawn_as_it_is(draw: Any) -> None:
         {"tasks": {"depth": 0.25}, "auxiliary": auxiliary, "parts": PARTS},
         {"means": {"depth": 0.3}},
     )
-    assert heights(panels["depth: training loss, and its mean an epoch"]) == [[0.25, 0.25], [0.3]]
-    assert heights(panels["terms beside those of the tasks"])[0] == [0.5, 0.5]
+    assert heights(panels["depth: loss"]) == [[0.25, 0.25], [0.3]]
+    assert heights(panels["terms beside those of the tasks: consistency"]) == [[0.5, 0.5]]
 
 
 def test_steps_and_epochs_are_whole_numbers(draw: Any) -> None:
@@ -135,10 +136,10 @@ def test_pairs_that_agree_with_held_out_labels_are_marked_apart_from_those_that_
          "kept": {"a_with_b": False, "b_with_a": True}, "threshold": 0.1},
     ]  # fmt: skip
     panels = draw(fields, {"means": {"depth": 0.25}, "labelled": {"depth": 2.0}}, *looks)
-    axis = panels["agreement with held-out labels; a hollow pair rests"]
+    axis = panels["agreement of pairs with held-out labels; a hollow one rests"]
     assert legend(axis) == ["a_with_b", "b_with_a"]
-    mean, kept, rests, other, *_, threshold = axis.lines
-    assert heights(axis)[:4] == [[0.2, 0.0], [0.2], [0.0], [0.3]]
-    assert (kept.get_markerfacecolor(), rests.get_markerfacecolor()) == (mean.get_color(), "white")
+    mean, rests, other, threshold = axis.lines
+    assert heights(axis)[:3] == [[0.2, 0.0], [0.0], [0.3]]
+    assert (mean.get_markerfacecolor(), rests.get_markerfacecolor()) == (mean.get_color(), "white")
     assert other.get_color() != mean.get_color()
     assert set(threshold.get_ydata()) == {0.1}
