@@ -24,7 +24,7 @@ from mtdata.store import writer
 from mtdata.store.codec import encode, filters
 from mtdata.store.digest import ABSENT, seal
 from mtdata.store.index import IndexSplit, write_index
-from mtdata.store.opening import Header
+from mtdata.store.opening.file import Header
 from mtdata.store.reader import Store
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.shards import Shard

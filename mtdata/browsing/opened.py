@@ -15,7 +15,7 @@ from mtdata.errors import StoreError
 from mtdata.inspecting.show import looked_at, looked_through
 from mtdata.store import Split, Store
 from mtdata.store.completed import Completed
-from mtdata.store.opening import identity
+from mtdata.store.opening.file import identity
 from mtdata.urls import StorePath
 
 VIEWS = 4

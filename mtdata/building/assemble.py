@@ -23,7 +23,7 @@ from mtdata.progress import Progress, telling
 from mtdata.store import format as layout
 from mtdata.store.codec import decode, encode, filters, pad
 from mtdata.store.digest import source_digest
-from mtdata.store.opening import Header
+from mtdata.store.opening.file import Header
 from mtdata.store.reader import Store
 from mtdata.store.regime import RegimeInfo
 from mtdata.store.row import Cell, Row

@@ -14,8 +14,8 @@ from mtdata.store.added import Added, added_problems
 from mtdata.store.digest import ABSENT, cell_digest, seal
 from mtdata.store.handle import LOST, why_unread
 from mtdata.store.index import other_tables
-from mtdata.store.look import array_problems, chunk_problems
-from mtdata.store.opening import length_of, view
+from mtdata.store.opening.file import length_of, view
+from mtdata.store.opening.look import array_problems, chunk_problems
 from mtdata.store.regime import regime_problems
 from mtdata.store.shards import Shards
 from mtdata.store.tables import problems as table_problems

@@ -17,8 +17,8 @@ from mtdata.parallel import Pool
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
 from mtdata.store.digest import content_digest, seal
-from mtdata.store.look import SHORT
-from mtdata.store.opening import view
+from mtdata.store.opening.file import view
+from mtdata.store.opening.look import SHORT
 from mtdata.urls import StorePath
 
 BLOCK = 16

@@ -30,7 +30,7 @@ from mtdata.store import format as layout
 from mtdata.store.codec import filters, pad
 from mtdata.store.digest import cell_digest
 from mtdata.store.encoder import encode
-from mtdata.store.inplace import complete
+from mtdata.store.opening.inplace import complete
 from mtdata.store.row import NO_CAMERA, Cell, Row
 from mtdata.store.writer import IMAGE_TYPE, AddedRows, SplitRows, seal_added, write_added, written
 from mtdata.tasks.kinds import Kind

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mtdata.store import COMPRESSIONS, Compression, Split
 from mtdata.store import format as layout
 from mtdata.store.codec import Chunk, encode, filters, pad
-from mtdata.store.opening import broken
+from mtdata.store.opening.file import broken
 from mtdata.store.row import NO_CAMERA, Cell, Row
 from mtdata.store.writer import IMAGE_TYPE
 from mtdata.tasks.task import Task

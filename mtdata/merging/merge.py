@@ -21,7 +21,7 @@ from mtdata.progress import Progress, telling
 from mtdata.store import COMPRESSIONS, Compression, Store
 from mtdata.store import format as layout
 from mtdata.store.digest import source_digest
-from mtdata.store.opening import Header, length_of
+from mtdata.store.opening.file import Header, length_of
 from mtdata.store.row import Row
 from mtdata.store.writer import SplitRows, write_store
 from mtdata.tasks.task import Task

@@ -23,7 +23,7 @@ from mtdata.store import Split, Store
 from mtdata.store import format as layout
 from mtdata.store.digest import content_digest
 from mtdata.store.index import IndexSplit, other_tables, tables_of, write_index
-from mtdata.store.opening import Header
+from mtdata.store.opening.file import Header
 from mtdata.store.row import Row
 from mtdata.store.shards import Shard
 from mtdata.store.writer import SplitRows, seal_added, write_store, written

@@ -39,7 +39,7 @@ from mtdata.sources.base import Source
 from mtdata.store import Store
 from mtdata.store import format as layout
 from mtdata.store.digest import source_digest
-from mtdata.store.opening import Header
+from mtdata.store.opening.file import Header
 from mtdata.store.regime import RegimeInfo
 from mtdata.store.row import Row
 from mtdata.store.writer import SplitRows, write_store

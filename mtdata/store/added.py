@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mtdata.store import format as layout
 from mtdata.store.digest import added_digest
 from mtdata.store.handle import Handle
-from mtdata.store.look import array_problems, form_problems
-from mtdata.store.opening import reading
+from mtdata.store.opening.file import reading
+from mtdata.store.opening.look import array_problems, form_problems
 from mtdata.store.tables import read_table
 from mtdata.tasks.task import Task
 

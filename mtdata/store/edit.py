@@ -12,7 +12,7 @@ from mtdata.atomic import alone
 from mtdata.errors import DataError, UsageError
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import format as layout
-from mtdata.store.inplace import changing, complete
+from mtdata.store.opening.inplace import changing, complete
 from mtdata.store.reader import Store
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.split import Split

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mtdata.errors import StoreError
 from mtdata.lazy_file import LazyFile
 from mtdata.store import format as layout
-from mtdata.store.look import BLOSC, CHUNKS, DEFLATE, FLETCHER, pipeline_of
-from mtdata.store.opening import Identity, StoreFile, identity, open_file, steadily, view
+from mtdata.store.opening.file import Identity, StoreFile, identity, open_file, steadily, view
+from mtdata.store.opening.look import BLOSC, CHUNKS, DEFLATE, FLETCHER, pipeline_of
 from mtdata.urls import StorePath
 
 SPARSE = 4093

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mtdata.store import format as layout
 from mtdata.store.digest import content_digest
-from mtdata.store.opening import Header
+from mtdata.store.opening.file import Header
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.shards import Shard, make_virtual, shards_table
 from mtdata.store.split import Split

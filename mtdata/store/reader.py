@@ -12,7 +12,7 @@ from mtdata.errors import UnknownNameError
 from mtdata.store import format as layout
 from mtdata.store.digest import content_digest, seal
 from mtdata.store.handle import Handle
-from mtdata.store.opening import (
+from mtdata.store.opening.file import (
     broken,
     identity,
     length_of,

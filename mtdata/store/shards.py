@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import StoreError
 from mtdata.store import format as layout
-from mtdata.store.remote import tag_of
+from mtdata.store.opening.remote import tag_of
 from mtdata.store.tables import Keys
 from mtdata.urls import StorePath, Url
 from mtdata.wording import counted

@@ -15,8 +15,8 @@ from mtdata.store import format as layout
 from mtdata.store.added import Added, read_added
 from mtdata.store.digest import cell_digest
 from mtdata.store.handle import LOST, Handle, why_unread
-from mtdata.store.look import array_problems
-from mtdata.store.opening import broken, reading
+from mtdata.store.opening.file import broken, reading
+from mtdata.store.opening.look import array_problems
 from mtdata.store.regime import RegimeInfo, full, read_regime
 from mtdata.store.shards import Shard, Shards, from_table, virtual_problems
 from mtdata.store.tables import Keys, Runs, blocks, problems, read_table

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mtdata.store import format as layout
 from mtdata.store.codec import Compression, filters
 from mtdata.store.digest import added_digest, content_digest, seal
-from mtdata.store.look import ATTRIBUTES
-from mtdata.store.opening import Header
+from mtdata.store.opening.file import Header
+from mtdata.store.opening.look import ATTRIBUTES
 from mtdata.store.regime import RegimeInfo, write_regime
 from mtdata.store.row import Cell, Row
 from mtdata.store.tables import write_table
@@ -66,7 +66,7 @@ def new_file(path: Path, header: Header, splits: Sequence[str]) -> Iterator[h5py
     """A new file with a group for each split; `finish_file` is to be called at the end."""
     with written(_created(path)) as file:
         # First, so that these lie side by side in the first page: it alone changes when a regime
-        # is added (see `mtdata.store.inplace`).
+        # is added (see `mtdata.store.opening.inplace`).
         size = layout.NAME_BYTES
         default = layout.texts([header.default_regime], size)
         file.attrs.create(layout.DEFAULT_REGIME, default[0], dtype=default.dtype)
@@ -251,7 +251,7 @@ def _write_chunks(arrays: Sequence[h5py.Dataset], index: int, cells: Sequence[Ce
 
 def seal_added(file: h5py.File) -> None:
     """Note that a store has added labels now, so that programs of before refuse it."""
-    # In their places: what lies in the first page stays there (see `mtdata.store.inplace`).
+    # In their places: what lies in the first page stays there (see `mtdata.store.opening.inplace`).
     version = max(layout.ADDED_VERSION, int(file.attrs["format_version"]))
     file.attrs.modify("format_version", version)
     file.attrs.modify(layout.SEAL, layout.texts([seal(file)])[0])

@@ -13,7 +13,7 @@ from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
 from mtdata.merging.shard import shard
-from mtdata.store import remote
+from mtdata.store.opening import remote
 from tests.served import Served, serving
 from tests.small_run import as_arguments, small_layer, small_store
 

@@ -167,7 +167,7 @@ def test_hidden_labels_alter_no_bit(path: Path, tmp_path: Path, regime: str) -> 
             file[f"train/{next(iter(hidden))[0]}"][next(iter(hidden))[1]]
     # Chunks as short as these are refused at opening: the look at them is not what is tested.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mtdata.store.look.CHUNKS", 0)
+        patch.setattr("mtdata.store.opening.look.CHUNKS", 0)
         with open_store(bad) as store:
             dataset = store.dataset("train", regime=regime)
             assert visible_digest(dataset) == visible_digest(seen)

@@ -16,7 +16,8 @@ import pytest
 from mtdata.errors import MtdataError
 from mtdata.inspecting.verify import verify
 from mtdata.regimes.drawing import draw
-from mtdata.store import add_regime, inplace, open_store, remove_regime, set_default_regime
+from mtdata.store import add_regime, open_store, remove_regime, set_default_regime
+from mtdata.store.opening import inplace
 from tests.before import ROOMS
 from tests.fakes import fake_store
 from tests.quick import few

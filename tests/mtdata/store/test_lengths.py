@@ -62,7 +62,7 @@ def test_what_a_chunk_becomes(tmp_path: Path, name: str, monkeypatch: pytest.Mon
     build(FakeSource(images=(3, 1)), path, size=(12, 16), compression=compression)
     key = open_store(path).split("train").keys[0]
     replaced(path, data)
-    monkeypatch.setattr("mtdata.store.look.CHUNKS", 0)
+    monkeypatch.setattr("mtdata.store.opening.look.CHUNKS", 0)
     split = open_store(path).split("train")
     with pytest.raises(StoreError, match=rf"the image of train/{key} cannot be read \(its chunk"):
         split.read(0, [])

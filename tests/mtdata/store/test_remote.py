@@ -30,9 +30,10 @@ from mtdata.errors import (
 )
 from mtdata.inspecting.verify import verify
 from mtdata.merging.shard import shard
-from mtdata.store import Store, add_regime, open_store, remote
+from mtdata.store import Store, add_regime, open_store
 from mtdata.store.edit import set_default_regime
-from mtdata.store.opening import view
+from mtdata.store.opening import remote
+from mtdata.store.opening.file import view
 from mtdata.store.regime_summary import regime_table
 from mtdata.urls import Url
 from tests.fakes import FakeSource, fake_store

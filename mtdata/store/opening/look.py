@@ -16,7 +16,7 @@ import numpy as np
 
 from mtdata.errors import BrokenStoreError, StoreError
 from mtdata.store import format as layout
-from mtdata.store.apart import check_end
+from mtdata.store.opening.apart import check_end
 from mtdata.tasks.task import Task
 from mtdata.urls import StorePath
 

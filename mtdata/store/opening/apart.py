@@ -11,7 +11,7 @@ from struct import Struct
 
 import h5py
 
-from mtdata.store.remote import RemoteFile
+from mtdata.store.opening.remote import RemoteFile
 
 SECONDS = 0.5
 """Of a processor, what reading out of the heap may take."""

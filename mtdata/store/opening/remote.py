@@ -16,7 +16,7 @@ from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
 from mtdata.errors import MissingError, StoreError, UnreachableError, UsageError
-from mtdata.store.seekable import Seekable
+from mtdata.store.opening.seekable import Seekable
 from mtdata.urls import QUOTED, Url
 
 BLOCK = 2**18

@@ -14,9 +14,9 @@ import h5py
 
 from mtdata.errors import BrokenStoreError, StoreError, UsageError
 from mtdata.store import format as layout
-from mtdata.store.inplace import SIGNATURE, finish, is_unfinished
-from mtdata.store.look import look, look_at_root
-from mtdata.store.remote import RemoteFile, tag_of
+from mtdata.store.opening.inplace import SIGNATURE, finish, is_unfinished
+from mtdata.store.opening.look import look, look_at_root
+from mtdata.store.opening.remote import RemoteFile, tag_of
 from mtdata.tasks.task import Task
 from mtdata.urls import StorePath, Url
 

@@ -21,7 +21,7 @@ import h5py
 from mtdata.atomic import alone, disk_errors, sync, whole
 from mtdata.errors import MtdataError
 from mtdata.store import format as layout
-from mtdata.store.seekable import Seekable
+from mtdata.store.opening.seekable import Seekable
 
 PAGE = 4096
 """Bytes that a system writes at once."""
