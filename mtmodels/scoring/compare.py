@@ -6,7 +6,7 @@ from re import fullmatch, sub
 from typing import Any
 
 from mtdata.errors import UsageError
-from mtmodels.scoring.delta import DELTAS, Baseline, nothing_relative_to
+from mtmodels.scoring.delta import DELTAS, Baseline, nothing_relative_to, uncounted
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.facts import HOLDOUT, rests_on
 from mtmodels.scoring.intervals import RESAMPLES, Resampler
@@ -20,7 +20,7 @@ from mtmodels.scoring.run_scores import (
     over_seeds,
     told_apart,
 )
-from mtmodels.scoring.score_table import ScoreTable
+from mtmodels.scoring.score_table import Entry, ScoreTable
 
 PLAIN = ("full", "one", "random")
 """Kinds of regimes that have no parameter which a paper would tell."""
@@ -64,9 +64,14 @@ def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -
     Raises:
         UsageError: where runs of a table differ in the number of classes, or the baseline may
             stand beside none of them, has two different runs of a task, or lacks a score that
-            delta counts; where there is nothing to join, or no pair to test.
+            delta counts; where there is nothing to join, or no pair or no draw to test.
     """
     request = request or Request()
+    if request.paired and not request.resamples:
+        raise UsageError(
+            "--paired should draw the images, which its tests are made of; found --resamples 0. "
+            "Leave one of both out."
+        )
     given, against = [RunScores.from_json(run) for run in runs], _baseline_runs(request)
     if not isinstance(against, Row):
         given, against = told_apart(given, against)
@@ -144,7 +149,7 @@ def _table(
     if baseline and beside and baseline.name not in {entry.name for entry in entries}:
         entries.insert(0, maker.of_baseline(beside, why))
     if request.paired and reference:
-        remarks += without_pair(runs, reference)
+        remarks += [*without_pair(runs, reference), *_untested(entries)]
     if request.published:
         rows, left_out = _rows(runs, request)
         for row, reasons in _against(rows, runs, classes):
@@ -152,6 +157,9 @@ def _table(
                 entries.append(maker.of_row(row, reasons))
         if left_out:
             remarks.append(left_out)
+    if baseline and form:
+        counts = uncounted(baseline, _tasks(runs))
+        remarks += [*([f"{counts}."] if counts else []), *_shorter(baseline, entries)]
     return ScoreTable(
         first.facts,
         tuple(entries),
@@ -166,6 +174,32 @@ def _table(
             *_nothing_relative(reference),
         ),
     )
+
+
+def _untested(entries: Sequence[Entry]) -> Iterator[str]:
+    """A sentence on the lines that have pairs, of which none could be tested."""
+    for several, why in (
+        (False, "one pair of runs is tested by what each image adds to the scores of both"),
+        (True, "their differences vary neither over seeds nor over images, or are no number"),
+    ):
+        names = [
+            entry.name
+            for entry in entries
+            if entry.paired and not entry.paired.tested and several == (len(entry.paired.seeds) > 1)
+        ]
+        if names:
+            yield f"Not tested, as {why}: {', '.join(names)}."
+
+
+def _shorter(baseline: Baseline, entries: Sequence[Entry]) -> Iterator[str]:
+    """A sentence on the published rows that lack a task which delta counts."""
+    rows: dict[str, list[str]] = {}
+    for entry in (entry for entry in entries if entry.published):
+        lacking = [task for task in baseline.scores if task not in entry.scores]
+        if lacking:
+            rows.setdefault(", ".join(lacking), []).append(entry.name)
+    for lacking, names in rows.items():
+        yield f"No delta of published rows without {lacking}: {', '.join(names)}."
 
 
 def _without(resampler: Resampler) -> list[str]:

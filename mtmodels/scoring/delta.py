@@ -105,6 +105,17 @@ FORMS: dict[str, Callable[..., Delta]] = {"mtpsl": delta_mtpsl, "xtasc": delta_x
 """The two published forms: the mean over tasks, and that over metrics."""
 
 
+def uncounted(baseline: Baseline, tasks: Iterable[str]) -> str:
+    """Which of some tasks no delta counts, as the baseline lacks them; empty where it has all."""
+    lacking = [task for task in dict.fromkeys(tasks) if task not in baseline.scores]
+    if not lacking:
+        return ""
+    return (
+        f"delta counts {', '.join(baseline.scores)}; not {', '.join(lacking)}, which the "
+        "baseline lacks"
+    )
+
+
 def forms_of(protocol: str) -> Sequence[str]:
     """The forms to show under a protocol: none under one that no published form goes with."""
     return tuple(FORMS) if protocol in DELTAS else ()

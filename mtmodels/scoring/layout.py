@@ -224,8 +224,7 @@ def _tests(table: ScoreTable, labels: Sequence[str]) -> list[Layout]:
     """For each line with tested differences a table of them."""
     found = []
     for label, entry in zip(labels, table.entries, strict=True):
-        if entry.paired is None or not any(e.p for m in entry.paired.scores.values()
-                                           for e in m.values()):  # fmt: skip
+        if entry.paired is None or not entry.paired.tested:
             continue
         rows = [
             (f"{TASKS.get(task, task)}: {titles(table, task, metric)}",
@@ -295,7 +294,9 @@ def _notes(
         what = "; ".join(WHAT[form] for form in deltas)
         notes.append(f"{what}; against {against}.")
     if pairs:
-        told = {names[e.name]: e.paired.seeds for e in table.entries if e.paired}
+        told = {
+            names[e.name]: e.paired.seeds for e in table.entries if e.paired and e.paired.deltas
+        }
         each = [f"{name}: {', '.join(map(str, seeds))}" for name, seeds in told.items()]
         notes.append(f"Paired: each run less the baseline's of the same seed ({'; '.join(each)}).")
     if differs := table.differs():

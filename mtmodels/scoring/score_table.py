@@ -45,6 +45,11 @@ class Paired:
     scores: Mapping[str, Mapping[str, Estimate]]
     deltas: Mapping[str, Estimate]
 
+    @property
+    def tested(self) -> bool:
+        """Whether a difference of a score has a p."""
+        return any(one.p is not None for of in self.scores.values() for one in of.values())
+
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
         return {
@@ -123,6 +128,12 @@ class ScoreTable:
     role: str = ""
     remarks: tuple[str, ...] = ()
     unsure: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """All that a run has a score of."""
+        ours = [entry for entry in self.entries if not entry.published]
+        return tuple(dict.fromkeys(task for entry in ours for task in entry.scores))
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:

@@ -332,6 +332,28 @@ def test_single_task_runs_together_are_one_baseline() -> None:
     assert [entry.delta for entry in rest] == [None, None]
 
 
+def test_a_delta_over_some_of_the_tasks_says_so() -> None:
+    told = "delta counts depth; not semantic, which the baseline lacks."
+    table = only(compare([run("a")], Request([single("depth", "st-depth")])))
+    assert table.entries[-1].delta is not None
+    assert told in table.remarks
+    assert told in laid_out(table).notes
+    assert told in table.to_json()["remarks"]
+    whole = only(compare([run("a")], Request([run("b")])))
+    assert not any("delta counts" in remark for remark in whole.remarks)
+
+
+def test_published_rows_without_a_task_of_the_baseline_are_named() -> None:
+    facts: dict[str, Any] = {"protocol": "mtpsl", "regime": "one", "origin": {"normals": "given"}}
+    more = run("a", **facts)
+    more["scores"]["edges"] = {"ods_f": 50.0}
+    table = only(compare([more], Request([more], published=True)))
+    (told,) = [remark for remark in table.remarks if remark.startswith("No delta of published")]
+    rows = [entry for entry in table.entries if entry.published]
+    assert all(entry.delta is None for entry in rows)
+    assert told.startswith("No delta of published rows without edges: mtpsl/2/one SL")
+
+
 def test_two_different_baselines_of_a_task_are_refused() -> None:
     runs = [run("a"), single("semantic", "b", method="xtc")]
     with pytest.raises(UsageError, match=r"one run of `semantic`.*found two"):

@@ -313,6 +313,30 @@ def test_labels_that_were_drawn_anew_are_no_pair(tmp_path: Path) -> None:
         compare([a], Request(paired=True))
 
 
+def test_what_cannot_be_tested_is_refused_or_told(tmp_path: Path) -> None:
+    runs = [run(tmp_path, "a", parts(1)), run(tmp_path, "b", parts(2), method="xtc")]
+    with pytest.raises(UsageError, match="found --resamples 0"):
+        compare(runs, Request(paired=True, resamples=0))
+    assert not any("tested" in told for told in one(compare(runs, Request(paired=True))).remarks)
+    runs[0]["samples"] = []
+    table = one(compare(runs, Request(paired=True)))
+    (told,) = table.remarks
+    assert told.startswith("Not tested, as one pair of runs is tested by what each image adds")
+    assert told.endswith(": b.")
+    assert told in layouts(table)[0].notes
+
+
+def test_lines_without_a_delta_of_pairs_are_not_called_paired(tmp_path: Path) -> None:
+    base, ours = seeds(tmp_path, "sl", 0.0), seeds(tmp_path, "xtc", 0.1, method="xtc")
+    ours[0]["scores"]["depth"]["abs_err"] += 0.05
+    lacking = seeds(tmp_path, "ssl", 0.2, method="ssl")
+    for each in lacking:
+        del each["scores"]["depth"]["abs_err"]
+    table = one(compare([*base, *ours[:2], *lacking], Request(base)))
+    (told,) = [note for note in layouts(table)[0].notes if note.startswith("Paired")]
+    assert told.endswith("(xtc: 0, 1).")
+
+
 def test_networks_of_one_task_are_one_line_and_one_baseline(tmp_path: Path) -> None:
     single = [
         run(tmp_path, f"{task}-s{seed}", parts(seed), tasks=(task,), seed=seed, labels=task * 20)
