@@ -20,6 +20,8 @@ def text_plot(
 ) -> list[str]:
     """Draw values over their places as lines of text, with the range of both at the edges.
 
+    What is one number at both edges stands once, in the middle.
+
     Values that fall on one column become their mean; those that are not finite are left out.
 
     Args:
@@ -48,6 +50,8 @@ def text_plot(
         cells[row // down][column // across] |= bit
     blank, bar, corner, line = (chr(BLANK), "│", "└", "─") if unicode else (" ", "|", "+", "-")
     labels = {0: f"{high:.4g}", height - 1: f"{low:.4g}"}
+    if len({*labels.values()}) == 1:
+        labels = {round(0.5 * (height * down - 1)) // down: f"{low:.4g}"}
     wide = max(map(len, labels.values()))
     lines = []
     for number, cell in enumerate(cells):

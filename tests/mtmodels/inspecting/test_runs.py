@@ -322,6 +322,16 @@ def test_a_curve_of_little(points: list[tuple[float, float]]) -> None:
     assert all(len(line) < 90 for line in text_plot(points))
 
 
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("points", [[(1.0, 2.5)], [(1.0, 2.5), (9.0, 2.5)]])
+def test_a_flat_curve_has_its_value_once(points: list[tuple[float, float]], unicode: bool) -> None:
+    lines = text_plot(points, width=20, unicode=unicode)[:6]
+    labels, drawn = zip(*(line.split("│" if unicode else "|") for line in lines), strict=True)
+    assert [label.strip() for label in labels if label.strip()] == ["2.5"]
+    (at,) = [row for row, text in enumerate(drawn) if text.strip(f" {chr(0x2800)}")]
+    assert labels[at].strip() == "2.5"
+
+
 def test_ages_have_one_unit() -> None:
     assert [age_text(x) for x in (5.0, 100.0, 7200.0, 200000.0)] == ["5 s", "2 min", "2 h", "2 d"]
 
