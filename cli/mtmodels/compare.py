@@ -157,13 +157,15 @@ def compare(
 def rows_of(
     runs: Sequence[Path], split: str | None = None, protocol: str | None = None
 ) -> list[dict[str, Any]]:
-    """What has been scored of the runs."""
+    """What has been scored of the runs, of one that is named twice once."""
     from mtdata.errors import UnknownNameError, UsageError
     from mtmodels.training.rescore import scores_of
     from mtmodels.training.setup.loading import open_run
 
     rows = []
-    for path in runs:
+    going: list[str] = []
+    halted: list[str] = []
+    for path in {path.resolve(): path for path in runs}.values():
         # Scores are read from files: what a run brings along as plug-ins is not run.
         run = open_run(path, plugins=False)
         found = scores_of(run, split=split)
@@ -171,15 +173,26 @@ def rows_of(
         if protocol and protocol not in {*scored, *METRICS}:
             raise UnknownNameError("protocol", protocol, {*METRICS, *scored})
         wanted = [row for row in found if protocol in (None, row["protocol"])]
+        if not wanted and run.folder.is_complete():
+            raise UsageError(_unscored(path, run.scored_splits(), split, protocol))
         if not wanted:
-            raise UsageError(
-                _unscored(path, run.scored_splits(), split, protocol)
-                if run.folder.is_complete()
-                else f"{path} should be a run that is done; it is not. Go on with it "
-                f"(mttrain --out {shlex.quote(str(path))} --resume), or leave it out."
-            )
+            (going if run.folder.is_held() else halted).append(shlex.quote(str(path)))
         rows += wanted
+    if going or halted:
+        raise UsageError(_unfinished(going, halted))
     return rows
+
+
+def _unfinished(going: Sequence[str], halted: Sequence[str]) -> str:
+    """What to do where runs without scores are not done."""
+    wait = f" Going, so wait: {', '.join(going)}." if going else ""
+    resume = [f"mttrain --out {path} --resume" for path in halted]
+    again = f" Stopped, so go on: {'; '.join(resume)}." if halted else ""
+    many = len([*going, *halted])
+    return (
+        f"each run should be done; found {many} that {'is' if many == 1 else 'are'} not.{wait}"
+        f"{again} Or leave {'it' if many == 1 else 'them'} out."
+    )
 
 
 def scored_of(runs: Sequence[Path]) -> str | None:

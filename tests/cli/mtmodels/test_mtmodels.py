@@ -15,6 +15,7 @@ from cli.mtmodels.eval import of_them
 from cli.mtmodels.list import FAMILIES
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from mtmodels.training.record.runfolder import RunFolder
 from tests.small_run import as_arguments, small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]
@@ -178,7 +179,10 @@ def test_compares_runs(trained: tuple[Path, Path], capsys: Captured) -> None:
 
 
 def test_a_run_that_is_not_done_is_told_so(
-    trained: tuple[Path, Path], tmp_path: Path, capsys: Captured
+    trained: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = shutil.copytree(trained[0], tmp_path / "run")
     (out / "summary.json").unlink()
@@ -186,12 +190,29 @@ def test_a_run_that_is_not_done_is_told_so(
     how = f"mttrain --out {out} --resume"
     assert run(mtmodels, ["compare", str(trained[1]), str(out)]) == 2
     told = " ".join(capsys.readouterr().err.split())
-    assert "should be a run that is done; it is not" in told
+    assert "each run should be done; found 1 that is not" in told
     assert how in told
+    held = shutil.copytree(out, tmp_path / "held")
+    monkeypatch.setattr(RunFolder, "is_held", lambda folder: folder.path == held)
+    assert run(mtmodels, ["compare", *map(str, (trained[1], out, held))]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "found 2 that are not" in told
+    assert f"wait: {held}." in told
+    assert how in told
+    assert f"--out {held}" not in told
     assert run(mtmodels, ["eval", str(out), "--json"]) == 0
     assert how in " ".join(capsys.readouterr().err.split())
     assert run(mtmodels, ["eval", str(trained[1]), "--json"]) == 0
     assert "--resume" not in capsys.readouterr().err
+
+
+def test_a_run_that_is_given_twice_is_one(trained: tuple[Path, Path], capsys: Captured) -> None:
+    first = trained[0]
+    again = str(first.parent / "." / first.name / ".." / first.name)
+    asked = [str(first), f"{first}/", again, "--baseline", str(first), "--baseline", again]
+    assert run(mtmodels, ["compare", *asked, "--protocol", "mtpsl", "--json"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)["tables"]
+    assert [entry["name"] for entry in table["entries"]] == [first.name]
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json", "text"])
