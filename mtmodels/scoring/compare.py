@@ -13,11 +13,14 @@ from mtmodels.scoring.intervals import RESAMPLES, Resampler
 from mtmodels.scoring.pairing import by_seed, without_pair
 from mtmodels.scoring.published import Row, in_tables, once, published
 from mtmodels.scoring.run_scores import (
+    JOINT,
     RunScores,
     by_entry,
     common_name,
     join_single,
+    members,
     over_seeds,
+    task_place,
     told_apart,
 )
 from mtmodels.scoring.score_table import Entry, ScoreTable
@@ -102,7 +105,8 @@ def merge(runs: Sequence[RunScores]) -> Baseline:
         UsageError: where two runs that are not seeds of one entry have the same task.
     """
     scores: dict[str, Mapping[str, Any]] = {}
-    for group in by_entry(runs):
+    groups = sorted(by_entry(runs), key=lambda group: task_place(group[0]))
+    for group in groups:
         means, _ = over_seeds(group)
         for task, metrics in means.items():
             if task in scores:
@@ -111,7 +115,7 @@ def merge(runs: Sequence[RunScores]) -> Baseline:
                     f"different ones among {', '.join(run.name for run in runs)}. Leave one out."
                 )
             scores[task] = metrics
-    return Baseline(" + ".join(common_name([r.name for r in g]) for g in by_entry(runs)), scores)
+    return Baseline(JOINT.join(common_name([r.name for r in g]) for g in groups), scores)
 
 
 def _baseline_runs(request: Request) -> "list[RunScores] | Row":
@@ -144,9 +148,13 @@ def _table(
         )
     reference = beside or (groups[0] if request.paired and not request.baseline else [])
     resampler = Resampler(request.resamples)
+    own = members(run.name for run in beside)
+    lines = {common_name([r.name for r in g]): members(r.name for r in g) for g in groups}
+    if baseline and lines.get(baseline.name, own) != own:  # other seeds of what is a line, too
+        baseline = replace(baseline, name=", ".join(sorted(own)))
     maker = EntryMaker(baseline, reference, resampler, test=request.paired)
     entries = [maker.of_runs(group) for group in groups]
-    if baseline and beside and baseline.name not in {entry.name for entry in entries}:
+    if baseline and beside and own not in [members(entry.runs) for entry in entries]:
         entries.insert(0, maker.of_baseline(beside, why))
     if request.paired and reference:
         remarks += [*without_pair(runs, reference), *_untested(entries)]
@@ -198,8 +206,8 @@ def _shorter(baseline: Baseline, entries: Sequence[Entry]) -> Iterator[str]:
         lacking = [task for task in baseline.scores if task not in entry.scores]
         if lacking:
             rows.setdefault(", ".join(lacking), []).append(entry.name)
-    for lacking, names in rows.items():
-        yield f"No delta of published rows without {lacking}: {', '.join(names)}."
+    for tasks, names in rows.items():
+        yield f"No delta of published rows without {tasks}: {', '.join(names)}."
 
 
 def _without(resampler: Resampler) -> list[str]:

@@ -1,6 +1,7 @@
 """From runs and published rows to the lines of a table, with deltas and intervals."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,14 @@ from mtmodels.scoring.delta import DELTAS, Baseline, Draws, forms_of, of_draws
 from mtmodels.scoring.intervals import Estimate, Resampler, interval
 from mtmodels.scoring.pairing import by_seed, delta_terms, paired, pairs_of
 from mtmodels.scoring.published import Row
-from mtmodels.scoring.run_scores import RunScores, by_entry, common_name, joined, over_seeds
+from mtmodels.scoring.run_scores import (
+    RunScores,
+    by_entry,
+    common_name,
+    joined,
+    members,
+    over_seeds,
+)
 from mtmodels.scoring.score_table import FACTS, Entry
 from mtmodels.scoring.spread import Spread
 
@@ -136,7 +144,7 @@ class EntryMaker:
             return {}
         theirs = self._baseline.scores
         drawn, against = self._drawn(runs), self._drawn(self._reference)
-        own = {run.name for run in runs} <= {run.name for run in self._reference}
+        own = members(r.name for r in runs) <= members(r.name for r in self._reference)
         means, bases = over_seeds(runs)[0], by_seed(self._reference).values()
         found = {}
         for form in forms_of(runs[0].protocol):
@@ -146,14 +154,15 @@ class EntryMaker:
             terms = every[0]
             points = [float(of_draws(terms, run.scores, theirs)) for run in runs]
             if own:
-                found[form] = Estimate(float(np.mean(points)))
+                found[form] = Estimate(float(np.mean(points)), std=Spread.of(points).std)
                 continue
             draws = None
             if drawn is not None and (against is not None or not self._reference):
                 mean = _mean(against) if against else theirs
                 draws = np.stack([of_draws(terms, one, mean) for one in drawn])
             other = [float(of_draws(terms, means, base.scores)) for base in bases]
-            found[form] = interval(points, draws, other=other)
+            estimate = interval(points, draws, other=other)
+            found[form] = replace(estimate, std=Spread.of(points).std)
         return found
 
     def _drawn(self, runs: Sequence[RunScores]) -> list[Draws] | None:

@@ -189,6 +189,7 @@ def _flat_row(table: ScoreTable, entry: Entry) -> dict[str, Any]:
             _bounds(row, f"{task}.{name}", entry.intervals.get(task, {}).get(name))
     for form, one in entry.deltas.items():
         row[f"delta.{form}"] = one.value
+        row[f"delta.{form}.std"] = one.std
         _bounds(row, f"delta.{form}", one)
     if entry.paired:
         pairs = {f"delta.{form}": one for form, one in entry.paired.deltas.items()} | {

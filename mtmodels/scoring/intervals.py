@@ -32,16 +32,20 @@ class Estimate:
         high: Where it ends.
         p: How likely a difference at least as large would be if there were none; None where that
             was not asked.
+        std: Sample standard deviation over seeds, of a delta that has several.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    std: float | None = None
 
     def to_json(self) -> dict[str, float | None]:
         """As plain values."""
-        known = {} if self.p is None else {"p": self.p}
+        known = {
+            name: value for name, value in (("p", self.p), ("std", self.std)) if value is not None
+        }
         return {"value": self.value, "low": self.low, "high": self.high, **known}
 
 

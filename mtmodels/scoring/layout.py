@@ -83,12 +83,15 @@ def label_entries(table: ScoreTable) -> list[str]:
     for entry in ours:
         if " + " in str(entry.budget.get("tasks", "")):
             labels[entry.name].append("single-task")
+    bare = {name: list(words) for name, words in labels.items()}
     for key, values in table.differs().items():
         clash = _clashing(labels)
         of = {name: value for value, names in values.items() for name in names if name in clash}
         if key in ("store", "labels", "tasks") or any(len(value) > 16 for value in of.values()):
             continue
-        told = {name: f"{key.rpartition('.')[2]} {value}" for name, value in of.items()}
+        # A count says nothing without what is counted: `views.count`.
+        what = key.removesuffix(".count").rpartition(".")[2]
+        told = {name: f"{what} {value}" for name, value in of.items()}
         before = {name: list(labels[name]) for name in told}
         for name, word in told.items():
             alike = [n for n in told if before[n] == before[name]]
@@ -96,7 +99,8 @@ def label_entries(table: ScoreTable) -> list[str]:
     clash = _clashing(labels)
     found = []
     for entry in table.entries:
-        words = labels.get(entry.name, [])
+        # What did not tell a row apart is left out where its name does.
+        words = (bare if entry.name in clash else labels).get(entry.name, [])
         plain = entry.published or not words or len(ours) == 1
         found.append(entry.name if plain else " ".join(words))
         if not plain and entry.name in clash:
@@ -183,7 +187,7 @@ class _DeltaColumn:
     """The cells of one form of delta against the mean of the baseline."""
 
     def __init__(self, table: ScoreTable, form: str) -> None:
-        self.form, self._main = form, form == table.form
+        self.form = form
         self.title = f"{FORM_TITLES[form]}, % ↑"
         ours = [Spread(e.deltas[form].value) for e in table.entries if form in e.deltas
                 and not e.published]  # fmt: skip
@@ -194,8 +198,7 @@ class _DeltaColumn:
         found = entry.deltas.get(self.form)
         if found is None or not math.isfinite(found.value):
             return "-", False
-        std = entry.delta.std if self._main and entry.delta else None
-        text = _signed(found.value, 2) + ("" if std is None else f" ± {std:.2f}")
+        text = _signed(found.value, 2) + ("" if found.std is None else f" ± {found.std:.2f}")
         return text, not entry.published and found.value == self._best
 
     def below(self, entry: Entry) -> str:
@@ -299,7 +302,10 @@ def _notes(
         }
         each = [f"{name}: {', '.join(map(str, seeds))}" for name, seeds in told.items()]
         notes.append(f"Paired: each run less the baseline's of the same seed ({'; '.join(each)}).")
-    if differs := table.differs():
+    differs = table.differs()
+    if "labels" in differs and _other_cells(table):
+        del differs["labels"]
+    if differs:
         each = [f"{key} ({_each(values, names)})" for key, values in differs.items()]
         notes.append(f"The rows differ in {'; '.join(each)}.")
     about: dict[str, list[str]] = {}
@@ -310,6 +316,16 @@ def _notes(
     notes += table.unsure
     renamed = [f"{label} is {name}" for name, label in names.items() if label != name]
     return [*notes, *([f"Runs: {'; '.join(renamed)}."] if renamed else [])]
+
+
+def _other_cells(table: ScoreTable) -> bool:
+    """Whether regimes and tasks say already which rows saw other labels."""
+    seen: dict[str, set[str]] = {}
+    for entry in table.entries:
+        if "labels" in entry.budget:
+            why = f"{entry.facts.get('regime')} {entry.budget.get('tasks')}"
+            seen.setdefault(why, set()).add(str(entry.budget["labels"]))
+    return all(len(labels) == 1 for labels in seen.values())
 
 
 def _each(values: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> str:

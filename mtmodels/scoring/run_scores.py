@@ -1,15 +1,18 @@
 """The scores of runs, and which of them are seeds of one entry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from mtdata.errors import UsageError
+from mtdata.tasks.task import TASK_ORDER
 from mtmodels.metrics.scores import LooseScores, from_json
 from mtmodels.scoring.facts import Facts
 from mtmodels.scoring.spread import Spread
 
+JOINT = " + "
+"""What stands between the names, and the settings, of runs that are one."""
 _REQUIRED = ("name", "protocol", "dataset", "scores")
 
 
@@ -143,9 +146,12 @@ TOGETHER = ("tasks", "labels")
 def joined(runs: Sequence[RunScores]) -> RunScores:
     """Runs of different tasks as one, say one network a task; settings that differ stand together.
 
+    In whatever order they are given, they stand in that of their tasks.
+
     Raises:
         UsageError: where two have the same task.
     """
+    runs = sorted(runs, key=task_place)
     first = runs[0]
     if len(runs) == 1:
         return first
@@ -168,7 +174,7 @@ def joined(runs: Sequence[RunScores]) -> RunScores:
     return replace(
         first,
         **{name: _together([getattr(run, name) for run in runs]) for name in named},
-        name=" + ".join(run.name for run in runs),
+        name=JOINT.join(run.name for run in runs),
         scores=scores,
         labelled=labelled or None,
         steps=steps.pop() if len(steps) == 1 else None,
@@ -177,6 +183,17 @@ def joined(runs: Sequence[RunScores]) -> RunScores:
         logs=[path for run in runs for path in run.logs],
         settings=settings,
     )
+
+
+def task_place(run: RunScores) -> tuple[int, str]:
+    """Where a run stands among others of other tasks."""
+    order = [*TASK_ORDER, *(task for task in run.scores if task not in TASK_ORDER)]
+    return min(((order.index(task), task) for task in run.scores), default=(0, ""))
+
+
+def members(names: Iterable[str]) -> frozenset[str]:
+    """The names of all runs of a line, those that were joined one by one."""
+    return frozenset(part for name in names for part in name.split(JOINT))
 
 
 def join_single(runs: Sequence[RunScores]) -> list[RunScores]:
@@ -211,7 +228,7 @@ def _together(values: Sequence[Any]) -> Any:
     if all(value == values[0] for value in values):
         return values[0]
     texts = [", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in values]
-    return " + ".join(text[:8] if len(text) == 64 else text for text in texts)
+    return JOINT.join(text[:8] if len(text) == 64 else text for text in texts)
 
 
 def told_apart(*sides: Sequence[RunScores]) -> list[list[RunScores]]:
@@ -257,9 +274,9 @@ def common_name(names: Sequence[str]) -> str:
     """
     if len(names) == 1:
         return names[0]
-    parts = [name.split(" + ") for name in names]
+    parts = [name.split(JOINT) for name in names]
     if len(parts[0]) > 1 and len({len(each) for each in parts}) == 1:
-        return " + ".join(common_name(each) for each in zip(*parts, strict=True))
+        return JOINT.join(common_name(each) for each in zip(*parts, strict=True))
     first, last = min(names), max(names)
     same = next(
         (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)

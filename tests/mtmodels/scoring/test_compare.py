@@ -14,7 +14,7 @@ from rich.console import Console
 from mtdata.errors import UsageError
 from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.delta import Baseline, delta_xtasc
-from mtmodels.scoring.formats import markdown, text
+from mtmodels.scoring.formats import csv_text, markdown, text
 from mtmodels.scoring.layout import Layout, layouts
 from mtmodels.scoring.published import once, published, published_row
 from mtmodels.scoring.score_table import ScoreTable
@@ -197,11 +197,25 @@ def test_what_the_lines_differ_in_is_said() -> None:
     assert f"{names[0]} is a; {names[1]} is b." in to_markdown(table)
 
 
+def test_labels_are_told_where_neither_regime_nor_tasks_say_so() -> None:
+    def told(*runs: dict[str, Any]) -> bool:
+        table = only(compare(list(runs)))
+        assert "labels" in table.differs()
+        return "labels (" in to_markdown(table)
+
+    a, b = run("a", labels="a" * 64), run("b", labels="b" * 64)
+    assert told(a, b)
+    assert not told(a, b | {"regime": "one"})
+    assert not told(a | {"tasks": ["depth"]}, b | {"tasks": ["depth", "semantic"]})
+    assert told(a, b | {"regime": "one"}, run("c", labels="c" * 64, method="xtc"))
+
+
 def test_how_further_views_are_made_is_not_said_of_one_view() -> None:
     one: dict[str, Any] = {"views": {"count": 1, "scales": [1.0, 1.2], "flip": 0.0}}
     two: dict[str, Any] = {"views": {"count": 2, "scales": [1.0], "flip": 0.5}}
     table = only(compare([run("a", **one), run("b", **two)]))
     assert table.differs() == {"views.count": {"1": ["a"], "2": ["b"]}}
+    assert [line.label for line in laid_out(table).lines] == ["views 1", "views 2"]
     zoomed = two | {"views": two["views"] | {"scales": [1.0, 2.0]}}
     table = only(compare([run("a", **two), run("b", **zoomed)]))
     assert list(table.differs()) == ["views.scales"]
@@ -309,6 +323,14 @@ def test_delta_against_a_run_and_over_seeds() -> None:
     assert found is not None
     assert found.mean == pytest.approx(statistics.fmean(parts))
     assert found.std == pytest.approx(statistics.stdev(parts))
+    forms = table.entries[1].deltas
+    assert forms["xtasc"].std == pytest.approx(found.std)
+    assert forms["mtpsl"].std is not None
+    assert table.to_json()["entries"][1]["deltas"]["mtpsl"]["std"] == forms["mtpsl"].std
+    assert "std" not in table.to_json()["entries"][0]["deltas"]["mtpsl"]
+    cells = dict(zip(laid_out(table).titles[1:], laid_out(table).lines[1].cells, strict=True))
+    assert all(" ± " in cells[title] for title in ("Δ tasks, % ↑", "Δ metrics, % ↑"))
+    assert f"{forms['mtpsl'].std}" in csv_text([table])
     assert table.entries[0].delta is not None
     assert table.entries[0].delta.mean == pytest.approx(0)
     assert "against sl." in to_markdown(table)
@@ -352,6 +374,32 @@ def test_published_rows_without_a_task_of_the_baseline_are_named() -> None:
     rows = [entry for entry in table.entries if entry.published]
     assert all(entry.delta is None for entry in rows)
     assert told.startswith("No delta of published rows without edges: mtpsl/2/one SL")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_order_of_single_tasks_makes_no_other_line(*, turned: bool) -> None:
+    runs = [
+        single(task, f"st-{task}-{seed}", miou=28.0 + seed, seed=seed, tasks=[task])
+        for task in ("semantic", "depth")
+        for seed in range(2)
+    ]
+    against = runs[::-1] if turned else runs
+    table = only(compare([run("a"), *runs[2:], *runs[:2]], Request(against, join=True)))
+    assert [e.name for e in table.entries] == ["a", "st-semantic-* + st-depth-*"]
+    assert table.baseline is not None
+    assert table.baseline.name == table.entries[1].name
+    assert table.entries[1].delta is not None
+    assert table.entries[1].budget["tasks"] == "semantic + depth"
+
+
+def test_some_seeds_of_a_line_are_a_baseline_of_their_own() -> None:
+    runs = [run(f"sl-s{seed}", 30.0 + seed, seed=seed) for seed in range(3)]
+    table = only(compare(runs, Request(runs[:2])))
+    assert [e.name for e in table.entries] == ["sl-s0, sl-s1", "sl-s*"]
+    assert table.entries[0].scores["semantic"]["miou"] == pytest.approx(30.5)
+    assert len({line.label for line in laid_out(table).lines}) == 2
+    same = only(compare(runs, Request(runs[::-1])))
+    assert [e.name for e in same.entries] == ["sl-s*"]
 
 
 def test_two_different_baselines_of_a_task_are_refused() -> None:
