@@ -53,6 +53,25 @@ def check_path(path: Path, endings: Sequence[str] = ()) -> None:
         raise _unwritable(path, error) from error
 
 
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many letters: of a longer one the beginning and the end."""
+    end = most // 3
+    return text if len(text) <= most else f"{text[: most - end - 1]}…{text[len(text) - end :]}"
+
+
+def legend_columns(names: Sequence[str], width: float, *, size: float) -> int:
+    """How many entries of a legend fit beside each other, by the longest name.
+
+    Args:
+        names: What the entries are called.
+        width: How wide the legend may be, in inches.
+        size: Of the letters, in points.
+    """
+    # Letters of the font are about 0.62 of their size wide; beside them are a patch and gaps.
+    entry = (0.62 * max(map(len, names), default=0) + 4.5) * size / 72
+    return max(1, int(width / entry))
+
+
 def save(figure: "Figure", path: Path) -> None:
     """Write a figure, whole or not at all; the suffix says the format.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.inspecting.figures import legend_columns, shortened
 from mtdata.tasks.kinds import Classes, Depth, Normals
 from mtdata.tasks.task import Task
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
+LONGEST = 32
+"""Letters of a name in a legend."""
 PANEL = 2.6
 """Inches that a panel is wide."""
 HATCH = ((58, 58, 62), (84, 84, 90))
@@ -262,10 +265,13 @@ def sheet(
         PANEL * _aspect(row[0].picture) + 0.3 + bar for row, bar in zip(panels, bars, strict=True)
     ]
     handles = _handles(legend, [panel for row in panels for panel in row])
-    per_line = max(2, int(columns * PANEL / 1.45))
+    for handle in handles:
+        handle.set_label(shortened(str(handle.get_label()), LONGEST))
+    names = [str(handle.get_label()) for handle in handles]
+    per_line = legend_columns(names, columns * PANEL, size=7.0)
     lines = -(-len(handles) // per_line)
     per_line = -(-len(handles) // max(lines, 1))  # rows alike, none of a lone entry
-    below = 0.15 + 0.2 * lines
+    below = 0.15 + 0.17 * lines
     height, width = sum(heights) + below, columns * PANEL
     figure = Figure(figsize=(width, height), dpi=110, facecolor="white")
     top = height

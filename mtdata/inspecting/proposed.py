@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
+from mtdata.inspecting.figures import shortened
 from mtdata.inspecting.pictures import (
     Picture,
     Swatch,
@@ -139,7 +139,7 @@ def _draw_task(
         left = LEFT + column * (WIDE + GAP)
         picture = _axes(figure, left, above, WIDE, tall)
         picture.imshow(each.image, interpolation="nearest")
-        picture.set_title(shorten(each.key, 30, placeholder="..."), fontsize=7, pad=2)
+        picture.set_title(shortened(each.key, 30), fontsize=7, pad=2)
         label = _axes(figure, left, below, WIDE, tall)
         if each.label is None:
             label.imshow(blank(*each.valid.shape))
@@ -190,7 +190,7 @@ def _bar(
 
 def _legend(figure: "Figure", legend: Sequence[Swatch], top: float, *, void: bool) -> None:
     width, height = figure.get_size_inches()
-    named = [entry._replace(name=shorten(entry.name, 22, placeholder="...")) for entry in legend]
+    named = [entry._replace(name=shortened(entry.name, 22)) for entry in legend]
     if handles := handles_of(named, void=void):
         figure.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(LEFT / width, top / height),

@@ -109,7 +109,21 @@ def test_a_sheet_shows_its_panels_and_legend(tmp_path: Path) -> None:
     assert ((pixels == (1, 0, 0)).all(-1)).mean() > 0.2
 
 
-@pytest.mark.parametrize("wanted", [[5], [3, 3], [4, 3], [4, 4, 3]])
+@pytest.mark.parametrize("letters", [1, 20, 32, 90])
+def test_a_legend_is_as_wide_as_its_picture(letters: int) -> None:
+    names = [f"{'Wardrobe with a mirror ' * 9}"[: letters - 1] + chr(65 + i) for i in range(20)]
+    figure = sheet([[("", blank(30, 40))] * 2], legend=[Swatch(name, (9, 9, 9)) for name in names])
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+    assert whole.y0 <= box.y0 < box.y1 <= whole.y1
+    told = [text.get_text() for text in legend.get_texts()]
+    assert len({*told}) == 20
+    assert told == names or all("…" in one for one in told)
+
+
+@pytest.mark.parametrize("wanted", [[5], [7], [6, 5], [7, 6]])
 def test_the_rows_of_a_legend_are_alike(wanted: list[int]) -> None:
     entries = swatches(Task("semantic", SEMANTIC13), [np.arange(sum(wanted))])
     figure = sheet([[("", blank(30, 40))] * 3], legend=entries)
