@@ -1,34 +1,52 @@
 """Pictures of a comparison: deltas with intervals, scores of classes, learning curves."""
 
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mtdata.errors import UsageError
-from mtdata.inspecting.figures import PLOTS, save
+from mtdata.inspecting.figures import PLOTS, legend_columns, save, shortened
 from mtmodels.metrics.scores import headline_among
+from mtmodels.scoring.delta import uncounted
 from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.layout import FORM_TITLES, TASKS, label_entries, titles
 from mtmodels.scoring.score_table import Entry, ScoreTable
 from mtmodels.training.record.runlog import read_rows
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import SubFigure
+    from matplotlib.figure import Figure, SubFigure
 
 COLOURS = (
     *("#1b6ca8", "#d1495b", "#3a7d44", "#c98b1b", "#8d5a97", "#4aa5a0", "#7a5c42", "#555555"),
     *("#86b8de", "#f0a0aa", "#9ccfa4", "#ecc77e"),
 )
+STYLES = (("-", ""), ("--", "///"), (":", "..."), ("-.", "xxx"))
+"""Lines and hatches: where there are more rows than colours, these begin again with the next."""
 WIDTH = 10.0
 """Inches."""
+LONGEST = 48
+"""Letters of a label."""
+BESIDE = 3
+"""Most learning curves beside each other."""
 _MARKS = {"mtpsl": "o", "xtasc": "D"}
 
-Named = Sequence[tuple[str, str, Entry]]
-"""For each row its label, its colour, and itself."""
+
+class Look(NamedTuple):
+    """How a row is drawn: its colour, its line, and the hatch of its bars."""
+
+    colour: str
+    line: str = "-"
+    hatch: str = ""
+
+
+Named = Sequence[tuple[str, Look, Entry]]
+"""For each row its label, its look, and itself."""
 Part = tuple[float, Callable[["SubFigure"], None]]
 """The height of a part of the picture, and what draws it."""
 
@@ -62,42 +80,60 @@ def draw_comparison(tables: Sequence[ScoreTable], out: Path) -> list[Path]:
             path = out.with_stem(f"{out.stem}-{table.facts.protocol}")
             if path in drawn:
                 path = out.with_stem(f"{out.stem}-{table.facts.protocol}-{len(drawn) + 1}")
-        _draw(table, path)
+        save(figure_of(table), path)
         drawn.append(path)
     return drawn
 
 
-def _draw(table: ScoreTable, out: Path) -> None:
+def figure_of(table: ScoreTable) -> "Figure":
+    """All there is to draw of a table.
+
+    Raises:
+        UsageError: where that is nothing.
+    """
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
     labelled = zip(label_entries(table), table.entries, strict=True)
     rows = [(label, entry) for label, entry in labelled]
-    colours = iter(COLOURS * len(rows))
-    named = [(n, "#999999" if e.published else next(colours), e) for n, e in rows]
+    looks = iter([Look(colour, *style) for style in STYLES for colour in COLOURS] * len(rows))
+    named = [(n, Look("#999999") if e.published else next(looks), e) for n, e in rows]
     ours = [one for one in named if not one[2].published]
     parts = [*_deltas(table, named), *_classes(ours), *_curves(table, ours)]
     if not parts:
         raise UsageError(
             "--plot should have deltas (--baseline), scores of classes or logs to draw; found none."
         )
-    columns = min(len(ours), 3)
-    legend = 0.3 + 0.22 * -(-len(ours) // columns)
+    columns = legend_columns([_shown(label) for label, _, _ in ours], WIDTH - 0.4, size=8.0)
+    lines = -(-len(ours) // columns)
+    columns = -(-len(ours) // lines)  # rows alike, none of a lone entry
+    legend = 0.3 + 0.22 * lines
     height = sum(part for part, _ in parts) + 0.5 + legend
     figure = Figure(figsize=(WIDTH, height), dpi=110, layout="constrained")
-    figure.suptitle(table.title(), fontsize=10)
+    figure.suptitle(textwrap.fill(table.title(), 110), fontsize=10)
     heights = [part for part, _ in parts]
     figures = figure.subfigures(len(parts), 1, height_ratios=heights, squeeze=False)
     for place, (_, draw) in zip(figures[:, 0], parts, strict=True):
         draw(place)
+    handles = [_handle(_shown(label), look) for label, look, _ in ours]
     figure.legend(
-        handles=[Line2D([], [], color=colour, lw=5, label=label) for label, colour, _ in ours],
-        loc="outside lower center",
-        ncols=columns,
-        fontsize=8,
-        frameon=False,
+        handles=handles, loc="outside lower center", ncols=columns, fontsize=8, frameon=False
     )
-    save(figure, out)
+    return figure
+
+
+def _shown(label: str) -> str:
+    return shortened(label, LONGEST)
+
+
+def _handle(label: str, look: Look) -> "Artist":
+    """A line where the colour says all, else the hatch with the line around it."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    if not look.hatch:
+        return Line2D([], [], color=look.colour, lw=5, label=label)
+    return Patch(facecolor="white", edgecolor=look.colour, ls=look.line, hatch=look.hatch,
+                 lw=1.3, label=label)  # fmt: skip
 
 
 def _deltas(table: ScoreTable, named: Named) -> list[Part]:
@@ -110,19 +146,22 @@ def _deltas(table: ScoreTable, named: Named) -> list[Part]:
         forms = [form for form in FORM_TITLES if any(form in e.deltas for _, _, e in shown)]
         drawn = [_best_delta(entry, form) for form in forms for _, _, entry in shown]
         known = any(one is not None and one.low is not None for one in drawn)
-        said = f"with{'' if known else 'out'} 95 % intervals"
+        said = f"right is better; with{'' if known else 'out'} 95 % intervals"
+        assert table.baseline is not None
+        counts = uncounted(table.baseline, table.tasks)
+        place.suptitle("\n".join([said, *textwrap.wrap(counts, 120)]), fontsize=9)
         axes = np.atleast_1d(place.subplots(1, len(forms), sharey=True))
         for axis, form in zip(axes, forms, strict=True):
             axis.axvline(0, color="0.75", linewidth=1)
-            for at, (_, colour, entry) in enumerate(shown):
+            for at, (_, look, entry) in enumerate(shown):
                 if (found := _best_delta(entry, form)) is not None:
-                    _dot(axis, found, at, colour, _MARKS[form])
+                    _dot(axis, found, at, look.colour, _MARKS[form])
             axis.set(ylim=(len(shown) - 0.5, -0.5), yticks=range(len(shown)))
-            axis.set_yticklabels([label for label, _, _ in shown])
-            _style(axis, f"{FORM_TITLES[form]}, % (right is better), {said}", "")
+            axis.set_yticklabels([_shown(label) for label, _, _ in shown])
+            _style(axis, f"{FORM_TITLES[form]}, %", "")
             axis.grid(axis="y", visible=False)
 
-    return [(0.26 * len(shown) + 0.8, draw)]
+    return [(0.26 * len(shown) + 1.2, draw)]
 
 
 def _best_delta(entry: Entry, form: str) -> Estimate | None:
@@ -150,17 +189,20 @@ def _classes(ours: Named) -> list[Part]:
 def _bars(place: "SubFigure", *, named: Named, task: str, names: Sequence[str]) -> None:
     axis = place.subplots()
     wide = 0.8 / len(named)
-    for at, (_, colour, entry) in enumerate(named):
+    for at, (_, look, entry) in enumerate(named):
+        colour = look.colour
         places = np.arange(len(names)) + (at - (len(named) - 1) / 2) * wide
         values = np.array(entry.scores[task]["iou"], float)
-        axis.bar(places, np.nan_to_num(values), wide, color=colour)
+        axis.bar(places, np.nan_to_num(values), wide, hatch=look.hatch or None,
+                 facecolor="white" if look.hatch else colour,
+                 edgecolor=colour if look.hatch else "none")  # fmt: skip
         for x in places[np.isnan(values)]:  # no score, which is not a score of 0
             axis.text(x, 0, "n/a", rotation=90, fontsize=6, color=colour, ha="center", va="bottom")
         for x, one in zip(places, entry.intervals.get(task, {}).get("iou", ()), strict=False):
             if one.low is not None:
                 axis.plot([x, x], [one.low, one.high], color="#222222", linewidth=0.7)
     several = len(names) > 8
-    axis.set_xticks(range(len(names)), names)
+    axis.set_xticks(range(len(names)), [shortened(name, LONGEST // 2) for name in names])
     if several:
         axis.tick_params(axis="x", rotation=40)
         for label in axis.get_xticklabels():
@@ -171,31 +213,49 @@ def _bars(place: "SubFigure", *, named: Named, task: str, names: Sequence[str]) 
 
 
 def _curves(table: ScoreTable, ours: Named) -> list[Part]:
-    """For each task a score of what was held out over the epochs, or the loss where none was."""
+    """For each task a score of what was held out, or the loss where none was.
+
+    Over the epochs; over the steps where as many of these are not as many epochs of all runs.
+    """
     logs = {label: [read_rows(Path(log), "epoch") for log in e.logs] for label, _, e in ours}
     tasks = list(dict.fromkeys(task for task, _ in table.columns))
-    panels = [panel for task in tasks if (panel := _panel(table, logs, task))]
+    along = _along(rows for runs in logs.values() for rows in runs)
+    panels = [panel for task in tasks if (panel := _panel(table, logs, task, along))]
     if not panels:
         return []
+    columns = min(len(panels), BESIDE)
+    lines_of = -(-len(panels) // columns)
 
     def draw(place: "SubFigure") -> None:
-        axes = np.atleast_1d(place.subplots(1, len(panels)))
-        for axis, (title, lines) in zip(axes, panels, strict=True):
-            for label, colour, _ in ours:
+        axes = list(place.subplots(lines_of, columns, squeeze=False).flat)
+        for axis, (title, lines) in zip(axes, panels, strict=False):
+            for label, look, _ in ours:
                 for points in lines.get(label, ()):
                     x, y = zip(*points, strict=True)
-                    axis.plot(x, y, color=colour, linewidth=1.3,
+                    axis.plot(x, y, color=look.colour, linestyle=look.line, linewidth=1.3,
                               marker="o" if len(x) == 1 else None)  # fmt: skip
-            _style(axis, title, "epoch")
+            _style(axis, title, along)
+        for axis in axes[len(panels) :]:
+            axis.set_axis_off()
 
-    return [(2.5, draw)]
+    return [(2.5 * lines_of, draw)]
+
+
+def _along(logs: Iterable[Sequence[Mapping[str, Any]]]) -> str:
+    """What curves lie along: steps, where runs of as many steps differ in their epochs."""
+    epochs: dict[Any, set[Any]] = {}
+    for rows in logs:
+        for row in rows[-1:]:
+            epochs.setdefault(row.get("step"), set()).add(row["epoch"])
+    differ = any(len(of_steps) > 1 for of_steps in epochs.values())
+    return "step" if differ and None not in epochs else "epoch"
 
 
 Lines = Mapping[str, Sequence[Sequence[tuple[float, float]]]]
 
 
 def _panel(
-    table: ScoreTable, logs: Mapping[str, Sequence[Any]], task: str
+    table: ScoreTable, logs: Mapping[str, Sequence[Any]], task: str, along: str
 ) -> tuple[str, Lines] | None:
     """The title of a panel and the points of each row, a line a seed."""
     first: Any = next((r for runs in logs.values() for rows in runs for r in rows), {})
@@ -211,7 +271,7 @@ def _panel(
                 value = (row.get(field) or ({} if name else row.get("means", {}))).get(task)
                 value = value.get(key) if isinstance(value, dict) else value
                 if value is not None:
-                    points.append((float(row["epoch"]), float(value)))
+                    points.append((float(row[along]), float(value)))
             if points:
                 lines.setdefault(label, []).append(points)
     if not lines:

@@ -251,12 +251,12 @@ def test_a_class_without_a_score_is_not_drawn_as_0() -> None:
     from matplotlib.figure import Figure
 
     from mtmodels.scoring.score_table import Entry
-    from mtmodels.training.record.comparison import _bars
+    from mtmodels.training.record.comparison import Look, _bars
 
     entry = Entry("a", {}, (0,), {"semantic": {"iou": [math.nan, 0.0, 50.0]}}, {})
     figure = Figure()
     place = figure.add_subfigure(figure.add_gridspec(1, 1)[0])
-    _bars(place, named=[("a", "#1b6ca8", entry)], task="semantic", names=["x", "y", "z"])
+    _bars(place, named=[("a", Look("#1b6ca8"), entry)], task="semantic", names=["x", "y", "z"])
     (axis,) = place.axes
     (said,) = axis.texts
     assert (said.get_text(), said.get_position()[0]) == ("n/a", 0.0)
