@@ -122,7 +122,7 @@ def lines(
 
 def bars(names: Sequence[str], series: Mapping[str, Sequence[Number]], *, about: str) -> Markup:
     """Draw shares in percent as bars that lie, a row for each name."""
-    names, thick = [_cut(name, 20) for name in names], 11
+    names, thick = _cut(names, 20), 11
     step = thick * len(series) + 7
     most = max((v for values in series.values() for v in values), default=0) or 1
     left = 20 + 6.3 * max(map(len, names), default=1)
@@ -151,7 +151,7 @@ def spans(
         values: Of each the value and the ends of its interval; None where it has none.
         x: What is along, and what a reader who does not see it is told.
     """
-    names, step = [_cut(name, 34) for name in names], 20
+    names, step = _cut(names, 34), 20
     every = [0.0, *(end for one in values for end in one if end is not None)]
     left, right = 20 + 6.3 * max(map(len, names), default=1), WIDTH - RIGHT
     bottom = 8 + len(names) * step
@@ -176,27 +176,34 @@ def spans(
 
 
 def matrix(names: Sequence[str], shares: Sequence[Sequence[Number]], *, about: str) -> Markup:
-    """Draw a square table of shares in [0, 1], darker where there is more; NaN stays empty."""
-    names = [_cut(name, 14) for name in names]
+    """Draw a square table of shares in [0, 1], darker where there is more; NaN stays empty.
+
+    What has no room is said where somebody points: names in full, the share of each cell.
+    """
+    whole_names, names = names, _cut(names, 14)
     room = 14 + 6.3 * max(map(len, names))
     side = max(8, min(40, 640 / len(names)))
     parts = []
     for row, values in enumerate(shares):
         top = room + row * side
-        parts.append(_text(room - 5, top + side / 2 + 4, names[row], "end"))
+        said = _title(whole_names[row])
+        parts.append(_text(room - 5, top + side / 2 + 4, names[row], "end", said=said))
         at = room + (row + 0.5) * side + 4
         turned = f'transform="rotate(-90 {at:.1f} {room - 5:.1f})"'
-        parts.append(_text(at, room - 5, names[row], "start", turned))
+        parts.append(_text(at, room - 5, names[row], "start", turned, said=said))
         for column, value in enumerate(values):
             if math.isnan(value):
                 continue
             left = room + column * side
-            parts.append(f'<rect class="cell" x="{left:.1f}" y="{top:.1f}" width="{side:.1f}" '
-                         f'height="{side:.1f}" fill-opacity="{value:.3f}"/>')  # fmt: skip
+            cell = f"{whole_names[row]} → {whole_names[column]}: {percent(100 * value)}"
+            parts.append(f'<g>{_title(cell)}<rect class="cell" x="{left:.1f}" y="{top:.1f}" '
+                         f'width="{side:.1f}" height="{side:.1f}" '
+                         f'fill-opacity="{value:.3f}"/>')  # fmt: skip
             if len(names) <= READABLE and value >= 0.005:
                 style = f'class="{"dense" if value > 0.5 else ""}"'
                 parts.append(_text(left + side / 2, top + side / 2 + 4, f"{100 * value:.0f}",
                                    "middle", style))  # fmt: skip
+            parts.append("</g>")
     whole = room + side * len(names) + 4
     return _figure(parts, about, height=whole, width=whole, most=whole * ENLARGED)
 
@@ -282,12 +289,26 @@ def _only(values: Sequence[Number]) -> Number | None:
     return values[0] if min(values) == max(values) else None
 
 
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def _cut(names: Sequence[str], length: int) -> list[str]:
+    """Names of at most so many letters; those that begin alike are cut in the middle."""
+    short = [name if len(name) <= length else f"{name[: length - 1]}…" for name in names]
+    half = length // 2
+    return [
+        f"{name[: length - half - 1]}…{name[-half:]}"
+        if len(name) > length and short.count(cut) > 1
+        else cut
+        for name, cut in zip(names, short, strict=True)
+    ]
 
 
-def _text(x: Number, y: Number, text: str, anchor: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{escape(text)}</text>'
+def _text(x: Number, y: Number, text: str, anchor: str, more: str = "", *, said: str = "") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f"<text {place} {more}>{said}{escape(text)}</text>"
+
+
+def _title(text: str) -> str:
+    """What is said of a part of a figure where somebody points at it."""
+    return f"<title>{escape(text)}</title>"
 
 
 def _figure(

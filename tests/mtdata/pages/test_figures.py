@@ -30,7 +30,7 @@ def points(svg: str) -> list[list[float]]:
 
 
 def texts(svg: str) -> list[str]:
-    return re.findall(r"<text[^>]*>([^<]*)<", svg)
+    return re.findall(r"<text[^>]*>(?:<title>[^<]*</title>)?([^<]*)<", svg)
 
 
 def test_a_line_reaches_from_corner_to_corner() -> None:
@@ -74,6 +74,17 @@ def test_a_matrix_has_its_shares() -> None:
     drawn = matrix(["a", "b"], [[0.75, 0.25], [math.nan, math.nan]], about="m")
     assert re.findall(r'fill-opacity="([^"]*)"', drawn) == ["0.750", "0.250"]
     assert ">75</text>" in drawn
+
+
+def test_a_matrix_of_many_classes_says_each_share_and_name() -> None:
+    names = [f"a class of a long name & {i}" for i in range(40)]
+    shares = [[1 / 40] * 40] * 40
+    drawn = str(matrix(names, shares, about="m"))
+    assert "<title>a class of a long name &amp; 7 → a class of a long name &amp; 39: 2.5" in drawn
+    assert drawn.count("<title>a class of a long name &amp; 7</title>") == 2
+    assert len({*texts(drawn)}) == 40
+    assert all(len(text.replace("&amp;", "&")) <= 14 for text in texts(drawn))
+    assert len({*texts(bars(names, {"a": [1.0] * 40}, about="b"))}) > 40
 
 
 def test_a_matrix_of_few_classes_is_small() -> None:
