@@ -10,7 +10,7 @@ import yaml
 from mtdata.wording import counted
 from mtmodels.metrics.scores import LooseScores
 from mtmodels.scoring.facts import rests_on
-from mtmodels.training.record.texts import arrow, number
+from mtmodels.training.record.texts import arrow, estimate
 
 Facts = Mapping[str, Any]
 UNKNOWN = "unknown"
@@ -212,8 +212,8 @@ def _class_table(task: str, metrics: Facts, names: Sequence[str]) -> Iterator[st
 
 
 def _estimate(one: Facts) -> str:
-    bounds = "" if one["low"] is None else f" [{number(one['low'])}, {number(one['high'])}]"
-    return f"{number(one['value'])}{bounds}"
+    value, low, high = estimate(one["value"], one["low"], one["high"])
+    return f"{value} [{low}, {high}]" if low else value
 
 
 def _selection(selection: Facts) -> str:

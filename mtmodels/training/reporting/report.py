@@ -27,7 +27,7 @@ from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.manifest import command_line
 from mtmodels.training.record.runfolder import RunFolder, write_text
 from mtmodels.training.record.runlog import read_rows
-from mtmodels.training.record.texts import arrow, number
+from mtmodels.training.record.texts import arrow, estimate, number
 from mtmodels.training.reporting.curves import curves
 from mtmodels.training.reporting.examples import Ends, Looked, depict_ends, ends_of
 from mtmodels.training.rescore import datasets_of, kept_scores, scorer_of
@@ -193,7 +193,7 @@ def _scored(
         for name, value in of_task.items():
             one = entry.intervals.get(task, {}).get(name)
             if not isinstance(value, list):
-                told = estimate(value, one)
+                told = _estimate(value, one)
                 table.append([task, f"{name} {arrow(name)}".strip(), *told, MEANING.get(name, "")])
                 continue
             names = classes.get(task, [])
@@ -202,7 +202,7 @@ def _scored(
             bounds = one if isinstance(one, list) else [None] * len(value)
             each.append(
                 (f"{task}: {name} {arrow(name)}".strip(), MEANING.get(name, ""),
-                 [[n, *estimate(v, b)] for n, v, b in zip(names, value, bounds, strict=True)])
+                 [[n, *_estimate(v, b)] for n, v, b in zip(names, value, bounds, strict=True)])
             )  # fmt: skip
     trained = run.facts["store"]["content_digest"]
     return {
@@ -218,16 +218,11 @@ def _scored(
     }
 
 
-def estimate(value: float, one: Any) -> tuple[str, str]:
-    """A score and its interval with the digits that the interval leaves: two of half its width."""
-    if not isinstance(one, Estimate) or one.low is None or one.high is None:
-        # In percent two decimals are enough; a small number keeps its first four.
-        return f"{value:.2f}" if abs(value) >= 10 or not value else number(value), ""
-    half = (one.high - one.low) / 2
-    if not half or not math.isfinite(value):
-        return number(value), f"{number(one.low)} to {number(one.high)}"
-    digits = min(max(1 - math.floor(math.log10(half)), 0), 6)
-    return f"{value:.{digits}f}", f"{one.low:.{digits}f} to {one.high:.{digits}f}"
+def _estimate(value: float, one: Any) -> tuple[str, str]:
+    """A score and its interval, as texts."""
+    known = one if isinstance(one, Estimate) else Estimate(value)
+    told, low, high = estimate(value, known.low, known.high)
+    return told, f"{low} to {high}" if low else ""
 
 
 def _matrices(

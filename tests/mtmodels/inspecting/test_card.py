@@ -18,6 +18,7 @@ from mtmodels.inspecting import card as making
 from mtmodels.inspecting.card import card
 from mtmodels.scoring.intervals import RESAMPLES
 from mtmodels.scoring.samples import Samples
+from mtmodels.training.record.texts import estimate
 from tests.before import unpack
 from tests.mtmodels.inspecting.conftest import COMMAND
 
@@ -114,8 +115,8 @@ def test_intervals_are_percentiles_over_draws_of_the_images(made: Any, done: Pat
     found = one["scores"]["depth"]["abs_err"]
     assert found == {"value": pytest.approx(errors.sum() / pixels.sum()),
                      "low": pytest.approx(low), "high": pytest.approx(high)}  # fmt: skip
-    told = f"| depth | abs_err ↓ | {found['value']:.4g} [{low:.4g}, {high:.4g}] |"
-    assert told in made.markdown()
+    value, first, last = estimate(found["value"], float(low), float(high))
+    assert f"| depth | abs_err ↓ | {value} [{first}, {last}] |" in made.markdown()
     assert len(one["scores"]["semantic"]["iou"]) == 5
 
 

@@ -1,21 +1,21 @@
 """`mtmodels report`: what the page says is what the run folder holds."""
 
 import json
+import math
 import re
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
 from cli.mtmodels import mtmodels
 from cli.shared.common import run
 from mtdata.store import open_store
-from mtmodels.scoring.intervals import Estimate
 from mtmodels.scoring.samples import Samples
 from mtmodels.training.record.runfolder import RunFolder
-from mtmodels.training.reporting.report import estimate, make_report
+from mtmodels.training.record.texts import estimate
+from mtmodels.training.reporting.report import make_report
 from tests.asserts import labels_of_training, note_reads, shown_labels
 
 Captured = pytest.CaptureFixture[str]
@@ -49,12 +49,14 @@ def test_training_and_the_command_write_the_same(text: str, done: Path) -> None:
 def test_scores_have_the_intervals_of_compare_and_card(text: str, done: Path) -> None:
     from mtmodels.inspecting.card import card
 
+    written = card(done).markdown()
     for row in card(done).to_json()["scores"][:1]:
         for task, scores in row["scores"].items():
             for name, one in scores.items():
                 if not isinstance(one, list):
-                    told = Estimate(one["value"], one["low"], one["high"])
-                    value, bounds = estimate(one["value"], told)
+                    value, low, high = estimate(one["value"], one["low"], one["high"])
+                    bounds = f"{low} to {high}" if low else ""
+                    assert (f"| {value} [{low}, {high}] |" if low else f"| {value} |") in written
                     assert re.search(
                         rf">{task}</td><td>{re.escape(name)} .*?>{value}</td>"
                         rf'<td class="n">{bounds}</td>', text,
@@ -168,10 +170,11 @@ def test_labels_that_the_regime_hides_are_not_read(
 
 
 def test_digits_are_those_that_the_interval_leaves() -> None:
-    assert estimate(31.6902, Estimate(31.69, 30.48, 32.91)) == ("31.7", "30.5 to 32.9")
-    assert estimate(0.60684, Estimate(0.6, 0.5823, 0.6311)) == ("0.607", "0.582 to 0.631")
-    assert estimate(0.25, None) == ("0.25", "")
-    assert estimate(float("nan"), Estimate(np.nan)) == ("n/a", "")
+    assert estimate(31.6902, 30.48, 32.91) == ("31.7", "30.5", "32.9")
+    assert estimate(0.60684, 0.5823, 0.6311) == ("0.607", "0.582", "0.631")
+    assert estimate(0.25, None, None) == ("0.25", "", "")
+    assert estimate(31.6902, None, None) == ("31.69", "", "")
+    assert estimate(None, None, None) == estimate(math.nan, None, None) == ("n/a", "", "")
 
 
 def test_the_command(copy: Path, tmp_path: Path, capsys: Captured) -> None:
