@@ -17,6 +17,7 @@ from mtmodels.scoring.run_scores import (
     RunScores,
     by_entry,
     common_name,
+    first_differences,
     join_single,
     members,
     over_seeds,
@@ -105,6 +106,7 @@ def merge(runs: Sequence[RunScores]) -> Baseline:
         UsageError: where two runs that are not seeds of one entry have the same task.
     """
     scores: dict[str, Mapping[str, Any]] = {}
+    of: dict[str, RunScores] = {}
     groups = sorted(by_entry(runs), key=lambda group: task_place(group[0]))
     for group in groups:
         means, _ = over_seeds(group)
@@ -112,9 +114,10 @@ def merge(runs: Sequence[RunScores]) -> Baseline:
             if task in scores:
                 raise UsageError(
                     f"the baseline should have one run of `{task}`, or seeds of one; found two "
-                    f"different ones among {', '.join(run.name for run in runs)}. Leave one out."
+                    f"different ones among {', '.join(run.name for run in runs)}. They differ in "
+                    f"{first_differences(of[task], group[0])}. Leave one out."
                 )
-            scores[task] = metrics
+            scores[task], of[task] = metrics, group[0]
     return Baseline(JOINT.join(common_name([r.name for r in g]) for g in groups), scores)
 
 
@@ -142,9 +145,12 @@ def _table(
         )
     groups = by_entry(runs)
     if request.paired and not request.baseline and len(groups) != 2:
+        reason = ""
+        if len(groups) > 2:
+            reason = f" The last two differ in {first_differences(groups[-2][0], groups[-1][0])}."
         raise UsageError(
             "--paired should be given two runs (or the seeds of two), or a --baseline; found "
-            f"{len(groups)}: {', '.join(common_name([r.name for r in g]) for g in groups)}."
+            f"{len(groups)}: {', '.join(common_name([r.name for r in g]) for g in groups)}.{reason}"
         )
     reference = beside or (groups[0] if request.paired and not request.baseline else [])
     resampler = Resampler(request.resamples)

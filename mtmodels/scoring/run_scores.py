@@ -139,6 +139,23 @@ def by_entry(runs: Sequence[RunScores]) -> list[list[RunScores]]:
     return list(groups.values())
 
 
+def first_differences(one: RunScores, other: RunScores) -> str:
+    """In what two runs that are no seeds of one entry differ: the first settings, with values."""
+    names = ("method", "network", "weighting", "regime", "note", "apart")
+    a, b = ({name: getattr(run, name) for name in names} | run.budget for run in (one, other))
+    found = [
+        f"{name} ({_brief(a.get(name))} in {one.name}, {_brief(b.get(name))} in {other.name})"
+        for name in dict.fromkeys([*a, *b])
+        if repr(a.get(name)) != repr(b.get(name))
+    ]
+    if not found:
+        return f"nothing, and both are of seed {one.seed}"
+    more = f" and {len(found) - MOST} more" if len(found) > MOST else ""
+    return f"{', '.join(found[:MOST])}{more}"
+
+
+MOST = 2
+"""Settings that are named of those in which two runs differ."""
 TOGETHER = ("tasks", "labels")
 """Settings that differ between networks of one task each, though all else is the same."""
 
@@ -228,7 +245,13 @@ def _together(values: Sequence[Any]) -> Any:
     if all(value == values[0] for value in values):
         return values[0]
     texts = [", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in values]
-    return JOINT.join(text[:8] if len(text) == 64 else text for text in texts)
+    return JOINT.join(_brief(text) for text in texts)
+
+
+def _brief(value: Any) -> str:
+    """A value as text; of a digest enough to tell it apart."""
+    text = str(value)
+    return text[:8] if len(text) == 64 else text or "none"
 
 
 def told_apart(*sides: Sequence[RunScores]) -> list[list[RunScores]]:

@@ -408,6 +408,20 @@ def test_two_different_baselines_of_a_task_are_refused() -> None:
         compare(runs, Request(runs))
 
 
+def test_what_keeps_runs_from_being_seeds_is_said() -> None:
+    """A regime that is drawn anew for each seed is another one, whatever it is called."""
+    runs = [run(f"sl-s{i}", seed=i, labels=f"{i}" * 64) for i in range(3)]
+    with pytest.raises(UsageError, match=r"differ in labels \(0{8} in sl-s0, 1{8} in sl-s1\)\. L"):
+        compare([run("a", method="xtc")], Request(runs))
+    with pytest.raises(UsageError, match=r"last two differ in labels \(1{8} in sl-s1, 2{8} in"):
+        compare(runs, Request(paired=True))
+    many = run("b", seed=1, lr=0.1, epochs=3, regime="one")
+    with pytest.raises(UsageError, match=r"regime \(full in a, one in b\), .* and 1 more\. Leave"):
+        compare([run("c", method="xtc")], Request([run("a", lr=0.2, epochs=2), many]))
+    with pytest.raises(UsageError, match="differ in nothing, and both are of seed 0"):
+        compare([run("c", method="xtc")], Request([run("a"), run("b")]))
+
+
 def test_delta_against_a_published_row() -> None:
     row = published_row("xtasc-net/III/Base ST-Net")
     scores = {task: dict(metrics) for task, metrics in row.scores.items()}
