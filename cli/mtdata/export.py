@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     help="Only labels that it shows, +derived or +filled:0.8 behind it: added ones too; npy: all "
     "labels, and MTPSL's file of which it shows.  [default: all of the source]",
 )
+@click.option(
+    "--filled-anyway",
+    is_flag=True,
+    help="Take filled labels of a run that may have seen what the regime hides.",
+)
 @tasks_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
 @json_option

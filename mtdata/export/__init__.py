@@ -63,6 +63,7 @@ def export(
     *,
     regime: str | None = None,
     tasks: Sequence[str] | None = None,
+    filled_anyway: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> ExportSummary:
@@ -76,11 +77,13 @@ def export(
             those that were added too; None for all of the source. The form `npy`
             writes all labels, and beside them which the regime shows.
         tasks: Names of the tasks to write; None for all.
+        filled_anyway: Take filled labels of a run that may have seen what the regime hides.
         overwrite: Replace an earlier export.
         progress: Told about every image.
 
     Raises:
-        UsageError: for a target that is taken, and names that the store does not have.
+        UsageError: for a target that is taken, names that the store does not have, and filled
+            labels whose run may have seen what the regime hides.
         DataError: for what the form cannot hold.
         StoreError: where it is no store, or a chunk is broken.
         MtdataError: where the disk is full or cannot be written.
@@ -91,7 +94,7 @@ def export(
     exporter = EXPORTS[form]()
     check_target(out, overwrite=overwrite)
     with Store(path) as store:
-        view = make_view(store, tasks, regime)
+        view = make_view(store, tasks, regime, anyway=filled_anyway)
         exporter.check(view)
         if view.added and form == "npy":
             raise UsageError(
@@ -100,7 +103,7 @@ def export(
             )
         with replacing_folder(out) as folder:
             notes = exporter.write(view, folder, progress)
-            _write_mark(view, form, folder / MARK)
+            _write_mark(view, form, folder / MARK, anyway=filled_anyway)
             check_target(out, overwrite=overwrite)  # what has appeared there meanwhile stays
         files = [file.stat().st_size for file in out.rglob("*") if file.is_file()]
         return ExportSummary(
@@ -136,13 +139,14 @@ def _count(part: Part) -> SplitSummary:
     )
 
 
-def _write_mark(view: View, form: str, path: Path) -> None:
+def _write_mark(view: View, form: str, path: Path, *, anyway: bool) -> None:
     content = {
         "form": form,
         "dataset": view.store.dataset_name,
         "content_digest": view.store.content_digest,
         "regime": view.regime,
         "added": view.added,
+        "filled_anyway": anyway,
         "tasks": [task.to_json() for task in view.tasks],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "tool": tool(),

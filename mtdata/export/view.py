@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
 from mtdata.progress import Progress
+from mtdata.reading.dataset import completed
 from mtdata.store import Split, Store
-from mtdata.store.completed import Completed, complete, composed
+from mtdata.store.completed import Completed, composed
 from mtdata.store.format import FULL
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
@@ -65,12 +66,21 @@ class View:
                     progress(done, total, "writing samples")
 
 
-def make_view(store: Store, tasks: Sequence[str] | None, regime: str | None) -> View:
+def make_view(
+    store: Store, tasks: Sequence[str] | None, regime: str | None, *, anyway: bool = False
+) -> View:
     """Choose what is exported.
+
+    Args:
+        store: The store.
+        tasks: Names of tasks; None for all.
+        regime: What training splits show; None for every label of the source.
+        anyway: Take filled labels of a run that may have seen what the base regime hides.
 
     Raises:
         UnknownNameError: for a task or regime that the store does not have.
-        UsageError: where no task is named.
+        UsageError: where no task is named, the store lacks the added labels, or their run may have
+            seen what the base regime hides.
     """
     names = [task.name for task in store.tasks]
     if tasks is not None and not tasks:
@@ -82,13 +92,16 @@ def make_view(store: Store, tasks: Sequence[str] | None, regime: str | None) -> 
         store.check_regime(base)
     chosen = tuple(task for task in store.tasks if task in wanted)
     columns = [store.tasks.index(task) for task in chosen]
-    parts = []
-    for each in store.splits.values():
-        split = each
-        # A regime is about training: what is tested on shows all there is.
-        shown = split.visible(base if base and split.role == "train" else FULL)
-        if what is not None and split.role == "train":
-            split = complete(split, shown, what)
-            shown = split.labelled
-        parts.append(Part(split, chosen, shown[:, columns]))
+    # A regime is about training: what is tested on shows all there is.
+    splits = dict(store.splits)
+    shown = {
+        name: split.visible(base if base and split.role == "train" else FULL)
+        for name, split in splits.items()
+    }
+    training = [name for name, split in splits.items() if split.role == "train"]
+    if what is not None and training:
+        of, seen = [splits[name] for name in training], [shown[name] for name in training]
+        for split in completed(store, of, seen, what, chosen, anyway=anyway):
+            splits[split.name], shown[split.name] = split, split.labelled
+    parts = (Part(split, chosen, shown[name][:, columns]) for name, split in splits.items())
     return View(store, chosen, regime, tuple(parts))

@@ -288,9 +288,11 @@ def make_dataset(
         visible, added = _visible(source, names, regime)[:, columns], None
     else:
         base = make_dataset(store, split, regime=what.base, bare=True)
-        seen = _complete(splits, base.visible, what)
+        ends = np.cumsum([len(one) for one in splits])[:-1]
+        shown = np.split(base.visible, ends)
+        seen = completed(store, splits, shown, what, wanted, anyway=anyway)
         source, codes = joined(seen), np.concatenate([one.codes for one in seen])[:, columns]
-        visible, added = codes > 0, _added(store, base, seen, what, wanted, codes, anyway=anyway)
+        visible, added = codes > 0, _added(base, seen, what, wanted, codes, anyway=anyway)
     if source.role == "train" and not bare:
         _refuse_bare(store, splits, wanted, visible, regime)
     indices = None if keys is None else _indices(source, keys)
@@ -365,24 +367,44 @@ def _composed(
     return what
 
 
-def _complete(splits: Sequence[Split], shown: NDArray[np.bool_], what: Composed) -> list[Completed]:
-    ends = np.cumsum([len(one) for one in splits])
-    found = [
-        complete(one, shown[end - len(one) : end], what)
-        for one, end in zip(splits, ends, strict=True)
-    ]
+def completed(
+    store: StoreLike,
+    splits: Sequence[Split],
+    shown: Sequence[NDArray[np.bool_]],
+    what: Composed,
+    tasks: Sequence[Task],
+    *,
+    anyway: bool,
+) -> list[Completed]:
+    """See splits to train on under a base regime with added labels that tell nothing it hides.
+
+    Args:
+        store: Where they are.
+        splits: The splits, one at least.
+        shown: What the base regime shows of each, bool [n, tasks of the store].
+        what: Which added labels.
+        tasks: Those that are used: of others nothing is asked.
+        anyway: Take filled labels of a run that may have seen what the base regime hides.
+
+    Raises:
+        UsageError: where the store lacks added labels, or their run may have seen what is hidden.
+    """
+    found = [complete(one, seen, what) for one, seen in zip(splits, shown, strict=True)]
+    pieces = [piece for one in found for piece, _ in one.pieces]
     for origin, _ in what.origins:
-        if not any(piece.origin == origin for one in found for piece, _ in one.pieces):
+        if not any(piece.origin == origin for piece in pieces):
             how = "mtmodels fill RUN FILE" if origin == layout.FILLED else "mtdata derive FILE"
             raise UsageError(
                 f"the regime `{what}` should find {origin} labels in {splits[0].name}; the store "
                 f"has none. Make them with `{how}`, or give another regime."
             )
+    for piece in pieces:
+        if piece.origin == layout.FILLED and piece.task in tasks and not anyway:
+            _check_run(store, piece, what)
     return found
 
 
 def _added(
-    store: StoreLike,
     base: Dataset,
     seen: Sequence[Completed],
     what: Composed,
@@ -391,10 +413,6 @@ def _added(
     *,
     anyway: bool,
 ) -> AddedLabels:
-    for one in seen:
-        for piece, _ in one.pieces:
-            if piece.origin == layout.FILLED and piece.task in wanted and not anyway:
-                _check_run(store, piece, what)
     names = [task.name for task in wanted]
     facts = tuple(f for one in seen for f in one.facts() if f["task"] in names)
     columns = [base.tasks.index(task) for task in wanted]

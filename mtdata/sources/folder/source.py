@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mtdata.sources.folder.layout import Layout
     from mtdata.sources.folder.tasks import AnnotatedFile, TasksFile
 
+EXPORT = "export.json"
+"""What `mtdata export` writes beside the files."""
 NEARLY = 0.8
 """Which part of the labels of a task is nearly all of them."""
 
@@ -122,9 +124,23 @@ class Folder(Source):
         for task, orphans in layout.orphans.items():
             if orphans:
                 said.append(_left_out(orphans, "label", f"of {task} without an image"))
+        said += self._added()
         paths = [layout.images[s, key] for s, keys in layout.splits.items() for key in keys]
         # A few of many: all are looked at while they are read, and counted in the summary.
         return (*said, *remarks_on(paths, turn=self.file.exif != "ignore"))
+
+    def _added(self) -> Iterator[str]:
+        """That an export of a store has labels that its source never had."""
+        with suppress(OSError, ValueError, KeyError, TypeError):  # a file of that name of theirs
+            content = json.loads((self._root / EXPORT).read_text(encoding="utf-8"))
+            each = [f"{one['images']} of {one['task']} ({one['origin']})"
+                    for one in content["added"]]  # fmt: skip
+            if each:
+                yield (
+                    f"{EXPORT} says that labels here are not of the source: {listed(each)}. A "
+                    "store built of this folder has them like any other, and no regime of it "
+                    "guards them."
+                )
 
     def largest(self) -> tuple[int, int]:
         """The height and width that hold every image, of those whose headers are looked at."""

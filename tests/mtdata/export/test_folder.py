@@ -1,6 +1,7 @@
 """Exports that the source `folder` reads: a store built from one holds the same data."""
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ import pytest
 import yaml
 
 from mtdata.building.build import RegimeSpec, build
-from mtdata.errors import DataError, UnknownNameError
+from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.export import export
 from mtdata.inspecting.diff import diff
 from mtdata.regimes.table import read_table
 from mtdata.sources.folder.source import Folder
 from mtdata.sources.rooms.source import Rooms
 from mtdata.store import open_store
+from tests.added import added_store
 from tests.asserts import labels_of_training, note_reads, shown_labels
 from tests.changed import changed_store
 from tests.fakes import TASKS
@@ -153,3 +155,28 @@ def test_names_that_are_none(store: Path, tmp_path: Path) -> None:
             export(store, "folder", tmp_path / "files", **options)
     with pytest.raises(UnknownNameError, match="export form"):
         export(store, "zip", tmp_path / "files")
+
+
+def test_filled_labels_of_a_run_that_may_have_seen_more(tmp_path: Path) -> None:
+    """As training refuses them: of files, nothing tells them from labels of the source."""
+    path = added_store(tmp_path, images=(8, 1))
+    with pytest.raises(UsageError, match="may have seen others"):
+        export(path, "folder", tmp_path / "files", regime="full+filled")
+    assert not (tmp_path / "files").exists()
+    with pytest.raises(UsageError, match="may have seen others"):
+        export(path, "npy", tmp_path / "files", regime="full+filled")
+    export(path, "folder", tmp_path / "other", regime="full+filled", tasks=["disparity"])
+    assert not any("not of the source" in text for text in Folder(tmp_path / "other").remarks())
+    for regime, anyway in (("one+filled", False), ("full+filled", True)):
+        folder = tmp_path / regime
+        export(path, "folder", folder, regime=regime, filled_anyway=anyway)
+        assert json.loads((folder / "export.json").read_text())["filled_anyway"] == anyway
+
+
+def test_a_folder_tells_labels_that_its_source_never_had(tmp_path: Path) -> None:
+    path = added_store(tmp_path, images=(8, 1))
+    export(path, "folder", tmp_path / "files", regime="one+derived")
+    told = Folder(tmp_path / "files").remarks()
+    assert any("of disparity (derived)" in text and "export.json" in text for text in told)
+    (tmp_path / "files" / "export.json").write_text("[1]")  # one of theirs
+    assert not any("export.json" in text for text in Folder(tmp_path / "files").remarks())
