@@ -1,7 +1,7 @@
 """Labels that follow from others exactly, by a rule, added to a store."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from mtdata.sources.thinning import thin
 from mtdata.store import Split, Store
 from mtdata.store import format as layout
 from mtdata.tasks.kinds import Binary, Classes, Depth, Kind, Normals
-from mtdata.tasks.normals_from_depth import WINDOW, normals_from_depth
+from mtdata.tasks.normals_from_depth import normals_from_depth, window_of
 from mtdata.tasks.sample import Camera
 from mtdata.tasks.task import Task
 
@@ -37,7 +37,7 @@ class Rule:
         names: The tasks that it makes, and makes them from, unless it is asked for; empty for any:
             what is known of kinds alone does not say that it holds.
         apply: From a label, its validity and the camera to those of the new one.
-        parameters: What it depends on.
+        parameters: What it depends on, given the heights of the images.
         camera: Whether it needs the camera of the image.
     """
 
@@ -45,7 +45,7 @@ class Rule:
     says: str
     fits: Callable[[Kind, Kind], bool]
     apply: Callable[[Kind], Apply]
-    parameters: Mapping[str, Any]
+    parameters: Callable[[Iterable[int]], Mapping[str, Any]]
     camera: bool = False
     names: tuple[str, str] = ("", "")
 
@@ -61,6 +61,12 @@ def _normals(kind: Kind) -> Apply:
         return normals_from_depth(depth, valid, camera)
 
     return apply
+
+
+def _windows(heights: Iterable[int]) -> dict[str, Any]:
+    """One number, or all of them where images differ in height."""
+    found = sorted({window_of(height) for height in heights})
+    return {"window": found[0] if len(found) == 1 else found}
 
 
 def _inverse(kind: Kind) -> Apply:
@@ -110,7 +116,7 @@ RULES = (
         "normals from depth in metres and the camera: a plane through the points around each pixel",
         lambda new, old: isinstance(new, Normals) and isinstance(old, Depth) and not old.inverse,
         _normals,
-        {"window": WINDOW},
+        _windows,
         camera=True,
     ),
     Rule(
@@ -122,14 +128,14 @@ RULES = (
             and {new.unit, old.unit} == {"m", "1/m"}
         ),
         _inverse,
-        {},
+        lambda heights: {},
     ),
     Rule(
         "class-boundaries",
         "edges where one of the four neighbours is of another class, thinned to one pixel",
         lambda new, old: isinstance(new, Binary) and isinstance(old, Classes),
         _boundaries,
-        {"neighbours": 4, "thinned": True},
+        lambda heights: {"neighbours": 4, "thinned": True},
         names=("edges", ""),
     ),
     Rule(
@@ -140,7 +146,7 @@ RULES = (
             and PERSON not in old.names and old.names[0] == "background"
         ),
         _person,
-        {},
+        lambda heights: {},
         names=("", "parts"),
     ),
 )  # fmt: skip
@@ -231,7 +237,8 @@ def plan(
             label, valid = sample.labels[parent], sample.valid[parent]
             yield {task: NewLabel(*apply(label, valid, sample.camera))}
 
-    about = {"rule": rule.name, "parent": parent, "parameters": dict(rule.parameters)}
+    heights = {int(h) for each in splits for h in each.sizes[wanted[each.name][:, 0], 0]}
+    about = {"rule": rule.name, "parent": parent, "parameters": dict(rule.parameters(heights))}
     return Addition(layout.DERIVED, {new: about}, wanted, make)
 
 

@@ -14,7 +14,6 @@ from numpy import ndarray as Array
 
 from mtdata.tasks.sample import Camera
 
-WINDOW = 9
 MIN_SHARE = 0.25
 """Of the pixels of a window, how many must be valid; a corner of the image has 0.31."""
 
@@ -24,7 +23,7 @@ def normals_from_depth(
     valid: Bool[Array, "h w"],
     camera: Camera,
     *,
-    window: int = WINDOW,
+    window: int | None = None,
 ) -> tuple[Float[Array, "h w 3"], Bool[Array, "h w"]]:
     """Unit normals that face the camera, and where there are any.
 
@@ -32,7 +31,7 @@ def normals_from_depth(
         depth: Metres along the optical axis.
         valid: Where depth is known.
         camera: Of this image, at its size.
-        window: Side of the square window, odd, pixels.
+        window: Side of the square window, odd, pixels; None for `window_of` the height.
 
     Returns:
         float32 vectors (x right, y up, z towards the camera), zero where invalid; a pixel is valid
@@ -41,6 +40,7 @@ def normals_from_depth(
     Raises:
         ValueError: where `window` is even or below 3.
     """
+    window = window_of(len(depth)) if window is None else window
     if window < 3 or window % 2 == 0:
         raise ValueError(f"`window` should be odd and 3 or more; found {window}.")
     a, b, c, fitted = _fit(depth, valid, camera, window)
@@ -53,6 +53,14 @@ def normals_from_depth(
     for axis, component in enumerate((-a, b, c)):
         np.multiply(component, scale, out=normal[..., axis], casting="same_kind")
     return normal, seen
+
+
+def window_of(height: int) -> int:
+    """The odd number nearest to 1/32 of the height, 3 or more: 9 for 288 rows, 13 for 427.
+
+    What is seen in a window, and with it how much is rounded, hangs on the view and not on pixels.
+    """
+    return max(3, 2 * (height // 64) + 1)
 
 
 def _fit(

@@ -25,7 +25,8 @@ from mtdata.tasks.normals_from_depth import normals_from_depth
 from mtdata.tasks.sample import Sample
 
 WINDOW = 13
-"""Pixels that the plane of a normal is fitted to: of a frame what 9 pixels of 288 are."""
+"""Pixels that the plane of a normal is fitted to: of a frame what 9 pixels of 288 are, whatever
+part of the frame is kept."""
 
 
 class NyuMat(Reader):

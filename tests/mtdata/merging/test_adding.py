@@ -59,13 +59,16 @@ def test_normals_follow_from_depth_and_the_camera(rooms: Path, tmp_path: Path) -
     out = tmp_path / "out.h5"
     summary = derive(rooms, "normals", "depth", out=out)
     assert summary.labels == {"train": {"normals": 3}}
+    with open_store(out) as store:
+        about = store.splits["train"].added["derived", "normals"].about
+    assert about["parameters"] == {"window": 3}
     for sample, label, valid in derived(out, "normals"):
         assert sample.camera is not None
         depth, seen = sample.labels["depth"], sample.valid["depth"]
         wanted, there = normals_from_depth(depth, seen, sample.camera)
         assert np.array_equal(valid, there)
         assert np.abs(label - wanted)[valid].max() < 1e-3
-        # A window is a third of such a picture: on large planes the fit is exact, else it is not.
+        # On large planes the fit is exact, else it is not.
         cosine = (label * sample.labels["normals"]).sum(-1)[valid].clip(-1, 1)
         assert np.percentile(np.degrees(np.arccos(cosine)), 10) < 3
 

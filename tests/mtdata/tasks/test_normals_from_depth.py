@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mtdata.tasks.normals_from_depth import MIN_SHARE, normals_from_depth
+from mtdata.tasks.normals_from_depth import MIN_SHARE, normals_from_depth, window_of
 from mtdata.tasks.sample import Camera
 
 CAMERA = Camera(60.0, 55.0, 31.0, 22.5)
@@ -77,6 +77,26 @@ def test_equals_a_loop_over_pixels(holes: float, window: int) -> None:
     assert (expected_seen & ~seen).mean() < 0.02
     np.testing.assert_allclose(found[seen], expected[seen], atol=1e-5)
     assert (found[~seen] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("height", "window"),
+    [(20, 3), (96, 3), (128, 5), (288, 9), (425, 13), (427, 13), (480, 15)],
+)
+def test_the_window_follows_the_height(height: int, window: int) -> None:
+    assert window_of(height) == window
+
+
+def test_normals_hang_on_the_view_and_not_on_its_pixels() -> None:
+    camera, size = Camera(340.0, 340.0, 192.0, 144.0), (288, 384)
+    u = (np.arange(size[1]) + 0.5 - camera.cx) / camera.fx
+    v = (np.arange(size[0]) + 0.5 - camera.cy) / camera.fy
+    ripples = 2 + 0.05 * np.sin(40 * u) + 0.05 * np.sin(40 * v)[:, None]
+    large, _ = normals_from_depth(ripples, np.ones(size, bool), camera)
+    small = ripples[1::3, 1::3]
+    found, _ = normals_from_depth(small, np.ones(small.shape, bool), camera.scale(1 / 3, 1 / 3))
+    cosine = (found * large[1::3, 1::3]).sum(-1).clip(-1, 1)
+    assert np.degrees(np.arccos(cosine)).mean() < 2
 
 
 def test_nothing_valid_gives_nothing() -> None:
