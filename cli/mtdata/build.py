@@ -164,7 +164,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
 @click.option(
     "--strict",
     is_flag=True,
-    help="Refuse an image that lacks a label of any task, and implausible labels.",
+    help="Refuse an image that lacks a label of any task, and implausible data.",
 )
 @click.option(
     "--on-error",

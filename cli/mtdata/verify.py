@@ -43,7 +43,11 @@ if TYPE_CHECKING:
     help="Look at what labels mean too, and name those that seem wrong: shifted, classes swapped, "
     "another unit, other axes, duplicates, exposure, constant labels.",
 )
-@click.option("--strict", is_flag=True, help="--deep: end with 3 for a suspicion, too.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="End with 3 for a suspicion, and for an image both to train and to test on, too.",
+)
 @click.option(
     "--check",
     "checks",
@@ -73,14 +77,15 @@ def verify(
 ) -> int:
     """Check structure, checksums, digests and ranges of every sample. Ends with 3 for a problem.
 
-    With --deep, labels that seem wrong are named as well, if all that is right. They are
-    suspicions: the command ends with 0, unless --strict is given.
+    An image both to train and to test on is told; that is no fault of the file. With --deep, labels
+    that seem wrong are named as well, if all that is right. They are suspicions: the command ends
+    with 0, unless --strict is given.
     """
     from cli.shared.progress import progress_bar
     from mtdata.inspecting.figures import check_path
     from mtdata.inspecting.verify import verify as check
 
-    options = {"--strict": strict, "--check": checks, "--regime": regime, "--sheet": sheet}
+    options = {"--check": checks, "--regime": regime, "--sheet": sheet}
     given = [name for name, value in options.items() if value]
     if given and not deep:
         raise UsageError(f"{given[0]} is about what labels mean: give --deep too.")
@@ -95,13 +100,19 @@ def verify(
         put_json({**_problems(report), **_suspicions(found)})
     else:
         _print(store, report, found)
+    if report.shared:
+        text = (
+            f"Warning: {counted(len(report.shared), 'image')} in splits for different things: what "
+            "is trained on should not be tested on. Build the store again with other splits."
+        )
+        say(paragraph(text))
     if not report.sealed:
         text = (
             "Made by an earlier version: its tables and attributes have no digests, so that some "
             "changes of them cannot be seen. A store that is built again has."
         )
         say(paragraph(text))
-    doubtful = strict and found is not None and found.found
+    doubtful = strict and (report.shared or (found is not None and found.found))
     return DataError.exit_code if doubtful or not report.ok else 0
 
 
@@ -138,7 +149,8 @@ def _deep(
 
 def _problems(report: "Report") -> dict[str, object]:
     problems = [{"where": p.where, "what": p.what} for p in report.problems]
-    return {"ok": report.ok, "problems": problems, "samples": report.samples}
+    shared = [{"where": p.where, "what": p.what} for p in report.shared]
+    return {"ok": report.ok, "problems": problems, "samples": report.samples, "shared": shared}
 
 
 def _suspicions(found: "Suspicions | None") -> dict[str, object]:
@@ -166,6 +178,8 @@ def _print(store: StorePath, report: "Report", found: "Suspicions | None") -> No
             f"{counted(report.samples, 'sample')}. Copy or build it again."
         )
         return
+    for problem in report.shared:
+        click.echo(f"{problem.where}: {problem.what}")
     click.echo(f"{store}: {counted(report.samples, 'sample')}, no problem found.")
     if found is None:
         return

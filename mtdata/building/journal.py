@@ -62,12 +62,14 @@ TABLES = """
 class Entry:
     """Where a finished sample lies in the journal, and what is asked of it before assembly.
 
-    `prints` are what its source was like then. `lost` are the labels that had valid pixels in the
-    source and have none at this size, `notes` what reading changed in the image.
+    `prints` are what its source was like then, `image` is the digest of its pixels. `lost` are the
+    labels that had valid pixels in the source and have none at this size, `notes` what reading
+    changed in the image.
     """
 
     place: int
     prints: Prints
+    image: bytes
     size: tuple[int, int]
     valid_pixels: tuple[int, ...]
     lost: tuple[str, ...]
@@ -190,6 +192,7 @@ class Journal:
             place,
             # Journals of before have neither stamps nor notes.
             Prints(bytes.fromhex(said["fingerprint"]), bytes.fromhex(said.get("stamp", ""))),
+            bytes.fromhex(said["cells"][0][0]),
             self._common.setdefault(size, size),
             self._common.setdefault(valid, valid),
             tuple(said["lost"]),

@@ -1,4 +1,4 @@
-"""What is implausible in the labels of a build that is done, so far as its journal tells.
+"""What is implausible in the data of a build that is done, so far as its journal tells.
 
 Void pixels and missing labels are counted over all images. Values are looked at in `LOOKED` labels
 of a task, evenly spread; classes are looked for until all were seen, in `SEARCHED` at most.
@@ -15,9 +15,10 @@ from mtdata.building.journal import Journal
 from mtdata.building.request import Request
 from mtdata.store import format as layout
 from mtdata.store.codec import decode, filters
+from mtdata.store.digest import shared_images
 from mtdata.tasks.kinds import Binary, Classes, Depth
 from mtdata.tasks.task import Task
-from mtdata.wording import counted
+from mtdata.wording import counted, listed
 
 LOOKED = 60
 SEARCHED = 500
@@ -45,7 +46,7 @@ class Doubts:
 def doubts_of(request: Request, journal: Journal) -> Doubts:
     """Look through the finished samples of a build."""
     places = [(split, key) for split, keys in request.keys.items() for key in keys]
-    said: list[str] = []
+    said: list[str] = [*_shared(request, journal)]
     absent: list[str] = []
     void: dict[str, float] = {}
     for column, task in enumerate(request.tasks):
@@ -68,6 +69,20 @@ def doubts_of(request: Request, journal: Journal) -> Doubts:
         elif isinstance(task.kind, Depth) and task.kind.unit == "m":
             said += _metres(_values(request, journal, labelled, column), task.name)
     return Doubts(tuple(said), void, tuple(absent))
+
+
+def _shared(request: Request, journal: Journal) -> Iterator[str]:
+    roles = request.source.roles()
+    splits = [
+        (split, roles[split], keys, [journal.entries[split, key].image for key in keys])
+        for split, keys in request.keys.items()
+    ]
+    found = [f"{one} is {other}" for one, other in shared_images(splits).items()]
+    if found:
+        yield (
+            f"{counted(len(found), 'image')} of one split in another that is for something else, "
+            f"pixel by pixel the same, so that what is trained on is tested on: {listed(found, 3)}"
+        )
 
 
 def is_excerpt(request: Request) -> bool:
@@ -142,6 +157,6 @@ def _metres(found: Iterator[NDArray[Any]], name: str) -> Iterator[str]:
 def refusal(doubts: Doubts) -> str:
     """What to say where a strict build refuses them."""
     return (
-        f"labels should be plausible with --strict; {'; '.join(doubts.implausible)}. Correct the "
-        "labels or what describes them, or build without --strict."
+        f"data should be plausible with --strict; {'; '.join(doubts.implausible)}. Correct the "
+        "files or what describes them, or build without --strict."
     )

@@ -16,7 +16,7 @@ from mtdata.inspecting.checking import (
 from mtdata.parallel import Pool
 from mtdata.progress import Progress
 from mtdata.store import Split, Store
-from mtdata.store.digest import content_digest, seal
+from mtdata.store.digest import content_digest, seal, shared_images
 from mtdata.store.opening.file import view
 from mtdata.store.opening.look import SHORT
 from mtdata.urls import StorePath
@@ -44,13 +44,15 @@ class Block(NamedTuple):
 class Report:
     """All problems of a store, and how many samples were looked at.
 
-    `sealed` tells whether its tables and attributes have digests: those of stores of before have
-    none, and some changes of them cannot be seen.
+    `shared` are images that splits of another role have too: nothing is wrong with the file, but
+    what is trained on would be tested on. `sealed` tells whether its tables and attributes have
+    digests: those of stores of before have none, and some changes of them cannot be seen.
     """
 
     problems: tuple[Problem, ...]
     samples: int
     sealed: bool = field(default=True, compare=False)
+    shared: tuple[Problem, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -115,7 +117,8 @@ def verify(
                 if progress:
                     progress(done, total, "verifying samples")
         problems += _check_root(store, readable=len(whole) == len(store.splits))
-    return Report(tuple(problems), total, store.sealed)
+        shared = tuple(_shared(whole))
+    return Report(tuple(problems), total, store.sealed, shared)
 
 
 def check_tables(store: Store) -> list[Problem]:
@@ -131,6 +134,12 @@ def _blocks(splits: list[Split], limit: int | None, step: int) -> Iterator[Block
         for rows in readable_rows(split):
             for start in range(rows.start, min(rows.stop, n), step):
                 yield Block(split.name, start, min(start + step, rows.stop, n))
+
+
+def _shared(splits: list[Split]) -> Iterator[Problem]:
+    tables = ((s.name, s.role, s.keys, (row.tobytes() for row in s.digests[:, 0])) for s in splits)
+    for place, other in shared_images(tables).items():
+        yield Problem(place, f"the image is {other}, pixel by pixel")
 
 
 class _Checks:

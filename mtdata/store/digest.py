@@ -54,6 +54,27 @@ def content_digest(
     return digest.hexdigest()
 
 
+def shared_images(
+    splits: Iterable[tuple[str, str, Sequence[str], Iterable[bytes]]],
+) -> dict[str, str]:
+    """Images that a split of another role has too: what is trained on must not be tested on.
+
+    Args:
+        splits: Name, role, keys and digests of the images of each split.
+
+    Returns:
+        SPLIT/KEY of each, and of the first that is pixel by pixel the same.
+    """
+    first: dict[bytes, tuple[str, str]] = {}
+    found = {}
+    for name, role, keys, images in splits:
+        for key, image in zip(keys, images, strict=True):
+            other, place = first.setdefault(image, (role, f"{name}/{key}"))
+            if other != role:
+                found[f"{name}/{key}"] = place
+    return found
+
+
 def seal(file: h5py.File) -> str:
     """Digest over all attributes of a store and the digests of its tables, as 64 digits.
 

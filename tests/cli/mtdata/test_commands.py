@@ -218,7 +218,8 @@ def test_show(store: Path, tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_verify(store: Path, capsys: Captured) -> None:
-    assert _json(["verify", str(store)], capsys) == {"ok": True, "problems": [], "samples": 8}
+    found = _json(["verify", str(store)], capsys)
+    assert found == {"ok": True, "problems": [], "samples": 8, "shared": []}
     assert run(mtdata, ["verify", str(store)]) == 0
     assert "no problem found" in capsys.readouterr().out
     with open_store(store) as opened:

@@ -69,8 +69,7 @@ def test_a_broken_store_is_not_looked_at_deeply(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--strict"], "--strict is about what labels mean: give --deep"),
-        (["--sheet", "a.png"], "--sheet is about"),
+        (["--sheet", "a.png"], "--sheet is about what labels mean: give --deep"),
         (["--regime", "one"], "--regime is about"),
         (["--deep", "--check", "shifted"], "no check `shifted`. Did you mean `shift`"),
         (["--deep", "--sheet", "a.word"], "should end in a format that can be drawn"),

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cli.mtdata import mtdata
+from cli.shared.common import run
 from mtdata.building.build import build
 from mtdata.errors import DataError
+from mtdata.inspecting.verify import verify
 from mtdata.sources.folder.source import Folder
 from tests.folder_tree import depth, mask, picture, save, semantic, write_folder
 
@@ -90,3 +93,33 @@ def test_a_class_that_an_excerpt_lacks_is_a_note(tmp_path: Path) -> None:
     source = _folder(tmp_path / "masks", kind, make, suffix)
     with pytest.raises(DataError, match="masks of `it` are empty"):
         build(source, tmp_path / "d.h5", strict=True, limit=3)
+
+
+def test_an_image_to_train_and_to_test_on_is_told_and_refused(tmp_path: Path) -> None:
+    root = tmp_path / "mine"
+    for split, numbers in (("train", (0, 1, 2)), ("test", (2, 3))):
+        for number in numbers:
+            save(root / "rgb" / split / f"{split[0]}{number}.png", picture(number))
+            save(root / "mask" / split / f"{split[0]}{number}.png", mask(number) > 0)
+    (root / "tasks.yaml").write_text(
+        "images: rgb/{split}/{stem}.png\nsplits: {folders: {train: train, test: test}}\n"
+        "tasks: {it: {kind: binary, files: 'mask/{split}/{stem}.png'}}\n"
+    )
+    found = build(Folder(root), tmp_path / "a.h5")
+    (said,) = found.implausible
+    assert "1 image of one split in another" in said
+    assert "test/t2 is train/t2" in said or "train/t2 is test/t2" in said
+    with pytest.raises(DataError, match="tested on"):
+        build(Folder(root), tmp_path / "b.h5", strict=True)
+    report = verify(tmp_path / "a.h5")
+    assert report.ok
+    assert {problem.where for problem in report.shared} <= {"train/t2", "test/t2"}
+    assert len(report.shared) == 1
+    for strict, code in (([], 0), (["--strict"], 3)):
+        assert run(mtdata, ["verify", str(tmp_path / "a.h5"), *strict]) == code
+    # Two splits of one role may share an image: nothing of it is scored.
+    text = (root / "tasks.yaml").read_text()
+    roles = "test: test}, roles: {test: train}}"
+    (root / "tasks.yaml").write_text(text.replace("test: test}}", roles))
+    assert build(Folder(root), tmp_path / "c.h5").implausible == ()
+    assert verify(tmp_path / "c.h5").shared == ()
