@@ -3,7 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -68,6 +68,13 @@ class RegimeTable:
                 column = self.labels[:, columns[task]]
                 seen[:, t] = [key in rows and bool(column[rows[key]]) for key in keys]
         return seen
+
+
+def together(tables: Sequence[RegimeTable]) -> RegimeTable:
+    """The tables of several splits as one, which says of itself what the first does."""
+    keys = tuple(key for table in tables for key in table.keys)
+    labels = np.concatenate([table.labels for table in tables])
+    return replace(tables[0], keys=keys, labels=labels)
 
 
 def write_table(table: RegimeTable, path: Path) -> None:

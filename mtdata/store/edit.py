@@ -1,7 +1,7 @@
 """Changing the regimes of a store that exists: in place, all of a change or nothing of it."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,21 +28,41 @@ def add_regime(
         path: The store.
         name: What to call it.
         table: Which labels it shows, by key; keys and tasks may be in any order.
-        split: Name of the split; None for the one with the role "train".
+        split: Name of the split; None for the only one with the role "train".
 
     Raises:
         UsageError: where the name is taken or cannot be one, no split is the obvious one, or the
             store is on object storage.
         DataError: where keys differ from the split's, or it shows a label that is not there.
     """
+    if split is None:
+        with Store(path) as store:
+            split = training_split(store).name
+    add_regimes(path, name, {split: table})
+
+
+def add_regimes(path: Path | str, name: str, tables: Mapping[str, RegimeTable]) -> None:
+    """Add a regime to several splits of a store, to all or to none of them.
+
+    Args:
+        path: The store.
+        name: What to call it.
+        tables: Which labels it shows of each split.
+
+    Raises:
+        UnknownNameError: for a split that there is not.
+        UsageError, DataError: as `add_regime`.
+    """
     path = local(path)
     with _alone_with(path) as store:
-        target = store.split(split) if split else training_split(store)
-        check_new(name, target, path)
-        regime = placed(name, table, target)
+        regimes = {}
+        for split, table in tables.items():
+            check_new(name, store.split(split), path)
+            regimes[split] = placed(name, table, store.split(split))
         store.close()
         with changing(path) as file:
-            write_regime(file[target.name], regime)
+            for split, regime in regimes.items():
+                write_regime(file[split], regime)
 
 
 def remove_regime(path: Path | str, name: str) -> None:
@@ -92,19 +112,43 @@ def _write_default(file: h5py.File, name: str) -> None:
         file.attrs.create(layout.DEFAULT_REGIME, value[0], dtype=value.dtype)
 
 
-def training_split(store: Store) -> Split:
-    """The split with the role "train", where there is one.
+def training_splits(store: Store, name: str | None = None) -> list[Split]:
+    """The splits that a regime is for: all with the role "train", or the one that is named.
 
     Raises:
+        UnknownNameError: for a split that there is not.
+        UsageError: where there is none, or the one that is named is not for training.
+    """
+    splits = store.splits.values() if name is None else [store.split(name)]
+    found = [split for split in splits if split.role == "train"]
+    if not found:
+        raise UsageError(
+            f"{store.path} should have a training split{f' {name}' if name else ''}; found "
+            f"{', '.join(f'{s.name} ({s.role})' for s in splits)}. A regime says what may be seen "
+            "in training."
+        )
+    return found
+
+
+def training_split(store: Store, name: str | None = None) -> Split:
+    """The one split that is meant.
+
+    Raises:
+        UnknownNameError: for a split that there is not.
         UsageError: where there is none or more than one.
     """
-    names = [split.name for split in store.splits.values() if split.role == "train"]
-    if len(names) != 1:
-        raise UsageError(
-            f"{store.path} should have one training split; found {', '.join(names) or 'none'}. "
-            "A regime says what may be seen in training."
-        )
-    return store.split(names[0])
+    found = training_splits(store, name)
+    if len(found) > 1:
+        raise several(store, found)
+    return found[0]
+
+
+def several(store: Store, splits: Sequence[Split]) -> UsageError:
+    """What to say where one of several training splits has to be named."""
+    names = ", ".join(split.name for split in splits)
+    return UsageError(
+        f"one training split of {store.path} should be meant; found {names}. Name one with --split."
+    )
 
 
 def check_name(name: str) -> None:

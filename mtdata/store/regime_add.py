@@ -1,4 +1,4 @@
-"""Put a regime on the training split of a store that exists, drawn or read from a file."""
+"""Put a regime on training splits of a store that exists, drawn or read from a file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,40 +12,55 @@ from mtdata.regimes.importing import Imported, import_table
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import Split, add_regime, open_store
 from mtdata.store import format as layout
-from mtdata.store.edit import check_new, training_split
+from mtdata.store.edit import add_regimes, check_new, training_split, training_splits
 
 Where = tuple[Sequence[str], Sequence[str], NDArray[np.bool_]]
 
 
 def draw_regime(
-    path: Path, kind: str, *, name: str | None = None, seed: int = 0, **options: Any
-) -> tuple[str, RegimeTable]:
-    """Draw over the labels that have valid pixels.
+    path: Path,
+    kind: str,
+    *,
+    name: str | None = None,
+    seed: int = 0,
+    split: str | None = None,
+    **options: Any,
+) -> dict[str, RegimeTable]:
+    """Draw over the labels that have valid pixels, of each training split by itself.
 
     Args:
         path: The store; it is changed in place.
         kind: A name of `REGIMES`.
         name: What to call it; None for its kind.
         seed: The only source of randomness.
+        split: Only this one; None for all that are trained on, as a build draws it.
         options: Of the regime.
 
     Returns:
-        The name of the split, and what was drawn.
+        What was drawn, by the name of the split.
 
     Raises:
-        UnknownNameError: where there is no such regime.
-        UsageError: where the name is taken, an option cannot be, or the store has not exactly one
-            training split.
+        UnknownNameError: where there is no such regime or split.
+        UsageError: where the name is taken, an option cannot be, or the store has no training
+            split.
         DataError: where a task gets no label.
     """
-    split, where = _where(path, name or kind)
-    table = draw(kind, *where, seed=seed, **options)
-    add_regime(path, name or kind, table, split=split)
-    return split, table
+    with open_store(path) as store:
+        where = {each.name: _cells(each) for each in training_splits(store, split)}
+        for each in where:
+            check_new(name or kind, store.split(each), path)
+    drawn = {each: draw(kind, *cells, seed=seed, **options) for each, cells in where.items()}
+    add_regimes(path, name or kind, drawn)
+    return drawn
 
 
 def import_regime(
-    path: Path, file: Path, *, name: str | None = None, skip: bool = False
+    path: Path,
+    file: Path,
+    *,
+    name: str | None = None,
+    skip: bool = False,
+    split: str | None = None,
 ) -> tuple[str, Imported]:
     """Read a regime from a file; labels that have no valid pixels are left out.
 
@@ -54,26 +69,24 @@ def import_regime(
         file: The assignment: CSV, JSON, or a `.pth` or `.npy` file released with MTPSL.
         name: What to call it; None for the name of the file without its suffix.
         skip: Leave out images that the split does not have, instead of refusing them.
+        split: Of which split it is; None for the only one that is trained on.
 
     Returns:
         The name of the split, and what was read.
 
     Raises:
-        UsageError: where the name is taken, or the store has not exactly one training split.
+        UnknownNameError: where there is no such split.
+        UsageError: where the name is taken, or no one training split is meant.
         DataError: where the file is broken, holds code, or does not fit the split.
     """
-    split, where = _where(path, name or file.stem)
-    found = import_table(file, *where, skip=skip, holes=_has_holes(path, split))
-    add_regime(path, name or file.stem, found.table, split=split)
-    return split, found
-
-
-def _where(path: Path, name: str) -> tuple[str, Where]:
-    """The training split, and its keys, tasks and labels; the name is checked before any work."""
+    name = name or file.stem
     with open_store(path) as store:
-        split = training_split(store)
-        check_new(name, split, path)
-        return split.name, _cells(split)
+        target = training_split(store, split)
+        check_new(name, target, path)
+        where = _cells(target)
+    found = import_table(file, *where, skip=skip, holes=_has_holes(path, target.name))
+    add_regime(path, name, found.table, split=target.name)
+    return target.name, found
 
 
 def _has_holes(path: Path, split: str) -> bool:

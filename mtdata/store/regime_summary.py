@@ -1,54 +1,74 @@
 """All about one regime of a store, to be shown or written to a file, without reading a pixel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtdata.atomic import check_new, replacing
-from mtdata.errors import UsageError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.regimes.counting import count_pairs, count_sets
 from mtdata.regimes.importing.json_file import write_json
-from mtdata.regimes.table import RegimeTable, write_table
-from mtdata.store import Store, open_store
-from mtdata.store.edit import training_split
+from mtdata.regimes.table import RegimeTable, together, write_table
+from mtdata.store import Split, Store, open_store
+from mtdata.store.edit import several, training_splits
 from mtdata.urls import StorePath
 
 
-def regime_table(store: Store, name: str) -> RegimeTable:
-    """The labels that a regime shows of the training split, for instance to be written to a file.
+def regime_table(store: Store, name: str, split: str | None = None) -> RegimeTable:
+    """The labels that a regime shows, for instance to be written to a file.
+
+    Args:
+        store: Where it is.
+        name: The regime.
+        split: Of which split; None for all to train on that have it, one after the other.
 
     Raises:
-        UnknownNameError: where there is no such regime.
-        UsageError: where the store has not exactly one training split.
+        UnknownNameError: where there is no such regime or split.
+        UsageError: where there is no training split, or the regime is another in each.
     """
-    split = training_split(store)
-    labels = split.visible(name)
-    about = split.regimes[name]
-    tasks = tuple(task.name for task in split.tasks)
-    return RegimeTable(
-        about.kind, split.keys, tasks, labels, about.parameters, about.seed, about.origin
-    )
+    return _table(store, name, _owners(store, name, split))
 
 
-def summarise(store: Store, name: str) -> dict[str, Any]:
-    """The fields of `mtdata regime show --json`.
+def _owners(store: Store, name: str, split: str | None) -> list[Split]:
+    """The splits to train on that have a regime."""
+    store.check_regime(name)
+    splits = training_splits(store, split)
+    found = [each for each in splits if name in each.regime_names]
+    if not found:
+        raise UnknownNameError("regime", name, splits[0].regime_names)
+    return found
 
-    Raises:
-        UnknownNameError: where there is no such regime.
-        UsageError: where the store has not exactly one training split.
-    """
-    split, table = training_split(store), regime_table(store, name)
-    there = split.labelled.sum(0)
+
+def _table(store: Store, name: str, splits: Sequence[Split]) -> RegimeTable:
+    tables = []
+    for split in splits:
+        labels, about = split.visible(name), split.regimes[name]
+        tasks = tuple(task.name for task in split.tasks)
+        facts = about.parameters, about.seed, about.origin
+        tables.append(RegimeTable(about.kind, split.keys, tasks, labels, *facts))
+    if any((t.kind, t.parameters, t.seed) != (tables[0].kind, tables[0].parameters, tables[0].seed)
+           for t in tables):  # fmt: skip
+        raise several(store, splits)
+    return together(tables)
+
+
+def summarise(store: Store, name: str, split: str | None = None) -> dict[str, Any]:
+    """The fields of `mtdata regime show --json`; arguments and errors as for `regime_table`."""
+    splits = _owners(store, name, split)
+    table = _table(store, name, splits)
+    there = np.sum([each.labelled.sum(0) for each in splits], axis=0)
     return {
         "path": str(store.path),
         "name": name,
         "default": name == store.default_regime,
-        "split": split.name,
+        "split": "+".join(each.name for each in splits),
         "kind": table.kind,
         "parameters": dict(table.parameters),
         "seed": table.seed,
         "origin": table.origin,
-        "images": len(split),
+        "images": len(table.keys),
         "labels": table.counts,
         "available": {task: int(n) for task, n in zip(table.tasks, there, strict=True)},
         "images_with": {str(k): table.images_with.get(k, 0) for k in range(len(table.tasks) + 1)},
@@ -60,26 +80,32 @@ def summarise(store: Store, name: str) -> dict[str, Any]:
 WRITERS: dict[str, Callable[[RegimeTable, Path], None]] = {".csv": write_table, ".json": write_json}
 
 
-def export_regime(path: StorePath, name: str, out: Path, *, overwrite: bool = False) -> RegimeTable:
-    """Write the labels that a regime shows of the training split; the file is whole or absent.
+def export_regime(
+    path: StorePath, name: str, out: Path, *, split: str | None = None, overwrite: bool = False
+) -> RegimeTable:
+    """Write the labels that a regime shows; the file is whole or absent.
 
     Args:
         path: The store.
         name: The regime.
         out: The file; its suffix says the form, `.csv` or `.json`.
+        split: As in `regime_table`.
         overwrite: Whether to replace it where it is there.
 
     Raises:
-        UsageError: where the suffix says neither, the file is there already, or the store has not
-            exactly one training split.
-        UnknownNameError: where there is no such regime.
+        UsageError: where the suffix says neither, the file is there already, no split is the
+            obvious one, or two have an image of one key, which a file cannot tell apart.
+        UnknownNameError: where there is no such regime or split.
         MtdataError: where the disk is full or the file cannot be written.
     """
     if out.suffix.lower() not in WRITERS:
         raise UsageError(f"`out` should end in {' or '.join(WRITERS)}; found {out}.")
     check_new(out, overwrite=overwrite)
     with open_store(path) as store:
-        table = regime_table(store, name)
+        splits = _owners(store, name, split)
+        table = _table(store, name, splits)
+        if len(set(table.keys)) < len(table.keys):
+            raise several(store, splits)
     with replacing(out, new=not overwrite) as temporary:
         WRITERS[out.suffix.lower()](table, temporary)
     return table

@@ -1,6 +1,6 @@
 """`mtdata regime add`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from cli.shared.options import (
     regime_options,
     seed_option,
     set_option,
+    split_name,
 )
 from cli.shared.plugins import plugin_option
 from mtdata.errors import UsageError
@@ -63,6 +64,7 @@ IMPORT = "import"
     type=click.Choice(["refuse", "skip"]),
     help="import: what to do with images that the store does not have.  [default: refuse]",
 )
+@split_name(help="Only on this split.  [default: all to train on; with --from there has to be one]")
 @seed_option
 @plugin_option
 @json_option
@@ -73,12 +75,13 @@ def add(
     name: str | None,
     file: Path | None,
     missing: str | None,
+    split: str | None,
     seed: int,
     assignments: tuple[tuple[str, Any], ...],
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Draw a regime on the training split, or read one from a file, and keep it in the store."""
+    """Draw a regime on the training splits, or read one from a file, and keep it in the store."""
     chosen = {option: value for option, value in options.items() if value} | dict(assignments)
     if missing is not None and file is None:
         raise UsageError("--missing says how to read --from PATH. Leave it out.")
@@ -87,8 +90,8 @@ def add(
             raise UsageError("Give --kind and how to draw it, or --from PATH to read a regime.")
         from mtdata.store.regime_add import draw_regime
 
-        split, table = draw_regime(store, kind, name=name, seed=seed, **chosen)
-        _tell(store, split, name or kind, table, as_json=as_json)
+        drawn = draw_regime(store, kind, name=name, seed=seed, split=split, **chosen)
+        _tell(store, name or kind, drawn, as_json=as_json)
         return
     if kind not in (None, IMPORT):
         raise UsageError(f"--kind {kind} is drawn, --from PATH is read: give one of the two.")
@@ -96,32 +99,27 @@ def add(
         raise UsageError(f"`{option}` is no option of the regime `import`. Leave it out.")
     from mtdata.store.regime_add import import_regime
 
-    split, found = import_regime(store, file, name=name, skip=missing == "skip")
-    _tell(store, split, name or file.stem, found.table, found.notes, as_json=as_json)
+    of, found = import_regime(store, file, name=name, skip=missing == "skip", split=split)
+    _tell(store, name or file.stem, {of: found.table}, found.notes, as_json=as_json)
 
 
 def _tell(
     store: Path,
-    split: str,
     name: str,
-    table: "RegimeTable",
+    tables: "Mapping[str, RegimeTable]",
     notes: Sequence[str] = (),
     *,
     as_json: bool,
 ) -> None:
     from cli.mtdata.regime.table import put_regimes
+    from mtdata.regimes.table import together
     from mtdata.store import open_store
 
-    found = {
-        "name": name,
-        "kind": table.kind,
-        "parameters": dict(table.parameters),
-        "seed": table.seed,
-        "labels": table.counts,
-        "images_with": {str(k): n for k, n in table.images_with.items()},
-        "notes": list(notes),
-    }
-    put_json(found) if as_json else put_regimes({split: {name: found}})
+    table = together(list(tables.values()))
+    if as_json:
+        put_json({"name": name, **_facts(table), "notes": list(notes)})
+    else:
+        put_regimes({split: {name: _facts(each)} for split, each in tables.items()})
     if table.kind == "random" and len(table.tasks) == 2:
         # From one label to one less than there are tasks.
         notes = [*notes, "of two tasks, random shows one label of each image, as the kind one does"]
@@ -130,3 +128,13 @@ def _tell(
     with open_store(store) as opened:
         source = opened.options.get("source_name", opened.dataset_name)
     say(f"Next: {training_command(store, source, '--regime', name)}")
+
+
+def _facts(table: "RegimeTable") -> dict[str, Any]:
+    return {
+        "kind": table.kind,
+        "parameters": dict(table.parameters),
+        "seed": table.seed,
+        "labels": table.counts,
+        "images_with": {str(k): n for k, n in table.images_with.items()},
+    }

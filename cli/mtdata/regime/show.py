@@ -9,7 +9,7 @@ import click
 from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.completion import of_store
 from cli.shared.groups import Command, examples
-from cli.shared.options import FILE, store_argument
+from cli.shared.options import FILE, split_name, store_argument
 from mtdata.urls import StorePath
 from mtdata.wording import counted
 
@@ -27,8 +27,11 @@ SETS = 20
 @store_argument
 @click.argument("name", shell_complete=of_store("regimes"))
 @click.option("-o", "--plot", type=FILE, help="Draw it too, for instance into regime.png.")
+@split_name(help="Only of this split.  [default: all to train on that have it]")
 @json_option
-def show(store: StorePath, name: str, *, plot: Path | None, as_json: bool) -> None:
+def show(
+    store: StorePath, name: str, *, plot: Path | None, split: str | None, as_json: bool
+) -> None:
     """Tell all about one regime: labels, numbers of labels, tasks that are shown together."""
     from mtdata.store import open_store
     from mtdata.store.regime_summary import summarise
@@ -38,7 +41,7 @@ def show(store: StorePath, name: str, *, plot: Path | None, as_json: bool) -> No
 
         check_path(plot)
     with open_store(store) as opened:
-        found = summarise(opened, name)
+        found = summarise(opened, name, split)
     put_json(found) if as_json else _print(found)
     if plot is not None:
         from mtdata.inspecting.figures import save

@@ -13,6 +13,7 @@ from cli.mtdata import mtdata
 from cli.mtdata.regime import COMMANDS
 from cli.shared.common import run
 from mtdata.store import open_store
+from tests.changed import changed_store
 from tests.folder_tree import mask, picture, save, write_folder
 from tests.nyu_tree import nyu_store
 
@@ -260,3 +261,40 @@ def test_images_of_several_sizes_are_told_by_the_largest(tmp_path: Path, capsys:
     capsys.readouterr()
     assert run(mtdata, ["info", out]) == 0
     assert "up to 30x40" in capsys.readouterr().out
+
+
+def test_two_splits_to_train_on(tmp_path: Path, capsys: Captured) -> None:
+    """Each gets a draw, as in a build; a file of both is possible where keys tell them apart."""
+    keys = {"train_a": ("a1", "a2", "a3"), "train_b": ("b1", "b2", "b3"), "test": ("t1",)}
+    path = changed_store(tmp_path / "a.h5", keys=keys, tasks=["semantic", "depth"], missing=0)
+    drawn = _json(capsys, "add", path, "--kind", "one")
+    assert sum(drawn["labels"].values()) == 6
+    shown = _json(capsys, "show", path, "one")
+    assert (shown["split"], shown["images"], shown["labels"]) == (
+        "train_a+train_b",
+        6,
+        drawn["labels"],
+    )
+    assert _json(capsys, "show", path, "one", "--split", "train_b")["images"] == 3
+    assert _regime("export", path, "one", "-o", tmp_path / "one.csv") == 0
+    assert len((tmp_path / "one.csv").read_text().splitlines()) == 7
+    with open_store(path) as store:
+        wanted = store.dataset(["train_a", "train_b"], regime="one").labelled
+        read = store.dataset(["train_a", "train_b"], regime=str(tmp_path / "one.csv")).labelled
+        assert np.array_equal(read, wanted)
+    assert _regime("add", path, "--from", tmp_path / "one.csv", "--name", "again") == 2
+    assert "--split" in capsys.readouterr().err
+    only = [
+        "--from",
+        tmp_path / "one.csv",
+        "--name",
+        "again",
+        "--missing",
+        "skip",
+        "--split",
+        "train_a",
+    ]
+    assert sum(_json(capsys, "add", path, *only)["labels"].values()) == 3
+    assert _json(capsys, "show", path, "again")["split"] == "train_a"
+    assert _json(capsys, "add", path, "--kind", "random", "--split", "train_b")["images_with"]
+    assert _regime("add", path, "--kind", "one", "--name", "c", "--split", "test") == 2
