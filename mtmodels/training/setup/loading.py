@@ -282,16 +282,24 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
 
 
 def labels_seen(run: TrainedRun) -> str:
+    """A digest of the labels that a run may be said to know: `labels_learnt`.
+
+    Empty where the test split chose its epoch, too.
+    """
+    return "" if run.config.select == "paper" else labels_learnt(run)
+
+
+def labels_learnt(run: TrainedRun) -> str:
     """A digest of the labels of the source that a run learnt from, those of its teachers included.
 
     Empty where that is not known: a run of before, and one that took filled labels or teachers
-    which may have seen more than its regime shows, or whose epoch the test split chose.
+    which may have seen more than its regime shows. Runs of before did not ask what teachers saw
+    where the test split chose their epoch.
     """
-    if run.config.select == "paper":
-        return ""
     added = run.facts.get("added") or {}
     taught = run.facts.get("runs", {}).values()
-    if added.get("anyway") or (taught and run.config.filled_anyway):
+    unasked = run.config.filled_anyway or run.config.select == "paper"
+    if added.get("anyway") or (taught and unasked):
         return ""
     if not all(teacher.get("labels") for teacher in taught):
         return ""
@@ -315,10 +323,16 @@ def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
     }
 
 
-def check_runs(method: Method, data: RunData) -> None:
+def check_runs(method: Method, data: RunData, *, select: str | None) -> None:
     """Refuse networks of runs that may have seen labels which this run must not see.
 
-    Those of the test split, which chose their epoch, are among them.
+    Those of the test split, which chose their epoch, are among them, but for a run whose own epoch
+    it chooses.
+
+    Args:
+        method: Names the runs.
+        data: Of this run.
+        select: What chooses the epoch of this run.
 
     Raises:
         UsageError: naming the run.
@@ -326,13 +340,14 @@ def check_runs(method: Method, data: RunData) -> None:
     base = data.regime if data.train.added is None else data.train.added.base
     for folder in method.runs().values():
         run = open_run(Path(folder))
-        if run.config.select == "paper":
+        if run.config.select == "paper" and select != "paper":
             raise UsageError(
                 f"the run {folder} should have chosen its epoch without the test split, of which "
                 "this run may learn through it; it has `select: paper`. Train it with --select "
                 "last or holdout, or take it all the same with --filled-anyway."
             )
-        if not shows(data.store, base, seen_by(run, data.store)):
+        seen = seen_by(run, data.store) | {"labels": labels_learnt(run)}
+        if not shows(data.store, base, seen):
             raise UsageError(
                 f"the run {folder} should have learnt from no more than the labels that the regime "
                 f"`{base}` shows; it may have seen others (regime `{run.config.regime}` of "

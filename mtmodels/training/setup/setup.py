@@ -83,8 +83,8 @@ def assemble(config: Config, data: RunData) -> Parts:
     make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)
     _check_schedules(config, method, weighting)
     runs = load_runs(method)
-    if not (config.filled_anyway or config.select == "paper"):
-        check_runs(method, data)
+    if not config.filled_anyway:
+        check_runs(method, data, select=config.select)
     loader = make_loader(config, data)
     held = None if method.probe() is None or data.held is None else HeldOut(data.held, config)
     return Parts(config, method, weighting, loader, fabric, precision, runs, held)

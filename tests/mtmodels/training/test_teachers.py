@@ -84,6 +84,8 @@ def test_a_teacher_that_saw_what_is_hidden_is_refused(
     )
     with pytest.raises(UsageError, match=f"regime `full` of fake\\), .*{HIDDEN}"):
         run(tmp_path / "run", **wrong)
+    with pytest.raises(UsageError, match=HIDDEN):  # its scores would not say so
+        run(tmp_path / "run", **wrong, select="paper")
     assert not (tmp_path / "run").exists()
     run(tmp_path / "run", **wrong, filled_anyway=True)
     assert labels_seen(open_run(tmp_path / "run")) == ""
@@ -186,6 +188,36 @@ def test_a_teacher_that_the_test_split_chose_is_refused(
         assert seen_by(open_run(tmp_path / "chosen"), opened)["labels"] == ""
     run(tmp_path / "marked", **pupil(tmp_path / "chosen"), select="paper")  # its scores say so
     run(tmp_path / "anyway", **pupil(tmp_path / "chosen"), filled_anyway=True)
+
+
+@pytest.mark.parametrize("name", ["self-training", "kd"])
+def test_of_a_teacher_that_the_test_split_chose_is_asked_what_it_saw(
+    run: Train, tmp_path: Path, name: str
+) -> None:
+    def chosen(regime: str, *tasks: str) -> Path:
+        out = tmp_path / "-".join((regime, *tasks))
+        if not out.exists():
+            named = {"tasks": list(tasks)} if tasks else {}
+            run(out, **sl(regime=regime, select="paper"), **named)
+        return out
+
+    for regime in ("one", "full"):
+        taught = pupil(chosen(regime)) if name == "self-training" else distilled(chosen, regime)
+        with pytest.raises(UsageError, match="without the test split"):
+            run(tmp_path / "run", **taught)
+        if regime == "one":
+            run(tmp_path / "marked", **taught, select="paper")
+    with pytest.raises(UsageError, match=HIDDEN):
+        run(tmp_path / "run", **taught, select="paper")
+
+
+def test_a_teacher_whose_own_were_not_asked_is_refused(
+    run: Train, teacher: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Programs of before asked no teacher where the test split chose the epoch."""
+    run(tmp_path / "first", **pupil(teacher("one")), select="paper")
+    with pytest.raises(UsageError, match=HIDDEN):
+        run(tmp_path / "second", **pupil(tmp_path / "first"), select="paper")
 
 
 def test_a_teacher_needs_its_store_no_more(run: Train, store: Path, tmp_path: Path) -> None:
