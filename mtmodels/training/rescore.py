@@ -21,6 +21,7 @@ from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.setup.making import make_network
+from mtmodels.training.setup.paths import seen_from_here
 from mtmodels.training.setup.setup import make_fabric
 from mtmodels.training.setup.splits import Chosen, choose_splits, held_out
 
@@ -144,7 +145,7 @@ def scorer_of(
 
 def datasets_of(run: TrainedRun, store: Store, splits: Chosen, split: str | None) -> list[Dataset]:
     """What to score: a split by name, the hold-out of the run, or what the run is scored on."""
-    config = run.config
+    config = seen_from_here(run.config, run.facts, run.folder.path)
     names = list(config.tasks or ())
     wanted = [split] if split is not None else list(splits.scored) or [HOLDOUT]
     if wanted == [HOLDOUT] and HOLDOUT not in store.splits:

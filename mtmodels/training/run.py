@@ -83,8 +83,8 @@ def prepare(
     if out is not None and mode is not None and RunFolder(out).check(mode):
         config = continued(RunFolder(out), layers, trust_plugins=trust_plugins)
         check_logs(config.log)
-        if not any("data" in layer for layer in layers):
-            config = relocated(config, RunFolder(out))
+        given = any("data" in layer for layer in layers)
+        config = relocated(config, RunFolder(out), data=given)
         data = open_data(config)
         return Job(settle(config, data), data, RunFolder(out))
     config = resolve(*layers)

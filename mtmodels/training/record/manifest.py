@@ -5,6 +5,7 @@ import platform
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def manifest(
     training: Mapping[str, Any] | None = None,
     runs: Mapping[str, Mapping[str, str]] | None = None,
     added: Mapping[str, Any] | None = None,
+    paths: Mapping[str, Mapping[str, str]] | None = None,
     plugins: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Put together the manifest of a run.
@@ -55,6 +57,7 @@ def manifest(
         training: What training sees: splits, images, labels of each task, images without.
         runs: Trained runs that the method reads: folder and digest of the weights.
         added: What labels were added to those of the source: from where, of how many images.
+        paths: Where what the configuration names by a path lies, as the store does, with digests.
         plugins: The plug-ins of the run: names, digests, where their copies are.
     """
     return {
@@ -73,6 +76,7 @@ def manifest(
         **({"training": dict(training)} if training else {}),
         **({"runs": {name: dict(run) for name, run in runs.items()}} if runs else {}),
         **({"added": dict(added)} if added else {}),
+        **({"paths": {text: dict(at) for text, at in paths.items()}} if paths else {}),
         "plugins": [dict(plugin) for plugin in plugins],
         "versions": versions(),
         "host": host(),
@@ -86,9 +90,22 @@ def store_at(store: StorePath, folder: Path) -> dict[str, str]:
     """
     if isinstance(store, Url):
         return {}
-    store = store.resolve()
-    relative = os.path.relpath(store, folder.resolve())
-    return {"absolute": without_home(str(store)), "relative": relative}
+    return lies_at(store, folder)
+
+
+def lies_at(path: Path, folder: Path) -> dict[str, str]:
+    """Where a file or folder lies, seen from anywhere and from a run folder."""
+    path = path.resolve()
+    relative = os.path.relpath(path, folder.resolve())
+    return {"absolute": without_home(str(path)), "relative": relative}
+
+
+def places(at: Mapping[str, str], folder: Path) -> list[Path]:
+    """Where to look for what `lies_at` was asked of."""
+    absolute = Path(at["absolute"])
+    with suppress(RuntimeError):  # of a person whom this machine does not know
+        absolute = absolute.expanduser()
+    return [absolute, folder / at["relative"]]
 
 
 def versions() -> dict[str, str]:

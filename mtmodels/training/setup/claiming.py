@@ -14,6 +14,7 @@ from mtmodels.training.record.manifest import manifest, store_at
 from mtmodels.training.record.runfolder import Mode, RunFolder, write_json, write_text
 from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.loading import TrainedRun
+from mtmodels.training.setup.paths import moved, named, seen_from_here, whereabouts
 from mtmodels.training.setup.resolve import named_plugins, read_layer, resolve
 from mtmodels.training.setup.settle import settle_options
 
@@ -31,9 +32,12 @@ def continued(
     if set(now.tasks or ()) == set(before.tasks or ()):
         # A store has its own order of tasks, which the stored configuration is in.
         now = now.model_copy(update={"tasks": before.tasks})
-    other = [
-        found for found in differences(before.to_dict(), now.to_dict()) if found[0] not in FREE
-    ]
+    # Whether a path leads to what it led to is asked by digests, where they were written down.
+    first, second = before, now
+    if "paths" in read_layer(folder.manifest):
+        first, second = (moved(one, lambda _: "") for one in (before, now))
+    meant = {key for key, *_ in differences(first.to_dict(), second.to_dict())} - FREE
+    other = [found for found in differences(before.to_dict(), now.to_dict()) if found[0] in meant]
     if other:
         told = "; ".join(f"`{key}` is {old} there and {new} here" for key, old, new in other)
         raise RunFolderError(
@@ -43,9 +47,18 @@ def continued(
     return now
 
 
-def relocated(config: Config, folder: RunFolder) -> Config:
-    """The configuration with the place where its store is, seen from here."""
+def relocated(config: Config, folder: RunFolder, *, data: bool) -> Config:
+    """The configuration with its paths as they are seen from here.
+
+    Args:
+        config: Of the run, with what was given anew.
+        folder: Where the run is.
+        data: Whether the place of the store was given anew.
+    """
     run = TrainedRun(folder, config, read_layer(folder.manifest))
+    config = seen_from_here(config, run.facts, folder.path)
+    if data:
+        return config
     there = next(
         (path for path in run.store_paths() if isinstance(path, Url) or path.is_file()), None
     )
@@ -95,6 +108,7 @@ def claim(
     if folder.check(mode, held=True):
         _check_same_data(folder, facts, data)
         _check_same_runs(folder, runs)
+        _check_same_weights(folder, config)
         _note_anew(folder, config, data)
         return True
     if mode == "resume":
@@ -140,6 +154,7 @@ def _begin(
             training=data.seen,
             runs=runs,
             added=data.added,
+            paths=whereabouts(config, folder.path),
             plugins=plugin_copies.entries(plugins),
         ),
     )
@@ -161,6 +176,10 @@ def _note_anew(folder: RunFolder, config: Config, data: RunData) -> None:
     before = Config().to_dict() | stored  # a run of before lacks some
     values = config.to_dict()
     now = {key: values[key] for key in values if key in FREE and values[key] != before[key]}
+    if named(settle_options(resolve(stored))) != named(config):
+        now |= {key: values[key] for key in ("regime", "method", "network")}
+        told["paths"] = whereabouts(config, folder.path)
+        write_json(folder.manifest, told)
     if now:
         write_text(folder.config, yaml.safe_dump({**stored, **now}, sort_keys=False))
     at = store_at(data.store.path, folder.path)
@@ -183,6 +202,19 @@ def _check_same_data(folder: RunFolder, facts: Mapping[str, Any], data: RunData)
             f"{folder.path} should be resumed with the labels that it was begun with, "
             f"{told['labels'][:12]}; the regime `{data.regime}` shows others now, "
             f"{data.visible[:12]}. Bring back that regime, or begin anew with --overwrite."
+        )
+
+
+def _check_same_weights(folder: RunFolder, config: Config) -> None:
+    """Refuse to go on with another file of weights for the encoder to begin with."""
+    told, file = read_layer(folder.manifest).get("paths", {}), config.network.encoder_weights
+    began = resolve(read_layer(folder.config)).network.encoder_weights
+    before, now = told.get(began, {}), whereabouts(config, folder.path).get(file or "", {})
+    if before and now and before["sha256"] != now["sha256"]:
+        raise RunFolderError(
+            f"{folder.path} should be resumed with the encoder weights that it was begun with, "
+            f"{before['sha256'][:12]}; found {now['sha256'][:12]} in {file}. Give that file, or "
+            "another --out."
         )
 
 

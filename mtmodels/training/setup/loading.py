@@ -1,7 +1,6 @@
 """Going back to a run that was trained: its configuration, its data, its networks."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from mtmodels.networks.base import Network
 from mtmodels.scoring.samples import SUFFIX
 from mtmodels.training.config import Config
 from mtmodels.training.record import checkpoint
+from mtmodels.training.record.manifest import places
 from mtmodels.training.record.plugin_copies import load_copies
 from mtmodels.training.record.runfolder import SUMMARY_AGAIN, RunFolder, read_facts
 from mtmodels.training.setup.data import RunData, store_facts
@@ -140,12 +140,7 @@ class TrainedRun:
         """Where the store may lie: as it was named, and where that was, from anywhere and here."""
         at = self.facts.get("store_at", {})
         paths = [located(self.config.data)] if self.config.data else []
-        if at:
-            absolute = Path(at["absolute"])
-            with suppress(RuntimeError):  # of a person whom this machine does not know
-                absolute = absolute.expanduser()
-            paths += [absolute, self.folder.path / at["relative"]]
-        return paths
+        return [*paths, *places(at, self.folder.path)] if at else paths
 
 
 def _read_scores(file: Path) -> dict[str, Any]:

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torchvision
 import yaml
+from safetensors.torch import save_file
 
 from mtdata import open_store
 from mtdata.building.build import build
@@ -20,7 +23,7 @@ from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.rescore import rescore, scores_of
-from mtmodels.training.run import prepare, train
+from mtmodels.training.run import fit, prepare, train
 from mtmodels.training.setup.loading import open_run
 from tests.fakes import FakeSource
 from tests.mtmodels.training.conftest import Train
@@ -62,14 +65,66 @@ def test_a_regime_that_was_drawn_again_under_its_name(
     run(tmp_path / "run", mode="resume", data=str(mine))
 
 
-def test_a_file_of_a_regime_that_was_edited(
-    run: Train, layer: dict[str, Any], store: Path, tmp_path: Path
-) -> None:
+def write_one(store: Path, path: Path, *, seed: int = 0) -> None:
+    """A file of a regime of a store."""
     with open_store(store) as opened:
         split = opened.split("train")
         tasks = [task.name for task in split.tasks]
-        table = draw("one", split.keys, tasks, split.valid_pixels > 0, seed=0)
-    write_table(table, tmp_path / "mine.csv")
+        table = draw("one", split.keys, tasks, split.valid_pixels > 0, seed=seed)
+    write_table(table, path)
+
+
+def test_paths_that_are_named_from_elsewhere(
+    run: Train, layer: dict[str, Any], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a regime, a teacher and weights, as of the store: what lies there decides."""
+    monkeypatch.chdir(tmp_path)
+    for seed in (0, 1):
+        write_one(store, Path(f"{seed}.csv"), seed=seed)
+        torch.manual_seed(seed)
+        save_file(torchvision.models.resnet18().state_dict(), f"{seed}.safetensors")
+        run(Path(f"teacher {seed}"), regime="one", seed=seed, epochs=1)
+
+    def named(regime: str, weights: str, teacher: str) -> dict[str, Any]:
+        network = {"name": "unet-resnet18", "width": 1.0, "encoder_weights": weights}
+        method = {"name": "self-training", "options": {"teachers": [teacher]}}
+        return {"regime": regime, "network": network, "method": method}
+
+    begun = named("0.csv", "0.safetensors", "teacher 0")
+    half_done(run, layer, Path("run"), **begun, filled_anyway=True)
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    there = Path("../run")
+
+    def go_on(*layers: dict[str, Any], watcher: Watcher | None = None) -> None:
+        job = prepare(layers, out=there, mode="resume")
+        fit(job, mode="resume", arguments=[], watcher=watcher or Watcher())
+
+    prepare([], out=there, mode="resume").data.store.close()
+    for wrong, what in (
+        (named("../1.csv", "../0.safetensors", "../teacher 0"), "the labels"),
+        (named("../0.csv", "../1.safetensors", "../teacher 0"), "the encoder weights"),
+        (named("../0.csv", "../0.safetensors", "../teacher 1"), "the weights of `teacher 1`"),
+    ):
+        with pytest.raises(RunFolderError, match=f"resumed with {what}"):
+            go_on(wrong)
+    two = {"teachers": ["../teacher 0", "../teacher 1"]}
+    with pytest.raises(RunFolderError, match=r"`method\.options\.teachers` is"):
+        go_on({"method": {"name": "self-training", "options": two}})
+    with pytest.raises(Killed):
+        go_on(named("../0.csv", "../0.safetensors", "../teacher 0"), watcher=KillAt(6))
+    assert yaml.safe_load((there / "config.yaml").read_text())["regime"] == "../0.csv"
+    monkeypatch.chdir(tmp_path)
+    there = Path("run")
+    go_on()
+    monkeypatch.chdir(tmp_path / "below")
+    assert rescore(tmp_path / "run", split="holdout")
+
+
+def test_a_file_of_a_regime_that_was_edited(
+    run: Train, layer: dict[str, Any], store: Path, tmp_path: Path
+) -> None:
+    write_one(store, tmp_path / "mine.csv")
     half_done(run, layer, tmp_path / "run", regime=str(tmp_path / "mine.csv"))
     rows = (tmp_path / "mine.csv").read_text().splitlines()
     depth, semantic = (next(r for r in rows if r.endswith(f",{t}")) for t in ("depth", "semantic"))
