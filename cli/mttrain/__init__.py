@@ -419,12 +419,16 @@ def _print_plan(plan: "Plan") -> None:
     labels = ", ".join(f"{task} {n}" for task, n in plan.labels.items())
     apart = f"{plan.held_out} held out, {plan.left_out} without a label left out"
     a_step = f"{plan.seconds_per_step:.2f} s each"
+    before = "".join(
+        f"{stage.name} {stage.steps:,}, {stage.seconds_per_step:.2f} s each; then "
+        for stage in plan.stages
+    )
     rows = {
         "method": f"{plan.method}, network {plan.network}, weighting {plan.weighting}",
         "labels": f"{counted(plan.images, 'image')} ({labels}); {apart}",
         "size": f"{plan.size[0]}x{plan.size[1]}, precision {plan.precision}",
         "parameters": f"{plan.parameters:,}; {plan.parameters_inference:,} of them predict",
-        "steps": f"{plan.steps:,} ({plan.steps_per_epoch} an epoch), {a_step}",
+        "steps": f"{before}{plan.steps:,} ({plan.steps_per_epoch} an epoch), {a_step}",
         "time": f"{clock(plan.seconds)} without scoring",
         "memory": f"{plan.memory_mb:.0f} MB",
     }

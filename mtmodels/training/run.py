@@ -21,7 +21,6 @@ from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, finish
 from mtmodels.training.loop import randomness
 from mtmodels.training.loop.compiling import decide
-from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.loop.signals import Stopped, stopping
 from mtmodels.training.loop.trainer import Trainer, Validate
@@ -39,7 +38,6 @@ from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle, settle_options
 from mtmodels.training.setup.setup import Parts, assemble
 from mtmodels.training.telling import planned, tell, tell_resumed
-from mtmodels.weightings import WEIGHTINGS
 
 DECIDES = (
     *("tasks", "network", "method", "weighting", "optimizer", "batch", "accumulate", "views"),
@@ -266,18 +264,11 @@ def _stages(job: Job, parts: Parts, watcher: Watcher, *, before: Sequence[str]) 
     begun = checkpoint.exists(job.folder.last, job.folder.best)
     for stage in parts.method.stages():
         if not begun:
-            config = job.config.model_copy(update={"epochs": stage.epochs, "steps": None})
-            engine = Engine(
-                config,
-                method=parts.method,
-                weighting=WEIGHTINGS["equal"]([task.name for task in job.data.tasks]),
-                fabric=parts.fabric,
-                stage=stage,
-            )
+            engine = parts.engine_of(stage)
             folder = RunFolder(job.folder.stage(stage.name))
             if processes.is_first():
                 folder.path.mkdir(parents=True, exist_ok=True)
-            logs = Logs(_heard(config), folder, say=watcher.say, before=before)
+            logs = Logs(_heard(engine.config), folder, say=watcher.say, before=before)
             trainer = Trainer(engine, parts.loader, folder=folder, watcher=watcher, logs=logs)
             with closing(trainer), _logging(logs):
                 trainer.resume()

@@ -31,6 +31,7 @@ def tell(
     for sentence in chain(
         _about_images(data, parts),
         _about_held(data, parts),
+        _about_stages(parts),
         [f"Precision: {precision.name}, as {precision.reason}."],
         _about_selection(data, config),
         notes,
@@ -46,6 +47,7 @@ def planned(data: RunData, parts: Parts, *, notes: Sequence[str]) -> tuple[str, 
         *notes,
         *_misfit(data, parts),
         *_about_held(data, parts),
+        *_about_stages(parts),
         *_about_selection(data, parts.config),
     )
 
@@ -84,6 +86,16 @@ def _about_held(data: RunData, parts: Parts) -> Iterator[str]:
             f"Held-out labels ({_labels(data, parts.held.dataset)}) are asked every {probe.every} "
             "steps what helps; the scores of these images are a little better for it than those of "
             "others."
+        )
+
+
+def _about_stages(parts: Parts) -> Iterator[str]:
+    """What comes before the training, which the length of a run does not count."""
+    for stage in parts.method.stages():
+        steps = stage.epochs * len(parts.loader)
+        yield (
+            f"Stage: `{stage.name}` comes before the training, {counted(stage.epochs, 'epoch')} "
+            f"({counted(steps, 'step')})."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a run would take, from two measured steps; nothing is written."""
+"""What a run would take, from two measured steps of each stage; nothing is written."""
 
 import resource
 import sys
@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from mtdata.reading.loader import Loader
+from mtmodels.methods.base import Stage
 from mtmodels.training.config import Config
+from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.setup import Parts
@@ -19,8 +22,19 @@ MEASURED = 2
 
 
 @dataclass(frozen=True)
+class PlannedStage:
+    """What comes before the training. Time in seconds."""
+
+    name: str
+    epochs: int
+    steps: int
+    seconds_per_step: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What a run would take. Memory in MB, time in seconds."""
+    """What a run would take. Memory in MB, time in seconds, with that of the stages before it."""
 
     method: str
     network: str
@@ -40,6 +54,7 @@ class Plan:
     seconds_per_step: float
     seconds: float
     memory_mb: float
+    stages: tuple[PlannedStage, ...] = ()
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -49,19 +64,10 @@ class Plan:
 
 def measure(config: Config, data: RunData, parts: Parts, *, notes: tuple[str, ...] = ()) -> Plan:
     """Do a few steps and reckon; `notes` are what the run would say before it begins."""
-    engine, per_epoch = parts.engine, len(parts.loader)
+    stages = tuple(_stage(parts, stage) for stage in parts.method.stages())
+    per_epoch = len(parts.loader)
     position = Position(0, per_epoch, config.epochs, config.steps)
-    times, asking = [], 0.0
-    for last, step in zip(range(1 + MEASURED), parts.loader.steps(0), strict=False):
-        started = time.perf_counter()
-        if last == MEASURED and engine.probe is not None:
-            engine.look(step, replace(position, step=engine.probe.every))
-            asking = (time.perf_counter() - started) / engine.probe.every
-            started = time.perf_counter()
-        engine.step(step, position)
-        times.append(time.perf_counter() - started)
-    a_step = sum(times[1:] or times) / len(times[1:] or times) + asking
-    steps = position.total
+    a_step, steps = _a_step(parts.engine, parts.loader, position), position.total
     return Plan(
         method=config.method.name,
         network=config.network.label,
@@ -74,15 +80,40 @@ def measure(config: Config, data: RunData, parts: Parts, *, notes: tuple[str, ..
         held_out=data.seen["held_out"],
         size=data.size,
         precision=parts.precision.name,
-        parameters=count(engine.method),
-        parameters_inference=count(engine.method.network),
+        parameters=count(parts.method),
+        parameters_inference=count(parts.method.network),
         steps_per_epoch=per_epoch,
         steps=steps,
         seconds_per_step=a_step,
-        seconds=a_step * steps,
+        seconds=a_step * steps + sum(stage.seconds for stage in stages),
         memory_mb=peak_memory_mb(),
+        stages=stages,
         notes=notes,
     )
+
+
+def _stage(parts: Parts, stage: Stage) -> PlannedStage:
+    """Do a few steps of a stage, and leave it behind as a run does."""
+    position = Position(0, len(parts.loader), stage.epochs)
+    a_step = _a_step(parts.engine_of(stage), parts.loader, position)
+    stage.done()
+    return PlannedStage(
+        stage.name, stage.epochs, position.total, a_step, seconds=a_step * position.total
+    )
+
+
+def _a_step(engine: Engine, loader: Loader, position: Position) -> float:
+    """How long a step takes, with its share of a look at held-out labels."""
+    times, asking = [], 0.0
+    for last, step in zip(range(1 + MEASURED), loader.steps(0), strict=False):
+        started = time.perf_counter()
+        if last == MEASURED and engine.probe is not None:
+            engine.look(step, replace(position, step=engine.probe.every))
+            asking = (time.perf_counter() - started) / engine.probe.every
+            started = time.perf_counter()
+        engine.step(step, position)
+        times.append(time.perf_counter() - started)
+    return sum(times[1:] or times) / len(times[1:] or times) + asking
 
 
 def count(module: nn.Module) -> int:

@@ -7,7 +7,7 @@ from mtdata.reading.loader import Loader
 from mtdata.reading.resident import Resident
 from mtmodels import processes
 from mtmodels.fabric import Fabric
-from mtmodels.methods.base import Method
+from mtmodels.methods.base import Method, Stage
 from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.engine import Engine
@@ -19,6 +19,7 @@ from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.fitting import check_fit, check_scores
 from mtmodels.training.setup.loading import check_runs, load_runs
 from mtmodels.training.setup.making import make, make_method, make_weighting
+from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.base import Weighting
 
 
@@ -59,6 +60,16 @@ class Parts:
                 held=self.held,
             )
         return self._engine
+
+    def engine_of(self, stage: Stage) -> Engine:
+        """What does a step of a stage that comes before the training."""
+        return Engine(
+            self.config.model_copy(update={"epochs": stage.epochs, "steps": None}),
+            method=self.method,
+            weighting=WEIGHTINGS["equal"]([task.name for task in self.method.network.tasks]),
+            fabric=self.fabric,
+            stage=stage,
+        )
 
     @property
     def scorer(self) -> Scorer:

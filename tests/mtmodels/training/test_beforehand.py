@@ -16,6 +16,7 @@ from mtmodels.methods.x_task import XTask
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
+from mtmodels.training.run import plan, prepare
 from tests.fakes import FakeSource
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
@@ -107,6 +108,19 @@ def test_x_task_is_killed_in_its_stage_or_behind_it(
     method = trainer.engine.method
     assert isinstance(method, XTask)
     assert not method.mappings.training
+
+
+def test_a_plan_has_its_stages(layer: Changes, some: Changes, tmp_path: Path) -> None:
+    """What they take is part of what the run takes."""
+    job = prepare([layer, some, x_task()], out=tmp_path / "run", mode="new")
+    planned = plan(job)
+    (stage,) = planned.stages
+    assert (stage.name, stage.epochs, stage.steps, planned.steps) == ("mappings", 2, 4, 4)
+    assert stage.seconds == pytest.approx(4 * stage.seconds_per_step)
+    assert planned.seconds == pytest.approx(4 * planned.seconds_per_step + stage.seconds)
+    assert planned.to_json()["stages"][0]["name"] == "mappings"
+    told = "Stage: `mappings` comes before the training, 2 epochs (4 steps)."
+    assert told in planned.notes
 
 
 def test_mtpsl_is_killed_in_its_stage(run: Train, some: Changes, tmp_path: Path) -> None:
