@@ -58,21 +58,26 @@ def tell_plugins(given: Sequence[str]) -> None:
             say(paragraph(f"Plug-in: {plugin.given}, named by the configuration."))
 
 
-def use_copies(run: Path, *, trust: bool, named: Sequence[str] = ()) -> None:
+def use_copies(run: Path, *, trust: bool, named: Sequence[str] | None = None) -> None:
     """Load the plug-ins of a run from the copies in its folder, and say so.
 
     Args:
         run: The run.
         trust: Whether the user trusts what it brings along.
-        named: What the user named for a run that goes on: it has to be what the run has.
+        named: What the user named for a run that goes on: it has to be what the run has. None for
+            a run that is used as it is, where other code of a module is told.
 
     Raises:
         PluginError: where they are not to be trusted, or cannot be loaded.
     """
-    from mtmodels.training.record.plugin_copies import check_named, load_copies
+    from mtmodels.training.record.plugin_copies import check_named, load_copies, notes
     from mtmodels.training.record.runfolder import RunFolder
 
-    check_named(RunFolder(run), named)
-    for plugin in load_copies(RunFolder(run), trust=trust):
+    folder = RunFolder(run)
+    if named is not None:
+        check_named(folder, named)
+    for plugin in load_copies(folder, trust=trust):
         of = "the copy of this run" if plugin.path else "the module that this run was made with"
         say(paragraph(f"Plug-in: {plugin.given}, {of}."))
+    for note in notes(folder) if named is None else ():
+        say(paragraph(f"Plug-in: {note}"))

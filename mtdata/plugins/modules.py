@@ -87,6 +87,34 @@ def digest_of(source: bytes) -> str:
     return sha256(source).hexdigest()
 
 
+def code_of(name: str) -> Path | None:
+    """Where the code of a module is: the folder of its package at the top, or its own file.
+
+    None where there is none. Nothing is imported: a package is code, and may be anybody's.
+    """
+    try:
+        spec = find_spec(name.partition(".")[0])
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    place = Path(next(iter(spec.submodule_search_locations or ()), spec.origin or ""))
+    return place if place.exists() else None
+
+
+def digest_of_code(name: str) -> str | None:
+    """SHA-256 of all Python files of the package of a module; None where they are not there.
+
+    A version says less: one that is installed to be edited keeps it.
+    """
+    place = code_of(name)
+    if place is None:
+        return None
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    told = [(file.relative_to(place).as_posix(), digest_of(file.read_bytes())) for file in files]
+    return digest_of(repr(told).encode())
+
+
 def _failed(given: str, file: str, error: BaseException) -> PluginError:
     """What went wrong, at the last line of the plug-in that had a part in it."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]

@@ -15,8 +15,11 @@ from cli.mtdata import mtdata
 from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from cli.shared.plugins import use_copies
 from mtdata import open_store
+from mtdata.errors import PluginError
 from mtdata.plugins import installed, loaded_plugins, unload_plugin
+from mtdata.plugins.modules import digest_of_code
 from mtmodels import METHODS, NETWORKS
 from mtmodels.errors import RunFolderError
 from mtmodels.training.record import plugin_copies, trusted
@@ -300,6 +303,7 @@ def test_a_module_is_recorded_by_name_and_version(
     assert plugin_copies.used({"network": {"name": "segnet"}}) == []
     plugins = plugin_copies.used({"network": {"name": "tiny"}})
     told = {"name": "their_plugin", "version": "1.2", "distribution": "their-plugins"}
+    told["code"] = digest_of_code("their_plugin") or ""
     assert plugin_copies.entries(plugins) == [told]
     folder.manifest.write_text(json.dumps({"plugins": [told]}))
     assert plugin_copies.load_copies(folder) == []
@@ -310,7 +314,7 @@ def test_a_module_is_recorded_by_name_and_version(
         plugin_copies.load_copies(folder)
 
     # One that was named is asked for by the folder alone: it has to be known.
-    told = {"name": "their_plugin", "version": "1.2"}
+    told = {"name": "their_plugin", "version": "1.2", "code": told["code"]}
     folder.manifest.write_text(json.dumps({"plugins": [told]}))
     with pytest.raises(ValueError, match=r"^their_plugin: .* asks for this module"):
         plugin_copies.load_copies(folder)
@@ -319,6 +323,41 @@ def test_a_module_is_recorded_by_name_and_version(
     assert plugin_copies.names_of_copies(folder) == ["their_plugin"]
     plugin_copies.check_named(folder, ["their_plugin"])
     assert not folder.plugins.exists()
+
+
+def test_other_code_of_a_module_is_refused_on_resume_and_told_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    package = tmp_path / "their_package"
+    package.mkdir()
+    write(package, "", name="__init__.py")
+    beside = write(package, "SHARE = 1\n", name="beside.py")
+    write(package, NETWORK, name="plugin.py")
+    plugin_files.install(tmp_path, {"theirs": "their_package.plugin"})
+    installed.look_again()
+    NETWORKS["tiny"]
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    entries = plugin_copies.entries(plugin_copies.used({"network": {"name": "tiny"}}))
+    folder.manifest.write_text(json.dumps({"plugins": entries}))
+    plugin_copies.check_named(folder, [])
+    assert plugin_copies.notes(folder) == []
+    beside.write_text("SHARE = 2\n")
+    with pytest.raises(PluginError, match=r"begun with other code in this plug-in, of their-pl"):
+        plugin_copies.check_named(folder, [])
+    use_copies(folder.path, trust=False)
+    assert "the run was made with other code in it, of their-plugins 1.2 with" in said(capsys)
+
+    # Runs of before wrote down the version alone.
+    del entries[0]["code"]
+    folder.manifest.write_text(json.dumps({"plugins": entries}))
+    plugin_copies.check_named(folder, [])
+    folder.manifest.write_text(json.dumps({"plugins": [{**entries[0], "version": "1.0"}]}))
+    with pytest.raises(PluginError, match=r"of their-plugins 1\.0; here is of their-plugins 1\.2"):
+        plugin_copies.check_named(folder, [])
+    sys.modules.pop("their_package.plugin")
+    sys.modules.pop("their_package")
 
 
 def test_two_files_of_one_name_are_kept_apart(tmp_path: Path) -> None:

@@ -5,21 +5,21 @@ what a run of this user on this machine has kept, or what the user named or trus
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mtdata.errors import PluginError
 from mtdata.plugins import Plugin, load_plugin, loaded_plugins
 from mtdata.plugins.loading import load_source
-from mtdata.plugins.modules import digest_of, names_a_file, read_file
+from mtdata.plugins.modules import digest_of, digest_of_code, names_a_file, read_file
 from mtmodels.training.record import trusted
 from mtmodels.training.record.manifest import without_home
 from mtmodels.training.record.runfolder import RunFolder, write_bytes
 
 Entry = dict[str, Any]
 """What the manifest says of a plug-in: `name`; of a file also `file`, `copy` and `sha256`; of a
-module `version`, and `distribution` where an entry point named it."""
+module `version`, `code` (a digest), and `distribution` where an entry point named it."""
 
 
 def used(config: Any) -> list[Plugin]:
@@ -42,7 +42,8 @@ def entries(plugins: Sequence[Plugin]) -> list[Entry]:
     told: list[Entry] = []
     for plugin in plugins:
         if plugin.path is None:
-            told.append(_of_module(plugin))
+            whose = plugin.distribution[0] if plugin.distribution else None
+            told.append(_of_module(plugin.name, whose))
             continue
         taken = [entry.get("copy") for entry in told]
         names = [plugin.path.name, *(f"{plugin.name}-{n}.py" for n in range(2, len(told) + 2))]
@@ -81,9 +82,16 @@ def check_named(folder: RunFolder, given: Sequence[str]) -> None:
         given: What the user named now.
 
     Raises:
-        PluginError: naming the first.
+        PluginError: naming the first, or a module whose code is another by now.
     """
     there = _read(folder)
+    for entry, now in _other_code(there):
+        raise PluginError(
+            entry["name"],
+            f"the run {folder.path} was begun with other code in this plug-in, {_told(entry)}; "
+            f"here is {_told(now)}. Install what it was begun with, or begin anew with "
+            "--overwrite.",
+        )
     for name in given:
         file = names_a_file(name)
         digest = digest_of(read_file(name)[1]) if file else None
@@ -102,6 +110,14 @@ def check_named(folder: RunFolder, given: Sequence[str]) -> None:
             f"the run {folder.path} was begun without this plug-in. Leave --plugin out, or begin "
             "anew with --overwrite.",
         )
+
+
+def notes(folder: RunFolder) -> list[str]:
+    """What a user should know of modules whose code is not what a run was made with."""
+    return [
+        f"{entry['name']}, {_told(now)}; the run was made with other code in it, {_told(entry)}."
+        for entry, now in _other_code(_read(folder))
+    ]
 
 
 def names_of_copies(folder: RunFolder) -> list[str]:
@@ -232,19 +248,43 @@ def _key(entry: Entry) -> str:
     return entry.get("sha256") or f"module {entry['name']}"
 
 
-def _of_module(plugin: Plugin) -> Entry:
-    if plugin.distribution is not None:
-        name, version = plugin.distribution
-        return {"name": plugin.name, "version": version, "distribution": name}
-    return {"name": plugin.name, "version": _version(plugin.name)}
+def _of_module(name: str, distribution: str | None) -> Entry:
+    """What is here of a module."""
+    code = {"version": _version(name, distribution), "code": digest_of_code(name)}
+    return {"name": name, **code, **({"distribution": distribution} if distribution else {})}
 
 
-def _version(module: str) -> str | None:
+def _other_code(there: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
+    """The modules that are here with other code than a run was made with: then, and now.
+
+    Runs of before wrote down the version alone.
+    """
+    for entry in there:
+        if "copy" not in entry:
+            now = _of_module(entry["name"], entry.get("distribution"))
+            key = "code" if "code" in entry else "version"
+            if None not in (entry.get(key), now[key]) and entry[key] != now[key]:
+                yield entry, now
+
+
+def _told(entry: Entry) -> str:
+    """Which code of a module it is, for people."""
+    whose = f"of {entry['distribution']} {entry.get('version')}" if "distribution" in entry else ""
+    code = f"code {str(entry['code'])[:8]}" if entry.get("code") else ""
+    return " with ".join(filter(None, (whose, code))) or f"version {entry.get('version')}"
+
+
+def _version(module: str, distribution: str | None) -> str | None:
     """The version of what installed a module, where something did."""
-    from importlib.metadata import packages_distributions, version
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
-    names = packages_distributions().get(module.partition(".")[0])
-    return version(names[0]) if names else None
+    names = (
+        [distribution] if distribution else packages_distributions().get(module.partition(".")[0])
+    )
+    try:
+        return version(names[0]) if names else None
+    except PackageNotFoundError:
+        return None
 
 
 def _words(value: Any) -> list[str]:

@@ -51,9 +51,7 @@ def _description(config: Config, data: RunData, parts: Parts, folder: RunFolder)
     values["method"]["options"].pop("teachers", None)  # folders
     weights = {k: v.detach().cpu().contiguous() for k, v in parts.method.state_dict().items()}
     entries = plugin_copies.entries(plugin_copies.used(config.to_dict()))
-    plugins = [
-        f"{e['name']} {(e.get('sha256') or e.get('version') or '')[:SHOWN]}" for e in entries
-    ]
+    plugins = [f"{e['name']} {(e.get('sha256') or e.get('code') or '')[:SHOWN]}" for e in entries]
     return {
         **values,
         "version": versions().get("mtpartial"),
