@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -85,7 +86,7 @@ def _of_value(member: Member, family: Family) -> str | None:
         wanted = "a class that derives from" if family.classes else "an object of"
         return f"{the} should be {wanted} {base.__module__}.{base.__name__}; found {_said(value)}."
     if family.classes:
-        return _lacking(the, name, value) or _unlike(the, value, base)
+        return _lacking(the, name, value) or _misled(the, value) or _unlike(the, value, base)
     problem = value.problem()  # an object of a family knows what it should hold
     return f"{the} {problem}" if problem else None
 
@@ -107,6 +108,32 @@ def _unlike(the: str, value: type[Any], base: type[Any]) -> str | None:
     return None
 
 
+def _misled(the: str, value: type[Any]) -> str | None:
+    """Which attribute of a class is not what its base says: texts, and what declares options."""
+    for name, written in _declared(value).items():
+        found = getattr(value, name)
+        if written.endswith("ClassVar[str]") and not isinstance(found, str):
+            return f"{the} should have text as its `{name}`; found {found!r}."
+    own: type[Any] | None = None
+    for owner in value.__mro__:
+        declared = inspect.get_annotations(owner).get("options")
+        try:
+            if isinstance(declared, str):
+                declared = eval(declared, vars(sys.modules[owner.__module__]))
+        except Exception as error:
+            return f"{the} should declare in `options` a class of options; found {error}."
+        if declared is None:
+            continue
+        own = own or declared
+        if not (isinstance(own, type) and issubclass(own, declared)):
+            return (
+                f"{the} should declare in `options` a class that derives from "
+                f"{declared.__module__}.{declared.__name__}, as what it derives from takes these; "
+                f"found {_said(own)}."
+            )
+    return None
+
+
 def _lacking(the: str, name: str, value: type[Any]) -> str | None:
     """What a class leaves open that its base wants."""
     abstract = sorted(getattr(value, "__abstractmethods__", ()))
@@ -121,14 +148,14 @@ def _lacking(the: str, name: str, value: type[Any]) -> str | None:
     return None
 
 
-def _declared(value: type[Any]) -> list[str]:
-    """The attributes of the class that it or its bases declare."""
-    return [
-        name
+def _declared(value: type[Any]) -> dict[str, str]:
+    """The attributes of the class that it or its bases declare, and as what."""
+    return {
+        name: str(declared)
         for owner in reversed(value.__mro__)
         for name, declared in inspect.get_annotations(owner).items()
         if str(declared).removeprefix("typing.").startswith("ClassVar")
-    ]
+    }
 
 
 def _nothing(module: ModuleType) -> str:

@@ -55,6 +55,8 @@ class Protocol(Mapping[str, "type[mtmodels.metrics.base.Metric]"]):
         """What is wrong with its metrics, for a protocol of a plug-in; None where nothing is."""
         from mtmodels.metrics.base import Metric
 
+        if not isinstance(self.summary, str):
+            return f"should have text as its `summary`; found {self.summary!r}."
         for at, given in (*self._kinds.items(), *self._named.items()):
             try:
                 found = _class(given)

@@ -14,6 +14,7 @@ from mtdata import REGIMES, SOURCES, load_plugin, open_store
 from mtdata.errors import PluginError, UnknownNameError
 from mtdata.inspecting.suspicions.looking import suspect
 from mtdata.plugins import installed, load_installed, loaded, loaded_plugins, unload_plugin
+from mtdata.plugins.checking import _misled
 from mtdata.plugins.families import FAMILIES
 from tests import plugin_files
 from tests.plugin_files import NETWORK, REST, SOURCE, write
@@ -84,6 +85,8 @@ def test_every_family_of_models_takes_members(tmp_path: Path) -> None:
 START = "from mtdata import Regime, SOURCES\n"
 WHOLE = SOURCE[: SOURCE.index("SOURCES = ")]
 LAST = WHOLE.count("\n") + 1
+OWN = "from mtmodels import Options\nfrom mtmodels.methods.sl import SL\nclass Own(SL):\n"
+ADDED = "METHODS = {'own': Own}\n"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +115,12 @@ LAST = WHOLE.count("\n") + 1
         (WHOLE + "SOURCES = {'a/b': Mine}\n", LAST, "digits and -, _, + or .; found 'a/b'"),
         (WHOLE + "SOURCES = {3: Mine}\n", LAST, "found 3"),
         ("from mtmodels import Method\nMETRICS = {'a': Method}\n", 2, "should be an object of"),
+        (SOURCE.replace('"Noise with labels."', "None"), 18, "text as its `summary`; found None"),
+        (OWN + "    options: dict\n" + ADDED, 3, "from mtmodels.methods.parts.supervision."),
+        (OWN + "    options: Options\n" + ADDED, 3, "from mtmodels.methods.parts.supervision."),
+        (OWN + "    options: 'Missing'\n" + ADDED, 3, "found name 'Missing' is not defined."),
+        ("from mtmodels.metrics.protocols import Protocol\nMETRICS = {'a': Protocol('', {})}\n"
+         "METRICS['a'].summary = None\n", 2, "text as its `summary`; found None"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_its_line(
@@ -245,6 +254,33 @@ def test_what_is_installed_is_found_by_its_names(
         SOURCES["min"]
     load_installed()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        ("bad = my-package.plugin", "its `bad = my-package.plugin` cannot be loaded: Attr"),
+        ("bad my_package.plugin", "their-plugins: its entry points cannot be read: TypeError"),
+    ],
+)
+def test_an_entry_point_that_makes_no_sense_is_left_out(
+    points: str, told: str, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin_files.install(site, {})
+    about = site / "their_plugins-1.2.dist-info" / "entry_points.txt"
+    about.write_text(f"[mtpartial.plugins]\n{points}\n")
+    with pytest.raises(UnknownNameError, match="mine"):
+        SOURCES["mine"]
+    found = capsys.readouterr().err
+    assert told in found
+    assert found.count("\n") == 1
+
+
+def test_members_that_are_built_in_hold_what_is_asked_of_others() -> None:
+    for family in FAMILIES.values():
+        registry = family.registry
+        for name in registry if family.classes else ():
+            assert _misled(name, registry[name]) is None
 
 
 def test_all_checks_of_suspicions_are_those_of_installed_plug_ins_too(
