@@ -23,6 +23,16 @@ STARTS = {
     b"BM": "BMP", b"RIFF": "WEBP", b"\x76\x2f\x31\x01": "EXR",
 }  # fmt: skip
 """How files begin that are neither JPEG nor PNG."""
+OTHERS = {
+    b"GIF8": "GIF", b"8BPS": "PSD", b"%PDF": "PDF", b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\0\0\0\x0cJXL ": "JPEG XL", b"\xff\x0a": "JPEG XL",
+}  # fmt: skip
+"""How files begin that hold pictures, which are not read here."""
+BRANDS = {
+    "HEIC": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
+    "AVIF": (b"avif", b"avis"),
+}
+"""What such files say of themselves that begin as videos do."""
 ORIENTATION = 0x0112
 UPRIGHT = 1
 WIDTH, HEIGHT, BITS, TURN, FORMAT = 256, 257, 258, 274, 339
@@ -152,13 +162,21 @@ def open_image(file: BufferedReader | BytesIO, path: Path, forms: tuple[str, ...
     except SampleError:
         raise
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, IndexError) as error:
-        raise _unreadable(path) from error
+        file.seek(0)
+        raise _unreadable(path, other_form(file.read(12))) from error
 
 
 def form_of(content: bytes) -> str:
     """Which of these forms the bytes are in; empty where they are in none."""
     found = next((form for start, form in STARTS.items() if content.startswith(start)), "")
     return "" if found == "WEBP" and content[8:12] != b"WEBP" else found
+
+
+def other_form(content: bytes) -> str:
+    """Which form of pictures that is not read here the bytes are in; empty where in none known."""
+    if content[4:8] == b"ftyp":
+        return next((form for form, brands in BRANDS.items() if content[8:12] in brands), "")
+    return next((form for start, form in OTHERS.items() if content.startswith(start)), "")
 
 
 def png_size(content: bytes) -> tuple[int, int]:
@@ -177,12 +195,11 @@ def too_large(path: Path, size: tuple[int, int] | None) -> SampleError:
     )
 
 
-def _unreadable(path: Path) -> SampleError:
-    return SampleError(
-        path,
-        "should be an image (JPEG, PNG, TIFF, BMP, WebP, EXR); its header cannot be read.",
-        REMEDY,
-    )
+def _unreadable(path: Path, other: str = "") -> SampleError:
+    should = "should be an image (JPEG, PNG, TIFF, BMP, WebP, EXR);"
+    if other:
+        return SampleError(path, f"{should} found {other}.", "Convert it to one of these.")
+    return SampleError(path, f"{should} its header cannot be read.", REMEDY)
 
 
 def orientation(content: bytes) -> int:

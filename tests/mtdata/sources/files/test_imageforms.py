@@ -141,9 +141,26 @@ def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path: Path, tag: i
     assert orientation(content) == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        (b"GIF89a", "GIF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+    ],
+)
+def test_a_picture_in_another_form_is_not_called_damaged(
+    content: bytes, form: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(SampleError, match=rf"found {form}\. Convert it to one of these"):
+        read_header(tmp_path / "a.jpg")
+
+
 def test_a_header_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    for content in (b"", b"GIF89a", b"\x89PNG\r\n\x1a\n"):
+    for content in (b"", b"\0\0\0\x18ftypmp42", b"\x89PNG\r\n\x1a\n"):
         path.write_bytes(content)
         with pytest.raises(SampleError, match="its header cannot be read"):
             read_header(path)
