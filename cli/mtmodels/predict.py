@@ -98,8 +98,9 @@ def predict(
     trust_plugins: bool,
     as_json: bool,
 ) -> None:
-    """Predict all tasks of images: JPEG or PNG files, folders that are searched for them, videos.
+    """Predict all tasks of images, of folders that are searched for them, and of videos.
 
+    Images end in .jpg, .jpeg, .png, .webp, .bmp, .tif or .tiff, or are named one by one.
     Predictions have the size of their image. DIR/predictions.json says what each file holds: class
     ids as PNG with a palette, metres as 16-bit PNG in millimetres, other depth and normals as
     float32 .npy, and in DIR/pictures image and predictions side by side. Files that cannot be read
@@ -165,6 +166,7 @@ class _Rate:
 def _tell(index: Mapping[str, Any], out: Path, rate: _Rate, *, as_json: bool) -> None:
     """Say what was predicted, and where it lies."""
     from mtmodels.predicting.folder import INDEX
+    from mtmodels.predicting.images import endings_text
 
     if as_json:
         put_json({"out": str(out), **index})
@@ -174,3 +176,5 @@ def _tell(index: Mapping[str, Any], out: Path, rate: _Rate, *, as_json: bool) ->
         f"Predicted {tasks_done} of {counted(number, 'image')}{rate}; {out / INDEX} says what is "
         "where."
     )
+    if "passed_over" in index:
+        say(f"No images by their ending, so passed over: {endings_text(index['passed_over'])}.")

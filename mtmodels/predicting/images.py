@@ -1,8 +1,9 @@
 """Which images to predict: files as they are given, videos too, and all images below a folder."""
 
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -18,8 +19,8 @@ class Image:
     """An image to predict, or a video whose frames are images.
 
     Args:
-        name: What its predictions are called: the file without its suffix, below a folder that was
-            given with the folders between them.
+        name: What its predictions are called: the file without its suffix, where no other has the
+            same name then; below a folder that was given with the folders between them.
         path: The file.
     """
 
@@ -49,9 +50,10 @@ def readable_images(given: Sequence[Path], out: Path) -> tuple[list[Image], list
             )
         for image in _images(path, out):
             found.setdefault(image.path.absolute(), image)
-    _check_names([*found.values()])
+    named = _with_endings([*found.values()])
+    _check_names(named)
     images, bad = [], []
-    for image in found.values():
+    for image in named:
         try:
             if not is_video(image.path):
                 read_header(image.path)
@@ -62,12 +64,24 @@ def readable_images(given: Sequence[Path], out: Path) -> tuple[list[Image], list
     return images, bad
 
 
+def passed_over(given: Sequence[Path], out: Path) -> dict[str, int]:
+    """How many files of folders are no images by their ending, the most frequent ending first."""
+    files = {file.absolute() for path in given if path.is_dir() for file in _below(path, out)}
+    return dict(
+        Counter(
+            file.suffix.lower() or "no ending" for file in sorted(files) if not _is_image(file)
+        ).most_common()
+    )
+
+
 def _images(path: Path, out: Path) -> list[Image]:
     if path.is_dir():
-        images = [Image(_name(file, path), file) for file in _below(path, out)]
+        images = [Image(_name(file, path), file) for file in _below(path, out) if _is_image(file)]
         if not images:
+            others = endings_text(passed_over([path], out))
             raise UsageError(
-                f"{path} should hold images that end in {', '.join(IMAGE_SUFFIXES)}; found none."
+                f"{path} should hold images that end in {', '.join(IMAGE_SUFFIXES)}; found "
+                f"{f'{others}. Convert photos among them' if others else 'none'}."
             )
         return images
     if not path.is_file():
@@ -86,10 +100,19 @@ def _images(path: Path, out: Path) -> list[Image]:
 
 def _below(folder: Path, out: Path) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in IMAGE_SUFFIXES or not file.is_file() or _inside(file, out):
+        if not file.is_file() or _inside(file, out):
             continue
         if not any(part.startswith(".") for part in file.relative_to(folder).parts):
             yield file
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES
+
+
+def endings_text(counts: Mapping[str, int]) -> str:
+    """What was passed over, as a sentence has it: `3 .heic, 1 .txt`."""
+    return ", ".join(f"{number} {ending}" for ending, number in counts.items())
 
 
 def _name(file: Path, folder: Path) -> str:
@@ -98,6 +121,17 @@ def _name(file: Path, folder: Path) -> str:
 
 def _inside(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
+
+
+def _with_endings(images: Sequence[Image]) -> list[Image]:
+    """The same images, those that are called alike by their endings, too."""
+    names = Counter(image.name.casefold() for image in images)
+    return [
+        replace(image, name=image.name + image.path.suffix)
+        if names[image.name.casefold()] > 1
+        else image
+        for image in images
+    ]
 
 
 def _check_names(images: Sequence[Image]) -> None:

@@ -16,7 +16,7 @@ from mtdata.urls import StorePath
 from mtmodels.errors import UnreadImagesError
 from mtmodels.predicting.attention import check_attention
 from mtmodels.predicting.folder import INDEX, Folder
-from mtmodels.predicting.images import Image, readable_images
+from mtmodels.predicting.images import Image, passed_over, readable_images
 from mtmodels.predicting.mapper import check_maps, open_mapper
 from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
@@ -97,7 +97,7 @@ def predict(
         RunFolderError: where there is no run or no such checkpoint.
         UsageError: for images, tasks or a folder that cannot be, and where `mapped` is wanted of a
             method without joint spaces, or `attention` of a network without.
-        SampleError: where the only file is no whole JPEG, PNG or video.
+        SampleError: where the only file is no whole image or video.
         UnreadImagesError: where some files are none, after all others are predicted and written;
             it holds what would have been returned.
         PredictionError: where a prediction is not finite.
@@ -136,6 +136,8 @@ def predict(
         "tasks": writer.describe(),
         "images": rows,
     }
+    if others := passed_over(images, out):
+        index["passed_over"] = others
     if bad:
         index["unread"] = [
             {"source": str(error.path), "problem": f"{error.problem} {error.remedy}"}

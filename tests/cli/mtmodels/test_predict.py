@@ -12,6 +12,7 @@ from PIL import Image
 
 from cli.mtmodels import mtmodels
 from cli.shared.common import run
+from mtdata.sources.folder.matching import IMAGE_SUFFIXES
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from tests.small_run import small_layer, small_store
@@ -45,6 +46,24 @@ def test_predicts_an_image(trained: str, image: Path, tmp_path: Path, capsys: Ca
     assert "Predicted semantic, depth of 1 image" in told.err
     for name in ("pictures/photo.png", "semantic/photo.png", "depth/photo.png"):
         assert (out / name).is_file()
+
+
+def test_what_is_passed_over_or_called_alike_is_told(
+    trained: str, image: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    Image.open(image).save(image.with_suffix(".png"))
+    (tmp_path / "other.heic").write_bytes(b"")
+    out = tmp_path / "out"
+    assert run(mtmodels, ["predict", trained, str(tmp_path), "-o", str(out)]) == 0
+    assert "passed over: 1 .heic." in capsys.readouterr().err
+    assert json.loads((out / "predictions.json").read_text())["passed_over"] == {".heic": 1}
+    for name in ("pictures/photo.jpg.png", "depth/photo.png.png"):
+        assert (out / name).is_file()
+
+
+def test_help_names_every_ending_of_an_image(capsys: Captured) -> None:
+    assert run(mtmodels, ["predict", "--help"]) == 0
+    assert {*IMAGE_SUFFIXES} <= {*capsys.readouterr().out.replace(",", " ").split()}
 
 
 def test_json_is_one_object_that_says_what_is_where(
@@ -86,7 +105,7 @@ def test_a_bad_file_ends_in_3_and_the_others_are_there(
 
 def test_exit_codes(trained: str, image: Path, tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "text.png").write_text("no image")
-    other = tmp_path / "sub" / "photo.png"
+    other = tmp_path / "sub" / "photo.jpg"
     other.parent.mkdir()
     Image.open(image).save(other)
     photo, out = str(image), ["-o", str(tmp_path / "out")]

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from mtdata.errors import UsageError
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES
-from mtmodels.predicting.images import Image, readable_images
+from mtmodels.predicting.images import Image, passed_over, readable_images
 
 
 def draw(path: Path) -> Path:
@@ -74,14 +74,31 @@ def test_frames_of_a_video_replace_no_image(tmp_path: Path) -> None:
         find_images([tmp_path, tmp_path / "clip.mp4"], tmp_path / "out")
 
 
-def test_two_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
-    given = [folder / "b.png", folder / "sub" / "b.jpeg"]
-    with pytest.raises(UsageError, match=r"b\.png and .*b\.jpeg.*both"):
-        find_images(given, tmp_path / "out")
+def test_images_of_one_name_keep_their_endings(folder: Path, tmp_path: Path) -> None:
     draw(folder / "B.jpg")
-    for given in ([folder], [folder / "b.png", folder / "B.jpg"]):
-        with pytest.raises(UsageError, match=r"B\.jpg and .*b\.png\. .*with -o|.*with -o"):
-            find_images(given, tmp_path / "out")
+    found = find_images([folder], tmp_path / "out")
+    assert [image.name for image in found] == ["B.jpg", "a", "b.png", "sub/b"]
+
+
+def test_two_of_one_name_and_ending_are_refused(folder: Path, tmp_path: Path) -> None:
+    given = [folder / "b.png", draw(folder / "sub" / "b.png")]
+    with pytest.raises(UsageError, match=r"b\.png and .*sub/b\.png.*both"):
+        find_images(given, tmp_path / "out")
+    draw(folder / "b.jpg")
+    draw(folder / "b.png.png")
+    with pytest.raises(UsageError, match=r"b\.png and .*b\.png\.png\. .*with -o"):
+        find_images([folder], tmp_path / "out")
+
+
+def test_what_is_passed_over_is_counted_by_its_ending(folder: Path, tmp_path: Path) -> None:
+    for name in ("x.HEIC", "sub/y.heic", "LICENSE"):
+        (folder / name).write_bytes(b"")
+    found = passed_over([folder, folder / "sub", folder / "b.png"], tmp_path / "out")
+    assert found == {".heic": 2, "no ending": 1, ".txt": 1}
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "z.heic").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"found 1 \.heic\. Convert photos among them"):
+        find_images([tmp_path / "phone"], tmp_path / "out")
 
 
 def test_what_is_no_image_is_refused(folder: Path, tmp_path: Path) -> None:
