@@ -279,14 +279,19 @@ def _finite(points: Points) -> list[tuple[Number, Number]]:
 
 def _range(values: Sequence[Number]) -> tuple[Number, Number]:
     low, high = min(values), max(values)
-    if low == high:
+    if _are_one(low, high):
         return low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
     return low, high
 
 
 def _only(values: Sequence[Number]) -> Number | None:
     """What all of them are; None where they differ."""
-    return values[0] if min(values) == max(values) else None
+    return values[0] if _are_one(min(values), max(values)) else None
+
+
+def _are_one(low: Number, high: Number) -> bool:
+    """Whether two numbers differ in their last digits at most, between which no tick fits."""
+    return math.isclose(low, high, rel_tol=1e-12)
 
 
 def _cut(names: Sequence[str], length: int) -> list[str]:

@@ -59,6 +59,12 @@ def test_an_axis_of_one_value_has_one_tick() -> None:
     assert len(texts(lines(one, about="a", x="x", limits=((0, 10), (0, 1))))) > 9
 
 
+@pytest.mark.parametrize("value", [0.055803571428571425, 1.0, 1e-7, 3e5])
+def test_what_differs_in_the_last_digit_is_flat(value: float) -> None:
+    drawn = lines({"a": [(1, value), (2, math.nextafter(value, 9e9))]}, about="a", x="step")
+    assert f">{value:,.0f}<" in drawn or f">{value:.3g}<" in drawn
+
+
 def test_texts_are_escaped() -> None:
     name = '<b>&"'
     for drawn in (
