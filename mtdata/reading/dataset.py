@@ -263,8 +263,8 @@ def make_dataset(
 
     Raises:
         UnknownNameError: where there is no such split, task or regime.
-        UsageError: where a key is not in the split, a CSV file is missing, the store lacks the
-            added labels, or their run may have seen what the base regime hides.
+        UsageError: where a key is not in the split or in several, a CSV file is missing, the store
+            lacks the added labels, or their run may have seen what the base regime hides.
         DataError: where a file is broken, or a task that is to be trained has no visible label.
     """
     keep_freed()
@@ -285,7 +285,7 @@ def make_dataset(
     wanted = tuple(store.tasks[t] for t in columns)
     what = _composed(store, source, regime)
     if what is None:
-        visible, added = _visible(source, names, regime)[:, columns], None
+        visible, added = _visible(splits, names, regime)[:, columns], None
     else:
         base = make_dataset(store, split, regime=what.base, bare=True)
         ends = np.cumsum([len(one) for one in splits])[:-1]
@@ -295,7 +295,7 @@ def make_dataset(
         visible, added = codes > 0, _added(base, seen, what, wanted, codes, anyway=anyway)
     if source.role == "train" and not bare:
         _refuse_bare(store, splits, wanted, visible, regime)
-    indices = None if keys is None else _indices(source, keys)
+    indices = None if keys is None else _indices(splits, keys)
     return Dataset(source, wanted, visible, transform, indices, added)
 
 
@@ -436,14 +436,38 @@ def _check_run(store: StoreLike, piece: Added, what: Composed) -> None:
 
 
 def _visible(
-    split: Readable, tasks: Sequence[str], regime: str | Path | RegimeTable
+    splits: Sequence[Readable], tasks: Sequence[str], regime: str | Path | RegimeTable
 ) -> NDArray[np.bool_]:
     """Which labels a regime shows, among those that have valid pixels."""
-    if isinstance(regime, str) and not (regime.endswith(".csv") or sep in regime):
+    split: Readable = joined(splits)
+    known = {name for one in splits if isinstance(one, Split) for name in one.regime_names}
+    if isinstance(regime, str) and (
+        regime in known or not (regime.endswith(".csv") or sep in regime)
+    ):
         return split.visible(regime)
     if isinstance(regime, str | Path):
         regime = read_table(Path(regime), split.keys, tasks)
+    _refuse_ambiguous(
+        splits, [regime.keys[i] for i in np.flatnonzero(regime.labels.any(1)).tolist()]
+    )
     return split.visible(layout.FULL) & regime.aligned(split.keys, tasks)
+
+
+def _refuse_ambiguous(splits: Sequence[Readable], keys: Sequence[str]) -> None:
+    """Refuse a key that is of an image of more than one of several splits.
+
+    Raises:
+        UsageError: naming them.
+    """
+    wanted, owners = set(keys), dict[str, str]()
+    for split in splits if len(splits) > 1 else ():
+        for key in wanted.intersection(split.keys):
+            if key in owners:
+                raise UsageError(
+                    f"a key should be of one image; `{key}` is in {owners[key]} and in "
+                    f"{split.name}. Take one of these splits at a time."
+                )
+            owners[key] = split.name
 
 
 def _refuse_bare(
@@ -477,7 +501,9 @@ def _refuse_bare(
         )
 
 
-def _indices(split: Readable, keys: Sequence[str]) -> NDArray[np.int64]:
+def _indices(splits: Sequence[Readable], keys: Sequence[str]) -> NDArray[np.int64]:
+    split: Readable = joined(splits)
+    _refuse_ambiguous(splits, keys)
     wanted = set(keys)  # of a million keys a mapping of all would take 100 MB
     rows = {key: i for i, key in enumerate(split.keys) if key in wanted}
     for key in keys:

@@ -155,13 +155,14 @@ def check_name(name: str) -> None:
     """Refuse what cannot name a regime.
 
     Raises:
-        UsageError: for "full", and what cannot be the name of a file: no text, one with a slash, a
-            dot at its start, signs that cannot be printed or more than 255 bytes.
+        UsageError: for "full", what reads like a file of a regime, and what cannot be the name of
+            a file: no text, one with a slash, a dot at its start, signs that cannot be printed or
+            more than 255 bytes.
     """
-    if not layout.safe_name(name) or name == layout.FULL:
+    if not layout.safe_name(name) or name == layout.FULL or name.endswith(".csv"):
         raise UsageError(
-            f"`name` should be a word other than `full` and without a slash; found {name!r}. "
-            "Choose another name."
+            f"`name` should be a word other than `full`, without a slash and without .csv at its "
+            f"end, which is a file; found {name!r}. Choose another name."
         )
 
 

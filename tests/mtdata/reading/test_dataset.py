@@ -13,10 +13,15 @@ from mtdata.reading.augment import Augmentation
 from mtdata.reading.dataset import Dataset, make_dataset
 from mtdata.regimes import REGIMES
 from mtdata.regimes.drawing import draw
-from mtdata.regimes.table import write_table
+from mtdata.regimes.table import RegimeTable, write_table
+from mtdata.store import open_store
+from mtdata.store.regime_add import draw_regime
+from tests.changed import changed_store
 from tests.fake_split import TASKS, FakeStore, HiddenLabelError, make_split
+from tests.fakes import TASKS as STORED
 
 NAMES = tuple(task.name for task in TASKS)
+TASK_NAMES = tuple(task.name for task in STORED)
 NEEDED: dict[str, dict[str, Any]] = {
     "imbalanced": {"ratio": {name: 1 / len(NAMES) for name in NAMES}},
     "fraction": {"share": 0.5},
@@ -193,3 +198,31 @@ def test_a_mask_of_another_shape_is_refused() -> None:
     split = make_split(3)
     with pytest.raises(ValueError, match=r"`visible` should be \[3, 2\]; found \[3, 4\]"):
         Dataset(split, TASKS[:2], split.labels)
+
+
+def test_a_key_of_two_splits_is_refused(tmp_path: Path) -> None:
+    keys = {"train": ("0001", "0002"), "more": ("0002", "0003"), "test": ("té0",)}
+    path = changed_store(tmp_path / "a.h5", keys=keys, missing=0)
+    names = ["train", "more"]
+    with open_store(path) as store:
+        assert store.dataset(names, keys=["0001", "0003"]).keys == ("0001", "0003")
+        with pytest.raises(UsageError, match="`0002` is in train and in more"):
+            store.dataset(names, keys=["0002"])
+        labels = np.ones((3, 5), bool)
+        table = RegimeTable("import", ("0001", "0002", "0003"), TASK_NAMES, labels)
+        with pytest.raises(UsageError, match="`0002` is in train and in more"):
+            store.dataset(names, regime=table)
+        labels[1] = False  # of which nothing is shown, nothing can be mistaken
+        assert store.dataset(names, regime=table).labelled.sum(1).tolist() == [5, 0, 0, 5]
+
+
+def test_a_regime_named_like_a_file_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in stores of before, which took such names."""
+    path = changed_store(tmp_path / "a.h5", missing=0)
+    monkeypatch.setattr("mtdata.store.edit.check_name", lambda name: None)
+    draw_regime(path, "random", name="x.csv")
+    with open_store(path) as store:
+        wanted = store.splits["train"].visible("x.csv")
+        assert np.array_equal(store.dataset("train", regime="x.csv").labelled, wanted)

@@ -34,6 +34,11 @@ def table(store: Store, kind: str = "random", seed: int = 3) -> RegimeTable:
     return draw(kind, split.keys, names, split.valid_pixels > 0, seed=seed)
 
 
+def test_a_name_that_reads_like_a_file_is_refused(path: Path) -> None:
+    with pytest.raises(UsageError, match=r"without \.csv"):
+        add_regime(path, "x.csv", table(open_store(path)))
+
+
 def everything(path: Path) -> dict[str, bytes]:
     """All arrays but regimes, as bytes of the file."""
     found = {}
