@@ -70,9 +70,11 @@ def place(
     given, skipped = assignment, 0
     if skip and holes and given.keys is None and len(given.labels) != len(keys):
         raise DataError(
-            f"{path} should name its images, as some in the middle of the split could not be read "
-            "and are not in the store: its rows cannot be told apart. Make a table of key and task "
-            "of it, as the page on regimes shows, or build the store without --on-error skip."
+            f"{path} should name its images, as the store may lack some in the middle of the "
+            f"split: it has {len(keys)} images for {len(given.labels)} rows, which cannot be told "
+            "apart. Make a table of key and task of it, as the page on regimes shows, or build the "
+            "store of the whole data set, with --limit for its first images, and without "
+            "--on-error skip."
         )
     if skip:
         assignment, skipped = _known(given, keys)
@@ -131,7 +133,7 @@ def _check_images(assignment: Assignment, path: Path, keys: Sequence[str]) -> No
                 f"{path} should have a row for each of the {len(keys)} images of the split; found "
                 f"{len(assignment.labels)}. Its rows are positions in the split: it needs the "
                 "store of that data set with all its images. For one that was built with "
-                "--limit, say --missing skip."
+                "--limit from all of them, say --missing skip."
             )
         return
     there = set(keys)

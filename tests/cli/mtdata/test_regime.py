@@ -298,3 +298,19 @@ def test_two_splits_to_train_on(tmp_path: Path, capsys: Captured) -> None:
     assert _json(capsys, "show", path, "again")["split"] == "train_a"
     assert _json(capsys, "add", path, "--kind", "random", "--split", "train_b")["images_with"]
     assert _regime("add", path, "--kind", "one", "--name", "c", "--split", "test") == 2
+
+
+def test_rows_are_not_placed_in_a_store_that_may_lack_images(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    """Rows of a file count the images of the whole split, of which a folder may hold any."""
+    torch = pytest.importorskip("torch")
+    file = tmp_path / "rows.pth"
+    torch.save({"labels_weights": torch.eye(3)[[0, 1, 2, 0, 1, 2, 0, 1]]}, file)
+    tasks = ["semantic", "depth", "normals"]
+    for limit, code in ((None, 3), (3, 0)):
+        keys = {"train": ("0001", "0004", "0007"), "test": ("t1",)}
+        path = tmp_path / f"{limit}.h5"
+        changed_store(path, keys=keys, tasks=tasks, missing=0, limit=limit)
+        assert _regime("add", path, "--from", file, "--missing", "skip") == code
+        assert ("may lack some" in " ".join(capsys.readouterr().err.split())) == bool(code)
