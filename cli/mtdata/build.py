@@ -319,6 +319,8 @@ def _gaps(summary: "BuildSummary", source: "Source") -> Iterator[str]:
     for split in source.splits():
         if split not in summary.splits:
             yield f"No image in split {split}.{remedy}"
+    if said is not None and said.fraction is not None:
+        yield from _share(summary, said.fraction)
     roles = source.roles()
     train = [split for name, split in summary.splits.items() if roles.get(name) == "train"]
     for task in train[0].labels if train else ():
@@ -326,6 +328,18 @@ def _gaps(summary: "BuildSummary", source: "Source") -> Iterator[str]:
         if there and not any(split.labels[task] for split in train):
             count = counted(sum(there.values()), "label")
             yield f"No training label of `{task}`: {count}, in {listed(list(there))}.{remedy}"
+
+
+def _share(summary: "BuildSummary", asked: float) -> Iterator[str]:
+    """That the hash of each key, which decides of few images too, gave another share."""
+    there = sum(split.images for split in summary.splits.values())
+    test = summary.splits["test"].images if "test" in summary.splits else 0
+    if 0 < test < there and abs(test / there - asked) > min(asked, 1 - asked) / 2:
+        yield (
+            f"{test} of {counted(there, 'image')} ({100 * test / there:.0f} %) are for testing; "
+            f"{100 * asked:.3g} % was asked, which few images can miss by much. Another `seed` of "
+            "`splits` in tasks.yaml draws others, and `lists` say which; build with --overwrite."
+        )
 
 
 def _say_how(summary: "BuildSummary", size: str) -> None:

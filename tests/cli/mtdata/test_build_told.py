@@ -55,6 +55,22 @@ def test_what_training_and_testing_lack_is_told(tmp_path: Path, capsys: Captured
     assert "No training label" not in said
 
 
+def test_a_share_for_testing_that_is_far_from_what_was_asked_is_told(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    from mtdata.sources.folder.splits import is_test
+
+    root, out = write_folder(tmp_path / "mine"), str(tmp_path / "a.h5")
+    numbers = {seed: sum(is_test(key, 0.2, seed) for key in KEYS) for seed in range(100)}
+    arguments = ["build", "--dataset", "folder", "--source", str(root), "--out", out, "-j", "1"]
+    for number in (2, 5):
+        seed = next(seed for seed, found in numbers.items() if found == number)
+        (root / "tasks.yaml").write_text(f"splits: {{fraction: 0.2, seed: {seed}}}\n{FILE}")
+        assert run(mtdata, [*arguments, "--overwrite"]) == 0
+        said = "5 of 10 images (50 %) are for testing; 20 % was asked"
+        assert (said in " ".join(capsys.readouterr().err.split())) == (number == 5)
+
+
 def test_a_dry_run_tells_what_the_disk_must_hold(arguments: list[str], capsys: Captured) -> None:
     assert run(mtdata, [*arguments, "--dry-run"]) == 0
     assert "the disk has to hold about" in capsys.readouterr().err
