@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from mtdata.errors import UsageError
 from mtdata.inspecting.distribution import Directions, Distribution
 from mtdata.inspecting.keys import drawn
+from mtdata.inspecting.show import looked_at, looked_through
 from mtdata.parallel import Pool
 from mtdata.progress import Progress
 from mtdata.regimes.counting import count_pairs
 from mtdata.store import Split, Store
+from mtdata.store.completed import OWN, Completed
 from mtdata.store.format import CERTAIN, CONFIDENCE, FILLED
 from mtdata.tasks.kinds import Classes, Normals
 from mtdata.tasks.task import Task
@@ -107,7 +109,8 @@ class SplitStats:
     tasks: dict[str, TaskStats]
     pairs: dict[str, int]
     added: dict[str, dict[str, TaskStats]]
-    """Labels that were added to those of the source, by origin and task, whatever the regime."""
+    """Labels that were added to those of the source, by origin and task: those that the regime
+    shows, all without one."""
     rows: NDArray[np.int64]
     shown: NDArray[np.bool_]
 
@@ -170,7 +173,8 @@ def stats(
 
     Args:
         store: What to look at.
-        regime: Name of a regime; None, and a split without that regime, means every label.
+        regime: Name of a regime, with `+derived` or `+filled:0.8` for labels that were added;
+            None, and a split without that regime, means every label, and all that was added.
         progress: Told about labels read.
         split: Name of the one split to look at; None for all.
         limit: Only so many images of each split, the first; None for all.
@@ -188,18 +192,22 @@ def stats(
     for name, number in given.items():
         if number is not None and number < 1:
             raise UsageError(f"`{name}` should be 1 or more; found {number}.")
-    if regime is not None:
-        store.check_regime(regime)
-    splits = store.splits if split is None else {split: store.split(split)}
-    chosen = {name: each.regime_or_full(regime) for name, each in splits.items()}
+    what = looked_through(store, regime)
+    splits = dict(store.splits if split is None else {split: store.split(split)})
+    base = None if regime is None else what.base
+    chosen = {name: each.regime_or_full(base) for name, each in splits.items()}
     shown = {name: each.visible(chosen[name]) for name, each in splits.items()}
     rows = {name: drawn(len(table[:limit]), sample, seed) for name, table in shown.items()}
     sums = {name: {task.name: TaskStats(task) for task in store.tasks} for name in splits}
     beside: dict[str, dict[str, dict[str, TaskStats]]] = {name: {} for name in splits}
-    for name, each in splits.items():
-        for origin, task in each.added:
+    if regime is not None:
+        splits |= {name: looked_at(each, what) for name, each in splits.items()}
+        chosen |= {name: str(what) for name, each in splits.items() if base in each.regime_names}
+    places = {name: _added(each) for name, each in splits.items()}
+    for name, there in places.items():
+        for origin, task in there:
             beside[name].setdefault(origin, {})[task] = TaskStats(store.task(task))
-    parts = list(_parts(store, shown, rows)) + list(_added_parts(splits, rows))
+    parts = list(_parts(store, shown, rows)) + list(_added_parts(store, places, rows))
     total, done = sum(len(part.indices) for part in parts), 0
     # In order: floats add up to the same by any number of jobs.
     with Pool(jobs) as pool:
@@ -250,12 +258,26 @@ def _parts(store: Store, shown: Mapping[str, NDArray[np.bool_]], rows: Rows) -> 
                 yield Part(name, task, tuple(places[start : start + PART]))
 
 
-def _added_parts(splits: Mapping[str, Split], rows: Rows) -> Iterator[Part]:
-    for name, split in splits.items():
-        for (origin, _), added in split.added.items():
-            places = rows[name][added.there()[rows[name]]].tolist()
+Places = Mapping[tuple[str, str], NDArray[np.bool_]]
+"""Of which images there are added labels, by origin and task."""
+
+
+def _added(split: Split) -> Places:
+    """All that were added; of a split that is seen under a regime, those that it shows."""
+    if not isinstance(split, Completed):
+        return {at: added.there() for at, added in split.added.items()}
+    return {
+        (added.origin, added.task.name): split.codes[:, split.tasks.index(added.task)] == code
+        for code, (added, _) in enumerate(split.pieces, start=OWN + 1)
+    }
+
+
+def _added_parts(store: Store, added: Mapping[str, Places], rows: Rows) -> Iterator[Part]:
+    for name, found in added.items():
+        for (origin, task), there in found.items():
+            places = rows[name][there[rows[name]]].tolist()
             for start in range(0, len(places), PART):
-                yield Part(name, added.task, tuple(places[start : start + PART]), origin)
+                yield Part(name, store.task(task), tuple(places[start : start + PART]), origin)
 
 
 def _read(place: tuple[Split, Part]) -> TaskStats:
@@ -263,7 +285,7 @@ def _read(place: tuple[Split, Part]) -> TaskStats:
     sums = TaskStats(part.task)
     added = split.added[part.origin, part.task.name] if part.origin else None
     for index in part.indices:
-        if added is None:
+        if added is None or isinstance(split, Completed):
             stored = split.read_stored(index, part.task.name)
         else:
             stored = split.read_added(added, index)

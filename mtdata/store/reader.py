@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from mtdata.errors import UnknownNameError
+from mtdata.errors import UnknownNameError, UsageError
 from mtdata.store import format as layout
+from mtdata.store.completed import composed
 from mtdata.store.digest import content_digest, seal
 from mtdata.store.handle import Handle
 from mtdata.store.opening.file import (
@@ -146,7 +147,14 @@ class Store:
 
         Raises:
             UnknownNameError: where the store has no such regime.
+            UsageError: for one with labels that were added, which whoever takes it reads before.
         """
+        what = composed(name, self.regimes, self.default_regime)
+        if what is not None and what.base in self.regimes:
+            raise UsageError(
+                f"`regime` should be one without labels that were added here; found {name}. Give "
+                f"`{what.base}`."
+            )
         if name not in self.regimes:
             raise UnknownNameError("regime", name, list(self.regimes))
 

@@ -1,6 +1,7 @@
 """Statistics of a store against numpy on all labels at once."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.distribution import CELLS, Directions
 from mtdata.inspecting.stats import stats
 from mtdata.store import Store, open_store
+from mtdata.store.regime_summary import summarise
+from tests.added import added_store
 from tests.asserts import note_reads, shown_labels
 from tests.nyu_tree import nyu_store
 
@@ -169,3 +172,23 @@ def test_a_sample_is_drawn_by_its_seed(store: Store, monkeypatch: pytest.MonkeyP
     assert whole == stats(store, "one").to_json()
     with pytest.raises(UsageError, match="`sample` should be 1 or more"):
         stats(store, sample=0)
+
+
+def test_added_labels_are_those_that_the_regime_shows(tmp_path: Path) -> None:
+    with open_store(added_store(tmp_path, images=(8, 1))) as store:
+        assert set(stats(store).to_json()["splits"]["train"]["added"]) == {"filled", "derived"}
+        plain = stats(store, "one").to_json()["splits"]["train"]
+        assert plain["added"] == {}
+        for regime in ("one+derived", "one+filled:0.6"):
+            found = stats(store, regime).to_json()["splits"]["train"]
+            assert (found["regime"], found["tasks"]) == (regime, plain["tasks"])
+            data = store.dataset("train", regime=regime)
+            assert data.added is not None
+            wanted = {one["task"]: one["images"] for one in data.added.labels}
+            (added,) = found["added"].values()
+            assert {task: one["images"] for task, one in added.items()} == wanted
+        assert 0.3 < added["depth"]["valid_fraction"] < 0.5
+        with pytest.raises(UsageError, match="`regime` should be one without labels that were"):
+            summarise(store, "one+derived")
+        with pytest.raises(UnknownNameError):
+            stats(store, "two+derived")
