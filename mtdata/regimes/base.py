@@ -104,7 +104,13 @@ class Regime(ABC):
         chosen = np.zeros_like(available)
         for i in map(int, np.flatnonzero(available.any(1))):
             has = [int(t) for t in np.flatnonzero(available[i])]
-            chosen[i, self.choose_alone(keys[i], tasks, has, seed=seed)] = True
+            found = list(self.choose_alone(keys[i], tasks, has, seed=seed))
+            if not set(found) <= set(has):
+                raise DataError(
+                    f"the regime `{self.name}` should choose among the columns of the labels that "
+                    f"an image has, {has}; found {found} for {keys[i]}. Correct its `choose_alone`."
+                )
+            chosen[i, found] = True
         return chosen
 
     @abstractmethod

@@ -264,3 +264,26 @@ def test_a_regime_that_chooses_what_is_not_there_is_named(wrong: Any) -> None:
     available = np.array([[True, False]] * 5)
     with pytest.raises(DataError, match=r"regime `own` should choose.*booleans \[5, 2\]"):
         Own().assign([*"abcde"], ["depth", "semantic"], available, seed=0)
+
+
+class Beyond(Regime):
+    """Chooses a column that is not there."""
+
+    name = "beyond"
+    summary = "a column that is not there"
+
+    def choose(
+        self, keys: Any, tasks: Any, available: NDArray[np.bool_], *, seed: int
+    ) -> NDArray[np.bool_]:
+        return available
+
+    def choose_alone(self, key: str, tasks: Any, has: Any, *, seed: int) -> list[int]:
+        return [5]
+
+
+def test_columns_that_are_not_there_are_refused() -> None:
+    keys, tasks = _names(available := np.ones((3, 2), np.bool_))
+    with pytest.raises(
+        DataError, match=r"`beyond` should choose among the columns.*\[0, 1\]; foun"
+    ):
+        Beyond(stable=True).assign(keys, tasks, available, seed=0)
