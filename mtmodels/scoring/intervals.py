@@ -289,14 +289,27 @@ def _flat(array: NDArray[Any]) -> Floats:
 def _scores(
     protocol: str, kinds: Mapping[str, str], sums: Mapping[str, Mapping[str, Floats]]
 ) -> dict[str, dict[str, Floats]]:
-    """The scores of many sums over images, by the same code that scores a split."""
+    """The scores of many sums over images, by the same code that scores a split.
+
+    Raises:
+        DataError: where the metric of a plug-in does not take what images added to another.
+    """
     import torch
 
     found = {}
     for task, states in sums.items():
-        metric = METRICS[protocol].find(kinds[task], task)
-        scores = metric.scores({name: torch.from_numpy(array) for name, array in states.items()})
-        found[task] = {name: value.numpy() for name, value in scores.items()}
+        try:
+            metric = METRICS[protocol].find(kinds[task], task)
+            scores = metric.scores({n: torch.from_numpy(array) for n, array in states.items()})
+            found[task] = {name: value.numpy() for name, value in scores.items()}
+        except Exception as error:
+            if protocol not in METRICS.origins:
+                raise
+            raise DataError(
+                f"the metric of `{task}` in {METRICS.origins[protocol]} fails on what images added "
+                f"when they were scored ({type(error).__name__}: {error}); score the run again "
+                "with `mtmodels eval` where it has changed"
+            ) from error
     return found
 
 

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
+from mtdata.plugins import load_plugin
 from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.delta import Baseline, delta_mtpsl
 from mtmodels.scoring.formats import csv_text
@@ -18,6 +19,7 @@ from mtmodels.scoring.layout import layouts
 from mtmodels.scoring.run_scores import RunScores
 from mtmodels.scoring.samples import Samples
 from mtmodels.scoring.score_table import ScoreTable
+from tests.plugin_files import REST, write
 
 N, CLASSES = 12, 3
 Array = NDArray[Any]
@@ -384,6 +386,18 @@ def test_what_lacks_draws_says_so(tmp_path: Path) -> None:
     (told,) = one(compare([old | {"samples": [str(tmp_path / "old.npz")]}])).unsure
     assert "should hold what each image adds" in told
     assert one(compare([old], Request(resamples=0))).unsure == ()
+
+
+def test_a_metric_of_a_plug_in_that_has_changed_is_told(tmp_path: Path) -> None:
+    load_plugin(write(tmp_path, REST))
+    own = run(tmp_path, "own", parts(1), protocol="mine")
+    states = parts(1) | {"depth": {"other": parts(1)["depth"]["sums"]}}
+    samples = Samples.read(tmp_path / "own.npz")
+    kept = Samples("mine", samples.keys, samples.kinds, states)
+    (tmp_path / "own.npz").write_bytes(kept.to_bytes())
+    (told,) = one(compare([own])).unsure
+    assert "the metric of `depth` in the plug-in" in told
+    assert "(KeyError: 'sums'); score the run again with `mtmodels eval`" in told
 
 
 def test_what_one_image_shows_has_no_interval(tmp_path: Path) -> None:
