@@ -71,9 +71,10 @@ def update(store: Path, *, root: Path | None, as_json: bool, **options: Any) -> 
 
 def _source(store: "Store", root: Path | None) -> "Source":
     """What the store was built from, with its options."""
-    from mtdata.merging.built import check_description, source_name, source_options
+    from mtdata.merging.built import check_description, check_source, source_name, source_options
     from mtdata.sources.locate import open_source
 
+    check_source(store)
     source = open_source(source_name(store), root, **source_options(store))
     check_description(source)
     return source

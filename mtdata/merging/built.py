@@ -6,6 +6,7 @@ from typing import Any
 from mtdata.building.journal import difference
 from mtdata.building.request import Request, make_request
 from mtdata.errors import UsageError
+from mtdata.sources import SOURCES
 from mtdata.sources.base import Source
 from mtdata.store import Store
 from mtdata.store import format as layout
@@ -16,6 +17,20 @@ from mtdata.tasks.task import Task
 def source_name(store: Store) -> str:
     """The name of the source that a store was built from."""
     return str(store.options.get("source_name", store.dataset_name))
+
+
+def check_source(store: Store) -> None:
+    """Refuse a store whose source is not known here, which a plug-in made.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    name = source_name(store)
+    if name not in SOURCES:
+        raise UsageError(
+            f"{store.path} was built from the data set `{name}`, which a plug-in brings; it is "
+            "neither named nor installed here. Name it with --plugin, or install it."
+        )
 
 
 def source_options(store: Store) -> dict[str, Any]:
