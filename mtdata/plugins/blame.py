@@ -2,10 +2,13 @@
 
 import re
 import traceback
+from contextlib import suppress
+from pathlib import Path
 
 from mtdata.plugins.checking import class_at
 from mtdata.plugins.families import FAMILIES
 from mtdata.plugins.loading import loaded_plugins
+from mtdata.plugins.modules import code_of
 from mtdata.plugins.plugin import Plugin
 
 
@@ -18,21 +21,23 @@ def place_of(error: BaseException) -> str:
     told = "".join(traceback.format_exception(error))
     last, found = -1, ""
     for plugin in loaded_plugins():
-        if plugin.path is None:
+        place = plugin.path or code_of(plugin.module)
+        if place is None:
             continue
-        for match in re.finditer(rf'File "{re.escape(str(plugin.path))}", line (\d+)', told):
+        within = re.escape(str(place)) + (r'/[^"]+' if place.is_dir() else "")
+        for match in re.finditer(rf'File "({within})", line (\d+)', told):
             if match.start() > last:
-                line = int(match[1])
-                last, found = (
-                    match.start(),
-                    f"{plugin.path.name}, line {line}{_member(plugin, line)}: ",
-                )
+                last, file, line = match.start(), Path(match[1]), int(match[2])
+                shown = file.relative_to(place.parent)
+                found = f"{shown}, line {line}{_member(plugin, file, line)}: "
     return found
 
 
-def _member(plugin: Plugin, line: int) -> str:
+def _member(plugin: Plugin, file: Path, line: int) -> str:
     """The member whose class a line is in."""
-    owner = class_at(plugin.source or b"", line)
+    owner = None
+    with suppress(OSError, SyntaxError, ValueError):  # a file may have changed since
+        owner = class_at(plugin.source or file.read_bytes(), line)
     for dict_name, names in plugin.members.items():
         registry = FAMILIES[dict_name].registry
         for name in names:

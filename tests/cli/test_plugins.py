@@ -16,9 +16,10 @@ from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
 from cli.shared.plugins import use_copies
-from mtdata import open_store
+from mtdata import Binary, Task, open_store
 from mtdata.errors import PluginError
 from mtdata.plugins import installed, loaded_plugins, unload_plugin
+from mtdata.plugins.blame import place_of
 from mtdata.plugins.modules import digest_of_code
 from mtmodels import METHODS, NETWORKS
 from mtmodels.errors import RunFolderError
@@ -301,6 +302,8 @@ def test_a_module_is_recorded_by_name_and_version(
     installed.look_again()
     NETWORKS["tiny"]
     assert plugin_copies.used({"network": {"name": "segnet"}}) == []
+    other = {"network": {"name": "segnet"}, "regime": "tiny", "method": {"name": "tiny"}}
+    assert plugin_copies.used(other) == []  # something else goes by a name of it
     plugins = plugin_copies.used({"network": {"name": "tiny"}})
     told = {"name": "their_plugin", "version": "1.2", "distribution": "their-plugins"}
     told["code"] = digest_of_code("their_plugin") or ""
@@ -357,6 +360,27 @@ def test_other_code_of_a_module_is_refused_on_resume_and_told_elsewhere(
     with pytest.raises(PluginError, match=r"of their-plugins 1\.0; here is of their-plugins 1\.2"):
         plugin_copies.check_named(folder, [])
     sys.modules.pop("their_package.plugin")
+    sys.modules.pop("their_package")
+
+
+def test_an_error_in_a_package_says_where_it_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    package = tmp_path / "their_package"
+    package.mkdir()
+    write(package, "", name="__init__.py")
+    write(package, NETWORK, name="nets.py")
+    write(package, "from their_package.nets import Tiny\nNETWORKS = {'tiny': Tiny}\n", name="p.py")
+    plugin_files.install(tmp_path, {"theirs": "their_package.p"})
+    installed.look_again()
+    network = NETWORKS["tiny"]([Task("semantic", Binary())])
+    with pytest.raises(TypeError) as caught:
+        network(None)  # type: ignore[arg-type]
+    assert place_of(caught.value).startswith("their_package/nets.py, line ")
+    assert place_of(caught.value).endswith(" (network `tiny`): ")
+    sys.modules.pop("their_package.nets")
+    sys.modules.pop("their_package.p")
     sys.modules.pop("their_package")
 
 
@@ -428,6 +452,8 @@ def test_a_data_set_of_ones_own(
         unload_plugin(plugin)
     assert run(mtdata, ["info", "data/mine.h5"]) == 0
     assert "again" in capsys.readouterr().out
+    assert run(mtdata, ["update", "data/mine.h5"]) == 2
+    assert "built from the data set `mine`, which a plug-in brings; it is neither" in said(capsys)
 
 
 def test_a_folder_that_is_no_run_has_no_plug_ins(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ what a run of this user on this machine has kept, or what the user named or trus
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,10 @@ def used(config: Any) -> list[Plugin]:
     Args:
         config: The configuration of the run, as plain values.
     """
-    words = set(_words(config))
+    named = _named(config)
 
     def is_used(plugin: Plugin) -> bool:
-        return any(words.intersection(names) for names in plugin.members.values())
+        return any(named.get(of, set()).intersection(n) for of, n in plugin.members.items())
 
     # Nobody named those that are installed.
     return [p for p in loaded_plugins() if p.distribution is None or is_used(p)]
@@ -285,6 +285,23 @@ def _version(module: str, distribution: str | None) -> str | None:
         return version(names[0]) if names else None
     except PackageNotFoundError:
         return None
+
+
+def _named(config: Mapping[str, Any]) -> dict[str, set[str]]:
+    """For each family that a training asks, by the name of its dict, what it may ask for."""
+    parts = {
+        "NETWORKS": "network",
+        "METHODS": "method",
+        "WEIGHTINGS": "weighting",
+        "SCHEDULES": "schedule",
+        "OPTIMISERS": "optimizer",
+    }
+    named = {of: {config.get(part, {}).get("name", "")} for of, part in parts.items()}
+    named["METRICS"] = {config.get("protocol", "")}
+    options = [config.get(part, {}).get("options", {}) for part in ("network", "method")]
+    for of in ("ENCODERS", "RELATIONS", "SCHEDULES"):
+        named[of] = named.get(of, set()).union(_words(options))
+    return named
 
 
 def _words(value: Any) -> list[str]:
