@@ -8,6 +8,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -32,6 +33,24 @@ Positive = Annotated[int, Field(ge=1)]
 """A whole number from 1."""
 Share = Annotated[float, Field(ge=0, le=1)]
 """In [0, 1]."""
+
+
+@dataclass(frozen=True)
+class CountsWith:
+    """Said beside an option that does something only where another one has some value.
+
+    Args:
+        option: The other one, or `views`, how many there are of an image.
+        holds: Whether it counts, by the value of that one.
+        how: What to give for that.
+    """
+
+    option: str
+    holds: Callable[[Any], bool]
+    how: str
+
+
+SECOND_VIEW = CountsWith("views", lambda views: views > 1, "--views 2")
 
 
 def as_tuple(value: Any) -> Any:
@@ -96,6 +115,29 @@ def options_of(member: Any) -> dict[str, Any]:
     """The options that a member takes, each with its default, under the names a user writes."""
     fields = _fields(options_class(member))
     return {name: NEEDED if f.is_required() else f.get_default() for name, f in fields.items()}
+
+
+def check_counts(member: Any, given: Mapping[str, Any], *, options: Mapping[str, Any]) -> None:
+    """Refuse options of which nothing would be done.
+
+    Args:
+        member: Whose options.
+        given: Those that were asked for.
+        options: All of them, and `views`.
+
+    Raises:
+        ValueError: naming the option, and what it counts with.
+    """
+    known = filled(member, options)
+    for name, field in _fields(options_class(member)).items():
+        for needs in (one for one in field.metadata if isinstance(one, CountsWith)):
+            if needs.option not in known or needs.holds(known[needs.option]):
+                continue
+            if name in given and given[name] != field.get_default():
+                raise ValueError(
+                    f"`{name}` should go with {needs.how}; found it without, where it does "
+                    f"nothing. Give {needs.how}, or leave it out."
+                )
 
 
 def filled(member: Any, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -138,8 +138,10 @@ class Method(nn.Module, ABC):
     """Tasks that it trains on unless told otherwise; all of the store where there are none."""
     uses_unlabelled: bool = False
     """Whether it learns from images that show none of the tasks (`--keep-unlabelled`)."""
+    missing_alone: bool = False
+    """Whether all that it adds to labels is about tasks that an image does not show."""
     minimum_tasks: ClassVar[int] = 1
-    minimum_images: ClassVar[int] = 1
+    minimum_images: int = 1
     """Images of a batch that it compares with each other."""
     minimum_views: int = 1
     most_views: int | None = None

@@ -39,7 +39,7 @@ class Contrastive(JointMethod):
     options: ContrastiveOptions
     summary: ClassVar[str] = "prediction and label of an image are closer than those of two images"
     reference: ClassVar[str] = "MTPSL section 3.2, Contrastive-Loss"
-    minimum_images: ClassVar[int] = 2
+    minimum_images = 2
 
     def compare(
         self, pairs: Sequence[Pair], views: Views, output: Output, rng: torch.Generator

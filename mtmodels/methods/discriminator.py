@@ -46,7 +46,7 @@ class Discriminator(JointMethod):
     options: DiscriminatorOptions
     summary: ClassVar[str] = "a discriminator tells pairs of one image from pairs of two"
     reference: ClassVar[str] = "MTPSL section 3.2, Discriminator-Loss"
-    minimum_images: ClassVar[int] = 2
+    minimum_images = 2
 
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)

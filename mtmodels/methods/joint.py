@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -44,7 +44,12 @@ from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
 from mtmodels.networks.base import Network, Output
-from mtmodels.options import Weight
+from mtmodels.options import CountsWith, Weight
+
+WITH_SSL = CountsWith("with_ssl", bool, "--with-ssl")
+CONDITIONED = CountsWith(
+    "conditioning", lambda value: value in ("pair", "input_and_pair"), "conditioning: pair"
+)
 
 
 class JointOptions(
@@ -64,10 +69,10 @@ class JointOptions(
     ResNets."""
     mapping_norm: Literal["sample", "pass"] = "sample"
     """What batch norm in the mapping takes its statistics over: `sample` as released, or `pass`."""
-    film_rate: Weight = 10.0
+    film_rate: Annotated[Weight, CONDITIONED] = 10.0
     """A factor on the learning rate of the conditioning: 10 as released for NYUv2, 0.1 for
     Cityscapes."""
-    film_schedule: ScheduleName | None = None
+    film_schedule: Annotated[ScheduleName | None, CONDITIONED] = None
     """A schedule of the conditioning's own: {name: step, options: {every: 30}}."""
     checkpoint_mapping: bool = False
     """Whether to compute the inside of the mapping again in the backward pass, for less memory."""
@@ -75,9 +80,9 @@ class JointOptions(
     """Whether the consistency trains the mapping alone."""
     with_ssl: bool = False
     """Whether to add the crop consistency of `ssl`."""
-    ssl_weight: Weight = 1.0
+    ssl_weight: Annotated[Weight, WITH_SSL] = 1.0
     """A factor on it."""
-    ssl_distance: CropDistance = "squared"
+    ssl_distance: Annotated[CropDistance, WITH_SSL] = "squared"
     """`squared`, or the `loss` of the kind of task, as `distance` of `ssl`."""
     soft: bool = False
     """Whether a predicted class enters the mapping as its probabilities; false: as a class that is
@@ -110,6 +115,7 @@ class JointMethod(Method):
             self.minimum_views = 2
         self.relations = Relations(network.tasks, chosen, wanted=chosen.with_geometry)
         self.uses_unlabelled = chosen.with_ssl or bool(self.relations.known)
+        self.missing_alone = chosen.pairs == "unlabelled"
         self.most_views = None if self.uses_unlabelled else 2
         self.cameras_for = self.relations.cameras_for
         self.joint = JointSpace(

@@ -1,7 +1,7 @@
 """Joint-task regularisation: an auto-encoder of all tasks at once compares what is predicted."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,7 @@ from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
 from mtmodels.networks.auxiliary.auto_encoder import AutoEncoder
 from mtmodels.networks.base import Network, Output
-from mtmodels.options import Share, Weight, Width
+from mtmodels.options import SECOND_VIEW, Share, Weight, Width
 
 
 class JTROptions(SupervisionOptions, FurtherViewOptions):
@@ -38,7 +38,7 @@ class JTROptions(SupervisionOptions, FurtherViewOptions):
     """What its batch norm takes statistics over: one image at a time, as released, or all."""
     auto_encoder_rate: Weight = 1.0
     """A factor on its learning rate."""
-    colour: Share = 0.0
+    colour: Annotated[Share, SECOND_VIEW] = 0.0
     """How strongly the colours of the further views change, each on its own."""
 
 
@@ -64,6 +64,7 @@ class JTR(Method):
     summary: ClassVar[str] = "all predictions and all labels have near codes in one auto-encoder"
     reference: ClassVar[str] = "JTR (Nishi et al. 2024), section 3"
     minimum_tasks: ClassVar[int] = 2
+    missing_alone = True
     default_views: ClassVar[int] = 3
     most_views = 3
 

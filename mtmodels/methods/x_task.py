@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -25,12 +25,13 @@ from mtmodels.methods.parts.pairs import Pair, labelled_sources, labels_of, pair
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.networks.base import Network
-from mtmodels.options import Positive
+from mtmodels.options import CountsWith, Positive
 
 OfTask = dict[str, dict[str, Tensor]]
 """For each task that is seen, a scalar of every loss of its prediction: `direct`, and one for each
 task that it is mapped to."""
 DIRECT = "direct"
+BEFOREHAND = CountsWith("learn_from", lambda value: value == "labels", "learn_from: labels")
 SMALLEST = 1e-30
 
 
@@ -41,7 +42,7 @@ class XTaskOptions(LabelMappingOptions):
     """`labels`: the mappings learn in a stage of their own, from images that show both tasks, and
     are frozen then. `predictions`: along the way, from detached predictions, as in
     `perceptual-map`, for regimes in which an image shows one task alone."""
-    mapping_epochs: Positive = 20
+    mapping_epochs: Annotated[Positive, BEFOREHAND] = 20
     """Epochs of the stage in which the mappings learn from labels."""
     gradient_weights: bool = True
     """Whether the losses of a task are weighted by their gradients, as released; false: all by 1.

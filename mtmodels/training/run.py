@@ -34,6 +34,7 @@ from mtmodels.training.setup.beginning import begin
 from mtmodels.training.setup.claiming import claim, continued, logs_before, relocated
 from mtmodels.training.setup.data import RunData, default_out, open_data
 from mtmodels.training.setup.dryrun import Plan, measure
+from mtmodels.training.setup.fitting import check_asked
 from mtmodels.training.setup.resolve import read_layer, resolve
 from mtmodels.training.setup.settle import settle, settle_options
 from mtmodels.training.setup.setup import Parts, assemble
@@ -96,6 +97,7 @@ def prepare(
         out = default_out(settle_options(config), data.store.dataset_name, data.regime)
         if mode is not None and RunFolder(out).check(mode):
             return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
+    check_asked(config, layers)
     return Job(settle(config, data), data, RunFolder(out), tuple(notes))
 
 

@@ -1,10 +1,10 @@
 """What methods share that learn from labels in the first view and from something else in others."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from mtmodels.methods.views import View
-from mtmodels.options import Options, Share
+from mtmodels.options import SECOND_VIEW, Options, Share
 
 
 class FurtherViewOptions(Options):
@@ -12,7 +12,7 @@ class FurtherViewOptions(Options):
 
     ramp_up: Share = 0.0
     """The share of the training over which the factor on the consistency rises from 0."""
-    supervise: Literal["main", "all"] = "main"
+    supervise: Annotated[Literal["main", "all"], SECOND_VIEW] = "main"
     """`main`: the labels of the first view, as released. `all`: of every view."""
 
     def ramp(self, progress: float) -> float:

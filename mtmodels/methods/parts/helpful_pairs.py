@@ -17,10 +17,11 @@ from mtmodels.methods.parts.pairs import Pair, pair_code
 from mtmodels.methods.parts.supervision import Supervision
 from mtmodels.methods.views import Views
 from mtmodels.networks.base import Network
-from mtmodels.options import Options, Positive, Share
+from mtmodels.options import CountsWith, Options, Positive, Share
 
 Ends = tuple[str, str]
 """Source and target of a pair, whatever the image."""
+HELPFUL = CountsWith("helpful_pairs", bool, "helpful_pairs: true")
 
 
 class HelpfulPairOptions(Options):
@@ -29,13 +30,13 @@ class HelpfulPairOptions(Options):
     helpful_pairs: bool = False
     """Whether a pair rests while its gradient disagrees with that of held-out labels; with
     `--holdout` alone."""
-    helpful_every: Positive = 200
+    helpful_every: Annotated[Positive, HELPFUL] = 200
     """Steps from one look at held-out labels to the next."""
-    helpful_batches: Positive = 4
+    helpful_batches: Annotated[Positive, HELPFUL] = 4
     """Held-out batches a look."""
-    helpful_memory: Share = 0.7
+    helpful_memory: Annotated[Share, HELPFUL] = 0.7
     """How much of the running mean stays at a look."""
-    helpful_threshold: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    helpful_threshold: Annotated[float, Field(ge=-1, le=1), HELPFUL] = 0.0
     """The running mean of the cosine below which a pair rests."""
 
 

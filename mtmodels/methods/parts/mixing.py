@@ -59,6 +59,7 @@ def mixed(
     for batch, each in zip(views.batches[1:], taught, strict=True):
         donor = _another(len(batch), rng)
         part = _boxes(batch, rng) if how == "boxes" else _classes(batch, each, tasks, donor, rng)
+        part &= batch.inside()[donor]  # padding is no part of an image
         batches.append(_pasted(batch, donor, part))
         moved.append(
             [
@@ -117,6 +118,7 @@ def _classes(
     if task.name in batch.labels:
         label, valid = batch.labels[task.name][:, 0].long(), batch.valid[task.name]
         ids[batch.rows[task.name]] = torch.where(valid, label, -1)
+    ids = ids.where(batch.inside(), -1)
     drawn = torch.rand(len(batch), task.channels, generator=rng, device=rng.device)
     drawn = drawn.to(batch.device)
     there = torch.zeros(len(batch), task.channels + 1, dtype=torch.bool, device=batch.device)

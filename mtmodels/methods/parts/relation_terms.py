@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Bool
@@ -19,7 +19,10 @@ from mtmodels.methods.parts.supervision import Seen, Supervision
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.networks.base import Output
-from mtmodels.options import Options, Share, Weight
+from mtmodels.options import CountsWith, Options, Share, Weight
+
+WITH_GEOMETRY = CountsWith("with_geometry", bool, "--with-geometry")
+"""Of the methods that have that option; `geometry` itself has none."""
 
 
 class Pace(Options):
@@ -43,18 +46,18 @@ class Pace(Options):
 class RelationOptions(Options):
     """Which relations there are, and how much each counts."""
 
-    relations: Mapping[str, float | Mapping[str, float]] | None = None
+    relations: Annotated[Mapping[str, float | Mapping[str, float]] | None, WITH_GEOMETRY] = None
     """A factor on each relation that is wanted, or {weight: 1, begin: 0.1, ramp_up: 0.3}; null for
     the usual ones of the tasks."""
-    geometry_weight: Weight = 1.0
+    geometry_weight: Annotated[Weight, WITH_GEOMETRY] = 1.0
     """A factor on all of them."""
-    geometry_given: Literal["labels", "all"] = "all"
+    geometry_given: Annotated[Literal["labels", "all"], WITH_GEOMETRY] = "all"
     """`labels`: only labels say what another task should be. `all`: predictions do too, where an
     image has no label of either."""
-    geometry_detach: bool = True
+    geometry_detach: Annotated[bool, WITH_GEOMETRY] = True
     """Whether what is given is a target only; else depth and normals that are predicted learn on
     both sides."""
-    geometry_confidence: Share = 0.6
+    geometry_confidence: Annotated[Share, WITH_GEOMETRY] = 0.6
     """The probability from which a predicted class, edge or part is given."""
 
 
@@ -98,8 +101,6 @@ class Relations:
     ) -> None:
         self.tasks, self.options = tuple(tasks), options
         self.supervision = Supervision(tasks)
-        if not wanted and options.relations is not None:
-            raise ValueError("`relations` should go with `with_geometry`; found it without.")
         self.known = self._choose() if wanted else []
 
     @property

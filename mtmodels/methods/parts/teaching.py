@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,7 +23,7 @@ from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions, 
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
 from mtmodels.networks.base import Network
-from mtmodels.options import Share, Weight
+from mtmodels.options import SECOND_VIEW, Share, Weight
 
 
 class TeachingOptions(SupervisionOptions, FurtherViewOptions, WithGeometryOptions):
@@ -31,7 +31,7 @@ class TeachingOptions(SupervisionOptions, FurtherViewOptions, WithGeometryOption
 
     teacher_weight: Weight | Mapping[str, float] = 1.0
     """A factor on what is taught; one for all tasks, or one a task."""
-    supervise: Literal["main", "all"] = "all"
+    supervise: Annotated[Literal["main", "all"], SECOND_VIEW] = "all"
     """`main`: the labels of the first view. `all`: of every view."""
     distance: Literal["soft", "hard", "squared"] = "soft"
     """`soft`: the loss of the kind of task against what is said, probabilities say; `hard`: against
@@ -41,11 +41,11 @@ class TeachingOptions(SupervisionOptions, FurtherViewOptions, WithGeometryOption
     keep: Share = 0.8
     """The share of the pixels of an image that is taught of depth and normals: those on which what
     is said, of the mirrored image too, agrees most."""
-    mix: Literal["none", "boxes", "classes"] = "none"
+    mix: Annotated[Literal["none", "boxes", "classes"], SECOND_VIEW] = "none"
     """What further views get of another image of the batch: a box, or half of its classes."""
-    colour: Share = 0.5
+    colour: Annotated[Share, SECOND_VIEW] = 0.5
     """How strongly brightness, contrast, saturation and hue of further views change."""
-    blur: Weight = 1.0
+    blur: Annotated[Weight, SECOND_VIEW] = 1.0
     """The largest deviation of their blur, in pixels."""
 
     def views(self, count: int) -> Sequence[View]:
@@ -71,6 +71,7 @@ class Teaching(Method):
 
     options: TeachingOptions
     uses_unlabelled = True
+    missing_alone = True
     first_taught: ClassVar[int]
     """The first of the views that the network learns what is said in."""
 
@@ -84,6 +85,8 @@ class Teaching(Method):
             raise ValueError(
                 "`mix` should be `none` or `boxes` for tasks without classes; found `classes`."
             )
+        if self.options.mix != "none":
+            self.minimum_images = 2
         self.relations = Relations(network.tasks, self.options, wanted=self.options.with_geometry)
         self.cameras_for = self.relations.cameras_for
 

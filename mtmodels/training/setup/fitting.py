@@ -5,20 +5,25 @@ facts (`minimum_tasks`, `needs_shared`, `stride`, ...) and are asked for them; n
 name. What a member refuses of its own options, its constructor does.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from mtdata.errors import UsageError
 from mtdata.wording import counted
+from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.relation_terms import without_camera
 from mtmodels.methods.parts.supervision import SupervisionOptions
 from mtmodels.metrics.protocols import check_scored
+from mtmodels.options import check_counts
 from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
 from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.making import refusing
+from mtmodels.training.setup.resolve import merge
 from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.base import Weighting
 
@@ -34,6 +39,34 @@ def check_scores(config: Config, data: RunData) -> None:
     for task in data.tasks:
         check_scored(task, config.protocol)
     check_scorable(config.protocol, data.test, data.store)
+
+
+def check_asked(config: Config, layers: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what was asked for and would do nothing.
+
+    A recipe may say what only some of its rows need. A run that goes on is as it was begun.
+
+    Args:
+        config: Of a new run.
+        layers: What it was made of.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    method = METHODS[config.method.name]
+    views = config.views.count or method.default_views
+    options = {**config.method.options, "views": views}
+    asked: dict[str, Any] = {}
+    for layer in layers[config.recipe.name is not None :]:
+        asked = merge(asked, layer)
+    given = {key: options[key] for key in asked.get("method", {}).get("options", {})}
+    refusing(f"method `{config.method.name}`", lambda: check_counts(method, given, options=options))
+    further = [key for key in ("scales", "flip") if key in asked.get("views", {})]
+    if further and views == 1:
+        raise UsageError(
+            f"`views.{further[0]}` should go with --views 2, as it is how further views are made; "
+            "found one view. Give --views 2, or leave it out."
+        )
 
 
 def check_fit(config: Config, data: RunData, method: Method, weighting: Weighting) -> None:

@@ -230,8 +230,6 @@ def test_other_methods_add_the_same_terms(name: str) -> None:
     expected = step(geometry, seen).auxiliary
     for term, value in added.items():
         assert value.item() == pytest.approx(expected[term].item(), rel=1e-5), term
-    with pytest.raises(ValueError, match="`relations` should go with `with_geometry`"):
-        make_method(name, three, relations={"normals-of-depth": 1.0})
 
 
 def test_there_are_methods_to_add_it_to() -> None:

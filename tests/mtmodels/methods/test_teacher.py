@@ -300,6 +300,35 @@ def test_half_of_the_classes_of_the_other_image_are_pasted() -> None:
 
 
 @pytest.mark.parametrize("how", ["boxes", "classes"])
+def test_padding_is_never_pasted(how: str) -> None:
+    """Nor is it an image of the class 0, of which a teacher says something everywhere."""
+    batch = random_batch(PAIR[:1], 2, rows={"semantic": [0]})
+    image = torch.zeros(2, 3, 32, 32)
+    image[:, :, 16:] = 1  # the padding of both
+    batch = replace(batch, image=image, extents=(Extent(0, 0, 16, 32),) * 2)
+    inside = batch.inside()
+    one_class = torch.zeros(2, 5, 32, 32)
+    one_class[:, 0, 16:] = one_class[:, 1, :16] = 1
+    taught = [Taught(PAIR[0], one_class, inside, inside.sum((1, 2)))]
+    of = Views(batch, replace(batch, image=image + 2), steps=[[[Crop(1.0)] * 2]])
+    for seed in range(5):
+        views, [moved] = mixed(of, [taught], PAIR[:1], how=how, rng=generator(seed))
+        assert torch.equal(views.last.image, image + 2)  # both are alike but for the padding
+        own = batch.valid["semantic"][0]
+        made = views.last.valid["semantic"][views.last.rows["semantic"].tolist().index(0)]
+        assert torch.equal(made[16:], own[16:]), "nothing of the other image is in the padding"
+        assert moved[0].sure[1, :16].any()
+
+
+@pytest.mark.parametrize("mix", ["boxes", "classes"])
+def test_mixing_takes_two_images(mix: str) -> None:
+    """With one it would do nothing, and not say so."""
+    make(mix="none").check_batch(1, 2)
+    with pytest.raises(ValueError, match="a batch should have 2 images or more"):
+        make(mix=mix).check_batch(1, 2)
+
+
+@pytest.mark.parametrize("how", ["boxes", "classes"])
 def test_one_image_has_nobody_to_take_from(how: str) -> None:
     batch = random_batch(PAIR, 1)
     of = Views(batch, batch, steps=[[[Crop(1.0)]]])

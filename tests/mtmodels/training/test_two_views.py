@@ -117,7 +117,7 @@ def test_a_schedule_that_cannot_be_is_refused_early(
     [
         ({"name": "ssl", "options": {"distance": "hard"}}, r"distance `hard`.*: loss, squared"),
         (
-            {"name": "mtpsl", "options": {"ssl_distance": "soft"}},
+            {"name": "mtpsl", "options": {"with_ssl": True, "ssl_distance": "soft"}},
             r"distance `soft`.*: loss, squared",
         ),
         ({"name": "mtpsl", "options": {"clip": "never"}}, r"clip `never`.*: apart, together"),
