@@ -1,7 +1,7 @@
 """The prediction of one task, mapped to another, against the label of that other."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -9,7 +9,7 @@ from mtmodels.methods.label_mapping import LabelMappingMethod
 from mtmodels.methods.parts.pairs import present_pairs
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
-from mtmodels.networks.base import Output
+from mtmodels.networks.base import Network, Output
 
 
 class DirectMap(LabelMappingMethod):
@@ -27,6 +27,10 @@ class DirectMap(LabelMappingMethod):
 
     summary: ClassVar[str] = "predictions, mapped to another task, agree with its labels"
     reference: ClassVar[str] = "MTPSL section 3.2, Direct-Map"
+
+    def __init__(self, network: Network, **options: Any) -> None:
+        super().__init__(network, **options)
+        self.missing_alone = self.options.pairs == "unlabelled"
 
     def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
         """One term a task that an image shows, and what the method adds."""

@@ -35,6 +35,7 @@ class Geometry(Method):
     summary: ClassVar[str] = "relations that are known: normals follow from depth and camera"
     reference: ClassVar[str] = "Qi et al. 2018 (GeoNet)"
     uses_unlabelled = True
+    missing_alone = True
     minimum_tasks: ClassVar[int] = 2
 
     def __init__(self, network: Network, **options: Any) -> None:

@@ -57,6 +57,7 @@ class SelfTraining(Teaching):
 
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **{"teachers": (), **options})  # none is refused here, in words
+        self.missing_alone = self.options.taught == "missing"
         given = self.options.teachers
         if not given or len(set(given)) < len(given):
             raise ValueError(

@@ -43,6 +43,7 @@ class SSL(Method):
     summary: ClassVar[str] = "the crop of a prediction is the prediction of the crop"
     reference: ClassVar[str] = "MTPSL eq. 2"
     uses_unlabelled = True
+    missing_alone = True
     minimum_views = 2
     default_views: ClassVar[int] = 2
 

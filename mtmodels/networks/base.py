@@ -205,15 +205,21 @@ class Network(nn.Module, ABC):
             values: One a channel.
 
         Returns:
-            Whether there is such a bias: the decoders of XTasC-Net have none.
+            Whether there is such a bias: XTasC-Net and AdaMT-Net have none.
         """
-        layers = self._layers_of(task)
-        bias = layers[-1].bias if layers else None
+        bias = self.start_bias(task)
         if bias is None or len(bias) != len(values):
             return False
         with torch.no_grad():
             bias.copy_(bias.new_tensor(values))
         return True
+
+    def start_bias(self, task: str) -> Tensor | None:
+        """The bias of the last convolution of a task, one a channel; None where there is none."""
+        layers = self._layers_of(task)
+        channels = {one.name: one.channels for one in self.tasks}[task]
+        bias = layers[-1].bias if layers else None
+        return bias if bias is not None and len(bias) == channels else None
 
     def first_layer(self, task: str) -> nn.Conv2d | None:
         """The first convolution that a task has for itself; None where it has none.

@@ -7,9 +7,13 @@ from typing import Any
 
 from mtdata.reading.dataset import Dataset
 from mtdata.wording import counted
+from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
+from mtmodels.networks.base import EncoderOptions
 from mtmodels.training.config import Config
+from mtmodels.training.loop import SCHEDULES
+from mtmodels.training.loop.schedules import Step
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import RunFolder
@@ -41,11 +45,46 @@ def tell(
         watcher.say(sentence)
 
 
+def _idle(data: RunData, parts: Parts) -> Iterator[str]:
+    """What was asked for and changes nothing in this run, of these images or in this network."""
+    config, method = parts.config, parts.method
+    if method.missing_alone and data.train.labelled.all():
+        yield (
+            f"The method `{config.method.name}` learns from tasks that an image does not show, and "
+            "every training image shows all: it adds nothing to the labels. Another --regime hides "
+            "some, --method sl is the same for less."
+        )
+    steps = config.steps or config.epochs * len(parts.loader)
+    schedule = SCHEDULES[config.schedule.name].read(config.schedule.options)
+    if isinstance(schedule, Step) and schedule.every >= config.epochs:
+        yield (
+            f"The schedule `{config.schedule.name}` does not change the rate: its first step is "
+            f"after epoch {schedule.every} of {config.epochs}. Give --set schedule.options.every="
+            f"{max(1, config.epochs // 3)}, say, or another --schedule."
+        )
+    late = [task for task in data.tasks if kind_model(task).starts_at_mean]
+    if config.start == "mean" and (
+        bare := [task.name for task in late if method.network.start_bias(task.name) is None]
+    ):
+        yield (
+            f"Start: predictions of {' and '.join(bare)} do not begin at the mean of the labels, "
+            f"as the network `{config.network.label}` has no bias for that."
+        )
+    options = method.network.options
+    frozen = options.freeze_encoder if isinstance(options, EncoderOptions) else 0
+    if frozen >= steps and config.network.encoder_weights is None:
+        yield (
+            f"The encoder is random and never learns: `freeze_encoder` is {frozen}, and the run "
+            f"has {counted(steps, 'step')}. Give --encoder-weights, or freeze it for fewer."
+        )
+
+
 def planned(data: RunData, parts: Parts, *, notes: Sequence[str]) -> tuple[str, ...]:
     """What `tell` would say that the numbers of a plan do not."""
     return (
         *notes,
         *_misfit(data, parts),
+        *_idle(data, parts),
         *_about_held(data, parts),
         *_about_stages(parts),
         *_about_selection(data, parts.config),
@@ -62,6 +101,7 @@ def _about_images(data: RunData, parts: Parts) -> Iterator[str]:
     for one in _added_labels(data):
         yield f"Added labels: {_added(one)}."
     yield from _misfit(data, parts)
+    yield from _idle(data, parts)
 
 
 def _about_held(data: RunData, parts: Parts) -> Iterator[str]:

@@ -114,6 +114,40 @@ def test_what_does_not_fit_a_method_is_told_by_what_it_does(
     assert [told in note for note in notes] == ([True] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"method": {"name": "ssl"}}, "method `ssl` learns from tasks that an image does not show"),
+        ({"method": {"name": "ssl"}, "regime": "one"}, ""),
+        ({"method": {"name": "teacher"}}, "it adds nothing to the labels"),
+        ({"method": {"name": "jtr"}}, "it adds nothing to the labels"),
+        ({"method": {"name": "mtpsl"}}, ""),
+        ({"method": {"name": "mtpsl", "options": {"pairs": "unlabelled"}}}, "adds nothing"),
+        ({"schedule": {"name": "step"}}, "first step is after epoch 60 of 3. Give"),
+        ({"schedule": {"name": "step", "options": {"every": 2}}}, ""),
+        ({"start": "mean"}, ""),
+        ({"start": "mean", "network": {"name": "adamt-net", "width": 0.125}}, "of depth do not"),
+        ({"network": {"freeze_encoder": 9}}, "random and never learns: `freeze_encoder` is 9"),
+        ({"network": {"freeze_encoder": 8}}, ""),
+    ],
+    ids=str,
+)
+def test_what_does_nothing_is_told(
+    changed: dict[str, Any], told: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = small_store(tmp_path_factory.mktemp("idle"))
+    layer = small_layer(store) | {"method": {"name": "sl"}, "weighting": {"name": "equal"}}
+    layer |= {"regime": "full", "batch": 4, "holdout": 0.0, **changed}
+    if "freeze_encoder" in layer["network"]:
+        options = {**changed["network"], "encoder": "resnet18"}
+        layer["network"] = {"name": "unet", "width": 0.125, "options": options}
+    job = prepare([layer], out=None, mode=None)
+    notes = planned(job.data, assemble(job.config, job.data), notes=())
+    idle = [note for note in notes if "learns from tasks" in note or "never learns" in note
+            or "does not change the rate" in note or "do not begin" in note]  # fmt: skip
+    assert [told in note for note in idle] == ([True] if told else [])
+
+
 def test_a_share_is_of_the_whole_batch(tmp_path: Path) -> None:
     spec = RegimeSpec("fraction", options={"share": 0.5})
     build(FakeSource(images=(14, 3), missing=0), tmp_path / "a.h5", size=(32, 64), regimes=[spec])
