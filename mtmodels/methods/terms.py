@@ -13,7 +13,7 @@ Scalar = TypeVar("Scalar", float, Tensor)
 class Terms:
     """The terms of a step, each a scalar; a task without a term in this batch is absent.
 
-    Terms add up: `supervised + own` has the entries of both.
+    Terms add up: `supervised + own` has the entries of both, none of which is in both.
 
     Args:
         tasks: What a weighting scales: L_t of the papers.
@@ -49,6 +49,14 @@ class Terms:
         return {name: named for name, named in vars(self).items() if name != "owners"}
 
     def __add__(self, other: "Terms") -> "Terms":
+        for field_name, own in vars(self).items():
+            if twice := sorted(own.keys() & getattr(other, field_name).keys()):
+                raise ValueError(
+                    f"terms that are added should have names of their own in `{field_name}`; "
+                    f"found `{twice[0]}` in both. What belongs to the loss of a task is an "
+                    "auxiliary term that the task owns (`owners`); or add the two numbers, and "
+                    "give their sum once."
+                )
         both = {name: {**own, **getattr(other, name)} for name, own in vars(self).items()}
         return Terms(**both)
 
