@@ -10,6 +10,7 @@ from mtdata import Task
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.registry import imported
 from mtmodels.metrics import METRICS
+from mtmodels.metrics.scores import HIGHER_IS_BETTER
 
 if TYPE_CHECKING:
     import mtmodels.metrics.base
@@ -71,6 +72,13 @@ class Protocol(Mapping[str, "type[mtmodels.metrics.base.Metric]"]):
                     f"has `{found.__name__}` for `{at}`, which should say in `better` for each "
                     "score whether higher is better."
                 )
+            for name, high in found.better.items():
+                if HIGHER_IS_BETTER.get(name, high) != high:
+                    return (
+                        f"has `{found.__name__}` for `{at}`, whose `better` should say "
+                        f"{not high} of `{name}`, as that of the score of this name that is "
+                        f"built in; found {high}. Choose another name."
+                    )
         return None
 
     def of(self, task: Task) -> "type[mtmodels.metrics.base.Metric]":

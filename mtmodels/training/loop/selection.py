@@ -1,9 +1,30 @@
 """Which epoch is the best: scores of several tasks made one number."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from mtmodels.metrics.scores import HIGHER_IS_BETTER, Scores, headline
+from mtdata import Task
+from mtdata.errors import UsageError
+from mtmodels.metrics import METRICS
+from mtmodels.metrics.scores import HEADLINES, HIGHER_IS_BETTER, Scores, headline, headline_among
+from mtmodels.training.config import Config
+
+
+def check_selects(config: Config, tasks: Sequence[Task]) -> None:
+    """Refuse to choose an epoch by scores none of which speaks for a task.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    metrics = [METRICS[config.protocol].of(task) for task in tasks]
+    chosen = config.select in ("holdout", "val", "paper")
+    if chosen and not any(headline_among(metric.better) for metric in metrics):
+        raise UsageError(
+            "an epoch should be chosen by a score that speaks for a task, one of "
+            f"{', '.join(HEADLINES)}; the protocol `{config.protocol}` has none of these. Give "
+            "--select last, or another --protocol."
+        )
 
 
 def improvement(scores: Scores, than: Scores) -> float:
