@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mtdata import REGIMES, SOURCES, load_plugin, open_store
-from mtdata.errors import PluginError, UnknownNameError
+from mtdata.errors import DataError, PluginError, UnknownNameError
 from mtdata.inspecting.suspicions.looking import suspect
 from mtdata.plugins import installed, load_installed, loaded, loaded_plugins, unload_plugin
-from mtdata.plugins.checking import _misled
+from mtdata.plugins.checking import _misled, _unmade
 from mtdata.plugins.families import FAMILIES
 from tests import plugin_files
 from tests.plugin_files import NETWORK, REST, SOURCE, write
@@ -118,6 +118,7 @@ ADDED = "METHODS = {'own': Own}\n"
         (SOURCE.replace('"Noise with labels."', "None"), 18, "text as its `summary`; found None"),
         (OWN + "    options: dict\n" + ADDED, 3, "from mtmodels.methods.parts.supervision."),
         (OWN + "    options: Options\n" + ADDED, 3, "from mtmodels.methods.parts.supervision."),
+        (OWN + "    def __init__(self, network): pass\n" + ADDED, 3, "be made of (network, "),
         (OWN + "    options: 'Missing'\n" + ADDED, 3, "found name 'Missing' is not defined."),
         ("from mtmodels.metrics.protocols import Protocol\nMETRICS = {'a': Protocol('', {})}\n"
          "METRICS['a'].summary = None\n", 2, "text as its `summary`; found None"),
@@ -281,6 +282,7 @@ def test_members_that_are_built_in_hold_what_is_asked_of_others() -> None:
         registry = family.registry
         for name in registry if family.classes else ():
             assert _misled(name, registry[name]) is None
+            assert _unmade(name, registry[name], registry.base) is None
 
 
 def test_all_checks_of_suspicions_are_those_of_installed_plug_ins_too(
@@ -290,6 +292,14 @@ def test_all_checks_of_suspicions_are_those_of_installed_plug_ins_too(
     plugin_files.install(site, {"theirs": "their_plugin"})
     with open_store(small_store(tmp_path)) as store:
         assert suspect(store, limit=1).kinds["mine"] == 2
+
+
+@pytest.mark.parametrize("given", ["None", "{'image': 1.0}", "{'image': [1.0]}"])
+def test_a_check_that_measures_no_arrays_is_named(given: str, tmp_path: Path) -> None:
+    load_plugin(write(tmp_path, CHECK.replace('{"image": np.ones(1)}', given)))
+    told = "check `mine` should give a dict of name to array"
+    with open_store(small_store(tmp_path)) as store, pytest.raises(DataError, match=told):
+        suspect(store, limit=1, checks=["mine"])
 
 
 def test_the_network_is_one(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UsageError
+from mtdata.errors import DataError, UsageError
 from mtdata.inspecting.suspicions import CHECKS
 from mtdata.inspecting.suspicions.base import FEW, Check, Images, Suspicion, Table
 from mtdata.parallel import Pool
@@ -130,12 +130,18 @@ def measure(piece: Piece) -> dict[Name, Table]:
 
 def numbers(checks: Sequence[Check], sample: Sample) -> dict[Name, NDArray[Any]]:
     """What all checks measure of one image."""
-    true = sample.trimmed()
-    return {
-        (check.name, name): values
-        for check in checks
-        for name, values in check.measure(true).items()
-    }
+    true, found = sample.trimmed(), dict[Name, NDArray[Any]]()
+    for check in checks:
+        measured: object = check.measure(true)
+        if not isinstance(measured, Mapping) or not all(
+            isinstance(values, np.ndarray | np.generic) for values in measured.values()
+        ):
+            raise DataError(
+                f"the check `{check.name}` should give a dict of name to array from `measure`; "
+                f"found {measured!r:.80} for {sample.key}."
+            )
+        found |= {(check.name, name): values for name, values in measured.items()}
+    return found
 
 
 def _joined(parts: Sequence[Table]) -> Table:

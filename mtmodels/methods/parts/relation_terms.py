@@ -12,6 +12,7 @@ from torch import Tensor
 from mtdata.errors import UnknownNameError
 from mtdata.reading.batch import Batch
 from mtdata.tasks.task import Task
+from mtmodels.errors import MemberError
 from mtmodels.kinds import kind_model
 from mtmodels.methods.parts.relations import RELATIONS
 from mtmodels.methods.parts.relations.base import Rays, Relation, Scene
@@ -157,7 +158,8 @@ class Relations:
         if relation.needs_camera:
             chosen = [camera for i in rows.tolist() if (camera := cameras[i]) is not None]
             scene = replace(scene, rays=Rays.of(chosen, scene.prediction))
-        loss, counts = relation.loss(replace(scene, paper=paper))
+        given_back: object = relation.loss(replace(scene, paper=paper))
+        loss, counts = _checked(known.name, given_back, scene)
         pixels = scene.inside.sum((1, 2)).clamp(min=1)
         return (loss.where(counts, 0).sum((1, 2)) / pixels).sum() / len(batch)
 
@@ -230,6 +232,31 @@ def without_camera(tasks: Sequence[Task]) -> list[str]:
         for name, member in RELATIONS.items()
         if not member.needs_camera and any(member.holds(*pair) for pair in pairs)
     ]
+
+
+def _checked(name: str, given: object, scene: Scene) -> tuple[Tensor, Tensor]:
+    """What a relation gives, which may be anybody's.
+
+    Raises:
+        MemberError: where it is no loss and no mask of each pixel.
+    """
+    shape = scene.inside.shape
+    if isinstance(given, tuple) and len(given) == 2:
+        loss, counts = given
+        fits = isinstance(loss, Tensor) and isinstance(counts, Tensor)
+        if fits and loss.shape == counts.shape == shape and counts.dtype == torch.bool:
+            return loss, counts
+    found = [
+        f"{str(each.dtype).removeprefix('torch.')} {list(each.shape)}"
+        if isinstance(each, Tensor)
+        else type(each).__name__
+        for each in (given if isinstance(given, tuple) else (given,))
+    ]
+    raise MemberError(
+        f"the relation `{name}`",
+        f"should give from `loss` the loss of each pixel {list(shape)}, and as booleans of that "
+        f"shape which of them count; found {' and '.join(found)}.",
+    )
 
 
 def _of_images(scene: Scene, rows: Tensor) -> Scene:
