@@ -86,7 +86,12 @@ def _of_value(member: Member, family: Family) -> str | None:
         wanted = "a class that derives from" if family.classes else "an object of"
         return f"{the} should be {wanted} {base.__module__}.{base.__name__}; found {_said(value)}."
     if family.classes:
-        return _lacking(the, name, value) or _misled(the, value) or _unlike(the, value, base)
+        return (
+            _lacking(the, name, value)
+            or _misled(the, value)
+            or _unlike(the, value, base)
+            or _unmade(the, value, base)
+        )
     problem = value.problem()  # an object of a family knows what it should hold
     return f"{the} {problem}" if problem else None
 
@@ -108,6 +113,35 @@ def _unlike(the: str, value: type[Any], base: type[Any]) -> str | None:
     return None
 
 
+def _unmade(the: str, value: type[Any], base: type[Any]) -> str | None:
+    """Why a class cannot be made as members of its family are: from arguments, and its options."""
+    if hasattr(value, "model_fields"):  # all options, and no constructor of its own
+        return None
+    wanted = list(inspect.signature(base).parameters.values())
+    placed = [p for p in wanted if p.kind is p.POSITIONAL_OR_KEYWORD]
+    named = [p.name for p in wanted if p.kind is p.KEYWORD_ONLY]
+    if any(p.kind is p.VAR_KEYWORD for p in wanted):
+        fields = getattr(_options(value), "model_fields", {}).items()
+        named += [field.alias or name for name, field in fields]
+    try:
+        inspect.signature(value).bind(*placed, **dict.fromkeys(named))
+    except TypeError as error:
+        given = ", ".join([*(p.name for p in placed), *(f"{name}=..." for name in named)])
+        return f"{the} should be made of ({given}), take `**options` say; it cannot: {error}."
+    return None
+
+
+def _options(value: type[Any]) -> type[Any] | None:
+    """What a class, or the first of its bases that does, declares in `options`."""
+    for owner in value.__mro__:
+        declared = inspect.get_annotations(owner).get("options")
+        if isinstance(declared, str):
+            declared = eval(declared, vars(sys.modules[owner.__module__]))
+        if declared is not None:
+            return declared  # type: ignore[no-any-return]
+    return None
+
+
 def _misled(the: str, value: type[Any]) -> str | None:
     """Which attribute of a class is not what its base says: texts, and what declares options."""
     for name, written in _declared(value).items():
@@ -116,10 +150,8 @@ def _misled(the: str, value: type[Any]) -> str | None:
             return f"{the} should have text as its `{name}`; found {found!r}."
     own: type[Any] | None = None
     for owner in value.__mro__:
-        declared = inspect.get_annotations(owner).get("options")
         try:
-            if isinstance(declared, str):
-                declared = eval(declared, vars(sys.modules[owner.__module__]))
+            declared = _options(owner)
         except Exception as error:
             return f"{the} should declare in `options` a class of options; found {error}."
         if declared is None:

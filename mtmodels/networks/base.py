@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mtdata import Task
 from mtdata.tasks.resize import PIXELS, fitting_size
-from mtmodels.errors import OutputError
+from mtmodels.errors import MemberError, OutputError
 from mtmodels.networks.encoders import normalisation
 from mtmodels.options import Colour, Factor, Options, Width, options_class
 
@@ -81,6 +81,25 @@ def check_predictions(
             what = f"{image.shape[0]} images of {image.shape[-2]}x{image.shape[-1]}"
             raise OutputError(
                 network, f"should predict `{task.name}` as {expected} for {what}; found {found}."
+            )
+
+
+def check_features(network: "Network", output: Output, image: Tensor) -> None:
+    """Refuse maps that methods read, of another size than the network says.
+
+    Raises:
+        MemberError: with what was expected and what was found.
+    """
+    height, width = image.shape[-2:]
+    for name, found in (("feature", output.features), ("decoded", output.decoded)):
+        channels, stride = (getattr(network, f"{name}_{of}") for of in ("channels", "stride"))
+        expected = [len(image), channels, height // stride, width // stride]
+        if found is not None and list(found.shape) != expected:
+            raise MemberError(
+                f"the network `{type(network).__name__}`",
+                f"should give {'`features`' if name == 'feature' else '`decoded`'} of "
+                f"{expected} for {len(image)} images of {height}x{width}, by its "
+                f"`{name}_channels` and `{name}_stride`; found {list(found.shape)}.",
             )
 
 

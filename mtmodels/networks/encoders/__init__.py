@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtdata.errors import UsageError
 from mtdata.registry import Registry
 
 if TYPE_CHECKING:
@@ -34,7 +35,16 @@ def make_encoder(name: str, **arguments: Any) -> "Encoder":
         UsageError, DataError: where it cannot be what was asked for, or have those weights.
     """
     if name in ENCODERS:
-        return ENCODERS[name](**arguments)
+        made = ENCODERS[name](**arguments)
+        for attribute in ("channels", "strides"):
+            found = getattr(made, attribute, None)
+            if not found or len(found) != len(getattr(made, "channels", ())):
+                raise UsageError(
+                    f"the encoder `{name}` should say the `channels` and the `strides` of each of "
+                    f"its maps; found {found!r} as `{attribute}`. Set both in the class, or in its "
+                    "constructor."
+                )
+        return made
     from mtmodels.networks.encoders.timm_encoder import TimmEncoder
 
     return TimmEncoder(name, **arguments)

@@ -8,6 +8,28 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtdata.errors import UsageError
+from mtmodels.errors import MemberError
+
+
+def check_maps(encoder: "Encoder", image: Tensor, maps: object) -> None:
+    """Refuse maps of an image that are not as the encoder says they are.
+
+    Raises:
+        MemberError: with what was expected and what was found.
+    """
+    height, width = image.shape[-2:]
+    said = zip(encoder.channels, encoder.strides, strict=True)
+    expected = [[len(image), c, height // stride, width // stride] for c, stride in said]
+    found: object = type(maps).__name__
+    if isinstance(maps, list | tuple):
+        found = [list(getattr(each, "shape", ())) for each in maps]
+    if found != expected:
+        raise MemberError(
+            f"the encoder `{type(encoder).__name__}`",
+            f"should give a map for each of its `channels` {list(encoder.channels)} and `strides` "
+            f"{list(encoder.strides)}, {expected} for {len(image)} images of {height}x{width}; "
+            f"found {found}.",
+        )
 
 
 class Encoder(nn.Module, ABC):

@@ -40,7 +40,14 @@ def make_network(config: Config, tasks: Sequence[Task], *, pretrained: bool = Tr
     options: dict[str, Any] = {**part.options, "width": part.width}
     if part.encoder_weights is not None and pretrained:
         options["encoder_weights"] = part.encoder_weights
-    return make("network", NETWORKS, part.name, tasks, options=options)
+    made = make("network", NETWORKS, part.name, tasks, options=options)
+    for attribute in ("feature_channels", "feature_stride"):
+        if not isinstance(getattr(made, attribute, None), int):
+            raise UsageError(
+                f"network `{part.name}`: `{attribute}` should be a whole number, of the map "
+                "`features` of its output; found none. Set it in the class, or in its constructor."
+            )
+    return made
 
 
 def make_method(
