@@ -1,12 +1,15 @@
 """The groups of parameters that learn: their optimiser, rates, and what is clipped together."""
 
+import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
 
+from mtmodels.errors import MemberError
 from mtmodels.fabric import Fabric
 from mtmodels.methods.base import Method, ParameterGroup, ScheduleName
 from mtmodels.training.config import Config, OptimizerPart
@@ -30,8 +33,8 @@ class Groups:
         names = dict.fromkeys(group.clip for group in self.groups)
         self._apart = [self._clipped(name) for name in names] if len(names) > 1 else []
         run = ScheduleName(name=config.schedule.name, options=config.schedule.options)
-        self.schedules = [scheduled(group.schedule or run) for group in self.groups]
-        self.schedule = scheduled(run)
+        self.schedules = [_Rate(group.schedule or run) for group in self.groups]
+        self.schedule = _Rate(run)
         optimizer = fabric.setup_optimizers(self._optimizer())
         assert not isinstance(optimizer, tuple)  # one goes in, one comes out
         self.optimizer = optimizer
@@ -73,7 +76,58 @@ class Groups:
         part = self.config.optimizer
         chosen = OPTIMISERS[part.name].read(part.options)
         fused = can_fuse(self.fabric.device, self.config.precision)
-        return chosen.make(groups, lr=self.config.lr, fused=fused)
+        made = chosen.make(groups, lr=self.config.lr, fused=fused)
+        problem = _unlike(made, [group.parameters for group in self.groups])
+        if problem:
+            raise MemberError(f"the optimiser `{part.name}`", problem)
+        return made
+
+
+def _unlike(made: object, groups: Sequence[Sequence[nn.Parameter]]) -> str:
+    """Why this is no optimiser of these groups, which have rates of their own; empty if it is."""
+    if not isinstance(made, torch.optim.Optimizer):
+        return f"should make an optimiser of torch in `make`; found {type(made).__name__}."
+    try:
+        inspect.signature(made.step).bind()
+    except TypeError:
+        return (
+            "should make a step of the gradients that are there; found one that asks for the loss "
+            f"again (`closure`), {type(made).__name__}."
+        )
+    held = [[id(parameter) for parameter in group["params"]] for group in made.param_groups]
+    if held != [[id(parameter) for parameter in group] for group in groups]:
+        return (
+            "should hold the groups that `make` is given, as they are, since each has a rate of "
+            f"its own; found {len(held)} groups of {sum(map(len, held))} parameters for "
+            f"{len(groups)} of {sum(map(len, groups))}. Give `groups` to the optimiser of torch."
+        )
+    return ""
+
+
+class _Rate:
+    """The factor of a schedule, checked: it may be anybody's.
+
+    Args:
+        chosen: Its name and options.
+    """
+
+    def __init__(self, chosen: ScheduleName) -> None:
+        self.name, self.schedule = chosen.name, scheduled(chosen)
+
+    def __call__(self, position: Position) -> float:
+        """The factor at a step; raises MemberError where it is none."""
+        found: Any = self.schedule(position)
+        try:
+            factor = float(found)
+        except (TypeError, ValueError, RuntimeError):
+            factor = math.nan
+        if not 0 <= factor < math.inf:
+            raise MemberError(
+                f"the schedule `{self.name}`",
+                f"should give a factor of 0 or more at each step; found {found!r:.80} at step "
+                f"{position.step} of {position.total}.",
+            )
+        return factor
 
 
 def decaying(groups: Sequence[ParameterGroup], part: OptimizerPart) -> list[ParameterGroup]:
