@@ -67,7 +67,13 @@ def trained(layer: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("tiny.py", 25), ("mean_teacher.py", 40), ("source.py", 30), ("regime.py", 15)],
+    [
+        ("tiny.py", 25),
+        ("mean_teacher.py", 40),
+        ("source.py", 30),
+        ("regime.py", 15),
+        ("weighting.py", 20),
+    ],
 )
 def test_they_are_as_short_as_the_page_says(name: str, most: int) -> None:
     assert lines_of_code(EXAMPLES / name) <= most
@@ -103,6 +109,16 @@ def test_trained_with_one_command(trained: Path) -> None:
     assert json.loads((trained / "summary.json").read_text())["method"] == "mean-teacher"
     weights = checkpoint.load_weights(RunFolder(trained).last)
     assert any(name.startswith("teacher.shared") for name in weights)
+
+
+def test_a_weighting_sends_the_terms_of_a_method_too(layer: dict[str, Any], tmp_path: Path) -> None:
+    files = [str(EXAMPLES / f) for f in ("tiny.py", "mean_teacher.py", "weighting.py")]
+    changes = {"plugins": files, "weighting": {"name": "halves"}, "steps": 2, "log_every": 1}
+    train(prepare([layer, changes], out=tmp_path / "run", mode="new"), mode="new")
+    row = read_rows(RunFolder(tmp_path / "run").metrics, "step")[0]
+    total = 0.5 * sum(row["tasks"].values()) + sum(row["auxiliary"].values())
+    assert row["loss"] == pytest.approx(total)
+    assert row["weights"] == {"semantic": 0.5, "depth": 0.5}
 
 
 def test_scored_and_predicted_with_when_the_files_are_gone(

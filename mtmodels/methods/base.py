@@ -1,6 +1,8 @@
 """What every method promises: from views of a batch to the terms of a step."""
 
+import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -47,6 +49,7 @@ class ParameterGroup:
     clip: str = ""
 
 
+FILE_NAME = re.compile(r"\w[\w. -]*")
 Forward = Callable[..., Terms]
 """`(views, *, progress, rng) -> Terms`."""
 
@@ -71,6 +74,54 @@ class Stage:
     forward: Forward
     groups: Callable[[], list[ParameterGroup]]
     done: Callable[[], None] = lambda: None
+
+
+def check_groups(groups: object) -> None:
+    """Refuse what are no groups, none at all, and a parameter that learns in two of them.
+
+    Raises:
+        ValueError: with what to do.
+    """
+    if not isinstance(groups, list | tuple) or not all(
+        isinstance(group, ParameterGroup) for group in groups
+    ):
+        raise ValueError(
+            "`parameter_groups` should give a list of `ParameterGroup` (mtmodels.methods.base); "
+            f"found {groups!r:.80}."
+        )
+    count = Counter(id(parameter) for group in groups for parameter in group.parameters)
+    if not count or max(count.values()) > 1:
+        raise ValueError(
+            "each parameter that learns should be once in `parameter_groups`; found "
+            f"{'one more than once' if count else 'none'}. `learning(module, without=...)` lists "
+            "those that have no other group."
+        )
+
+
+def check_stages(stages: object) -> None:
+    """Refuse what are no stages, and those that would be taken for each other, or never end.
+
+    Raises:
+        ValueError: with what to do.
+    """
+    names = list[str]()
+    if not isinstance(stages, list | tuple) or not all(isinstance(s, Stage) for s in stages):
+        raise ValueError(
+            f"`stages` should give a list of `Stage` (mtmodels.methods.base); found {stages!r:.80}."
+        )
+    for stage in stages:
+        if not FILE_NAME.fullmatch(stage.name) or stage.name in names:
+            raise ValueError(
+                "a stage should have a name of its own, of letters, digits and -, _, . or blanks, "
+                f"under which its checkpoint lies; found {stage.name!r}"
+                f"{' twice' if stage.name in names else ''}."
+            )
+        if stage.epochs < 1:
+            raise ValueError(
+                f"the stage `{stage.name}` should take 1 epoch or more; found {stage.epochs}. "
+                "Leave it out of `stages` where there is nothing to learn."
+            )
+        names.append(stage.name)
 
 
 @dataclass(frozen=True)

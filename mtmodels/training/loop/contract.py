@@ -1,16 +1,20 @@
 """What method and weighting give a step, checked where it is taken: they may be anybody's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtdata.registry import Registry
 from mtmodels.errors import DivergedError, MemberError
 from mtmodels.methods import METHODS
+from mtmodels.methods.base import check_groups
+from mtmodels.methods.parts.relations import RELATIONS
 from mtmodels.methods.terms import Terms
 from mtmodels.networks import NETWORKS
 from mtmodels.training.config import Config
+from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.weightings import WEIGHTINGS
 
 
@@ -25,6 +29,7 @@ class Contract:
 
     def __init__(self, config: Config, tasks: Sequence[str], *, full: bool) -> None:
         self._config, self._tasks, self._full = config, tasks, full
+        self._unsent: set[str] | None = None
 
     def check_terms(self, terms: object) -> None:
         """Refuse what is no terms, and terms of what is no task of the network.
@@ -44,6 +49,48 @@ class Contract:
                         f"{', '.join(self._tasks)}; found `{name}`. What is of no task is "
                         "`auxiliary`, without an owner."
                     )
+        for name in terms.owners:
+            if name not in terms.auxiliary:
+                raise self._method(
+                    f"should have an auxiliary term for each name in `owners`; found `{name}`, "
+                    "which is none. Leave it out of `owners` where the term is left out."
+                )
+
+    def check_groups(self, groups: object) -> None:
+        """Refuse what a method, or a stage of it, cannot learn by; raises MemberError of it."""
+        try:
+            check_groups(groups)
+        except ValueError as error:
+            raise self._method(f"cannot learn: {error}") from None
+
+    def check_shared(self, shared: object) -> None:
+        """Refuse what is no list of parameters; raises MemberError of the network."""
+        if not isinstance(shared, list | tuple) or not all(
+            isinstance(parameter, nn.Parameter) for parameter in shared
+        ):
+            raise MemberError(
+                f"the network `{self._config.network.name}`",
+                "should give a list of parameters from `shared_parameters`; found "
+                f"{_kind(shared)}. Write `list(layer.parameters())`.",
+            )
+
+    def watch_auxiliary(self, terms: Terms) -> None:
+        """Note to which auxiliary terms a gradient comes, in the first step that has some."""
+        if self._unsent is not None or not terms.auxiliary:
+            return
+        learnt = {name: term for name, term in terms.auxiliary.items() if term.requires_grad}
+        self._unsent = unsent = set(learnt)
+        for name, term in learnt.items():
+            term.register_hook(lambda _, name=name: unsent.discard(name))
+
+    def check_auxiliary(self) -> None:
+        """Refuse a weighting that left auxiliary terms out; raises MemberError of it."""
+        if self._unsent:
+            raise self._weighting(
+                "should send the auxiliary terms backwards, as they are; found no gradient of "
+                f"{', '.join(f'`{name}`' for name in sorted(self._unsent))}. Add "
+                "`sum(self.auxiliary(terms))` to the total."
+            )
 
     def check_learns(self, total: Tensor) -> None:
         """Refuse a total that says nothing to the network; raises MemberError of the method."""
@@ -81,13 +128,29 @@ class Contract:
                 f"{_kind(given)}, {given!r:.80}."
             ) from None
 
+    def check_weights(self, weights: Mapping[str, float]) -> None:
+        """Refuse factors of some tasks alone, and what is not finite; raises MemberError.
+
+        None at all are right for a weighting that has no factor a task.
+        """
+        if weights and (
+            not weights.keys() >= set(self._tasks) or not all(map(isfinite, weights.values()))
+        ):
+            raise self._weighting(
+                f"should give a finite number for each task from `weights`, "
+                f"{', '.join(self._tasks)}; found {dict(weights)}."
+            )
+
     def diverged(self, step: int, term: str, keys: tuple[str, ...]) -> DivergedError:
         """The error of a loss or gradient that is not finite, with what of a plug-in it is from."""
         config = self._config
         asked: list[tuple[Registry[Any], str]] = [
             (METHODS, config.method.name),
             (NETWORKS, config.network.name),
+            (RELATIONS, term.rpartition("/")[2]),
         ]
+        if step:
+            asked += [(SCHEDULES, config.schedule.name), (OPTIMISERS, config.optimizer.name)]
         if term == "gradient":
             asked.append((WEIGHTINGS, config.weighting.name))
         own = [

@@ -17,7 +17,8 @@ from mtmodels.errors import DivergedError
 from mtmodels.fabric import Fabric
 from mtmodels.methods.base import Finding, Method, Stage
 from mtmodels.methods.parts.helpful_pairs import shared_by_tasks
-from mtmodels.networks.base import EncoderOptions, Output, check_output
+from mtmodels.networks.base import EncoderOptions, Output, check_features, check_output
+from mtmodels.networks.encoders.base import Encoder, check_maps
 from mtmodels.scoring.evaluation import evaluation_mode
 from mtmodels.training.config import Config
 from mtmodels.training.loop import randomness
@@ -67,8 +68,14 @@ class Engine:
         for teacher in method.teachers.values():  # no part of the method that moves along
             teacher.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
         self.weighting = weighting.to(fabric.device)
-        self.weighting.watch(method.network, method.network.shared_parameters())
+        tasks = [task.name for task in method.network.tasks]
+        full = fabric.strategy.precision.precision == "32-true"
+        self.contract, self._tried = Contract(config, tasks, full=full), False
+        shared = method.network.shared_parameters()
+        self.contract.check_shared(shared)
+        self.weighting.watch(method.network, shared)
         own = method.parameter_groups() if stage is None else stage.groups()
+        self.contract.check_groups(own)
         self.encoder = [p for part in method.network.pretrained() for p in part.parameters()]
         options = method.network.options
         self.frozen = options.freeze_encoder if isinstance(options, EncoderOptions) else 0
@@ -78,9 +85,6 @@ class Engine:
         self.optimizer = self.groups.optimizer
         self.rng = torch.Generator(fabric.device).manual_seed(config.seed)
         self._predicted: list[Tensor] = []
-        tasks = [task.name for task in method.network.tasks]
-        full = fabric.strategy.precision.precision == "32-true"
-        self.contract, self._tried = Contract(config, tasks, full=full), False
         if config.sync_norm:
             method.network.register_forward_hook(self._keep_predictions)
         self._learns = self.groups.parameters
@@ -147,9 +151,18 @@ class Engine:
     def _try(self, batch: Batch) -> None:
         """Look once at what the network says: with another number of channels it would train."""
         network, image = self.method.network, self._here(batch).image
+        hooks = [
+            encoder.register_forward_hook(lambda own, given, maps: check_maps(own, given[0], maps))
+            for encoder in network.modules()
+            if isinstance(encoder, Encoder)
+        ]
         with evaluation_mode(network.predict), self.fabric.autocast():
-            check_output(type(network).__name__, network(image), network.tasks, image)
-        self.weights()  # asked for at the first row of the log only
+            output = network(image)
+        for hook in hooks:
+            hook.remove()
+        check_output(type(network).__name__, output, network.tasks, image)
+        check_features(network, output, image)
+        self.contract.check_weights(self.weights())  # asked for at the first row of the log only
         self._tried = True
 
     def look(self, batches: Sequence[Batch], position: Position) -> Finding | None:
@@ -212,7 +225,9 @@ class Engine:
             self.fabric.backward(total if share == 1 else share * total)
 
         self._seed("weighting", position.step, number)  # what it draws, it draws in all alike
+        self.contract.watch_auxiliary(terms)
         total = self.weighting.backward(terms, shared, backward)
+        self.contract.check_auxiliary()
         return replace(result, loss=self.contract.number(total))
 
     def weights(self) -> dict[str, float]:

@@ -13,13 +13,14 @@ import numpy as np
 from mtdata.errors import UsageError
 from mtdata.wording import counted
 from mtmodels.methods import METHODS
-from mtmodels.methods.base import Method
+from mtmodels.methods.base import Method, check_groups, check_stages
 from mtmodels.methods.parts.relation_terms import without_camera
 from mtmodels.methods.parts.supervision import SupervisionOptions
 from mtmodels.metrics.protocols import check_scored
 from mtmodels.options import check_counts
 from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
+from mtmodels.training.loop.selection import check_selects
 from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.making import refusing
@@ -38,6 +39,7 @@ def check_scores(config: Config, data: RunData) -> None:
     """
     for task in data.tasks:
         check_scored(task, config.protocol)
+    check_selects(config, data.tasks)
     check_scorable(config.protocol, data.test, data.store)
 
 
@@ -90,6 +92,8 @@ def _checks(
     yield "size of the images", lambda: method.check_size(*data.size)
     yield f"{named} with {network}", lambda: method.check_batch(images, views, data.size)
     yield named, lambda: view_maker(config, method)
+    yield named, lambda: check_groups(method.parameter_groups())
+    yield named, lambda: check_stages(method.stages())
     yield (
         f"{named} under the regime `{data.regime}`",
         lambda: method.check_labels(data.train.labelled),
