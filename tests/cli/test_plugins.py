@@ -376,7 +376,7 @@ def test_an_error_in_a_package_says_where_it_came_from(
     installed.look_again()
     network = NETWORKS["tiny"]([Task("semantic", Binary())])
     with pytest.raises(TypeError) as caught:
-        network(None)  # type: ignore[arg-type]
+        network(None)
     assert place_of(caught.value).startswith("their_package/nets.py, line ")
     assert place_of(caught.value).endswith(" (network `tiny`): ")
     sys.modules.pop("their_package.nets")
