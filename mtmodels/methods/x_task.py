@@ -1,6 +1,7 @@
 """Perceptual losses through mappings between tasks that were learnt from labels beforehand."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -149,7 +150,8 @@ class XTask(LabelMappingMethod):
             for t, x in of.items()
         }
         parts |= {f"{s}/weight {of}": x for s, each in weights.items() for of, x in each.items()}
-        return supervised + mapping + Terms(tasks=tasks, auxiliary=auxiliary, parts=parts)
+        supervised = replace(supervised, tasks=tasks)
+        return supervised + mapping + Terms(auxiliary=auxiliary, parts=parts)
 
     def perceptual(
         self,
