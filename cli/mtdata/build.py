@@ -28,12 +28,28 @@ from cli.shared.plugins import plugin_option
 from mtdata.errors import LISTED, UsageError
 from mtdata.regimes import REGIMES
 from mtdata.sources import SOURCES
+from mtdata.sources.folder.annotations import FORMATS
 from mtdata.wording import counted, listed
 
 if TYPE_CHECKING:
     from mtdata.building.regimes import RegimeSpec
     from mtdata.building.summary import BuildPlan, BuildSummary
     from mtdata.sources.base import Source
+
+
+class Buildable(Member):
+    """A data set; the formats of annotation tools, which `init` takes, are told apart."""
+
+    def check(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As of any member."""
+        if value in FORMATS:
+            self.fail(
+                f"`{value}` is no data set but a format of annotations: `mtdata init DIR --dataset "
+                f"{value}` describes such a folder, which `--dataset folder` then builds.",
+                param,
+                ctx,
+            )
+        return super().check(value, param, ctx)
 
 
 def _cores() -> int:
@@ -64,7 +80,7 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
 @click.option(
     "--dataset",
     required=True,
-    type=Member(SOURCES),
+    type=Buildable(SOURCES),
     help="See `mtdata datasets`; or that of a plug-in.",
 )
 @click.option(
@@ -96,7 +112,8 @@ REGIME_OPTIONS = ("ratio", "share", "stable")
     type=size("native", "default"),
     metavar="HxW",
     default="default",
-    help="Height and width to resize to; native keeps the source's.  [default: the data set's]",
+    help="Height and width to stretch images to; native keeps the source's.  "
+    "[default: the data set's]",
 )
 @tasks_option
 @click.option(
@@ -304,7 +321,7 @@ def _print(summary: "BuildSummary", source: "Source") -> None:
         f"Training shows the labels of the regime `{summary.default_regime}` unless told otherwise."
     )
     look = shlex.join(["mtdata", "info", str(summary.path)])
-    say(f"Next: {look}, or {training_command(summary.path, source.name)}")
+    say(f"Next: {look}, or {training_command(summary.path)}")
 
 
 def _gaps(summary: "BuildSummary", source: "Source") -> Iterator[str]:

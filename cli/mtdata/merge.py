@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.shared.common import json_option, put_json, say
+from cli.shared.common import json_option, put_json, say, training_command
 from cli.shared.groups import Command, examples
 from cli.shared.options import COMPRESSIONS, FILE, STORE
 from mtdata.urls import StorePath
@@ -70,5 +70,5 @@ def _print(summary: "MergeSummary") -> None:
         )
     if summary.left_out:
         say(left_out_text(summary.left_out))
-    path = shlex.quote(str(summary.path))
-    say(f"Next: mtdata info {path}, or mttrain --data {path}")
+    look = shlex.join(["mtdata", "info", str(summary.path)])
+    say(f"Next: {look}, or {training_command(summary.path)}")

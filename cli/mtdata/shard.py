@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.shared.common import json_option, put_json, say
+from cli.shared.common import json_option, put_json, say, training_command
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, store_argument
 from mtdata.urls import StorePath
@@ -59,5 +59,5 @@ def _print(summary: "ShardSummary") -> None:
         f"{summary.path.parent}: {counted(summary.images, 'image')}, {size_text(summary.bytes)}, "
         f"made in {summary.seconds:.1f} s{went_on}."
     )
-    path = shlex.quote(str(summary.path))
-    say(f"Next: mtdata info {path}, or mttrain --data {path}")
+    look = shlex.join(["mtdata", "info", str(summary.path)])
+    say(f"Next: {look}, or {training_command(summary.path)}")

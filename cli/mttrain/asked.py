@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cli.shared.common import paragraph, say
-from mtdata.wording import counted
+from cli.shared.common import paragraph, say, warn
+from mtdata.wording import counted, listed
 
 if TYPE_CHECKING:
     from mtdata import Store
+
+STRETCHED = 0.1
+"""A change of the ratio of the sides that is told."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ class Asked:
         trained = _trained(store)
         if fitting_size(trained, stride) == trained:
             return None
-        # All splits are read at one size, and none larger than it is.
-        sizes = [split.size for split in store.splits.values()]
-        least = min(height for height, _ in sizes), min(width for _, width in sizes)
-        return fitting_size(least, stride)
+        # All splits are read at one size, none larger than it is, in the shape of the trained.
+        height, width = trained
+        shares = [min(h / height, w / width) for h, w in _sizes(store)]
+        share = min(1.0, *shares)
+        return fitting_size((int(height * share), int(width * share)), stride)
 
     def tell_size(self, store: "Store", layers: list[Mapping[str, Any]]) -> None:
         """Say at which size images are read, where nobody asked for that."""
@@ -56,6 +60,13 @@ class Asked:
         stored, read = _trained(store), resolve(*layers).size
         assert read is not None
         size = f"{read[0]}x{read[1]}"
+        shape = read[1] / read[0]
+        others = [f"{h}x{w}" for h, w in _sizes(store) if abs(w / h / shape - 1) > STRETCHED]
+        if others:
+            warn(
+                f"images of {listed(others)} are stretched to {size}, the shape of what is trained "
+                "on. Build the store with a --size of one shape for all splits, or give --size."
+            )
         faster = f" A store built with --size {size} is read faster."
         say(
             paragraph(
@@ -136,6 +147,11 @@ class Asked:
                 "from the published row."
             )
         )
+
+
+def _sizes(store: "Store") -> list[tuple[int, int]]:
+    """The sizes of the splits, each once."""
+    return list(dict.fromkeys(split.size for split in store.splits.values()))
 
 
 def _trained(store: "Store") -> tuple[int, int]:

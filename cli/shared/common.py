@@ -48,9 +48,29 @@ def say(text: str) -> None:
         click.echo(text, err=True)
 
 
-def training_command(path: Path, source: str, *options: str) -> str:
-    """How a store is trained on, to begin with: as the tutorial does, or the quickstart."""
-    given = ("--recipe", "own-small") if source == "folder" else ("--method", "xtc")
+def training_command(path: Path, regime: str | None = None) -> str:
+    """How a store is trained on, to begin with: as the tutorial does, or the quickstart.
+
+    Args:
+        path: The store.
+        regime: What training should show; None for its default.
+    """
+    from mtdata import open_store
+
+    options = [] if regime is None else ["--regime", regime]
+    with open_store(path) as store:
+        own = store.options.get("source_name", store.dataset_name) == "folder"
+        # One task is consistent with nothing, and a recipe says its own method.
+        given = ["--recipe", "own-small"] if own else ["--method", "xtc"]
+        if len(store.tasks) == 1 and not own:
+            given = ["--method", "sl"]
+        shown = [
+            split.visible(regime).any(1)
+            for split in store.splits.values()
+            if regime is not None and split.role == "train" and regime in split.regimes
+        ]
+        if given[-1] == "xtc" and any(not each.all() for each in shown):
+            options.append("--keep-unlabelled")
     return shlex.join(["mttrain", *given, "--data", str(path), *options])
 
 

@@ -6,14 +6,14 @@ import sys
 
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 session = onnxruntime.InferenceSession(sys.argv[1])
 facts = {
     k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items() if v[:1] == "{"
 }
 given = facts["input"]
-image = Image.open(sys.argv[2]).convert("RGB")
+image = ImageOps.exif_transpose(Image.open(sys.argv[2])).convert("RGB")
 # In its own shape, with as many pixels as the images of the training had.
 scale = math.sqrt(math.prod(given["trained_size"]) / (image.height * image.width))
 height, width = (max(1, round(side * scale)) for side in (image.height, image.width))

@@ -54,6 +54,10 @@ Forward = Callable[..., Terms]
 """`(views, *, progress, rng) -> Terms`."""
 
 
+def _nothing() -> None:
+    """Nothing: what was learnt goes on to learn."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """What a method does before the training proper, over the same batches.
@@ -73,7 +77,7 @@ class Stage:
     epochs: int
     forward: Forward
     groups: Callable[[], list[ParameterGroup]]
-    done: Callable[[], None] = lambda: None
+    done: Callable[[], None] = _nothing
 
 
 def check_groups(groups: object) -> None:
@@ -214,7 +218,7 @@ class Method(nn.Module, ABC):
         if len(network.tasks) < self.minimum_tasks:
             raise ValueError(
                 f"`network` should predict {self.minimum_tasks} or more tasks for this method; "
-                f"found {len(network.tasks)}."
+                f"found {len(network.tasks)}. `sl` learns one task."
             )
         self.network = network
         self.teachers: dict[str, Network] = {}

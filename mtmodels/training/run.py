@@ -17,6 +17,7 @@ from mtdata.wording import counted
 from mtmodels import processes
 from mtmodels.errors import InterruptedRun
 from mtmodels.metrics.scores import Scores
+from mtmodels.recipes import load_recipe
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, finish
 from mtmodels.training.loop import randomness
@@ -61,7 +62,7 @@ class Job:
 def prepare(
     layers: Sequence[Mapping[str, Any]],
     *,
-    out: Path | None,
+    out: str | Path | None,
     mode: Mode | None,
     trust_plugins: bool = False,
 ) -> Job:
@@ -79,6 +80,7 @@ def prepare(
         UsageError: for a configuration that cannot be, and a plug-in that cannot be used.
         RunFolderError: where the folder may not be used, or is a run of another configuration.
     """
+    out = None if out is None else Path(out)
     if out is not None and mode is not None and RunFolder(out).check(mode):
         config = continued(RunFolder(out), layers, trust_plugins=trust_plugins)
         check_logs(config.log)
@@ -92,7 +94,10 @@ def prepare(
     for plugin in config.plugins:
         load_plugin(plugin)
     data = open_data(config)
-    config, notes = begin(config, data)
+    recipe = config.recipe.name
+    asked = any("batch" in layer for layer in layers[recipe is not None :])
+    free = not asked and (recipe is None or load_recipe(recipe).fits)
+    config, notes = begin(config, data, free_batch=free)
     if out is None:  # named after what `begin` decided as well
         out = default_out(settle_options(config), data.store.dataset_name, data.regime)
         if mode is not None and RunFolder(out).check(mode):

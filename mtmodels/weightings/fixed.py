@@ -58,7 +58,8 @@ class Fixed(TotalWeighting):
         missing = [name for name in self.tasks if name not in values]
         if missing:
             raise ValueError(
-                f"`values` should have a weight for every task; found none for {missing}."
+                f"`values` should have a weight for every task; found none for "
+                f"{', '.join(missing)}."
             )
         for name, value in values.items():
             if not 0 < value < float("inf"):

@@ -113,7 +113,6 @@ def _tell(
 ) -> None:
     from cli.mtdata.regime.table import put_regimes
     from mtdata.regimes.table import together
-    from mtdata.store import open_store
 
     table = together(list(tables.values()))
     if as_json:
@@ -125,9 +124,7 @@ def _tell(
         notes = [*notes, "of two tasks, random shows one label of each image, as the kind one does"]
     for note in notes:
         say(paragraph(f"Note: {note}{'' if note.endswith('.') else '.'}"))
-    with open_store(store) as opened:
-        source = opened.options.get("source_name", opened.dataset_name)
-    say(f"Next: {training_command(store, source, '--regime', name)}")
+    say(f"Next: {training_command(store, name)}")
 
 
 def _facts(table: "RegimeTable") -> dict[str, Any]:

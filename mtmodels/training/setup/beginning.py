@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata import SOURCES, Task
-from mtdata.errors import DataError
+from mtdata.errors import DataError, UsageError
 from mtdata.reading.dataset import Dataset
 from mtdata.wording import counted
 from mtmodels.kinds import kind_model
@@ -29,13 +29,18 @@ SHORT = 200
 """Steps below which no network of ours has learnt anything worth looking at."""
 
 
-def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
+def begin(config: Config, data: RunData, *, free_batch: bool = False) -> tuple[Config, list[str]]:
     """Decide what a new run leaves open and its labels say; with sentences for people.
 
     Args:
         config: What was asked for.
         data: What it trains on.
+        free_batch: Whether nobody asked for this batch: few images make it smaller.
+
+    Raises:
+        UsageError: for a batch that was asked for and is larger than the images are many.
     """
+    config, smaller = _batch(config, len(data.train), free=free_batch)
     losses: dict[str, str] = {}
     told: list[str] = []
     if "losses" in options_of(METHODS[config.method.name]):
@@ -45,7 +50,7 @@ def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
     length, more = _length(config, data)
     network, most = _network(config, data)
     update = {"method": method, **length, **network}
-    return config.model_copy(update=update), [*most, *told, *more]
+    return config.model_copy(update=update), [*most, *smaller, *told, *more]
 
 
 def starts(config: Config, data: RunData) -> dict[str, list[float]]:
@@ -61,8 +66,7 @@ def _network(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
 
     Where its weights are at hand, as a package; nothing is downloaded that was not asked for.
     """
-    own = data.store.dataset_name not in SOURCES or data.store.dataset_name == "folder"
-    if not own or "network" in config.model_fields_set or not has_package():
+    if not _is_own(data) or "network" in config.model_fields_set or not has_package():
         return {}, []
     part = config.network.model_copy(
         update={"encoder_weights": "package", "options": {"encoder": PACKAGED}}
@@ -71,6 +75,25 @@ def _network(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
         f"Network: `{part.label}`, whose encoder knows ImageNet: its weights are installed here. "
         "--network, --encoder or --recipe take another."
     ]
+
+
+def _is_own(data: RunData) -> bool:
+    """Whether images are somebody's own."""
+    return data.store.dataset_name not in SOURCES or data.store.dataset_name == "folder"
+
+
+def _batch(config: Config, images: int, *, free: bool) -> tuple[Config, list[str]]:
+    if config.batch <= images:
+        return config, []
+    if free and config.processes * config.accumulate == 1:
+        return config.model_copy(update={"batch": images}), [
+            f"Batch: {images}, all there is to train on in place of {config.batch}. --batch gives "
+            "another."
+        ]
+    raise UsageError(
+        f"`batch` should be at most the number of training images, {images}; found "
+        f"{config.batch}. Give a smaller --batch."
+    )
 
 
 def _length(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
@@ -93,7 +116,8 @@ def _length(config: Config, data: RunData) -> tuple[dict[str, Any], list[str]]:
         ]
     if steps >= SHORT:
         return found, []
-    other = "" if config.recipe.name else ", or --recipe fine-tune for a few images of your own"
+    own = _is_own(data) and not config.recipe.name
+    other = ", or --recipe own-small, which is made for few images of your own" if own else ""
     slow = [task.name for task in data.tasks if kind_model(task).starts_at_mean]
     near = f", and {' and '.join(slow)} may stay near where predictions begin" if slow else ""
     return found, [

@@ -106,7 +106,7 @@ def open_data(config: Config) -> RunData:
 
     Raises:
         StoreError: where the store cannot be read.
-        UsageError: for an unknown task or regime, or a batch larger than the training set.
+        UsageError: for an unknown task or regime.
         DataError: where the regime shows no label of a task.
     """
     if config.data is None:
@@ -286,9 +286,4 @@ def _check(data: RunData, config: Config) -> None:
         raise DataError(
             f"the regime `{data.regime}` should show labels of every task of the run; found none "
             f"of {', '.join(bare)}. Leave them out with --tasks, or choose another --regime."
-        )
-    if config.batch > len(data.train):
-        raise UsageError(
-            f"`batch` should be at most the number of training images, {len(data.train)}; "
-            f"found {config.batch}. Give a smaller --batch."
         )

@@ -1,12 +1,14 @@
 """What `mtdata build` tells of room on the disk and of labels that a small size loses."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cli.mtdata import mtdata
+from cli.mttrain import mttrain
 from cli.shared.common import run
 from tests.folder_tree import FILE, KEYS, save, semantic, write_folder
 
@@ -89,3 +91,36 @@ def test_large_photos_are_told_with_a_size_to_build_at(tmp_path: Path, capsys: C
     assert "--size 480x640 is about what" in said
     assert run(mtdata, [*arguments, "--tasks", "mask", "--limit", "1", "--size", "native"]) == 0
     assert "is about what" not in capsys.readouterr().err
+
+
+def next_command(capsys: Captured) -> list[str]:
+    """What the last command proposes to train with."""
+    said = " ".join(capsys.readouterr().err.split())
+    return shlex.split("mttrain" + said.rpartition("Next:")[2].rpartition("mttrain")[2])
+
+
+@pytest.mark.parametrize("tasks", ["semantic", "semantic,depth"])
+@pytest.mark.parametrize("kind", ["one", "fraction"])
+def test_the_training_that_is_proposed_can_be_run(
+    tasks: str, kind: str, tmp_path: Path, capsys: Captured
+) -> None:
+    store, shards = str(tmp_path / "a.h5"), str(tmp_path / "s")
+    arguments = ["build", "--dataset", "rooms", "--images", "6,2", "--size", "32x64"]
+    assert run(mtdata, [*arguments, "--tasks", tasks, "--out", store, "-j", "1"]) == 0
+    proposed = [next_command(capsys)]
+    how = ["--share", "0.5"] if kind == "fraction" else []
+    assert run(mtdata, ["regime", "add", store, "--kind", kind, *how, "--name", "few"]) == 0
+    proposed.append(next_command(capsys))
+    assert run(mtdata, ["shard", store, "--images", "4", "-o", shards]) == 0
+    proposed.append(next_command(capsys))
+    unlabelled = kind == "fraction" and tasks != "semantic"
+    assert ("--keep-unlabelled" in proposed[1]) == unlabelled
+    for words in proposed:
+        assert words[:2] == ["mttrain", "--method"]
+        more = ["--width", "0.125", "--workers", "0", "--dry-run"]
+        assert run(mttrain, [*words[1:], *more]) == 0, words
+
+
+def test_a_format_of_annotations_is_told_from_a_data_set(capsys: Captured) -> None:
+    assert run(mtdata, ["build", "--dataset", "labelme"]) == 2
+    assert "`mtdata init DIR --dataset labelme`" in capsys.readouterr().err

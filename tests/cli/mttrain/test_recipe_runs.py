@@ -1,6 +1,7 @@
 """Recipes through the command: what is checked, what is said, what is kept apart."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from mtdata import Sample
 from mtdata.building.build import build
 from mtdata.tasks.role import Role
 from mtmodels.networks.encoders.weights import has_package
@@ -173,6 +175,15 @@ def test_published_rows_are_told_whole(capsys: Captured) -> None:
     assert rows["one Perceptual-Map"] == ["one", "72.82", "0.0169"]
 
 
+class Turned(FakeSource):
+    """Photos that stand and that lie to train on, one form to test on."""
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        stands = split == "train" and int(key) % 2 == 0
+        self.sizes = ((134, 100),) if stands else ((100, 134),)
+        return super().read(split, key, tasks)
+
+
 @pytest.mark.skipif(not has_package(), reason="needs the extra `weights`")
 def test_photos_of_any_size_are_trained_on(tmp_path: Path, capsys: Captured) -> None:
     store, out = str(tmp_path / "odd.h5"), str(tmp_path / "r")
@@ -189,6 +200,20 @@ def test_photos_of_any_size_are_trained_on(tmp_path: Path, capsys: Captured) -> 
     assert "Images are read" not in told(capsys)
     assert run(mttrain, ["--data", store, "--network", "unet", *short, "--dry-run"]) != 0
     assert "divisible by 32; found 70x101. Give --size 64x96." in told(capsys)
+
+
+@pytest.mark.skipif(not has_package(), reason="needs the extra `weights`")
+def test_photos_are_read_in_the_shape_of_those_that_are_trained_on(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    """Photos that stand among photos that lie are padded to a square, and are not to lie then."""
+    store = str(tmp_path / "odd.h5")
+    build(Turned(images=(12, 2), missing=0), store, size=None)
+    arguments = ["--recipe", "own-small", "--data", store, "--out", str(tmp_path / "r")]
+    assert run(mttrain, [*arguments, "--workers", "0", "--dry-run"]) == 0
+    said = told(capsys)
+    assert "Images are read at 96x96, the store has 134x134" in said
+    assert "images of 100x134 are stretched to 96x96" in said
 
 
 @pytest.mark.skipif(not has_package(), reason="needs the extra `weights`")

@@ -12,7 +12,7 @@ import torch
 from mtdata import Sample, open_store
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
-from mtdata.errors import DataError
+from mtdata.errors import DataError, UsageError
 from mtdata.sources.rooms.source import Rooms
 from mtmodels.kinds import kind_model
 from mtmodels.networks import NETWORKS
@@ -270,10 +270,32 @@ def test_a_short_training_names_tasks_that_it_has(plain: Path) -> None:
 
 
 def test_who_took_a_recipe_is_told_of_no_other(plain: Path) -> None:
-    [note] = plan_of(plain, steps=100).notes
-    assert note.endswith("or --recipe fine-tune for a few images of your own.")
+    notes = plan_of(plain, steps=100).notes
+    assert notes[-1].endswith("or --recipe own-small, which is made for few images of your own.")
     [note] = plan_of(plain, steps=100, recipe={"name": "own-small"}).notes
     assert note.endswith("Give --steps 600 or more.")
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("recipe", [None, "own-small", "mtpsl-nyu-one-sl"])
+def test_few_images_make_a_batch_smaller_that_nobody_asked_for(
+    plain: Path, asked: bool, recipe: str | None
+) -> None:
+    """`own-small` is for any number of images; what a paper did is for that alone."""
+    small = {"network": {"name": "unet-resnet18", "width": 0.125}, "holdout": 0.25, "steps": 600}
+    layers: list[dict[str, Any]] = [{"data": str(plain), "tasks": ["depth"], **small}]
+    if recipe is not None:
+        layers.insert(0, {"batch": 8, "recipe": {"name": recipe}})
+    if asked:
+        layers[-1]["batch"] = 8
+    images = 6  # of eight, two of which are held out
+    if asked or recipe == "mtpsl-nyu-one-sl":
+        with pytest.raises(UsageError, match=f"number of training images, {images}; found 8"):
+            prepare(layers, out=None, mode=None)
+        return
+    job = prepare(layers, out=None, mode=None)
+    assert job.config.batch == images
+    assert any(f"Batch: {images}, all there is to train on" in note for note in job.notes)
 
 
 def test_predictions_begin_at_the_labels_that_a_smaller_size_leaves(tmp_path: Path) -> None:
