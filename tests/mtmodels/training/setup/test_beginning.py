@@ -282,7 +282,7 @@ def test_few_images_make_a_batch_smaller_that_nobody_asked_for(
     plain: Path, asked: bool, recipe: str | None
 ) -> None:
     """`own-small` is for any number of images; what a paper did is for that alone."""
-    small = {"network": {"name": "unet-resnet18", "width": 0.125}, "holdout": 0.0, "steps": 600}
+    small = {"network": {"name": "unet-resnet18", "width": 0.125}, "holdout": 0.25, "steps": 600}
     layers: list[dict[str, Any]] = [
         {"data": str(plain), "tasks": ["depth"], "regime": "full", **small}
     ]
@@ -290,9 +290,7 @@ def test_few_images_make_a_batch_smaller_that_nobody_asked_for(
         layers.insert(0, {"batch": 8, "recipe": {"name": recipe}})
     if asked:
         layers[-1]["batch"] = 8
-    split = open_store(plain).splits["train"]
-    images = int(split.visible("full")[:, split.column("depth")].sum())
-    assert 1 < images < 8
+    images = 6  # of eight, two of which are held out
     if asked or recipe == "mtpsl-nyu-one-sl":
         with pytest.raises(UsageError, match=f"number of training images, {images}; found 8"):
             prepare(layers, out=None, mode=None)
