@@ -36,7 +36,8 @@ demo: setup
 	@echo "all on one page   $(DEMO)/run/report.html"
 
 test: setup
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow" \
+		-o tmp_path_retention_policy=failed  # what a test that passed wrote is gigabytes in all
 
 # Pages are tested in a browser. Where none is, Debian's is installed if that needs no password.
 browser:
@@ -49,7 +50,7 @@ browser:
 		|| echo "No browser: tests of pages are skipped. Debian's package is chromium."
 
 slow: setup browser
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow -o tmp_path_retention_policy=failed
 
 gpu: setup
 	$(BIN)/python -m benchmarks.gpu --out gpu.md
