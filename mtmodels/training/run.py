@@ -17,7 +17,6 @@ from mtdata.wording import counted
 from mtmodels import processes
 from mtmodels.errors import InterruptedRun
 from mtmodels.metrics.scores import Scores
-from mtmodels.recipes import load_recipe
 from mtmodels.training.config import Config
 from mtmodels.training.finish import Finished, finish
 from mtmodels.training.loop import randomness
@@ -94,10 +93,7 @@ def prepare(
     for plugin in config.plugins:
         load_plugin(plugin)
     data = open_data(config)
-    recipe = config.recipe.name
-    asked = any("batch" in layer for layer in layers[recipe is not None :])
-    free = not asked and (recipe is None or load_recipe(recipe).fits)
-    config, notes = begin(config, data, free_batch=free)
+    config, notes = begin(config, data)
     if out is None:  # named after what `begin` decided as well
         out = default_out(settle_options(config), data.store.dataset_name, data.regime)
         if mode is not None and RunFolder(out).check(mode):

@@ -29,18 +29,17 @@ SHORT = 200
 """Steps below which no network of ours has learnt anything worth looking at."""
 
 
-def begin(config: Config, data: RunData, *, free_batch: bool = False) -> tuple[Config, list[str]]:
+def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
     """Decide what a new run leaves open and its labels say; with sentences for people.
 
     Args:
         config: What was asked for.
         data: What it trains on.
-        free_batch: Whether nobody asked for this batch: few images make it smaller.
 
     Raises:
         UsageError: for a batch that was asked for and is larger than the images are many.
     """
-    config, smaller = _batch(config, len(data.train), free=free_batch)
+    config, smaller = _batch(config, len(data.train))
     losses: dict[str, str] = {}
     told: list[str] = []
     if "losses" in options_of(METHODS[config.method.name]):
@@ -82,10 +81,12 @@ def _is_own(data: RunData) -> bool:
     return data.store.dataset_name not in SOURCES or data.store.dataset_name == "folder"
 
 
-def _batch(config: Config, images: int, *, free: bool) -> tuple[Config, list[str]]:
+def _batch(config: Config, images: int) -> tuple[Config, list[str]]:
+    """One that nobody asked for is no larger than the images are many."""
     if config.batch <= images:
         return config, []
-    if free and config.processes * config.accumulate == 1:
+    given = "batch" in config.model_fields_set
+    if not given and config.processes * config.accumulate == 1:
         return config.model_copy(update={"batch": images}), [
             f"Batch: {images}, all there is to train on in place of {config.batch}. --batch gives "
             "another."
