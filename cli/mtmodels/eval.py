@@ -111,6 +111,8 @@ def eval_(
                 f"the epoch of this run was chosen on the {one['split']} split: do not compare its "
                 "scores there with runs that were not."
             )
+    for unkept in dict.fromkeys(one["unkept"] for one in found if "unkept" in one):
+        warn(f"the scores are shown and not kept: {unkept}.")
     for apart in {(one["recipe"], *one["apart"]) for one in found if one.get("apart")}:
         warn(f"these are no scores of the recipe `{apart[0]}`: {'; '.join(apart[1:])}.")
     if as_json:

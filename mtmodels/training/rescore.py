@@ -12,12 +12,15 @@ from mtdata.progress import Progress
 from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
 from mtdata.store.format import FULL
 from mtdata.urls import StorePath
+from mtmodels.errors import MtmodelsError
 from mtmodels.metrics.protocols import metric_for
+from mtmodels.scoring.evaluation import Evaluation
 from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.scoring.original import check_scorable
 from mtmodels.training.config import Config
 from mtmodels.training.finish import keep_scores, scored_split
 from mtmodels.training.loop.validation import Scorer
+from mtmodels.training.record import checkpoint
 from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.loading import TrainedRun, Which, load_network, open_run, run_tasks
 from mtmodels.training.setup.making import make_network
@@ -60,7 +63,7 @@ def rescore(
     """Score a run, and keep the scores beside it.
 
     With a store, checkpoint, precision or thresholds of their own they are not those of the run,
-    and are not kept.
+    and are not kept; nor are those of a checkpoint that the run has replaced meanwhile.
 
     Args:
         path: The run folder.
@@ -81,7 +84,8 @@ def rescore(
         For each split `run`, `store` (its digest), `split`, `role`, `protocol`, `images`,
         `labelled` (how many of them show each task), `scores`, `selected_on` where scores chose the
         checkpoint, `thresholds` where they were given, and, where there are some, how many images
-        are `unlabelled`, or of the training split and `held_out` of training.
+        are `unlabelled`, or of the training split and `held_out` of training. `unkept` says why
+        scores could not be kept.
 
     Raises:
         RunFolderError: where there is no run or no such checkpoint.
@@ -101,6 +105,7 @@ def rescore(
             check_scorable(under, dataset, store)
         if thresholds is not None:
             _check_thresholds(under, tasks)
+        weights = checkpoint.digest(run.chosen(which))  # before they are loaded: a run goes on
         scorer = scorer_of(run, config, tasks, which=which)
         found = []
         for dataset in datasets:
@@ -115,8 +120,24 @@ def rescore(
             found.append(({**about, **result.to_json(), **given}, result))
     if data is None and which is None and precision is None and thresholds is None:
         for one, result in found:
-            keep_scores(run.folder, one, result)
+            if unkept := _keep(run, one, result, weights):
+                one["unkept"] = unkept
     return [one for one, _ in found]
+
+
+def _keep(run: TrainedRun, scored: Mapping[str, Any], result: Evaluation, weights: str) -> str:
+    """Keep scores of a checkpoint that is still the one of the run; else says why not."""
+    try:
+        now = checkpoint.digest(run.chosen())
+    except MtmodelsError:  # another run takes the place of this one
+        now = ""
+    if now != weights:
+        return "the run went on meanwhile, and these are of a checkpoint that it has no more"
+    try:
+        keep_scores(run.folder, scored, result)
+    except OSError as error:
+        return f"{run.folder.scores} cannot be written ({error.strerror})"
+    return ""
 
 
 def _apart_in(dataset: Dataset, store: Store, splits: Chosen, config: Config) -> dict[str, int]:

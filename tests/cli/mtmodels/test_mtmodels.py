@@ -129,6 +129,14 @@ def test_scores_a_run(trained: tuple[Path, Path], tmp_path: Path, capsys: Captur
     assert run(mtmodels, ["eval", out, "--split", "train"]) == 0
     told = "14 images of train (role train), of them 4 held out of training, protocol mtpsl"
     assert told in capsys.readouterr().out
+    scores = Path(out) / "scores"
+    shutil.rmtree(scores)
+    scores.write_text("in the way")
+    assert run(mtmodels, ["eval", out]) == 0
+    unkept = capsys.readouterr()
+    assert "3 images of test" in unkept.out
+    assert "the scores are shown and not kept" in unkept.err
+    scores.unlink()
     assert run(mtmodels, ["eval", out, "--split", "val"]) == 2
     assert "`val`" in capsys.readouterr().err
 

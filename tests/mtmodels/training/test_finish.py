@@ -228,6 +228,40 @@ def test_a_run_that_chose_nothing_is_not_said_to_have_chosen() -> None:
         assert warning(config, tested=True) is None
 
 
+def test_scores_of_a_checkpoint_that_is_no_more_are_not_kept(
+    done: tuple[Path, Finished], tmp_path: Path
+) -> None:
+    """A run that goes on while it is scored may end before the scores are there."""
+    folder = RunFolder(Path(shutil.copytree(done[0], tmp_path / "run")))
+    kept = folder.scores / "test-mtpsl.json"
+
+    def end(done: int, total: int, what: str) -> None:
+        network = folder.best / "network.safetensors"
+        network.unlink()  # it may be a link
+        network.write_bytes(b"of later")
+        kept.write_text("of later")
+
+    found = rescore(folder.path, progress=end)[0]
+    assert "the run went on meanwhile" in found["unkept"]
+    assert found["scores"] == done[1].summary["scores"]
+    assert kept.read_text() == "of later"
+    shutil.rmtree(folder.best)
+    shutil.copytree(done[0] / "checkpoints/best", folder.best)
+    again = rescore(folder.path, progress=lambda *_: shutil.rmtree(folder.best, ignore_errors=True))
+    assert "the run went on meanwhile" in again[0]["unkept"]
+
+
+def test_scores_that_cannot_be_kept_are_given_all_the_same(
+    done: tuple[Path, Finished], tmp_path: Path
+) -> None:
+    folder = RunFolder(Path(shutil.copytree(done[0], tmp_path / "run")))
+    shutil.rmtree(folder.scores)
+    folder.scores.write_text("in the way")  # as a folder that is read-only, of the superuser too
+    found = rescore(folder.path)[0]
+    assert found["scores"] == done[1].summary["scores"]
+    assert f"{folder.scores} cannot be written (" in found["unkept"]
+
+
 def test_scores_from_before_the_end_are_gone_at_the_end(
     layer: dict[str, Any], tmp_path: Path
 ) -> None:
