@@ -235,7 +235,7 @@ class ExportError(MtmodelsError):
 
 
 class SweepError(MtmodelsError):
-    """Trainings of a sweep that failed; the others are done."""
+    """Trainings of a sweep that failed, or that another process writes; the others are done."""
 
 
 class UnreadImagesError(MtmodelsError, DataError):

@@ -120,6 +120,7 @@ def sweep(
         begin_until=time.monotonic() + (float("inf") if limit_time is None else 60 * limit_time),
         began=told.began,
         ended=told.ended,
+        waits=told.waits,
     )
     tables = _tables(read, cells, outcomes)
     _write(read, tables, todo, outcomes)
@@ -136,6 +137,12 @@ def sweep(
             f"{len(failed)} of {len(todo)} trainings failed: {', '.join(failed)}. {first} said: "
             f"{failed[first].why} Mend that and give the same command"
             f"{': the others are kept' if kept else ''}."
+        )
+    going = [name for name, one in outcomes.items() if one.state == "going"]
+    if going:
+        raise SweepError(
+            f"all trainings should be done; another mttrain still writes {', '.join(going)}. Give "
+            "the same command again when it has ended."
         )
 
 
@@ -296,6 +303,10 @@ class _Told:
     def began(self, job: "Job") -> None:
         """A line, with where to look."""
         say(f"begun   {job.name}: tail -f {job.log}")
+
+    def waits(self, job: "Job") -> None:
+        """A line, with who is waited for."""
+        say(f"waits   {job.name}: another mttrain writes it")
 
     def ended(self, job: "Job", outcome: "Outcome") -> None:
         """A line, with its time."""

@@ -38,8 +38,6 @@ OFTEN = 0.1
 REQUEUED, ASKING = "requeued", timedelta(minutes=1)
 """What the first process says when the job is back in the queue, and how long the others wait for
 it: srun ends a step with the first of its processes that ends."""
-STARTER = "MTTRAIN_STARTER"
-"""The variable with the file that ends when the process does that started this one."""
 AGAIN = "from cli.mttrain import main; main()"
 
 
@@ -58,6 +56,7 @@ def train(
     """
     from mtmodels.training.setup.places import place_of
 
+    end_with_starter()
     place, config = place_of(os.environ), _wanted(layers, out, mode)
     if place is None and config.processes > 1:
         given: list[str] = click.get_current_context().meta[GIVEN]
@@ -67,7 +66,6 @@ def train(
     from mtmodels.training.run import check_processes
     from mtmodels.training.setup.joining import join
 
-    end_with_starter()
     store = join(place, config.device)
     with one_voice(place.rank, store):
         check_processes(config)
@@ -169,7 +167,7 @@ def launch(arguments: Sequence[str], config: "Config") -> int:
     """
     from mtdata.reading.memory import cores
     from mtmodels.training.setup.joining import check_cards
-    from mtmodels.training.setup.places import place_on_node
+    from mtmodels.training.setup.places import STARTER, place_on_node
 
     check_cards(config)
     port = _free_port()
@@ -269,6 +267,8 @@ def _how_it_ended(number: int, code: int, *, said: bool) -> str:
 
 def end_with_starter() -> None:
     """Stop, as if it were asked to, when the process is gone that started this one."""
+    from mtmodels.training.setup.places import STARTER
+
     given = os.environ.pop(STARTER, None)
     if given is None:
         return

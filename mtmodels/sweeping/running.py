@@ -20,13 +20,15 @@ from mtdata.urls import Url, located, without_secrets
 from mtmodels.training.config import FREE
 from mtmodels.training.record.manifest import without_home
 from mtmodels.training.record.runfolder import RunFolder, read_facts
-from mtmodels.training.setup.places import PLACE
+from mtmodels.training.setup.places import PLACE, STARTER
 
 POLL = 0.2
 """Seconds between two looks at what goes."""
 ENOUGH = 20.0
 """Seconds in which a training that is told to stop should have."""
-ENDS = (signal.SIGTERM, signal.SIGHUP)
+LOOK = 2.0
+"""Seconds between two looks at what another process trains."""
+ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 """What ends a sweep as Ctrl-C does, unless it was told to ignore it, as by nohup."""
 DATA, OUT, RESUME = "--data", "--out", "--resume"
 State = Literal["new", "done", "going", "interrupted"]
@@ -73,7 +75,7 @@ class Outcome:
     """How a training ended.
 
     Args:
-        state: "done", "failed", "going" where another process had the folder, "left" where it was
+        state: "done", "failed", "going" where another process has the folder, "left" where it was
             not begun.
         seconds: What it took now; 0 where it had been done before.
         why: What the training said at its end, where it failed.
@@ -117,7 +119,7 @@ def state_of(job: Job) -> State:
     """
     run = RunFolder(job.path)
     if not run.is_run():
-        return "new"
+        return "going" if run.is_held() else "new"
     facts = read_facts(run.manifest)
     at = facts.get("store_at")  # of a URL there is none
     trained = _options(facts.get("arguments", []), at and at["absolute"])
@@ -179,6 +181,8 @@ def run_job(
 ) -> Outcome:
     """Train, or go on, or find that it is done; wherever this is called.
 
+    A training ends, and saves, with the process that called this, however that ends.
+
     Args:
         job: What to train.
         began: Told the process.
@@ -191,11 +195,12 @@ def run_job(
     threads = {} if job.threads is None else {"OMP_NUM_THREADS": str(job.threads)}
     # A worker of a cluster may be one of several tasks; what it starts is a training of its own.
     environment = {name: value for name, value in os.environ.items() if name not in PLACE}
-    with job.log.open("ab") as log:
+    with job.log.open("ab") as log, _ends_with_this() as ends:
         process = subprocess.Popen(
             [*job.program, *job.command, RESUME],
             cwd=job.where,
-            env={**environment, **threads},
+            env={**environment, **threads, STARTER: str(ends)},
+            pass_fds=[ends],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -208,7 +213,21 @@ def run_job(
         finally:
             stop_processes([process])
     seconds = time.monotonic() - started
-    return Outcome("done", seconds) if code == 0 else Outcome("failed", seconds, _last(job, code))
+    run = RunFolder(job.path)
+    if code == 0 or run.is_complete():  # it may be told to stop when all but its report is there
+        return Outcome("done", seconds)
+    return Outcome("going") if run.is_held() else Outcome("failed", seconds, _last(job, code))
+
+
+@contextmanager
+def _ends_with_this() -> Iterator[int]:
+    """A file that ends with this process, for one that it starts."""
+    ends, open_end = os.pipe()
+    try:
+        yield ends
+    finally:
+        os.close(ends)
+        os.close(open_end)
 
 
 def stop_processes(processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -242,8 +261,9 @@ def run_all(
     begin_until: float = float("inf"),
     began: Callable[[Job], None] = lambda job: None,
     ended: Callable[[Job, Outcome], None] = lambda job, outcome: None,
+    waits: Callable[[Job], None] = lambda job: None,
 ) -> dict[str, Outcome]:
-    """Run jobs in their order, some at a time.
+    """Run jobs in their order, some at a time; those that another process trains come last.
 
     Args:
         jobs: What to train.
@@ -251,6 +271,7 @@ def run_all(
         begin_until: The `time.monotonic()` after which none is begun.
         began: Told each job that is handed over.
         ended: Told each job and how it ended.
+        waits: Told each job that another process trains, which is waited for.
 
     Returns:
         How each ended, by its name.
@@ -265,8 +286,9 @@ def run_all(
             ended(job, outcomes[job.name])
     waiting = [job for job in jobs if job.name not in outcomes]
     going: dict[str, tuple[Job, Future]] = {}
+    held: dict[str, Job] = {}
     with _stopping(scheduler):
-        while waiting or going:
+        while waiting or going or held:
             while waiting and len(going) < scheduler.slots and time.monotonic() < begin_until:
                 job = waiting.pop(0)
                 began(job)
@@ -275,11 +297,22 @@ def run_all(
                 if future.done():
                     del going[name]
                     outcomes[name] = _result(future)
-                    ended(job, outcomes[name])
+                    if outcomes[name].state != "going":
+                        ended(job, outcomes[name])
+                        continue
+                    waits(job)
+                    held[name] = job
             if not going and time.monotonic() >= begin_until:
                 break
-            time.sleep(POLL)
-    return outcomes | {job.name: Outcome("left") for job in waiting}
+            if waiting or going:
+                time.sleep(POLL)
+            elif held:
+                time.sleep(LOOK)
+                waiting += [one for one in held.values() if not RunFolder(one.path).is_held()]
+                held = {name: one for name, one in held.items() if one not in waiting}
+    for job in held.values():
+        ended(job, outcomes[job.name])
+    return outcomes | {job.name: Outcome("left") for job in waiting if job.name not in outcomes}
 
 
 def _result(future: Future) -> Outcome:

@@ -17,6 +17,8 @@ PLACE = frozenset(
     }
 )
 """The variables that say which process this is, of a training or of whatever starts some."""
+STARTER = "MTTRAIN_STARTER"
+"""The variable with the file that ends when the process does that started this one."""
 
 
 @dataclass(frozen=True)

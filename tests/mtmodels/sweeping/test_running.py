@@ -15,7 +15,7 @@ import pytest
 from mtdata import cluster
 from mtdata.errors import UsageError
 from mtdata.urls import without_secrets
-from mtmodels.sweeping import Job, Outcome, run_all
+from mtmodels.sweeping import Job, Outcome, run_all, running
 from mtmodels.sweeping.page import page
 from mtmodels.sweeping.running import Scheduler, state_of
 from mtmodels.sweeping.schedulers import Here, Slurm, scheduler_of
@@ -39,9 +39,20 @@ time.sleep(60 if "--lost" in words and len(times.read_text().split()) == 1 else 
 """
 
 
-def job(folder: Path, name: str, *words: str) -> Job:
+HOLDER = f"""
+import pathlib, sys
+from cli.mttrain.together import end_with_starter
+from mtmodels.training.record.runfolder import RunFolder
+end_with_starter()
+with RunFolder(pathlib.Path(sys.argv[sys.argv.index("--out") + 1])).held():
+    exec({TRAINER!r})
+"""
+"""A trainer that holds its folder, and ends with who started it."""
+
+
+def job(folder: Path, name: str, *words: str, trainer: str = TRAINER) -> Job:
     path = str(folder / name)
-    return Job(name, (sys.executable, "-c", TRAINER), ("--name", name, *words), path, 1)
+    return Job(name, (sys.executable, "-c", trainer), ("--name", name, *words), path, 1)
 
 
 def starts(folder: Path, name: str) -> list[int]:
@@ -180,6 +191,61 @@ def test_a_killed_training_costs_itself_alone(tmp_path: Path) -> None:
     assert run_all(jobs, Here(1))["a"].state == "done"
 
 
+def test_a_sweep_that_is_killed_leaves_nothing_that_trains(tmp_path: Path) -> None:
+    words = ("--name", "a", "--lost")
+    code = (
+        "import sys; from mtmodels.sweeping.running import Job, run_job\n"
+        f"run_job(Job('a', (sys.executable, '-c', {HOLDER!r}), {words!r}, sys.argv[1], 1))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a")]) as sweep:
+        wait_for(tmp_path, "a")
+        sweep.kill()
+    assert run_all([job(tmp_path, "a", "--lost")], Here(1))["a"].state == "done"
+    assert len(starts(tmp_path, "a")) == 2
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_another_process_trains_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, begun: bool
+) -> None:
+    """Two sweeps of one plan fail none of each other's trainings, not at their beginning either."""
+    monkeypatch.setattr(running, "LOOK", 0.05)
+    told: list[str] = []
+    one = job(tmp_path, "a", trainer=HOLDER)
+    holds = "import sys, time, pathlib; from mtmodels.training.record.runfolder import RunFolder\n"
+    holds += "with RunFolder(pathlib.Path(sys.argv[1])).held():\n print(flush=True); input()"
+    words = [sys.executable, "-c", holds, str(one.path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        if begun:
+            (one.path / "manifest.json").write_text(
+                json.dumps({"format": "mtpartial run", "arguments": list(one.words)})
+            )
+        assert state_of(one) == "going"
+        # One that looked before the folder was held is refused by the training itself.
+        refused = job(tmp_path, "a", trainer="import sys; sys.exit('Error: another writes it')")
+        with monkeypatch.context() as patched:
+            patched.setattr(running, "state_of", lambda job: "new")
+            assert running.run_job(refused) == Outcome("going")
+        found = run_all([one], Here(1), begin_until=time.monotonic() + 0.1)
+        assert found == {"a": Outcome("going")}
+
+        def waits(job: Job) -> None:
+            told.append(job.name)
+            other.communicate(b"\n")
+
+        found = run_all([one, job(tmp_path, "b")], Here(1), waits=waits)
+    assert {name: one.state for name, one in found.items()} == {"a": "done", "b": "done"}
+    assert told == ["a"]
+
+
+def test_a_training_that_is_complete_is_done_whatever_it_ends_with(tmp_path: Path) -> None:
+    """One that is told to stop while it writes its report."""
+    one = job(tmp_path, "a", trainer=TRAINER + "sys.exit(130)")
+    assert run_all([one], Here(1))["a"].state == "done"
+
+
 def test_an_interrupted_sweep_leaves_nothing_that_trains(tmp_path: Path) -> None:
     def interrupted(_: Job) -> None:
         wait_for(tmp_path, "a")
@@ -209,13 +275,14 @@ SWEEP = f"""
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever whoever runs this ignores
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 from mtmodels.sweeping import Job, run_all
 from mtmodels.sweeping.schedulers import Here
 run_all([Job("a", (sys.executable, "-c", {LISTENER!r}), (), sys.argv[1], 1)], Here(1))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_ctrl_c_and_a_closed_terminal_tell_a_training_once(tmp_path: Path, number: int) -> None:
     """Both come to the whole group of processes; a second signal would not wait for the step."""
     words = [sys.executable, "-c", SWEEP, str(tmp_path / "a")]
@@ -238,13 +305,12 @@ def test_a_worker_of_a_cluster_that_is_killed_costs_one_training(tmp_path: Path)
             trainer = wait_for(tmp_path, "a")
             worker = int(Path(f"/proc/{trainer}/stat").read_text().rpartition(")")[2].split()[1])
             os.kill(worker, signal.SIGKILL)
-            os.kill(trainer, signal.SIGKILL)
             killed.append(worker)
 
         killer = threading.Thread(target=kill)
         killer.start()
-        jobs = [job(tmp_path, "a", "--lost"), *(job(tmp_path, name) for name in "bcd")]
-        found = run_all(jobs, scheduler)
+        lost = job(tmp_path, "a", "--lost", trainer=HOLDER)
+        found = run_all([lost, *(job(tmp_path, name) for name in "bcd")], scheduler)
         killer.join()
         scheduler.stop()
     assert killed
