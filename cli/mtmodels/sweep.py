@@ -149,13 +149,14 @@ def sweep(
 def _chosen(plan: "Plan", only: Sequence[str]) -> "Iterator[Cell]":
     """The trainings that --only leaves; values of one axis are alternatives."""
     wanted: dict[str, list[str]] = {}
-    for axis, value in _pairs(only):
+    for given, value in _pairs(only):
+        axis = given.replace("-", "_")
         known = dict.fromkeys(cell.labels.get(axis) for cell in plan.cells)
         if value not in known:
             there = ", ".join(str(one) for one in known if one) or ", ".join(plan.cells[0].labels)
             raise UsageError(
                 f"--only should name a value of an axis of the plan ({there}); found "
-                f"{axis}={value}. Correct it."
+                f"{given}={value}. Correct it."
             )
         wanted.setdefault(axis, []).append(value)
     for cell in plan.cells:
@@ -245,9 +246,12 @@ def words_of(options: Mapping[str, Any]) -> Iterator[str]:
             what = "is for the sweep to give" if parameter else "is no option of mttrain"
             raise click.UsageError(f"`{name}` {what}. See `mttrain --help`.")
         word = next(one for one in parameter.opts if one.startswith("--"))
-        if value is None or value is False:
+        flag = isinstance(parameter, click.Option) and parameter.is_flag
+        if value is None or (flag and value is False):
             continue
-        if isinstance(parameter, click.Option) and parameter.is_flag:
+        if flag and not isinstance(value, bool):
+            raise click.UsageError(f"`{name}` should be true or false; found {value}.")
+        if flag:
             yield word
         elif isinstance(value, Mapping) and word == "--set":
             for key, inner in value.items():
@@ -259,8 +263,12 @@ def words_of(options: Mapping[str, Any]) -> Iterator[str]:
             yield from (word, ",".join(f"{key}={_text(inner)}" for key, inner in value.items()))
         elif isinstance(value, list) and parameter.type.name in (names.__name__, runs.__name__):
             yield from (word, ",".join(map(_text, value)))
-        elif _nested(value) or value is True:
-            raise click.UsageError(f"`{name}` should have a value of --{name}; found {value}.")
+        elif _nested(value) or isinstance(value, bool):
+            meant = " Write yes, no, on and off in quotes, as YAML reads them so."
+            raise click.UsageError(
+                f"`{name}` should have a value of --{name}; found {value}."
+                f"{meant if isinstance(value, bool) else ''}"
+            )
         else:
             yield from (word, _text(value))
 

@@ -100,15 +100,19 @@ def read_plan(path: Path) -> Plan:
             not, or has two trainings of one name or more than `MOST`.
     """
     given = _read(path)
-    axes = {name: dict(_values(name, values)) for name, values in given.grid.items()}
+    axes = {
+        name: {label: _checked(path, some) for label, some in _values(name, values)}
+        for name, values in _checked(path, given.grid).items()
+    }
     if any(not values for values in axes.values()) or not axes:
         raise UsageError(f"{path}: `grid` should have axes with a value each, such as seed: [0].")
     if (count := math.prod(map(len, axes.values()))) > MOST:
         raise UsageError(f"{path}: `grid` should make at most {MOST:,} trainings; found {count:,}.")
+    always = _checked(path, given.always)
     without = [_labels(path, "without", one, axes) for one in given.without]
     cells: dict[str, Cell] = {}
     for labels in _combinations(axes):
-        options: dict[str, Any] = dict(given.always)
+        options = dict(always)
         for axis, label in labels.items():
             options = _merged(options, axes[axis][label])
         cell = Cell(_name(labels), options, labels)
@@ -157,6 +161,32 @@ def _values(
         yield str(value), {axis: value}
 
 
+def _spelt(name: str) -> str:
+    """An option or an axis, which may be written with `-` or with `_`, in one spelling."""
+    return name.replace("-", "_")
+
+
+def _checked(path: Path, options: Options) -> dict[str, Any]:
+    """Options in one spelling; refuses what would get lost where they come together.
+
+    Raises:
+        UsageError: for an option that is there twice, and a `set` that is no mapping.
+    """
+    found = {_spelt(name): value for name, value in options.items()}
+    if len(found) < len(options):
+        twice = next(name for name in options if _spelt(name) != name and _spelt(name) in options)
+        raise UsageError(
+            f"{path}: an option should be given once; found `{twice}` and `{_spelt(twice)}`. Leave "
+            "one out."
+        )
+    if not isinstance(found.get("set", {}), Mapping | None):
+        raise UsageError(
+            f"{path}: `set` should be a mapping, as in `set: {{lr: 0.01}}`; found {found['set']}. "
+            "Write it so."
+        )
+    return found
+
+
 def _combinations(axes: Mapping[str, Mapping[str, Options]]) -> Iterator[dict[str, str]]:
     """All of them: the last axis changes fastest, the seed slowest."""
     order = sorted(axes, key=lambda axis: axis != SEED)
@@ -185,7 +215,7 @@ def _labels(
     path: Path, what: str, given: Mapping[str, Scalar], axes: Mapping[str, Mapping[str, Options]]
 ) -> dict[str, str]:
     """Values of some axes as text; refuses what there is not."""
-    labels = {axis: str(value) for axis, value in given.items()}
+    labels = {_spelt(axis): str(value) for axis, value in given.items()}
     for axis, label in labels.items():
         known = axes.get(axis, {})
         if label not in known:

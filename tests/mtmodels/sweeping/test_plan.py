@@ -46,6 +46,14 @@ def test_options_are_those_of_all_and_of_each_value(tmp_path: Path) -> None:
     assert last.options["method"] == "ssl"
 
 
+def test_an_option_in_another_spelling_is_the_same(tmp_path: Path) -> None:
+    always = {"encoder_weights": "imagenet", "sync-norm": True}
+    grid = {"how": {"a": {"encoder-weights": None}}, "gradient-clip": [1, 2]}
+    first, _ = plan(tmp_path, always=always, grid=grid, baseline={"gradient_clip": 1}).cells
+    assert first.options == {"encoder_weights": None, "sync_norm": True, "gradient_clip": 1}
+    assert first.labels == {"how": "a", "gradient_clip": "1"}
+
+
 def test_what_is_left_out(tmp_path: Path) -> None:
     found = plan(tmp_path, without=[{"method": "two", "regime": "random"}, {"seed": 1}])
     assert [cell.name for cell in found.cells] == ["sl-one-s0", "sl-random-s0", "two-one-s0"]
@@ -75,6 +83,10 @@ def test_each_table_has_its_baseline(tmp_path: Path) -> None:
         ({"without": [{"method": "three"}]}, r"values of axes \(sl, two\); found method: three"),
         ({"baseline": {"metod": "sl"}}, r"\(the axes method, regime, seed\); found metod: sl"),
         ({"baseline": {"seed": 1}, "without": [{"seed": 1}]}, "leaves none of it"),
+        ({"always": {"set": ["lr=0.01"]}}, r"`set` should be a mapping.*found \['lr=0.01'\]"),
+        ({"grid": {"a": {"b": {"set": ["lr=1"]}}}}, "`set` should be a mapping"),
+        ({"always": {"encoder-weights": 1, "encoder_weights": 2}}, "`encoder-weights` and"),
+        ({"grid": {"a-b": [1], "a_b": [2]}}, "found `a-b` and `a_b`"),
         ({"ouut": "a"}, "`ouut` should be left out"),
         ({"out": 3}, "`out` should be text; found 3"),
         ({"grid": {"seed": {"a": 3}}}, "`grid.seed"),
