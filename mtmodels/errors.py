@@ -238,6 +238,23 @@ class SweepError(MtmodelsError):
     """Trainings of a sweep that failed, or that another process writes; the others are done."""
 
 
+class InterruptedSweep(MtmodelsError):  # noqa: N818  (it is no fault)
+    """Somebody asked a sweep to stop.
+
+    Args:
+        done: Trainings that are done.
+        count: All of the plan.
+    """
+
+    exit_code: ClassVar[int] = 130
+
+    def __init__(self, done: int, count: int) -> None:
+        super().__init__(
+            f"interrupted; {done} of {counted(count, 'training')} of the plan are done. Give the "
+            "same command again, which goes on from there."
+        )
+
+
 class UnreadImagesError(MtmodelsError, DataError):
     """Images that could not be read; all others are predicted.
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,10 @@ from cli.shared.common import json_option, paragraph, put_json, say, warn
 from cli.shared.groups import Command, examples
 from cli.shared.members import check_members
 from cli.shared.options import FILE, NumberRange, names, runs
-from mtdata.errors import UsageError
+from mtdata.errors import MtdataError, UsageError
 from mtdata.urls import Url, located
 from mtdata.yaml_text import YamlError, load_yaml
-from mtmodels.errors import SweepError
+from mtmodels.errors import InterruptedSweep, SweepError
 
 if TYPE_CHECKING:
     from mtmodels.scoring.score_table import ScoreTable
@@ -92,16 +93,17 @@ def sweep(
 
     What is done is not trained again and what was interrupted goes on: a sweep that was stopped is
     begun anew with the same command. Each training has a run folder in the `out` of the plan and
-    its words in a .log beside it; the page with all tables is sweep.html there.
+    its words in a .log beside it; the page with the tables of all that is done is sweep.html there.
     """
     from mtmodels.sweeping import read_plan, run_all
     from mtmodels.sweeping.schedulers import scheduler_of
 
     read = read_plan(plan)
-    cells = list(_chosen(read, only))
+    chosen = {cell.name for cell in _chosen(read, only)}
     if threads is None and scheduler == "here":
         threads = max(1, len(os.sched_getaffinity(0)) // (jobs or 1))
-    todo = [_job(plan, read, cell, threads) for cell in cells]
+    every = [_job(plan, read, cell, threads) for cell in read.cells]
+    todo = [job for job in every if job.name in chosen]
     if scheduler == "here":  # machines of a cluster may have files that this one does not see
         _check_files(todo)
     if dry_run:
@@ -109,26 +111,32 @@ def sweep(
         return
     read.out.mkdir(parents=True, exist_ok=True)
     told = _Told(len(todo))
-    outcomes = run_all(
-        todo,
-        scheduler_of(
-            scheduler,
-            jobs=jobs or 0,
-            folder=read.out / ".slurm",
-            parameters=_parameters(parameters),
-        ),
-        begin_until=time.monotonic() + (float("inf") if limit_time is None else 60 * limit_time),
-        began=told.began,
-        ended=told.ended,
-        waits=told.waits,
+    stopped = False
+    runs_them = scheduler_of(
+        scheduler, jobs=jobs or 0, folder=read.out / ".slurm", parameters=_parameters(parameters)
     )
-    tables = _tables(read, cells, outcomes)
-    _write(read, tables, todo, outcomes)
+    try:
+        outcomes = run_all(
+            todo,
+            runs_them,
+            begin_until=time.monotonic()
+            + (float("inf") if limit_time is None else 60 * limit_time),
+            began=told.began,
+            ended=told.ended,
+            waits=told.waits,
+        )
+    except KeyboardInterrupt:  # hours of training are told of all the same
+        stopped, outcomes = True, told.outcomes
+    whole = {job.name: outcomes.get(job.name) or _found(job) for job in every}
+    tables, notes = _tables(read, whole)
+    _write(read, tables, notes, every, whole)
     if as_json:
-        put_json(_facts(tables, outcomes))
+        put_json(_facts(tables, notes, whole))
     else:
         _put(tables)
     say(f"Page: {read.out / 'sweep.html'}; tables: sweep.md and sweep.json beside it")
+    if stopped:
+        raise InterruptedSweep(sum(one.state == "done" for one in whole.values()), len(every))
     failed = {name: one for name, one in outcomes.items() if one.state == "failed"}
     if failed:
         first = next(iter(failed))
@@ -306,7 +314,8 @@ class _Told:
     """
 
     def __init__(self, count: int) -> None:
-        self.count, self.over = count, 0
+        self.count = count
+        self.outcomes: dict[str, Outcome] = {}
 
     def began(self, job: "Job") -> None:
         """A line, with where to look."""
@@ -322,40 +331,76 @@ class _Told:
         from mtmodels.inspecting import look
         from mtmodels.inspecting.show import scores_text
 
-        self.over += 1
+        self.outcomes[job.name] = outcome
+        over = len(self.outcomes)
         took = f" in {clock(outcome.seconds)}" if outcome.seconds else ""
         what = outcome.why
         if outcome.state == "done":
             what = scores_text(look(job.path))
-        say(paragraph(f"{outcome.state:<8}{job.name}{took}, {self.over} of {self.count}: {what}"))
+        say(paragraph(f"{outcome.state:<8}{job.name}{took}, {over} of {self.count}: {what}"))
+
+
+def _found(job: "Job") -> "Outcome":
+    """How far a training is that this sweep has not ended."""
+    from mtmodels.sweeping import Outcome
+    from mtmodels.sweeping.running import state_of
+
+    try:
+        state = state_of(job)
+    except UsageError as error:  # it was trained with other options
+        return Outcome("left", why=str(error))
+    return Outcome(state if state in ("done", "going") else "left")
 
 
 def _tables(
-    plan: "Plan", cells: "Sequence[Cell]", outcomes: "Mapping[str, Outcome]"
-) -> "list[tuple[str, list[ScoreTable]]]":
-    """What `mtmodels compare` says of what is done, a title and its tables for each baseline."""
-    from cli.mtmodels.compare import rows_of, scored_of
-    from mtdata.errors import UsageError
+    plan: "Plan", outcomes: "Mapping[str, Outcome]"
+) -> "tuple[list[tuple[str, list[ScoreTable]]], list[str]]":
+    """What `mtmodels compare` says of what is done, a title and its tables for each baseline.
+
+    Hours of training are told of without a table, too: beside them, why something is in none.
+    """
     from mtmodels.scoring.compare import Request, compare
 
-    done = {cell.name for cell in cells if outcomes[cell.name].state == "done"}
     found = []
+    notes: list[str] = []
     for title, beside, against in plan.tables():
-        folders = [
-            [plan.out / cell.name for cell in some if cell.name in done]
+        rows, baseline = (
+            _rows([plan.out / cell.name for cell in some if outcomes[cell.name].state == "done"])
             for some in (beside, against)
-        ]
+        )
+        notes += rows[1]
         try:
-            rows, baseline = (rows_of(some, scored_of(some)) for some in folders)
-            if rows:
-                found.append((title, compare(rows, Request(baseline=baseline))))
-        except UsageError as error:  # hours of training are told of without a table, too
-            warn(f"{title or 'The trainings'}: there is no table. {error}")
-    return found
+            if rows[0]:
+                found.append((title, compare(rows[0], Request(baseline=baseline[0]))))
+        except MtdataError as error:
+            notes.append(f"{title or 'The trainings'}: there is no table. {error}")
+    for note in notes:
+        warn(note)
+    return found, notes
+
+
+def _rows(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
+    """What has been scored of runs, and why some of them have nothing to show."""
+    from cli.mtmodels.compare import rows_of, scored_of
+
+    split = None
+    for folder in folders:
+        with suppress(MtdataError):
+            split = split or scored_of([folder])
+    rows: list[dict[str, Any]] = []
+    notes = []
+    for folder in folders:
+        try:
+            rows += rows_of([folder], split)
+        except MtdataError as error:
+            notes.append(f"{folder.name} is in no table: {error}")
+    return rows, notes
 
 
 def _facts(
-    tables: "Sequence[tuple[str, list[ScoreTable]]]", outcomes: "Mapping[str, Outcome]"
+    tables: "Sequence[tuple[str, list[ScoreTable]]]",
+    notes: Sequence[str],
+    outcomes: "Mapping[str, Outcome]",
 ) -> dict[str, Any]:
     return {
         "trainings": {
@@ -366,12 +411,14 @@ def _facts(
             {"title": title, "tables": [table.to_json() for table in some]}
             for title, some in tables
         ],
+        "notes": list(notes),
     }
 
 
 def _write(
     plan: "Plan",
     tables: "Sequence[tuple[str, list[ScoreTable]]]",
+    notes: Sequence[str],
     jobs: "Sequence[Job]",
     outcomes: "Mapping[str, Outcome]",
 ) -> None:
@@ -380,9 +427,9 @@ def _write(
     from mtmodels.training.record.runfolder import write_text
 
     texts = {
-        "sweep.md": markdown(tables, outcomes),
-        "sweep.json": json.dumps(_facts(tables, outcomes), indent=1) + "\n",
-        "sweep.html": page(plan.out.resolve().name, tables, jobs, outcomes),
+        "sweep.md": markdown(tables, notes, outcomes),
+        "sweep.json": json.dumps(_facts(tables, notes, outcomes), indent=1) + "\n",
+        "sweep.html": page(plan.out.resolve().name, tables, notes, jobs, outcomes),
     }
     for name, text in texts.items():
         write_text(plan.out / name, text)

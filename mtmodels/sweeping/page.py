@@ -19,7 +19,7 @@ Tables = Sequence[tuple[str, Sequence[ScoreTable]]]
 """For each baseline a title, and what is compared with it."""
 
 
-def markdown(tables: Tables, outcomes: Mapping[str, Outcome]) -> str:
+def markdown(tables: Tables, notes: Sequence[str], outcomes: Mapping[str, Outcome]) -> str:
     """The tables, and what is in none of them."""
     parts = ["# Sweep"]
     for title, some in tables:
@@ -27,15 +27,23 @@ def markdown(tables: Tables, outcomes: Mapping[str, Outcome]) -> str:
         parts += [formats.markdown(layout) for layout in _layouts(some)]
     left = [f"{name} ({one.state})" for name, one in outcomes.items() if one.state != "done"]
     parts += [f"Not in the tables: {', '.join(left)}."] if left else []
+    parts += notes
     return "\n\n".join(parts) + "\n"
 
 
-def page(name: str, tables: Tables, jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> str:
+def page(
+    name: str,
+    tables: Tables,
+    notes: Sequence[str],
+    jobs: Sequence[Job],
+    outcomes: Mapping[str, Outcome],
+) -> str:
     """One file to look at, to print or to send; it needs no other.
 
     Args:
         name: What the sweep is called.
         tables: What is compared.
+        notes: What is to be said of them.
         jobs: All trainings.
         outcomes: How each ended, by its name.
     """
@@ -46,6 +54,7 @@ def page(name: str, tables: Tables, jobs: Sequence[Job], outcomes: Mapping[str, 
         title=name,
         said=f"{done} of {len(jobs)} trainings are done.",
         parts=[(title, _layouts(some), list(_drawn(some))) for title, some in tables],
+        notes=notes,
         trainings=[
             (job.name, one.state, f"{one.seconds / 60:.1f} min" if one.seconds else "", one.why)
             for job in jobs

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,34 @@ def test_trains_what_is_missing_and_compares_it(tmp_path: Path, capsys: Captured
     assert "begun" not in out.err
     assert out.err.count("done") == 2
     assert times == [summary.stat().st_mtime_ns for summary in summaries]
+
+
+def test_tables_are_of_all_that_is_done_and_say_what_is_missing(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path)
+    assert run(mtmodels, ["sweep", str(path), "--only", "lr=0.001"]) == 0
+    assert "Not in the tables: 0.01-s0 (left)." in (tmp_path / "runs/sweep.md").read_text()
+    assert run(mtmodels, ["sweep", str(path), "--only", "lr=0.01", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [len(table["entries"]) for table in found["tables"][0]["tables"]] == [2, 2]
+    shutil.rmtree(tmp_path / "runs/0.01-s0/scores")
+
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mtmodels.sweeping.run_all", stopped)
+    assert run(mtmodels, ["sweep", str(path), "--json"]) == 130
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert [len(table["entries"]) for table in found["tables"][0]["tables"]] == [1, 1]
+    assert "2 of 2 trainings of the plan are done. Give the same command" in " ".join(
+        told.err.split()
+    )
+    (note,) = found["notes"]
+    assert note.startswith("0.01-s0 is in no table: ")
+    for name in ("sweep.md", "sweep.html"):
+        assert "0.01-s0 is in no table: " in (tmp_path / "runs" / name).read_text()
 
 
 def test_a_plan_without_running_it(tmp_path: Path, capsys: Captured) -> None:

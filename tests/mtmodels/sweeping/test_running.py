@@ -168,7 +168,7 @@ def test_a_training_on_a_url_with_a_signature_is_known_again(tmp_path: Path) -> 
     manifest.write_text(json.dumps(about))
     found = run_all([job(tmp_path, "a", "--data", url)], Here(1))
     assert found["a"].state == "done"
-    shown = page("a", [], [job(tmp_path, "a", "--data", url)], found)
+    shown = page("a", [], [], [job(tmp_path, "a", "--data", url)], found)
     assert "host/a.h5" in shown
     assert "sig=abc" not in shown
     assert "u:p@" not in shown
