@@ -149,12 +149,20 @@ class InterruptedRun(MtmodelsError):  # noqa: N818  (it is no fault)
         stage: Of what comes before the training proper; empty for that itself.
         by: The signal that asked; 0 where that is not known.
         saved: Whether there is a checkpoint, where it was asked between steps.
+        complete: Whether nothing is missing but the report.
     """
 
     exit_code: ClassVar[int] = 130
 
     def __init__(
-        self, folder: Path, step: int | None, *, stage: str = "", by: int = 0, saved: bool = True
+        self,
+        folder: Path,
+        step: int | None,
+        *,
+        stage: str = "",
+        by: int = 0,
+        saved: bool = True,
+        complete: bool = False,
     ) -> None:
         of = f" of the stage `{stage}`" if stage else ""
         what = f"after step {step}{of}, which is saved"
@@ -162,10 +170,12 @@ class InterruptedRun(MtmodelsError):  # noqa: N818  (it is no fault)
             what = "outside of a step; the run is saved as far as its last checkpoint"
         if not saved:
             what = "before there was a checkpoint; nothing but the configuration is saved"
-        super().__init__(
-            f"interrupted {what}. {'Go on' if saved else 'Begin again'} with `mttrain --out "
-            f"{shlex.quote(str(folder))} --resume`."
-        )
+        where = shlex.quote(str(folder))
+        way_on = f"{'Go on' if saved else 'Begin again'} with `mttrain --out {where} --resume`"
+        if complete:
+            what = "behind the scores; the run is complete, but for its report"
+            way_on = f"Write that with `mtmodels report {where}`"
+        super().__init__(f"interrupted {what}. {way_on}.")
         self.folder, self.step, self.by = folder, step, by
 
 

@@ -167,7 +167,9 @@ def _ended_by_signals(folder: RunFolder) -> Iterator[None]:
             raise  # nothing is written yet
         stages = map(RunFolder, folder.stage("").glob("*"))
         saved = any(checkpoint.exists(one.last, one.best) for one in (folder, *stages))
-        raise InterruptedRun(folder.path, None, by=stopped.by, saved=saved) from None
+        raise InterruptedRun(
+            folder.path, None, by=stopped.by, saved=saved, complete=folder.is_complete()
+        ) from None
 
 
 def check_processes(config: Config) -> None:

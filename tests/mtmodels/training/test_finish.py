@@ -1,8 +1,10 @@
 """What a run leaves behind."""
 
 import json
+import os
 import re
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import yaml
 from mtdata import Task, open_store
 from mtdata.errors import DataError
 from mtdata.tasks.kinds import Classes
-from mtmodels.errors import RunFolderError
+from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.networks import NETWORKS
 from mtmodels.scoring.facts import rests_on
 from mtmodels.scoring.run_scores import RunScores
@@ -275,6 +277,21 @@ def test_scores_from_before_the_end_are_gone_at_the_end(
     job = prepare([layer, {"epochs": 1}], out=folder.path, mode="new")
     train(job, mode="new", watcher=Early())
     assert "val-pascal.json" not in {file.name for file in folder.scores.iterdir()}
+
+
+def test_a_run_that_is_stopped_in_its_report_is_complete(
+    done: tuple[Path, Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = shutil.copytree(done[0], tmp_path / "run")
+    (again / "summary.json").unlink()
+
+    def stopped(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("mtmodels.training.reporting.report.write_report", stopped)
+    with pytest.raises(InterruptedRun, match="complete, but for its report"):
+        train(prepare([], out=again, mode="resume"), mode="resume")
+    assert (again / "summary.json").is_file()
 
 
 def test_a_run_that_was_done_keeps_its_scores_and_what_it_took(
