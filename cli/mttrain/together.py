@@ -191,8 +191,8 @@ def launch(arguments: Sequence[str], config: "Config") -> int:
     ]
     os.close(ends)
     try:
-        with _passing_on(processes[0]):
-            return _end(processes)
+        with _passing_on(processes[0]) as asked:
+            return _end(processes, asked)
     finally:
         for process in processes:
             process.kill()
@@ -207,29 +207,45 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _passing_on(first: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Tell the first process to stop where this one is: it tells the others."""
+def _passing_on(first: "subprocess.Popen[bytes]") -> Iterator[list[int]]:
+    """Tell the first process to stop where this one is: it tells the others.
+
+    Yields:
+        The signals that have asked so far.
+    """
+    asked: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     before = {number: signal.getsignal(number) for number in numbers}
 
     def pass_on(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
         first.send_signal(number)
 
     for number in numbers:
         signal.signal(number, pass_on)
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> int:
-    """Wait for all; where one fails the others end with it."""
+def _end(processes: "Sequence[subprocess.Popen[bytes]]", asked: Sequence[int] = ()) -> int:
+    """Wait for all; where one fails the others end with it.
+
+    Args:
+        processes: All of this machine.
+        asked: The signals that the first one was told to stop by.
+
+    Raises:
+        KeyboardInterrupt: where that ended it before it could hear.
+    """
     failed: list[tuple[int, int]] = []
     latest = float("inf")
     while True:
         codes = [process.poll() for process in processes]
+        if codes[0] is not None and -codes[0] in asked:
+            raise KeyboardInterrupt
         if not failed and (failed := [(i, code) for i, code in enumerate(codes) if code]):
             latest = time.monotonic() + GRACE
         if None not in codes:

@@ -288,6 +288,16 @@ def test_the_one_that_ended_first_without_a_word_is_named(
     assert said.startswith(told) if told else not said
 
 
+def test_one_that_is_told_to_stop_before_it_hears_is_interrupted() -> None:
+    """A signal in its first seconds ends it, as it was asked to: the others do not wait for it."""
+    processes = [subprocess.Popen(["sleep", "100"]) for _ in range(2)]
+    processes[0].send_signal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        _end(processes, [signal.SIGTERM])
+    processes[1].kill()
+    processes[1].wait()
+
+
 def test_requeue_is_for_jobs(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     assert run(mttrain, [*words(store, tmp_path / "run"), "--requeue"]) == 2
