@@ -254,9 +254,10 @@ class RemoteFile(Seekable):
         """Refuse to read on in another file."""
         found = tag_of(self.url, anew=True)
         if found != self.tag:
+            sizes = f": it had {self.tag.size:,} bytes, now {found.size:,}"
             raise StoreError(
-                f"{self.url} was replaced on its server while it was in use: it had "
-                f"{self.tag.size:,} bytes, now {found.size:,}. Start again."
+                f"{self.url} was replaced on its server while it was in use"
+                f"{sizes if found.size != self.tag.size else ''}. Start again."
             )
         self._sure = time.monotonic()
 

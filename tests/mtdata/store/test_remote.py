@@ -286,6 +286,15 @@ def test_a_file_that_is_replaced(folder: Path, tmp_path: Path, marked: bool) -> 
         _told(caught.value, "was replaced on its server while it was in use", "Start again")
 
 
+def test_a_file_of_the_same_length_is_told_without_it(folder: Path) -> None:
+    with serving(folder) as served, open_store(served.url("fake.h5")) as store:
+        store.split("train").read(1, ["depth"])
+        shutil.copy(folder / "fake.h5", folder / "new.h5")
+        (folder / "new.h5").replace(folder / "fake.h5")
+        with pytest.raises(StoreError, match=r"while it was in use\. Start again"):
+            store.split("train").read(7, ["depth"])
+
+
 def test_a_regime_that_is_added_does_no_harm(folder: Path, served: Served) -> None:
     """The file is another then, but to open it again finds the same data."""
     with open_store(folder / "fake.h5") as one:
