@@ -87,8 +87,9 @@ def why_ended(said: str) -> str | None:
         )
     if "killed by signal: Killed" in said:
         return (
-            "reading processes should have memory; the system ended one for want of it. Give fewer "
-            "--workers or a smaller --batch."
+            "reading processes should go on until they are told to end; one was killed, for want "
+            "of memory say. Go on with --resume; where that comes again, give fewer --workers or a "
+            "smaller --batch."
         )
     if "Too many open files" in said or "ancdata" in said:
         return (

@@ -257,7 +257,7 @@ def test_an_empty_dataset_is_refused() -> None:
         ("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that "
          "dataloader's workers are out of shared memory.", "/dev/shm.*--workers 0.*--shm-size"),
         ("unable to write to file </torch_7>: No space left on device (28)", "/dev/shm"),
-        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "fewer --workers"),
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "say. Go on with --resume"),
         ("DataLoader worker (pid 7) is killed by signal: Segmentation fault. ",
          r"one ended by a signal \(Segmentation fault\)\. Go on with --resume.*--workers 0"),
         ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", r"one ended\. Go on with --resume"),
