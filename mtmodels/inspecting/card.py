@@ -187,7 +187,7 @@ def _training(run: TrainedRun, summary: Mapping[str, Any], found: Found) -> dict
         "command": command_line(["mttrain", *given]) if given else None,
         "created": facts.get("created"),
         "seconds": summary.get("seconds"),
-        "steps": found.step,
+        "steps": 0 if found.stage else found.step,
         "of_steps": found.steps,
         "epochs": config.get("epochs"),
         "seed": config["seed"],

@@ -38,7 +38,8 @@ class Found:
         dataset: The data set.
         regime: Which labels are seen.
         seed: The seed.
-        step: Steps that are done, as the log says.
+        stage: What comes before the training and is as far as it is; empty for that itself.
+        step: Steps that are done of that, as the log says.
         steps: Steps of the whole run, where they are known: the first epoch tells.
         epoch: The epoch that goes on, or was the last.
         epochs: Epochs of the whole run; None for a run whose length is given in steps.
@@ -57,6 +58,7 @@ class Found:
     dataset: str = ""
     regime: str = ""
     seed: int | None = None
+    stage: str = ""
     step: int | None = None
     steps: int | None = None
     epoch: int | None = None
@@ -173,17 +175,22 @@ def _of_config(folder: RunFolder) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         name, byte = folder.config.name, error.start
         raise DataError(f"{name} should be text in UTF-8; its byte {byte} is of none") from None
-    rows = _tail(folder.metrics)
+    rows, stage = _tail(folder.metrics), ""
+    if not any("step" in row for row in rows) and (logs := _of_stages(folder)):
+        log = max(logs, key=lambda log: log.stat().st_mtime)
+        rows, stage = _tail(log), log.parent.name
     last: dict[str, Any] = next((row for row in reversed(rows) if "step" in row), {})
     ended = next((row for row in reversed(rows) if row["kind"] == "epoch"), None)
     scored = next((row for row in reversed(rows) if row.get("scores")), None)
-    steps, epochs = config.get("steps"), config.get("epochs")
+    # How long a stage is stands nowhere.
+    steps, epochs = (None, None) if stage else (config.get("steps"), config.get("epochs"))
     if steps is None and ended is not None and epochs is not None:
         steps = round(ended["step"] / ended["epoch"]) * epochs
     return {
         "method": config["method"]["name"],
         "network": NetworkPart.model_validate(config["network"]).label,
         "weighting": config["weighting"]["name"],
+        "stage": stage,
         "step": last.get("step", 0),
         "steps": steps,
         "epoch": last.get("epoch"),
@@ -191,6 +198,11 @@ def _of_config(folder: RunFolder) -> dict[str, Any]:
         "scores_of": "" if scored is None else f"what selects, after epoch {scored['epoch']}",
         "scores": None if scored is None else _headlines(scored["scores"]),
     }
+
+
+def _of_stages(folder: RunFolder) -> list[Path]:
+    """The logs of what comes before the training."""
+    return list(folder.stage("").glob("*/metrics.jsonl"))
 
 
 def _headlines(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
@@ -217,5 +229,5 @@ def _tail(log: Path) -> list[dict[str, Any]]:
 
 def _age(folder: RunFolder) -> float:
     """Seconds since a run was written to."""
-    files = [file for file in (folder.summary, folder.metrics, folder.manifest) if file.is_file()]
-    return max(0.0, time.time() - max(file.stat().st_mtime for file in files))
+    files = (folder.summary, folder.metrics, folder.manifest, *_of_stages(folder))
+    return max(0.0, time.time() - max(file.stat().st_mtime for file in files if file.is_file()))

@@ -104,7 +104,8 @@ def show(path: Path) -> Shown:
 def _shown(found: Found) -> Shown:
     """What there is to see of a run that was looked at."""
     folder = RunFolder(Path(found.path))
-    rows = read_rows(folder.metrics, "step") if folder.metrics.is_file() else []
+    written = RunFolder(folder.stage(found.stage)).metrics if found.stage else folder.metrics
+    rows = read_rows(written, "step") if written.is_file() else []
     log = Log(rows)
     last = rows[-1] if rows else {}
     pictures = sorted(folder.predictions.glob("*.png"), key=lambda file: file.stat().st_mtime)
@@ -164,7 +165,8 @@ def progress_text(found: Found) -> str:
     epochs = (
         "" if not found.epoch or not found.epochs else f" (epoch {found.epoch} of {found.epochs})"
     )
-    return f"step {found.step:,}{of}{epochs}"
+    stage = f"{found.stage}: " if found.stage else ""
+    return f"{stage}step {found.step:,}{of}{epochs}"
 
 
 def scores_text(found: Found) -> str:

@@ -23,7 +23,7 @@ from mtmodels.errors import InterruptedRun, RunFolderError
 from mtmodels.inspecting import show as looking
 from mtmodels.inspecting.curves import text_plot
 from mtmodels.inspecting.runs import find_runs, look
-from mtmodels.inspecting.show import age_text, show
+from mtmodels.inspecting.show import age_text, progress_text, show
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import fit, prepare
@@ -79,6 +79,16 @@ def test_a_run_before_its_first_step(halfway: Path) -> None:
     found = look(halfway)
     assert (found.state, found.step, found.steps) == ("interrupted", 0, None)
     assert show(halfway).curves == {}
+
+
+def test_a_run_in_a_stage_before_its_first_step(halfway: Path) -> None:
+    stage = RunFolder(halfway).stage("mappings")
+    stage.mkdir(parents=True)
+    (halfway / "metrics.jsonl").rename(stage / "metrics.jsonl")
+    found = show(halfway)
+    assert (found.found.stage, found.found.step, found.found.steps) == ("mappings", 4, None)
+    assert progress_text(found.found) == "mappings: step 4"
+    assert found.curves
 
 
 def test_a_run_that_goes_is_held_by_its_process(halfway: Path) -> None:
