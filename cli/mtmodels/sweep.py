@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.mttrain import mttrain
+from cli.mttrain.preparing import check_words
 from cli.shared.common import json_option, paragraph, put_json, say, warn
 from cli.shared.groups import Command, examples
-from cli.shared.members import check_members
 from cli.shared.options import FILE, NumberRange, names, runs
 from mtdata.errors import MtdataError, UsageError
 from mtdata.urls import Url, located
@@ -198,13 +198,14 @@ def _job(path: Path, plan: "Plan", cell: "Cell", threads: int | None) -> "Job":
 
     try:
         words = tuple(words_of(cell.options))
-        # Values of options are checked before anything is begun; what they mean together is not.
         with mttrain.make_context("mttrain", list(words)) as context:
-            # Plug-ins, which a recipe may name too, add members; they are loaded by the training.
-            if not context.params["plugins"] and not context.params["recipe"]:
-                check_members()
+            # Of a recipe, which may name plug-ins, and of data the training says what is wrong.
+            if not context.params["recipe"]:
+                check_words(context.params)
     except click.UsageError as error:
         raise UsageError(f"{path}: the training {cell.name}: {error.format_message()}") from None
+    except (MtdataError, ValueError) as error:
+        raise UsageError(f"{path}: the training {cell.name}: {error}") from None
     return Job(cell.name, PROGRAM, words, str(plan.out / cell.name), threads)
 
 

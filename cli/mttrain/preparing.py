@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from mtmodels.training.record.runfolder import Mode
     from mtmodels.training.run import Job
 
+APART = frozenset(
+    {
+        *("recipe", "scale", "assignments", "plugins", "trust_plugins", "anyway"),
+        *("out", "resume", "overwrite", "requeue", "dry_run", "as_json"),
+    }
+)
+"""Options of `mttrain` that are no keys of the configuration."""
+
 
 def layers_of(
     recipe: str | None,
@@ -56,6 +64,38 @@ def _recipe(given: str, *, trust_plugins: bool) -> Mapping[str, Any]:
         return layer
     use_copies(folder.path, trust=trust_plugins)
     return {**layer, "plugins": names_of_copies(folder)}
+
+
+def check_words(given: Mapping[str, Any]) -> None:
+    """Refuse what a command without a recipe can be refused for before its data is looked at.
+
+    What names plug-ins is left to the training, which loads them.
+
+    Args:
+        given: The options of `mttrain`, by their names.
+
+    Raises:
+        UsageError: for options and values that cannot be.
+        UnknownNameError: for names that there are not.
+        ValueError: for an option that is given twice.
+    """
+    from mtmodels.options import check_names, options_class
+    from mtmodels.training.setup.resolve import named_plugins, resolve
+    from mtmodels.training.setup.settle import FAMILIES
+
+    flags = {name: value for name, value in given.items() if name not in APART}
+    layers = layers_of(None, given["assignments"], flags, given["plugins"], trust_plugins=False)
+    if named_plugins(layers):
+        return
+    check_members()
+    config = resolve(*layers)
+    check_options(flags, METHODS, config.method.name)
+    check_options(flags, NETWORKS, config.network.name)
+    for family, members in FAMILIES.items():
+        part = getattr(config, family)
+        if part.name in members:
+            declared = options_class(members[part.name])
+            check_names(declared, part.options, of=f" of {family} `{part.name}`")
 
 
 def prepared(

@@ -122,6 +122,10 @@ def test_values_of_one_axis_are_alternatives(tmp_path: Path, capsys: Captured) -
         ({"always": {"out": "a"}}, [], "`out` is for the sweep to give"),
         ({"always": {"width": "wide"}}, [], "0.001-s0: Invalid value for '--width'"),
         ({"always": {"method": "xtcc"}}, [], "Did you mean `xtc`"),
+        ({"always": {"set": {"lrr": 2}}}, [], "0.001-s0: "),
+        ({"always": {"set": {"method.options.lamda": 1}}}, [], "lamda"),
+        ({"always": {"batch": -4}}, [], "`batch`"),
+        ({"always": {"with_ssl": True}}, [], "--with-ssl"),
         ({"always": {"width": [1]}}, [], "should have a value of --width"),
         ({"always": {"sync_norm": "no"}}, [], "`sync_norm` should be true or false; found no"),
         ({"always": {"compile": False}}, [], "found False. Write yes, no, on and off in quotes"),
@@ -157,7 +161,7 @@ def test_a_training_that_fails_is_told_with_what_it_said(tmp_path: Path, capsys:
     ("changes", "said"),
     [
         ({"data": "none.h5"}, "none.h5 should be a store; there is no such file"),
-        ({"teachers": {"depth": "none"}}, "none should be a run folder of mttrain"),
+        ({"method": "kd", "teachers": {"depth": "none"}}, "none should be a run folder of mttrain"),
     ],
 )
 def test_what_is_not_there_is_refused_before_the_first_training(
