@@ -200,10 +200,11 @@ def stats(
     rows = {name: drawn(len(table[:limit]), sample, seed) for name, table in shown.items()}
     sums = {name: {task.name: TaskStats(task) for task in store.tasks} for name in splits}
     beside: dict[str, dict[str, dict[str, TaskStats]]] = {name: {} for name in splits}
+    seen = splits
     if regime is not None:
-        splits |= {name: looked_at(each, what) for name, each in splits.items()}
+        seen = {name: looked_at(each, what) for name, each in splits.items()}
         chosen |= {name: str(what) for name, each in splits.items() if base in each.regime_names}
-    places = {name: _added(each) for name, each in splits.items()}
+    places = {name: _added(each) for name, each in seen.items()}
     for name, there in places.items():
         for origin, task in there:
             beside[name].setdefault(origin, {})[task] = TaskStats(store.task(task))
@@ -211,7 +212,7 @@ def stats(
     total, done = sum(len(part.indices) for part in parts), 0
     # In order: floats add up to the same by any number of jobs.
     with Pool(jobs) as pool:
-        sent = ((splits[part.split], part) for part in parts)
+        sent = ((seen[part.split], part) for part in parts)
         for part, found in zip(parts, pool.map(_read, sent), strict=True):
             kept = beside[part.split][part.origin] if part.origin else sums[part.split]
             kept[part.task.name].merge(found)

@@ -62,18 +62,23 @@ def small(recipe: Recipe, folder: Path) -> dict[str, Any]:
     }
 
 
+def named(recipe: Recipe) -> dict[str, Any]:
+    """Its configuration as `mttrain --recipe` takes it."""
+    return {**recipe.config, "recipe": {"name": recipe.name}}
+
+
 def trained(recipe: Recipe, folder: Path) -> Path:
     """The run of a recipe, trained for two steps where that was not done before."""
     out = folder / recipe.name.replace("/", "-")
     if not out.is_dir():
-        job = prepare([recipe.config, small(recipe, folder)], out=out, mode="new")
+        job = prepare([named(recipe), small(recipe, folder)], out=out, mode="new")
         fit(job, mode="new", arguments=["test"], watcher=Watcher())
     return out
 
 
 def steps(recipe: Recipe, folder: Path) -> list[dict[str, float]]:
     """The terms of the tasks at two steps; with what a stage beforehand teaches, a whole run."""
-    job = prepare([recipe.config, small(recipe, folder)], out=folder / "none", mode="new")
+    job = prepare([named(recipe), small(recipe, folder)], out=folder / "none", mode="new")
     parts = assemble(job.config, job.data)
     if parts.method.stages():
         rows = read_rows(RunFolder(trained(recipe, folder)).metrics, "step")

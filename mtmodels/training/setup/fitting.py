@@ -19,7 +19,7 @@ from mtmodels.methods.parts.supervision import SupervisionOptions
 from mtmodels.metrics.protocols import check_scored
 from mtmodels.options import check_counts
 from mtmodels.scoring.original import check_scorable
-from mtmodels.training.config import Config
+from mtmodels.training.config import Config, ViewsPart
 from mtmodels.training.loop.selection import check_selects
 from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.setup.data import RunData
@@ -63,7 +63,12 @@ def check_asked(config: Config, layers: Sequence[Mapping[str, Any]]) -> None:
         asked = merge(asked, layer)
     given = {key: options[key] for key in asked.get("method", {}).get("options", {})}
     refusing(f"method `{config.method.name}`", lambda: check_counts(method, given, options=options))
-    further = [key for key in ("scales", "flip") if key in asked.get("views", {})]
+    plain = ViewsPart()  # the configuration of a run says all
+    further = [
+        key
+        for key in ("scales", "flip")
+        if key in asked.get("views", {}) and getattr(config.views, key) != getattr(plain, key)
+    ]
     if further and views == 1:
         raise UsageError(
             f"`views.{further[0]}` should go with --views 2, as it is how further views are made; "

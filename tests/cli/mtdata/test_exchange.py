@@ -107,7 +107,7 @@ def test_merge(store: Path, tmp_path: Path, capsys: Captured) -> None:
     told = capsys.readouterr()
     assert "partly labelled" in told.out
     assert "Regimes left out" in told.err
-    assert f"mttrain --data {out}" in told.err
+    assert f"mttrain --method xtc --data {out}" in told.err
 
 
 def test_merge_that_contradicts(store: Path, tmp_path: Path, capsys: Captured) -> None:

@@ -241,7 +241,7 @@ def test_the_commands_read_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     path = fake_store(tmp_path)
     assert run(command, ["shard", str(path), "--images", "4", "-o", str(tmp_path / "s")]) == 0
     index = str(tmp_path / "s" / "fake.h5")
-    assert f"mttrain --data {index}" in capsys.readouterr().err
+    assert f"mttrain --method xtc --data {index}" in capsys.readouterr().err
     for words in (
         ["info", index], ["stats", index], ["keys", index, "--split", "train"],
         ["verify", index, "--jobs", "2"], ["diff", index, str(path)],

@@ -35,7 +35,9 @@ def method(name: str, **options: Any) -> Changes:
 
 
 def x_task(**options: Any) -> Changes:
-    return method("x-task", mapping_width=0.03125, mapping_epochs=2, **options)
+    labels = options.get("learn_from", "labels") == "labels"
+    epochs = {"mapping_epochs": 2} if labels else {}
+    return method("x-task", mapping_width=0.03125, **epochs, **options)
 
 
 def jtr(**options: Any) -> Changes:
