@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.mttrain import mttrain
-from cli.mttrain.preparing import check_words
+from cli.mttrain.preparing import config_of
 from cli.shared.common import json_option, paragraph, put_json, say, warn
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, NumberRange, names, runs
@@ -199,9 +199,7 @@ def _job(path: Path, plan: "Plan", cell: "Cell", threads: int | None) -> "Job":
     try:
         words = tuple(words_of(cell.options))
         with mttrain.make_context("mttrain", list(words)) as context:
-            # Of a recipe, which may name plug-ins, and of data the training says what is wrong.
-            if not context.params["recipe"]:
-                check_words(context.params)
+            config_of(context.params)
     except click.UsageError as error:
         raise UsageError(f"{path}: the training {cell.name}: {error.format_message()}") from None
     except (MtdataError, ValueError) as error:
@@ -210,11 +208,12 @@ def _job(path: Path, plan: "Plan", cell: "Cell", threads: int | None) -> "Job":
 
 
 def _check_files(jobs: "Sequence[Job]") -> None:
-    """Refuse a store or a teacher that is not there, unless the sweep makes it.
+    """Refuse a store, a regime in it or a teacher that is not there, unless the sweep makes it.
 
     Raises:
         StoreError: for what is no store.
         RunFolderError: for what is no run.
+        UsageError: for a regime or tasks that the store does not have, or has no labels of.
     """
     from mtdata import open_store
     from mtmodels.sweeping.running import state_of
@@ -224,11 +223,31 @@ def _check_files(jobs: "Sequence[Job]") -> None:
     for store in dict.fromkeys(located(given) for given in _given(todo, "--data")):
         if not isinstance(store, Url):
             open_store(store).close()
+    _check_labels([job for job in todo if state_of(job) == "new"])
     made = {job.path.resolve() for job in jobs}
     for teachers in map(runs, dict.fromkeys(_given(todo, "--teachers"))):
         for run in teachers.values() if isinstance(teachers, Mapping) else teachers:
             if Path(run).resolve() not in made:
                 RunFolder(Path(run)).facts()
+
+
+def _check_labels(jobs: "Sequence[Job]") -> None:
+    """Ask each store once for each regime and choice of tasks that jobs name."""
+    from mtmodels.training.setup.data import open_data
+
+    asked = set()
+    for job in jobs:
+        with mttrain.make_context("mttrain", list(job.words)) as context:
+            config = config_of(context.params)
+        if config is None or config.data is None or isinstance(located(config.data), Url):
+            continue  # the training says what is wrong there
+        labels = (config.data, config.regime, config.tasks, config.method.name, config.train_on)
+        if labels not in asked:
+            asked.add(labels)
+            try:
+                open_data(config.model_copy(update={"cache": "none"})).store.close()
+            except (MtdataError, ValueError) as error:
+                raise UsageError(f"the training {job.name}: {error}") from None
 
 
 def _given(jobs: "Sequence[Job]", option: str) -> Iterator[str]:

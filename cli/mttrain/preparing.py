@@ -1,6 +1,7 @@
 """What `mttrain` is asked for, as a job; and all that can be refused before work begins."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from mtmodels.networks import NETWORKS
 
 if TYPE_CHECKING:
     from mtdata import Store
+    from mtmodels.training.config import Config
     from mtmodels.training.record.runfolder import Mode
     from mtmodels.training.run import Job
 
@@ -66,27 +68,31 @@ def _recipe(given: str, *, trust_plugins: bool) -> Mapping[str, Any]:
     return {**layer, "plugins": names_of_copies(folder)}
 
 
-def check_words(given: Mapping[str, Any]) -> None:
-    """Refuse what a command without a recipe can be refused for before its data is looked at.
-
-    What names plug-ins is left to the training, which loads them.
+def config_of(given: Mapping[str, Any]) -> "Config | None":
+    """What a command asks for; refuses what it can be refused for before its data is looked at.
 
     Args:
         given: The options of `mttrain`, by their names.
+
+    Returns:
+        None where a recipe or plug-ins are named: those are for the training to load.
 
     Raises:
         UsageError: for options and values that cannot be.
         UnknownNameError: for names that there are not.
         ValueError: for an option that is given twice.
     """
-    from mtmodels.options import check_names, options_class
+    from mtmodels.options import options_class
+    from mtmodels.training.setup.making import refusing
     from mtmodels.training.setup.resolve import named_plugins, resolve
     from mtmodels.training.setup.settle import FAMILIES
 
+    if given["recipe"]:
+        return None
     flags = {name: value for name, value in given.items() if name not in APART}
     layers = layers_of(None, given["assignments"], flags, given["plugins"], trust_plugins=False)
     if named_plugins(layers):
-        return
+        return None
     check_members()
     config = resolve(*layers)
     check_options(flags, METHODS, config.method.name)
@@ -94,8 +100,9 @@ def check_words(given: Mapping[str, Any]) -> None:
     for family, members in FAMILIES.items():
         part = getattr(config, family)
         if part.name in members:
-            declared = options_class(members[part.name])
-            check_names(declared, part.options, of=f" of {family} `{part.name}`")
+            declared, options = options_class(members[part.name]), part.options
+            refusing(f"{family} `{part.name}`", partial(declared.read, options))
+    return config
 
 
 def prepared(

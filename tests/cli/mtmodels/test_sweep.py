@@ -124,6 +124,8 @@ def test_values_of_one_axis_are_alternatives(tmp_path: Path, capsys: Captured) -
         ({"always": {"method": "xtcc"}}, [], "Did you mean `xtc`"),
         ({"always": {"set": {"lrr": 2}}}, [], "0.001-s0: "),
         ({"always": {"set": {"method.options.lamda": 1}}}, [], "lamda"),
+        ({"always": {"method": "ssl", "set": {"method.options.distance": 3}}}, [], "`ssl`: `dist"),
+        ({"always": {"set": {"optimizer.options.betas": "x"}}}, [], "optimizer `adam`: `betas`"),
         ({"always": {"batch": -4}}, [], "`batch`"),
         ({"always": {"with_ssl": True}}, [], "--with-ssl"),
         ({"always": {"width": [1]}}, [], "should have a value of --width"),
@@ -146,12 +148,12 @@ def test_what_is_refused(
 
 
 def test_a_training_that_fails_is_told_with_what_it_said(tmp_path: Path, capsys: Captured) -> None:
-    always = {"data": str(tmp_path / "fake.h5"), "regime": "nowhere"}
+    always = {"data": str(tmp_path / "fake.h5"), "size": "24x32"}
     path = write(tmp_path, always=always, grid={"seed": [0]}, baseline={})
     assert run(mtmodels, ["sweep", str(path)]) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert "1 of 1 trainings failed: s0." in said
-    assert "nowhere" in said
+    assert "24x32" in said
     assert "kept" not in said
     assert "Not in the tables: s0 (failed)." in (tmp_path / "runs/sweep.md").read_text()
 
@@ -161,6 +163,8 @@ def test_a_training_that_fails_is_told_with_what_it_said(tmp_path: Path, capsys:
     ("changes", "said"),
     [
         ({"data": "none.h5"}, "none.h5 should be a store; there is no such file"),
+        ({"regime": "nowhere"}, "the training 0.001-s0: "),
+        ({"tasks": ["semantic", "edge"]}, "the training 0.001-s0: "),
         ({"method": "kd", "teachers": {"depth": "none"}}, "none should be a run folder of mttrain"),
     ],
 )
