@@ -73,7 +73,7 @@ def report(
         a_label=_labels_an_image(splits, len(store.tasks)),
         most=range(len(store.tasks) + 1),
         pairs={
-            name: count_pairs([t.name for t in store.tasks], one.split.visible(one.regime))
+            name: count_pairs([t.name for t in store.tasks], one.shown)
             for name, one in found.splits.items()
         },
         partial=[n for n, one in found.splits.items() if one.images < len(one.split)],

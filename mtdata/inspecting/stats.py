@@ -100,7 +100,7 @@ class SplitStats:
     """The labels of one split, or of some of its images, that a regime shows.
 
     `rows` are the images whose labels were read, `images` of them; `shown` [all images, tasks] says
-    which labels the regime shows, whether read or not.
+    which labels the regime shows, added ones too, whether read or not.
     """
 
     split: Split
@@ -220,6 +220,7 @@ def stats(
             if progress:
                 progress(done, total, f"labels of {part.split}")
     names = [task.name for task in store.tasks]
+    tables = {n: e.labelled if isinstance(e, Completed) else shown[n] for n, e in seen.items()}
     return Stats(
         store,
         {
@@ -233,7 +234,7 @@ def stats(
                 rows[name],
                 table,
             )
-            for name, table in shown.items()
+            for name, table in tables.items()
         },
     )
 

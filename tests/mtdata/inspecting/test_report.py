@@ -20,6 +20,7 @@ from mtdata.store import open_store, set_default_regime
 from mtdata.store.regime_add import draw_regime
 from mtdata.tasks.kinds import Classes
 from mtdata.tasks.task import Task
+from tests.added import added_store
 from tests.asserts import labels_of_training, note_reads, shown_labels
 from tests.fakes import COLOURS, TASKS, FakeSource, fake_store
 from tests.folder_tree import write_folder
@@ -51,6 +52,13 @@ def test_counts_are_those_of_the_tables(path: Path) -> None:
     with open_store(path) as store:
         whole = cells(report(store))
     assert ["semantic+depth", str((both[:, 0] & both[:, 1]).sum())] in whole
+
+
+def test_a_regime_with_added_labels(tmp_path: Path) -> None:
+    with open_store(added_store(tmp_path, images=(8, 1))) as store:
+        whole = cells(report(store, "one+filled"))
+        shown = store.dataset("train", regime="one+filled").labelled
+    assert ["semantic+depth", str((shown[:, 0] & shown[:, 1]).sum())] in whole
 
 
 def test_class_shares_by_hand(path: Path) -> None:

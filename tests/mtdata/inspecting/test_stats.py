@@ -187,6 +187,14 @@ def test_added_labels_are_those_that_the_regime_shows(tmp_path: Path) -> None:
             wanted = {one["task"]: one["images"] for one in data.added.labels}
             (added,) = found["added"].values()
             assert {task: one["images"] for task, one in added.items()} == wanted
+            both = data.labelled.astype(int).T @ data.labelled
+            names = [task.name for task in data.tasks]
+            assert found["pairs"] == {
+                f"{a}+{b}": both[i, j]
+                for i, a in enumerate(names)
+                for j, b in enumerate(names[i + 1 :], start=i + 1)
+            }
+            assert found["unlabelled"] == (~data.labelled.any(1)).sum()
         assert 0.3 < added["depth"]["valid_fraction"] < 0.5
         with pytest.raises(UsageError, match="`regime` should be one without labels that were"):
             summarise(store, "one+derived")
