@@ -10,7 +10,7 @@ import click
 from cli.shared.common import json_option, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member
-from cli.shared.options import FILE
+from cli.shared.options import FILE, tasks_option
 from mtmodels.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def _enough(_context: click.Context, _option: click.Parameter, value: int) -> in
 )
 @click.option("--protocol", type=Member(METRICS, late=True), help="Only this.  [default: all]")
 @click.option("--split", metavar="NAME", help="Split of the scores.  [default: those of role test]")
+@tasks_option
 @click.option(
     "--join",
     is_flag=True,
@@ -113,6 +114,7 @@ def compare(
     anyway: bool,
     protocol: str | None,
     split: str | None,
+    tasks: tuple[str, ...] | None,
     join: bool,
     paired: bool,
     intervals: bool,
@@ -141,6 +143,7 @@ def compare(
         join=join,
         paired=paired,
         resamples=resamples,
+        tasks=tasks or (),
     )
     tables = put_together(rows_of(runs, split, protocol), request)
     if as_json or form == "json":

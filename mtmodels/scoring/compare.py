@@ -1,12 +1,20 @@
 """Put runs into tables of what is about the same thing; seeds together; against a baseline."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from re import fullmatch, sub
-from typing import Any
+from typing import Any, TypeVar
 
-from mtdata.errors import UsageError
-from mtmodels.scoring.delta import DELTAS, Baseline, nothing_relative_to, uncounted
+from mtdata.errors import UnknownNameError, UsageError
+from mtdata.wording import listed
+from mtmodels.scoring.delta import (
+    DELTAS,
+    Baseline,
+    NothingRelativeError,
+    nothing_relative_to,
+    uncounted,
+)
 from mtmodels.scoring.entries import EntryMaker
 from mtmodels.scoring.facts import HOLDOUT, rests_on
 from mtmodels.scoring.intervals import RESAMPLES, Resampler
@@ -45,6 +53,7 @@ class Request:
         anyway: Put numbers beside each other that mean nothing so, and say why they do not.
         join: Make one line of runs of one task each that agree in all else.
         paired: Test the differences of each line to the baseline, or of two lines.
+        tasks: Of all scores only those of these tasks, which delta counts then; all where empty.
         resamples: How often the images are drawn again for intervals; 0 for none.
     """
 
@@ -56,6 +65,7 @@ class Request:
     join: bool = False
     paired: bool = False
     resamples: int = RESAMPLES
+    tasks: Sequence[str] = ()
 
 
 def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -> list[ScoreTable]:
@@ -69,6 +79,7 @@ def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -
         UsageError: where runs of a table differ in the number of classes, or the baseline may
             stand beside none of them, has two different runs of a task, or lacks a score that
             delta counts; where there is nothing to join, or no pair or no draw to test.
+        UnknownNameError: for a task that no run has scores of.
     """
     request = request or Request()
     if request.paired and not request.resamples:
@@ -76,7 +87,7 @@ def compare(runs: Iterable[Mapping[str, Any]], request: Request | None = None) -
             "--paired should draw the images, which its tests are made of; found --resamples 0. "
             "Leave one of both out."
         )
-    given, against = [RunScores.from_json(run) for run in runs], _baseline_runs(request)
+    given, against = _chosen(runs, request)
     if not isinstance(against, Row):
         given, against = told_apart(given, against)
     groups: dict[str, list[RunScores]] = {}
@@ -121,9 +132,42 @@ def merge(runs: Sequence[RunScores]) -> Baseline:
     return Baseline(JOINT.join(common_name([r.name for r in g]) for g in groups), scores)
 
 
-def _baseline_runs(request: Request) -> "list[RunScores] | Row":
-    source = request.baseline
-    return source if isinstance(source, Row) else [RunScores.from_json(run) for run in source]
+def _chosen(
+    runs: Iterable[Mapping[str, Any]], request: Request
+) -> "tuple[list[RunScores], list[RunScores] | Row]":
+    """The runs and the baseline, with scores of the tasks that were asked for."""
+    given, source = [RunScores.from_json(run) for run in runs], request.baseline
+    against = source if isinstance(source, Row) else [RunScores.from_json(run) for run in source]
+    if not request.tasks:
+        return given, against
+    known = _tasks(given)
+    for task in request.tasks:
+        if task not in known:
+            raise UnknownNameError("task with scores", task, known)
+    given = list(_of_tasks(given, request.tasks))
+    if isinstance(against, Row):
+        return given, next(_of_tasks([against], request.tasks), against)
+    theirs = list(_of_tasks(against, request.tasks))
+    if against and not theirs:
+        raise UsageError(
+            f"the baseline should have scores of {', '.join(request.tasks)}; found those of "
+            f"{', '.join(_tasks(against))}. Name one of these, or give another baseline."
+        )
+    return given, theirs
+
+
+Scored = TypeVar("Scored", RunScores, Row)
+
+
+def _of_tasks(scored: Iterable[Scored], tasks: Sequence[str]) -> Iterator[Scored]:
+    """What has scores of some tasks, with these alone; all as it is where none are named."""
+    for one in scored:
+        scores = {task: of for task, of in one.scores.items() if not tasks or task in tasks}
+        changes: dict[str, Any] = {"scores": scores}
+        if isinstance(one, RunScores) and one.labelled:
+            changes["labelled"] = {task: n for task, n in one.labelled.items() if task in scores}
+        if scores or not tasks:
+            yield replace(one, **changes)
 
 
 def _table(
@@ -137,8 +181,13 @@ def _table(
     elif why and baseline:
         remarks.append(f"No delta against {baseline.name}: {'; '.join(why)}.")
         baseline, beside = None, []
-    form = _form(baseline, first.protocol) if baseline else None
-    if baseline and form is None:
+    form = None
+    if baseline and first.protocol in DELTAS:
+        try:  # what lacks a score altogether is refused: it would be a dash in every line
+            form = DELTAS[first.protocol](baseline.scores, baseline).form
+        except NothingRelativeError as error:
+            remarks.append(f"No delta: {error}")
+    elif baseline:
         remarks.append(
             f"No delta under {first.protocol}, whose scores it does not count; it goes with "
             f"{', '.join(DELTAS)}."
@@ -185,6 +234,7 @@ def _table(
             *_rests([*runs, *beside]),
             *_without(resampler),
             *_alone(resampler),
+            *_other_classes([*runs, *beside]),
             *_nothing_relative(reference),
         ),
     )
@@ -250,6 +300,29 @@ def _alone(resampler: Resampler) -> list[str]:
     ]
 
 
+def _other_classes(runs: Sequence[RunScores]) -> Iterator[str]:
+    """A sentence on each task whose mean IoU is over other classes in one run than in another."""
+    counted: dict[str, dict[str, list[bool]]] = {}
+    for run in runs:
+        for task, metrics in run.scores.items():
+            if isinstance(metrics.get("iou"), list) and "miou" in metrics:
+                finite = [math.isfinite(value) for value in metrics["iou"]]
+                counted.setdefault(task, {})[run.name] = finite
+    names = {task: list(of) for run in runs for task, of in run.classes.items()}
+    for task, of in counted.items():
+        some = [at for at, each in enumerate(zip(*of.values(), strict=True)) if len({*each}) > 1]
+        if some:
+            called = names.get(task, [str(at) for at in range(len(next(iter(of.values()))))])
+            told = [
+                f"{called[at]} in {listed([name for name, finite in of.items() if finite[at]], 3)}"
+                for at in some
+            ]
+            yield (
+                f"The mIoU of {task} is not over the same classes in all runs: one that no label "
+                f"shows counts where it is predicted, with 0. Counted: {listed(told, 3)}."
+            )
+
+
 def _nothing_relative(reference: Sequence[RunScores]) -> Iterator[str]:
     """A sentence on each seed of a reference that a delta cannot be relative to."""
     for seed, run in by_seed(reference).items():
@@ -289,9 +362,8 @@ def _baseline(
 def _rows(runs: Sequence[RunScores], request: Request) -> tuple[list[Row], str]:
     """The published rows to look at, each once, and a word on those of other regimes."""
     first = runs[0]
-    rows = once(
-        in_tables(published(protocol=first.protocol, dataset=first.dataset), request.tables)
-    )
+    every = in_tables(published(protocol=first.protocol, dataset=first.dataset), request.tables)
+    rows = list(_of_tasks(once(every), request.tasks))
     if not rows:
         named = f" in {', '.join(request.tables)}" if request.tables else ""
         return [], (
@@ -378,16 +450,6 @@ def _others(
         )
         for (_, why), rows in kinds.items()
     ]
-
-
-def _form(baseline: Baseline, protocol: str) -> str | None:
-    """The form of delta that goes with a protocol; None where there is none, as with one's own.
-
-    A baseline that lacks a score is refused here, where it would be a dash in every line.
-    """
-    if protocol not in DELTAS:
-        return None
-    return DELTAS[protocol](baseline.scores, baseline).form
 
 
 def _classes(runs: Sequence[RunScores]) -> dict[str, int]:

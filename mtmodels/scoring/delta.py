@@ -24,6 +24,10 @@ XTASC_METRICS = (
 two likewise. A task has the first pair that its scores hold both of."""
 
 
+class NothingRelativeError(UsageError):
+    """A baseline has a score of 0, or one that is no number, which nothing is relative to."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """What others are measured against.
@@ -71,6 +75,7 @@ def delta_xtasc(
 
     Raises:
         UsageError: where a task or a metric is missing on one side, or has no finite value.
+        NothingRelativeError: where a score of the baseline is 0 or no number.
 
     Reference: XTasC-Net, eq. 17.
     """
@@ -89,6 +94,7 @@ def delta_mtpsl(
 
     Raises:
         UsageError: where a task or a metric is missing on one side, or has no finite value.
+        NothingRelativeError: where a score of the baseline is 0 or no number.
     """
     return _delta("mtpsl", scores, baseline, tasks, _one)
 
@@ -144,12 +150,13 @@ def _delta(
         if not names:
             raise UsageError(
                 f"`{task}` should have a score that delta ({form}) counts; {baseline.name} has "
-                f"{', '.join(baseline.scores[task]) or 'none'}. Leave the task out."
+                f"{', '.join(baseline.scores[task]) or 'none'}. Leave the task out (--tasks)."
             )
         for name in names:
+            theirs = _base(baseline, task, name)
             ours = _number(scores[task].get(name), task, name, "the scores to compare")
-            theirs = _number(baseline.scores[task].get(name), task, name, baseline.name)
-            terms[f"{task}.{name}"] = _improvement(ours, theirs, name)
+            change = 100 * (ours - theirs) / theirs
+            terms[f"{task}.{name}"] = change if HIGHER_IS_BETTER[name] else -change
     return Delta(form, sum(terms.values()) / len(terms), terms, baseline)
 
 
@@ -163,11 +170,22 @@ def _common_tasks(
                 raise UsageError(
                     f"delta should compare the same tasks; found no `{task}` in {name}, which has "
                     f"{', '.join(side) or 'no task'}. Give a baseline of all tasks (several "
-                    "single-task runs together may be one), or name the tasks to count."
+                    "single-task runs together may be one), or name the tasks to count (--tasks)."
                 )
     if not wanted:
         raise UsageError("delta should have a task to compare; found none. Name one.")
     return wanted
+
+
+def _base(baseline: Baseline, task: str, metric: str) -> float:
+    """What is divided by."""
+    value = baseline.scores[task].get(metric)
+    if isinstance(value, (int, float)) and (value == 0 or not math.isfinite(value)):
+        raise NothingRelativeError(
+            f"`{metric}` of `{task}` should not be {value:g} in {baseline.name}: nothing is "
+            "relative to it. Choose another baseline, or name the tasks to count (--tasks)."
+        )
+    return _number(value, task, metric, baseline.name)
 
 
 def _number(value: object, task: str, metric: str, where: str) -> float:
@@ -175,7 +193,7 @@ def _number(value: object, task: str, metric: str, where: str) -> float:
         found = "nothing" if value is None else value
         raise UsageError(
             f"`{metric}` of `{task}` should be a finite number in {where}; found {found}. "
-            "Evaluate again under the same protocol, or name the tasks to count."
+            "Evaluate again under the same protocol, or name the tasks to count (--tasks)."
         )
     return float(value)
 
@@ -205,12 +223,3 @@ def nothing_relative_to(scores: LooseScores) -> list[tuple[str, str]]:
             if isinstance(value, (int, float)) and (value == 0 or not math.isfinite(value)):
                 found.append((task, name))
     return found
-
-
-def _improvement(ours: float, theirs: float, metric: str) -> float:
-    if theirs == 0:
-        raise UsageError(
-            f"the baseline's `{metric}` should not be 0: nothing is relative to it. Choose another."
-        )
-    change = 100 * (ours - theirs) / theirs
-    return change if HIGHER_IS_BETTER[metric] else -change

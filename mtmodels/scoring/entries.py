@@ -8,7 +8,7 @@ import numpy as np
 
 from mtdata.errors import UsageError
 from mtmodels.metrics.scores import LooseScores
-from mtmodels.scoring.delta import DELTAS, Baseline, Draws, forms_of, of_draws
+from mtmodels.scoring.delta import DELTAS, FORMS, Baseline, Draws, forms_of, of_draws
 from mtmodels.scoring.intervals import Estimate, Resampler, interval
 from mtmodels.scoring.pairing import by_seed, delta_terms, paired, pairs_of
 from mtmodels.scoring.published import Row
@@ -73,19 +73,26 @@ class EntryMaker:
         assert self._baseline is not None
         groups = by_entry(runs)
         first, scores = joined([group[0] for group in groups]), self._baseline.scores
-        forms = [form for form in forms_of(first.protocol) if delta_terms(form, scores, scores)]
+        deltas = {}
+        for form in forms_of(first.protocol):
+            if terms := delta_terms(form, scores, scores):
+                of_seeds = by_seed(runs).values()
+                points = [float(of_draws(terms, seed.scores, scores)) for seed in of_seeds]
+                deltas[form] = Estimate(0.0, std=Spread.of(points).std)
+        shown = DELTAS.get(first.protocol)
+        own = next((deltas.get(form) for form, delta in FORMS.items() if delta is shown), None)
         return Entry(
             name=self._baseline.name,
             facts={name: getattr(first, name) for name in FACTS},
             seeds=tuple(dict.fromkeys(run.seed for run in runs)),
             scores=scores,
-            std={},
-            delta=Spread(0.0) if forms else None,
+            std={task: of for group in groups for task, of in over_seeds(group)[1].items()},
+            delta=None if own is None else Spread(own.value, own.std),
             note="; ".join([*_note(first), *_beside(why)]),
             budget=first.budget,
             runs=tuple(run.name for run in runs),
             intervals=self._intervals(groups),
-            deltas={form: Estimate(0.0) for form in forms},
+            deltas=deltas,
             classes=first.classes,
             logs=tuple(path for run in runs for path in run.logs),
         )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mtdata.errors import UsageError
+from mtdata.errors import UnknownNameError, UsageError
 from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.delta import Baseline, delta_xtasc
 from mtmodels.scoring.formats import csv_text, markdown, text
@@ -458,9 +458,64 @@ def test_a_baseline_that_fits_nothing_is_refused() -> None:
 
 def test_a_baseline_without_a_score_is_refused() -> None:
     broken = run("broken")
-    broken["scores"]["depth"]["abs_err"] = None
+    del broken["scores"]["depth"]["abs_err"]
     with pytest.raises(UsageError, match="`abs_err` of `depth` should be a finite number"):
         compare([run("a")], Request([broken]))
+
+
+@pytest.mark.parametrize("value", [0.0, None])
+def test_a_baseline_with_a_score_of_nothing_leaves_a_table_without_delta(
+    value: float | None,
+) -> None:
+    base = run("base")
+    base["scores"]["semantic"]["miou"] = value
+    table = only(compare([run("a")], Request([base])))
+    assert [entry.name for entry in table.entries] == ["base", "a"]
+    assert all(entry.delta is None for entry in table.entries)
+    told = f"`miou` of `semantic` should not be {'nan' if value is None else '0'} in base"
+    assert told in " ".join(table.remarks)
+    counted = only(compare([run("a", abs_err=0.3)], Request([base], tasks=["depth"])))
+    assert counted.tasks == ("depth",)
+    assert counted.entries[-1].deltas["mtpsl"].value == pytest.approx(50)
+
+
+def test_tasks_are_those_that_are_named() -> None:
+    table, *_ = compare([run("a")], Request(published=True, tasks=["depth"]))
+    assert all(set(entry.scores) == {"depth"} for entry in table.entries)
+    assert len(table.entries) > 1
+    with pytest.raises(UnknownNameError, match="task with scores `normals`"):
+        compare([run("a")], Request(tasks=["normals"]))
+    with pytest.raises(
+        UsageError, match="baseline should have scores of depth; found those of sem"
+    ):
+        compare([run("a")], Request([single("semantic", "b")], tasks=["depth"]))
+    alone = only(compare([run("a"), single("semantic", "b")], Request(tasks=["depth"])))
+    assert [entry.name for entry in alone.entries] == ["a"]
+
+
+def test_a_mean_over_other_classes_is_told() -> None:
+    few, more = run("few"), run("more")
+    few["scores"]["semantic"]["iou"][12] = None
+    few["classes"] = more["classes"] = {"semantic": [f"class {i}" for i in range(13)]}
+    said = " ".join(only(compare([few, more])).unsure)
+    assert "same classes in all runs" in said
+    assert "Counted: class 12 in more." in said
+    assert "same classes" not in " ".join(only(compare([few, few | {"seed": 1}])).unsure)
+
+
+def test_a_baseline_that_is_no_line_varies_over_its_seeds_as_one_that_is() -> None:
+    seeds = [run(f"sl-s{seed}", 30.0 + seed, 0.6 - 0.01 * seed, seed=seed) for seed in range(3)]
+    other = run("b", 33.0)
+    apart, beside = (
+        only(compare(runs, Request(seeds))).entries[0] for runs in ([other], [*seeds, other])
+    )
+    assert apart.std == beside.std
+    assert apart.std["semantic"]["miou"] == pytest.approx(1)
+    for form, estimate in beside.deltas.items():
+        assert apart.deltas[form].std == pytest.approx(estimate.std)
+    assert apart.delta is not None
+    assert beside.delta is not None
+    assert apart.delta.std == pytest.approx(beside.delta.std)
 
 
 def test_a_protocol_of_ones_own_has_a_table_without_delta() -> None:

@@ -133,7 +133,7 @@ def test_scores_that_are_no_numbers_are_named(delta: Any, value: float | None) -
 
 def test_a_baseline_of_zero_and_one_of_nothing_are_refused() -> None:
     scores = nyu(30, 60, 0.6, 0.2)
-    with pytest.raises(UsageError, match="should not be 0"):
+    with pytest.raises(UsageError, match="`miou` of `semantic` should not be 0 in b"):
         delta_mtpsl(scores, Baseline("b", nyu(0, 60, 0.6, 0.2)))
     with pytest.raises(UsageError, match="found none"):
         delta_mtpsl({}, Baseline("b", {}))
