@@ -18,21 +18,23 @@ from pathlib import Path
 from benchmarks.machine import describe, versions
 
 ALWAYS = {
-    "share of the rate of matrix products": "rates",
-    "mtpsl: one pass over all pairs against the loop of the released form": "pairs --part step",
-    "XTasC-Net: precision auto against fp32": "step",
-    "channels last against contiguous": "layout",
-    "depthwise convolutions in fp32 beside bf16": "layout --precision bf16",
-    "rendering rooms": "rooms",
+    "share of the rate of matrix products": "training.rates",
+    "mtpsl: one pass over all pairs against the released loop": "training.pairs --part step",
+    "XTasC-Net: precision auto against fp32": "training.step",
+    "channels last against contiguous": "training.layout",
+    "depthwise convolutions in fp32 beside bf16": "training.layout --precision bf16",
+    "rendering rooms": "data.rooms",
     "--help": "help",
 }
 OF_A_STORE = {
-    "reading against .npy files": "read --source {store}",
-    "what is kept on the device against reading processes": "loading --source {store}",
-    "what checks of rows cost": "checking --source {store}",
-    "scores against numpy, image by image": "scoring --data {store}",
+    "reading against .npy files": "data.read --source {store}",
+    "what is kept on the device against reading processes": "data.loading --source {store}",
+    "what checks of rows cost": "data.checking --source {store}",
+    "scores against numpy, image by image": "metrics.scoring --data {store}",
 }
-OF_A_SOURCE = {"a build against its bare work": "build --source {source} --limit 200 --rounds 1"}
+OF_A_SOURCE = {
+    "a build against its bare work": "data.build --source {source} --limit 200 --rounds 1"
+}
 
 
 def commands(source: Path | None, store: Path) -> dict[str, str]:
@@ -68,7 +70,7 @@ def main() -> None:
         store = Path(folder) / "speed.h5"
         for title, command in commands(arguments.source, store).items():
             name, *words = shlex.split(command)
-            if arguments.only and name not in arguments.only:
+            if arguments.only and name.rpartition(".")[2] not in arguments.only:
                 continue
             if str(store) in words and not store.exists():
                 make_store(arguments.source, store, smoke=arguments.smoke)

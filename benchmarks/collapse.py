@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.cells import write_results
 from benchmarks.machine import describe
+from benchmarks.studies.cells import write_results
 from mtdata.errors import MtdataError, UsageError
 from mtdata.reading.batch import Batch, collate
 from mtmodels.losses import map_distance

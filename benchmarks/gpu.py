@@ -29,9 +29,9 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.loading import compare as compare_loading
+from benchmarks.data.loading import compare as compare_loading
 from benchmarks.machine import describe, versions
-from benchmarks.rates import matrix_rate
+from benchmarks.training.rates import matrix_rate
 from mtdata import open_store
 from mtdata.reading.augment import Augmentation
 from mtmodels.methods import METHODS

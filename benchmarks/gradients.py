@@ -21,8 +21,8 @@ import torch
 from scipy.stats import t as student
 from torch import Tensor, nn
 
-from benchmarks.cells import write_results
 from benchmarks.machine import describe
+from benchmarks.studies.cells import write_results
 from mtdata.errors import MtdataError, UsageError
 from mtdata.reading.batch import Batch
 from mtdata.reading.dataset import Dataset, make_dataset

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 
-from benchmarks.browse import get, server
+from benchmarks.data.browse import get, server
 from benchmarks.machine import describe
 from mtdata import open_store
 from mtmodels.training.record.runlog import read_rows

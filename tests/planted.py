@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.faults import PlantedRooms
+from benchmarks.data.faults import PlantedRooms
 from mtdata.building.build import RegimeSpec, build
 
 CLEAN, PLANTED = "clean.h5", "planted.h5"

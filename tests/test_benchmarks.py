@@ -55,7 +55,7 @@ def test_figures_are_refused_where_they_are_none() -> None:
 
 @pytest.mark.slow
 def test_deep() -> None:
-    found = run("deep")
+    found = run("data.deep")
     assert "| none | 0 | 0 | 0 |" in found
     assert "| depth 10 times | 5 | 5 | 0 |" in found
     figures(found, "seed 0: # ms an image to measure")
@@ -63,7 +63,11 @@ def test_deep() -> None:
 
 @pytest.mark.slow
 def test_intervals() -> None:
-    figures(run("intervals"), "# MB for each run of # images", "ten runs, five pairs of seeds: # s")
+    figures(
+        run("metrics.intervals"),
+        "# MB for each run of # images",
+        "ten runs, five pairs of seeds: # s",
+    )
 
 
 @pytest.mark.slow
@@ -71,7 +75,7 @@ def test_scoring(tmp_path: Path) -> None:
     """Both ways count the same."""
     path = tmp_path / "a.h5"
     build(SOURCES["rooms"](None, images=(1, 6)), path, size=(48, 64), jobs=1)
-    found = run("scoring", "--data", str(path), "--batch", "3", "--parts")
+    found = run("metrics.scoring", "--data", str(path), "--batch", "3", "--parts")
     scores = re.findall(r"^(\S+ \S+) +numpy +(\S+), ours +(\S+)$", found, re.MULTILINE)
     assert len(scores) == 11
     for name, plain, ours in scores:
@@ -82,14 +86,14 @@ def test_scoring(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_step() -> None:
-    found = run("step")
+    found = run("training.step")
     first, second = figures(found, "# s a step (median of")
     assert figures(found, "ratio #")[0] == pytest.approx(second / first, rel=0.05, abs=0.01)
 
 
 @pytest.mark.slow
 def test_rates() -> None:
-    found = run("rates")
+    found = run("training.rates")
     rate = figures(found, "| product of 256x256 | float32 | 0.0336 | | # |")[0]
     rows = [
         figures(line, "| float32 | # | # | # | # |")
@@ -116,19 +120,21 @@ def test_gpu() -> None:
 def test_all() -> None:
     found = run("all", "--only", "rooms", "read", "help")
     assert found.count("## ") == 3
-    assert "$ python -m benchmarks.read --source STORE --smoke" in found
+    assert "$ python -m benchmarks.data.read --source STORE --smoke" in found
     figures(found, "# ms a sample  ", "processes: # images/s (median)")
 
 
 def test_every_command_of_all_is_a_benchmark_that_can_be_tried() -> None:
     for command in every.commands(Path("nyuv2"), Path("store.h5")).values():
         name = command.split()[0]
-        assert "--smoke" in (ROOT / "benchmarks" / f"{name}.py").read_text(encoding="utf-8")
+        assert "--smoke" in (ROOT / "benchmarks" / f"{name.replace('.', '/')}.py").read_text(
+            encoding="utf-8"
+        )
 
 
 @pytest.mark.slow
 def test_layout() -> None:
-    found = run("layout")
+    found = run("training.layout")
     contiguous, last, ratio = figures(found, "contiguous # s, channels last # s a step, ratio #")[
         :3
     ]
@@ -146,7 +152,7 @@ def test_soak(tmp_path: Path) -> None:
 
 
 def test_source_bytes() -> None:
-    assert "times its bytes" in run("source_bytes")
+    assert "times its bytes" in run("data.source_bytes")
 
 
 def test_help() -> None:
@@ -157,25 +163,31 @@ def test_help() -> None:
 
 
 def test_rooms() -> None:
-    figures(run("rooms"), "processes: # images/s (median), # (best); # ms of processor an image")
+    figures(
+        run("data.rooms"), "processes: # images/s (median), # (best); # ms of processor an image"
+    )
 
 
 @pytest.mark.slow
 def test_pairs() -> None:
-    figures(run("pairs", "--part", "memory"), "# MB, # s a step", ": # times the memory, # times")
-    found = run("pairs", "--part", "step")
+    figures(
+        run("training.pairs", "--part", "memory"),
+        "# MB, # s a step",
+        ": # times the memory, # times",
+    )
+    found = run("training.pairs", "--part", "step")
     assert len(figures(found, "# TFLOP a step", "# s a step")) >= 4
 
 
 def test_read() -> None:
-    found = run("read")
+    found = run("data.read")
     figures(found, "# ms a sample  ", "two workers: # times the samples of one")
     read, shown = figures(found, "read # bytes; its images and labels have #")
     assert read == pytest.approx(shown, rel=0.5)
 
 
 def test_loading() -> None:
-    found = run("loading", "--workers", "1")
+    found = run("data.loading", "--workers", "1")
     rates = figures(found, "# samples a second; # ms of processor a sample")
     ratios = figures(found, "device: # times the samples a second (wanted 3), # times less")
     assert ratios[0] == pytest.approx(rates[2] / rates[0], rel=0.05, abs=0.02)
@@ -186,7 +198,7 @@ def test_checking(tmp_path: Path) -> None:
     """What checks cost has an interval around it, raw and with augmentation."""
     path = tmp_path / "a.h5"
     build(SOURCES["rooms"](None, images=(8, 1)), path, jobs=1, compression="none")
-    found = run("checking", "--source", str(path))
+    found = run("data.checking", "--source", str(path))
     assert len(figures(found, "# ms a sample without")) == 2
     intervals = re.findall(rf"add {NUMBER} % \(95 %: {NUMBER} to {NUMBER}\)", found)
     assert len(intervals) == 2
@@ -197,18 +209,18 @@ def test_checking(tmp_path: Path) -> None:
 @pytest.mark.real
 @pytest.mark.slow
 def test_build(shared: Path) -> None:
-    found = run("build", "--source", str(shared / "data" / "nyuv2"))
+    found = run("data.build", "--source", str(shared / "data" / "nyuv2"))
     figures(found, "one job takes # (median of rounds")
 
 
 @pytest.mark.slow
 def test_edges() -> None:
-    assert "images/s" in run("edges", "--jobs", "2")
-    assert "a flow" in run("edges", "--matchers")
+    assert "images/s" in run("metrics.edges", "--jobs", "2")
+    assert "a flow" in run("metrics.edges", "--matchers")
 
 
 def test_memory() -> None:
-    found = run("memory")
+    found = run("data.memory")
     figures(found, "jobs: # MiB")
     assert re.search(r"grows by -?\d+ bytes an image from \d+ to \d+", found)
 
@@ -216,18 +228,18 @@ def test_memory() -> None:
 @pytest.mark.real
 @pytest.mark.slow
 def test_size(shared: Path) -> None:
-    found = figures(run("size", "--source", str(shared / "data" / "nyuv2")), "ratio #")
+    found = figures(run("data.size", "--source", str(shared / "data" / "nyuv2")), "ratio #")
     assert all(ratio < 1 for ratio in found)
 
 
 def test_regimes() -> None:
-    in_place, copied = figures(run("regimes"), "# bytes written")
+    in_place, copied = figures(run("data.regimes"), "# bytes written")
     assert in_place < copied / 2
 
 
 def test_million() -> None:
     # Of few images what is there once counts most: the larger store takes less an image.
-    few, more, shards = figures(run("million"), "# bytes an image")
+    few, more, shards = figures(run("data.million"), "# bytes an image")
     assert more < few
     assert shards < few
 
@@ -236,7 +248,7 @@ def test_million() -> None:
 def test_networks(tmp_path: Path) -> None:
     names = ["unet-resnet18"]
     plot = tmp_path / "networks.png"
-    found = run("networks", "--networks", *names, "--plot", str(plot))
+    found = run("training.networks", "--networks", *names, "--plot", str(plot))
     for name in names:
         figures(found, f"| `{name}` | # | # | # | # |")
     assert plot.stat().st_size > 5000
@@ -244,7 +256,7 @@ def test_networks(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_weightings() -> None:
-    found = run("weightings", "--weightings", "adamt", "pcgrad")
+    found = run("training.weightings", "--weightings", "adamt", "pcgrad")
     assert figures(found, "| `equal` | # | # |")[1] == 1
     # Back once for each of three tasks, and adamt as an aggregator once for what only one reaches.
     assert [figures(found, f"| `{name}` | # | # |")[0] for name in ("adamt", "pcgrad, last")] == [
@@ -255,7 +267,7 @@ def test_weightings() -> None:
 
 @pytest.mark.slow
 def test_browse() -> None:
-    found = run("browse")
+    found = run("data.browse")
     figures(found, "# images: # s from the command", "first page of keys: # ms", "thumbnail: # ms")
     before, after = figures(found, "memory: # MB after 1,000 images, # MB after")
     assert after < before + 20

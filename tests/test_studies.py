@@ -12,17 +12,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import (
-    deltas,
-    lacking,
-    scores,
-    study_labels,
-    study_mtpsl,
-    study_steps,
-    study_systems,
-    study_xtasc,
-)
-from benchmarks.cells import Cell, finished, run_all
+from benchmarks.studies import deltas, labels, lacking, mtpsl, scores, steps, systems, xtasc
+from benchmarks.studies.cells import Cell, finished, run_all
 from cli.mttrain import mttrain
 from mtdata import open_store
 from mtdata.building.build import build
@@ -47,23 +38,23 @@ def test_only_whole_runs_of_a_cell_are_finished(tmp_path: Path) -> None:
     assert found == ["sl-one-s0", "sl-one-s2", "sl-one-s10"]
 
 
-@pytest.mark.parametrize("name", [*study_mtpsl.METHODS, *study_mtpsl.VARIATIONS])
+@pytest.mark.parametrize("name", [*mtpsl.METHODS, *mtpsl.VARIATIONS])
 def test_every_cell_is_a_command_on_a_recipe(name: str) -> None:
-    cell = study_mtpsl.cell(name, "one", 3)
+    cell = mtpsl.cell(name, "one", 3)
     assert cell.folder == f"{name}-one-s3"
     words = cell.job(Path("store.h5"), Path("runs"), 1).command
     assert words[words.index("--recipe") + 1] in all_recipes()
     assert words[words.index("--seed") + 1] == "3"
 
 
-PLAN = study_labels.Plan(2, "32", Path("runs"))
+PLAN = labels.Plan(2, "32", Path("runs"))
 
 
-@pytest.mark.parametrize("method", study_labels.METHODS)
-@pytest.mark.parametrize("regime", study_labels.REGIMES)
+@pytest.mark.parametrize("method", labels.METHODS)
+@pytest.mark.parametrize("regime", labels.REGIMES)
 def test_every_cell_on_labels_is_a_command(method: str, regime: str) -> None:
-    cells = study_labels.trainings(method, regime, 3, plan=PLAN)
-    teachers = study_labels.teachers(method, regime, 3, plan=PLAN)
+    cells = labels.trainings(method, regime, 3, plan=PLAN)
+    teachers = labels.teachers(method, regime, 3, plan=PLAN)
     seen = []
     for cell in cells:
         words = cell.job(Path("store.h5"), Path("runs"), 1).command
@@ -76,31 +67,29 @@ def test_every_cell_on_labels_is_a_command(method: str, regime: str) -> None:
         assert given["teachers"] == (runs or None)
         assert (given["method"] == "self-training") == bool(teachers)
         seen += given["tasks"]
-    assert tuple(seen) == study_labels.TASKS
+    assert tuple(seen) == labels.TASKS
     assert len(cells) == (3 if method == "single" else 1)
 
 
-@pytest.mark.parametrize("method", study_xtasc.METHODS)
+@pytest.mark.parametrize("method", xtasc.METHODS)
 def test_every_cell_of_the_ablation_is_a_command(method: str) -> None:
-    cells = study_xtasc.trainings(method, 3, "--steps 2")
+    cells = xtasc.trainings(method, 3, "--steps 2")
     given = [
         mttrain.make_context("mttrain", [*cell.job(Path("a.h5"), Path("runs"), 1).command]).params
         for cell in cells
     ]
-    assert [task for each in given for task in each["tasks"]] == [*study_xtasc.TASKS]
+    assert [task for each in given for task in each["tasks"]] == [*xtasc.TASKS]
     assert {(each["seed"], each["protocol"], each["steps"]) for each in given} == {(3, "xtasc", 2)}
     assert (len(cells) == 2) == (method == scores.SINGLE)
 
 
 def test_every_budget_is_a_training_of_its_own(tmp_path: Path) -> None:
-    results = scores.Results(
-        tmp_path / "a", precision="32", tasks=study_labels.TASKS, protocol="mtpsl"
-    )
-    for regime, steps in product(study_steps.REGIMES, (20, study_labels.STEPS)):
-        cell = study_steps.cell(regime, steps, 3, precision="32", runs=Path("runs"))
+    results = scores.Results(tmp_path / "a", precision="32", tasks=labels.TASKS, protocol="mtpsl")
+    for regime, number in product(steps.REGIMES, (20, labels.STEPS)):
+        cell = steps.cell(regime, number, 3, precision="32", runs=Path("runs"))
         words = [*cell.job(Path("a.h5"), Path("runs"), 1).command]
         given = mttrain.make_context("mttrain", words).params
-        assert (given["steps"], given["seed"]) == (steps, 3)
+        assert (given["steps"], given["seed"]) == (number, 3)
         assert given["regime"] == {"one": "one-3", "full": "full"}[regime]
         folder = RunFolder(tmp_path / cell.folder)
         folder.scores.mkdir(parents=True)
@@ -112,13 +101,13 @@ def test_every_budget_is_a_training_of_its_own(tmp_path: Path) -> None:
         }
         (folder.scores / "test-mtpsl.json").write_text(json.dumps({"scores": found}))
         results.add(folder.path)
-    rows = study_steps.rows_of(results, [20, study_labels.STEPS])
+    rows = steps.rows_of(results, [20, labels.STEPS])
     assert [row.names for row in rows] == [
-        (regime, steps) for regime in ("one", "full") for steps in ("20", "1980")
+        (regime, number) for regime in ("one", "full") for number in ("20", "1980")
     ]
     assert rows[0].deltas == {"3": 0}
     assert rows[2].deltas["3"] == pytest.approx(100 * (0.1 + 2 * 0.1 / 1.1) / 3)
-    study_steps.draw(rows, tmp_path / "a.png")
+    steps.draw(rows, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5000
 
 
@@ -153,7 +142,7 @@ def test_a_network_for_each_task_is_one_cell_and_the_baseline(tmp_path: Path) ->
     assert row is not None
     assert row.deltas == {"3": pytest.approx(5.0)}  # seed 4 has no baseline
     assert results.row(("sl",), "sl", "single") is None
-    table = scores.markdown([row], ("cell",), study_xtasc.COLUMNS)
+    table = scores.markdown([row], ("cell",), xtasc.COLUMNS)
     assert table.splitlines()[-1] == "| xtc | 1 | 20.00 | 50.00 | 0.4000 | 0.2000 | +5.00 |"
 
 
@@ -176,10 +165,10 @@ def test_a_copy_lacks_labels_of_training_frames_alone(
         assert shown == {"train": 795 if folder == "rgb" else 318, "test": 654}
 
 
-@pytest.mark.parametrize("method", study_labels.TEACHERS)
+@pytest.mark.parametrize("method", labels.TEACHERS)
 def test_what_teaches_a_cell_saw_its_labels(method: str) -> None:
-    cells = study_labels.teachers(method, "one", 3, plan=PLAN)
-    assert len({one.seed for one in cells}) == len(cells) == study_labels.TEACHERS[method]
+    cells = labels.teachers(method, "one", 3, plan=PLAN)
+    assert len({one.seed for one in cells}) == len(cells) == labels.TEACHERS[method]
     assert len({one.options for one in cells}) == 1
 
 
@@ -199,7 +188,7 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
     store, tasks = tmp_path / "a.h5", ("semantic", "depth", "normals")
     build(FakeSource(images=(18, 3), missing=0), store, size=(32, 64), tasks=tasks, regimes=())
     small = "--width 0.0625 --batch 4 --network unet-resnet18"
-    monkeypatch.setattr(study_labels, "SHARED", small)
+    monkeypatch.setattr(labels, "SHARED", small)
     picture, out = tmp_path / "a.png", tmp_path / "a.json"
     words = (
         f"study --data {store} --runs {tmp_path / 'runs'} --out {out} --plot {picture} --steps 2"
@@ -210,8 +199,8 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
         "self-training-single": [f"single-{task}-one-s0" for task in tasks],
     }
     monkeypatch.setattr("sys.argv", [*sys.argv, *taught, "single"])
-    study_labels.main()
-    rows = study_labels.rows_of(study_labels.results_of(out, PLAN), ["one"])
+    labels.main()
+    rows = labels.rows_of(labels.results_of(out, PLAN), ["one"])
     assert {row.names for row in rows} == {
         ("one", name) for name in ("sl", "single", "geometry", *taught)
     }
@@ -226,21 +215,21 @@ def test_a_study_on_labels_is_trained_compared_and_drawn(
         assert "one-0" in opened.split("train").regimes
 
     rmtree(tmp_path / "runs")  # elsewhere, with the results alone
-    study_labels.main()
+    labels.main()
     assert capsys.readouterr().out.splitlines()[-6:] == table
     assert not list((tmp_path / "runs").glob("*/manifest.json"))
     for other in (replace(PLAN, steps=3), replace(PLAN, precision="bf16")):
         with pytest.raises(SystemExit, match="found 2 in 32"):
-            study_labels.results_of(out, other)
+            labels.results_of(out, other)
 
 
 def test_every_network_and_weighting_has_a_cell_that_says_its_width() -> None:
-    networks, weightings = study_systems.network_names(), study_systems.weighting_names()
+    networks, weightings = systems.network_names(), systems.weighting_names()
     assert sorted(networks) == sorted(NETWORKS)
     assert {*weightings, "equal", "fixed"} == set(WEIGHTINGS)
     assert networks[:3] == ["unet-resnet18", "segnet", "segnet-stan"]
-    cells = [study_systems.network_cell(name, 0) for name in networks]
-    cells += [study_systems.weighting_cell(name, 0) for name in weightings]
+    cells = [systems.network_cell(name, 0) for name in networks]
+    cells += [systems.weighting_cell(name, 0) for name in weightings]
     for name, cell in zip((*networks, *weightings), cells, strict=True):
         words = shlex.split(cell.options)
         assert name in (words[words.index("--network") + 1], words[words.index("--weighting") + 1])

@@ -102,7 +102,7 @@ def matching_size(pairs: csr_array) -> int:
     It is the largest flow from a source through each row and each column, once, to a sink; with
     fewer rows than columns the search for it is shorter. scipy's `maximum_bipartite_matching`
     gives the same number and now and then takes seconds for one image
-    (`python -m benchmarks.edges --matchers`).
+    (`python -m benchmarks.metrics.edges --matchers`).
     """
     rows, columns = pairs.shape
     if not pairs.nnz:

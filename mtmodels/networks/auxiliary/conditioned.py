@@ -59,7 +59,7 @@ def _of_each_sample(
     """Batch norm of every sample on its own.
 
     In one call, seen as one sample of n*c channels; but on processors one by one where channels
-    come last, as the other way would move every value twice (`python -m benchmarks.pairs`).
+    come last, as the other way would move every value twice (`benchmarks.training.pairs`).
     """
     n, c, h, w = x.shape
     if h * w == 1:

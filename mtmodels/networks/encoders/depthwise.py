@@ -3,7 +3,7 @@
 oneDNN (as of torch 2.14) has no fast kernel for many of their gradients in bf16: the gradient of a
 5x5 kernel on a small map takes five times, that of the input of a strided one a hundred times what
 it takes in fp32. They are a hundredth of the work and were half of the time of a step
-(`python -m benchmarks.layout`).
+(`python -m benchmarks.training.layout`).
 """
 
 import torch

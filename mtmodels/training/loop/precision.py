@@ -114,7 +114,7 @@ def memory_format(module: nn.Module, fabric: Fabric) -> torch.memory_format:
     """Channels last on cards, and on processors where they pay; contiguous elsewhere.
 
     They pay where a processor multiplies bf16, and in fp32 for networks with depthwise convolutions
-    (`python -m benchmarks.layout`). Contiguous tensors stay clear of a fault: oneDNN (as of torch
+    (`benchmarks.training.layout`). Contiguous tensors stay clear of a fault: oneDNN (as of torch
     2.14) writes out of bounds in the backward pass of a strided 1x1 convolution over fewer channels
     than a vector holds (8 with AVX2, 16 with AVX-512) in channels-last, whatever the precision;
     narrow ResNets have one.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.million import write
+from benchmarks.data.million import write
 from tests.fakes import fake_store
 from tests.paths import ROOT
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.deep import Measurer, stored
-from benchmarks.faults import DOUBLES, FAULTS, PlantedRooms, copied, put, scale, turn
+from benchmarks.data.deep import Measurer, stored
+from benchmarks.data.faults import DOUBLES, FAULTS, PlantedRooms, copied, put, scale, turn
 from mtdata import CHECKS, Check, Sample, Store, Suspicion, open_store
 from mtdata.building.build import build
 from mtdata.errors import UnknownNameError, UsageError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.counting import bytes_of_an_epoch
+from benchmarks.data.counting import bytes_of_an_epoch
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
 from tests.fakes import TASKS, FakeSource

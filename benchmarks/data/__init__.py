@@ -1,0 +1,1 @@
+"""What stores cost: to build, to read, to check, to browse."""
