@@ -237,7 +237,7 @@ class MemberError(MtmodelsError, TypeError):
 
     def __init__(self, who: str, problem: str) -> None:
         super().__init__(f"{who} {problem}")
-        self.who, self.problem = who, problem
+        self.problem = problem
 
 
 class ExportError(MtmodelsError):

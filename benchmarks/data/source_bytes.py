@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="four images, once")
     arguments = parser.parse_args()
     images, rounds = (4, 1) if arguments.smoke else (arguments.images, arguments.rounds)
-    codes = [*(arguments.code or ()), Path(__file__).parents[1]]
+    codes = [*(arguments.code or ()), Path(__file__).parents[2]]
     print(describe())
     with tempfile.TemporaryDirectory() as folder:
         size = write(Path(folder) / "mine", images)

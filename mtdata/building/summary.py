@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 UNLABELLED = "has no label, or none with a valid pixel"
@@ -99,9 +98,9 @@ class BuildPlan:
         return {**asdict(self), "path": str(self.path), **lists}
 
 
-def count(tasks: tuple[str, ...], valid_pixels: NDArray[np.int32]) -> SplitSummary:
-    """Count the labels of a split from its [n, tasks] table."""
-    present = valid_pixels > 0
+def count(tasks: tuple[str, ...], labels: NDArray[Any]) -> SplitSummary:
+    """Count the labels of a split from its [n, tasks] table: valid pixels, or what is shown."""
+    present = labels > 0
     each = present.sum(axis=1)
     return SplitSummary(
         images=len(present),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mtdata.building.summary import SplitSummary
+from mtdata.building.summary import SplitSummary, count
 from mtdata.errors import UnknownNameError, UsageError
 from mtdata.export.base import Exporter
 from mtdata.export.croissant import CroissantExport
@@ -16,7 +16,7 @@ from mtdata.export.fiftyone import FiftyOneExport
 from mtdata.export.folder import FolderExport
 from mtdata.export.npy import NpyExport
 from mtdata.export.target import MARK, check_target, replacing_folder
-from mtdata.export.view import Part, View, make_view
+from mtdata.export.view import View, make_view
 from mtdata.progress import Progress
 from mtdata.sources.licences import licences_of
 from mtdata.store import Store
@@ -111,7 +111,10 @@ def export(
             form=form,
             dataset=store.dataset_name,
             regime=regime,
-            splits={part.split.name: _count(part) for part in view.parts},
+            splits={
+                part.split.name: count(tuple(t.name for t in part.tasks), part.shown)
+                for part in view.parts
+            },
             files=len(files),
             bytes=sum(files),
             seconds=time.perf_counter() - started,
@@ -127,16 +130,6 @@ def _notes(view: View) -> list[str]:
         f"not of the source; {MARK} says from where."
         for one in view.added
     ]
-
-
-def _count(part: Part) -> SplitSummary:
-    each = part.shown.sum(axis=1)
-    return SplitSummary(
-        images=len(part.split),
-        labels={t.name: int(n) for t, n in zip(part.tasks, part.shown.sum(axis=0), strict=True)},
-        partly=int(((each > 0) & (each < len(part.tasks))).sum()),
-        unlabelled=int((each == 0).sum()),
-    )
 
 
 def _write_mark(view: View, form: str, path: Path, *, anyway: bool) -> None:

@@ -22,7 +22,7 @@ from mtdata.tasks.task import Task
 
 Label = NDArray[Any]
 Mask = NDArray[np.bool_]
-Apply = Callable[[Label, Mask, Camera | None], tuple[Label, Mask]]
+Apply = Callable[[Kind, Label, Mask, Camera | None], tuple[Label, Mask]]
 PERSON = "person"
 
 
@@ -44,7 +44,7 @@ class Rule:
     name: str
     says: str
     fits: Callable[[Kind, Kind], bool]
-    apply: Callable[[Kind], Apply]
+    apply: Apply
     parameters: Callable[[Iterable[int]], Mapping[str, Any]]
     camera: bool = False
     names: tuple[str, str] = ("", "")
@@ -55,12 +55,9 @@ class Rule:
         return self.fits(new.kind, old.kind) and all(name in ("", of) for name, of in pairs)
 
 
-def _normals(kind: Kind) -> Apply:
-    def apply(depth: Label, valid: Mask, camera: Camera | None) -> tuple[Label, Mask]:
-        assert camera is not None
-        return normals_from_depth(depth, valid, camera)
-
-    return apply
+def _normals(_: Kind, depth: Label, valid: Mask, camera: Camera | None) -> tuple[Label, Mask]:
+    assert camera is not None
+    return normals_from_depth(depth, valid, camera)
 
 
 def _windows(heights: Iterable[int]) -> dict[str, Any]:
@@ -69,29 +66,23 @@ def _windows(heights: Iterable[int]) -> dict[str, Any]:
     return {"window": found[0] if len(found) == 1 else found}
 
 
-def _inverse(kind: Kind) -> Apply:
-    def apply(depth: Label, valid: Mask, camera: Camera | None) -> tuple[Label, Mask]:
-        seen = valid & (depth > 0)
-        return np.divide(1.0, depth, out=np.zeros(depth.shape), where=seen), seen
-
-    return apply
+def _inverse(_: Kind, depth: Label, valid: Mask, _camera: Camera | None) -> tuple[Label, Mask]:
+    seen = valid & (depth > 0)
+    return np.divide(1.0, depth, out=np.zeros(depth.shape), where=seen), seen
 
 
-def _boundaries(kind: Kind) -> Apply:
-    def apply(ids: Label, valid: Mask, camera: Camera | None) -> tuple[Label, Mask]:
-        border, known = np.zeros(ids.shape, np.bool_), valid.copy()
-        for axis in (0, 1):
-            one, other = _neighbours(axis)
-            differs = ids[one] != ids[other]
-            both = valid[one] & valid[other]
-            border[one] |= differs & both
-            border[other] |= differs & both
-            # Beside what is void nobody can say whether there is a boundary.
-            known[one] &= valid[other]
-            known[other] &= valid[one]
-        return thin(border).astype(np.uint8), known
-
-    return apply
+def _boundaries(_: Kind, ids: Label, valid: Mask, _camera: Camera | None) -> tuple[Label, Mask]:
+    border, known = np.zeros(ids.shape, np.bool_), valid.copy()
+    for axis in (0, 1):
+        one, other = _neighbours(axis)
+        differs = ids[one] != ids[other]
+        both = valid[one] & valid[other]
+        border[one] |= differs & both
+        border[other] |= differs & both
+        # Beside what is void nobody can say whether there is a boundary.
+        known[one] &= valid[other]
+        known[other] &= valid[one]
+    return thin(border).astype(np.uint8), known
 
 
 def _neighbours(axis: int) -> tuple[Any, Any]:
@@ -99,15 +90,10 @@ def _neighbours(axis: int) -> tuple[Any, Any]:
     return ((before, ...), (after, ...)) if axis == 0 else ((..., before), (..., after))
 
 
-def _person(kind: Kind) -> Apply:
+def _person(kind: Kind, ids: Label, valid: Mask, _: Camera | None) -> tuple[Label, Mask]:
     assert isinstance(kind, Classes)
-    person = kind.names.index(PERSON)
-
-    def apply(ids: Label, valid: Mask, camera: Camera | None) -> tuple[Label, Mask]:
-        # What is no part may still be a person that nobody took apart: that stays void.
-        return np.full(ids.shape, person, np.uint8), valid & (ids > 0)
-
-    return apply
+    # What is no part may still be a person that nobody took apart: that stays void.
+    return np.full(ids.shape, kind.names.index(PERSON), np.uint8), valid & (ids > 0)
 
 
 RULES = (
@@ -227,7 +213,6 @@ def plan(
             "follows from; found none. Give a camera when the store is built, or derive another "
             "task."
         )
-    apply = rule.apply(new.kind)
 
     def make(
         source: Split, indices: Sequence[int], tasks: Sequence[Sequence[str]]
@@ -235,7 +220,7 @@ def plan(
         for index in indices:
             sample = source.read(index, [parent]).trimmed()
             label, valid = sample.labels[parent], sample.valid[parent]
-            yield {task: NewLabel(*apply(label, valid, sample.camera))}
+            yield {task: NewLabel(*rule.apply(new.kind, label, valid, sample.camera))}
 
     heights = {int(h) for each in splits for h in each.sizes[wanted[each.name][:, 0], 0]}
     about = {"rule": rule.name, "parent": parent, "parameters": dict(rule.parameters(heights))}

@@ -24,7 +24,7 @@ from mtdata.tasks.task import TASK_ORDER, Task
 from mtdata.wording import listed
 
 Prefer = Literal["first", "last"]
-"""Places that an error names."""
+"""Which input gives a label that several have."""
 
 
 @dataclass(frozen=True)

@@ -25,3 +25,14 @@ def put(rows: NDArray[Any], index: Index, columns: NDArray[Any]) -> None:
 def looked_up(table: NDArray[Any], index: Index) -> NDArray[np.float32]:
     """For each entry of `index` the row of a table `[m, k]`, as columns `[k, n]` of float32."""
     return taken(np.ascontiguousarray(table.T, np.float32), index)
+
+
+def borders(ids: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where one of the four neighbours has another number, `[h, w]`."""
+    found = np.zeros(ids.shape, bool)
+    across, down = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
+    found[:, 1:] |= across
+    found[:, :-1] |= across
+    found[1:] |= down
+    found[:-1] |= down
+    return found

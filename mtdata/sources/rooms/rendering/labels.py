@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering.arrays import Arrays
+from mtdata.sources.rooms.rendering.gather import borders
 from mtdata.sources.rooms.rendering.trace import Hits
 from mtdata.sources.thinning import thin
 
@@ -67,11 +68,4 @@ def edges(arrays: Arrays, hits: Hits) -> Mask:
     A boundary is where one of the four neighbours is of another instance (where the Laplacian of
     the map does not vanish, but for the rare case that two differences cancel).
     """
-    instance = instances(arrays, hits)
-    border = np.zeros(instance.shape, bool)
-    across, down = instance[:, 1:] != instance[:, :-1], instance[1:] != instance[:-1]
-    border[:, 1:] |= across
-    border[:, :-1] |= across
-    border[1:] |= down
-    border[:-1] |= down
-    return thin(border).astype(np.uint8)
+    return thin(borders(instances(arrays, hits))).astype(np.uint8)

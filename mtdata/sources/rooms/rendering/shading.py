@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering import noise
 from mtdata.sources.rooms.rendering.arrays import Arrays
+from mtdata.sources.rooms.rendering.gather import borders
 from mtdata.sources.rooms.rendering.intersect import dot
 from mtdata.sources.rooms.rendering.scene import Lamp, Scene
 from mtdata.sources.rooms.rendering.shadows import lit
@@ -63,22 +64,12 @@ def _lamp_light(
     return facing * fading, gloss * sharp * fading
 
 
-def _lens(linear: Floats, borders: NDArray[np.bool_]) -> Floats:
+def _lens(linear: Floats, solid: NDArray[np.intp]) -> Floats:
     """Soften the stairs along borders, as the finite pixels of a camera do; [h, w, 3]."""
     from cv2 import GaussianBlur
 
     soft = GaussianBlur(linear, (3, 3), 0.7)
-    return np.where(borders[..., None], soft, linear)
-
-
-def _borders(solid: NDArray[np.intp]) -> NDArray[np.bool_]:
-    borders = np.zeros(solid.shape, bool)
-    across, down = solid[:, 1:] != solid[:, :-1], solid[1:] != solid[:-1]
-    borders[:, 1:] |= across
-    borders[:, :-1] |= across
-    borders[1:] |= down
-    borders[:-1] |= down
-    return borders
+    return np.where(borders(solid)[..., None], soft, linear)
 
 
 def _developed(scene: Scene, linear: Floats) -> NDArray[np.uint8]:
@@ -116,4 +107,4 @@ def shade(scene: Scene, arrays: Arrays, hits: Hits, seen: Surface) -> NDArray[np
         shine += power * highlight
     linear = np.where(glow > 0, colour * glow, colour * light + np.float32(0.5) * shine)
     picture = np.ascontiguousarray(linear.T).reshape(*size, 3)
-    return _developed(scene, _lens(picture, _borders(hits.solid)))
+    return _developed(scene, _lens(picture, hits.solid))
