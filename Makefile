@@ -79,7 +79,7 @@ dist: setup
 	PROJECT_ADDRESS=$(ADDRESS) $(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m venv build/bare
 	build/bare/bin/python -m pip install --quiet dist/*.whl
-	cd build && bare/bin/python ../tests/tried.py bare/bin
+	cd build && bare/bin/python ../tests/processes/tried.py bare/bin
 
 clean:
 	rm -rf build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -22,7 +22,7 @@ from PIL import Image
 from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from mtdata import open_store
-from tests.small_run import as_arguments
+from tests.runs.small_run import as_arguments
 
 FOLDER = Path(__file__).parent / "fixtures" / "before"
 ROOMS = FOLDER / "rooms.h5"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 
 from mtdata.plugins import installed, loaded_plugins, unload_plugin
-from tests.forked import prepare
 from tests.paths import ROOT
+from tests.processes.forked import prepare
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("any machine", deadline=None)
@@ -42,9 +42,9 @@ def no_plugins() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the stores of `tests.planted`."""
+    """A folder with the stores of `tests.stores.planted`."""
     folder = tmp_path_factory.mktemp("planted")
-    command = [sys.executable, "-m", "tests.planted", str(folder)]
+    command = [sys.executable, "-m", "tests.stores.planted", str(folder)]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     return folder
 

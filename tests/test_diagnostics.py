@@ -28,10 +28,10 @@ from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.data import open_data
 from mtmodels.training.setup.loading import open_run
-from tests.batches import SIX, random_batch
 from tests.mtmodels.methods.looks import second_view
 from tests.quick import few
-from tests.small_run import small_layer
+from tests.runs.batches import SIX, random_batch
+from tests.runs.small_run import small_layer
 
 THREE = SIX[:3]
 TASKS = ["semantic", "depth", "normals"]

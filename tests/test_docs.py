@@ -19,10 +19,10 @@ from mtmodels.training.config import Config
 from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.precision import fabric_on
 from mtmodels.training.loop.schedules import Position
-from tests.batches import SIX, random_batch
-from tests.forked import start
 from tests.paths import ROOT
-from tests.small_run import as_arguments, small_layer, small_store
+from tests.processes.forked import start
+from tests.runs.batches import SIX, random_batch
+from tests.runs.small_run import as_arguments, small_layer, small_store
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)

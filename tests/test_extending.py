@@ -22,11 +22,11 @@ from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.run import prepare, train
-from tests.batches import SIX, random_batch
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.test_resume import KillAt, Killed
 from tests.paths import ROOT
-from tests.small_run import as_arguments, small_layer, small_store
+from tests.runs.batches import SIX, random_batch
+from tests.runs.small_run import as_arguments, small_layer, small_store
 
 EXAMPLES = ROOT / "docs" / "examples"
 OWN = {"network": {"name": "tiny"}, "method": {"name": "mean-teacher"}, "holdout": 0}

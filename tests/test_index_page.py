@@ -2,13 +2,13 @@
 
 import re
 from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.paths import ROOT
+
 ADDRESS = "https://example.org/you/mtpartial"
 
 

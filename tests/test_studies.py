@@ -23,8 +23,8 @@ from mtmodels.networks import NETWORKS
 from mtmodels.recipes import all_recipes
 from mtmodels.training.record.runfolder import FORMAT, RunFolder
 from mtmodels.weightings import WEIGHTINGS
-from tests.fakes import FakeSource
 from tests.paths import ROOT
+from tests.stores.fakes import FakeSource
 
 RESULTS = ROOT / "docs" / "results" / "mtpsl-nyu.json"
 

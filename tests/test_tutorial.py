@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from mtmodels.networks.encoders.weights import has_package
-from tests.forked import command, start
 from tests.paths import ROOT
+from tests.processes.forked import command, start
 
 COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
 SHORT = {"--recipe own-small": "--recipe own-small --steps 3 --batch 2 --workers 0"}

@@ -11,7 +11,7 @@ from click.shell_completion import BashComplete
 from cli.mtdata import mtdata
 from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
-from tests.nyu_tree import nyu_store
+from tests.trees.nyu import nyu_store
 
 PROGRAMS: dict[str, click.Command] = {"mtdata": mtdata, "mttrain": mttrain, "mtmodels": mtmodels}
 HEAVY = ("torch", "numpy", "h5py", "cv2", "matplotlib", "rich", "scipy", "pydantic")

@@ -29,9 +29,9 @@ from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.rescore import kept_scores, rescore
 from mtmodels.training.run import prepare
 from mtmodels.training.setup.loading import open_run
-from tests import plugin_files
-from tests.plugin_files import NETWORK, REST, SOURCE, write
-from tests.small_run import as_arguments, small_layer, small_store
+from tests.runs import plugin_files
+from tests.runs.plugin_files import NETWORK, REST, SOURCE, write
+from tests.runs.small_run import as_arguments, small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]
 OWN = {"network": {"name": "tiny"}, "method": {"name": "plain"}, "weighting": {"name": "same"},

@@ -14,8 +14,8 @@ from cli.mttrain import mttrain
 from cli.shared.common import run
 from mtdata.merging.shard import shard
 from mtdata.store.opening import remote
-from tests.served import Served, serving
-from tests.small_run import as_arguments, small_layer, small_store
+from tests.processes.served import Served, serving
+from tests.runs.small_run import as_arguments, small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]
 SECRET = "s3cret"

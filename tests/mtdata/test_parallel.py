@@ -17,8 +17,8 @@ from mtdata.inspecting.suspicions.looking import suspect
 from mtdata.inspecting.verify import verify
 from mtdata.parallel import IN_FLIGHT, Pool
 from mtdata.store import Store, open_store
-from tests.fakes import fake_store
 from tests.paths import ROOT
+from tests.stores.fakes import fake_store
 
 SCRIPT = """
 import multiprocessing, sys, time
@@ -28,7 +28,7 @@ from mtdata.inspecting.suspicions.looking import suspect
 from mtdata.inspecting.verify import verify
 from mtdata.parallel import Pool
 from mtdata.store import open_store
-from tests.fakes import SlowSource
+from tests.stores.fakes import SlowSource
 
 def hold(*what):
     if workers := multiprocessing.active_children():

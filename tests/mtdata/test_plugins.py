@@ -16,9 +16,9 @@ from mtdata.inspecting.suspicions.looking import suspect
 from mtdata.plugins import installed, load_installed, loaded, loaded_plugins, unload_plugin
 from mtdata.plugins.checking import _misled, _unmade
 from mtdata.plugins.families import FAMILIES
-from tests import plugin_files
-from tests.plugin_files import NETWORK, REST, SOURCE, write
-from tests.small_run import small_store
+from tests.runs import plugin_files
+from tests.runs.plugin_files import NETWORK, REST, SOURCE, write
+from tests.runs.small_run import small_store
 
 CHECK = """
 import numpy as np

@@ -13,7 +13,7 @@ from cli.mtdata import mtdata
 from cli.mttrain import mttrain
 from cli.shared.common import run
 from mtdata.yaml_text import DEPTH, YamlError, load_yaml
-from tests.folder_tree import write_folder
+from tests.trees.folder import write_folder
 
 LAUGHS = "a: &a [x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"

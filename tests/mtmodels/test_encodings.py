@@ -7,7 +7,7 @@ from torch import Tensor
 from mtdata.tasks.task import Task
 from mtmodels.encodings import relative_depth, sampled_binary, sampled_classes
 from mtmodels.kinds import kind_model
-from tests.batches import SIX, generator, random_batch
+from tests.runs.batches import SIX, generator, random_batch
 
 each_task = pytest.mark.parametrize("task", SIX, ids=lambda task: task.name)
 

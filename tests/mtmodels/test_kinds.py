@@ -6,7 +6,7 @@ import torch
 import mtdata.tasks.kinds
 from mtdata.errors import UnknownNameError
 from mtmodels.kinds import KINDS, kind_model
-from tests.batches import SIX
+from tests.runs.batches import SIX
 
 
 def test_every_kind_has_a_row() -> None:

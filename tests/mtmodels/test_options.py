@@ -27,7 +27,7 @@ from mtmodels.options import (
 )
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.weightings import WEIGHTINGS
-from tests.batches import PAIR
+from tests.runs.batches import PAIR
 
 FAMILIES: tuple[Registry[Any], ...] = (METHODS, NETWORKS, WEIGHTINGS, SCHEDULES, OPTIMISERS)
 MEMBERS = [member for family in FAMILIES for member in family.values()]

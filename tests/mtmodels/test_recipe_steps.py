@@ -16,7 +16,7 @@ from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.resolve import resolve
 from mtmodels.training.setup.setup import assemble
-from tests.paper_stores import paper_store
+from tests.stores.paper_stores import paper_store
 
 NARROW = 0.0625
 ALL = all_recipes()

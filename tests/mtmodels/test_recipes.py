@@ -21,7 +21,7 @@ from mtmodels.scoring.published import all_rows, published_row
 from mtmodels.training.loop import OPTIMISERS, SCHEDULES
 from mtmodels.training.loop.schedules import Position
 from mtmodels.training.setup.resolve import resolve
-from tests.small_run import small_store
+from tests.runs.small_run import small_store
 
 WITHOUT = {
     "xtasc-net/README": "the README of its code, no table of the paper",

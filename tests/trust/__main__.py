@@ -8,7 +8,7 @@ from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
-from tests.forked import prepare
+from tests.processes.forked import prepare
 from tests.trust.trial import GOOD
 
 CAMPAIGNS = ("checkpoints", "stores", "texts", "hostile", "lines", "kills")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from tests.forked import start
+from tests.processes.forked import start
 from tests.trust.trial import CRASH, HANG, HANGING, MEMORY, Trial, limit_time
 
 BATCH = 50

@@ -13,7 +13,7 @@ from mtmodels.training.loop.result import StepResult
 from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import fit, prepare
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
 from tests.trust.trial import EXACT, LEFT, REFUSED, UNCLEAR, WRONG, Ended, Trial, attempt
 
 FILES = ("network.safetensors", "training.safetensors", "state.pt", "digests.json")

@@ -23,11 +23,11 @@ from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
 from mtdata.merging.shard import shard
 from mtdata.store import format as layout
-from tests.damage import Bomb, endless
-from tests.fakes import FakeSource
 from tests.mtdata.store.test_hostile import HOSTILE
 from tests.mtdata.store.test_shards import HARM, WRONG
-from tests.store_files import reseal
+from tests.stores.fakes import FakeSource
+from tests.stores.store_files import reseal
+from tests.trees.damage import Bomb, endless
 from tests.trust.trial import EXACT, LEFT, REFUSED, UNCLEAR, Trial, attempt
 
 SMALL = (

@@ -20,9 +20,9 @@ import psutil
 import yaml
 
 from mtmodels.training.record.runfolder import RunFolder
-from tests.forked import command, start
 from tests.mtmodels.training.comparing import assert_same_run
-from tests.small_run import small_layer, small_store
+from tests.processes.forked import command, start
+from tests.runs.small_run import small_layer, small_store
 from tests.trust.trial import EXACT, FOREIGN, REFUSED, UNCLEAR, WRONG, Ended, Trial, foreign
 
 Rng = np.random.Generator

@@ -22,8 +22,8 @@ from cli.mttrain import mttrain
 from cli.shared.common import run
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
-from tests.folder_tree import write_folder
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
+from tests.trees.folder import write_folder
 from tests.trust.batch import batches
 from tests.trust.trial import CODES, CRASH, EXACT, FOREIGN, LEFT, REFUSED, Trial, foreign
 

@@ -16,8 +16,8 @@ from mtdata.errors import MtdataError
 from mtdata.inspecting.verify import verify
 from mtdata.store import open_store
 from mtdata.store.split import Split
-from tests.added import added_store
-from tests.fakes import FakeSource
+from tests.stores.added import added_store
+from tests.stores.fakes import FakeSource
 from tests.trust.trial import (
     CRASH,
     EXACT,

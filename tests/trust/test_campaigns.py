@@ -11,8 +11,8 @@ import pytest
 
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
-from tests.fakes import FakeSource
 from tests.quick import SLOW
+from tests.stores.fakes import FakeSource
 from tests.trust import kills
 from tests.trust.hostile import COMMANDS
 from tests.trust.stores import damaged, places, variants

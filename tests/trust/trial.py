@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.forked import command, start
+from tests.processes.forked import command, start
 
 SECONDS = 10
 """Of the processor, after which a command is taken to hang: of the clock it may take more, as the

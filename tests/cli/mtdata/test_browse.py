@@ -17,8 +17,8 @@ from cli.mtdata import mtdata
 from cli.shared.common import run
 from cli.shared.predicted import names_of
 from cli.shared.serving import PARTS
-from tests.fakes import fake_store
 from tests.paths import ROOT
+from tests.stores.fakes import fake_store
 
 Captured = pytest.CaptureFixture[str]
 

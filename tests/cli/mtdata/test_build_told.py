@@ -10,7 +10,7 @@ import pytest
 from cli.mtdata import mtdata
 from cli.mttrain import mttrain
 from cli.shared.common import run
-from tests.folder_tree import FILE, KEYS, save, semantic, write_folder
+from tests.trees.folder import FILE, KEYS, save, semantic, write_folder
 
 Captured = pytest.CaptureFixture[str]
 

@@ -11,9 +11,9 @@ from cli.mtdata import COMMANDS, mtdata
 from cli.shared.common import run
 from mtdata.sources import SOURCES
 from mtdata.store import open_store
-from tests.cityscapes_tree import FOLDERS, pack, write_cityscapes
-from tests.nyu_tree import nyu_store, write_nyu
 from tests.paths import ROOT
+from tests.trees.cityscapes import FOLDERS, pack, write_cityscapes
+from tests.trees.nyu import nyu_store, write_nyu
 
 Captured = pytest.CaptureFixture[str]
 

@@ -14,8 +14,8 @@ from mtdata.sources import SOURCES
 from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.completeness import completeness
 from mtdata.sources.nyu.source import Nyu
-from tests.cityscapes_tree import pack, write_cityscapes
-from tests.nyu_tree import write_nyu
+from tests.trees.cityscapes import pack, write_cityscapes
+from tests.trees.nyu import write_nyu
 
 Captured = pytest.CaptureFixture[str]
 

@@ -10,8 +10,8 @@ from cli.mtdata import mtdata
 from cli.shared.common import run
 from mtdata.building.build import RegimeSpec
 from mtdata.store import open_store
-from tests.changed import changed_store, relabel, repaint
-from tests.nyu_tree import nyu_store
+from tests.stores.changed import changed_store, relabel, repaint
+from tests.trees.nyu import nyu_store
 
 Captured = pytest.CaptureFixture[str]
 AT = (slice(2, 4), slice(5, 8))

@@ -10,7 +10,7 @@ import pytest
 from cli.mtdata import mtdata
 from cli.shared.common import run
 from mtdata.store import open_store
-from tests.folder_tree import SIZE, picture, save, semantic, write_folder
+from tests.trees.folder import SIZE, picture, save, semantic, write_folder
 
 Captured = pytest.CaptureFixture[str]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data.million import write
-from tests.fakes import fake_store
 from tests.paths import ROOT
+from tests.stores.fakes import fake_store
 
 MOUNT = "mount --bind {0} {0} && mount -o remount,ro,bind {0} && "
 COMMANDS = {

@@ -13,9 +13,9 @@ from cli.mtdata import mtdata
 from cli.mtdata.regime import COMMANDS
 from cli.shared.common import run
 from mtdata.store import open_store
-from tests.changed import changed_store
-from tests.folder_tree import mask, picture, save, write_folder
-from tests.nyu_tree import nyu_store
+from tests.stores.changed import changed_store
+from tests.trees.folder import mask, picture, save, write_folder
+from tests.trees.nyu import nyu_store
 
 Captured = pytest.CaptureFixture[str]
 RATIO = "semantic=0.6,depth=0.2,normals=0.2"

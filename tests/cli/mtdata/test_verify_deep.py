@@ -10,7 +10,7 @@ from PIL import Image
 
 from cli.mtdata import mtdata
 from cli.shared.common import run
-from tests.planted import PLANTED
+from tests.stores.planted import PLANTED
 
 Captured = pytest.CaptureFixture[str]
 

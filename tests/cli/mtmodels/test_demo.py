@@ -21,7 +21,7 @@ from cli.mtmodels import mtmodels
 from cli.shared.common import run
 from cli.shared.serving import PARTS
 from tests.paths import ROOT
-from tests.small_run import small_run
+from tests.runs.small_run import small_run
 
 Captured = pytest.CaptureFixture[str]
 

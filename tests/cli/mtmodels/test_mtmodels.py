@@ -16,7 +16,7 @@ from cli.mtmodels.list import FAMILIES
 from cli.mttrain import mttrain
 from cli.shared.common import run
 from mtmodels.training.record.runfolder import RunFolder
-from tests.small_run import as_arguments, small_layer, small_store
+from tests.runs.small_run import as_arguments, small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]
 

@@ -15,7 +15,7 @@ from cli.shared.common import run
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]
 

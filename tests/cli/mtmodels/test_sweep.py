@@ -18,7 +18,7 @@ from cli.shared.common import run
 from mtdata.errors import UsageError
 from mtmodels.sweeping import read_plan
 from tests.paths import ROOT
-from tests.small_run import small_store
+from tests.runs.small_run import small_store
 
 Captured = pytest.CaptureFixture[str]
 

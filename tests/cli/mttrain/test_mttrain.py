@@ -22,9 +22,9 @@ from mtdata.building.regimes import RegimeSpec
 from mtdata.store import open_store
 from mtdata.tasks.sample import Sample
 from mtmodels.training.setup.resolve import resolve
-from tests.fakes import FakeSource
 from tests.paths import ROOT
-from tests.small_run import as_arguments, small_layer, small_store
+from tests.runs.small_run import as_arguments, small_layer, small_store
+from tests.stores.fakes import FakeSource
 
 Captured = pytest.CaptureFixture[str]
 

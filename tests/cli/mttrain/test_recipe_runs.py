@@ -16,9 +16,9 @@ from mtdata import Sample
 from mtdata.building.build import build
 from mtdata.tasks.role import Role
 from mtmodels.networks.encoders.weights import has_package
-from tests.fakes import FakeSource
-from tests.paper_stores import paper_store
 from tests.quick import few
+from tests.stores.fakes import FakeSource
+from tests.stores.paper_stores import paper_store
 
 Captured = pytest.CaptureFixture[str]
 NARROW = ["--width", "0.0625", "--steps", "2", "--batch", "2", "--workers", "0"]

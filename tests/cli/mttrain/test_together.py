@@ -21,7 +21,7 @@ from cli.shared.common import run
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.setup.places import MANY, PORTS, place_of
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
 from tests.trust.trial import foreign
 
 START = [sys.executable, "-c", "from cli.mttrain import main; main()"]

@@ -19,9 +19,9 @@ from mtdata.errors import DataError
 from mtdata.inspecting import pictures
 from mtdata.regimes.drawing import draw
 from mtdata.store import Store, add_regime, open_store
-from tests.added import added_store
-from tests.fakes import TASKS, fake_store
-from tests.store_files import editing
+from tests.stores.added import added_store
+from tests.stores.fakes import TASKS, fake_store
+from tests.stores.store_files import editing
 
 PORT = 8750
 NAMES = [task.name for task in TASKS]

@@ -14,8 +14,8 @@ import pytest
 from cli.mtdata import mtdata
 from cli.shared.common import run
 from mtdata.store import open_store
-from tests.fakes import TASKS, fake_store
-from tests.pages import CHECKS, WIDTHS, browsing, check_tabs, opening, serving
+from tests.processes.pages import CHECKS, WIDTHS, browsing, check_tabs, opening, serving
+from tests.stores.fakes import TASKS, fake_store
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect

@@ -15,9 +15,9 @@ from mtdata.building.target import partial_path
 from mtdata.errors import BadSamplesError, DataError, SampleError
 from mtdata.inspecting.verify import verify
 from mtdata.sources.folder.source import Folder
-from tests import damage
-from tests.fakes import Interrupted, stop_after
-from tests.folder_tree import FILE, write_folder
+from tests.stores.fakes import Interrupted, stop_after
+from tests.trees import damage
+from tests.trees.folder import FILE, write_folder
 
 BAD = {"rgb/0001.jpg": "truncated", "depth/0004.png": "truncated", "mask/0007.png": "truncated"}
 

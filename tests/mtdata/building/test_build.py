@@ -15,7 +15,7 @@ from mtdata.errors import DataError, SampleError, UnknownNameError, UsageError
 from mtdata.inspecting.verify import verify
 from mtdata.store import open_store
 from mtdata.store.codec import COMPRESSIONS, Compression
-from tests.fakes import TASKS, FakeSource
+from tests.stores.fakes import TASKS, FakeSource
 
 NAMES = [task.name for task in TASKS]
 

@@ -14,7 +14,7 @@ from mtdata.building.build import build
 from mtdata.errors import SampleError
 from mtdata.sources.files.allowed import PIXELS, allowed, allowing
 from mtdata.sources.folder.source import Folder
-from tests.folder_tree import write_folder
+from tests.trees.folder import write_folder
 
 
 def linked(folder: Path) -> Path:

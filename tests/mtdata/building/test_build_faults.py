@@ -20,8 +20,8 @@ from mtdata.building.target import Mode
 from mtdata.errors import DataError, MtdataError, SampleError, UsageError
 from mtdata.inspecting.verify import verify
 from mtdata.tasks.sample import Sample
-from tests.fakes import BrokenSource, FakeSource, Interrupted, stop_after
 from tests.paths import ROOT
+from tests.stores.fakes import BrokenSource, FakeSource, Interrupted, stop_after
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ from pathlib import Path
 from mtdata.building.build import build
 from mtdata.errors import MtdataError
 from mtdata import atomic
-from tests.fakes import FakeSource
+from tests.stores.fakes import FakeSource
 if sys.argv[3] == "late":
     atomic._reserve = lambda path, size: None
 

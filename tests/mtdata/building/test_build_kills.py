@@ -13,15 +13,15 @@ import pytest
 
 from mtdata.building.build import build
 from mtdata.inspecting.verify import verify
-from tests.fakes import SlowSource
 from tests.paths import ROOT
 from tests.quick import few
+from tests.stores.fakes import SlowSource
 
 SCRIPT = """
 import sys, time
 from pathlib import Path
 from mtdata.building.build import build
-from tests.fakes import SlowSource
+from tests.stores.fakes import SlowSource
 
 def slowly(*what):
     print(*what, flush=True)

@@ -11,8 +11,8 @@ from mtdata.building.build import build
 from mtdata.errors import UsageError
 from mtdata.sources.folder.source import Folder
 from mtdata.sources.nyu.source import Nyu
-from tests.folder_tree import write_folder
-from tests.nyu_tree import write_nyu
+from tests.trees.folder import write_folder
+from tests.trees.nyu import write_nyu
 
 
 def test_a_name_is_kept_and_compared(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from mtdata.errors import DataError, SampleError, UsageError
 from mtdata.inspecting.verify import verify
 from mtdata.sources.folder.source import Folder
 from mtdata.tasks.sample import Sample
-from tests.fakes import FakeSource, Interrupted, stop_after
-from tests.folder_tree import KEYS, depth, save, write_folder
 from tests.quick import few
+from tests.stores.fakes import FakeSource, Interrupted, stop_after
+from tests.trees.folder import KEYS, depth, save, write_folder
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mtdata.errors import DataError, SampleError
 from mtdata.inspecting.verify import verify
 from mtdata.store import open_store
 from mtdata.tasks.sample import Sample
-from tests.fakes import FakeSource, Interrupted, stop_after
+from tests.stores.fakes import FakeSource, Interrupted, stop_after
 
 
 class Sparse(FakeSource):

@@ -12,8 +12,8 @@ import pytest
 from mtdata.building.build import build, plan
 from mtdata.errors import MtdataError
 from mtdata.inspecting.verify import verify
-from tests.fakes import FakeSource
 from tests.paths import ROOT
+from tests.stores.fakes import FakeSource
 
 SOURCE = FakeSource(images=(40, 10), missing=0)
 
@@ -49,7 +49,7 @@ from pathlib import Path
 from mtdata.building.build import build
 from mtdata.errors import MtdataError
 from mtdata.inspecting.verify import verify
-from tests.fakes import FakeSource
+from tests.stores.fakes import FakeSource
 
 folder, when = Path(sys.argv[1]), sys.argv[2]
 out, ballast = folder / "a.h5", folder / "ballast"

@@ -18,9 +18,9 @@ from mtdata.errors import BadSamplesError, MtdataError, UsageError
 from mtdata.inspecting.diff import diff
 from mtdata.inspecting.verify import verify
 from mtdata.store import open_store
-from tests.fakes import BrokenSource, FakeSource, SlowSource
 from tests.paths import ROOT
-from tests.store_files import same_samples
+from tests.stores.fakes import BrokenSource, FakeSource, SlowSource
+from tests.stores.store_files import same_samples
 
 distributed = pytest.importorskip("distributed")
 
@@ -75,7 +75,8 @@ def test_a_worker_that_is_killed_costs_its_part(cluster: Any, tmp_path: Path) ->
 
 def test_a_build_that_is_killed_goes_on_without_the_cluster(cluster: Any, tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom mtdata.building.build import build\nfrom tests.fakes import SlowSource\n"
+        "import sys\nfrom mtdata.building.build import build\n"
+        "from tests.stores.fakes import SlowSource\n"
         "def told(done, total, what):\n    print(done, flush=True)\n"
         "build(SlowSource(images=(30, 5)), sys.argv[1], scheduler=sys.argv[2], progress=told)"
     )

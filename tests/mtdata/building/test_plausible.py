@@ -15,7 +15,7 @@ from mtdata.building.build import build
 from mtdata.errors import DataError
 from mtdata.inspecting.verify import verify
 from mtdata.sources.folder.source import Folder
-from tests.folder_tree import depth, mask, picture, save, semantic, write_folder
+from tests.trees.folder import depth, mask, picture, save, semantic, write_folder
 
 DEPTH = "kind: depth\n    scale: 0.001"
 CLASSES = "kind: classes\n    classes: [floor, wall, chair, lamp]"

@@ -13,11 +13,11 @@ from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.folder.source import Folder
 from mtdata.sources.nyu.source import Nyu
 from mtdata.sources.pascal.source import Pascal
-from tests.cityscapes_tree import write_cityscapes
-from tests.folder_tree import write_folder
-from tests.mtan_tree import write_nyu_mtan
-from tests.nyu_tree import write_nyu
-from tests.pascal_tree import write_pascal
+from tests.trees.cityscapes import write_cityscapes
+from tests.trees.folder import write_folder
+from tests.trees.mtan import write_nyu_mtan
+from tests.trees.nyu import write_nyu
+from tests.trees.pascal import write_pascal
 
 SOURCES: dict[str, Callable[[Path], Source]] = {
     "folder": lambda root: Folder(write_folder(root)),

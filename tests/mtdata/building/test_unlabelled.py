@@ -19,8 +19,8 @@ from mtdata.inspecting.verify import verify
 from mtdata.sources.base import Source
 from mtdata.sources.folder.source import Folder
 from mtdata.sources.nyu.source import Nyu
-from tests.folder_tree import FILE, picture, save, write_folder
-from tests.nyu_tree import write_nyu
+from tests.trees.folder import FILE, picture, save, write_folder
+from tests.trees.nyu import write_nyu
 
 BARE = ("x0", "x1", "x2")
 
@@ -115,7 +115,7 @@ def _nyu(root: Path) -> Callable[[str], Source]:
 
 def _cityscapes(root: Path) -> Callable[[str], Source]:
     from mtdata.sources.cityscapes.source import Cityscapes
-    from tests.cityscapes_tree import write_cityscapes
+    from tests.trees.cityscapes import write_cityscapes
 
     write_cityscapes(root)
     first = min((root / "leftImg8bit" / "train").rglob("*.png"))
@@ -127,7 +127,7 @@ def _cityscapes(root: Path) -> Callable[[str], Source]:
 
 def _pascal(root: Path) -> Callable[[str], Source]:
     from mtdata.sources.pascal.source import Pascal
-    from tests.pascal_tree import write_pascal
+    from tests.trees.pascal import write_pascal
 
     home = write_pascal(root)
     key = Pascal(home).splits()["train"][0]
@@ -137,7 +137,7 @@ def _pascal(root: Path) -> Callable[[str], Source]:
 
 
 def _mtan(root: Path) -> Callable[[str], Source]:
-    from tests.mtan_tree import write_nyu_mtan
+    from tests.trees.mtan import write_nyu_mtan
 
     write_nyu_mtan(root)
     for folder in ("label", "depth", "normal"):

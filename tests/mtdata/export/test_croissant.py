@@ -15,8 +15,8 @@ import pytest
 from mtdata.building.build import RegimeSpec
 from mtdata.errors import UsageError
 from mtdata.export import export
-from tests.changed import changed_store
-from tests.nyu_tree import nyu_store
+from tests.stores.changed import changed_store
+from tests.trees.nyu import nyu_store
 
 
 @pytest.fixture(scope="module")

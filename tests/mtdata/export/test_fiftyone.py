@@ -19,8 +19,9 @@ from mtdata.errors import DataError
 from mtdata.export import export
 from mtdata.sources import SOURCES
 from mtdata.store import Store
-from tests.changed import changed_store
-from tests.nyu_tree import nyu_store
+from tests.paths import ROOT
+from tests.stores.changed import changed_store
+from tests.trees.nyu import nyu_store
 
 PYTHON = os.environ.get("FIFTYONE_PYTHON", sys.executable)
 """A Python that has fiftyone and mongomock: it pins many packages, and may need its own place."""
@@ -140,7 +141,7 @@ def test_fiftyone_imports_it(store: Path, folder: Path) -> None:
                            capture_output=True, check=False)  # fmt: skip
     if there.returncode:
         pytest.skip("no fiftyone and mongomock: set FIFTYONE_PYTHON to a Python that has them")
-    reader = Path(__file__).parents[2] / "fiftyone_import.py"
+    reader = ROOT / "tests" / "processes" / "fiftyone_import.py"
     done = subprocess.run(
         [PYTHON, str(reader), str(folder)],
         capture_output=True,

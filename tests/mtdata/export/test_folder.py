@@ -18,10 +18,10 @@ from mtdata.regimes.table import read_table
 from mtdata.sources.folder.source import Folder
 from mtdata.sources.rooms.source import Rooms
 from mtdata.store import open_store
-from tests.added import added_store
 from tests.asserts import labels_of_training, note_reads, shown_labels
-from tests.changed import changed_store
-from tests.fakes import TASKS
+from tests.stores.added import added_store
+from tests.stores.changed import changed_store
+from tests.stores.fakes import TASKS
 
 NAMES = [task.name for task in TASKS]
 

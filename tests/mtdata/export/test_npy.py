@@ -17,10 +17,10 @@ from mtdata.sources.mtan.source import MtanTree
 from mtdata.store import open_store
 from mtdata.tasks.facts import SEMANTIC13
 from mtdata.tasks.kinds import Depth, Normals
-from tests.changed import changed_store
-from tests.fakes import TASKS
-from tests.nyu_tree import nyu_store
-from tests.store_files import editing
+from tests.stores.changed import changed_store
+from tests.stores.fakes import TASKS
+from tests.stores.store_files import editing
+from tests.trees.nyu import nyu_store
 
 FOLDERS = {"train": "train", "test": "val"}
 NAMES = {"semantic": "label", "depth": "depth", "normals": "normal", "saliency": "saliency",

@@ -7,8 +7,8 @@ import pytest
 
 from mtdata.errors import MtdataError, UsageError
 from mtdata.export import EXPORTS, export
-from tests.changed import changed_store
-from tests.fakes import Interrupted, stop_after
+from tests.stores.changed import changed_store
+from tests.stores.fakes import Interrupted, stop_after
 
 
 @pytest.fixture(scope="module")

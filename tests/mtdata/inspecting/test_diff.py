@@ -13,8 +13,8 @@ from mtdata.errors import StoreError
 from mtdata.inspecting.diff import Difference, diff
 from mtdata.store import open_store
 from mtdata.tasks.sample import Camera, Sample
-from tests.changed import changed_store, drop, relabel, repaint
-from tests.fakes import TASKS
+from tests.stores.changed import changed_store, drop, relabel, repaint
+from tests.stores.fakes import TASKS
 
 NAMES = [task.name for task in TASKS]
 FULL: dict[str, Any] = {"missing": 0}

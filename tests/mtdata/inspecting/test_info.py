@@ -6,7 +6,7 @@ import pytest
 
 from mtdata.inspecting.info import info
 from mtdata.store import open_store
-from tests.nyu_tree import nyu_store
+from tests.trees.nyu import nyu_store
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from mtdata.errors import UnknownNameError
 from mtdata.inspecting.keys import evenly, keys
 from mtdata.store import Store, open_store
-from tests.nyu_tree import nyu_store
+from tests.trees.nyu import nyu_store
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from mtdata.inspecting.pictures import (
 from mtdata.tasks.facts import SEMANTIC13
 from mtdata.tasks.kinds import Binary, Classes, Depth, Normals
 from mtdata.tasks.task import Task
-from tests.fakes import TASKS, random_label
+from tests.stores.fakes import TASKS, random_label
 
 SIZE = (12, 16)
 

@@ -20,11 +20,11 @@ from mtdata.store import open_store, set_default_regime
 from mtdata.store.regime_add import draw_regime
 from mtdata.tasks.kinds import Classes
 from mtdata.tasks.task import Task
-from tests.added import added_store
 from tests.asserts import labels_of_training, note_reads, shown_labels
-from tests.fakes import COLOURS, TASKS, FakeSource, fake_store
-from tests.folder_tree import write_folder
-from tests.nyu_tree import write_nyu
+from tests.stores.added import added_store
+from tests.stores.fakes import COLOURS, TASKS, FakeSource, fake_store
+from tests.trees.folder import write_folder
+from tests.trees.nyu import write_nyu
 
 HOSTILE = '<script>"bed"'
 

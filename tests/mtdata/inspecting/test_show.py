@@ -9,7 +9,7 @@ from mtdata.errors import UnknownNameError, UsageError
 from mtdata.inspecting.show import show
 from mtdata.store import Store, open_store
 from tests.asserts import labels_of_training, note_reads, shown_labels
-from tests.nyu_tree import nyu_store
+from tests.trees.nyu import nyu_store
 
 
 @pytest.fixture(scope="module")

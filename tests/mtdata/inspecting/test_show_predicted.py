@@ -17,7 +17,7 @@ from mtdata.tasks.kinds import Classes, Depth
 from mtdata.tasks.task import Task
 from mtmodels.inspecting.seen import Training
 from tests.asserts import labels_of_training, note_reads, shown_labels
-from tests.fakes import fake_store
+from tests.stores.fakes import fake_store
 
 Captured = pytest.CaptureFixture[str]
 

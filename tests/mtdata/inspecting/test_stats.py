@@ -12,9 +12,9 @@ from mtdata.inspecting.distribution import CELLS, Directions
 from mtdata.inspecting.stats import stats
 from mtdata.store import Store, open_store
 from mtdata.store.regime_summary import summarise
-from tests.added import added_store
 from tests.asserts import note_reads, shown_labels
-from tests.nyu_tree import nyu_store
+from tests.stores.added import added_store
+from tests.trees.nyu import nyu_store
 
 
 @pytest.fixture(scope="module")

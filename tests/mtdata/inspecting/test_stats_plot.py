@@ -21,7 +21,7 @@ from mtdata.inspecting.stats_plot import class_shares, plot, read_of
 from mtdata.store import Store, open_store
 from mtdata.tasks.kinds import KINDS, Binary, Classes, Depth, Kind, Normals
 from mtdata.tasks.task import Task
-from tests.fakes import FakeSource, fake_store
+from tests.stores.fakes import FakeSource, fake_store
 
 FORTY = Classes(
     tuple(f"a piece of furniture {i}" for i in range(40)), tuple((i, 2 * i, 255 - i)
@@ -59,7 +59,7 @@ STORES: dict[str, tuple[Task, ...]] = {
 
 
 def _store(folder: Path, tasks: tuple[Task, ...], monkeypatch: Any, **options: Any) -> Store:
-    monkeypatch.setattr("tests.fakes.TASKS", tasks)
+    monkeypatch.setattr("tests.stores.fakes.TASKS", tasks)
     monkeypatch.setitem(KINDS, "marks", Marks)
     build(FakeSource(missing=0, **options), folder / "a.h5", size=(12, 16))
     return open_store(folder / "a.h5")

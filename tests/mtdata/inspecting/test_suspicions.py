@@ -17,8 +17,8 @@ from mtdata.inspecting.suspicions.base import FEW, Images, Place, Spread
 from mtdata.inspecting.suspicions.drawing import MOST, chosen, draw
 from mtdata.inspecting.suspicions.looking import Suspicions, suspect
 from tests.asserts import labels_of_training, note_reads, shown_labels
-from tests.fakes import TASKS, FakeSource, fake_store
-from tests.planted import CLEAN, PLANTED
+from tests.stores.fakes import TASKS, FakeSource, fake_store
+from tests.stores.planted import CLEAN, PLANTED
 
 IMAGES = 48
 ROW = 3

@@ -13,8 +13,8 @@ from mtdata.errors import StoreError
 from mtdata.inspecting.verify import verify
 from mtdata.store import open_store
 from mtdata.store.codec import COMPRESSIONS, Compression
-from tests.fakes import TASKS, FakeSource, fake_store
 from tests.quick import few
+from tests.stores.fakes import TASKS, FakeSource, fake_store
 
 
 @pytest.fixture(scope="module")

@@ -30,9 +30,9 @@ from mtdata.sources.thinning import thin
 from mtdata.store import Store, open_store
 from mtdata.store.added import least
 from mtdata.tasks.normals_from_depth import normals_from_depth
-from tests.added import added_store, filled
-from tests.fakes import FakeSource, Interrupted, fake_store, stop_after
 from tests.paths import ROOT
+from tests.stores.added import added_store, filled
+from tests.stores.fakes import FakeSource, Interrupted, fake_store, stop_after
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 from mtdata.merging import adding
-from tests.added import filled
+from tests.stores.added import filled
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 if not "{how}":
     adding.seal_added = kill

@@ -17,9 +17,9 @@ from mtdata.merging.merge import merge
 from mtdata.store import open_store
 from mtdata.store.format import plain, put
 from mtdata.tasks.sample import Camera, Sample
-from tests.changed import changed_store, relabel, repaint
-from tests.fakes import TASKS, Interrupted, stop_after
-from tests.store_files import editing
+from tests.stores.changed import changed_store, relabel, repaint
+from tests.stores.fakes import TASKS, Interrupted, stop_after
+from tests.stores.store_files import editing
 
 GROUPS = (["semantic", "depth"], ["depth", "normals"], ["saliency", "disparity"])
 AT = (slice(2, 4), slice(5, 8))

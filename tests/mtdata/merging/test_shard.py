@@ -22,12 +22,12 @@ from mtdata.merging.shard import shard
 from mtdata.merging.update import update
 from mtdata.sources.folder.source import Folder
 from mtdata.store import open_store
-from tests.added import added_store, filled
 from tests.before import FOLDER
-from tests.fakes import BrokenSource, FakeSource, Interrupted, fake_store, stop_after
-from tests.folder_tree import write_folder
 from tests.paths import ROOT
-from tests.store_files import editing, same_samples
+from tests.stores.added import added_store, filled
+from tests.stores.fakes import BrokenSource, FakeSource, Interrupted, fake_store, stop_after
+from tests.stores.store_files import editing, same_samples
+from tests.trees.folder import write_folder
 
 KINDS: dict[str, dict[str, Any]] = {
     "one size": {},

@@ -23,12 +23,12 @@ from mtdata.merging.update import update
 from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.folder.source import Folder
 from mtdata.store import format as layout
-from tests import damage
-from tests.cityscapes_tree import TRAIN, file, write_cityscapes
-from tests.fakes import Interrupted
-from tests.folder_tree import FILE, KEYS, depth, mask, picture, save, semantic, write_folder
 from tests.quick import few
-from tests.store_files import editing, reseal
+from tests.stores.fakes import Interrupted
+from tests.stores.store_files import editing, reseal
+from tests.trees import damage
+from tests.trees.cityscapes import TRAIN, file, write_cityscapes
+from tests.trees.folder import FILE, KEYS, depth, mask, picture, save, semantic, write_folder
 
 SPECS = [RegimeSpec("one"), RegimeSpec("random")]
 

@@ -13,7 +13,7 @@ from mtdata.reading.augment import Augmentation, sample_rng
 from mtdata.reading.geometry import PAPER_SCALES, Crop, Flip, Paste, Rotate
 from mtdata.reading.photometric import Photometric
 from mtdata.tasks.sample import Extent, Sample
-from tests.fake_split import INVERSE, TASKS, make_sample
+from tests.stores.fake_split import INVERSE, TASKS, make_sample
 
 
 def test_randomness_is_a_function_of_seed_epoch_and_key() -> None:

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.data.counting import bytes_of_an_epoch
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
-from tests.fakes import TASKS, FakeSource
+from tests.stores.fakes import TASKS, FakeSource
 
 NAMES = [task.name for task in TASKS]
 

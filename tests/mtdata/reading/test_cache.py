@@ -21,7 +21,7 @@ from mtdata.reading.cache import Cache, share_memory
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.loader import Loader
 from tests.asserts import note_reads
-from tests.fakes import FakeSource
+from tests.stores.fakes import FakeSource
 
 
 @pytest.fixture(scope="module")

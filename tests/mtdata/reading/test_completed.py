@@ -20,8 +20,8 @@ from mtdata.store.completed import Completed, Composed, composed
 from mtdata.store.regime_add import draw_regime
 from mtdata.store.regime_summary import regime_table
 from mtdata.tasks.sample import Sample
-from tests.added import about_run, added_store, filled
-from tests.fakes import fake_store
+from tests.stores.added import about_run, added_store, filled
+from tests.stores.fakes import fake_store
 
 REGIMES = ("one+derived", "one+filled", "one+filled:0.6", "one+derived+filled:0.6")
 

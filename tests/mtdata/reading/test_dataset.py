@@ -16,9 +16,9 @@ from mtdata.regimes.drawing import draw
 from mtdata.regimes.table import RegimeTable, write_table
 from mtdata.store import open_store
 from mtdata.store.regime_add import draw_regime
-from tests.changed import changed_store
-from tests.fake_split import TASKS, FakeStore, HiddenLabelError, make_split
-from tests.fakes import TASKS as STORED
+from tests.stores.changed import changed_store
+from tests.stores.fake_split import TASKS, FakeStore, HiddenLabelError, make_split
+from tests.stores.fakes import TASKS as STORED
 
 NAMES = tuple(task.name for task in TASKS)
 TASK_NAMES = tuple(task.name for task in STORED)

@@ -19,7 +19,7 @@ from mtdata.reading.batch import Batch
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.loader import Loader
 from mtdata.reading.photometric import Photometric
-from tests.fake_split import TASKS, make_split
+from tests.stores.fake_split import TASKS, make_split
 
 
 def make(n: int = 10, *, share: float = 0.5, transform: Any = None) -> Dataset:

@@ -21,8 +21,8 @@ from mtdata.tasks.stored import StoredSample
 from mtmodels.methods.views import View
 from mtmodels.training.config import Config, ViewsPart
 from mtmodels.training.loop.viewing import ViewMaker
-from tests.fake_split import TASKS, make_sample
-from tests.fakes import PaddedSource
+from tests.stores.fake_split import TASKS, make_sample
+from tests.stores.fakes import PaddedSource
 
 CANVAS = (128, 128)
 SIZES = ((16, 16), (100, 24), (128, 128))

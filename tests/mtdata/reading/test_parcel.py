@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mtdata.reading.batch import Batch
 from mtdata.reading.parcel import ALIGNED, pack
-from tests.batches import SIX, random_batch
+from tests.runs.batches import SIX, random_batch
 
 NAMES = [task.name for task in SIX]
 

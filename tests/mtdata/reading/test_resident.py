@@ -19,8 +19,8 @@ from mtdata.reading.loader import Loader
 from mtdata.reading.photometric import Photometric
 from mtdata.reading.resident import Resident
 from mtdata.reading.smaller import Smaller
-from tests.fake_split import INVERSE, TASKS, FakeSplit, HiddenLabelError
-from tests.fakes import FakeSource
+from tests.stores.fake_split import INVERSE, TASKS, FakeSplit, HiddenLabelError
+from tests.stores.fakes import FakeSource
 
 HERE = torch.device("cpu")
 ALL = (*TASKS, INVERSE)

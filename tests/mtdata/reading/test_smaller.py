@@ -13,8 +13,8 @@ from mtdata.errors import UsageError
 from mtdata.reading.smaller import Smaller
 from mtdata.tasks.resize import resize_sample
 from mtdata.tasks.sample import Extent
-from tests.fake_split import TASKS, make_sample
-from tests.fakes import FakeSource
+from tests.stores.fake_split import TASKS, make_sample
+from tests.stores.fakes import FakeSource
 
 
 def test_it_reads_what_a_store_of_that_size_holds(tmp_path: Path) -> None:

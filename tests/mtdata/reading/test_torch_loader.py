@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader
 
 import mtdata
 from mtdata import Batch, Dataset
-from tests.fake_split import TASKS, make_split
-from tests.fakes import fake_store
+from tests.stores.fake_split import TASKS, make_split
+from tests.stores.fakes import fake_store
 
 
 def dataset(n: int = 10) -> Dataset:

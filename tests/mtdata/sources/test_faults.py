@@ -26,14 +26,14 @@ from mtdata.sources.base import Source
 from mtdata.sources.files.imagefile import read_label
 from mtdata.sources.locate import open_source
 from mtdata.sources.nyu.matfile import FILE as MAT
-from tests import damage, mtan_tree
-from tests.cityscapes_tree import FOLDERS, TRAIN, file, pack, write_cityscapes
-from tests.folder_tree import FILE as YAML
-from tests.folder_tree import write_folder
-from tests.nyu_mat_tree import arrays, write_mat, write_splits
-from tests.nyu_tree import write_normals, write_nyu
-from tests.pascal_tree import TRAIN as PASCAL
-from tests.pascal_tree import write_pascal
+from tests.trees import damage, mtan
+from tests.trees.cityscapes import FOLDERS, TRAIN, file, pack, write_cityscapes
+from tests.trees.folder import FILE as YAML
+from tests.trees.folder import write_folder
+from tests.trees.nyu import write_normals, write_nyu
+from tests.trees.nyu_mat import arrays, write_mat, write_splits
+from tests.trees.pascal import TRAIN as PASCAL
+from tests.trees.pascal import write_pascal
 
 Damage = Callable[[Path], object]
 CITY, KEY = TRAIN[0], PASCAL[0]
@@ -56,7 +56,7 @@ def _nyu(root: Path) -> Path:
 KINDS = {
     "nyu": Kind("nyu", _nyu, {"normals": "given"}),
     "nyu .mat": Kind("nyu", write_mat, {}, ("semantic", "depth")),
-    "nyu .npy": Kind("nyu", mtan_tree.write_nyu_mtan, {}),
+    "nyu .npy": Kind("nyu", mtan.write_nyu_mtan, {}),
     "cityscapes": Kind("cityscapes", write_cityscapes, {}),
     "cityscapes .zip": Kind("cityscapes", write_cityscapes, {}),
     "pascal": Kind("pascal", write_pascal, {}),

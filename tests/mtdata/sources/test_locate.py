@@ -9,7 +9,7 @@ from mtdata.sources import SOURCES
 from mtdata.sources.locate import locate
 from mtdata.sources.nyu.source import Nyu
 from mtdata.tasks.task import TASK_ORDER
-from tests.fakes import FakeSource
+from tests.stores.fakes import FakeSource
 
 
 def test_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,9 @@ from mtdata.errors import StoreError
 from mtdata.inspecting.verify import verify
 from mtdata.store import format as layout
 from mtdata.store import open_store
-from tests.added import added_store
-from tests.fakes import fake_store
-from tests.store_files import reseal
+from tests.stores.added import added_store
+from tests.stores.fakes import fake_store
+from tests.stores.store_files import reseal
 
 Change = Callable[[h5py.File], object]
 FILLED, DERIVED = "train/filled/depth", "train/derived/disparity"
@@ -156,7 +156,7 @@ def test_another_table_behind_their_digest_is_found(good: Path, tmp_path: Path) 
 
 def test_a_program_that_runs_refuses_others_in_their_place(good: Path, tmp_path: Path) -> None:
     from mtdata.merging.adding import add_labels
-    from tests.added import filled
+    from tests.stores.added import filled
 
     path = Path(shutil.copy(good, tmp_path / "a.h5"))
     with open_store(path) as store:

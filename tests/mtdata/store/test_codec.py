@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mtdata.store.codec import COMPRESSIONS, Chunk, Compression, decode, encode, filters
 from mtdata.store.format import stored_form
 from mtdata.tasks.task import Task
-from tests.fakes import TASKS, random_label
+from tests.stores.fakes import TASKS, random_label
 
 KINDS = [pytest.param(task, id=task.name) for task in TASKS]
 

@@ -14,7 +14,7 @@ from mtdata.merging.merge import merge
 from mtdata.store import open_store
 from mtdata.store.codec import Compression
 from tests.before import ROOMS
-from tests.fakes import FakeSource, fake_store
+from tests.stores.fakes import FakeSource, fake_store
 from tests.trust.stores import Found, content, outcome
 
 
@@ -82,7 +82,7 @@ def test_void_pixels_that_became_a_class(tmp_path: Path) -> None:
 
 
 def test_an_image_that_is_black_is_black(tmp_path: Path) -> None:
-    from tests.changed import changed_store, repaint
+    from tests.stores.changed import changed_store, repaint
 
     path = changed_store(tmp_path / "a.h5", repaint("0001"))
     assert verify(path).ok

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from mtdata.store.digest import cell_digest, content_digest, source_digest
-from tests.fakes import TASKS
+from tests.stores.fakes import TASKS
 
 
 def cells(seed: int = 0) -> np.ndarray:

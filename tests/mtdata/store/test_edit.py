@@ -18,7 +18,7 @@ from mtdata.inspecting.verify import verify
 from mtdata.regimes.drawing import draw
 from mtdata.regimes.table import RegimeTable
 from mtdata.store import Store, add_regime, edit, open_store, remove_regime
-from tests.fakes import fake_store
+from tests.stores.fakes import fake_store
 
 ROOT = Path(__file__).resolve().parents[3]
 

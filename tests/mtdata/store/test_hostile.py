@@ -19,8 +19,8 @@ from mtdata.errors import StoreError
 from mtdata.inspecting.verify import verify
 from mtdata.store import format as layout
 from mtdata.store import open_store
-from tests.fakes import fake_store
-from tests.store_files import reseal
+from tests.stores.fakes import fake_store
+from tests.stores.store_files import reseal
 
 Change = Callable[[h5py.File], object]
 

@@ -19,8 +19,8 @@ from mtdata.regimes.drawing import draw
 from mtdata.store import add_regime, open_store, remove_regime, set_default_regime
 from mtdata.store.opening import inplace
 from tests.before import ROOMS
-from tests.fakes import fake_store
 from tests.quick import few
+from tests.stores.fakes import fake_store
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -13,7 +13,7 @@ from mtdata.inspecting.verify import verify
 from mtdata.store import format as layout
 from mtdata.store import open_store
 from mtdata.store.codec import Compression, encode, filters, in_memory
-from tests.fakes import FakeSource, fake_store
+from tests.stores.fakes import FakeSource, fake_store
 
 PLACE = "train/image"
 

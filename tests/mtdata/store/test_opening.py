@@ -9,7 +9,7 @@ import pytest
 
 from mtdata.errors import StoreError
 from mtdata.store import open_store
-from tests.fakes import fake_store
+from tests.stores.fakes import fake_store
 
 
 @pytest.fixture(scope="module")

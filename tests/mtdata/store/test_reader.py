@@ -17,7 +17,7 @@ from mtdata.building.build import build
 from mtdata.errors import StoreError, UnknownNameError
 from mtdata.store import Split, Store, open_store
 from mtdata.store.format import plain
-from tests.fakes import TASKS, FakeSource, fake_store
+from tests.stores.fakes import TASKS, FakeSource, fake_store
 
 
 @pytest.fixture(scope="module")

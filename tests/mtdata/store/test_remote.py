@@ -36,9 +36,9 @@ from mtdata.store.opening import remote
 from mtdata.store.opening.file import view
 from mtdata.store.regime_summary import regime_table
 from mtdata.urls import Url
-from tests.fakes import FakeSource, fake_store
-from tests.served import Served, serving
-from tests.store_files import same_samples
+from tests.processes.served import Served, serving
+from tests.stores.fakes import FakeSource, fake_store
+from tests.stores.store_files import same_samples
 
 IMAGES = (9, 3)
 LIMIT = 60

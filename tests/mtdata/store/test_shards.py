@@ -27,8 +27,8 @@ from mtdata.store import format as layout
 from mtdata.store import shards as module
 from mtdata.store.shards import Shard, make_virtual, shards_table
 from mtdata.store.tables import write_table
-from tests.fakes import TASKS, fake_store
-from tests.store_files import reseal, same_samples
+from tests.stores.fakes import TASKS, fake_store
+from tests.stores.store_files import reseal, same_samples
 
 LIMIT = 60
 """Seconds: who waits for a pipe waits for ever, and a machine may be busy."""

@@ -24,16 +24,16 @@ from mtdata.reading.dataset import Dataset
 from mtdata.reading.loader import Loader
 from mtdata.store import open_store
 from mtdata.store.regime_add import draw_regime
-from tests.fake_split import TASKS, make_split
-from tests.fakes import FakeSource, fake_store
 from tests.paths import ROOT
+from tests.stores.fake_split import TASKS, make_split
+from tests.stores.fakes import FakeSource, fake_store
 
 BUILD = """
 import sys
 from pathlib import Path
 from mtdata.building.build import build
 from mtdata.errors import MtdataError
-from tests.fakes import SlowSource
+from tests.stores.fakes import SlowSource
 try:
     build(SlowSource(images=(20, 4), pause=0.02), Path(sys.argv[1]))
 except MtdataError as error:

@@ -13,7 +13,7 @@ from mtdata import open_store
 from mtdata.building.build import build
 from mtdata.store.codec import COMPRESSIONS, Compression, decode, encode, filters
 from mtdata.store.encoder import encode as encode_kept
-from tests.fakes import TASKS, FakeSource
+from tests.stores.fakes import TASKS, FakeSource
 
 THREADS = 6
 IMAGES = 30

@@ -5,7 +5,7 @@ import pytest
 
 from mtdata.tasks.kinds import Normals
 from mtdata.tasks.task import Task
-from tests.fakes import TASKS, random_label
+from tests.stores.fakes import TASKS, random_label
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)

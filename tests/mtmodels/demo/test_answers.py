@@ -23,7 +23,7 @@ from mtmodels.demo import app as app_module
 from mtmodels.demo.app import make_demo
 from mtmodels.demo.examples import Examples
 from mtmodels.predicting.formats import value_at
-from tests.small_run import all_tasks, small_run
+from tests.runs.small_run import all_tasks, small_run
 
 PORT = 8750
 SIZES = ((30, 50), (64, 32), (1, 1), (200, 7))

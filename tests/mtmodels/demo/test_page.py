@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 import mtmodels
-from tests.pages import CHECKS, WIDTHS, browsing, check_tabs, opening, serving
-from tests.small_run import all_tasks, small_run
+from tests.processes.pages import CHECKS, WIDTHS, browsing, check_tabs, opening, serving
+from tests.runs.small_run import all_tasks, small_run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect

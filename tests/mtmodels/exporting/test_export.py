@@ -33,9 +33,9 @@ from mtmodels.predicting.sizes import network_size
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.loading import open_run
-from tests.batches import SIX
 from tests.paths import ROOT
-from tests.small_run import small_layer, small_store
+from tests.runs.batches import SIX
+from tests.runs.small_run import small_layer, small_store
 
 Captured = pytest.CaptureFixture[str]
 EXAMPLES = ROOT / "docs" / "examples"

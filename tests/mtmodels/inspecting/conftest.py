@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mtmodels.training.run import prepare, train
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
 
 COMMAND = ["--method", "xtc", "--data", "fake.h5"]
 

@@ -28,7 +28,7 @@ from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import fit, prepare
 from tests.paths import ROOT
-from tests.small_run import small_layer
+from tests.runs.small_run import small_layer
 
 Captured = pytest.CaptureFixture[str]
 HOLD = """

@@ -16,7 +16,7 @@ from tests.asserts import (
     assert_matches_reference,
     assert_pure,
 )
-from tests.batches import SIX, generator, random_label
+from tests.runs.batches import SIX, generator, random_label
 
 Pixel = Sequence[float]
 Reference = Callable[[Pixel, Pixel, Pixel], float]

@@ -13,7 +13,7 @@ from tests.asserts import (
     assert_matches_reference,
     assert_pure,
 )
-from tests.batches import generator
+from tests.runs.batches import generator
 
 
 def slow_bce(made: list[float], read: list[float], _: list[float]) -> float:

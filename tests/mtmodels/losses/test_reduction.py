@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mtmodels.losses import image_means, over_images, over_pixels
-from tests.batches import generator
+from tests.runs.batches import generator
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mtmodels.methods.perceptual_map import PerceptualMap
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Step, Views, changed
 from mtmodels.networks.base import Network, Output
-from tests.batches import generator, random_batch
+from tests.runs.batches import generator, random_batch
 
 ONE = {"semantic": [0, 3], "depth": [1], "normals": [2]}
 """Four images, each with one label."""

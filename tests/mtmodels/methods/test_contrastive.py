@@ -11,8 +11,8 @@ from mtmodels.methods.parts.negative_pairs import Maps, maps_across
 from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
-from tests.batches import SIX, generator
 from tests.mtmodels.methods.looks import Look, look_at, own_terms
+from tests.runs.batches import SIX, generator
 
 THREE = SIX[:3]
 REGRESSED = SIX[1:3]

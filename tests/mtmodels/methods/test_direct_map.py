@@ -15,8 +15,8 @@ from mtmodels.methods.parts.pairs import Pair, present_pairs
 from mtmodels.methods.terms import Terms
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.label_network import LabelMapping
-from tests.batches import SIX, classes, generator
 from tests.mtmodels.methods.looks import Look, look_at, own_terms
+from tests.runs.batches import SIX, classes, generator
 
 THREE = SIX[:3]
 FOUR = (*THREE, SIX[4])

@@ -16,8 +16,8 @@ from mtmodels.methods.parts.pairs import Pair
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.pair_discriminator import PairDiscriminator
 from mtmodels.networks.auxiliary.reversal import reverse_gradient
-from tests.batches import SIX, generator
 from tests.mtmodels.methods.looks import Look, look_at, own_terms
+from tests.runs.batches import SIX, generator
 
 
 def make(**options: Any) -> Discriminator:

@@ -27,10 +27,10 @@ from mtmodels.methods.views import Views, changed
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Output
 from mtmodels.options import options_of
-from tests.batches import PAIR, SIX, generator, random_batch
 from tests.mtmodels.methods.looks import second_view
 from tests.mtmodels.methods.making import make_method
-from tests.plugin_files import REST, write
+from tests.runs.batches import PAIR, SIX, generator, random_batch
+from tests.runs.plugin_files import REST, write
 
 TASKS = (
     Task("semantic", Classes(("background", "person", "dog"), ((0, 0, 0),) * 3)),

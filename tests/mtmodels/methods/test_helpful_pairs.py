@@ -14,10 +14,10 @@ from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.parts.helpful_pairs import HelpfulPairOptions, HelpfulPairs, cosine
 from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.views import Views
-from tests.batches import SIX, generator, random_batch
 from tests.mtmodels.methods.making import make_method
 from tests.mtmodels.methods.test_mtpsl import _label, _map, _prediction, batch, make, views
 from tests.quick import few
+from tests.runs.batches import SIX, generator, random_batch
 
 THREE = SIX[:3]
 JOINT = ["mtpsl", "contrastive", "discriminator"]

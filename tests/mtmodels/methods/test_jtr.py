@@ -22,9 +22,9 @@ from mtmodels.methods.views import View, Views
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.auto_encoder import AutoEncoder
 from mtmodels.networks.base import Output
-from tests.batches import PAIR, SIX, generator, random_batch
-from tests.golden import JTRGolden
 from tests.quick import few
+from tests.runs.batches import PAIR, SIX, generator, random_batch
+from tests.runs.golden import JTRGolden
 
 THREE = SIX[:3]
 FOUR = (*THREE, SIX[4])

@@ -11,8 +11,8 @@ from mtmodels.methods.kd import KD, unit_distance
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
-from tests.batches import PAIR, SIX, generator, random_batch
 from tests.mtmodels.methods.making import make_method, options_for
+from tests.runs.batches import PAIR, SIX, generator, random_batch
 
 THREE = SIX[:3]
 

@@ -18,9 +18,9 @@ from mtmodels.networks import NETWORKS
 from mtmodels.options import options_of
 from mtmodels.weightings.fixed import Equal
 from tests.asserts import assert_every_parameter_learns, same_terms
-from tests.batches import SIX, random_batch, spoilt
 from tests.mtmodels.methods.making import make_method
 from tests.quick import few
+from tests.runs.batches import SIX, random_batch, spoilt
 
 each_method = pytest.mark.parametrize("name", METHODS)
 QUICK = ("sl", "align", "mtpsl")

@@ -27,8 +27,8 @@ from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.mapping import MappingNetwork
 from mtmodels.networks.base import Output
-from tests.batches import SIX, random_batch
 from tests.mtmodels.methods.looks import second_view
+from tests.runs.batches import SIX, random_batch
 
 THREE = SIX[:3]
 NAMES = tuple(task.name for task in THREE)

@@ -11,8 +11,8 @@ from mtmodels.methods.direct_map import DirectMap
 from mtmodels.methods.perceptual_map import PerceptualMap
 from mtmodels.methods.terms import Terms
 from mtmodels.networks import NETWORKS
-from tests.batches import SIX
 from tests.mtmodels.methods.looks import Look, look_at, own_terms
+from tests.runs.batches import SIX
 
 THREE = SIX[:3]
 FOUR = (*THREE, SIX[4])

@@ -19,8 +19,8 @@ from mtmodels.options import build
 from mtmodels.recipes import load_recipe
 from mtmodels.training.setup.resolve import resolve
 from mtmodels.weightings import WEIGHTINGS
-from tests.batches import PAIR, SIX, random_batch
 from tests.mtmodels.methods.looks import second_view
+from tests.runs.batches import PAIR, SIX, random_batch
 
 THREE = SIX[:3]
 

@@ -19,8 +19,8 @@ from mtmodels.methods.parts.relation_terms import without_camera
 from mtmodels.methods.parts.relations import RELATIONS, surfaces
 from mtmodels.methods.parts.relations.base import Loss, Rays, Relation, Scene
 from mtmodels.methods.parts.relations.surfaces import normals_of_depth
-from tests.batches import classes, generator
 from tests.mtmodels.methods.relation_loops import LOOPS, Image
+from tests.runs.batches import classes, generator
 
 CAMERAS = (Camera(20.0, 22.0, 5.5, 4.0), Camera(30.0, 28.0, 2.0, 6.5))
 SIZE = (9, 11)

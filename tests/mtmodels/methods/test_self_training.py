@@ -17,8 +17,8 @@ from mtmodels.methods.self_training import SelfTraining
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
-from tests.batches import PAIR, SIX, generator, random_batch
 from tests.mtmodels.methods.making import make_network, ready
+from tests.runs.batches import PAIR, SIX, generator, random_batch
 
 ROWS = {"semantic": [0, 2], "depth": [1], "normals": [1], "parts": [2], "saliency": [0]}
 

@@ -17,8 +17,8 @@ from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Output
-from tests.batches import SIX, random_batch
 from tests.mtmodels.methods.looks import second_view
+from tests.runs.batches import SIX, random_batch
 
 ROWS = {"semantic": [0, 2], "depth": [1], "normals": [1], "parts": [2], "saliency": [0]}
 CROPS = [Crop(1.2, 0.3, 0.7), Crop(1.2, 0.6, 0.2), Crop(1.5, 0.9, 0.1)]

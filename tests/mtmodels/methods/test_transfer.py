@@ -19,8 +19,8 @@ from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
 from mtmodels.networks.base import Output
 from mtmodels.weightings.uncertainty import Uncertainty
-from tests.batches import PAIR, SIX, random_batch
-from tests.golden import XTasCGolden
+from tests.runs.batches import PAIR, SIX, random_batch
+from tests.runs.golden import XTasCGolden
 
 THREE = SIX[:3]
 both = pytest.mark.parametrize("name", ["xtc", "align"])

@@ -14,8 +14,8 @@ from mtmodels.methods.views import View, Views
 from mtmodels.networks import NETWORKS
 from mtmodels.training.config import Config
 from mtmodels.training.loop.viewing import ViewMaker
-from tests.batches import SIX, random_batch
 from tests.mtmodels.methods.looks import second_view
+from tests.runs.batches import SIX, random_batch
 
 CROPS = [Crop(1.2, 0.3, 0.7), Crop(1.0), Crop(1.5, 0.9, 0.1)]
 ROWS = {"semantic": [0, 2], "depth": [1], "normals": [0, 1, 2]}

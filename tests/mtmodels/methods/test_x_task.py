@@ -15,7 +15,7 @@ from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views
 from mtmodels.methods.x_task import XTask, against_gradients
 from mtmodels.networks import NETWORKS
-from tests.batches import SIX, generator, random_batch
+from tests.runs.batches import SIX, generator, random_batch
 
 THREE = SIX[:3]
 FOUR = (*THREE, SIX[4])

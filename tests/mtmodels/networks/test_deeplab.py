@@ -7,7 +7,7 @@ from torch import nn
 
 from mtmodels.networks.deeplab import DeepLabMultiScale, DeepLabResNet18
 from mtmodels.networks.encoders.resnet import ResNet18, ResNet50
-from tests.batches import PAIR, SIX, generator
+from tests.runs.batches import PAIR, SIX, generator
 
 
 def test_dilated_encoder_computes_what_torchvision_does() -> None:

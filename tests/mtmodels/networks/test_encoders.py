@@ -11,7 +11,7 @@ from mtmodels.networks.encoders import ENCODERS, make_encoder
 from mtmodels.networks.encoders.base import Encoder
 from mtmodels.options import build
 from tests.asserts import assert_every_parameter_learns
-from tests.batches import PAIR, generator
+from tests.runs.batches import PAIR, generator
 
 WIDTH = 0.125
 each_encoder = pytest.mark.parametrize("name", ENCODERS)

@@ -18,7 +18,7 @@ from mtmodels.methods.mtpsl import consistency
 from mtmodels.networks.auxiliary.conditioned import ConditionedNorm
 from mtmodels.networks.auxiliary.mapping import TRUNKS, MappingNetwork
 from mtmodels.networks.auxiliary.mapping_segnet import SegNetTrunk
-from tests.batches import PAIR, SIX, classes, generator
+from tests.runs.batches import PAIR, SIX, classes, generator
 
 NYU = SOURCES["nyu"].tasks(classes=13)
 THREE = SIX[:3]

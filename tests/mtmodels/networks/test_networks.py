@@ -10,7 +10,7 @@ from torch import nn
 from mtdata.tasks.task import Task
 from mtmodels.networks import NETWORKS
 from tests.asserts import assert_every_parameter_learns, assert_predicts, assert_refuses_size
-from tests.batches import SIX, classes
+from tests.runs.batches import SIX, classes
 
 WIDTH = 0.125
 each_network = pytest.mark.parametrize("name", NETWORKS)

@@ -14,8 +14,8 @@ from mtmodels.losses import image_means
 from mtmodels.networks.encoders.segnet_encoder import STAGES, SegNetEncoder
 from mtmodels.networks.segnet import SegNet, SegNetDecoder
 from mtmodels.options import options_of
-from tests.batches import PAIR, SIX, generator
-from tests.golden import SegNetGolden
+from tests.runs.batches import PAIR, SIX, generator
+from tests.runs.golden import SegNetGolden
 
 NYU = SegNetGolden.tasks
 

@@ -16,9 +16,9 @@ from mtmodels.networks.base import Network
 from mtmodels.networks.blocks import normalised_block
 from mtmodels.networks.segnet_cross_stitch import SegNetCrossStitch
 from mtmodels.networks.segnet_mtan import SegNetMTAN, SegNetSTAN
-from tests.batches import PAIR, SIX, classes, generator
-from tests.golden import SegNetGolden
 from tests.quick import few
+from tests.runs.batches import PAIR, SIX, classes, generator
+from tests.runs.golden import SegNetGolden
 
 NYU = SegNetGolden.tasks
 LOG_VARIANCES = 3

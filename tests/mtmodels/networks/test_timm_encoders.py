@@ -27,7 +27,7 @@ from mtmodels.networks.encoders.weights import (
 )
 from mtmodels.options import build
 from tests.asserts import assert_every_parameter_learns
-from tests.batches import PAIR, generator
+from tests.runs.batches import PAIR, generator
 
 DILATED = ("tf_efficientnet_lite0", "mobilenetv3_small_050", "resnet10t", "test_convnext")
 SOME = (*DILATED, "convnext_atto", "test_efficientnet", "test_vit", "vit_tiny_patch16_224")

@@ -5,8 +5,8 @@ import torch
 
 from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.networks.unet import FEATURE_STRIDES, UNetResNet18
-from tests.batches import SIX
 from tests.mtmodels.methods.looks import look_at, own_terms
+from tests.runs.batches import SIX
 
 IMAGE = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 

@@ -13,7 +13,7 @@ from mtmodels.networks import NETWORKS
 from mtmodels.networks.adamt_net import AdaMTNet
 from mtmodels.networks.mt_unet import MTUNet, STUNet
 from mtmodels.networks.resnet_mtan import ResNet18MTAN
-from tests.batches import PAIR, SIX, classes, generator
+from tests.runs.batches import PAIR, SIX, classes, generator
 
 CITYSCAPES = (Task("semantic", classes(7)), SIX[1])
 SMALL = 0.0625

@@ -24,8 +24,8 @@ from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.rescore import rescore
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import open_run
-from tests.batches import PAIR
-from tests.small_run import small_layer, small_store
+from tests.runs.batches import PAIR
+from tests.runs.small_run import small_layer, small_store
 
 
 def encoder(name: str, **options: Any) -> nn.Module:

@@ -14,8 +14,8 @@ from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
 from mtmodels.networks.encoders import ENCODERS
 from mtmodels.networks.xtasc import Decoder
-from tests.batches import PAIR, classes, generator
-from tests.golden import XTasCGolden
+from tests.runs.batches import PAIR, classes, generator
+from tests.runs.golden import XTasCGolden
 
 DEPTH = Task("depth", Depth())
 

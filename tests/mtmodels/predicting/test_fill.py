@@ -16,8 +16,8 @@ from mtdata.inspecting.verify import verify
 from mtdata.store.regime_add import draw_regime
 from mtmodels.predicting.fill import confidence
 from mtmodels.predicting.opening import load
-from tests.fakes import TASKS
-from tests.small_run import as_arguments, small_layer, small_store
+from tests.runs.small_run import as_arguments, small_layer, small_store
+from tests.stores.fakes import TASKS
 
 NAMES = ("semantic", "depth")
 

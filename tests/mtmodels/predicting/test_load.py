@@ -14,7 +14,7 @@ from mtmodels.predicting import predict
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import fit, prepare
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.loading import load_method, open_run, run_tasks
-from tests.fakes import TASKS
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
+from tests.stores.fakes import TASKS
 
 SIZE = (32, 64)
 """Height and width that the runs are trained at."""

@@ -19,9 +19,9 @@ from mtmodels.predicting.attention import DrawnMask
 from mtmodels.predicting.opening import load
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
-from tests.fakes import TASKS
 from tests.quick import few
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
+from tests.stores.fakes import TASKS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from mtdata.inspecting.pictures import render
 from mtdata.sources.files.imagefile import decode_indices
 from mtdata.tasks.kinds import KINDS, Binary
 from mtmodels.predicting.formats import FORMATS, as_array, format_of, raw_form
-from tests.fakes import TASKS
+from tests.stores.fakes import TASKS
 
 BY_NAME = {task.name: task for task in TASKS}
 

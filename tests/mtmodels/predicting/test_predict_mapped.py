@@ -28,9 +28,9 @@ from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.checkpoint import load_weights
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.loading import open_run
-from tests.batches import SIX, generator
-from tests.fakes import TASKS
-from tests.small_run import small_layer, small_store
+from tests.runs.batches import SIX, generator
+from tests.runs.small_run import small_layer, small_store
+from tests.stores.fakes import TASKS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -20,7 +20,7 @@ from mtmodels.predicting import predict
 from mtmodels.predicting.videos import Frame, count, frames
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
 
 av = pytest.importorskip("av")
 RATE = 10

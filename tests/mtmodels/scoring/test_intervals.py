@@ -19,7 +19,7 @@ from mtmodels.scoring.layout import layouts
 from mtmodels.scoring.run_scores import RunScores
 from mtmodels.scoring.samples import Samples
 from mtmodels.scoring.score_table import ScoreTable
-from tests.plugin_files import REST, write
+from tests.runs.plugin_files import REST, write
 
 N, CLASSES = 12, 3
 Array = NDArray[Any]

@@ -19,9 +19,9 @@ from mtdata.reading.loader import Loader
 from mtdata.sources.base import Source
 from mtmodels.scoring.evaluate import evaluate
 from mtmodels.scoring.original import check_scorable, frames
-from tests.fakes import fake_store
 from tests.mtmodels.metrics import reference
-from tests.pascal_tree import VAL, write_pascal
+from tests.stores.fakes import fake_store
+from tests.trees.pascal import VAL, write_pascal
 
 TASKS = ("semantic", "normals", "parts", "saliency", "edges")
 KIND = {"semantic": "classes", "saliency": "binary"}

@@ -11,7 +11,7 @@ from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import Mode
 from mtmodels.training.run import fit, prepare
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
 
 Train = Callable[..., Trainer]
 

@@ -17,13 +17,13 @@ from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.run import plan, prepare
-from tests.fakes import FakeSource
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.loop.test_trainer import spoil_hidden_labels
 from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed
 from tests.quick import few
+from tests.stores.fakes import FakeSource
 
 Changes = dict[str, Any]
 OTHERS: Changes = {"holdout": 0.0, "epochs": 2, "batch": 6, "checkpoint_every": 2}

@@ -13,7 +13,7 @@ from mtmodels.training.config import Config
 from mtmodels.training.loop import OPTIMISERS
 from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.resolve import merge, parse_set, read_layer, resolve
-from tests.fakes import TASKS
+from tests.stores.fakes import TASKS
 
 LAYER: dict[str, Any] = {
     "data": "data/nyu.h5",

@@ -16,9 +16,9 @@ from mtmodels.scoring.evaluate import evaluate
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.run import fit, plan, prepare
-from tests.batches import SIX, random_batch
-from tests.plugin_files import NETWORK, REST, write
-from tests.small_run import as_arguments
+from tests.runs.batches import SIX, random_batch
+from tests.runs.plugin_files import NETWORK, REST, write
+from tests.runs.small_run import as_arguments
 
 LAST = (
     "        return Output({t.name: kind_model(t).activation(x) for t, x in raw.items()}, features)"

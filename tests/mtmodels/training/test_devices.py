@@ -28,10 +28,10 @@ from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup import setup
 from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.aggregation import AggregatorWeighting
-from tests.fakes import FakeSource
 from tests.mtmodels.methods.making import SMALL
 from tests.mtmodels.training.comparing import assert_same_run
-from tests.ranks import together
+from tests.runs.ranks import together
+from tests.stores.fakes import FakeSource
 
 TASKS = ("semantic", "depth", "normals")
 SIZE = (32, 32)

@@ -18,7 +18,7 @@ from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.setup import assemble
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.quick import few
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
 
 State = dict[str, Tensor]
 

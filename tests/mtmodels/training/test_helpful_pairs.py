@@ -19,8 +19,8 @@ from tests.mtmodels.training.loop.test_trainer import spoil_hidden_labels
 from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed, Said
 from tests.quick import few
-from tests.small_run import small_store
-from tests.store_files import editing
+from tests.runs.small_run import small_store
+from tests.stores.store_files import editing
 
 Changes = dict[str, Any]
 

@@ -25,9 +25,9 @@ from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.rescore import rescore, scores_of
 from mtmodels.training.run import fit, prepare, train
 from mtmodels.training.setup.loading import open_run
-from tests.fakes import FakeSource
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
+from tests.stores.fakes import FakeSource
 
 
 class Steps(Watcher):

@@ -36,8 +36,8 @@ from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.aggregation import AggregatorOptions, AggregatorWeighting
 from mtmodels.weightings.base import Weighting
 from mtmodels.weightings.rlw import RLW
-from tests.fakes import FakeSource
 from tests.mtmodels.methods.making import SMALL
+from tests.stores.fakes import FakeSource
 
 TASKS = ("semantic", "depth", "normals")
 SIZE = (64, 64)

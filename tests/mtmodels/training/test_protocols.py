@@ -17,10 +17,10 @@ from mtmodels.scoring.published import published_row
 from mtmodels.training.rescore import rescore, scores_of
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import open_run
-from tests.cityscapes_tree import write_cityscapes
-from tests.folder_tree import FILE, write_folder
-from tests.pascal_tree import write_pascal
-from tests.small_run import as_arguments
+from tests.runs.small_run import as_arguments
+from tests.trees.cityscapes import write_cityscapes
+from tests.trees.folder import FILE, write_folder
+from tests.trees.pascal import write_pascal
 
 Captured = pytest.CaptureFixture[str]
 SMALL: dict[str, Any] = {

@@ -21,11 +21,11 @@ from mtmodels.training.record import checkpoint, runfolder
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup import claiming
-from tests.forked import Forked, command, start
 from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.mtmodels.training.conftest import Train
+from tests.processes.forked import Forked, command, start
 from tests.quick import SLOW
-from tests.small_run import as_arguments
+from tests.runs.small_run import as_arguments
 
 
 class Killed(BaseException):

@@ -15,8 +15,8 @@ from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import open_run
 from mtmodels.training.setup.resolve import resolve
 from mtmodels.training.setup.splits import Chosen, choose_splits, held_out
-from tests.small_run import small_layer, small_run, small_store
-from tests.store_files import editing
+from tests.runs.small_run import small_layer, small_run, small_store
+from tests.stores.store_files import editing
 
 
 def choose(roles: dict[str, str], **config: Any) -> Chosen:

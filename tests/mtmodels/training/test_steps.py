@@ -18,7 +18,7 @@ from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
 from tests.quick import few
-from tests.small_run import as_arguments
+from tests.runs.small_run import as_arguments
 
 Captured = pytest.CaptureFixture[str]
 STEPS = 5

@@ -16,11 +16,11 @@ from mtdata.store.regime_add import draw_regime
 from mtdata.tasks.sample import Sample
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.setup.loading import labels_seen, open_run, seen_by
-from tests.fakes import FakeSource
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed
+from tests.stores.fakes import FakeSource
 
 Changes = dict[str, Any]
 HIDDEN = "may learn what is hidden"

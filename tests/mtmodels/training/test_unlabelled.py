@@ -13,8 +13,8 @@ from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.setup import assemble
 from mtmodels.training.telling import planned, tell
-from tests.fakes import FakeSource
-from tests.small_run import small_layer, small_store
+from tests.runs.small_run import small_layer, small_store
+from tests.stores.fakes import FakeSource
 
 
 class Heard(Watcher):

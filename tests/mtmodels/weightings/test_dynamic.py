@@ -17,7 +17,7 @@ from mtmodels.networks import NETWORKS
 from mtmodels.networks.base import Network, Output
 from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.base import EpochStatistics, Weighting
-from tests.batches import SIX
+from tests.runs.batches import SIX
 
 NAMES = ("semantic", "depth", "normals")
 MEANS = ([2.0, 0.9, 0.3], [1.5, 0.8, 0.29], [1.2, 0.75, 0.1])

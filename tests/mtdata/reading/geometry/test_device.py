@@ -8,7 +8,7 @@ from torch import Tensor
 from mtdata import Depth, Normals, Sample, Task
 from mtdata.reading.batch import collate
 from mtdata.reading.geometry import Change, Crop, Flip, Paste, Rotate, device, opencv
-from tests.fake_split import INVERSE, TASKS, make_sample
+from tests.stores.fake_split import INVERSE, TASKS, make_sample
 
 CHANGES: tuple[Change, ...] = (
     Flip(),

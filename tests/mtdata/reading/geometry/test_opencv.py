@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtdata import Binary, Classes, Depth, Normals, Sample, Task
 from mtdata.reading.geometry import Change, Crop, Flip, Paste, Rotate, apply, invert
-from tests.fake_split import INVERSE, TASKS, make_sample, unit
+from tests.stores.fake_split import INVERSE, TASKS, make_sample, unit
 
 ALL = (*TASKS, INVERSE)
 shares = st.floats(0, 1, exclude_max=True)

@@ -12,7 +12,7 @@ from mtdata.reading.augment import Augmentation
 from mtdata.reading.geometry import Crop, Flip, apply
 from mtdata.reading.geometry.stored import apply_stored
 from mtdata.tasks.stored import StoredSample
-from tests.fake_split import INVERSE, TASKS, make_sample
+from tests.stores.fake_split import INVERSE, TASKS, make_sample
 
 ALL = (*TASKS, INVERSE)
 KINDS = {task.name: task.kind for task in ALL}

@@ -13,7 +13,7 @@ from mtdata.sources.cityscapes.ids import IDS, table
 from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.store import open_store
 from mtdata.tasks.sample import Camera
-from tests.cityscapes_tree import (
+from tests.trees.cityscapes import (
     FOLDERS,
     SIZE,
     TRAIN,

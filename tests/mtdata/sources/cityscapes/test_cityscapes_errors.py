@@ -11,7 +11,7 @@ import pytest
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
 from mtdata.sources.cityscapes.source import Cityscapes
 from tests.asserts import assert_folder_refused
-from tests.cityscapes_tree import (
+from tests.trees.cityscapes import (
     CAMERA,
     FOLDERS,
     SIZE,
@@ -23,7 +23,7 @@ from tests.cityscapes_tree import (
     put,
     write_cityscapes,
 )
-from tests.nyu_tree import cut
+from tests.trees.nyu import cut
 
 Damage = Callable[[Path], object]
 FIRST, SECOND, THIRD = TRAIN

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from mtdata.errors import SampleError
 from mtdata.sources.files.imagefile import decode_ids, read_indices, read_label, read_rgb
 from mtdata.sources.files.imageheader import image_remarks, orientation, read_header
-from tests.damage import write_png
+from tests.trees.damage import write_png
 
 SIZE = (12, 24)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mtdata.errors import DataError, SampleError
 from mtdata.sources.folder.source import Folder
-from tests.folder_tree import coded, depth, normals, save, semantic, write_task
+from tests.trees.folder import coded, depth, normals, save, semantic, write_task
 
 Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 CLASSES = "classes: [a, b, c, d]"

@@ -14,7 +14,8 @@ from mtdata.sources.folder.file import parse
 from mtdata.sources.folder.source import Folder
 from mtdata.store import open_store
 from mtdata.tasks.kinds import Classes, Depth
-from tests.folder_tree import (
+from tests.paths import ROOT
+from tests.trees.folder import (
     CLASSES,
     FILE,
     KEYS,
@@ -28,7 +29,6 @@ from tests.folder_tree import (
     semantic,
     write_folder,
 )
-from tests.paths import ROOT
 
 ALL = ("semantic", "depth", "normals", "mask")
 

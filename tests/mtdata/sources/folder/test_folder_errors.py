@@ -12,7 +12,7 @@ from mtdata.errors import DataError, SampleError
 from mtdata.sources.folder.file import parse
 from mtdata.sources.folder.source import Folder
 from tests.asserts import assert_folder_refused
-from tests.folder_tree import (
+from tests.trees.folder import (
     FILE,
     SIZE,
     depth,

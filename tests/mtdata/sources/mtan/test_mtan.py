@@ -15,7 +15,7 @@ from mtdata.sources.files.npyfile import read_npy
 from mtdata.sources.nyu.source import Nyu
 from mtdata.store import open_store
 from mtdata.tasks.kinds import Depth
-from tests.mtan_tree import SIZE, TRAIN, write_cityscapes_mtan, write_nyu_mtan
+from tests.trees.mtan import SIZE, TRAIN, write_cityscapes_mtan, write_nyu_mtan
 
 ALL = ("semantic", "depth", "normals")
 Damage = Callable[[Path], object]

@@ -11,7 +11,7 @@ import pytest
 from mtdata.errors import SourceNotFoundError, UsageError
 from mtdata.sources.nyu.frame import camera_of
 from mtdata.sources.nyu.source import Nyu
-from tests.nyu_tree import SIZE, depth_of, semantic_of, write_normals, write_nyu
+from tests.trees.nyu import SIZE, depth_of, semantic_of, write_normals, write_nyu
 
 ALL = ("semantic", "depth", "normals")
 

@@ -12,7 +12,7 @@ from scipy.io import savemat
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
 from mtdata.sources.nyu.source import Nyu
 from tests.asserts import assert_folder_refused
-from tests.nyu_tree import cut, write_normals, write_nyu
+from tests.trees.nyu import cut, write_normals, write_nyu
 
 Damage = Callable[[Path], object]
 

@@ -22,7 +22,8 @@ from mtdata.sources.nyu.matfile import FILE
 from mtdata.sources.nyu.source import Nyu
 from mtdata.store import open_store
 from mtdata.tasks.sample import Sample
-from tests.nyu_mat_tree import (
+from tests.trees.nyu import cut, write_nyu
+from tests.trees.nyu_mat import (
     MAP_CLASS,
     arrays,
     depth_of,
@@ -32,7 +33,6 @@ from tests.nyu_mat_tree import (
     write_mat,
     write_splits,
 )
-from tests.nyu_tree import cut, write_nyu
 
 ALL = ("semantic", "depth", "normals")
 Damage = Callable[[Path], object]

@@ -16,7 +16,7 @@ from mtdata.sources.pascal.classes import PART_IDS, SHARED_WITH_NYU
 from mtdata.sources.pascal.layout import OFFICIAL
 from mtdata.sources.pascal.source import Pascal
 from mtdata.tasks.facts import PASCAL21
-from tests.pascal_tree import (
+from tests.trees.pascal import (
     BODY,
     PEOPLE,
     TRAIN,

@@ -14,7 +14,7 @@ from mtdata.errors import SampleError
 from mtdata.inspecting.verify import verify
 from mtdata.sources.pascal.source import Pascal
 from mtdata.store import open_store
-from tests.pascal_tree import PEOPLE, SIZES, TRAIN, VAL, Scene, write_pascal, write_scenes
+from tests.trees.pascal import PEOPLE, SIZES, TRAIN, VAL, Scene, write_pascal, write_scenes
 
 ALL = tuple(task.name for task in Pascal.tasks())
 

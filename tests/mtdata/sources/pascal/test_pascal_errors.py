@@ -14,8 +14,8 @@ from scipy.io import savemat
 from mtdata.errors import DataError, SampleError, SourceNotFoundError
 from mtdata.sources.pascal.source import Pascal
 from tests.asserts import assert_folder_refused
-from tests.nyu_tree import cut
-from tests.pascal_tree import TRAIN, VAL, write_anno, write_label_map, write_pascal
+from tests.trees.nyu import cut
+from tests.trees.pascal import TRAIN, VAL, write_anno, write_label_map, write_pascal
 
 Damage = Callable[[Path], object]
 KEY, SIZE = TRAIN[0], (45, 60)

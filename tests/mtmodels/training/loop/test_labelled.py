@@ -19,8 +19,8 @@ from mtmodels.networks import NETWORKS
 from mtmodels.training.loop.watcher import Standing, Watcher
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
-from tests.batches import SIX, generator, random_batch
 from tests.mtmodels.training.conftest import Train
+from tests.runs.batches import SIX, generator, random_batch
 
 THREE = SIX[:3]
 ROWS = {"semantic": [0, 2, 3], "depth": [1, 2], "normals": [3]}

@@ -196,7 +196,7 @@ def test_a_size_that_the_network_cannot_take_is_refused(
     layer: dict[str, Any], tmp_path: Path
 ) -> None:
     from mtdata.building.build import build
-    from tests.fakes import FakeSource
+    from tests.stores.fakes import FakeSource
 
     build(FakeSource(images=(8, 2), missing=0), tmp_path / "odd.h5", size=(24, 32))
     job = prepare([layer, {"data": str(tmp_path / "odd.h5")}], out=tmp_path / "run", mode="new")

@@ -16,11 +16,11 @@ from mtmodels.errors import CheckpointError, DamagedCheckpointError
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
-from tests.damage import link_to_itself, pipe
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
 from tests.quick import few
+from tests.trees.damage import link_to_itself, pipe
 
 FILES = ("network.safetensors", "training.safetensors", "state.pt")
 Captured = pytest.CaptureFixture[str]

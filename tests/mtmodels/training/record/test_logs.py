@@ -21,13 +21,13 @@ from mtmodels.training.record import logs
 from mtmodels.training.record.logs import metrics
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.run import prepare, train
-from tests.loggers import CALLS, HEARD
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
-from tests.small_run import as_arguments
+from tests.runs.loggers import CALLS, HEARD
+from tests.runs.small_run import as_arguments
 
 Captured = pytest.CaptureFixture[str]
-KEEPING = "tests.loggers:Keeping"
+KEEPING = "tests.runs.loggers:Keeping"
 ALL = ["csv", "tensorboard", KEEPING]
 
 
@@ -156,13 +156,13 @@ def test_a_run_that_is_done_and_scored_again_doubles_nothing(logged: Path) -> No
 
 def test_logs_change_no_bit_though_one_fails(run: Train, whole: Path, tmp_path: Path) -> None:
     watcher, out = Stops(0), tmp_path / "failing"
-    run(out, log=["tests.loggers:Failing", "csv", "tensorboard"], watcher=watcher).logs.close()
+    run(out, log=["tests.runs.loggers:Failing", "csv", "tensorboard"], watcher=watcher).logs.close()
     assert_same_run(out, whole)
     assert (out / "logs" / "tensorboard").is_dir()
-    assert f"Logs: tests.loggers:Failing, csv, tensorboard, in {out / 'logs'}." in watcher.said
+    assert f"Logs: tests.runs.loggers:Failing, csv, tensorboard, in {out / 'logs'}." in watcher.said
     told = [text for text in watcher.said if "hears no more" in text]
     assert len(told) == 1
-    assert "`tests.loggers:Failing` failed" in told[0]
+    assert "`tests.runs.loggers:Failing` failed" in told[0]
     assert "ConnectionError: no network" in told[0]
     assert len(HEARD["failing"]) == 2
 
@@ -196,10 +196,10 @@ def test_stages_have_logs_of_their_own(run: Train, tmp_path: Path) -> None:
     [
         ("tensorbord", r"csv, tensorboard \(with the extra.*found `tensorbord`"),
         ("nowhere.at.all:Logger", "ModuleNotFoundError: No module named 'nowhere'"),
-        ("tests.loggers:Nobody", "AttributeError"),
-        ("tests.loggers:NoLogger", "it lacks log_hyperparams, save, finalize"),
-        ("tests.loggers:function", "it is no class"),
-        ("tests.loggers:Demanding", "could not be made: TypeError.*project"),
+        ("tests.runs.loggers:Nobody", "AttributeError"),
+        ("tests.runs.loggers:NoLogger", "it lacks log_hyperparams, save, finalize"),
+        ("tests.runs.loggers:function", "it is no class"),
+        ("tests.runs.loggers:Demanding", "could not be made: TypeError.*project"),
         ("tensorboard", r"pip install 'mtpartial\[tensorboard\]'"),
     ],
 )
@@ -222,7 +222,7 @@ def test_a_recipe_names_logs_and_a_flag_takes_their_place(
     layer: dict[str, Any], tmp_path: Path, capsys: Captured
 ) -> None:
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(json.dumps({**layer, "epochs": 1, "log": "tests.loggers:Nobody"}))
+    recipe.write_text(json.dumps({**layer, "epochs": 1, "log": "tests.runs.loggers:Nobody"}))
     given = ["--recipe", str(recipe), "--out", str(tmp_path / "run")]
     assert run_command(mttrain, given) == 2
     assert "AttributeError" in capsys.readouterr().err

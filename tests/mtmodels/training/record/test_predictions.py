@@ -15,7 +15,7 @@ from mtdata.reading.batch import collate
 from mtmodels.kinds import kind_model
 from mtmodels.networks import NETWORKS
 from mtmodels.training.record import predictions
-from tests.fakes import PaddedSource
+from tests.stores.fakes import PaddedSource
 
 
 def test_pictures_show_predictions_of_evaluation_mode(

@@ -17,7 +17,7 @@ from mtmodels.scoring.samples import Samples
 from mtmodels.training.config import Config
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.reporting.examples import BINS, Calibration, Ends, depict_ends, ends_of
-from tests.fakes import PaddedSource
+from tests.stores.fakes import PaddedSource
 
 
 def slow_error(logits: np.ndarray, label: np.ndarray, valid: np.ndarray) -> float:

@@ -25,8 +25,8 @@ from mtmodels.training.setup.beginning import labels, mean_label
 from mtmodels.training.setup.data import at_size
 from mtmodels.training.setup.resolve import read_layer
 from mtmodels.training.setup.setup import assemble
-from tests.batches import generator
-from tests.fakes import TASKS, FakeSource
+from tests.runs.batches import generator
+from tests.stores.fakes import TASKS, FakeSource
 
 SALIENCY = TASKS[3]
 

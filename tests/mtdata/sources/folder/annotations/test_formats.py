@@ -15,7 +15,7 @@ from cli.shared.common import run
 from mtdata.sources.folder.annotations import FORMATS
 from mtdata.sources.folder.source import Folder
 from mtdata.store import open_store
-from tests.annotated_trees import (
+from tests.trees.annotated import (
     CLASSES,
     SIZE,
     WRITERS,
@@ -32,7 +32,7 @@ from tests.annotated_trees import (
     write_cvat,
     write_labelme,
 )
-from tests.folder_tree import picture, save
+from tests.trees.folder import picture, save
 
 Captured = pytest.CaptureFixture[str]
 

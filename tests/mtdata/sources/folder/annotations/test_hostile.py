@@ -12,7 +12,7 @@ from PIL import Image
 from cli.mtdata import mtdata
 from cli.shared.common import run
 from mtdata.sources.folder.annotations import base
-from tests.annotated_trees import (
+from tests.trees.annotated import (
     SIZE,
     WRITERS,
     coco,
@@ -23,7 +23,7 @@ from tests.annotated_trees import (
     write_cvat,
     write_labelme,
 )
-from tests.folder_tree import picture, save
+from tests.trees.folder import picture, save
 
 Captured = pytest.CaptureFixture[str]
 Change = Callable[[dict[str, Any]], Any]

@@ -18,7 +18,7 @@ from mtdata.sources.folder.annotations.shapes import (
     box,
     from_runs,
 )
-from tests.annotated_trees import compress, runs
+from tests.trees.annotated import compress, runs
 
 Outline = list[tuple[float, float]]
 # Off any centre of a pixel: whether a centre on the outline is inside is nobody's business.

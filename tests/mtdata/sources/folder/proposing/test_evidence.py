@@ -20,8 +20,8 @@ from mtdata.sources.folder.proposing.listing import parse_list
 from mtdata.sources.folder.proposing.proposal import propose
 from mtdata.sources.folder.source import Folder
 from tests.corpus.making import Layout, as_jpeg, nfd, photo, slope
-from tests.folder_tree import depth, mask, picture, save, semantic, write_folder
 from tests.paths import ROOT
+from tests.trees.folder import depth, mask, picture, save, semantic, write_folder
 
 
 def _labels(root: Path, name: str, make: Any, suffix: str = "png", count: int = 4) -> Path:

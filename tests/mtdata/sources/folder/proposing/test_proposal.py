@@ -18,7 +18,7 @@ from mtdata.inspecting.verify import verify
 from mtdata.sources import SOURCES
 from mtdata.sources.folder.proposing.proposal import Proposal, propose
 from mtdata.sources.folder.source import Folder
-from tests.folder_tree import (
+from tests.trees.folder import (
     KEYS,
     SIZE,
     coded,

@@ -14,7 +14,7 @@ from tests.paths import ROOT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = (390, 1280)
-CHECKS = (ROOT / "tests" / "checks.js").read_text(encoding="utf-8")
+CHECKS = (ROOT / "tests" / "processes" / "checks.js").read_text(encoding="utf-8")
 FOCUS = """(() => {
   const e = document.activeElement, s = getComputedStyle(e);
   return [e.tagName, e.matches(':focus-visible') && s.outlineStyle != 'none',

@@ -1,6 +1,6 @@
 """Import a dataset with FiftyOne, over a database that is in memory, and tell what it holds.
 
-    python tests/fiftyone_import.py DIR
+    python tests/processes/fiftyone_import.py DIR
 
 It is run by a Python that has `fiftyone` and `mongomock`. The database is not that of FiftyOne: all
 else is, the importer, the migrations to its own version, the schema, the reading of labels.

@@ -10,7 +10,7 @@ import numpy as np
 from mtdata.building.build import RegimeSpec, build
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
-from tests.fakes import FakeSource
+from tests.stores.fakes import FakeSource
 
 Change = Callable[[str, Sample], Sample]
 

@@ -9,7 +9,7 @@ import numpy as np
 from mtdata.merging.adding import Addition, Made, NewLabel, add_labels
 from mtdata.reading.dataset import make_dataset, visible_digest
 from mtdata.store import Split, Store
-from tests.fakes import fake_store, random_label
+from tests.stores.fakes import fake_store, random_label
 
 TASKS = ("semantic", "depth", "normals")
 

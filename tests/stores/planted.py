@@ -1,4 +1,4 @@
-"""Rooms without faults and with some, as stores: `python -m tests.planted FOLDER` builds both.
+"""Rooms without faults and with some, as stores: `python -m tests.stores.planted DIR` builds both.
 
 It is a process of its own, as drawing scenes takes three times as long where types are checked.
 """

@@ -1,4 +1,4 @@
-"""Try an installed distribution as its user would: `python tests/tried.py BIN` (`make dist`).
+"""Try an installed distribution as its user would: `python .../tried.py BIN` (`make dist`).
 
 It is a script and not a test: it runs where nothing but the distribution and what it requires is
 installed. Every command is one of the environment whose `bin` is given, in an empty folder.

@@ -6,7 +6,7 @@ from typing import Any
 
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
-from tests.fakes import FakeSource
+from tests.stores.fakes import FakeSource
 
 
 def small_store(folder: Path, **options: Any) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.folder_tree import depth, picture, save
+from tests.trees.folder import depth, picture, save
 
 SIZE = (8, 10)
 CLASSES = ("background", "cat", "dog")

@@ -18,7 +18,7 @@ from mtmodels.methods.transfer import TransferMethod
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from mtmodels.options import build
-from tests.batches import classes
+from tests.runs.batches import classes
 
 
 class XTasCGolden:

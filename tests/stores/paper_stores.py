@@ -13,7 +13,7 @@ from mtdata.sources.base import Source
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
-from tests.fakes import random_label
+from tests.stores.fakes import random_label
 
 SIZE = (32, 64)
 SHARES = {"1-9": {"semantic": 0.25, "depth": 0.75}, "9-1": {"semantic": 0.75, "depth": 0.25}}
