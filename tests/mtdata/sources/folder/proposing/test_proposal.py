@@ -146,6 +146,38 @@ def test_names_with_more_than_the_key(tmp_path: Path) -> None:
     assert content["tasks"]["depth"]["files"] == "depth/depth_{stem}_mm.png"
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("rgb_{}", "depth{}"), ("rgb{}", "depth_{}"), ("rgb{}", "depth{}"), ("{}rgb", "{}depth")],
+)
+def test_a_word_ends_at_a_digit_too(tmp_path: Path, name: str, label: str) -> None:
+    for number in range(4):
+        save(tmp_path / "images" / f"{name.format(f'{number:04d}')}.jpg", picture(number))
+        save(tmp_path / "depth" / f"{label.format(f'{number:04d}')}.png", depth(number))
+    found, content = _propose(tmp_path)
+    assert content["images"] == f"images/{name.format('{stem}')}.jpg"
+    assert content["tasks"]["depth"]["files"] == f"depth/{label.format('{stem}')}.png"
+    assert found.tasks == {"depth": 4}
+
+
+def test_letters_that_tell_images_apart_belong_to_the_key(tmp_path: Path) -> None:
+    for key in ("a1", "b1", "a2", "b2"):
+        save(tmp_path / "images" / f"{key}.jpg", picture(1))
+        save(tmp_path / "depth" / f"depth{key}.png", depth(1))
+        save(tmp_path / "semantic" / f"{key}.png", semantic(1))
+        save(tmp_path / "mask" / f"x{ord(key[0])}_{key[1]}.png", mask(1))
+    found, content = _propose(tmp_path)
+    assert content["images"] == "images/{stem}.jpg"
+    assert found.tasks == {"semantic": 4}
+    assert found.left_out == {
+        "depth/{stem}.png": "its names match none of the images: deptha1 here, a1 there. Write "
+        "`files: depth/depth{stem}.png` if these belong together",
+        "mask/{stem}.png": "its names match none of the images: x97_1 here, a1 there. Rename them: "
+        "in `files`, {stem} stands for what an image is called, and what is around it is the same "
+        "in all",
+    }
+
+
 def test_scenes(tmp_path: Path) -> None:
     for scene in ("basement", "apartment"):
         for number in range(3):
