@@ -339,12 +339,13 @@ def _gaps(summary: "BuildSummary", source: "Source") -> Iterator[str]:
     if said is not None and said.fraction is not None:
         yield from _share(summary, said.fraction)
     roles = source.roles()
-    train = [split for name, split in summary.splits.items() if roles.get(name) == "train"]
-    for task in train[0].labels if train else ():
-        there = {name: n for name, split in summary.splits.items() if (n := split.labels[task])}
-        if there and not any(split.labels[task] for split in train):
-            count = counted(sum(there.values()), "label")
-            yield f"No training label of `{task}`: {count}, in {listed(list(there))}.{remedy}"
+    for role, what in (("train", "training"), ("test", "test")):
+        of = [split for name, split in summary.splits.items() if roles.get(name) == role]
+        for task in of[0].labels if of else ():
+            there = {name: n for name, split in summary.splits.items() if (n := split.labels[task])}
+            if there and not any(split.labels[task] for split in of):
+                count = counted(sum(there.values()), "label")
+                yield f"No {what} label of `{task}`: {count}, in {listed(list(there))}.{remedy}"
 
 
 def _share(summary: "BuildSummary", asked: float) -> Iterator[str]:

@@ -124,7 +124,7 @@ def eval_(
             f"(role {one['role']}){of_them(one)}, protocol {one['protocol']}"
         )
         click.echo(plain_scores(one["scores"]))
-        if rests := rests_on(one["images"], one["labelled"]):
+        if rests := rests_on(one["split"], one["images"], one["labelled"]):
             click.echo(paragraph(rests))
 
 

@@ -397,7 +397,7 @@ def _tell(finished: "Finished") -> None:
     summary = finished.summary
     say(f"\nScores of {summary['split']} (role {summary['role']}), protocol {summary['protocol']}:")
     say(plain_scores(summary["scores"]))
-    if rests := rests_on(summary["images"], summary["labelled"]):
+    if rests := rests_on(summary["split"], summary["images"], summary["labelled"]):
         say(paragraph(rests))
     if summary["split"] in summary.get("selected_on", "").split("+"):
         warn(

@@ -185,11 +185,12 @@ def _scores(facts: Facts) -> Iterator[str]:
         images = f"{UNKNOWN} images" if one["images"] is None else counted(one["images"], "image")
         role = f" (role {one['role']})" if one["role"] else ""
         yield f"### {one['split']}{role}, protocol {one['protocol']}, {images}"
-        if rests := rests_on(one["images"], one["labelled"]):
+        if rests := rests_on(one["split"], one["images"], one["labelled"]):
             yield rests
         if one["no_intervals"]:
             yield f"No intervals: {one['no_intervals']}."
-        yield _table(["task", "score", "value"], list(_score_rows(one["scores"])), left=2)
+        if rows := list(_score_rows(one["scores"])):
+            yield _table(["task", "score", "value"], rows, left=2)
         for task, names in classes.items() if not at else ():
             yield from _class_table(task, one["scores"].get(task, {}), names)
 

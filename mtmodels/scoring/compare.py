@@ -165,7 +165,7 @@ def _of_tasks(scored: Iterable[Scored], tasks: Sequence[str]) -> Iterator[Scored
         scores = {task: of for task, of in one.scores.items() if not tasks or task in tasks}
         changes: dict[str, Any] = {"scores": scores}
         if isinstance(one, RunScores) and one.labelled:
-            changes["labelled"] = {task: n for task, n in one.labelled.items() if task in scores}
+            changes["labelled"] = {task: n for task, n in one.labelled.items() if task in tasks}
         if scores or not tasks:
             yield replace(one, **changes)
 
@@ -281,7 +281,7 @@ def _rests(runs: Sequence[RunScores]) -> list[str]:
     """What scores rest on, where it is little; with names where runs differ in it."""
     about: dict[str, list[str]] = {}
     for run in runs:
-        about.setdefault(rests_on(run.images, run.labelled), []).append(run.name)
+        about.setdefault(rests_on(run.split, run.images, run.labelled), []).append(run.name)
     if len(about) == 1:
         return [text for text in about if text]
     return [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in about.items() if text]

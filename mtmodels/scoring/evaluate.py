@@ -188,7 +188,6 @@ def _evaluation(
     metrics: Mapping[str, Metric], images: int, protocol: str, into: Collector | None
 ) -> Evaluation:
     labelled = {name: int(metric.images) for name, metric in metrics.items()}
-    shown = {name: n for name, n in labelled.items() if n > 0}
-    scores = {name: metrics[name].compute() for name in shown}
+    scores = {name: metrics[name].compute() for name, n in labelled.items() if n}
     samples = None if into is None else into.samples()
-    return Evaluation(protocol, images, shown, scores, samples)
+    return Evaluation(protocol, images, labelled, scores, samples)

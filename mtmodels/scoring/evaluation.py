@@ -18,8 +18,8 @@ Predict = Callable[[Float[Tensor, "b 3 h w"]], Mapping[str, Tensor]]
 class Evaluation:
     """The scores of the tasks that had a label.
 
-    `images` counts the images seen, `labelled[task]` those of them that show the task; `samples`,
-    where they were asked for, is what each image adds.
+    `images` counts the images seen, `labelled[task]` those of them that show the task, 0 for one
+    without scores; `samples`, where they were asked for, is what each image adds.
     """
 
     protocol: str

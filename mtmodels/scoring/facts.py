@@ -103,17 +103,27 @@ def _text(number: int | None) -> str:
     return UNKNOWN if number is None else str(number)
 
 
-def rests_on(images: int | None, labelled: Mapping[str, int] | None) -> str:
+def rests_on(split: str, images: int | None, labelled: Mapping[str, int] | None) -> str:
     """What to say of how many labels scores rest on; empty where there is nothing to say.
 
     Args:
+        split: What was scored.
         images: How many were scored; None where that is not known.
-        labelled: How many of them show each task; None for scores of before.
+        labelled: How many of them show each task; None for scores of before, which leave out the
+            tasks that none shows.
     """
     if labelled is None:
         return ""
-    fewer = [f"{task} {n:,}" for task, n in labelled.items() if n != images]
-    told = [f"Images that show a task, where they are fewer: {', '.join(fewer)}."] if fewer else []
-    few = [task for task, n in labelled.items() if n < FEW]
+    told = [text] if (text := unscored(split, labelled)) else []
+    shown = {task: n for task, n in labelled.items() if n}
+    fewer = [f"{task} {n:,}" for task, n in shown.items() if n != images]
+    told += [f"Images that show a task, where they are fewer: {', '.join(fewer)}."] if fewer else []
+    few = [task for task, n in shown.items() if n < FEW]
     told += [f"A score of fewer than {FEW} images says little: {', '.join(few)}."] if few else []
     return " ".join(told)
+
+
+def unscored(split: str, labelled: Mapping[str, int]) -> str:
+    """What to say of tasks that no image of a split shows; empty where there are none."""
+    bare = [task for task, n in labelled.items() if not n]
+    return f"No image of {split} shows {' or '.join(bare)}: not scored." if bare else ""

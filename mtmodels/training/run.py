@@ -30,7 +30,7 @@ from mtmodels.training.record.logs import Draw, Logs, check_logs
 from mtmodels.training.record.predictions import draw_predictions
 from mtmodels.training.record.runfolder import Mode, RunFolder, room_for, write_text
 from mtmodels.training.setup.alike import check_alike
-from mtmodels.training.setup.beginning import begin
+from mtmodels.training.setup.beginning import begin, selecting
 from mtmodels.training.setup.claiming import claim, continued, logs_before, relocated
 from mtmodels.training.setup.data import RunData, default_out, open_data
 from mtmodels.training.setup.dryrun import Plan, measure
@@ -99,7 +99,8 @@ def prepare(
         if mode is not None and RunFolder(out).check(mode):
             return prepare(layers, out=out, mode=mode, trust_plugins=trust_plugins)
     check_asked(config, layers)
-    return Job(settle(config, data), data, RunFolder(out), tuple(notes))
+    config, told = selecting(settle(config, data), data, layers)
+    return Job(config, data, RunFolder(out), (*notes, *told))
 
 
 def _check_selection(config: Config) -> None:

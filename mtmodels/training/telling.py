@@ -11,7 +11,9 @@ from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.networks.base import EncoderOptions
+from mtmodels.scoring.facts import unscored
 from mtmodels.training.config import Config
+from mtmodels.training.finish import scored_split
 from mtmodels.training.loop import SCHEDULES
 from mtmodels.training.loop.schedules import Step
 from mtmodels.training.loop.trainer import Trainer
@@ -115,8 +117,8 @@ def _about_held(data: RunData, parts: Parts) -> Iterator[str]:
         )
     yield from _known_to_teachers(data, parts.method)
     if parts.config.select == "holdout" and data.held is not None:
-        shown = zip(data.tasks, data.held.labelled.sum(0), strict=True)
-        if few := [f"{task.name} {n}" for task, n in shown if n < FEW]:
+        shown = _shown(data, data.held)
+        if few := [f"{task} {n}" for task, n in shown.items() if n < FEW]:
             yield (
                 f"Few held-out labels to choose the epoch by ({', '.join(few)}; fewer than {FEW} "
                 "say little): a larger --holdout has more, --select last takes the last epoch."
@@ -156,6 +158,10 @@ def _about_selection(data: RunData, config: Config) -> Iterator[str]:
             f"Scores: on {what}, as the store has no split of role test"
             f"{'.' if config.select == 'last' else chose}"
         )
+    for dataset in data.scored:
+        name = scored_split(dataset, data.splits, config)["split"]
+        if bare := unscored(name, _shown(data, dataset)):
+            yield f"Scores: {bare}"
     if config.select == "paper":
         yield (
             "Selection: by the test split, as the papers did (--select paper). Every result of "
@@ -170,8 +176,13 @@ def _added_labels(data: RunData) -> Sequence[Mapping[str, Any]]:
 
 def _labels(data: RunData, of: Dataset) -> str:
     """How many labels of each task are shown of these images."""
+    return ", ".join(f"{task} {n}" for task, n in _shown(data, of).items())
+
+
+def _shown(data: RunData, of: Dataset) -> dict[str, int]:
+    """How many of these images show each task."""
     shown = of.labelled.sum(0)
-    return ", ".join(f"{task.name} {n}" for task, n in zip(data.tasks, shown, strict=True))
+    return {task.name: int(n) for task, n in zip(data.tasks, shown, strict=True)}
 
 
 def tell_resumed(trainer: Trainer, *, found: bool, watcher: Watcher) -> None:

@@ -151,6 +151,7 @@ class Folder(Source):
 
     def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
         """Read an image and its labels, upright."""
+        from mtdata.sources.folder.annotations.reading import check_said
         from mtdata.sources.folder.decoding import decode
         from mtdata.sources.folder.tasks import AnnotatedFile
 
@@ -173,7 +174,8 @@ class Folder(Source):
                 entry = self._entry(name, (split, key))
                 if turn != UPRIGHT:
                     self._check_turned(labels[name], file, entry, image, turn)
-                check_size(labels[name], entry, image.shape[:2])
+                check = check_said if isinstance(task, AnnotatedFile) else check_size
+                check(labels[name], entry, image.shape[:2])
         return Sample(key, image, labels, valid)
 
     def _drawn(

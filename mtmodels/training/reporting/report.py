@@ -209,7 +209,7 @@ def _scored(
         "of": f"{row['split']}" + (f" (role {row['role']})" if row["role"] else ""),
         "protocol": row["protocol"],
         "images": row["images"],
-        "rests": rests_on(row["images"], row["labelled"]),
+        "rests": rests_on(row["split"], row["images"], row["labelled"]),
         "alone": ", ".join(resampler.alone.get(row["name"], ())),
         "no_intervals": resampler.reasons.get(row["name"]),
         "other_store": row["store"][:12] if row["store"] != trained else None,

@@ -3,7 +3,7 @@
 A run that goes on keeps what it wrote down, and so does what a recipe says.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,41 @@ def begin(config: Config, data: RunData) -> tuple[Config, list[str]]:
     network, most = _network(config, data)
     update = {"method": method, **length, **network}
     return config.model_copy(update=update), [*most, *smaller, *told, *more]
+
+
+def selecting(
+    config: Config, data: RunData, layers: Sequence[Mapping[str, Any]]
+) -> tuple[Config, list[str]]:
+    """Let the last epoch count where what should choose one shows no label of any task.
+
+    Only where a recipe alone held images out; what was asked for is refused.
+
+    Args:
+        config: Of a new run, settled.
+        data: What it trains on.
+        layers: What it was made of.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    of = data.test if config.select == "paper" else data.held
+    if config.select == "last" or of is None or of.labelled.any():
+        return config, []
+    images, given = counted(len(of), "image"), layers[config.recipe.name is not None :]
+    if config.select != "holdout":
+        where, how = f"{images} of {of.split.name}", "Give --select last"
+    else:
+        where = f"{images} held out, by the regime `{data.regime}`"
+        how = "Give a larger --holdout, or --select last"
+        if not any({"holdout", "select"} & layer.keys() for layer in given):
+            return config.model_copy(update={"select": "last"}), [
+                f"Selection: last, as there is no label to choose an epoch by among {where}. A "
+                "larger --holdout may have some."
+            ]
+    raise UsageError(
+        f"what chooses the epoch should show labels of these tasks; found none among {where}. "
+        f"{how}."
+    )
 
 
 def starts(config: Config, data: RunData) -> dict[str, list[float]]:

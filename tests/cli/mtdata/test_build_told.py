@@ -1,6 +1,7 @@
 """What `mtdata build` tells of room on the disk and of labels that a small size loses."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -50,6 +51,14 @@ def test_what_training_and_testing_lack_is_told(tmp_path: Path, capsys: Captured
     remedy = "Correct `splits` in tasks.yaml, and build with --overwrite, if that is not meant"
     assert "No image in split" not in said
     assert f"No training label of `depth`: 2 labels, in val. {remedy}." in said
+    for key in KEYS[6:8]:
+        (root / "semantic" / f"{key}.png").unlink()
+    lists = "{train: train.txt, test: val.txt}"
+    file.write_text(f"splits: {{lists: {lists}}}\n{FILE}")
+    assert run(mtdata, [*arguments, "--overwrite"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"No test label of `semantic`: \d labels, in train. Correct", said), said
+    assert "No test label of `depth`" not in said
     file.write_text(f"splits: {{fraction: 0.01}}\n{FILE}")
     assert run(mtdata, [*arguments, "--overwrite"]) == 0
     said = " ".join(capsys.readouterr().err.split())

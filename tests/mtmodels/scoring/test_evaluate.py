@@ -103,7 +103,8 @@ def test_modes_come_back_after_an_error(toy: Toy) -> None:
 
 def test_a_task_without_a_label_has_no_score(toy: Toy) -> None:
     found = evaluate(toy.predict, BATCHES[1:], tasks=TASKS)
-    assert found.scores.keys() == found.labelled.keys() == {"semantic"}
+    assert found.scores.keys() == {"semantic"}
+    assert found.labelled == {"semantic": 2, "depth": 0}
 
 
 def test_a_task_that_is_not_predicted_is_named(toy: Toy) -> None:

@@ -5,16 +5,22 @@ import os
 import re
 import shutil
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from mtdata import Task, open_store
+from cli.mtmodels import mtmodels
+from cli.mttrain import mttrain
+from cli.shared.common import run
+from mtdata import Sample, Task, open_store
+from mtdata.building.build import build
 from mtdata.errors import DataError
 from mtdata.tasks.kinds import Classes
 from mtmodels.errors import InterruptedRun, RunFolderError
+from mtmodels.inspecting.card import card
 from mtmodels.networks import NETWORKS
 from mtmodels.scoring.facts import rests_on
 from mtmodels.scoring.run_scores import RunScores
@@ -30,6 +36,8 @@ from mtmodels.training.rescore import rescore, scores_of, settings_of
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import load_network, open_run
 from mtmodels.training.setup.resolve import resolve
+from tests.runs.small_run import as_arguments, small_layer
+from tests.stores.fakes import FakeSource
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +119,47 @@ def test_scoring_again_gives_the_same(done: tuple[Path, Finished]) -> None:
 
 
 def test_what_scores_rest_on_is_said_where_it_is_little() -> None:
-    assert rests_on(654, {"semantic": 654, "depth": 654}) == ""
-    assert rests_on(654, {"semantic": 654, "depth": 12}) == (
+    assert rests_on("test", 654, {"semantic": 654, "depth": 654}) == ""
+    assert rests_on("test", 654, {"semantic": 654, "depth": 12}) == (
         "Images that show a task, where they are fewer: depth 12."
     )
-    assert rests_on(6, {"semantic": 6, "depth": 2}) == (
+    assert rests_on("test", 6, {"semantic": 6, "depth": 2}) == (
         "Images that show a task, where they are fewer: depth 2. A score of fewer than 10 images "
         "says little: semantic, depth."
     )
-    assert rests_on(6, None) == ""  # of scores of before it is not known
+    assert rests_on("test", 6, {"semantic": 0, "depth": 6, "edges": 0}) == (
+        "No image of test shows semantic or edges: not scored. A score of fewer than 10 images "
+        "says little: depth."
+    )
+    assert rests_on("test", 6, None) == ""  # of scores of before it is not known
+
+
+@pytest.mark.parametrize("lacking", [("semantic",), ("semantic", "depth")])
+def test_tasks_that_no_image_of_a_split_shows_are_told(
+    lacking: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Bare(FakeSource):
+        def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+            shown = [task for task in tasks if split != "test" or task not in lacking]
+            return super().read(split, key, shown)
+
+    build(Bare(images=(14, 3), missing=0), tmp_path / "a.h5", size=(32, 64))
+    layer = small_layer(tmp_path / "a.h5") | {"epochs": 1, "method": {"name": "sl"}}
+    out = tmp_path / "run"
+    assert run(mttrain, [*as_arguments(layer), "--out", str(out)]) == 0
+    before, after = " ".join(capsys.readouterr().err.split()).split("Scores of test", 1)
+    told = f"No image of test shows {' or '.join(lacking)}: not scored."
+    assert f"Scores: {told}" in before
+    assert told in after
+    assert run(mtmodels, ["eval", str(out), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["labelled"] == {t: 0 if t in lacking else 3 for t in ("semantic", "depth")}
+    assert run(mtmodels, ["eval", str(out)]) == 0
+    assert told in capsys.readouterr().out
+    assert run(mtmodels, ["compare", str(out)]) == 0
+    assert told in capsys.readouterr().out
+    assert told in card(out).markdown()
+    assert told in (out / "report.html").read_text()
 
 
 def test_another_checkpoint_store_or_precision_is_not_kept_as_the_score(

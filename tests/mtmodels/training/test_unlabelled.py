@@ -1,16 +1,24 @@
 """A run says what becomes of images that show no label."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
 
 from cli.mttrain import mttrain
 from cli.shared.common import run
+from mtdata import Sample
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
+from mtdata.errors import UsageError
+from mtdata.reading.holdout import holdout
+from mtdata.tasks.role import Role
+from mtmodels.inspecting.card import card
 from mtmodels.training.loop.watcher import Watcher
-from mtmodels.training.run import fit, prepare
+from mtmodels.training.run import fit, prepare, train
 from mtmodels.training.setup.setup import assemble
 from mtmodels.training.telling import planned, tell
 from tests.runs.small_run import small_layer, small_store
@@ -174,3 +182,53 @@ def test_a_share_is_refused_where_every_image_shows_a_label(
         assert run(mttrain, given) == 2
         assert said in " ".join(capsys.readouterr().err.split())
         assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("roles", "given", "told"),
+    [
+        ({}, {"holdout": 0.3}, "none among 4 images held out.*larger --holdout, or --select last"),
+        ({}, {"select": "holdout"}, "larger --holdout, or --select last"),
+        ({"test": "val"}, {"holdout": 0.0}, r"none among 3 images of test\. Give --select last"),
+        ({}, {"holdout": 0.0, "select": "paper"}, "none among 3 images of test"),
+    ],
+)
+def test_an_epoch_is_not_chosen_without_a_label(
+    roles: dict[str, Role], given: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    recipe = _bare_layers(tmp_path, roles)
+    with pytest.raises(UsageError, match=told):
+        prepare([recipe, given], out=tmp_path / "run", mode="new")
+    assert not (tmp_path / "run").exists()
+    job = prepare([recipe, given, {"select": "last"}], out=tmp_path / "run", mode="new")
+    assert job.config.select == "last"
+
+
+def test_the_last_epoch_counts_where_the_holdout_of_a_recipe_shows_no_label(tmp_path: Path) -> None:
+    recipe, out = _bare_layers(tmp_path, {}), tmp_path / "run"
+    job, heard = prepare([recipe], out=out, mode="new"), Heard()
+    assert (job.config.select, job.config.holdout, len(job.data.held or ())) == ("last", 0.3, 4)
+    train(job, mode="new", watcher=heard)
+    assert "Selection: last, as there is no label to choose an epoch by among 4" in heard.text
+    assert yaml.safe_load((out / "config.yaml").read_text())["select"] == "last"
+    text = card(out).markdown()
+    assert "What chose the checkpoint: nothing: the last epoch counts." in text
+    prepare([recipe], out=out, mode="resume")
+
+
+def _bare_layers(folder: Path, roles: dict[str, Role]) -> dict[str, Any]:
+    """As of a recipe: what is held out, and what is for testing, shows no label."""
+
+    class Bare(FakeSource):
+        def roles(self) -> Mapping[str, Role]:
+            return {**super().roles(), **roles}
+
+        def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+            keys = self.splits()["train"]
+            held = {keys[int(at)] for at in np.flatnonzero(holdout(keys, 0.3, seed=0))}
+            away = split == "test" or key in held
+            return super().read(split, key, ["normals"] if away else tasks)
+
+    build(Bare(images=(14, 3), missing=0), folder / "a.h5", size=(32, 64))
+    layer = small_layer(folder / "a.h5") | {"epochs": 1, "method": {"name": "sl"}}
+    return layer | {"recipe": {"name": "theirs"}, "keep_unlabelled": False}

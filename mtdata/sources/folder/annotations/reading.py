@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import basename, splitext
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,6 +204,21 @@ def check_image(drawing: Drawing, path: Path, image: Path, root: Path) -> None:
             path,
             f"should be of the image {image.name}; its `imagePath` is {drawing.image}.",
             "Give the file the name of its image, or correct the path.",
+        )
+
+
+def check_said(label: NDArray[Any], path: Path | str, size: tuple[int, ...]) -> None:
+    """Refuse a label that was drawn at the size that a file says, and is not that of its image.
+
+    Raises:
+        SampleError: naming both sizes.
+    """
+    if label.shape[:2] != size:
+        raise SampleError(
+            path,
+            f"should say the size of its image, {size[0]}x{size[1]}; it says "
+            f"{label.shape[0]}x{label.shape[1]}.",
+            "Use the image that was annotated, at the size that it had then.",
         )
 
 

@@ -1,5 +1,6 @@
 """Files of annotation tools among those of a folder: which there are, and what they speak of."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,7 +139,8 @@ def propose_annotated(each: Annotated, count: int) -> Guess:
     lines = [
         Line("format", each.format, each.told),
         Line("files", each.files, f"shapes on {each.images} of {counted(count, 'image')}"),
-        Line("classes", classes, f"{counted(len(names), 'label')}, sorted by name"),
+        Line("classes", classes,
+             f"{counted(len(names), 'label')}, sorted by name{_alike(names, each.labels)}"),
         Line("uncovered", under, "what no shape covers; `void` if not everything was drawn"),
         Line("unannotated", "missing",
              f"{counted(each.bare, 'image')} without a shape; `uncovered` if nothing is there"),
@@ -147,6 +149,22 @@ def propose_annotated(each: Annotated, count: int) -> Guess:
     if void:
         lines.insert(3, Line("void", void, "by their names they mean nothing"))
     return RULES["annotations"].take("classes", each.told, lines)
+
+
+def _alike(names: Sequence[str], shapes: Mapping[str, int]) -> str:
+    """Which labels may be one class that was spelled in several ways, and what to write then."""
+    spellings: dict[str, list[str]] = {}
+    for name in sorted(names, key=lambda name: -shapes[name]):
+        spellings.setdefault(" ".join(name.split()).casefold(), []).append(name)
+    several = [each for each in spellings.values() if len(each) > 1]
+    if not several:
+        return ""
+    kept = {other: first for first, *others in several for other in others}
+    told = "; ".join(" and ".join(map(json.dumps, each)) for each in several)
+    return (
+        f"; {told} differ in case or blanks alone: to make them one, leave out "
+        f"{' and '.join(map(json.dumps, kept))} and write `labels: {json.dumps(kept)}`"
+    )
 
 
 def _of_one(

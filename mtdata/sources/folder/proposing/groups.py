@@ -109,7 +109,13 @@ def affixes(stems: Iterable[str]) -> tuple[str, str]:
     # Whole words only: numbers that all stems share belong to their keys.
     first = re.match(r"(?:[^_.-]*[A-Za-z][^_.-]*[_.-])*", start)
     last = re.search(r"(?:[_.-][^_.-]*[A-Za-z][^_.-]*)*$", end)
-    return (first[0] if first else ""), (last[0] if last else "")
+    before, after = (first[0] if first else ""), (last[0] if last else "")
+    # A word ends at a digit as well, where it does in all stems: `depth0001`.
+    rests = [stem[len(before) : len(stem) - len(after)] for stem in found]
+    heads = {word[0] if (word := re.match(r"[A-Za-z]+(?=\d)", rest)) else "" for rest in rests}
+    tails = {word[0] if (word := re.search(r"(?<=\d)[A-Za-z]+$", rest)) else "" for rest in rests}
+    head, tail = ("".join(words) if len(words) == 1 else "" for words in (heads, tails))
+    return before + head, tail + after
 
 
 def _common(texts: list[str]) -> str:

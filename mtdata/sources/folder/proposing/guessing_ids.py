@@ -11,10 +11,13 @@ from mtdata.sources.folder.proposing.guesses import Guess, Line
 from mtdata.sources.folder.proposing.listing import Listed
 from mtdata.sources.folder.proposing.seen import Seen
 from mtdata.sources.folder.proposing.words import hints
+from mtdata.wording import listed as shortened
 
 VOIDS = (255, -1, -100, 65535)
 """Values that mean nothing by custom."""
 MOST = 254
+SEVERAL = 4
+"""Files among which a value that one alone has is worth a word."""
 SOFT = ("saliency", "edges")
 
 
@@ -41,8 +44,8 @@ def is_soft(seen: Seen) -> bool:
     return bool(seen.share(0, top) > 0.8 and low < 0.4 * top and high > 0.6 * top)
 
 
-def guess_ids(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Guess:
-    """Classes, on and off, or neither, by the values that occur."""
+def guess_ids(form: str, seen: Seen, name: str, listed: Listed, paths: Sequence[Path]) -> Guess:
+    """Classes, on and off, or neither, by the values that occur in these files."""
     values = seen.integers
     shown = ", ".join(map(str, values[:6])) + (", ..." if len(values) > 6 else "")
     why = f"{form}, {len(values)} different values ({shown})"
@@ -68,7 +71,7 @@ def guess_ids(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> G
     if len(rest) > MOST:
         return RULES["unclear"].ask(f"{why}: a store holds {MOST} classes", _CLASSES)
     void = sorted(void) or ([255] if 255 not in rest else [])
-    return _classes(why, rest, void, listed, path)
+    return _classes(why, rest, void, listed, paths[0], _alone(rest, seen, paths))
 
 
 _CLASSES = "`kind: classes` with `classes`, `ids` and `void`"
@@ -113,9 +116,32 @@ def _numbered(values: Sequence[int]) -> bool:
     )  # fmt: skip
 
 
+def _alone(values: Sequence[int], seen: Seen, paths: Sequence[Path]) -> str:
+    """Which values one file alone has, of several that were looked at: they may be slips."""
+    if len(paths) < SEVERAL or not all(seen.each):
+        return ""
+    found = []
+    for value in values:
+        holders = [path for path, held in zip(paths, seen.each, strict=True) if value in held]
+        found += [f"{value} in {holders[0].name}"] if len(holders) == 1 else []
+    return f", {shortened(found, 3)} alone of {len(paths)} files looked at" if found else ""
+
+
+def _ranges(values: Sequence[int]) -> str:
+    """Whole numbers in order, those that follow each other as `0 to 3`."""
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    each = [f"{run[0]} to {run[-1]}" if run[1:] else str(run[0]) for run in runs]
+    return shortened(each)
+
+
 def _classes(
-    why: str, rest: Sequence[int], void: list[int], listed: Listed, path: Path
-) -> Guess:  # fmt: skip
+    why: str, rest: Sequence[int], void: list[int], listed: Listed, path: Path, alone: str
+) -> Guess:
     high, names = max(rest), dict(listed.names)
     remark = f"from {listed.where}" if names else ""
     last = Line("void", void, _void_remark(void, listed))
@@ -129,11 +155,12 @@ def _classes(
         last = Line("void", sorted({0, *void}), f"0 has no name in {listed.where}: nothing")
         return RULES["classes apart"].take("classes", why, (*_mapped(ids, remark), last))
     remark = f"name them ({listed.where} does not fit)" if names else "name them"
+    occur = f": ids {_ranges(rest)} occur{alone}"
     if high > 253 or high >= 2 * len(rest) + 8 or rest[0] > 0:
         ids = {value: f"id{value}" for value in rest}
-        return RULES["classes apart"].take("classes", why, (*_mapped(ids, remark), last))
+        return RULES["classes apart"].take("classes", why, (*_mapped(ids, remark + occur), last))
     ids = {value: f"class{value}" for value in range(high + 1)}
-    remark += f": ids 0 to {high} occur; if 0 means nothing, put it into `void` and use `ids`"
+    remark += f"{occur}; if 0 means nothing, put it into `void` and use `ids`"
     return RULES["classes"].take("classes", why, (_named(ids, path, remark), last))
 
 

@@ -109,7 +109,7 @@ def _judged(form: str, found: Sequence[_Read], name: str, listed: Listed) -> Gue
         return guess_vectors(form, arrays) if vectors else guess_colours(form, arrays, name, listed)
     if any(array.ndim != 2 for array in arrays):
         return RULES["unclear"].ask(_other_shape(form, arrays[0].shape))
-    return _plane(form, values_of(arrays), name, listed, found[0].path)
+    return _plane(form, values_of(arrays), name, listed, [each.path for each in found])
 
 
 def _other_shape(form: str, shape: tuple[int, ...]) -> str:
@@ -121,7 +121,7 @@ def _other_shape(form: str, shape: tuple[int, ...]) -> str:
     return f"{form} of the shape {list(shape)}; save {wanted}"
 
 
-def _plane(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Guess:
+def _plane(form: str, seen: Seen, name: str, listed: Listed, paths: Sequence[Path]) -> Guess:
     if not seen.values.size:
         return RULES["unclear"].ask(f"{form} without any finite value")
     if is_instances(name):
@@ -142,7 +142,7 @@ def _plane(form: str, seen: Seen, name: str, listed: Listed, path: Path) -> Gues
                 "whole numbers with one for nothing in their place, such as 255; or "
                 "`kind: binary` with `threshold: 0.5`, where NaN is void, if they are masks",
             )
-        return guess_ids(form, seen, name, listed, path)
+        return guess_ids(form, seen, name, listed, paths)
     return guess_numbers(form, seen, name)
 
 

@@ -150,7 +150,7 @@ def propose(root: Path, annotations: str | None = None) -> Proposal:
     matched = {each.group.pattern() for each in choice.pairs}
     for group in choice.others:
         if group.pattern() not in matched:
-            left_out[group.pattern()] = "its names match none of the images"
+            left_out[group.pattern()] = _unmatched(choice, group)
     drawn = _annotated(root, choice, annotations, left_out)
     if not taken and drawn is None and not any(each.guess.write for each in unclear):
         raise SourceNotFoundError(_nothing(root, choice, left_out))
@@ -173,6 +173,22 @@ def _annotated(
         else:
             left_out[each.files] = f"{each.told}; one file of annotations was taken already"
     return best
+
+
+def _unmatched(choice: Choice, group: Group) -> str:
+    """That names match no image, with one of each side, and what to write."""
+    start, end = choice.around
+    keys = sorted(stem[len(start) : len(stem) - len(end)] for _, _, stem in choice.images.files)
+    own = min(stem for _, _, stem in group.files)
+    image = max((key for key in keys if key in own), key=len, default=keys[0])
+    before, found, after = own.partition(image)
+    how = (
+        f"Write `files: {group.pattern(before, after)}` if these belong together"
+        if found
+        else "Rename them: in `files`, {stem} stands for what an image is called, and what is "
+        "around it is the same in all"
+    )
+    return f"its names match none of the images: {own} here, {image} there. {how}"
 
 
 def _asked(guess: Guess) -> str:

@@ -25,7 +25,7 @@ class Seen:
     `values` are the finite ones that occur, sorted, each `count` times; `bad` is the share of NaN
     and infinite ones. `flat` is the share of neighbours in a row that are the same, `steep` that
     of the others which differ by more than a twentieth of the range. `some` are values that are
-    evenly spread over all files, `each` the values of a file that has few.
+    evenly spread over all files, `each` the values of each file, none of one that has many.
     """
 
     dtype: np.dtype[Any]
@@ -82,7 +82,7 @@ def values_of(arrays: Sequence[NDArray[Any]]) -> Seen:
         # Floats that are no classes have a value a pixel: a part of them says enough.
         part = finite if finite.dtype.kind in "bui" or len(total) < KEPT else finite[::step]
         found, numbers = _counted(part)
-        each += [frozenset(found)] if len(found) <= FEW else []
+        each.append(frozenset(found if len(found) <= FEW else ()))
         for value, number in zip(found, numbers, strict=True):
             total[value] = total.get(value, 0) + int(number)
         same, far, of = _neighbours(array)

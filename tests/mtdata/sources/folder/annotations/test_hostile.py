@@ -101,7 +101,7 @@ COCO: dict[str, tuple[Change, str]] = {
     ),
     "another size": (
         lambda f: f["images"][0].update(height=10, width=10) or f["annotations"].pop(0),
-        "instances.json: image a.jpg: should have the size of its image, 8x10; found 10x10",
+        "instances.json: image a.jpg: should say the size of its image, 8x10; it says 10x10",
     ),
     "no size": (lambda f: f["images"][0].pop("width"), "image 3: should say the height and width"),
     "gigapixels": (
@@ -191,7 +191,7 @@ CVAT = {
         cvat("<box>" * 100_000 + "</box>" * 100_000), "should have a few levels",
     ),
     "two of a name": (cvat().replace("b.jpg", "a.jpg"), "image '1': should have a name of its own"),
-    "size": (cvat().replace('height="8"', 'height="9"'), "8x10; found 9x10"),
+    "size": (cvat().replace('height="8"', 'height="9"'), "8x10; it says 9x10"),
     "no size": (cvat().replace('height="8"', ""), "image '0', `height`: should hold numbers"),
     "runs": (cvat().replace('rle="0, ', 'rle="1, '), "(<mask>): the runs of a mask of 4x5 should"),
     "no runs": (cvat().replace('rle="0, ', 'rle="x, '), "`rle` should be whole numbers; found"),
@@ -241,7 +241,7 @@ LABELME: dict[str, tuple[Any, str]] = {
     "mask of text": (
         labelme("a", drawn("cat", [[1, 1], [2, 2]], "mask", mask="aGk=")), "its mask should be a",
     ),
-    "size": (labelme("a", CAT, imageHeight=9), "a.json: should have the size of its image, 8x10"),
+    "size": (labelme("a", CAT, imageHeight=9), "a.json: should say the size of its image, 8x10"),
     "other image": (labelme("b", CAT), "should be of the image a.jpg; its `imagePath` is b.jpg"),
     "way out": (
         labelme("a", CAT, imagePath="../../a.jpg"), "`imagePath`: should name an image in the f",
@@ -369,7 +369,7 @@ def test_init_says_what_a_build_would_refuse(tmp_path: Path, capsys: Captured) -
     assert run(mtdata, ["init", str(root)]) == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "A build would refuse this folder as it is:" in told
-    assert "image a.jpg: should have the size of its image, 8x10; found 9x10" in told
+    assert "image a.jpg: should say the size of its image, 8x10; it says 9x10" in told
     assert "It refuses 2 of " in told
 
 

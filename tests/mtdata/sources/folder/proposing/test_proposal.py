@@ -1,5 +1,6 @@
 """`mtdata init` proposes a file that builds, whatever the layout, and says why."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from mtdata.inspecting.verify import verify
 from mtdata.sources import SOURCES
 from mtdata.sources.folder.proposing.proposal import Proposal, propose
 from mtdata.sources.folder.source import Folder
+from tests.trees.annotated import drawn, labelme, write_labelme
 from tests.trees.folder import (
     KEYS,
     SIZE,
@@ -146,6 +148,38 @@ def test_names_with_more_than_the_key(tmp_path: Path) -> None:
     assert content["tasks"]["depth"]["files"] == "depth/depth_{stem}_mm.png"
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("rgb_{}", "depth{}"), ("rgb{}", "depth_{}"), ("rgb{}", "depth{}"), ("{}rgb", "{}depth")],
+)
+def test_a_word_ends_at_a_digit_too(tmp_path: Path, name: str, label: str) -> None:
+    for number in range(4):
+        save(tmp_path / "images" / f"{name.format(f'{number:04d}')}.jpg", picture(number))
+        save(tmp_path / "depth" / f"{label.format(f'{number:04d}')}.png", depth(number))
+    found, content = _propose(tmp_path)
+    assert content["images"] == f"images/{name.format('{stem}')}.jpg"
+    assert content["tasks"]["depth"]["files"] == f"depth/{label.format('{stem}')}.png"
+    assert found.tasks == {"depth": 4}
+
+
+def test_letters_that_tell_images_apart_belong_to_the_key(tmp_path: Path) -> None:
+    for key in ("a1", "b1", "a2", "b2"):
+        save(tmp_path / "images" / f"{key}.jpg", picture(1))
+        save(tmp_path / "depth" / f"depth{key}.png", depth(1))
+        save(tmp_path / "semantic" / f"{key}.png", semantic(1))
+        save(tmp_path / "mask" / f"x{ord(key[0])}_{key[1]}.png", mask(1))
+    found, content = _propose(tmp_path)
+    assert content["images"] == "images/{stem}.jpg"
+    assert found.tasks == {"semantic": 4}
+    assert found.left_out == {
+        "depth/{stem}.png": "its names match none of the images: deptha1 here, a1 there. Write "
+        "`files: depth/depth{stem}.png` if these belong together",
+        "mask/{stem}.png": "its names match none of the images: x97_1 here, a1 there. Rename them: "
+        "in `files`, {stem} stands for what an image is called, and what is around it is the same "
+        "in all",
+    }
+
+
 def test_scenes(tmp_path: Path) -> None:
     for scene in ("basement", "apartment"):
         for number in range(3):
@@ -251,6 +285,38 @@ def test_ids_far_apart_are_mapped(tmp_path: Path) -> None:
     ids = np.array([7, 11, 26, 33, 200], np.uint8)
     task = _labels(tmp_path, "seg", lambda number: ids[np.minimum(semantic(number), 4)])
     assert list(task["ids"]) == [7, 11, 26, 33, 200]
+
+
+@pytest.mark.parametrize(
+    ("slip", "told"),
+    [
+        (9, "name them: ids 0 to 2, 9 occur, 9 in 3.png alone of 4 files looked at; if 0 means"),
+        (200, "name them: ids 0 to 2, 200 occur, 200 in 3.png alone of 4 files looked at\n"),
+        (2, "name them: ids 0 to 2 occur; if 0 means"),
+    ],
+)
+def test_ids_that_one_file_alone_has_are_told(tmp_path: Path, slip: int, told: str) -> None:
+    def label(number: int) -> NDArray[np.uint8]:
+        ids = np.minimum(semantic(number), 2).astype(np.uint8)
+        ids[0, :3] = range(3)
+        ids[1, 1] = slip if number == 3 else 0
+        return ids
+
+    _labels(tmp_path, "semantic", label)
+    assert told in (tmp_path / "tasks.yaml").read_text()
+
+
+def test_labels_that_are_spelled_in_two_ways_are_told(tmp_path: Path) -> None:
+    root = write_labelme(tmp_path / "mine")
+    shapes = [drawn(name, [[1, 1], [5, 5]], "rectangle") for name in ("Cat", "cat ", "dog")]
+    (root / "images" / "b.json").write_text(json.dumps(labelme("b", *shapes)))
+    _, content = _propose(root)
+    assert content["tasks"]["semantic"]["classes"] == ["background", "Cat", "cat", "cat ", "dog"]
+    assert (
+        '4 labels, sorted by name; "cat" and "Cat" and "cat " differ in case or blanks alone: to '
+        'make them one, leave out "Cat" and "cat " and write `labels: {"Cat": "cat", "cat ": '
+        '"cat"}`'
+    ) in (root / "tasks.yaml").read_text()
 
 
 def test_void_of_a_mask(tmp_path: Path) -> None:

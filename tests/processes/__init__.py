@@ -1,0 +1,1 @@
+"""Other processes: of a server, a browser, a command, another library."""

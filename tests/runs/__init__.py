@@ -1,0 +1,1 @@
+"""Small batches and runs, and what plugs into them."""

@@ -1,0 +1,1 @@
+"""Small stores, and what is done to them."""

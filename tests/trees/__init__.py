@@ -1,0 +1,1 @@
+"""Data sets as they lie on a disk, small and made up."""
