@@ -53,8 +53,7 @@ def test_what_training_and_testing_lack_is_told(tmp_path: Path, capsys: Captured
     assert f"No training label of `depth`: 2 labels, in val. {remedy}." in said
     for key in KEYS[6:8]:
         (root / "semantic" / f"{key}.png").unlink()
-    lists = "{train: train.txt, test: val.txt}"
-    file.write_text(f"splits: {{lists: {lists}}}\n{FILE}")
+    file.write_text(f"splits: {{lists: {{train: train.txt, test: val.txt}}}}\n{FILE}")
     assert run(mtdata, [*arguments, "--overwrite"]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert re.search(r"No test label of `semantic`: \d labels, in train. Correct", said), said

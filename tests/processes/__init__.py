@@ -1,1 +1,0 @@
-"""Other processes: of a server, a browser, a command, another library."""

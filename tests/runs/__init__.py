@@ -1,1 +1,0 @@
-"""Small batches and runs, and what plugs into them."""

@@ -1,1 +1,0 @@
-"""Small stores, and what is done to them."""

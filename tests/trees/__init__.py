@@ -1,1 +1,0 @@
-"""Data sets as they lie on a disk, small and made up."""
