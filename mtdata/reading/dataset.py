@@ -322,7 +322,8 @@ def shows(store: StoreLike, regime: str, seen: Mapping[str, Any]) -> bool:
     """Whether it is known that a run learnt from no label that a regime hides.
 
     It is where the regime shows what the run saw, and where it hides nothing of what the store
-    held when the run saw some of it.
+    held when the run saw some of it; of splits to train on alone, as what another split has is
+    hidden whatever the regime.
 
     Args:
         store: Where the regime is.
@@ -339,12 +340,12 @@ def shows(store: StoreLike, regime: str, seen: Mapping[str, Any]) -> bool:
         )
     except MtdataError:  # of another store, with other splits or tasks
         return False
+    if any(store.splits[split].role != "train" for split in splits):
+        return False
     if seen["labels"] in (shown_digest(shown), visible_digest(shown)):
         return True
-    # Of splits to train on: what another split has is hidden whatever the regime.
-    learnt = all(store.splits[split].role == "train" for split in splits)
     whole = np.array_equal(shown.visible, full.visible)
-    return learnt and whole and bool(seen["labels"]) and seen.get("store") in store.contents
+    return whole and bool(seen["labels"]) and seen.get("store") in store.contents
 
 
 def _composed(

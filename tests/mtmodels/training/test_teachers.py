@@ -10,9 +10,12 @@ from typing import Any, ClassVar
 import pytest
 
 from mtdata import open_store
+from mtdata.building.build import build
 from mtdata.errors import UsageError
 from mtdata.merging.update import update
+from mtdata.reading.dataset import shows
 from mtdata.store.regime_add import draw_regime
+from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.setup.loading import labels_seen, open_run, seen_by
@@ -144,6 +147,40 @@ def test_an_image_that_is_tested_now_may_not_have_taught(
     assert update(copy, Growing(images=(14, 3), missing=0), on_change="follow").gone
     with pytest.raises(UsageError, match=HIDDEN):
         run(tmp_path / "run", **pupil(teacher("full"), data=str(copy), regime="full"))
+
+
+class Other(FakeSource):
+    """The source of the small store, whose splits are for something else."""
+
+    def roles(self) -> Mapping[str, Role]:
+        found: Mapping[str, Role] = self.options["roles"]
+        return found
+
+
+def with_roles(path: Path, **roles: Role) -> Path:
+    """A store of the images and labels of the small one."""
+    build(Other(images=(14, 3), missing=0, roles=roles), path, size=(32, 64))
+    return path
+
+
+@pytest.mark.parametrize("name", ["self-training", "kd"])
+def test_a_teacher_that_learnt_from_the_test_split_is_refused(
+    run: Train, store: Path, tmp_path: Path, name: str
+) -> None:
+    swapped = with_roles(tmp_path / "swapped.h5", train="test", test="train")
+
+    def tested(regime: str, *tasks: str) -> Path:
+        out = tmp_path / "-".join((regime, *tasks))
+        named = {"tasks": list(tasks)} if tasks else {}
+        run(out, **sl(data=str(swapped), regime=regime, batch=3, **named))
+        return out
+
+    taught = pupil(tested("full")) if name == "self-training" else distilled(tested, "full")
+    with pytest.raises(UsageError, match=HIDDEN):
+        run(tmp_path / "run", **taught | {"regime": "full"})
+    with open_store(store) as opened:
+        some = next(path for path in tmp_path.iterdir() if path.is_dir())
+        assert not shows(opened, "full", seen_by(open_run(some), opened))
 
 
 def test_a_pupil_teaches_as_far_as_its_teachers_may(
