@@ -329,8 +329,9 @@ def shows(store: StoreLike, regime: str, seen: Mapping[str, Any]) -> bool:
         store: Where the regime is.
         regime: Without labels that were added.
         seen: What the run saw: `labels`, as `shown_digest` or `visible_digest` of before has it,
-            "" where that is not known, of `splits` and `tasks`; and `store`, its content digest,
-            which is not known of filled labels of before.
+            "" where that is not known, of `splits` and `tasks`; and, which is not known of filled
+            labels of before, `store`, its content digest, and `knows`, all splits that it may know
+            something of, of which none may be tested here.
     """
     splits, tasks = seen["splits"], seen["tasks"]
     try:
@@ -340,7 +341,10 @@ def shows(store: StoreLike, regime: str, seen: Mapping[str, Any]) -> bool:
         )
     except MtdataError:  # of another store, with other splits or tasks
         return False
-    if any(store.splits[split].role != "train" for split in splits):
+    roles = {name: split.role for name, split in store.splits.items()}
+    if any(roles[split] != "train" for split in splits):
+        return False
+    if any(roles.get(split) == "test" for split in seen.get("knows", ())):
         return False
     if seen["labels"] in (shown_digest(shown), visible_digest(shown)):
         return True

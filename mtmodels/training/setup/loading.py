@@ -250,11 +250,12 @@ def load_method(run: TrainedRun, tasks: Sequence[Task], which: Which | None = No
     return method
 
 
-def load_runs(method: Method) -> dict[str, dict[str, str]]:
+def load_runs(method: Method) -> dict[str, dict[str, Any]]:
     """Give a method the networks of the trained runs that it asks for, frozen.
 
     Returns:
-        For each of its names, the folder, the digest of the weights, and `labels_seen`.
+        For each of its names, the folder, the digest of the weights, `labels_seen` and
+        `splits_known`.
 
     Raises:
         RunFolderError: where a folder is no run, or has no checkpoint.
@@ -271,6 +272,7 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
             "folder": str(folder),
             "weights": checkpoint.digest(place),
             "labels": labels_seen(run),
+            "knows": splits_known(run),
         }
     method.loaded()
     return found
@@ -302,6 +304,22 @@ def labels_learnt(run: TrainedRun) -> str:
     return str(added.get("base_labels", shown))
 
 
+def splits_known(run: TrainedRun) -> list[str]:
+    """The splits that a run may know something of, as far as it wrote them down.
+
+    Those that it learnt from, those whose scores chose its epoch, which its summary tells, and
+    those that its teachers and the runs of its filled labels knew.
+    """
+    known = set(run.facts.get("training", {}).get("splits", ()))
+    if run.folder.is_complete():
+        chose = read_facts(run.folder.summary, SUMMARY_AGAIN).get("selected_on")
+        known.update(chose.split("+") if chose else ())
+    filled = (run.facts.get("added") or {}).get("labels", ())
+    for taught in (*run.facts.get("runs", {}).values(), *filled):
+        known.update(taught.get("knows", ()))
+    return sorted(known)
+
+
 def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
     """What a run saw, as `mtdata.reading.dataset.shows` asks for it.
 
@@ -314,6 +332,7 @@ def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
         "labels": labels_seen(run),
         "tasks": list(run.config.tasks or ()),
         "splits": list(splits or splits_with_role(store, "train")),
+        "knows": splits_known(run),
         "store": run.facts["store"]["content_digest"],
     }
 
@@ -321,8 +340,8 @@ def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
 def check_runs(method: Method, data: RunData, *, select: str | None) -> None:
     """Refuse networks of runs that may have seen labels which this run must not see.
 
-    Those of the test split, which chose their epoch, are among them, but for a run whose own epoch
-    it chooses.
+    Those of a split that is tested here, which chose their epoch, are among them, but for a run
+    whose own epoch it chooses.
 
     Args:
         method: Names the runs.
@@ -333,15 +352,21 @@ def check_runs(method: Method, data: RunData, *, select: str | None) -> None:
         UsageError: naming the run.
     """
     base = data.regime if data.train.added is None else data.train.added.base
+    tested = set(splits_with_role(data.store, "test"))
     for folder in method.runs().values():
         run = open_run(Path(folder))
-        if run.config.select == "paper" and select != "paper":
+        seen = seen_by(run, data.store)
+        known = tested.intersection(seen["knows"]).difference(seen["splits"])
+        paper = run.config.select == "paper"
+        if (paper or known) and select != "paper":
+            chose = f"{', '.join(sorted(known))}, which is tested here, chose it or what taught it"
+            found = "it has `select: paper`" if paper else chose
             raise UsageError(
                 f"the run {folder} should have chosen its epoch without the test split, of which "
-                "this run may learn through it; it has `select: paper`. Train it with --select "
-                "last or holdout, or take it all the same with --filled-anyway."
+                f"this run may learn through it; {found}. Train it with --select last or holdout, "
+                "or take it all the same with --filled-anyway."
             )
-        seen = seen_by(run, data.store) | {"labels": labels_learnt(run)}
+        seen |= {"labels": labels_learnt(run), "knows": []}
         if not shows(data.store, base, seen):
             raise UsageError(
                 f"the run {folder} should have learnt from no more than the labels that the regime "

@@ -17,7 +17,9 @@ from mtdata.reading.dataset import shows
 from mtdata.store.regime_add import draw_regime
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
+from mtmodels.predicting.fill import fill
 from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import labels_seen, open_run, seen_by
 from tests.fakes import FakeSource
 from tests.mtmodels.training.comparing import assert_same_run
@@ -181,6 +183,40 @@ def test_a_teacher_that_learnt_from_the_test_split_is_refused(
     with open_store(store) as opened:
         some = next(path for path in tmp_path.iterdir() if path.is_dir())
         assert not shows(opened, "full", seen_by(open_run(some), opened))
+
+
+def test_a_teacher_whose_epoch_this_test_split_chose_is_refused(
+    run: Train, layer: Changes, store: Path, tmp_path: Path
+) -> None:
+    """In its store the split had the role val; a pupil of it is another such teacher."""
+    valued = str(with_roles(tmp_path / "valued.h5", train="train", test="val"))
+    for name, changes in (
+        ("chosen", sl(data=valued, regime="full")),
+        ("taught", pupil(tmp_path / "chosen", data=valued, regime="full", select="last")),
+    ):
+        train(prepare([layer, changes], out=tmp_path / name, mode="new"), mode="new")
+        with pytest.raises(UsageError, match=r"without the test split, .*; test, which is tested"):
+            run(tmp_path / "run", **pupil(tmp_path / name, regime="full"))
+        with open_store(store) as opened, open_store(Path(valued)) as own:
+            seen = seen_by(open_run(tmp_path / name), opened)
+            assert not shows(opened, "full", seen)  # nor may it fill labels
+            assert shows(own, "full", seen)
+    run(tmp_path / "marked", **pupil(tmp_path / "chosen", regime="full"), select="paper")
+    run(tmp_path / "anyway", **pupil(tmp_path / "chosen", regime="full"), filled_anyway=True)
+
+
+def test_a_pupil_of_filled_labels_knows_what_their_run_did(
+    layer: Changes, store: Path, tmp_path: Path
+) -> None:
+    valued = with_roles(tmp_path / "valued.h5", train="train", test="val")
+    changes = sl(data=str(valued), regime="full")
+    train(prepare([layer, changes], out=tmp_path / "chosen", mode="new"), mode="new")
+    draw_regime(valued, "one")
+    fill(tmp_path / "chosen", valued, hidden_by="one")
+    changes = sl(data=str(valued), regime="full+filled", select="last")
+    train(prepare([layer, changes], out=tmp_path / "taught", mode="new"), mode="new")
+    with open_store(store) as opened:
+        assert "test" in seen_by(open_run(tmp_path / "taught"), opened)["knows"]
 
 
 def test_a_pupil_teaches_as_far_as_its_teachers_may(
