@@ -17,6 +17,7 @@ from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.resolve import resolve
 from mtmodels.training.setup.setup import assemble
 from tests.paper_stores import paper_store
+from tests.small_run import scored
 
 NARROW = 0.0625
 ALL = all_recipes()
@@ -73,6 +74,7 @@ def trained(recipe: Recipe, folder: Path) -> Path:
     if not out.is_dir():
         job = prepare([named(recipe), small(recipe, folder)], out=out, mode="new")
         fit(job, mode="new", arguments=["test"], watcher=Watcher())
+        scored(out)
     return out
 
 

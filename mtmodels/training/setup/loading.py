@@ -1,5 +1,6 @@
 """Going back to a run that was trained: its configuration, its data, its networks."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.dataset import shows
 from mtdata.urls import StorePath, Url, located
+from mtdata.wording import counted
+from mtmodels.errors import RunFolderError
 from mtmodels.methods.base import Method
 from mtmodels.networks.base import Network
 from mtmodels.scoring.samples import SUFFIX
@@ -17,6 +20,7 @@ from mtmodels.training.record import checkpoint
 from mtmodels.training.record.manifest import places
 from mtmodels.training.record.plugin_copies import load_copies
 from mtmodels.training.record.runfolder import SUMMARY_AGAIN, RunFolder, read_facts
+from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.making import make_method, make_network
 from mtmodels.training.setup.resolve import read_layer, resolve
@@ -258,12 +262,13 @@ def load_runs(method: Method) -> dict[str, dict[str, Any]]:
         `splits_known`.
 
     Raises:
-        RunFolderError: where a folder is no run, or has no checkpoint.
+        RunFolderError: where a folder is no run, has no checkpoint or is not done.
         UsageError: where a run of version 0.1 has lost its store, which alone knows its tasks.
     """
     found = {}
     for name, folder in method.runs().items():
         run = open_run(Path(folder))
+        check_done(run)
         network = make_network(run.config, known_tasks(run), pretrained=False)
         place = run.chosen()
         load_network(network, place)
@@ -276,6 +281,25 @@ def load_runs(method: Method) -> dict[str, dict[str, Any]]:
         }
     method.loaded()
     return found
+
+
+def check_done(run: TrainedRun) -> None:
+    """Refuse a run that has not come to its end, of which others would learn.
+
+    Raises:
+        RunFolderError: saying how far it is, and how it goes on.
+    """
+    folder, config = run.folder, run.config
+    if folder.is_complete():
+        return
+    rows = read_rows(folder.metrics, "step") if folder.metrics.is_file() else []
+    at = f"step {rows[-1]['step']}" if rows else "its beginning"
+    length = f"{config.steps} steps" if config.steps else counted(config.epochs, "epoch")
+    go_on = f"Go on with it: mttrain --out {shlex.quote(str(folder.path))} --resume"
+    raise RunFolderError(
+        f"the run {folder.path} should be done before others learn from it; found it at {at}, of "
+        f"{length}. {'Another mttrain trains it: wait for it.' if folder.is_held() else go_on}"
+    )
 
 
 def labels_seen(run: TrainedRun) -> str:

@@ -24,6 +24,7 @@ from tests.mtmodels.training.loop.test_trainer import spoil_hidden_labels
 from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed
 from tests.quick import few
+from tests.small_run import scored
 
 Changes = dict[str, Any]
 OTHERS: Changes = {"holdout": 0.0, "epochs": 2, "batch": 6, "checkpoint_every": 2}
@@ -66,6 +67,7 @@ def taught(run: Train, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
     folder = tmp_path_factory.mktemp("teachers")
     for task in ("semantic", "depth"):
         run(folder / task, **method("sl"), tasks=[task], weighting={"name": "equal"})
+        scored(folder / task)
 
     def changes(**options: Any) -> Changes:
         teachers = {task: str(folder / task) for task in ("semantic", "depth")}

@@ -17,8 +17,11 @@ from mtdata.reading.dataset import shows
 from mtdata.store.regime_add import draw_regime
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
+from mtmodels.errors import RunFolderError
 from mtmodels.predicting.fill import fill
+from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import labels_seen, open_run, seen_by
 from tests.fakes import FakeSource
@@ -26,6 +29,7 @@ from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed
+from tests.small_run import scored
 
 Changes = dict[str, Any]
 HIDDEN = "may learn what is hidden"
@@ -51,6 +55,18 @@ def pupil(*teachers: Path, **more: Any) -> Changes:
 def distilled(teacher: Callable[..., Path], regime: str) -> Changes:
     tasks = {task: str(teacher(regime, task)) for task in ("semantic", "depth")}
     return SHORT | {"method": {"name": "kd", "options": {"teachers": tasks}}}
+
+
+@pytest.fixture(scope="session")
+def run(run: Train) -> Train:
+    """Train with some keys changed, as one that came to its end."""
+
+    def start(out: Path, **changes: Any) -> Trainer:
+        trainer = run(out, **changes)
+        scored(out)
+        return trainer
+
+    return start
 
 
 @pytest.fixture(scope="session")
@@ -298,6 +314,29 @@ def test_a_teacher_needs_its_store_no_more(run: Train, store: Path, tmp_path: Pa
     run(tmp_path / "first", **sl(data=str(copy)))
     copy.unlink()
     run(tmp_path / "second", **pupil(tmp_path / "first"))
+
+
+@pytest.mark.parametrize("name", ["self-training", "kd"])
+def test_a_teacher_that_is_not_done_is_refused(
+    run: Train, teacher: Callable[..., Path], tmp_path: Path, name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    begun = tmp_path / "be gun"
+    with pytest.raises(Killed):
+        run(begun, watcher=KillIn("", 2), **sl(epochs=2))
+
+    def of(regime: str, *tasks: str) -> Path:
+        return begun if "depth" in tasks else teacher(regime, *tasks)
+
+    taught = pupil(teacher("one"), begun) if name == "self-training" else distilled(of, "one")
+    why = rf"done before .* at step [12], of 2 epochs\. .*: mttrain --out '{begun}' --resume"
+    with pytest.raises(RunFolderError, match=why):
+        run(tmp_path / "run", **taught)
+    with RunFolder(begun).held():
+        monkeypatch.setattr(RunFolder, "is_held", lambda folder: True)  # here is one process alone
+        with pytest.raises(RunFolderError, match="Another mttrain trains it: wait for it"):
+            run(tmp_path / "run", **taught)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_hold_out_that_taught_a_teacher_is_said(
