@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.shared.common import json_option, put_json, say
+from cli.shared.common import json_option, put_json, say, warn_of_unfinished
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE
 
@@ -38,6 +38,7 @@ def card(run: Path, *, out: Path | None, overwrite: bool, as_json: bool) -> None
         check_new(out, overwrite=overwrite)
     with progress_bar("labels") as report:
         made = put_together(run, progress=report)
+    warn_of_unfinished(run, "this is a card")
     if out is not None:
         write_text(out, made.markdown())
         say(f"Card: {out}")

@@ -1,12 +1,11 @@
 """`mtmodels eval`."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cli.shared.common import json_option, paragraph, put_json, warn
+from cli.shared.common import json_option, paragraph, put_json, warn, warn_of_unfinished
 from cli.shared.groups import Command, examples
 from cli.shared.members import Member, check_members
 from cli.shared.options import FILE, STORE, checkpoint_option, device_option
@@ -81,7 +80,6 @@ def eval_(
     """
     from cli.shared.progress import progress_bar
     from mtmodels.scoring.facts import rests_on
-    from mtmodels.training.record.runfolder import RunFolder
     from mtmodels.training.record.texts import plain_scores
     from mtmodels.training.rescore import rescore
 
@@ -100,11 +98,7 @@ def eval_(
             device=device or "auto",
             progress=report,
         )
-    if not RunFolder(run).is_complete():
-        warn(
-            f"the training of this run is not done: these are scores of what it was at its last "
-            f"checkpoint. Go on with it: mttrain --out {shlex.quote(str(run))} --resume"
-        )
+    warn_of_unfinished(run, "these are scores")
     for one in found:
         if one["split"] in one.get("selected_on", "").split("+"):
             warn(

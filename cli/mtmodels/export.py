@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.shared.common import json_option, paragraph, put_json, say
+from cli.shared.common import json_option, paragraph, put_json, say, warn_of_unfinished
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, STORE, checkpoint_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
@@ -50,6 +50,7 @@ def export(run: Path, *, out: Path, trust_plugins: bool, as_json: bool, **option
 
     use_copies(run, trust=trust_plugins)
     made = write(run, out, trust_plugins=trust_plugins, **options)
+    warn_of_unfinished(run, "this is the network")
     if as_json:
         put_json(made.to_json())
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cli.shared.common import json_option, put_json, say
+from cli.shared.common import json_option, put_json, say, warn_of_unfinished
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, STORE, checkpoint_option, device_option, size, tasks_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
@@ -135,8 +135,10 @@ def predict(
             )
     except UnreadImagesError as error:
         if error.index is not None:
+            warn_of_unfinished(run, "these are predictions")
             _tell(error.index, out, rate, as_json=as_json)
         raise
+    warn_of_unfinished(run, "these are predictions")
     _tell(index, out, rate, as_json=as_json)
 
 

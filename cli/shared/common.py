@@ -79,6 +79,22 @@ def warn(text: str) -> None:
     click.echo(paragraph(f"Warning: {text}"), err=True)
 
 
+def warn_of_unfinished(run: Path, made: str) -> None:
+    """Say so where a run is not done.
+
+    Args:
+        run: Its folder.
+        made: What was made of it, such as "these are scores".
+    """
+    from mtmodels.training.record.runfolder import RunFolder
+
+    if not RunFolder(run).is_complete():
+        warn(
+            f"the training of this run is not done: {made} of what it was at its last "
+            f"checkpoint. Go on with it: mttrain --out {shlex.quote(str(run))} --resume"
+        )
+
+
 def paragraph(text: str) -> str:
     """Break a long sentence into lines, but no path or option in it."""
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)

@@ -322,14 +322,16 @@ def shows(store: StoreLike, regime: str, seen: Mapping[str, Any]) -> bool:
     """Whether it is known that a run learnt from no label that a regime hides.
 
     It is where the regime shows what the run saw, and where it hides nothing of what the store
-    held when the run saw some of it.
+    held when the run saw some of it; of splits to train on alone, as what another split has is
+    hidden whatever the regime.
 
     Args:
         store: Where the regime is.
         regime: Without labels that were added.
         seen: What the run saw: `labels`, as `shown_digest` or `visible_digest` of before has it,
-            "" where that is not known, of `splits` and `tasks`; and `store`, its content digest,
-            which is not known of filled labels of before.
+            "" where that is not known, of `splits` and `tasks`; and, which is not known of filled
+            labels of before, `store`, its content digest, and `knows`, all splits that it may know
+            something of, of which none may be tested here.
     """
     splits, tasks = seen["splits"], seen["tasks"]
     try:
@@ -339,12 +341,15 @@ def shows(store: StoreLike, regime: str, seen: Mapping[str, Any]) -> bool:
         )
     except MtdataError:  # of another store, with other splits or tasks
         return False
+    roles = {name: split.role for name, split in store.splits.items()}
+    if any(roles[split] != "train" for split in splits):
+        return False
+    if any(roles.get(split) == "test" for split in seen.get("knows", ())):
+        return False
     if seen["labels"] in (shown_digest(shown), visible_digest(shown)):
         return True
-    # Of splits to train on: what another split has is hidden whatever the regime.
-    learnt = all(store.splits[split].role == "train" for split in splits)
     whole = np.array_equal(shown.visible, full.visible)
-    return learnt and whole and bool(seen["labels"]) and seen.get("store") in store.contents
+    return whole and bool(seen["labels"]) and seen.get("store") in store.contents
 
 
 def _composed(

@@ -142,7 +142,7 @@ class Completed(Split):
                     "origin": added.origin,
                     "images": int((self.codes[:, column] == number).sum()),
                     **({"threshold": lowest / layout.CERTAIN} if lowest else {}),
-                    **{name: about[name] for name in told},
+                    **{name: about[name] for name in (*told, "knows") if name in about},
                     "sha256": added.sha256,
                 }
             )

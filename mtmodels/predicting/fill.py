@@ -27,7 +27,7 @@ from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import Size, at_size, network_size
 from mtmodels.training.record import checkpoint
-from mtmodels.training.setup.loading import Which, open_run, seen_by
+from mtmodels.training.setup.loading import Which, check_done, open_run, seen_by
 
 Given = dict[str, Float[Tensor, "c h w"]]
 
@@ -68,13 +68,14 @@ def fill(
         progress: Told about images.
 
     Raises:
-        RunFolderError: where there is no run or no such checkpoint.
+        RunFolderError: where there is no run or no such checkpoint, or the run is not done.
         UnknownNameError: for a task, split or regime that there is not.
         UsageError: as `add_labels`, and for a split that is scored.
         DataError: where a task of the store is another than that of the run.
         PredictionError: where a prediction is not finite.
     """
     run = open_run(path, trust_plugins=trust_plugins)
+    check_done(run)
     predictor = open_predictor(run, tasks=tasks, which=which, device=device)
     weights = checkpoint.digest(run.chosen(which))
 

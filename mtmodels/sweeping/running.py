@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -30,7 +32,7 @@ LOOK = 2.0
 """Seconds between two looks at what another process trains."""
 ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 """What ends a sweep as Ctrl-C does, unless it was told to ignore it, as by nohup."""
-DATA, OUT, RESUME = "--data", "--out", "--resume"
+DATA, OUT, RESUME, TEACHERS = "--data", "--out", "--resume", "--teachers"
 State = Literal["new", "done", "going", "interrupted"]
 
 
@@ -265,6 +267,8 @@ def run_all(
 ) -> dict[str, Outcome]:
     """Run jobs in their order, some at a time; those that another process trains come last.
 
+    A job whose teachers are among them waits until these are done, and fails where one has failed.
+
     Args:
         jobs: What to train.
         scheduler: Who trains.
@@ -277,9 +281,11 @@ def run_all(
         How each ended, by its name.
 
     Raises:
-        UsageError: before any is begun, where a folder has a run with other options.
+        UsageError: before any is begun, where a folder has a run with other options, or one would
+            learn from itself.
     """
     outcomes: dict[str, Outcome] = {}
+    teachers = _teachers(jobs)
     for job in jobs:
         if state_of(job) == "done":
             outcomes[job.name] = Outcome("done")
@@ -289,10 +295,24 @@ def run_all(
     held: dict[str, Job] = {}
     with _stopping(scheduler):
         while waiting or going or held:
-            while waiting and len(going) < scheduler.slots and time.monotonic() < begin_until:
-                job = waiting.pop(0)
-                began(job)
-                going[job.name] = job, scheduler.submit(job)
+            done, failed = (
+                {name for name, one in outcomes.items() if one.state == state}
+                for state in ("done", "failed")
+            )
+            for job in list(waiting):
+                if lost := sorted(teachers[job.name] & failed):
+                    waiting.remove(job)
+                    why = f"it was not begun, as {lost[0]} failed, which should teach it."
+                    outcomes[job.name] = Outcome("failed", why=why)
+                    ended(job, outcomes[job.name])
+                elif (
+                    teachers[job.name] <= done
+                    and len(going) < scheduler.slots
+                    and time.monotonic() < begin_until
+                ):
+                    waiting.remove(job)
+                    began(job)
+                    going[job.name] = job, scheduler.submit(job)
             for name, (job, future) in list(going.items()):
                 if future.done():
                     del going[name]
@@ -304,7 +324,7 @@ def run_all(
                     held[name] = job
             if not going and time.monotonic() >= begin_until:
                 break
-            if waiting or going:
+            if going:
                 time.sleep(POLL)
             elif held:
                 time.sleep(LOOK)
@@ -313,6 +333,29 @@ def run_all(
     for job in held.values():
         ended(job, outcomes[job.name])
     return outcomes | {job.name: Outcome("left") for job in waiting if job.name not in outcomes}
+
+
+def _teachers(jobs: Sequence[Job]) -> dict[str, set[str]]:
+    """By the name of each job, those of the jobs whose runs teach it.
+
+    Raises:
+        UsageError: where one would learn from itself.
+    """
+    names = {job.path.resolve(): job.name for job in jobs}
+    found: dict[str, set[str]] = {}
+    for job in jobs:
+        given = [value for word, value in pairwise(job.words) if word == TEACHERS]
+        parts = [part for value in given for part in value.split(",")]
+        folders = [Path(job.where, part.rpartition("=")[2].strip()).resolve() for part in parts]
+        found[job.name] = {names[folder] for folder in folders if folder in names}
+    try:
+        TopologicalSorter(found).prepare()
+    except CycleError as error:
+        raise UsageError(
+            "a training should learn from others that come before it; found "
+            f"{', '.join(error.args[1])}, which learn in a circle. Give other `teachers`."
+        ) from None
+    return found
 
 
 def _result(future: Future) -> Outcome:

@@ -16,6 +16,7 @@ from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.run import fit, prepare
 from mtmodels.training.setup.resolve import resolve
 from mtmodels.training.setup.setup import assemble
+from tests.runs.small_run import scored
 from tests.stores.paper_stores import paper_store
 
 NARROW = 0.0625
@@ -73,6 +74,7 @@ def trained(recipe: Recipe, folder: Path) -> Path:
     if not out.is_dir():
         job = prepare([named(recipe), small(recipe, folder)], out=out, mode="new")
         fit(job, mode="new", arguments=["test"], watcher=Watcher())
+        scored(out)
     return out
 
 

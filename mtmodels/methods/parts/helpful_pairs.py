@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from mtdata.reading.batch import Batch
 from mtmodels import processes
@@ -100,6 +101,9 @@ def label_gradient(
 ) -> Float[Tensor, " n"] | None:
     """The gradient of the labels of some batches by what all tasks share, their mean.
 
+    Nothing is dropped: pairs are compared with what the labels say, and not with a draw of it,
+    which each process would have another of.
+
     Args:
         network: What predicts.
         supervision: What compares predictions with labels.
@@ -110,7 +114,8 @@ def label_gradient(
     """
     shared, found = shared_by_tasks(network), []
     for views in map(Views, held):
-        terms = supervision.terms(views, views.predict(network)).tasks
+        with _undropped(network):
+            terms = supervision.terms(views, views.predict(network)).tasks
         if terms:
             found.append(gradient(torch.stack(list(terms.values())).sum(), shared))
     return torch.stack(found).mean(0) if found else None
@@ -160,6 +165,19 @@ def cosine(a: Float[Tensor, " n"], b: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     # In double precision: the squares of millions of small numbers are summed.
     a, b = (F.normalize(x.double(), dim=0, eps=torch.finfo(torch.float64).tiny) for x in (a, b))
     return a @ b
+
+
+@contextmanager
+def _undropped(module: nn.Module) -> Iterator[None]:
+    """Drop nothing; norms stay in the mode that they are in."""
+    drops = [one for one in module.modules() if isinstance(one, _DropoutNd) and one.training]
+    try:
+        for one in drops:
+            one.eval()
+        yield
+    finally:
+        for one in drops:
+            one.train()
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def manifest(
     seed: int,
     created: str,
     training: Mapping[str, Any] | None = None,
-    runs: Mapping[str, Mapping[str, str]] | None = None,
+    runs: Mapping[str, Mapping[str, Any]] | None = None,
     added: Mapping[str, Any] | None = None,
     paths: Mapping[str, Mapping[str, str]] | None = None,
     plugins: Sequence[Mapping[str, Any]] = (),
@@ -55,7 +55,7 @@ def manifest(
         seed: The seed of the run.
         created: When the run began, ISO 8601.
         training: What training sees: splits, images, labels of each task, images without.
-        runs: Trained runs that the method reads: folder and digest of the weights.
+        runs: Trained runs that the method reads: folder, digest of the weights, what they know.
         added: What labels were added to those of the source: from where, of how many images.
         paths: Where what the configuration names by a path lies, as the store does, with digests.
         plugins: The plug-ins of the run: names, digests, where their copies are.

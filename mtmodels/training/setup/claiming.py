@@ -83,7 +83,7 @@ def claim(
     *,
     mode: Mode,
     arguments: Sequence[str],
-    runs: Mapping[str, Mapping[str, str]],
+    runs: Mapping[str, Mapping[str, Any]],
     say: Callable[[str], None],
 ) -> bool:
     """Take the folder for a run: what is written before its manifest makes it none yet.
@@ -129,7 +129,7 @@ def _begin(
     facts: dict[str, Any],
     *,
     arguments: Sequence[str],
-    runs: Mapping[str, Mapping[str, str]],
+    runs: Mapping[str, Mapping[str, Any]],
     say: Callable[[str], None],
 ) -> None:
     """Write what a run begins with."""
@@ -218,7 +218,7 @@ def _check_same_weights(folder: RunFolder, config: Config) -> None:
         )
 
 
-def _check_same_runs(folder: RunFolder, runs: Mapping[str, Mapping[str, str]]) -> None:
+def _check_same_runs(folder: RunFolder, runs: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse to go on with other teachers than before."""
     before = read_layer(folder.manifest).get("runs", {})
     for name, now in runs.items():

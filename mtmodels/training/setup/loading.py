@@ -1,5 +1,6 @@
 """Going back to a run that was trained: its configuration, its data, its networks."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.dataset import shows
 from mtdata.urls import StorePath, Url, located
+from mtdata.wording import counted
+from mtmodels.errors import RunFolderError
 from mtmodels.methods.base import Method
 from mtmodels.networks.base import Network
 from mtmodels.scoring.samples import SUFFIX
@@ -17,6 +20,7 @@ from mtmodels.training.record import checkpoint
 from mtmodels.training.record.manifest import places
 from mtmodels.training.record.plugin_copies import load_copies
 from mtmodels.training.record.runfolder import SUMMARY_AGAIN, RunFolder, read_facts
+from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.setup.data import RunData, store_facts
 from mtmodels.training.setup.making import make_method, make_network
 from mtmodels.training.setup.resolve import read_layer, resolve
@@ -250,19 +254,21 @@ def load_method(run: TrainedRun, tasks: Sequence[Task], which: Which | None = No
     return method
 
 
-def load_runs(method: Method) -> dict[str, dict[str, str]]:
+def load_runs(method: Method) -> dict[str, dict[str, Any]]:
     """Give a method the networks of the trained runs that it asks for, frozen.
 
     Returns:
-        For each of its names, the folder, the digest of the weights, and `labels_seen`.
+        For each of its names, the folder, the digest of the weights, `labels_seen` and
+        `splits_known`.
 
     Raises:
-        RunFolderError: where a folder is no run, or has no checkpoint.
+        RunFolderError: where a folder is no run, has no checkpoint or is not done.
         UsageError: where a run of version 0.1 has lost its store, which alone knows its tasks.
     """
     found = {}
     for name, folder in method.runs().items():
         run = open_run(Path(folder))
+        check_done(run)
         network = make_network(run.config, known_tasks(run), pretrained=False)
         place = run.chosen()
         load_network(network, place)
@@ -271,9 +277,29 @@ def load_runs(method: Method) -> dict[str, dict[str, str]]:
             "folder": str(folder),
             "weights": checkpoint.digest(place),
             "labels": labels_seen(run),
+            "knows": splits_known(run),
         }
     method.loaded()
     return found
+
+
+def check_done(run: TrainedRun) -> None:
+    """Refuse a run that has not come to its end, of which others would learn.
+
+    Raises:
+        RunFolderError: saying how far it is, and how it goes on.
+    """
+    folder, config = run.folder, run.config
+    if folder.is_complete():
+        return
+    rows = read_rows(folder.metrics, "step") if folder.metrics.is_file() else []
+    at = f"step {rows[-1]['step']}" if rows else "its beginning"
+    length = f"{config.steps} steps" if config.steps else counted(config.epochs, "epoch")
+    go_on = f"Go on with it: mttrain --out {shlex.quote(str(folder.path))} --resume"
+    raise RunFolderError(
+        f"the run {folder.path} should be done before others learn from it; found it at {at}, of "
+        f"{length}. {'Another mttrain trains it: wait for it.' if folder.is_held() else go_on}"
+    )
 
 
 def labels_seen(run: TrainedRun) -> str:
@@ -302,6 +328,22 @@ def labels_learnt(run: TrainedRun) -> str:
     return str(added.get("base_labels", shown))
 
 
+def splits_known(run: TrainedRun) -> list[str]:
+    """The splits that a run may know something of, as far as it wrote them down.
+
+    Those that it learnt from, those whose scores chose its epoch, which its summary tells, and
+    those that its teachers and the runs of its filled labels knew.
+    """
+    known = set(run.facts.get("training", {}).get("splits", ()))
+    if run.folder.is_complete():
+        chose = read_facts(run.folder.summary, SUMMARY_AGAIN).get("selected_on")
+        known.update(chose.split("+") if chose else ())
+    filled = (run.facts.get("added") or {}).get("labels", ())
+    for taught in (*run.facts.get("runs", {}).values(), *filled):
+        known.update(taught.get("knows", ()))
+    return sorted(known)
+
+
 def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
     """What a run saw, as `mtdata.reading.dataset.shows` asks for it.
 
@@ -314,6 +356,7 @@ def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
         "labels": labels_seen(run),
         "tasks": list(run.config.tasks or ()),
         "splits": list(splits or splits_with_role(store, "train")),
+        "knows": splits_known(run),
         "store": run.facts["store"]["content_digest"],
     }
 
@@ -321,8 +364,8 @@ def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
 def check_runs(method: Method, data: RunData, *, select: str | None) -> None:
     """Refuse networks of runs that may have seen labels which this run must not see.
 
-    Those of the test split, which chose their epoch, are among them, but for a run whose own epoch
-    it chooses.
+    Those of a split that is tested here, which chose their epoch, are among them, but for a run
+    whose own epoch it chooses.
 
     Args:
         method: Names the runs.
@@ -333,15 +376,21 @@ def check_runs(method: Method, data: RunData, *, select: str | None) -> None:
         UsageError: naming the run.
     """
     base = data.regime if data.train.added is None else data.train.added.base
+    tested = set(splits_with_role(data.store, "test"))
     for folder in method.runs().values():
         run = open_run(Path(folder))
-        if run.config.select == "paper" and select != "paper":
+        seen = seen_by(run, data.store)
+        known = tested.intersection(seen["knows"]).difference(seen["splits"])
+        paper = run.config.select == "paper"
+        if (paper or known) and select != "paper":
+            chose = f"{', '.join(sorted(known))}, which is tested here, chose it or what taught it"
+            found = "it has `select: paper`" if paper else chose
             raise UsageError(
                 f"the run {folder} should have chosen its epoch without the test split, of which "
-                "this run may learn through it; it has `select: paper`. Train it with --select "
-                "last or holdout, or take it all the same with --filled-anyway."
+                f"this run may learn through it; {found}. Train it with --select last or holdout, "
+                "or take it all the same with --filled-anyway."
             )
-        seen = seen_by(run, data.store) | {"labels": labels_learnt(run)}
+        seen |= {"labels": labels_learnt(run), "knows": []}
         if not shows(data.store, base, seen):
             raise UsageError(
                 f"the run {folder} should have learnt from no more than the labels that the regime "

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mtdata.reading.loader import Loader
 from mtdata.reading.resident import Resident
@@ -34,7 +35,7 @@ class Parts:
         loader: The training images.
         fabric: Device and precision.
         precision: The precision, and why it is that.
-        runs: What the method loaded, by its own names: folder and digest of the weights.
+        runs: What the method loaded, by its own names: what `load_runs` returns.
         held: What the method asks of held-out images; None where it asks nothing.
     """
 
@@ -44,7 +45,7 @@ class Parts:
     loader: Loader
     fabric: Fabric
     precision: Precision
-    runs: Mapping[str, Mapping[str, str]]
+    runs: Mapping[str, Mapping[str, Any]]
     held: HeldOut | None = None
     _engine: Engine | None = field(default=None, init=False)
 

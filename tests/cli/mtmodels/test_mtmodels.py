@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from cli.mtmodels import COMMANDS, mtmodels
 from cli.mtmodels.eval import of_them
@@ -210,6 +211,19 @@ def test_a_run_that_is_not_done_is_told_so(
     assert f"--out {held}" not in told
     assert run(mtmodels, ["eval", str(out), "--json"]) == 0
     assert how in " ".join(capsys.readouterr().err.split())
+    assert run(mtmodels, ["card", str(out)]) == 0
+    assert how in " ".join(capsys.readouterr().err.split())
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (64, 32)).save(photo)
+    for path, says in ((out, True), (trained[1], False)):
+        words = ["predict", str(path), str(photo), "-o", str(tmp_path / f"of {path.name}")]
+        assert run(mtmodels, [*words, "--no-pictures"]) == 0
+        assert (how in " ".join(capsys.readouterr().err.split())) == says
+    store = trained[0].parent / "fake.h5"
+    before = store.read_bytes()
+    assert run(mtmodels, ["fill", str(out), str(store), "--hidden-by", "one"]) == 2
+    assert how in " ".join(capsys.readouterr().err.split())
+    assert store.read_bytes() == before
     assert run(mtmodels, ["eval", str(trained[1]), "--json"]) == 0
     assert "--resume" not in capsys.readouterr().err
 

@@ -280,6 +280,12 @@ def test_a_file_that_predicts_otherwise_is_not_left(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_is_not_done_is_told_so(trained: Path, tmp_path: Path, capsys: Captured) -> None:
+    out = tmp_path / "x.pt2"
+    assert run(mtmodels, ["export", str(trained), "--format", "torch", "-o", str(out)]) == 0
+    assert "not done: this is the network of what it was at its last checkpoint" in _said(capsys)
+
+
 def test_an_unknown_form_is_refused(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no form `tflite` of an export"):
         export(trained, tmp_path / "x", form="tflite")

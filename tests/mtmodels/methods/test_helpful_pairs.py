@@ -6,14 +6,21 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtdata.reading.batch import Batch
 from mtmodels.methods.joint import JointMethod
 from mtmodels.methods.mtpsl import MTPSL
-from mtmodels.methods.parts.helpful_pairs import HelpfulPairOptions, HelpfulPairs, cosine
+from mtmodels.methods.parts.helpful_pairs import (
+    HelpfulPairOptions,
+    HelpfulPairs,
+    cosine,
+    label_gradient,
+)
 from mtmodels.methods.parts.pairs import Pair
+from mtmodels.methods.parts.supervision import Supervision
 from mtmodels.methods.views import Views
+from mtmodels.networks import NETWORKS
 from tests.mtmodels.methods.making import make_method
 from tests.mtmodels.methods.test_mtpsl import _label, _map, _prediction, batch, make, views
 from tests.quick import few
@@ -94,6 +101,27 @@ def test_cosines_equal_those_of_gradients_one_by_one() -> None:
     assert found.cosine == pytest.approx(expected, rel=1e-6)
     assert found.agreement == pytest.approx(expected, rel=1e-5)
     assert {name: value >= 0 for name, value in expected.items()} == found.kept
+
+
+def test_held_out_labels_are_asked_without_dropout() -> None:
+    """Their gradient is a draw otherwise, and each of several processes draws another one."""
+    network = NETWORKS["deeplab"](THREE, width=0.0625).train()
+    drops = [one for one in network.modules() if isinstance(one, nn.Dropout)]
+    norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
+    assert drops
+    modes: list[tuple[bool, bool]] = []
+
+    def watch(*_: object) -> None:
+        modes.append((any(d.training for d in drops), all(n.training for n in norms)))
+
+    network.register_forward_hook(watch)
+    held = [random_batch(THREE, size=(64, 64))]
+    one, other = (label_gradient(network, Supervision(THREE), held) for _ in range(2))
+    assert one is not None
+    assert other is not None
+    assert torch.equal(one, other)
+    assert modes == [(False, True)] * 2
+    assert all(module.training for module in network.modules())
 
 
 def test_parts_of_a_step_are_asked_together() -> None:

@@ -97,6 +97,39 @@ def test_no_more_at_a_time_than_asked_for_and_in_order(tmp_path: Path) -> None:
     assert most[0] == 1
 
 
+def test_who_is_taught_waits_for_its_teachers(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def run_two(*jobs: Job, until: float = float("inf")) -> dict[str, Outcome]:
+        return run_all(
+            jobs,
+            Here(2),
+            begin_until=until,
+            began=lambda one: told.append(f"begun {one.name}"),
+            ended=lambda one, outcome: told.append(f"{outcome.state} {one.name}"),
+        )
+
+    of = {name: str(tmp_path / name) for name in "abcd"}
+    taught = job(tmp_path, "c", "--teachers", f"x={of['a']},y={of['b']}")
+    run_two(
+        job(tmp_path, "d", "--teachers", of["c"]), taught, job(tmp_path, "a"), job(tmp_path, "b")
+    )
+    order = [one for one in told if one[-1] in "cd"]
+    assert order == ["begun c", "done c", "begun d", "done d"]
+    assert {"done a", "done b"} <= set(told[: told.index("begun c")])
+
+    bad = job(tmp_path, "bad", "--fail")
+    pupil = job(tmp_path, "pupil", "--teachers", str(tmp_path / "bad"))
+    last = job(tmp_path, "last", "--teachers", str(tmp_path / "pupil"))
+    found = run_two(last, pupil, bad)
+    assert [found[name].state for name in ("bad", "pupil", "last")] == ["failed"] * 3
+    assert "as bad failed, which should teach it" in found["pupil"].why
+    assert not starts(tmp_path, "pupil") + starts(tmp_path, "last")
+    assert run_two(pupil, bad, until=0.0)["pupil"] == Outcome("left")
+    with pytest.raises(UsageError, match="learn in a circle"):
+        run_two(pupil, job(tmp_path, "bad", "--teachers", str(tmp_path / "pupil")))
+
+
 def test_other_options_than_those_it_was_trained_with_are_refused(tmp_path: Path) -> None:
     run_all([job(tmp_path, "a", "--lr", "1", "--seed", "2")], Here(1))
     run_all([job(tmp_path, "a", "--seed", "2", "--lr", "1")], Here(1))  # the order is no matter
@@ -235,8 +268,9 @@ def test_what_another_process_trains_is_waited_for(
             told.append(job.name)
             other.communicate(b"\n")
 
-        found = run_all([one, job(tmp_path, "b")], Here(1), waits=waits)
-    assert {name: one.state for name, one in found.items()} == {"a": "done", "b": "done"}
+        pupil = job(tmp_path, "c", "--teachers", str(one.path))
+        found = run_all([pupil, one, job(tmp_path, "b")], Here(1), waits=waits)
+    assert {name: one.state for name, one in found.items()} == dict.fromkeys("abc", "done")
     assert told == ["a"]
 
 

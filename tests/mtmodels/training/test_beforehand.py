@@ -23,6 +23,7 @@ from tests.mtmodels.training.loop.test_trainer import spoil_hidden_labels
 from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed
 from tests.quick import few
+from tests.runs.small_run import scored
 from tests.stores.fakes import FakeSource
 
 Changes = dict[str, Any]
@@ -66,6 +67,7 @@ def taught(run: Train, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
     folder = tmp_path_factory.mktemp("teachers")
     for task in ("semantic", "depth"):
         run(folder / task, **method("sl"), tasks=[task], weighting={"name": "equal"})
+        scored(folder / task)
 
     def changes(**options: Any) -> Changes:
         teachers = {task: str(folder / task) for task in ("semantic", "depth")}

@@ -1,6 +1,7 @@
 """What a method may do beside its terms: stages, moving averages, teachers of other runs."""
 
 import json
+import shutil
 import signal
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import Killed
 from tests.quick import few
+from tests.runs.small_run import scored
 
 TEACHERS: list[str] = []
 
@@ -211,7 +213,7 @@ def test_an_average_follows_every_step_and_is_kept(
 def test_teachers_of_other_runs_are_read_and_never_kept(
     run: Train, layer: dict[str, Any], whole: Path, tmp_path: Path
 ) -> None:
-    TEACHERS.append(str(whole))
+    TEACHERS.append(str(scored(Path(shutil.copytree(whole, tmp_path / "whole")))))
     changes = _hooked(layer, teachers=True)
     with pytest.raises(Killed):
         run(tmp_path / "run", watcher=KillIn("", 4), checkpoint_every=1, **changes)
@@ -228,11 +230,12 @@ def test_other_weights_of_a_teacher_are_refused(
     run: Train, layer: dict[str, Any], tmp_path: Path
 ) -> None:
     run(tmp_path / "teacher", epochs=1)
-    TEACHERS.append(str(tmp_path / "teacher"))
+    TEACHERS.append(str(scored(tmp_path / "teacher")))
     changes = _hooked(layer, teachers=True)
     with pytest.raises(Killed):
         run(tmp_path / "run", watcher=KillIn("", 2), **changes)
     run(tmp_path / "teacher", mode="overwrite", epochs=1, seed=1)
+    scored(tmp_path / "teacher")
     with pytest.raises(RunFolderError, match="resumed with the weights of `0`"):
         run(tmp_path / "run", mode="resume", **changes)
 

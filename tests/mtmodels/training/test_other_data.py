@@ -27,6 +27,7 @@ from mtmodels.training.run import fit, prepare, train
 from mtmodels.training.setup.loading import open_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
+from tests.runs.small_run import scored
 from tests.stores.fakes import FakeSource
 
 
@@ -84,6 +85,7 @@ def test_paths_that_are_named_from_elsewhere(
         torch.manual_seed(seed)
         save_file(torchvision.models.resnet18().state_dict(), f"{seed}.safetensors")
         run(Path(f"teacher {seed}"), regime="one", seed=seed, epochs=1)
+        scored(Path(f"teacher {seed}"))
 
     def named(regime: str, weights: str, teacher: str) -> dict[str, Any]:
         network = {"name": "unet-resnet18", "width": 1.0, "encoder_weights": weights}

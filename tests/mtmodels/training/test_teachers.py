@@ -10,16 +10,25 @@ from typing import Any, ClassVar
 import pytest
 
 from mtdata import open_store
+from mtdata.building.build import build
 from mtdata.errors import UsageError
 from mtdata.merging.update import update
+from mtdata.reading.dataset import shows
 from mtdata.store.regime_add import draw_regime
+from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
+from mtmodels.errors import RunFolderError
+from mtmodels.predicting.fill import fill
+from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record.runfolder import RunFolder
+from mtmodels.training.run import prepare, train
 from mtmodels.training.setup.loading import labels_seen, open_run, seen_by
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_hooks import KillIn
 from tests.mtmodels.training.test_resume import Killed
+from tests.runs.small_run import scored
 from tests.stores.fakes import FakeSource
 
 Changes = dict[str, Any]
@@ -46,6 +55,18 @@ def pupil(*teachers: Path, **more: Any) -> Changes:
 def distilled(teacher: Callable[..., Path], regime: str) -> Changes:
     tasks = {task: str(teacher(regime, task)) for task in ("semantic", "depth")}
     return SHORT | {"method": {"name": "kd", "options": {"teachers": tasks}}}
+
+
+@pytest.fixture(scope="session")
+def run(run: Train) -> Train:
+    """Train with some keys changed, as one that came to its end."""
+
+    def start(out: Path, **changes: Any) -> Trainer:
+        trainer = run(out, **changes)
+        scored(out)
+        return trainer
+
+    return start
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +167,74 @@ def test_an_image_that_is_tested_now_may_not_have_taught(
         run(tmp_path / "run", **pupil(teacher("full"), data=str(copy), regime="full"))
 
 
+class Other(FakeSource):
+    """The source of the small store, whose splits are for something else."""
+
+    def roles(self) -> Mapping[str, Role]:
+        found: Mapping[str, Role] = self.options["roles"]
+        return found
+
+
+def with_roles(path: Path, **roles: Role) -> Path:
+    """A store of the images and labels of the small one."""
+    build(Other(images=(14, 3), missing=0, roles=roles), path, size=(32, 64))
+    return path
+
+
+@pytest.mark.parametrize("name", ["self-training", "kd"])
+def test_a_teacher_that_learnt_from_the_test_split_is_refused(
+    run: Train, store: Path, tmp_path: Path, name: str
+) -> None:
+    swapped = with_roles(tmp_path / "swapped.h5", train="test", test="train")
+
+    def tested(regime: str, *tasks: str) -> Path:
+        out = tmp_path / "-".join((regime, *tasks))
+        named = {"tasks": list(tasks)} if tasks else {}
+        run(out, **sl(data=str(swapped), regime=regime, batch=3, **named))
+        return out
+
+    taught = pupil(tested("full")) if name == "self-training" else distilled(tested, "full")
+    with pytest.raises(UsageError, match=HIDDEN):
+        run(tmp_path / "run", **taught | {"regime": "full"})
+    with open_store(store) as opened:
+        some = next(path for path in tmp_path.iterdir() if path.is_dir())
+        assert not shows(opened, "full", seen_by(open_run(some), opened))
+
+
+def test_a_teacher_whose_epoch_this_test_split_chose_is_refused(
+    run: Train, layer: Changes, store: Path, tmp_path: Path
+) -> None:
+    """In its store the split had the role val; a pupil of it is another such teacher."""
+    valued = str(with_roles(tmp_path / "valued.h5", train="train", test="val"))
+    for name, changes in (
+        ("chosen", sl(data=valued, regime="full")),
+        ("taught", pupil(tmp_path / "chosen", data=valued, regime="full", select="last")),
+    ):
+        train(prepare([layer, changes], out=tmp_path / name, mode="new"), mode="new")
+        with pytest.raises(UsageError, match=r"without the test split, .*; test, which is tested"):
+            run(tmp_path / "run", **pupil(tmp_path / name, regime="full"))
+        with open_store(store) as opened, open_store(Path(valued)) as own:
+            seen = seen_by(open_run(tmp_path / name), opened)
+            assert not shows(opened, "full", seen)  # nor may it fill labels
+            assert shows(own, "full", seen)
+    run(tmp_path / "marked", **pupil(tmp_path / "chosen", regime="full"), select="paper")
+    run(tmp_path / "anyway", **pupil(tmp_path / "chosen", regime="full"), filled_anyway=True)
+
+
+def test_a_pupil_of_filled_labels_knows_what_their_run_did(
+    layer: Changes, store: Path, tmp_path: Path
+) -> None:
+    valued = with_roles(tmp_path / "valued.h5", train="train", test="val")
+    changes = sl(data=str(valued), regime="full")
+    train(prepare([layer, changes], out=tmp_path / "chosen", mode="new"), mode="new")
+    draw_regime(valued, "one")
+    fill(tmp_path / "chosen", valued, hidden_by="one")
+    changes = sl(data=str(valued), regime="full+filled", select="last")
+    train(prepare([layer, changes], out=tmp_path / "taught", mode="new"), mode="new")
+    with open_store(store) as opened:
+        assert "test" in seen_by(open_run(tmp_path / "taught"), opened)["knows"]
+
+
 def test_a_pupil_teaches_as_far_as_its_teachers_may(
     run: Train, teacher: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -225,6 +314,29 @@ def test_a_teacher_needs_its_store_no_more(run: Train, store: Path, tmp_path: Pa
     run(tmp_path / "first", **sl(data=str(copy)))
     copy.unlink()
     run(tmp_path / "second", **pupil(tmp_path / "first"))
+
+
+@pytest.mark.parametrize("name", ["self-training", "kd"])
+def test_a_teacher_that_is_not_done_is_refused(
+    run: Train, teacher: Callable[..., Path], tmp_path: Path, name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    begun = tmp_path / "be gun"
+    with pytest.raises(Killed):
+        run(begun, watcher=KillIn("", 2), **sl(epochs=2))
+
+    def of(regime: str, *tasks: str) -> Path:
+        return begun if "depth" in tasks else teacher(regime, *tasks)
+
+    taught = pupil(teacher("one"), begun) if name == "self-training" else distilled(of, "one")
+    why = rf"done before .* at step [12], of 2 epochs\. .*: mttrain --out '{begun}' --resume"
+    with pytest.raises(RunFolderError, match=why):
+        run(tmp_path / "run", **taught)
+    with RunFolder(begun).held():
+        monkeypatch.setattr(RunFolder, "is_held", lambda folder: True)  # here is one process alone
+        with pytest.raises(RunFolderError, match="Another mttrain trains it: wait for it"):
+            run(tmp_path / "run", **taught)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_hold_out_that_taught_a_teacher_is_said(
