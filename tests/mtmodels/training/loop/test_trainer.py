@@ -129,7 +129,7 @@ def test_every_key_of_the_configuration_is_read(
         ({"gradient_clip": 1e-3}, "weights"),
         ({"batch": 4}, "weights"),
         ({"regime": "full"}, "weights"),
-        ({"holdout": 0.1}, "weights"),
+        ({"holdout": 0.3}, "weights"),
         ({"keep_unlabelled": False}, "weights"),
         ({"augmentation": {"flip": 0}}, "weights"),
         ({"augmentation": {"scales": [1]}}, "weights"),
