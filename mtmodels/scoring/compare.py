@@ -165,7 +165,8 @@ def _of_tasks(scored: Iterable[Scored], tasks: Sequence[str]) -> Iterator[Scored
         scores = {task: of for task, of in one.scores.items() if not tasks or task in tasks}
         changes: dict[str, Any] = {"scores": scores}
         if isinstance(one, RunScores) and one.labelled:
-            changes["labelled"] = {task: n for task, n in one.labelled.items() if task in tasks}
+            shown = {t: n for t, n in one.labelled.items() if not tasks or t in tasks}
+            changes["labelled"] = shown
         if scores or not tasks:
             yield replace(one, **changes)
 

@@ -177,10 +177,15 @@ def _common_tasks(
     return wanted
 
 
+def _is_nothing(value: object) -> bool:
+    """Whether a score is there, but 0 or no number."""
+    return isinstance(value, (int, float)) and (value == 0 or not math.isfinite(value))
+
+
 def _base(baseline: Baseline, task: str, metric: str) -> float:
     """What is divided by."""
     value = baseline.scores[task].get(metric)
-    if isinstance(value, (int, float)) and (value == 0 or not math.isfinite(value)):
+    if _is_nothing(value):
         raise NothingRelativeError(
             f"`{metric}` of `{task}` should not be {value:g} in {baseline.name}: nothing is "
             "relative to it. Choose another baseline, or name the tasks to count (--tasks)."
@@ -216,10 +221,9 @@ def of_draws(terms: Iterable[str], ours: LooseScores, theirs: LooseScores) -> An
 
 def nothing_relative_to(scores: LooseScores) -> list[tuple[str, str]]:
     """Task and name of the scores that either form counts, and that are 0 or no number."""
-    found = []
-    for task, metrics in scores.items():
-        for name in dict.fromkeys([*_one(metrics), *_pair(metrics)]):
-            value = metrics.get(name)
-            if isinstance(value, (int, float)) and (value == 0 or not math.isfinite(value)):
-                found.append((task, name))
-    return found
+    return [
+        (task, name)
+        for task, metrics in scores.items()
+        for name in dict.fromkeys([*_one(metrics), *_pair(metrics)])
+        if _is_nothing(metrics.get(name))
+    ]
