@@ -160,7 +160,9 @@ def _score(
             prediction = prediction[batch.rows[name]]
         prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
         given = prediction, batch.labels[name], batch.valid[name]
-        for some in pieces(len(rows), prediction.device):
+        # Processes that share the images want all of them at once.
+        whole = "spread" in metric.takes
+        for some in [slice(None)] if whole else pieces(len(rows), prediction.device):
             piece = tuple(one[some] for one in given)
             if not all_finite(piece[0]):
                 finite = prediction.isfinite().flatten(1).all(1).tolist()

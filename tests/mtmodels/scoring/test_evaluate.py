@@ -4,10 +4,10 @@ import math
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mtdata import Binary, Classes, Depth, Task
 from mtdata.errors import UnknownNameError
+from mtdata.parallel import Pool
 from mtdata.reading.batch import Batch
 from mtmodels.errors import PredictionError
 from mtmodels.metrics.protocols import metric_for
@@ -164,7 +165,16 @@ def test_json_has_no_nan(toy: Toy) -> None:
     }
 
 
-def test_any_number_of_jobs_scores_the_same() -> None:
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_any_number_of_jobs_scores_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     edges = Task("edges", Binary())
     label = torch.zeros(2, 1, 24, 24, dtype=torch.uint8)
     label[:, :, 12] = 1
@@ -175,6 +185,14 @@ def test_any_number_of_jobs_scores_the_same() -> None:
         {"edges": torch.ones(2, 24, 24, dtype=torch.bool)},
         {"edges": torch.tensor([0, 1])},
     )
+    shared: list[int] = []
+    share = Pool.map
+
+    def told(pool: Pool, function: Callable[[Any], Any], items: Sized) -> Iterator[Any]:
+        shared.append(len(items))
+        return share(pool, function, cast(Iterable[Any], items))
+
+    monkeypatch.setattr(Pool, "map", told)
     one, two = (
         evaluate(
             lambda image: {"edges": label.roll(1, 2).float() - 0.5},
@@ -187,6 +205,7 @@ def test_any_number_of_jobs_scores_the_same() -> None:
         for jobs in (1, 2)
     )
     assert one.scores["edges"]["ods_f"] == two.scores["edges"]["ods_f"]
+    assert shared == [2, 2], "processes share the batch, however many threads torch has"
 
 
 def _rank(rank: int, port: int, folder: str) -> None:
