@@ -127,13 +127,14 @@ def compare(
 
     The caption of a table says what all its rows share, the notes below it what they differ in.
     """
+    from mtdata.inspecting.figures import PLOTS, check_path
     from mtmodels.scoring.compare import Request
     from mtmodels.scoring.compare import compare as put_together
     from mtmodels.scoring.formats import csv_text
-    from mtmodels.training.record.comparison import check_plot, draw_comparison
+    from mtmodels.training.record.comparison import draw_comparison
 
     if plot is not None:
-        check_plot(plot)
+        check_path(plot, PLOTS)
     request = Request(
         baseline=_baseline(baselines, split, protocol),
         published=bool(published) or all_regimes,

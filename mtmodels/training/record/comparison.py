@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mtdata.errors import UsageError
-from mtdata.inspecting.figures import PLOTS, legend_columns, save, shortened
+from mtdata.inspecting.figures import legend_columns, save, shortened
 from mtmodels.metrics.scores import headline_among
 from mtmodels.scoring.delta import uncounted
 from mtmodels.scoring.intervals import Estimate
@@ -49,20 +49,6 @@ Named = Sequence[tuple[str, Look, Entry]]
 """For each row its label, its look, and itself."""
 Part = tuple[float, Callable[["SubFigure"], None]]
 """The height of a part of the picture, and what draws it."""
-
-
-def check_plot(out: Path) -> None:
-    """Refuse a file that cannot be drawn into, before anything is computed.
-
-    Raises:
-        UsageError: for another suffix, or a folder that is not there.
-    """
-    if out.suffix.lower() not in PLOTS:
-        raise UsageError(f"--plot should name a file that ends in {', '.join(PLOTS)}; found {out}.")
-    if not out.parent.is_dir():
-        raise UsageError(
-            f"--plot should be in a folder that is there; found no {out.parent}. Make it first."
-        )
 
 
 def draw_comparison(tables: Sequence[ScoreTable], out: Path) -> list[Path]:

@@ -258,15 +258,14 @@ def test_compares_in_every_format(form: str, trained: tuple[Path, Path], capsys:
 
 def test_draws_a_comparison(trained: tuple[Path, Path], tmp_path: Path, capsys: Captured) -> None:
     first, second = map(str, trained)
-    out = tmp_path / "both.png"
+    out = tmp_path / "new" / "both.png"
     asked = ["compare", second, "--baseline", first, "--plot"]
     assert run(mtmodels, [*asked, str(out)]) == 0
     assert "Drawn: " in capsys.readouterr().err
-    for path in (out, tmp_path / "both-xtasc.png"):
+    for path in (out, out.with_name("both-xtasc.png")):
         assert path.read_bytes().startswith(b"\x89PNG")
     assert run(mtmodels, [*asked, "both.doc"]) == 2
     assert ".png, .pdf, .svg" in capsys.readouterr().err
-    assert run(mtmodels, [*asked, str(tmp_path / "nowhere" / "a.png")]) == 2
 
 
 def test_a_class_without_a_score_is_not_drawn_as_0() -> None:
