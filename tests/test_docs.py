@@ -1,18 +1,22 @@
 """The examples of README and documentation run."""
 
 import re
+import shlex
 import shutil
 import tomllib
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import torch
 import yaml
 from PIL import Image
 
+from cli.mtdata import mtdata
+from cli.mtmodels import mtmodels
 from cli.mttrain import mttrain
 from cli.shared.common import run
 from mtmodels.training.config import Config
@@ -26,6 +30,9 @@ from tests.runs.small_run import as_arguments, small_layer, small_store
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OURS = {"mtdata": mtdata, "mtmodels": mtmodels, "mttrain": mttrain}
+COMMAND = re.compile(rf"^\$ ({'|'.join(OURS)}) (.*)", re.MULTILINE)
 ALIKE = ("contrastive", "discriminator", "direct-map", "perceptual-map", "align", "jtr", "kd")
 """Pages of methods whose examples do what those of their kin do; each takes its seconds."""
 EXAMPLES = [
@@ -114,3 +121,39 @@ def test_the_version_is_one() -> None:
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
     changes = (ROOT / "docs/changelog.md").read_text()
     assert re.findall(r"^## (\d[\d.]+)", changes, re.MULTILINE)[0] == version
+
+
+def unknown_options(command: click.Command, words: list[str]) -> list[str]:
+    """The options, and the names of commands, that a command line has and the command does not."""
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(click.Context(command), words[0])
+        if found is None:
+            return words[:1]
+        command, words = found, words[1:]
+    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+    asked = [word.partition("=")[0] for word in words if word.startswith("--")]
+    return [name for name in asked if name not in known | {"--help", "--version"}]
+
+
+def test_commands_of_the_pages_have_the_options_that_they_show() -> None:
+    shown, wrong = 0, []
+    for page in PAGES:
+        if "_build" in page.parts or page.stem == "changelog":  # which tells what there was
+            continue
+        for block in CONSOLE.findall(page.read_text()):
+            for name, rest in COMMAND.findall(re.sub(r"\\\n>? *", " ", block)):
+                shown += 1
+                words = shlex.split(rest, comments=True)
+                unknown = unknown_options(OURS[name], words)
+                wrong += [(page.relative_to(ROOT), name, option) for option in unknown]
+    assert not wrong
+    assert shown > 150
+    assert unknown_options(mtdata, ["show", "a.h5", "--rnadom", "3"]) == ["--rnadom"]
+    assert unknown_options(mtdata, ["sohw", "a.h5"]) == ["sohw"]
+
+
+def test_each_picture_is_shown_by_a_page() -> None:
+    pages = "\n".join(page.read_text() for page in PAGES if "_build" not in page.parts)
+    pictures = [path.name for path in (ROOT / "docs/images").iterdir()]
+    assert pictures
+    assert [name for name in pictures if name not in pages] == []

@@ -97,7 +97,7 @@ def run_all(
     threads: int | None = None,
     limit: float = math.inf,
 ) -> None:
-    """Train all cells, some at a time, in order.
+    """Train all cells, some at a time, in order; of none, say that there is nothing to do.
 
     Args:
         cells: What to train.
@@ -111,6 +111,9 @@ def run_all(
     Raises:
         SystemExit: at the end, naming the cells whose command failed; the others are trained.
     """
+    if not cells:
+        print("Nothing to train: the results file holds all that was asked for.", flush=True)
+        return
     runs.mkdir(parents=True, exist_ok=True)
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     whole: set[str] = set()

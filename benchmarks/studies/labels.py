@@ -11,7 +11,7 @@ of `self-training-single` the three networks of `single`; `sl-long` has the step
 Each cell is the `mttrain` command that is printed; one that was interrupted resumes. The results
 file is added to: a cell that it holds is not trained again, so a study can go on elsewhere.
 
-    python -m benchmarks.studies.labels --data data/nyu-96x128.h5 --out docs/results/labels-nyu
+    python -m benchmarks.studies.labels --data data/nyu-96x128.h5 --out runs/labels-nyu
 """
 
 import subprocess
@@ -207,6 +207,9 @@ def main() -> None:
     for seed, regime in product(arguments.seeds, arguments.regimes):
         methods = arguments.methods if regime != "full" else [BASE]
         missing = [name for name in methods if not results.has(f"{name}-{regime}", seed)]
+        if not missing:
+            print(f"Nothing to train of {regime}, seed {seed}: {arguments.out}.json holds it.")
+            continue
         every = {name: trainings(name, regime, seed, plan=plan) for name in missing}
         before = [
             one
@@ -217,7 +220,7 @@ def main() -> None:
         taught = {name for name in missing if teachers(name, regime, seed, plan=plan)}
         alone = [one for name in missing if name not in taught for one in every[name]]
         pupils = [one for name in missing if name in taught for one in every[name]]
-        for each in (list(dict.fromkeys([*alone, *before])), pupils):
+        for each in filter(None, (list(dict.fromkeys([*alone, *before])), pupils)):
             run_all(
                 each,
                 data=arguments.data,

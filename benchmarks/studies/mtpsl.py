@@ -5,7 +5,7 @@ the `mttrain` command that is printed; a cell that is done is not run again, and
 interrupted resumes. `--variations` are trials that change one thing of `ssl` or `mtpsl` under
 `one`. All that is done is kept in one small JSON file, written anew after each cell.
 
-    python -m benchmarks.studies.mtpsl --data data/nyu-study.h5 --out docs/results/mtpsl-nyu
+    python -m benchmarks.studies.mtpsl --data data/nyu-study.h5 --out runs/mtpsl-nyu
 """
 
 from pathlib import Path

@@ -4,7 +4,7 @@ Everything as in `labels`, on frames that are no test frames (`benchmarks.studie
 one label an image and with all. Every number of steps is a training of its own, whose rate falls to
 the end of it: within one long training, scores before the end are those of a high rate.
 
-    python -m benchmarks.studies.steps --data data/nyu-holdout.h5 --out docs/results/steps-holdout
+    python -m benchmarks.studies.steps --data data/nyu-holdout.h5 --out runs/steps-holdout
 """
 
 from collections.abc import Sequence

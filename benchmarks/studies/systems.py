@@ -7,7 +7,7 @@ says. Each cell is the `mttrain` command that is printed; a cell that is done is
 one that was interrupted resumes. The scores are kept in one small JSON file, written anew after
 each cell.
 
-    python -m benchmarks.studies.systems --data data/nyu-96x128.h5 --out docs/results/systems-nyu
+    python -m benchmarks.studies.systems --data data/nyu-96x128.h5 --out runs/systems-nyu
 """
 
 from pathlib import Path

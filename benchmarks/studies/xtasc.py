@@ -10,7 +10,7 @@ published channels.
 Each cell is the `mttrain` command that is printed; one that was interrupted resumes. The results
 file is added to: a cell that it holds is not trained again.
 
-    python -m benchmarks.studies.xtasc --data data/nyu-96x128.h5 --out docs/results/xtasc-nyu-bf16 \
+    python -m benchmarks.studies.xtasc --data data/nyu-96x128.h5 --out runs/xtasc-nyu-bf16 \
         --precision bf16
 """
 

@@ -232,7 +232,7 @@ def _baseline(
 ) -> "BaselineSource":
     """Runs, or one published row."""
     from mtdata.errors import UsageError
-    from mtmodels.scoring.published import published_row
+    from mtmodels.scoring.published import all_rows, published_row
 
     if not any(Path(one).is_dir() for one in baselines) and baselines:
         if len(baselines) > 1:
@@ -240,7 +240,13 @@ def _baseline(
                 "--baseline should be given runs, or one published row; found "
                 f"{', '.join(baselines)}."
             )
-        return published_row(baselines[0])
+        name = baselines[0]
+        if name.partition("/")[0] not in {row.key.partition("/")[0] for row in all_rows()}:
+            raise UsageError(
+                "--baseline should be a run folder, or a published row such as 'mtpsl/2/one SL'; "
+                f"found {name}, which is neither. `mtmodels list published` shows the rows."
+            )
+        return published_row(name)
     return rows_of(tuple(map(Path, baselines)), split, protocol)
 
 

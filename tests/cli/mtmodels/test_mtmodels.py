@@ -182,8 +182,10 @@ def test_compares_runs(trained: tuple[Path, Path], capsys: Captured) -> None:
     assert "95 % intervals" in told
     assert run(mtmodels, ["compare", first, "--split", "train"]) == 2
     assert "mtmodels eval" in capsys.readouterr().err
-    assert run(mtmodels, ["compare", first, "--baseline", "a/b/c"]) == 2
-    assert "published row" in capsys.readouterr().err
+    assert run(mtmodels, ["compare", first, "--baseline", "mtpsl/2/one SLL"]) == 2
+    assert "no published row `mtpsl/2/one SLL`" in " ".join(capsys.readouterr().err.split())
+    assert run(mtmodels, ["compare", first, "--baseline", "runs/no-run"]) == 2
+    assert "a run folder, or a published row" in " ".join(capsys.readouterr().err.split())
     assert run(mtmodels, ["compare", first, "--baseline", "a/b/c", "--baseline", "d/e/f"]) == 2
 
 
