@@ -348,4 +348,4 @@ def _fill(cache: Cache | Resident, config: Config, watcher: Watcher) -> None:
         f"{counted(images, 'image')} and "
         f"{counted(labels, 'visible label')}.{alone if config.cache == 'device' else ''}"
     )
-    cache.fill(lambda done, total: watcher.evaluating("cache", done, total))
+    cache.fill(lambda done, total, what: watcher.evaluating(what, done, total))
