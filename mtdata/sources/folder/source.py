@@ -28,12 +28,11 @@ from mtdata.sources.files.imageheader import (
 )
 from mtdata.sources.folder.matching import expand
 from mtdata.tasks.role import Role, role_by_name
-from mtdata.tasks.sample import Sample
+from mtdata.tasks.sample import Decoded, Sample
 from mtdata.tasks.task import Task
 from mtdata.wording import counted, listed
 
 if TYPE_CHECKING:
-    from mtdata.sources.folder.decoding import Decoded
     from mtdata.sources.folder.layout import Layout
     from mtdata.sources.folder.tasks import AnnotatedFile, TasksFile
 
@@ -180,7 +179,7 @@ class Folder(Source):
 
     def _drawn(
         self, name: str, task: "AnnotatedFile", at: tuple[str, str], size: tuple[int, ...]
-    ) -> "Decoded | None":
+    ) -> Decoded | None:
         """A label as the annotations of its image draw it; None where there are none."""
         from mtdata.sources.folder.annotations.reading import check_image, draw, drawing_of
 
