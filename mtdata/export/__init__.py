@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.building.summary import SplitSummary, count
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError, named
 from mtdata.export.base import Exporter
 from mtdata.export.croissant import CroissantExport
 from mtdata.export.fiftyone import FiftyOneExport
@@ -89,9 +89,7 @@ def export(
         MtdataError: where the disk is full or cannot be written.
     """
     started, out = time.perf_counter(), Path(out)
-    if form not in EXPORTS:
-        raise UnknownNameError("export form", form, EXPORTS)
-    exporter = EXPORTS[form]()
+    exporter = named("export form", form, EXPORTS)()
     check_target(out, overwrite=overwrite)
     with Store(path) as store:
         view = make_view(store, tasks, regime, anyway=filled_anyway)
