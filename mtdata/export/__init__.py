@@ -15,9 +15,10 @@ from mtdata.export.croissant import CroissantExport
 from mtdata.export.fiftyone import FiftyOneExport
 from mtdata.export.folder import FolderExport
 from mtdata.export.npy import NpyExport
-from mtdata.export.target import MARK, check_target, replacing_folder
+from mtdata.export.target import check_target, replacing_folder
 from mtdata.export.view import View, make_view
 from mtdata.progress import Progress
+from mtdata.sources.folder.source import MARK
 from mtdata.sources.licences import licences_of
 from mtdata.store import Store
 from mtdata.store.format import tool

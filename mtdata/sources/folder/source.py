@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from mtdata.sources.folder.layout import Layout
     from mtdata.sources.folder.tasks import AnnotatedFile, TasksFile
 
-EXPORT = "export.json"
+MARK = "export.json"
+"""What every export of a store holds."""
 """What `mtdata export` writes beside the files."""
 NEARLY = 0.8
 """Which part of the labels of a task is nearly all of them."""
@@ -131,12 +132,12 @@ class Folder(Source):
     def _added(self) -> Iterator[str]:
         """That an export of a store has labels that its source never had."""
         with suppress(OSError, ValueError, KeyError, TypeError):  # a file of that name of theirs
-            content = json.loads((self._root / EXPORT).read_text(encoding="utf-8"))
+            content = json.loads((self._root / MARK).read_text(encoding="utf-8"))
             each = [f"{one['images']} of {one['task']} ({one['origin']})"
                     for one in content["added"]]  # fmt: skip
             if each:
                 yield (
-                    f"{EXPORT} says that labels here are not of the source: {listed(each)}. A "
+                    f"{MARK} says that labels here are not of the source: {listed(each)}. A "
                     "store built of this folder has them like any other, and no regime of it "
                     "guards them."
                 )
