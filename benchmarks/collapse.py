@@ -24,8 +24,8 @@ from benchmarks.studies.cells import write_results
 from mtdata.errors import MtdataError, UsageError
 from mtdata.reading.batch import Batch, collate
 from mtmodels.losses import map_distance
-from mtmodels.methods.joint import JointMethod
 from mtmodels.methods.mtpsl import centred
+from mtmodels.methods.parts.joint import JointMethod
 from mtmodels.methods.parts.joint_space import Point, Predictions
 from mtmodels.methods.parts.pairs import Pair
 from mtmodels.training.setup.data import at_size

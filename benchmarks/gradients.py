@@ -28,8 +28,8 @@ from mtdata.reading.batch import Batch
 from mtdata.reading.dataset import Dataset, make_dataset
 from mtdata.reading.loader import Loader
 from mtmodels.methods.base import Method
-from mtmodels.methods.joint import JointMethod
 from mtmodels.methods.parts.helpful_pairs import cosine, gradient, left_as_it_is, shared_by_tasks
+from mtmodels.methods.parts.joint import JointMethod
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.views import Views
 from mtmodels.networks.base import Network

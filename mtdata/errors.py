@@ -7,9 +7,11 @@ already catch. `exit_code` is what a command ends with.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from mtdata.wording import counted, listed
+
+Member = TypeVar("Member")
 
 LISTED = 30
 """Known names that an error lists; keys of a data set are thousands."""
@@ -240,3 +242,19 @@ class UnknownNameError(UsageError, KeyError):
             f"There is no {thing} `{self.name}`{of}{whole}.{hint} Known: "
             f"{listed(names, LISTED) or 'none'}."
         )
+
+
+def named(family: str, name: str, among: Mapping[str, Member]) -> Member:
+    """The member of a name.
+
+    Args:
+        family: What is looked for, singular.
+        name: The name that was given.
+        among: The members by name.
+
+    Raises:
+        UnknownNameError: where none has that name.
+    """
+    if name not in among:
+        raise UnknownNameError(family, name, among)
+    return among[name]

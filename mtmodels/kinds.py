@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from mtdata.errors import UnknownNameError
+from mtdata.errors import named
 from mtdata.tasks.task import Task
 from mtmodels.encodings import (
     EncodeLabel,
@@ -107,10 +107,7 @@ class KindModel:
         Raises:
             UnknownNameError: where this kind has no such loss.
         """
-        name = name or self.default_loss
-        if name not in self.losses:
-            raise UnknownNameError(f"loss of task `{task}`", name, self.losses)
-        return self.losses[name]
+        return named(f"loss of task `{task}`", name or self.default_loss, self.losses)
 
 
 def log_probability(logits: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -263,6 +260,4 @@ def kind_model(task: Task) -> KindModel:
     Raises:
         UnknownNameError: where the kind has no row.
     """
-    if task.kind.name not in KINDS:
-        raise UnknownNameError("kind of label", task.kind.name, KINDS)
-    return KINDS[task.kind.name]
+    return named("kind of label", task.kind.name, KINDS)

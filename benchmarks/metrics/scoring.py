@@ -34,7 +34,7 @@ from mtmodels.metrics.confusion import confusion
 from mtmodels.metrics.depth import error_sums
 from mtmodels.metrics.normals import THRESHOLDS, angles, by_step
 from mtmodels.metrics.tally import all_finite, pieces
-from mtmodels.scoring.evaluate import evaluate
+from mtmodels.scoring.evaluate import evaluate_under
 
 TASKS = ("semantic", "depth", "normals")
 
@@ -193,7 +193,7 @@ def main() -> None:
     loader = Loader(data, batch=given.batch, shuffle=False)
     most = -1 if given.images is None else 1 + given.images // given.batch
     turns = Turns(loader, classes, most=2 if given.smoke else most)
-    scores = evaluate(turns.predict, turns, tasks=data.tasks, protocol="mtpsl", keep=True).scores
+    scores = evaluate_under(["mtpsl"], turns.predict, turns, tasks=data.tasks, keep=True)[0].scores
     ours = now() - turns.started - turns.other
     started = now()
     by_image = turns.plain.scores()

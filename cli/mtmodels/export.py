@@ -55,7 +55,7 @@ def export(run: Path, *, out: Path, trust_plugins: bool, as_json: bool, **option
         put_json(made.to_json())
     else:
         multiple = made.facts["input"]["multiple"]
-        worst = max(made.difference.worst.values())
+        worst = max(made.difference.values())
         say(
             paragraph(
                 f"{made.path}: {', '.join(made.facts['outputs'])}, for images whose height and "

@@ -83,68 +83,23 @@ def list_(family: str, name: str | None, *, as_json: bool) -> None:
 
 
 def _describe(family: str) -> dict[str, dict[str, Any]]:
-    return {
-        "methods": _methods,
-        "relations": _relations,
-        "networks": _networks,
-        "encoders": _encoders,
-        "weightings": _weightings,
-        "schedules": _schedules,
-        "optimisers": _optimisers,
-        "metrics": _metrics,
-    }[family]()
+    """What is told of each member of a family."""
+    from mtdata.plugins.families import FAMILIES as REGISTRIES
 
-
-def _methods() -> dict[str, dict[str, Any]]:
-    from mtmodels.methods import METHODS
-
-    described = _members(METHODS)
+    if family == "metrics":
+        return _metrics()
+    registry = REGISTRIES[family.upper()].registry
+    described = _members(registry)
     for name, entry in described.items():
-        entry["tasks"] = list(METHODS[name].default_tasks) or "all of the store"
+        member = registry[name]
+        if family == "methods":
+            entry["tasks"] = list(member.default_tasks) or "all of the store"
+        elif family == "relations":
+            entry["needs"] = member.needs
+            entry["unless named"] = "taken" if member.usual else "left out"
+        elif family == "networks":
+            entry["sizes"] = f"height and width divisible by {member.stride}"
     return described
-
-
-def _relations() -> dict[str, dict[str, Any]]:
-    from mtmodels.methods.parts.relations import RELATIONS
-
-    described = _members(RELATIONS)
-    for name, entry in described.items():
-        entry["needs"] = RELATIONS[name].needs
-        entry["unless named"] = "taken" if RELATIONS[name].usual else "left out"
-    return described
-
-
-def _networks() -> dict[str, dict[str, Any]]:
-    from mtmodels.networks import NETWORKS
-
-    described = _members(NETWORKS)
-    for name, entry in described.items():
-        entry["sizes"] = f"height and width divisible by {NETWORKS[name].stride}"
-    return described
-
-
-def _encoders() -> dict[str, dict[str, Any]]:
-    from mtmodels.networks.encoders import ENCODERS
-
-    return _members(ENCODERS)
-
-
-def _weightings() -> dict[str, dict[str, Any]]:
-    from mtmodels.weightings import WEIGHTINGS
-
-    return _members(WEIGHTINGS)
-
-
-def _schedules() -> dict[str, dict[str, Any]]:
-    from mtmodels.training.loop import SCHEDULES
-
-    return _members(SCHEDULES)
-
-
-def _optimisers() -> dict[str, dict[str, Any]]:
-    from mtmodels.training.loop import OPTIMISERS
-
-    return _members(OPTIMISERS)
 
 
 def _members(members: Registry[Any]) -> dict[str, dict[str, Any]]:

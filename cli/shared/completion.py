@@ -96,24 +96,13 @@ def of_family(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The members of the family that stands before."""
-    from mtmodels import methods, metrics, networks, weightings
-    from mtmodels.methods.parts import relations
-    from mtmodels.networks import encoders
-    from mtmodels.training import loop
+    from mtdata.plugins.families import FAMILIES
 
-    families: dict[str, Callable[[], Iterable[str]]] = {
-        "methods": lambda: methods.METHODS,
-        "relations": lambda: relations.RELATIONS,
-        "networks": lambda: networks.NETWORKS,
-        "encoders": lambda: encoders.ENCODERS,
-        "weightings": lambda: weightings.WEIGHTINGS,
-        "schedules": lambda: loop.SCHEDULES,
-        "optimisers": lambda: loop.OPTIMISERS,
-        "metrics": lambda: metrics.METRICS,
-        "recipes": _recipes,
-    }
-    names = families.get(str(ctx.params.get("family")))
-    return beginning(incomplete, names() if names else ())
+    family = str(ctx.params.get("family"))
+    if family == "recipes":
+        return beginning(incomplete, _recipes())
+    named = FAMILIES.get(family.upper())
+    return beginning(incomplete, named.registry if named else ())
 
 
 def _recipes() -> list[str]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtdata.browsing.models import Model
 from mtdata.browsing.opened import HIDDEN, MISSING, SHOWN, Place, View
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError, named
 from mtdata.inspecting import pictures
 from mtdata.inspecting.pictures import (
     Picture,
@@ -70,10 +70,7 @@ class Looked:
         Raises:
             UnknownNameError: where there is none.
         """
-        found = {task.name: task for task in self.place.split.tasks}
-        if name not in found:
-            raise UnknownNameError("task", name, found)
-        return found[name]
+        return named("task", name, {task.name: task for task in self.place.split.tasks})
 
     def state(self, task: Task) -> str:
         """What there is of a label, before any is asked for that is hidden."""

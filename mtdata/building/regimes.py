@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 from mtdata.regimes import REGIMES
 from mtdata.regimes.drawing import draw
 from mtdata.store.edit import check_name
@@ -42,8 +42,6 @@ def check_specs(specs: Sequence[RegimeSpec], tasks: Sequence[str]) -> None:
     """
     seen = set()
     for spec in specs:
-        if spec.kind not in REGIMES:
-            raise UnknownNameError("regime", spec.kind, REGIMES)
         REGIMES[spec.kind](**spec.options).check(tasks)
         if not (spec.kind == spec.label == FULL):
             check_name(spec.label)

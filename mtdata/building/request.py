@@ -8,7 +8,7 @@ from typing import Any
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.sources import SOURCES
 from mtdata.sources.base import Source
-from mtdata.store.codec import COMPRESSIONS, Compression
+from mtdata.store.codec import Compression, compression_named
 from mtdata.tasks.role import ROLES
 from mtdata.tasks.task import Task
 
@@ -96,9 +96,7 @@ def make_request(
         raise UsageError(f"`size` should be two positive numbers; found {size[0]}x{size[1]}.")
     if limit is not None and limit < 1:
         raise UsageError(f"`limit` should be at least 1; found {limit}. Leave it out for all.")
-    codec = next((known for known in COMPRESSIONS if known == compression), None)
-    if codec is None:
-        raise UnknownNameError("compression", compression, list(COMPRESSIONS))
+    codec = compression_named(compression)
     known = source.tasks(**source.options)
     chosen = _choose(known, tasks)
     keys = {name: tuple(found)[:limit] for name, found in source.splits().items()}

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.building.summary import SplitSummary, count
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError, named
 from mtdata.export.base import Exporter
 from mtdata.export.croissant import CroissantExport
 from mtdata.export.fiftyone import FiftyOneExport
 from mtdata.export.folder import FolderExport
 from mtdata.export.npy import NpyExport
-from mtdata.export.target import MARK, check_target, replacing_folder
+from mtdata.export.target import check_target, replacing_folder
 from mtdata.export.view import View, make_view
 from mtdata.progress import Progress
+from mtdata.sources.folder.source import MARK
 from mtdata.sources.licences import licences_of
 from mtdata.store import Store
 from mtdata.store.format import tool
@@ -89,9 +90,7 @@ def export(
         MtdataError: where the disk is full or cannot be written.
     """
     started, out = time.perf_counter(), Path(out)
-    if form not in EXPORTS:
-        raise UnknownNameError("export form", form, EXPORTS)
-    exporter = EXPORTS[form]()
+    exporter = named("export form", form, EXPORTS)()
     check_target(out, overwrite=overwrite)
     with Store(path) as store:
         view = make_view(store, tasks, regime, anyway=filled_anyway)

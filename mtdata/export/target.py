@@ -10,9 +10,8 @@ from uuid import uuid4
 
 from mtdata.atomic import alone, disk_errors, sync
 from mtdata.errors import UsageError
+from mtdata.sources.folder.source import MARK
 
-MARK = "export.json"
-"""What every export holds: a folder without it is none of ours and is never replaced."""
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 """Constants of Linux."""
 
@@ -33,7 +32,7 @@ def check_target(out: Path, *, overwrite: bool) -> None:
             f"`out` should be new or empty; {out} is not. Replace it with --overwrite, or give "
             "another path with -o."
         )
-    if not (out / MARK).is_file():
+    if not (out / MARK).is_file():  # none of ours
         raise UsageError(
             f"--overwrite replaces what `mtdata export` made; {out} holds no {MARK} and is "
             "something else. Remove it yourself, or give another path with -o."

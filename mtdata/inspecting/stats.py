@@ -255,9 +255,15 @@ Rows = Mapping[str, NDArray[np.int64]]
 def _parts(store: Store, shown: Mapping[str, NDArray[np.bool_]], rows: Rows) -> Iterator[Part]:
     for name, table in shown.items():
         for column, task in enumerate(store.tasks):
-            places = rows[name][table[rows[name], column]].tolist()
-            for start in range(0, len(places), PART):
-                yield Part(name, task, tuple(places[start : start + PART]))
+            yield from _cut(name, task, rows[name], table[:, column])
+
+
+def _cut(
+    split: str, task: Task, rows: NDArray[np.int64], there: NDArray[np.bool_], origin: str = ""
+) -> Iterator[Part]:
+    places = rows[there[rows]].tolist()
+    for start in range(0, len(places), PART):
+        yield Part(split, task, tuple(places[start : start + PART]), origin)
 
 
 Places = Mapping[tuple[str, str], NDArray[np.bool_]]
@@ -277,9 +283,7 @@ def _added(split: Split) -> Places:
 def _added_parts(store: Store, added: Mapping[str, Places], rows: Rows) -> Iterator[Part]:
     for name, found in added.items():
         for (origin, task), there in found.items():
-            places = rows[name][there[rows[name]]].tolist()
-            for start in range(0, len(places), PART):
-                yield Part(name, store.task(task), tuple(places[start : start + PART]), origin)
+            yield from _cut(name, store.task(task), rows[name], there, origin)
 
 
 def _read(place: tuple[Split, Part]) -> TaskStats:

@@ -34,7 +34,9 @@ class Chunks:
         self.split, self.size = split, size
         self.name = None if task is None else task.name
         self.void = 0 if task is None else task.kind.storage()["void"]
-        shape, dtype = ((*size, 3), IMAGE_TYPE) if task is None else _form(task, size)
+        shape, dtype = (
+            ((*size, 3), IMAGE_TYPE) if task is None else layout.stored_form(task.kind, size)
+        )
         self.options = filters(compression, dtype, image=task is None)
         self._wanted = _pipeline_of(shape, dtype, self.options)
         self._raw: dict[StorePath, bool] = {}
@@ -135,10 +137,6 @@ def compression_of(split: Split) -> Compression | None:
         if _pipeline_of(dataset.shape[1:], IMAGE_TYPE, options) == found:
             return name
     return None
-
-
-def _form(task: Task, size: tuple[int, int]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    return layout.stored_form(task.kind, size)
 
 
 def _pipeline_of(shape: tuple[int, ...], dtype: np.dtype[Any], options: Any) -> Pipeline:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mtdata.atomic import check_new, replacing
 from mtdata.building.summary import count
 from mtdata.building.target import make_folder
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError
 from mtdata.merging.chunks import compression_of
 from mtdata.merging.join import JoinedSplit, Prefer, join_split, join_tasks
 from mtdata.merging.regimes import JoinedRegimes, added_labels, join_regimes
@@ -18,8 +18,9 @@ from mtdata.merging.shard import gather
 from mtdata.merging.splits import check_leaks, check_roles
 from mtdata.merging.summary import MergeSummary
 from mtdata.progress import Progress, telling
-from mtdata.store import COMPRESSIONS, Compression, Store
+from mtdata.store import Compression, Store
 from mtdata.store import format as layout
+from mtdata.store.codec import compression_named
 from mtdata.store.digest import source_digest
 from mtdata.store.opening.file import Header, length_of
 from mtdata.store.row import Row
@@ -63,7 +64,7 @@ def merge(
     _check(paths, out, overwrite=overwrite)
     with ExitStack() as stack:
         stores = [stack.enter_context(Store(path)) for path in paths]
-        for store in stores if len(stores) > 1 else ():
+        for store in stores:
             if out.resolve() in store.files:
                 raise UsageError(f"`out` should be a new file; {out} is a shard of {store.path}.")
         if len(stores) == 1:
@@ -114,8 +115,6 @@ def _gathered(
         raise UsageError(
             "--prefer and --compression are for several stores; shards are joined as they are."
         )
-    if out.resolve() in store.files:
-        raise UsageError(f"`out` should be a new file; {out} is a shard of {store.path}.")
     make_folder(out)
     total = sum(map(len, store.splits.values()))
     copied = gather(store, out, told=telling(progress, total, "writing the store"))
@@ -127,10 +126,7 @@ def _gathered(
 def _codec(first: Store, wanted: str | None) -> Compression:
     if wanted is None:
         return compression_of(next(iter(first.splits.values()))) or "blosc"
-    for name in COMPRESSIONS:
-        if name == wanted:
-            return name
-    raise UnknownNameError("compression", wanted, list(COMPRESSIONS))
+    return compression_named(wanted)
 
 
 def _header(

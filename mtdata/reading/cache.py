@@ -1,6 +1,6 @@
 """Images and visible labels of a split in memory that all reading processes share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
+from mtdata.progress import Progress
 from mtdata.reading.dataset import Dataset
 from mtdata.reading.memory import available
 from mtdata.reading.shared import SharedBytes
@@ -18,7 +19,6 @@ from mtdata.tasks.kinds import Kind
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.stored import StoredSample
 
-Progress = Callable[[int, int], None]
 _ALIGNED = 64
 _SPARE = 0.9
 """The share of the free memory that a cache may take; training needs some too."""
@@ -108,7 +108,7 @@ class Cache:
                     self._cell(row, column)[...] = self._prepared(row, name)
                     self._filled[row, column] = 1
             if progress is not None:
-                progress(done, len(rows))
+                progress(done, len(rows), "cache")
 
     def read(self, index: int, tasks: Sequence[str]) -> Sample:
         """Read an image and those labels of it in `tasks` that exist; touch nothing else."""

@@ -7,7 +7,6 @@ from functools import lru_cache, partial
 from multiprocessing.sharedctypes import RawValue
 from multiprocessing.util import Finalize
 from operator import itemgetter
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -95,8 +94,6 @@ class Loader:
             )
         keep_freed()
         self._next = 0
-        self.waited = 0.0
-        """Seconds in which whoever iterates had to wait for data, over all epochs."""
         self._closing = RawValue(ctypes.c_bool, False)
         # The pool of processes ends its own at exit, by SIGTERM; before that, they are told.
         Finalize(self, readers.close, (self._closing,), exitpriority=100)
@@ -140,16 +137,13 @@ class Loader:
                 processes end for want of memory or files.
         """
         self._order.epoch, self._order.start_step = epoch, start_step
-        since = perf_counter()
         try:
             batches = iter(self._loader)
             readers.tell_of_deaths()
             for batch in batches:
-                self.waited += perf_counter() - since
                 if isinstance(batch, MtdataError):
                     raise batch
                 yield batch.unpack() if isinstance(batch, Parcel) else batch
-                since = perf_counter()
         except (RuntimeError, OSError) as error:
             why = None if isinstance(error, MtdataError) else readers.why_ended(str(error))
             if why is None:

@@ -1,6 +1,6 @@
 """All that a run trains on, kept on a card, and batches of it made there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata.errors import UsageError
+from mtdata.progress import Progress
 from mtdata.reading.augment import Augmentation, sample_rng
 from mtdata.reading.batch import Batch, extents_and_cameras, in_unit
 from mtdata.reading.dataset import Dataset
@@ -20,7 +21,6 @@ from mtdata.store import format as layout
 from mtdata.tasks.stored import StoredSample
 from mtdata.tasks.task import Task
 
-Progress = Callable[[int, int], None]
 Item = tuple[int, int]
 """An epoch and an image."""
 SPARE = 0.75
@@ -88,7 +88,7 @@ class Resident:
         for index in range(len(self.dataset)):
             self._read(index)
             if progress is not None:
-                progress(index + 1, len(self.dataset))
+                progress(index + 1, len(self.dataset), "cache")
 
     def batch(self, items: Sequence[Item], *, seed: int) -> Batch:
         """The batch of some images, each changed as it is in its epoch.

@@ -15,8 +15,3 @@ class Published:
     told_by: str
     md5: str | None = None
     size: int | None = None
-
-    @property
-    def digest(self) -> str:
-        """The digest and where it is from, for people."""
-        return f"md5 {self.md5} ({self.told_by})" if self.md5 else self.told_by

@@ -9,9 +9,23 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from mtdata.errors import UnknownNameError
+
 Compression = Literal["blosc", "gzip", "none"]
 _number = count()
 COMPRESSIONS: tuple[Compression, ...] = ("blosc", "gzip", "none")
+
+
+def compression_named(name: str) -> Compression:
+    """The compression of a name.
+
+    Raises:
+        UnknownNameError: where there is none.
+    """
+    for known in COMPRESSIONS:
+        if known == name:
+            return known
+    raise UnknownNameError("compression", name, COMPRESSIONS)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UnknownNameError, UsageError, named
 from mtdata.store import format as layout
 from mtdata.store.completed import composed
 from mtdata.store.digest import content_digest, seal
@@ -122,10 +122,7 @@ class Store:
         Raises:
             UnknownNameError: where the store has no such task.
         """
-        for task in self.tasks:
-            if task.name == name:
-                return task
-        raise UnknownNameError("task", name, [task.name for task in self.tasks])
+        return named("task", name, {task.name: task for task in self.tasks})
 
     def split(self, name: str) -> Split:
         """The split of a name.
@@ -133,9 +130,7 @@ class Store:
         Raises:
             UnknownNameError: where the store has no such split.
         """
-        if name not in self.splits:
-            raise UnknownNameError("split", name, list(self.splits))
-        return self.splits[name]
+        return named("split", name, self.splits)
 
     @property
     def regimes(self) -> tuple[str, ...]:

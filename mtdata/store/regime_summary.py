@@ -16,21 +16,6 @@ from mtdata.store.edit import several, training_splits
 from mtdata.urls import StorePath
 
 
-def regime_table(store: Store, name: str, split: str | None = None) -> RegimeTable:
-    """The labels that a regime shows, for instance to be written to a file.
-
-    Args:
-        store: Where it is.
-        name: The regime.
-        split: Of which split; None for all to train on that have it, one after the other.
-
-    Raises:
-        UnknownNameError: where there is no such regime or split.
-        UsageError: where there is no training split, or the regime is another in each.
-    """
-    return _table(store, name, _owners(store, name, split))
-
-
 def _owners(store: Store, name: str, split: str | None) -> list[Split]:
     """The splits to train on that have a regime."""
     store.check_regime(name)
@@ -55,7 +40,17 @@ def _table(store: Store, name: str, splits: Sequence[Split]) -> RegimeTable:
 
 
 def summarise(store: Store, name: str, split: str | None = None) -> dict[str, Any]:
-    """The fields of `mtdata regime show --json`; arguments and errors as for `regime_table`."""
+    """The fields of `mtdata regime show --json`.
+
+    Args:
+        store: Where it is.
+        name: The regime.
+        split: Of which split; None for all to train on that have it, one after the other.
+
+    Raises:
+        UnknownNameError: where there is no such regime or split.
+        UsageError: where there is no training split, or the regime is another in each.
+    """
     splits = _owners(store, name, split)
     table = _table(store, name, splits)
     there = np.sum([each.labelled.sum(0) for each in splits], axis=0)
@@ -89,7 +84,7 @@ def export_regime(
         path: The store.
         name: The regime.
         out: The file; its suffix says the form, `.csv` or `.json`.
-        split: As in `regime_table`.
+        split: As in `summarise`.
         overwrite: Whether to replace it where it is there.
 
     Raises:

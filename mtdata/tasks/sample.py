@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
+"""A label and where it is valid."""
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -60,6 +63,19 @@ class Sample:
     valid: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     camera: Camera | None = None
     extent: Extent | None = None
+
+    @classmethod
+    def of(
+        cls,
+        key: str,
+        image: NDArray[np.uint8],
+        decoded: Mapping[str, Decoded],
+        camera: Camera | None = None,
+    ) -> "Sample":
+        """A sample whose labels come with their validity."""
+        labels = {task: label for task, (label, _) in decoded.items()}
+        valid = {task: valid for task, (_, valid) in decoded.items()}
+        return cls(key, image, labels, valid, camera)
 
     def __post_init__(self) -> None:
         size = self.image.shape[:2]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Binary, Classes, Depth, Task
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError, named
 from mtdata.export.labels import npy, png
 from mtdata.inspecting.pictures import Picture, render
 from mtdata.tasks.resize import centres, fitted, nearest, resize_image
@@ -184,10 +184,7 @@ class Answer:
         Raises:
             UnknownNameError: where there is none.
         """
-        found = {task.name: task for task in self.tasks}
-        if name not in found:
-            raise UnknownNameError("task of this run", name, found)
-        return found[name]
+        return named("task of this run", name, {task.name: task for task in self.tasks})
 
 
 def drawn(task: Task, value: NDArray[Any]) -> Picture:

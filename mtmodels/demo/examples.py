@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtdata.errors import UnknownNameError, UsageError
+from mtdata.errors import UsageError, named
 from mtdata.serving.answers import printable
 from mtdata.sources.folder.matching import IMAGE_SUFFIXES
 
@@ -61,6 +61,4 @@ class Examples:
         Raises:
             UnknownNameError: where none has that name.
         """
-        if name not in self._paths:
-            raise UnknownNameError("example", name, self._paths)
-        return self._paths[name]
+        return named("example", name, self._paths)

@@ -9,7 +9,7 @@ from mtdata.errors import UnknownNameError, UsageError
 from mtdata.urls import StorePath
 from mtmodels.exporting.facts import facts_of
 from mtmodels.exporting.forms import FORMS
-from mtmodels.exporting.graph import Difference, cases, compare, graph_of, jumping
+from mtmodels.exporting.graph import cases, compare, graph_of, jumping
 from mtmodels.predicting.opening import open_network
 from mtmodels.training.setup.loading import Which, open_run
 
@@ -29,7 +29,7 @@ class Exported:
     path: Path
     form: str
     bytes: int
-    difference: Difference
+    difference: dict[str, float]
     facts: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class Exported:
             "out": str(self.path),
             "form": self.form,
             "bytes": self.bytes,
-            "largest_difference": self.difference.worst,
+            "largest_difference": self.difference,
             "facts": self.facts,
         }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdata import Task
-from mtdata.errors import UnknownNameError
+from mtdata.errors import named
 from mtdata.sources.licences import licences_of
 from mtdata.tasks.kinds import Classes, Depth
 from mtmodels.exporting.graph import SMALLEST
@@ -76,12 +76,10 @@ def output_of(task: Task) -> dict[str, Any]:
         UnknownNameError: where nothing is known of its kind.
     """
     kind = task.kind
-    if kind.name not in HOLDS:
-        raise UnknownNameError("kind of label", kind.name, HOLDS)
     known: dict[str, Any] = {
         "kind": kind.name,
         "layout": f"float32 [batch, {task.channels}, height, width]",
-        "holds": HOLDS[kind.name],
+        "holds": named("kind of label", kind.name, HOLDS),
         "units": kind.units,
     }
     if isinstance(kind, Classes):

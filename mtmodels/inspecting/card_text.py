@@ -9,11 +9,10 @@ import yaml
 
 from mtdata.wording import counted
 from mtmodels.metrics.scores import LooseScores
-from mtmodels.scoring.facts import rests_on
+from mtmodels.scoring.facts import UNKNOWN, rests_on
 from mtmodels.training.record.texts import arrow, estimate
 
 Facts = Mapping[str, Any]
-UNKNOWN = "unknown"
 TAGS = ("multi-task-learning", "dense-prediction", "partial-labels")
 HUB_TAGS = {
     "classes": "image-segmentation",

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtdata.reading.batch import Batch
 from mtmodels.methods.parts.supervision import Seen
-from mtmodels.methods.transfer import TransferMethod, TransferOptions
+from mtmodels.methods.parts.transfer import TransferMethod, TransferOptions
 
 
 class Align(TransferMethod):

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from mtmodels.methods.label_mapping import LabelMappingMethod
+from mtmodels.methods.parts.label_mapping import LabelMappingMethod
 from mtmodels.methods.parts.pairs import present_pairs
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views

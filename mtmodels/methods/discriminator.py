@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtmodels.methods.base import ParameterGroup, learning
-from mtmodels.methods.joint import JointMethod, JointOptions
+from mtmodels.methods.parts.joint import JointMethod, JointOptions
 from mtmodels.methods.parts.negative_pairs import Maps, NegativeOptions, maps_across
 from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.views import Views

@@ -1,7 +1,7 @@
 """Joint-task regularisation: an auto-encoder of all tasks at once compares what is predicted."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
 from mtmodels.networks.auxiliary.auto_encoder import AutoEncoder
+from mtmodels.networks.auxiliary.conditioned import Statistics
 from mtmodels.networks.base import Network, Output
 from mtmodels.options import SECOND_VIEW, Share, Weight, Width
 
@@ -34,7 +35,7 @@ class JTROptions(SupervisionOptions, FurtherViewOptions):
     auto_encoder_width: Width | None = None
     """A factor on the channels of the auto-encoder; null for that of the network, and half of it
     beside a compact network."""
-    auto_encoder_norm: Literal["sample", "pass"] = "sample"
+    auto_encoder_norm: Statistics = "sample"
     """What its batch norm takes statistics over: one image at a time, as released, or all."""
     auto_encoder_rate: Weight = 1.0
     """A factor on its learning rate."""

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mtmodels.losses import at_least_single, map_distance
 from mtmodels.methods.base import Stage
-from mtmodels.methods.joint import JointMethod, JointOptions, pair_means
 from mtmodels.methods.parts.helpful_pairs import left_as_it_is
+from mtmodels.methods.parts.joint import JointMethod, JointOptions, pair_means
 from mtmodels.methods.parts.joint_space import Point
 from mtmodels.methods.parts.pairs import Pair, shown_pairs
 from mtmodels.methods.terms import Terms

@@ -15,7 +15,7 @@ from mtdata.reading.batch import Batch
 from mtmodels import processes
 from mtmodels.kinds import kind_model
 from mtmodels.methods.base import ParameterGroup, Stage, learning
-from mtmodels.methods.label_mapping import (
+from mtmodels.methods.parts.label_mapping import (
     Encoded,
     LabelMappingMethod,
     LabelMappingOptions,

@@ -9,7 +9,7 @@ from torch import Tensor
 from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
 from mtmodels.methods.parts.supervision import Seen
-from mtmodels.methods.transfer import TransferMethod, TransferOptions
+from mtmodels.methods.parts.transfer import TransferMethod, TransferOptions
 from mtmodels.networks.base import Network
 
 

@@ -17,7 +17,7 @@ from mtdata.merging.derive import training_splits
 from mtdata.progress import Progress
 from mtdata.reading.dataset import shows
 from mtdata.reading.geometry import Flip
-from mtdata.reading.geometry.device import invert
+from mtdata.reading.geometry.device import apply
 from mtdata.store import Split
 from mtdata.store import format as layout
 from mtmodels.errors import PredictionError
@@ -211,7 +211,7 @@ def confidence(
         return at_size(given, own, lambda band: certainty(model.as_value(band)), rows=rows)
     assert model.agreement is not None
     assert mirrored is not None
-    back, _ = invert(mirrored[None], [Flip()], kind=task.kind, prediction=True)
+    back, _ = apply(mirrored[None], [Flip()], kind=task.kind, prediction=True)
     values = (at_size(one, own, model.activation, rows=rows)[None] for one in (given, back[0]))
     found: Float[Tensor, "1 rows width"] = model.agreement(*values)[0]
     return found

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata import Classes, Depth, Task
-from mtdata.errors import UnknownNameError
+from mtdata.errors import named
 from mtdata.export import labels
 from mtdata.inspecting.pictures import render
 from mtmodels.kinds import kind_model
@@ -141,9 +141,7 @@ def format_of(task: Task) -> Format:
     Raises:
         UnknownNameError: where the kind has no row.
     """
-    if task.kind.name not in FORMATS:
-        raise UnknownNameError("kind of label", task.kind.name, FORMATS)
-    return FORMATS[task.kind.name]
+    return named("kind of label", task.kind.name, FORMATS)
 
 
 def raw_form(task: Task) -> Form:

@@ -14,7 +14,7 @@ from mtdata.errors import UsageError
 from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
-from mtmodels.methods.joint import JointMethod
+from mtmodels.methods.parts.joint import JointMethod
 from mtmodels.methods.parts.joint_space import JointSpace
 from mtmodels.methods.parts.pairs import Pair
 from mtmodels.predicting.predictor import Predictor

@@ -19,7 +19,7 @@ from mtmodels.networks.base import Network
 from mtmodels.predicting.attention import DrawnMask, masks_of
 from mtmodels.predicting.formats import value_at
 from mtmodels.predicting.sizes import How, Size, network_size
-from mtmodels.training.loop.precision import device_of, fabric_on, memory_format, resolve
+from mtmodels.training.loop.precision import device_of, fabric_on, memory_format, placed, resolve
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ class Predictor:
         processor = place.type == "cpu"
         name = resolve("auto" if precision == "16" and processor else precision, place).name
         fabric = fabric_on(place, name)
-        layout = memory_format(network, fabric)
-        network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
+        placed(network, fabric)
         return cls(network.eval(), tuple(tasks), fabric, trained_size)
 
     def __call__(self, image: NDArray[Any], *, size: How = "trained") -> dict[str, NDArray[Any]]:

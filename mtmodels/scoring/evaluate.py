@@ -23,38 +23,6 @@ from mtmodels.scoring.original import Frame
 from mtmodels.scoring.samples import Collector
 
 
-def evaluate(
-    predict: Predict,
-    batches: Iterable[Batch],
-    *,
-    tasks: Sequence[Task],
-    protocol: str = "mtpsl",
-    device: torch.device | str = "cpu",
-    precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
-    channels_last: bool = False,
-    frames: Mapping[str, Frame] | None = None,
-    jobs: int = 1,
-    thresholds: int | None = None,
-    keep: bool = False,
-    progress: Progress | None = None,
-) -> Evaluation:
-    """Score under one protocol; arguments and errors are those of `evaluate_under`."""
-    return evaluate_under(
-        [protocol],
-        predict,
-        batches,
-        tasks=tasks,
-        device=device,
-        precision=precision,
-        channels_last=channels_last,
-        frames=frames,
-        jobs=jobs,
-        thresholds=thresholds,
-        keep=keep,
-        progress=progress,
-    )[0]
-
-
 def evaluate_under(
     protocols: Sequence[str],
     predict: Predict,

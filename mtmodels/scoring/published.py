@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from mtdata.errors import UnknownNameError
+from mtdata.errors import UnknownNameError, named
 from mtdata.yaml_text import load_yaml
 from mtmodels.scoring.facts import Facts
 
@@ -193,10 +193,7 @@ def published_row(key: str) -> Row:
     Raises:
         UnknownNameError: where there is none.
     """
-    rows = {row.key: row for row in all_rows()}
-    if key not in rows:
-        raise UnknownNameError("published row", key, rows)
-    return rows[key]
+    return named("published row", key, {row.key: row for row in all_rows()})
 
 
 def _rows(paper: Mapping[str, Any]) -> Iterator[Row]:

@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from mtdata.urls import is_url, located
-from mtmodels.options import WIDEST
+from mtmodels.options import WIDEST, as_tuple
 
 MOST = 10**9
 """Of what is counted: more than any run has, and little enough to reckon with."""
@@ -16,14 +16,9 @@ Positive = Annotated[int, Field(ge=1, le=MOST)]
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
-def _tuple(value: Any) -> Any:
-    """YAML and JSON have lists only."""
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _names(value: Any) -> Any:
     """One name is a list of one."""
-    return (value,) if isinstance(value, str) else _tuple(value)
+    return (value,) if isinstance(value, str) else as_tuple(value)
 
 
 def _no_none(value: Any) -> Any:
@@ -140,7 +135,7 @@ class AugmentationPart(Part):
     """What is done to a training sample before it is seen; see `mtdata.reading.augment`."""
 
     flip: Annotated[Number, Field(ge=0, le=1)] = 0.5
-    scales: Annotated[tuple[Number, ...], BeforeValidator(_tuple), Field(min_length=1)] = (
+    scales: Annotated[tuple[Number, ...], BeforeValidator(as_tuple), Field(min_length=1)] = (
         1.0,
         1.2,
         1.5,
@@ -158,7 +153,7 @@ class ViewsPart(Part):
     """
 
     count: Annotated[int, Field(ge=1, le=100)] | None = None
-    scales: Annotated[tuple[Scale, ...], BeforeValidator(_tuple), Field(min_length=1)] = (
+    scales: Annotated[tuple[Scale, ...], BeforeValidator(as_tuple), Field(min_length=1)] = (
         1.0,
         1.2,
         1.5,
@@ -171,7 +166,7 @@ class RecipePart(Part):
 
     name: str | None = None
     scale: Annotated[Number, Field(gt=0, le=1)] = 1.0
-    misfits: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
+    misfits: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
 
     @property
     def apart(self) -> tuple[str, ...]:
@@ -188,7 +183,7 @@ class Config(Part):
     """
 
     data: Annotated[str | None, BeforeValidator(_shown)] = None
-    size: Annotated[tuple[Positive, Positive] | None, BeforeValidator(_tuple)] = None
+    size: Annotated[tuple[Positive, Positive] | None, BeforeValidator(as_tuple)] = None
     regime: str | None = None
     filled_anyway: bool = False
     tasks: Names = None

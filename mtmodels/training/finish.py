@@ -114,11 +114,7 @@ def score(dataset: Dataset, parts: Parts, watcher: Watcher) -> list[Evaluation]:
     own = parts.engine.config.protocol
     protocols = [own, *(p for p in METRICS if p != own and not METRICS[p].asked)]
     able = [p for p in protocols if all(t.kind.name in METRICS[p] for t in dataset.tasks)]
-
-    def report(done: int, total: int, what: str) -> None:
-        watcher.evaluating("score", done, total)
-
-    return parts.scorer.score(dataset, *able, keep=True, progress=report)
+    return parts.scorer.score(dataset, *able, keep=True, progress=watcher.scoring)
 
 
 def _write_scores(

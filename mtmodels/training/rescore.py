@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mtdata import Store, Task
 from mtdata.errors import UsageError
 from mtdata.progress import Progress
@@ -26,7 +24,7 @@ from mtmodels.training.setup.loading import TrainedRun, Which, load_network, ope
 from mtmodels.training.setup.making import make_network
 from mtmodels.training.setup.paths import seen_from_here
 from mtmodels.training.setup.setup import make_fabric
-from mtmodels.training.setup.splits import Chosen, choose_splits, held_out
+from mtmodels.training.setup.splits import Chosen, choose_splits, held_keys, held_out
 
 APART = frozenset(
     {
@@ -144,9 +142,8 @@ def _apart_in(dataset: Dataset, store: Store, splits: Chosen, config: Config) ->
     """How many images of a split show no label, and how many training did not see."""
     found = {"unlabelled": int((~dataset.labelled.any(1)).sum())}
     if dataset.split.name in splits.train and config.held_share:
-        keys = [key for name in splits.train for key in store.split(name).keys]
-        held = np.array(keys)[held_out(config, keys)]
-        found["held_out"] = len(set(dataset.keys) & set(held.tolist()))
+        _, held = held_keys(config, store, splits.train)
+        found["held_out"] = len(set(dataset.keys) & held)
     return {name: n for name, n in found.items() if n}
 
 

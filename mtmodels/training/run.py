@@ -329,11 +329,8 @@ def _validation(data: RunData, parts: Parts, watcher: Watcher) -> Validate | Non
     if dataset is None:
         return None
 
-    def report(done: int, total: int, what: str) -> None:
-        watcher.evaluating("score", done, total)
-
     def validate() -> Scores:
-        return parts.scorer.score(dataset, config.protocol, progress=report)[0].scores
+        return parts.scorer.score(dataset, config.protocol, progress=watcher.scoring)[0].scores
 
     return validate
 
@@ -348,4 +345,4 @@ def _fill(cache: Cache | Resident, config: Config, watcher: Watcher) -> None:
         f"{counted(images, 'image')} and "
         f"{counted(labels, 'visible label')}.{alone if config.cache == 'device' else ''}"
     )
-    cache.fill(lambda done, total: watcher.evaluating("cache", done, total))
+    cache.fill(lambda done, total, what: watcher.evaluating(what, done, total))

@@ -22,7 +22,7 @@ from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.loading import open_run
 from mtmodels.training.setup.setup import Parts
-from mtmodels.training.setup.splits import choose_splits, held_out
+from mtmodels.training.setup.splits import choose_splits, held_keys
 
 FEW = 5
 """Held-out labels of a task below which the score of an epoch is mostly chance."""
@@ -117,7 +117,7 @@ def _about_held(data: RunData, parts: Parts) -> Iterator[str]:
         )
     yield from _known_to_teachers(data, parts.method)
     if parts.config.select == "holdout" and data.held is not None:
-        shown = _shown(data, data.held)
+        shown = data.labels_of(data.held)
         if few := [f"{task} {n}" for task, n in shown.items() if n < FEW]:
             yield (
                 f"Few held-out labels to choose the epoch by ({', '.join(few)}; fewer than {FEW} "
@@ -160,7 +160,7 @@ def _about_selection(data: RunData, config: Config) -> Iterator[str]:
         )
     for dataset in data.scored:
         name = scored_split(dataset, data.splits, config)["split"]
-        if bare := unscored(name, _shown(data, dataset)):
+        if bare := unscored(name, data.labels_of(dataset)):
             yield f"Scores: {bare}"
     if config.select == "paper":
         yield (
@@ -176,13 +176,7 @@ def _added_labels(data: RunData) -> Sequence[Mapping[str, Any]]:
 
 def _labels(data: RunData, of: Dataset) -> str:
     """How many labels of each task are shown of these images."""
-    return ", ".join(f"{task} {n}" for task, n in _shown(data, of).items())
-
-
-def _shown(data: RunData, of: Dataset) -> dict[str, int]:
-    """How many of these images show each task."""
-    shown = of.labelled.sum(0)
-    return {task.name: int(n) for task, n in zip(data.tasks, shown, strict=True)}
+    return ", ".join(f"{task} {n}" for task, n in data.labels_of(of).items())
 
 
 def tell_resumed(trainer: Trainer, *, found: bool, watcher: Watcher) -> None:
@@ -232,9 +226,7 @@ def _known_to_teachers(data: RunData, method: Method) -> Iterator[str]:
         if trained != data.store.content_digest:
             continue
         splits = choose_splits(run.config, data.store).train
-        keys = [key for name in splits for key in data.store.split(name).keys]
-        away = held_out(run.config, keys)
-        learnt = {key for key, kept in zip(keys, away, strict=True) if not kept}
+        learnt, _ = held_keys(run.config, data.store, splits)
         if known := learnt & set(data.held.keys):
             yield (
                 f"{len(known)} of the held-out images taught the run {folder}: the hold-out says "

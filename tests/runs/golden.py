@@ -14,7 +14,7 @@ from mtdata.reading.batch import Batch
 from mtdata.tasks.kinds import Depth, Normals
 from mtdata.tasks.task import Task
 from mtmodels.methods import METHODS
-from mtmodels.methods.transfer import TransferMethod
+from mtmodels.methods.parts.transfer import TransferMethod
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from mtmodels.options import build

@@ -21,10 +21,6 @@ class Change(ABC):
     move pixels alike, and both take from here what happens to the values of a label.
     """
 
-    @abstractmethod
-    def inverse(self) -> "Change":
-        """The change that undoes this one, as far as pixels are left."""
-
     def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
         """Correct the values of a label whose pixels were moved; linear in the label.
 

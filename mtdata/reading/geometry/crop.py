@@ -1,4 +1,4 @@
-"""Cutting a part out and magnifying it to the full size, and the way back."""
+"""Cutting a part out and magnifying it to the full size, and the contrary."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -73,10 +73,6 @@ class Crop(_Window):
         left = _place(self.left, extent.left, extent.width, box=w, image=width)
         return replace(self, top=top, left=left)
 
-    def inverse(self) -> "Paste":
-        """Shrink back into the box; what lies outside is not valid."""
-        return Paste(self.scale, self.top, self.left)
-
     def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
         """What the kind says of a zoom."""
         return kind.zoom(label, self.scale, paper=paper)
@@ -97,10 +93,6 @@ class Crop(_Window):
 @dataclass(frozen=True)
 class Paste(_Window):
     """Shrinks the image into the box and leaves all around it without a valid pixel."""
-
-    def inverse(self) -> Crop:
-        """Cut the box out again."""
-        return Crop(self.scale, self.top, self.left)
 
     def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
         """What the kind says of the opposite zoom."""

@@ -58,20 +58,6 @@ def apply(
     return torch.stack([x for x, _ in outcomes]), torch.stack([v for _, v in outcomes])
 
 
-def invert(
-    values: Shaped[Tensor, "b c h w"],
-    changes: Sequence[Change],
-    *,
-    kind: Kind | None = None,
-    valid: Bool[Tensor, "b h w"] | None = None,
-    prediction: bool = False,
-    paper: bool = False,
-) -> tuple[Shaped[Tensor, "b c h w"], Bool[Tensor, "b h w"]]:
-    """Undo the change of each image; pixels that it dropped come back as not valid."""
-    back = [change.inverse() for change in changes]
-    return apply(values, back, kind=kind, valid=valid, prediction=prediction, paper=paper)
-
-
 def _one(
     x: Shaped[Tensor, "c h w"],
     valid: Bool[Tensor, "h w"],

@@ -20,10 +20,6 @@ class Flip(Change):
         """A flip, or None with probability 1 - `probability`. Always takes one number."""
         return cls() if rng.random() < probability else None
 
-    def inverse(self) -> "Flip":
-        """A flip undoes itself."""
-        return self
-
     def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
         """What the kind says of mirrored pixels."""
         return kind.flip(label)

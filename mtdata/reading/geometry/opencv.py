@@ -48,11 +48,6 @@ def apply(sample: Sample, change: Change, tasks: Sequence[Task], *, paper: bool 
     return replace(sample, image=image, labels=labels, valid=valid, camera=camera, extent=extent)
 
 
-def invert(sample: Sample, change: Change, tasks: Sequence[Task], *, paper: bool = False) -> Sample:
-    """Undo a change; pixels that it dropped come back as not valid."""
-    return apply(sample, change.inverse(), tasks, paper=paper)
-
-
 def _label(
     label: NDArray[Any], valid: NDArray[np.bool_], kind: Kind, change: Change
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:

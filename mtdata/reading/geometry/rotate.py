@@ -33,10 +33,6 @@ class Rotate(Change):
         """An angle uniform in [-`most`, `most`); always takes one number."""
         return cls(most * (2 * rng.random() - 1))
 
-    def inverse(self) -> "Rotate":
-        """Turn back."""
-        return Rotate(-self.degrees)
-
     def correct(self, kind: Kind, label: NDArray[Any], *, paper: bool = False) -> NDArray[Any]:
         """What the kind says of a rotation."""
         return kind.rotate(label, self.degrees)

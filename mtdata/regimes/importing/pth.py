@@ -16,6 +16,7 @@ import numpy as np
 
 from mtdata.errors import DataError
 from mtdata.regimes.importing.assignment import Assignment
+from mtdata.regimes.importing.unpickling import would_run
 
 WHAT = "a tensor of zeros and ones, images x tasks, saved by torch as MTPSL does"
 COLUMNS = {2: ("semantic", "depth"), 3: ("semantic", "depth", "normals")}
@@ -73,11 +74,7 @@ def _load(path: Path) -> Any:
     except Exception as error:  # a broken pickle fails in any way
         named = NAMED.search(str(error))
         if named:
-            raise DataError(
-                f"{path} should hold {WHAT}; found `{named[1] or named[2]}`, which would run code. "
-                "Nothing of it was run. Do not load this file with other tools unless you trust "
-                "who made it."
-            ) from None
+            raise would_run(path, WHAT, named[1] or named[2]) from None
         raise DataError(
             f"{path} should hold {WHAT}; torch cannot read it, and nothing of it was run "
             f"({_reason(error)}). Get it again."

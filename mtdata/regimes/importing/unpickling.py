@@ -61,15 +61,20 @@ def load(file: BytesIO, path: Path, names: Names, *, what: str) -> Any:
         _check_size(file)
         return _Unpickler(file, names).load()
     except _ForbiddenError as error:
-        raise DataError(
-            f"{path} should hold {what}; found `{error}`, which would run code. Nothing of it was "
-            "run. Do not load this file with other tools unless you trust who made it."
-        ) from None
+        raise would_run(path, what, str(error)) from None
     except Exception as error:  # a broken pickle fails in any way
         reason = str(error).rstrip(".") or type(error).__name__
         raise DataError(
             f"{path} should hold {what}; it cannot be read ({reason[:200]}). Get it again."
         ) from error
+
+
+def would_run(path: Path, what: str, name: str) -> DataError:
+    """The error for a file that names something that could do anything."""
+    return DataError(
+        f"{path} should hold {what}; found `{name}`, which would run code. Nothing of it was run. "
+        "Do not load this file with other tools unless you trust who made it."
+    )
 
 
 def _check_size(file: BytesIO) -> None:

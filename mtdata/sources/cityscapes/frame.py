@@ -3,17 +3,15 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.json_text import JsonError, load_json
 from mtdata.sources.cityscapes.ids import IDS, to_classes
 from mtdata.sources.files.imagefile import decode_ids, decode_label
 from mtdata.tasks.kinds import Depth
-from mtdata.tasks.sample import Camera
+from mtdata.tasks.sample import Camera, Decoded
 
 FRAME = (1024, 2048)
 """The size that cameras and disparities in pixels refer to."""
@@ -28,8 +26,6 @@ DEPTHS = {
 disparity: p / 65535, the numbers of the `.npy` files that the papers train on. px: (p - 1) / 256,
 the official rule. m: from px by the camera.
 """
-
-Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)

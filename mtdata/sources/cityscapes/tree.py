@@ -6,19 +6,13 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-from mtdata.sources.cityscapes.frame import (
-    Decoded,
-    Rig,
-    decode_camera,
-    decode_depth,
-    decode_semantic,
-)
+from mtdata.sources.cityscapes.frame import Rig, decode_camera, decode_depth, decode_semantic
 from mtdata.sources.files.archive import Archive
 from mtdata.sources.files.files import Files
 from mtdata.sources.files.imagefile import check_size, decode_rgb
 from mtdata.sources.files.imageheader import image_remarks, parse_header, readable, spread
 from mtdata.sources.reader import Reader
-from mtdata.tasks.sample import Sample
+from mtdata.tasks.sample import Decoded, Sample
 
 IMAGES, SEMANTIC, DISPARITY, CAMERA = "leftImg8bit", "gtFine", "disparity", "camera"
 FOLDERS = {None: IMAGES, "semantic": SEMANTIC, "depth": DISPARITY}
@@ -92,13 +86,7 @@ class CityscapesTree(Reader):
         decoded = {
             t: d for t in tasks if (d := self._label(t, (split, key), size, rig)) is not None
         }
-        return Sample(
-            key,
-            image,
-            {t: label for t, (label, _) in decoded.items()},
-            {t: valid for t, (_, valid) in decoded.items()},
-            None if rig is None else rig.at(*size),
-        )
+        return Sample.of(key, image, decoded, None if rig is None else rig.at(*size))
 
     def fingerprint(self, split: str, key: str) -> bytes:
         """SHA-256 over the options and the bytes of all files of an image, zipped or not."""

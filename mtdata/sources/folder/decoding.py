@@ -23,9 +23,9 @@ from mtdata.sources.folder.tasks import (
     DepthFile,
     NormalsFile,
 )
+from mtdata.tasks.sample import Decoded
 from mtdata.wording import listed
 
-Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 SHOWN = 8
 """Values that an error lists."""
 NUMBERS = "uint8|uint16|float32|float64"

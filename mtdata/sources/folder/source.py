@@ -28,16 +28,16 @@ from mtdata.sources.files.imageheader import (
 )
 from mtdata.sources.folder.matching import expand
 from mtdata.tasks.role import Role, role_by_name
-from mtdata.tasks.sample import Sample
+from mtdata.tasks.sample import Decoded, Sample
 from mtdata.tasks.task import Task
 from mtdata.wording import counted, listed
 
 if TYPE_CHECKING:
-    from mtdata.sources.folder.decoding import Decoded
     from mtdata.sources.folder.layout import Layout
     from mtdata.sources.folder.tasks import AnnotatedFile, TasksFile
 
-EXPORT = "export.json"
+MARK = "export.json"
+"""What every export of a store holds."""
 """What `mtdata export` writes beside the files."""
 NEARLY = 0.8
 """Which part of the labels of a task is nearly all of them."""
@@ -132,12 +132,12 @@ class Folder(Source):
     def _added(self) -> Iterator[str]:
         """That an export of a store has labels that its source never had."""
         with suppress(OSError, ValueError, KeyError, TypeError):  # a file of that name of theirs
-            content = json.loads((self._root / EXPORT).read_text(encoding="utf-8"))
+            content = json.loads((self._root / MARK).read_text(encoding="utf-8"))
             each = [f"{one['images']} of {one['task']} ({one['origin']})"
                     for one in content["added"]]  # fmt: skip
             if each:
                 yield (
-                    f"{EXPORT} says that labels here are not of the source: {listed(each)}. A "
+                    f"{MARK} says that labels here are not of the source: {listed(each)}. A "
                     "store built of this folder has them like any other, and no regime of it "
                     "guards them."
                 )
@@ -180,7 +180,7 @@ class Folder(Source):
 
     def _drawn(
         self, name: str, task: "AnnotatedFile", at: tuple[str, str], size: tuple[int, ...]
-    ) -> "Decoded | None":
+    ) -> Decoded | None:
         """A label as the annotations of its image draw it; None where there are none."""
         from mtdata.sources.folder.annotations.reading import check_image, draw, drawing_of
 

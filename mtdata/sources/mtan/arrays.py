@@ -11,12 +11,11 @@ from mtdata.errors import SampleError
 from mtdata.sources.files.normals_file import read_normals
 from mtdata.sources.files.npyfile import read_npy
 from mtdata.tasks.kinds import Kind
+from mtdata.tasks.sample import Decoded
 
 VOID = -1
 OVERSHOOT = 1e-3
 """How far interpolation may have left [0, 1]."""
-
-Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -9,13 +9,13 @@ from mtdata.errors import SampleError
 from mtdata.sources.files.files import read_file
 from mtdata.sources.files.imagefile import check_size, read_rgb
 from mtdata.sources.files.imageheader import remarks_on
-from mtdata.sources.nyu.frame import FRAME, Decoded, camera_of, read_depth, read_semantic
+from mtdata.sources.nyu.frame import FRAME, camera_of, read_depth, read_semantic
 from mtdata.sources.nyu.layout import Layout, scan
 from mtdata.sources.nyu.normals import FOLDER, GivenNormals
 from mtdata.sources.nyu.options import NyuOptions
 from mtdata.sources.reader import Box, Reader
 from mtdata.tasks.normals_from_depth import normals_from_depth
-from mtdata.tasks.sample import Sample
+from mtdata.tasks.sample import Decoded, Sample
 
 
 class NyuFolders(Reader):
@@ -73,13 +73,7 @@ class NyuFolders(Reader):
             label = self._label(task, key, size, decoded.get("depth"))
             if label is not None:
                 decoded[task] = label
-        return Sample(
-            key,
-            image,
-            {t: label for t, (label, _) in decoded.items()},
-            {t: valid for t, (_, valid) in decoded.items()},
-            camera_of(*size, self.options.box),
-        )
+        return Sample.of(key, image, decoded, camera_of(*size, self.options.box))
 
     def fingerprint(self, split: str, key: str) -> bytes:
         """SHA-256 over the options and the bytes of all files of a frame."""

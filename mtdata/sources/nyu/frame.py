@@ -1,10 +1,6 @@
 """The files of one frame of NYU Depth v2, decoded and checked, and its camera."""
 
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mtdata.errors import SampleError
 from mtdata.sources.files.files import read_file
@@ -12,7 +8,7 @@ from mtdata.sources.files.imagefile import decode_ids, read_label
 from mtdata.sources.reader import Box
 from mtdata.tasks.facts import SEMANTIC13, SEMANTIC40
 from mtdata.tasks.kinds import Depth
-from mtdata.tasks.sample import Camera
+from mtdata.tasks.sample import Camera, Decoded
 
 CLASSES = {13: SEMANTIC13, 40: SEMANTIC40}
 DEPTH = Depth(unit="m", dtype="uint16", scale=0.001)
@@ -23,8 +19,6 @@ VALID_BOX: Box = (44, 40, 427, 561)
 # The RGB camera published with the data set. Its toolbox back-projects with pixels numbered from 1,
 # so its first pixel is centred at (1, 1); ours is centred at (0.5, 0.5).
 CAMERA = Camera(518.857901, 519.469611, 325.582449 - 0.5, 253.736166 - 0.5)
-
-Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 
 
 def camera_of(height: int, width: int, box: Box = VALID_BOX) -> Camera:

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from mtdata.errors import SampleError, SourceNotFoundError
 from mtdata.sources.files.files import check_files, read_file
 from mtdata.sources.nyu.classes import RAW, find_mapping, lookup_table
-from mtdata.sources.nyu.frame import FRAME, Decoded, camera_of
+from mtdata.sources.nyu.frame import FRAME, camera_of
 from mtdata.sources.nyu.layout import SPLITS_FILE, official_splits
 from mtdata.sources.nyu.matfile import AGAIN, FILE, MatFile
 from mtdata.sources.nyu.normals import GivenNormals
 from mtdata.sources.nyu.options import NyuOptions
 from mtdata.sources.reader import Box, Reader
 from mtdata.tasks.normals_from_depth import normals_from_depth
-from mtdata.tasks.sample import Sample
+from mtdata.tasks.sample import Decoded, Sample
 
 WINDOW = 13
 """Pixels that the plane of a normal is fitted to: of a frame what 9 pixels of 288 are, whatever
@@ -74,12 +74,8 @@ class NyuMat(Reader):
         decode = {"semantic": self._semantic, "depth": self._metres, "normals": self._normals}
         decoded = {task: d for task in tasks if (d := decode[task](int(key))) is not None}
         box = self.options.box
-        return Sample(
-            key,
-            _cut(self.mat.frame("images", int(key)), box),
-            {task: label for task, (label, _) in decoded.items()},
-            {task: valid for task, (_, valid) in decoded.items()},
-            camera_of(*box[2:], box),
+        return Sample.of(
+            key, _cut(self.mat.frame("images", int(key)), box), decoded, camera_of(*box[2:], box)
         )
 
     def fingerprint(self, split: str, key: str) -> bytes:

@@ -7,8 +7,8 @@ from pathlib import Path
 from mtdata.errors import SourceNotFoundError
 from mtdata.sources.files.files import check_files
 from mtdata.sources.files.normals_file import SUFFIXES, read_normals
-from mtdata.sources.nyu.frame import Decoded
 from mtdata.sources.nyu.layout import numbered_files
+from mtdata.tasks.sample import Decoded
 
 FOLDER, MASKS = "normals", "normals_mask"
 

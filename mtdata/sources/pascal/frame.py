@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mtdata.sources.files.imagefile import check_size
 from mtdata.sources.pascal.labels import (
-    Decoded,
     edge_boundaries,
     edge_target,
     read_normals,
@@ -19,6 +18,7 @@ from mtdata.sources.pascal.labels import (
 )
 from mtdata.sources.pascal.layout import CONTEXT, PARTS
 from mtdata.sources.pascal.mat import read_label_map, read_parts
+from mtdata.tasks.sample import Decoded
 
 FOLDERS_OF = {
     "semantic": ("semseg/VOC12", "semseg/pascal-context"),

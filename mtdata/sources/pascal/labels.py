@@ -12,8 +12,8 @@ from mtdata.sources.pascal.classes import SHARED_WITH_NYU
 from mtdata.sources.thinning import thin
 from mtdata.tasks.facts import PASCAL21
 from mtdata.tasks.kinds import Normals
+from mtdata.tasks.sample import Decoded
 
-Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 OFF_UNIT = 0.1
 ZERO = 0.02
 """A vector shorter than this is the grey of no vector: 127 or 128 in every channel."""

@@ -127,12 +127,7 @@ class Pascal(Source):
         boundaries = self.edges == "boundaries" or (self.edges == "split" and split == "val")
         frame = Frame(self._files(key), image.shape[:2], boundaries=boundaries)
         decoded = {task: found for task in tasks if (found := frame.label(task)) is not None}
-        return Sample(
-            key,
-            image,
-            {task: label for task, (label, _) in decoded.items()},
-            {task: valid for task, (_, valid) in decoded.items()},
-        )
+        return Sample.of(key, image, decoded)
 
     def fingerprint(self, split: str, key: str) -> bytes:
         """SHA-256 over the options and the bytes of all files of an image."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mtdata.errors import UnknownNameError
+from mtdata.errors import named
 from mtdata.tasks.kinds.base import Kind
 from mtdata.tasks.kinds.binary import Binary
 from mtdata.tasks.kinds.classes import Classes
@@ -25,12 +25,11 @@ def kind_from_json(value: dict[str, Any]) -> Kind:
     """
     options = dict(value)
     name = options.pop("kind")
-    if name not in KINDS:
-        raise UnknownNameError("kind of label", name, KINDS)
+    kind = named("kind of label", name, KINDS)
     if name == "classes":
         options["names"] = tuple(options["names"])
         options["palette"] = tuple(tuple(colour) for colour in options["palette"])
-    return KINDS[name](**options)
+    return kind(**options)
 
 
 __all__ = ["KINDS", "Binary", "Classes", "Depth", "Kind", "Normals", "kind_from_json"]

@@ -1,1 +1,1 @@
-"""What methods are composed of."""
+"""What methods are composed of, and what several derive from."""

@@ -2,23 +2,23 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtdata.errors import UnknownNameError
 from mtdata.reading.batch import Batch
 from mtmodels.kinds import kind_model
 from mtmodels.losses import at_least_single
 from mtmodels.methods.parts.pairs import Pair, labels_of, pair_code
+from mtmodels.networks.auxiliary.conditioned import Statistics
 from mtmodels.networks.auxiliary.mapping import MappingNetwork
 from mtmodels.networks.base import Network
 
 TRUNKS = {"vgg": "segnet", "resnet": "resnet18"}
 """The mapping of the paper for SegNet and for networks made of ResNets."""
-CONDITIONING = ("pair", "input_and_pair", "none", "separate")
+Conditioning = Literal["pair", "input_and_pair", "none", "separate"]
 Predictions = Mapping[str, Float[Tensor, "b c h w"]]
 
 
@@ -45,26 +45,20 @@ class JointSpace(nn.Module):
         over: Statistics of batch norm: "sample" or "pass".
         soft: Whether predictions enter as probabilities, in place of what is drawn from them.
         checkpointing: Whether to compute the inside of the mapping again in the backward pass.
-
-    Raises:
-        UnknownNameError: for an unknown conditioning or norm.
-        ValueError: where `width` is out of range.
     """
 
     def __init__(
         self,
         network: Network,
         *,
-        conditioning: str = "pair",
+        conditioning: Conditioning = "pair",
         trunk: str | None = None,
         width: float = 1.0,
-        over: str = "sample",
+        over: Statistics = "sample",
         soft: bool = False,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if conditioning not in CONDITIONING:
-            raise UnknownNameError("conditioning", conditioning, CONDITIONING)
         self.conditioning, self.soft = conditioning, soft
         self.tasks = network.tasks
         self.names = tuple(task.name for task in network.tasks)

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from mtmodels.networks.auxiliary.conditioned import Statistics
 from mtmodels.networks.blocks import convolution
 from mtmodels.networks.encoders.segnet_encoder import SegNetEncoder
 from mtmodels.networks.segnet import SegNetDecoder, scaled_stages
@@ -28,7 +29,7 @@ class AutoEncoder(nn.Module):
     Learning", and its released code, which also makes a batch norm that it never runs.
     """
 
-    def __init__(self, channels: int, *, width: float = 1.0, over: str = "sample") -> None:
+    def __init__(self, channels: int, *, width: float = 1.0, over: Statistics = "sample") -> None:
         super().__init__()
         stages = scaled_stages(width, wide=False, deep=False)
         first, self.over = stages[0][1], over

@@ -1,5 +1,7 @@
 """Batch norm whose scale and shift depend on a code: FiLM."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -8,7 +10,8 @@ from torch.nn.parameter import Parameter
 
 from mtdata.errors import UsageError
 
-STATISTICS = ("sample", "pass")
+Statistics = Literal["sample", "pass"]
+"""What batch norm takes them over: the pixels of each sample, or those of all that come at once."""
 
 
 class ConditionedNorm(nn.Module):
@@ -30,7 +33,7 @@ class ConditionedNorm(nn.Module):
     picks a column of a matrix); FiLM, Perez et al. 2018. It is the identity at initialisation.
     """
 
-    def __init__(self, channels: int, codes: int, *, over: str = "sample") -> None:
+    def __init__(self, channels: int, codes: int, *, over: Statistics = "sample") -> None:
         super().__init__()
         self.over = over
         self.weight = Parameter(torch.ones(channels))
@@ -86,7 +89,7 @@ class Reader(nn.Module):
         over: What batch norm takes its statistics over.
     """
 
-    def __init__(self, conv: nn.Conv2d, *, over: str) -> None:
+    def __init__(self, conv: nn.Conv2d, *, over: Statistics) -> None:
         super().__init__()
         self.conv = conv
         self.norm = ConditionedNorm(conv.out_channels, 0, over=over)

@@ -9,9 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mtdata.errors import UnknownNameError
 from mtdata.tasks.task import Task
-from mtmodels.networks.auxiliary.conditioned import STATISTICS, ConditionedNorm
+from mtmodels.networks.auxiliary.conditioned import ConditionedNorm, Statistics
 from mtmodels.networks.auxiliary.mapping_resnet import ResNetTrunk
 from mtmodels.networks.auxiliary.mapping_segnet import SegNetTrunk
 
@@ -51,8 +50,7 @@ class MappingNetwork(nn.Module):
             time; with statistics over the pass, which tie all samples together, one stage.
 
     Raises:
-        UnknownNameError: where `trunk` or `over` is unknown.
-        ValueError: where `stride` or `width` is out of range.
+        ValueError: where `stride` is out of range.
 
     Reference: MTPSL section 3.2 and 4, and its released code.
     """
@@ -66,16 +64,10 @@ class MappingNetwork(nn.Module):
         channels: int = 512,
         stride: int = 32,
         width: float = 1.0,
-        over: str = "sample",
+        over: Statistics = "sample",
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if over not in STATISTICS:
-            raise UnknownNameError("mapping norm", over, STATISTICS)
-        if trunk not in TRUNKS:
-            raise UnknownNameError("mapping network", trunk, TRUNKS)
-        if not width > 0:
-            raise ValueError(f"`width` should be above 0; found {width}.")
         self.over, self.checkpointing = over, checkpointing
         make: Any = TRUNKS[trunk]
         self.trunk = make(codes=codes, channels=channels, stride=stride, width=width, over=over)

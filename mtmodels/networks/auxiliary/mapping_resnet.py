@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mtmodels.networks.auxiliary.conditioned import ConditionedNorm, Reader
+from mtmodels.networks.auxiliary.conditioned import ConditionedNorm, Reader, Statistics
 from mtmodels.networks.blocks import scaled
 
 PLANES = (64, 128, 256, 512)
@@ -50,7 +50,9 @@ class ResNetTrunk(nn.Module):
     Reference: MTPSL section 4 (its code for PASCAL was not released); He et al. 2016.
     """
 
-    def __init__(self, *, codes: int, channels: int, stride: int, width: float, over: str) -> None:
+    def __init__(
+        self, *, codes: int, channels: int, stride: int, width: float, over: Statistics
+    ) -> None:
         super().__init__()
         if stride not in (8, 16, 32):
             raise ValueError(
@@ -104,7 +106,7 @@ class Block(nn.Module):
         channels_out: int,
         *,
         codes: int,
-        over: str,
+        over: Statistics,
         stride: int,
         dilation: int,
     ) -> None:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mtmodels.networks.auxiliary.conditioned import ConditionedNorm, Reader
+from mtmodels.networks.auxiliary.conditioned import ConditionedNorm, Reader, Statistics
 from mtmodels.networks.blocks import convolution, scaled
 from mtmodels.networks.encoders.segnet_encoder import STAGES
 
@@ -29,7 +29,9 @@ class SegNetTrunk(nn.Module):
         ValueError: where `stride` is no such number.
     """
 
-    def __init__(self, *, codes: int, channels: int, stride: int, width: float, over: str) -> None:
+    def __init__(
+        self, *, codes: int, channels: int, stride: int, width: float, over: Statistics
+    ) -> None:
         super().__init__()
         if stride not in (1, 2, 4, 8, 16, 32):
             raise ValueError(f"`stride` should be a power of 2 up to 32; found {stride}.")
@@ -66,7 +68,7 @@ class SegNetTrunk(nn.Module):
 class Stage(nn.Module):
     """Convolutions, each with its conditioned norm and ReLU, then a 2x2 max-pool."""
 
-    def __init__(self, widths: list[int], *, codes: int, over: str, pool: bool) -> None:
+    def __init__(self, widths: list[int], *, codes: int, over: Statistics, pool: bool) -> None:
         super().__init__()
         self.convs = nn.ModuleList(
             convolution(a, b, bias=True) for a, b in itertools.pairwise(widths)

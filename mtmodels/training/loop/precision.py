@@ -110,6 +110,13 @@ def has_bf16(device: torch.device) -> bool:
     return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
 
 
+def placed(module: nn.Module, fabric: Fabric) -> bool:
+    """Put what trains or predicts on the device; returns whether its layout is channels last."""
+    layout = memory_format(module, fabric)
+    module.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
+    return layout == torch.channels_last
+
+
 def memory_format(module: nn.Module, fabric: Fabric) -> torch.memory_format:
     """Channels last on cards, and on processors where they pay; contiguous elsewhere.
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from itertools import islice
 
-import torch
-
 from mtdata.progress import Progress
 from mtdata.reading.batch import Batch
 from mtdata.reading.dataset import Dataset
@@ -16,7 +14,7 @@ from mtmodels.networks.base import Network
 from mtmodels.scoring.evaluation import Evaluation, Predict
 from mtmodels.scoring.original import frames
 from mtmodels.training.config import Config
-from mtmodels.training.loop.precision import memory_format
+from mtmodels.training.loop.precision import placed
 
 
 class HeldOut:
@@ -61,9 +59,7 @@ class Scorer:
     @classmethod
     def of(cls, network: Network, fabric: Fabric, config: Config) -> "Scorer":
         """Put a network on the device of the run."""
-        layout = memory_format(network, fabric)
-        network.to(fabric.device, memory_format=layout)  # type: ignore[call-overload]
-        return cls(network.predict, fabric, config, layout == torch.channels_last)
+        return cls(network.predict, fabric, config, placed(network, fabric))
 
     def score(
         self,

@@ -61,3 +61,7 @@ class Watcher:
 
     def evaluating(self, what: str, done: int, total: int) -> None:
         """A batch is scored."""
+
+    def scoring(self, done: int, total: int, what: str) -> None:
+        """Take note of a pass that scores, as `Progress` does."""
+        self.evaluating("score", done, total)

@@ -24,11 +24,11 @@ from mtmodels.scoring.run_scores import RunScores
 from mtmodels.scoring.samples import Samples
 from mtmodels.training.finish import warning
 from mtmodels.training.loop.validation import Scorer
+from mtmodels.training.record.curves import Log, Panel, panels
 from mtmodels.training.record.manifest import command_line
 from mtmodels.training.record.runfolder import RunFolder, write_text
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.record.texts import arrow, estimate, number
-from mtmodels.training.reporting.curves import curves
 from mtmodels.training.reporting.examples import Ends, Looked, depict_ends, ends_of
 from mtmodels.training.rescore import datasets_of, kept_scores, scorer_of
 from mtmodels.training.setup.data import at_size
@@ -134,7 +134,7 @@ def report(
         matrices=list(_matrices(rows, classes)),
         calibration=list(_calibration(looked)),
         looked=looked,
-        curves=curves(run.folder.metrics),
+        curves=_curves(run.folder.metrics),
         pairs=_pairs(looks),
         threshold=looks[-1]["threshold"] if looks else None,
         ends=_ends(ends, looked, run.facts["store"].get("units", {})),
@@ -352,3 +352,19 @@ def _commands(run: TrainedRun) -> list[str]:
         f"mtmodels eval {quoted}",
         f"mtmodels report {quoted} --overwrite",
     ]
+
+
+def _curves(metrics: Path) -> list[tuple[str, Markup]]:
+    """Title and figure of each curve; none where there is no log."""
+    return [(panel.title, _drawn(panel)) for panel in panels(Log.read(metrics))]
+
+
+def _drawn(panel: Panel) -> Markup:
+    series = {name: line.points for name, line in panel.lines.items()}
+    faint = []
+    if len(series) == 1 and (means := next(iter(panel.lines.values())).means):
+        series = {"logged steps": next(iter(series.values())), "mean of an epoch": means}
+        faint = ["logged steps"]
+    return lines(
+        series, about=panel.title, x=panel.along, faint=faint, counted=True, linear=panel.linear
+    )

@@ -97,7 +97,11 @@ class RunData:
     @property
     def labels(self) -> dict[str, int]:
         """For each task, how many training images show it."""
-        shown = self.train.labelled.sum(0)
+        return self.labels_of(self.train)
+
+    def labels_of(self, of: Dataset) -> dict[str, int]:
+        """For each task, how many of these images show it."""
+        shown = of.labelled.sum(0)
         return {task.name: int(n) for task, n in zip(self.tasks, shown, strict=True)}
 
 

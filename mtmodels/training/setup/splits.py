@@ -86,6 +86,13 @@ def held_out(config: Config, keys: Sequence[str]) -> NDArray[np.bool_]:
     return holdout(keys, config.held_share, seed=config.seed)
 
 
+def held_keys(config: Config, store: Store, splits: Sequence[str]) -> tuple[set[str], set[str]]:
+    """The keys of some training splits that a run learnt from, and those that it kept away."""
+    keys = np.array([key for name in splits for key in store.split(name).keys], object)
+    away = held_out(config, keys.tolist())
+    return set(keys[~away]), set(keys[away])
+
+
 def splits_with_role(store: Store, role: Role) -> tuple[str, ...]:
     """The names of the splits with a role, in the order of the store."""
     return tuple(split.name for split in store.splits.values() if split.role == role)

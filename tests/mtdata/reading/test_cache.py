@@ -109,7 +109,7 @@ def test_several_datasets_share_one_cache(path: Path) -> None:
     held = store.dataset("train", tasks[:2], "full").subset(~first)
     cache, (train, held) = share_memory(train, held)
     calls: list[tuple[int, int]] = []
-    cache.fill(lambda done, total: calls.append((done, total)))
+    cache.fill(lambda done, total, _: calls.append((done, total)))
     assert calls == [(i + 1, len(plain)) for i in range(len(plain))]
     assert cache.cells == (
         len(plain),

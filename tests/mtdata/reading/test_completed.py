@@ -18,7 +18,7 @@ from mtdata.store import Store, add_regime, open_store
 from mtdata.store import format as layout
 from mtdata.store.completed import Completed, Composed, composed
 from mtdata.store.regime_add import draw_regime
-from mtdata.store.regime_summary import regime_table
+from mtdata.store.regime_summary import export_regime
 from mtdata.tasks.sample import Sample
 from tests.stores.added import about_run, added_store, filled
 from tests.stores.fakes import fake_store
@@ -214,7 +214,7 @@ def test_another_draw_under_the_same_name_is_another_regime(tmp_path: Path) -> N
     add_labels(path, filled)
     with open_store(path) as store:
         told = visible_digest(store.dataset("train", regime="one+filled"))
-        table = regime_table(store, "one")
+    table = export_regime(path, "one", tmp_path / "one.csv")
     from mtdata.store import remove_regime
 
     remove_regime(path, "one")
@@ -261,8 +261,6 @@ def test_a_store_without_any_says_how_to_make_them(tmp_path: Path) -> None:
 
 
 def test_a_base_may_be_a_file(path: Path, tmp_path: Path) -> None:
-    from mtdata.store.regime_summary import export_regime
-
     export_regime(path, "one", tmp_path / "one.csv")
     with open_store(path) as store:
         one = store.dataset("train", regime=f"{tmp_path / 'one.csv'}+derived+filled:0.6")
@@ -273,10 +271,9 @@ def test_a_base_may_be_a_file(path: Path, tmp_path: Path) -> None:
 def test_a_task_without_any_label_is_refused_still(tmp_path: Path) -> None:
     path = fake_store(tmp_path, missing=0, images=(8, 1))
     derive(path, "disparity", "depth")
-    with open_store(path) as store:
-        table = regime_table(store, "one")
-        labels = table.labels.copy()
-        labels[:, [task.name for task in store.tasks].index("saliency")] = False
+    table = export_regime(path, "one", tmp_path / "one.csv")
+    labels = table.labels.copy()
+    labels[:, table.tasks.index("saliency")] = False
     from dataclasses import replace
 
     add_regime(path, "bare", replace(table, labels=labels))

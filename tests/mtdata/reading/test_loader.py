@@ -176,27 +176,6 @@ def test_global_generators_are_left_alone() -> None:
 
 
 @dataclass
-class Slow:
-    """A transform that takes a second by a clock that nothing else moves."""
-
-    now: float = 0.0
-
-    def __call__(self, sample: Sample, rng: np.random.Generator, tasks: Sequence[Task]) -> Sample:
-        self.now += 1.0
-        return sample
-
-
-def test_waiting_is_counted_and_working_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Slow()
-    monkeypatch.setattr("mtdata.reading.loader.perf_counter", lambda: clock.now)
-    loader = Loader(make(6, transform=clock), 3)
-    for epoch in range(2):
-        for _ in loader.epoch(epoch):
-            clock.now += 100.0
-    assert loader.waited == 12.0
-
-
-@dataclass
 class Failing:
     def __call__(self, sample: Sample, rng: np.random.Generator, tasks: Sequence[Task]) -> Sample:
         raise SampleError("image.png", "it is cut off.", "Download it again.")

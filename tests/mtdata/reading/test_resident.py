@@ -128,7 +128,7 @@ def test_a_store_of_mixed_sizes(path: Path, regime: str, size: tuple[int, int] |
         resident = Resident(data, HERE)
         assert resident.cells == (len(data), int(data.labelled.sum()))
         told: list[int] = []
-        resident.fill(lambda done, _: told.append(done))
+        resident.fill(lambda done, *_: told.append(done))
         assert told == list(range(1, len(data) + 1))
         pairs = both(data)
         for ours, theirs in pairs:

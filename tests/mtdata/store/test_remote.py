@@ -34,7 +34,7 @@ from mtdata.store import Store, add_regime, open_store
 from mtdata.store.edit import set_default_regime
 from mtdata.store.opening import remote
 from mtdata.store.opening.file import view
-from mtdata.store.regime_summary import regime_table
+from mtdata.store.regime_summary import export_regime
 from mtdata.urls import Url
 from tests.processes.served import Served, serving
 from tests.stores.fakes import FakeSource, fake_store
@@ -295,10 +295,10 @@ def test_a_file_of_the_same_length_is_told_without_it(folder: Path) -> None:
             store.split("train").read(7, ["depth"])
 
 
-def test_a_regime_that_is_added_does_no_harm(folder: Path, served: Served) -> None:
+def test_a_regime_that_is_added_does_no_harm(folder: Path, served: Served, tmp_path: Path) -> None:
     """The file is another then, but to open it again finds the same data."""
+    table = export_regime(folder / "fake.h5", "full", tmp_path / "full.csv")
     with open_store(folder / "fake.h5") as one:
-        table = regime_table(one, "full")
         sample = one.split("train").read(7, ["depth"])
     with open_store(served.url("fake.h5")) as store:
         store.close()
@@ -373,9 +373,8 @@ def test_a_chunk_that_becomes_more_than_a_row(tmp_path: Path) -> None:
     assert told[0] == told[1]
 
 
-def test_changes_are_refused(served: Served) -> None:
-    with open_store(served.url("fake.h5")) as store:
-        table = regime_table(store, "full")
+def test_changes_are_refused(served: Served, tmp_path: Path) -> None:
+    table = export_regime(Url(served.url("fake.h5")), "full", tmp_path / "full.csv")
     for change in (
         lambda url: add_regime(url, "new", table),
         lambda url: set_default_regime(url, "full"),

@@ -9,7 +9,7 @@ from mtdata.reading.batch import Batch
 from mtdata.tasks.task import Task
 from mtmodels.kinds import kind_model
 from mtmodels.methods.direct_map import DirectMap
-from mtmodels.methods.joint import JointMethod
+from mtmodels.methods.parts.joint import JointMethod
 from mtmodels.methods.perceptual_map import PerceptualMap
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Step, Views, changed

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from mtdata.tasks.task import Task
 from mtmodels.losses import cosine, l1
 from mtmodels.methods.direct_map import DirectMap
-from mtmodels.methods.label_mapping import by_tasks
 from mtmodels.methods.parts.label_distance import whole_cosine
+from mtmodels.methods.parts.label_mapping import by_tasks
 from mtmodels.methods.parts.pairs import Pair, present_pairs
 from mtmodels.methods.terms import Terms
 from mtmodels.networks import NETWORKS

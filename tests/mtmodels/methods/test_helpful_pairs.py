@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtdata.reading.batch import Batch
-from mtmodels.methods.joint import JointMethod
 from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.methods.parts.helpful_pairs import (
     HelpfulPairOptions,
@@ -17,6 +16,7 @@ from mtmodels.methods.parts.helpful_pairs import (
     cosine,
     label_gradient,
 )
+from mtmodels.methods.parts.joint import JointMethod
 from mtmodels.methods.parts.pairs import Pair
 from mtmodels.methods.parts.supervision import Supervision
 from mtmodels.methods.views import Views

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -21,6 +21,7 @@ from mtmodels.methods.parts.released_joint import DEVIATION, MEAN
 from mtmodels.methods.views import View, Views
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.auto_encoder import AutoEncoder
+from mtmodels.networks.auxiliary.conditioned import Statistics
 from mtmodels.networks.base import Output
 from tests.quick import few
 from tests.runs.batches import PAIR, SIX, generator, random_batch
@@ -356,8 +357,8 @@ def test_the_auto_encoder_runs_as_often_for_any_number_of_tasks(tasks: Sequence[
     assert len(calls) == 4 * 2
 
 
-@pytest.mark.parametrize("norm", ["sample", "pass"])
-def test_statistics_over_each_image_or_over_all(norm: str) -> None:
+@pytest.mark.parametrize("norm", get_args(Statistics))
+def test_statistics_over_each_image_or_over_all(norm: Statistics) -> None:
     torch.manual_seed(0)
     network = AutoEncoder(4, width=0.125, over=norm)
     images = torch.rand(2, 4, 40, 48)

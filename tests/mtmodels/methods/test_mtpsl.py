@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from mtmodels.kinds import KINDS, kind_model
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
 from mtmodels.methods.mtpsl import MTPSL, centred
-from mtmodels.methods.parts.joint_space import CONDITIONING
+from mtmodels.methods.parts.joint_space import Conditioning
 from mtmodels.methods.parts.pairs import Pair, pair_code, present_pairs
 from mtmodels.methods.parts.supervision import Seen, Supervision, SupervisionOptions
 from mtmodels.methods.ssl import SSL
@@ -127,7 +127,7 @@ def _distance(a: Tensor, b: Tensor) -> float:
     return sum(cells) / len(cells)
 
 
-@pytest.mark.parametrize("conditioning", CONDITIONING)
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
 @pytest.mark.parametrize("regulariser", [0.0, 0.5])
 @pytest.mark.parametrize("rows", [ROWS, {t: [0, 1, 2, 3] for t in NAMES}], ids=["partial", "full"])
 def test_equals_the_loop(

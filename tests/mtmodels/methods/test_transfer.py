@@ -12,8 +12,8 @@ from torch import Tensor
 from mtdata.reading.batch import Batch
 from mtdata.tasks.task import Task
 from mtmodels.methods import METHODS
+from mtmodels.methods.parts.transfer import TransferMethod
 from mtmodels.methods.terms import Terms
-from mtmodels.methods.transfer import TransferMethod
 from mtmodels.methods.views import Views
 from mtmodels.networks import NETWORKS
 from mtmodels.networks.auxiliary.transfer_network import TransferNetwork

@@ -19,7 +19,7 @@ from mtdata.parallel import Pool
 from mtdata.reading.batch import Batch
 from mtmodels.errors import PredictionError
 from mtmodels.metrics.protocols import metric_for
-from mtmodels.scoring.evaluate import evaluate
+from tests.mtmodels.scoring.scored import evaluate
 
 SEMANTIC = Task("semantic", Classes(tuple("abc"), ((0, 0, 0),) * 3))
 DEPTH = Task("depth", Depth())

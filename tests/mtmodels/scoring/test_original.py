@@ -17,9 +17,9 @@ from mtdata.building.build import build
 from mtdata.errors import UsageError
 from mtdata.reading.loader import Loader
 from mtdata.sources.base import Source
-from mtmodels.scoring.evaluate import evaluate
 from mtmodels.scoring.original import check_scorable, frames
 from tests.mtmodels.metrics import reference
+from tests.mtmodels.scoring.scored import evaluate
 from tests.stores.fakes import fake_store
 from tests.trees.pascal import VAL, write_pascal
 

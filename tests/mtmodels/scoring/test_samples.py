@@ -12,10 +12,10 @@ from mtdata.errors import DataError
 from mtdata.reading.batch import Batch
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.protocols import metric_for
-from mtmodels.scoring.evaluate import evaluate
 from mtmodels.scoring.evaluation import Evaluation
 from mtmodels.scoring.samples import Samples
 from tests.mtmodels.metrics.cases import MEMBERS, TASKS, assert_same, case, score
+from tests.mtmodels.scoring.scored import evaluate
 
 every_member = pytest.mark.parametrize(("protocol", "kind"), MEMBERS)
 

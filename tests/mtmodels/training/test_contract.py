@@ -12,10 +12,10 @@ from mtdata.errors import PluginError, UsageError
 from mtdata.plugins import load_plugin
 from mtmodels.errors import DivergedError, MemberError, OutputError
 from mtmodels.metrics import METRICS
-from mtmodels.scoring.evaluate import evaluate
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.run import fit, plan, prepare
+from tests.mtmodels.scoring.scored import evaluate
 from tests.runs.batches import SIX, random_batch
 from tests.runs.plugin_files import NETWORK, REST, write
 from tests.runs.small_run import as_arguments

@@ -144,7 +144,7 @@ def _classes(
 ) -> Guess:
     high, names = max(rest), dict(listed.names)
     remark = f"from {listed.where}" if names else ""
-    last = Line("void", void, _void_remark(void, listed))
+    last = Line("void", void, f"{', '.join(map(str, void))}: nothing by custom")
     if names and set(rest) <= names.keys():
         if list(names) == list(range(len(names))):
             return RULES["classes"].take("classes", why, (_named(names, path, remark), last))
@@ -162,10 +162,6 @@ def _classes(
     ids = {value: f"class{value}" for value in range(high + 1)}
     remark += f"{occur}; if 0 means nothing, put it into `void` and use `ids`"
     return RULES["classes"].take("classes", why, (_named(ids, path, remark), last))
-
-
-def _void_remark(void: Sequence[int], listed: Listed) -> str:
-    return f"{', '.join(map(str, void))}: nothing by custom"
 
 
 def _mapped(ids: dict[int, str], remark: str) -> tuple[Line, ...]:

@@ -27,9 +27,7 @@ def guess_vectors(form: str, arrays: Sequence[NDArray[Any]]) -> Guess:
     )
 
 
-def guess_colours(
-    form: str, arrays: Sequence[NDArray[Any]], name: str, listed: Listed
-) -> Guess:  # fmt: skip
+def guess_colours(form: str, arrays: Sequence[NDArray[Any]], listed: Listed) -> Guess:
     """Normals, or colours that stand for classes; else pictures."""
     top = np.iinfo(arrays[0].dtype).max
     vectors = [

@@ -106,7 +106,7 @@ def _judged(form: str, found: Sequence[_Read], name: str, listed: Listed) -> Gue
     arrays = [each.array for each in found]
     if all(array.shape[2:] == (3,) for array in arrays):
         vectors = arrays[0].dtype.kind == "f"
-        return guess_vectors(form, arrays) if vectors else guess_colours(form, arrays, name, listed)
+        return guess_vectors(form, arrays) if vectors else guess_colours(form, arrays, listed)
     if any(array.ndim != 2 for array in arrays):
         return RULES["unclear"].ask(_other_shape(form, arrays[0].shape))
     return _plane(form, values_of(arrays), name, listed, [each.path for each in found])

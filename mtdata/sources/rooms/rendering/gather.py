@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Index = NDArray[np.intp]
+Floats = NDArray[np.floating[Any]]
 
 
 def taken(rows: NDArray[Any], index: Index) -> NDArray[Any]:

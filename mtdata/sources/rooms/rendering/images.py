@@ -5,16 +5,14 @@ Each function takes a `Spot`, the two colours of the material and the rays, and 
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering import noise
+from mtdata.sources.rooms.rendering.gather import Floats
 from mtdata.sources.rooms.rendering.patterns import Spot
 from mtdata.sources.rooms.rendering.scene import Texture
 
-Floats = NDArray[np.floating[Any]]
 Image = Callable[[Spot, Floats, Floats, Floats], Floats]
 
 

@@ -5,12 +5,9 @@ in the frame of the solid, which is convex and centred there, and the sizes of t
 each. Lengths of round solids keep micrometres in float32 if the origin is near the solid.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from mtdata.sources.rooms.rendering.gather import Floats
 
 _MISS = np.float32(np.inf)
 _TINY = np.float32(1e-20)

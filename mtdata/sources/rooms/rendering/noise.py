@@ -1,11 +1,10 @@
 """Smooth noise from hashed integers: the same on every machine."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from mtdata.sources.rooms.rendering.gather import Floats
+
 Words = NDArray[np.uint32]
 
 _A, _B, _C = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0xC2B2AE3D)

@@ -5,15 +5,13 @@ Each function takes a `Spot` and gives shares in [0, 1].
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering import noise
+from mtdata.sources.rooms.rendering.gather import Floats
 from mtdata.sources.rooms.rendering.scene import Texture
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)

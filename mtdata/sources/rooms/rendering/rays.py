@@ -1,15 +1,12 @@
 """Rays of a pinhole camera, in the world and in the frames of turned solids."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mtdata.sources.rooms.rendering.gather import Floats
 from mtdata.sources.rooms.rendering.scene import Vector, View
 from mtdata.tasks.sample import Camera
-
-Floats = NDArray[np.floating[Any]]
 
 # No component of a direction is nearer to zero than this, so that it can be divided by.
 _LEAST = np.float32(1e-9)

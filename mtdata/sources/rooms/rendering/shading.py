@@ -1,21 +1,17 @@
 """From surfaces to a picture: lamps, shadows, ambient light, and the camera's own marks."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering import noise
 from mtdata.sources.rooms.rendering.arrays import Arrays
-from mtdata.sources.rooms.rendering.gather import borders
+from mtdata.sources.rooms.rendering.gather import Floats, Index, borders
 from mtdata.sources.rooms.rendering.intersect import dot
 from mtdata.sources.rooms.rendering.scene import Lamp, Scene
 from mtdata.sources.rooms.rendering.shadows import lit
 from mtdata.sources.rooms.rendering.surface import Surface
 from mtdata.sources.rooms.rendering.textures import colours
 from mtdata.sources.rooms.rendering.trace import Hits
-
-Floats = NDArray[np.floating[Any]]
 
 _CORNER = np.float32(0.55)
 """Metres from a wall at which its corner begins to darken."""
@@ -64,7 +60,7 @@ def _lamp_light(
     return facing * fading, gloss * sharp * fading
 
 
-def _lens(linear: Floats, solid: NDArray[np.intp]) -> Floats:
+def _lens(linear: Floats, solid: Index) -> Floats:
     """Soften the stairs along borders, as the finite pixels of a camera do; [h, w, 3]."""
     from cv2 import GaussianBlur
 

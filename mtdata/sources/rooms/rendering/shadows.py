@@ -5,21 +5,18 @@ Reference: Williams 1978, "Casting curved shadows on curved surfaces".
 
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering import noise
 from mtdata.sources.rooms.rendering.arrays import Arrays
-from mtdata.sources.rooms.rendering.gather import taken
+from mtdata.sources.rooms.rendering.gather import Floats, taken
 from mtdata.sources.rooms.rendering.rays import Eye, directions
 from mtdata.sources.rooms.rendering.scene import Lamp, Shape, Vector
 from mtdata.sources.rooms.rendering.surface import Surface
 from mtdata.sources.rooms.rendering.trace import cast
 from mtdata.tasks.sample import Camera
-
-Floats = NDArray[np.floating[Any]]
 
 _WIDEST = 3.0
 """Tangent of the steepest angle to its aim at which a lamp throws shadows."""

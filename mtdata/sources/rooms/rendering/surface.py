@@ -1,19 +1,16 @@
 """Where on its solid each pixel lies, and which way the surface faces there."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering.arrays import Arrays
-from mtdata.sources.rooms.rendering.gather import looked_up, put, taken
+from mtdata.sources.rooms.rendering.gather import Floats, Index, looked_up, put, taken
 from mtdata.sources.rooms.rendering.intersect import dot
 from mtdata.sources.rooms.rendering.rays import Eye, rotated
 from mtdata.sources.rooms.rendering.scene import Shape
 from mtdata.sources.rooms.rendering.trace import Hits
-
-Floats = NDArray[np.floating[Any]]
 
 # Shell: floor, ceiling, left, right, back, front, seen from inside.
 _INWARD = np.array(
@@ -42,7 +39,7 @@ class Surface:
     facing: Floats
     normal: Floats
     toward: Floats
-    solid: NDArray[np.intp]
+    solid: Index
 
 
 def _of_boxes(local: Floats, ray: Floats, size: Floats) -> Floats:
@@ -82,7 +79,7 @@ def _unit(vectors: Floats) -> Floats:
     return unit
 
 
-def _facing(shape: NDArray[np.int8], solid: NDArray[np.intp], local: Floats, ray: Floats,
+def _facing(shape: NDArray[np.int8], solid: Index, local: Floats, ray: Floats,
             size: Floats) -> Floats:  # fmt: skip
     """Normals in the frames of the solids."""
     normal = looked_up(_INWARD, np.minimum(solid, len(_INWARD) - 1))

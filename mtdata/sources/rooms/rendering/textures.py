@@ -1,19 +1,14 @@
 """The colour of each point of a surface, and the light it gives by itself."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering import noise
 from mtdata.sources.rooms.rendering.arrays import Arrays
-from mtdata.sources.rooms.rendering.gather import looked_up, put, taken
+from mtdata.sources.rooms.rendering.gather import Floats, Index, looked_up, put, taken
 from mtdata.sources.rooms.rendering.images import IMAGES
 from mtdata.sources.rooms.rendering.patterns import PATTERNS, Spot
 from mtdata.sources.rooms.rendering.scene import Texture
 from mtdata.sources.rooms.rendering.surface import Surface
-
-Floats = NDArray[np.floating[Any]]
 
 
 def _spot(arrays: Arrays, seen: Surface) -> Spot:
@@ -36,7 +31,7 @@ def _spot(arrays: Arrays, seen: Surface) -> Spot:
     )
 
 
-def _part(spot: Spot, here: NDArray[np.intp]) -> Spot:
+def _part(spot: Spot, here: Index) -> Spot:
     return Spot(
         spot.u[here],
         spot.v[here],
@@ -55,7 +50,7 @@ def colours(arrays: Arrays, seen: Surface, rays: Floats) -> Floats:
     texture = look.texture.astype(np.uint8)[seen.solid]
     spot = _spot(arrays, seen)
     share = spot.coarse.copy()
-    images: dict[Texture, NDArray[np.intp]] = {}
+    images: dict[Texture, Index] = {}
     for kind in np.unique(look.texture):
         here = np.flatnonzero(texture == kind)
         if kind in IMAGES:

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering import intersect
 from mtdata.sources.rooms.rendering.arrays import (
@@ -18,13 +16,11 @@ from mtdata.sources.rooms.rendering.arrays import (
     SHELL,
     Arrays,
 )
-from mtdata.sources.rooms.rendering.gather import looked_up, taken
+from mtdata.sources.rooms.rendering.gather import Floats, Index, looked_up, taken
 from mtdata.sources.rooms.rendering.rays import Eye, directions, nonzero, rotated
 from mtdata.sources.rooms.rendering.scene import FORWARD, Shape, Vector
 from mtdata.sources.rooms.rendering.windows import pairs, windows
 
-Floats = NDArray[np.floating[Any]]
-Ints = NDArray[np.intp]
 _CONVEX = (Shape.BOX, Shape.ELLIPSOID, Shape.FRUSTUM, Shape.CAPSULE)
 
 
@@ -33,11 +29,11 @@ class Hits:
     """What the pixels see: depth in metres, index of the solid, direction of the ray [3, h, w]."""
 
     depth: Floats
-    solid: Ints
+    solid: Index
     rays: Floats
 
 
-def _shell(room: Vector, eye: Eye, rays: Floats) -> tuple[Floats, Ints]:
+def _shell(room: Vector, eye: Eye, rays: Floats) -> tuple[Floats, Index]:
     """The room from inside: the wall, floor or ceiling that a ray leaves by."""
     half = np.array(room)[:, None] / 2
     origin = (np.array(eye.position)[:, None] - half).astype(np.float32)
@@ -65,7 +61,7 @@ def _aligned(arrays: Arrays) -> Arrays:
     )
 
 
-def _lengths(eye: Eye, arrays: Arrays, shape: Shape, solid: Ints, rays: Floats) -> Floats:
+def _lengths(eye: Eye, arrays: Arrays, shape: Shape, solid: Index, rays: Floats) -> Floats:
     """Lengths at which rays [3, n] of the eye meet a solid each, all of one shape.
 
     Either all of the solids are turned, or none.
@@ -93,7 +89,9 @@ def _lengths(eye: Eye, arrays: Arrays, shape: Shape, solid: Ints, rays: Floats) 
     return found
 
 
-def cast(eye: Eye, arrays: Arrays, solids: Ints, rays: Floats, depth: Floats, solid: Ints) -> None:
+def cast(
+    eye: Eye, arrays: Arrays, solids: Index, rays: Floats, depth: Floats, solid: Index
+) -> None:
     """Put into `depth` and `solid` what lies nearer of some solids; [n], for rays [3, n]."""
     arrays = _aligned(arrays)
     bounds = windows(eye, arrays, solids)

@@ -1,16 +1,12 @@
 """Which pixels of an eye may see a solid: a rectangle around its box as the eye sees it."""
 
 from itertools import combinations, product
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtdata.sources.rooms.rendering.arrays import Arrays
+from mtdata.sources.rooms.rendering.gather import Floats, Index
 from mtdata.sources.rooms.rendering.rays import Eye
-
-Floats = NDArray[np.floating[Any]]
-Ints = NDArray[np.intp]
 
 _NEAR = 0.02
 _CORNERS = np.array(list(product((-1.0, 1.0), repeat=3)))
@@ -19,7 +15,7 @@ _EDGES = np.array(
 )
 
 
-def _corners(eye: Eye, arrays: Arrays, solids: Ints) -> Floats:
+def _corners(eye: Eye, arrays: Arrays, solids: Index) -> Floats:
     """Corners of the boxes in the frame of the eye: right, up and ahead; [3, 8, n]."""
     x, y, z = _CORNERS.T[..., None] * arrays.reach[solids].T[:, None]
     c, s = arrays.turn[solids].T
@@ -48,7 +44,7 @@ def _clipped(corners: Floats) -> Floats:
     return np.concatenate((kept, cuts), axis=1)
 
 
-def _bounds(eye: Eye, points: Floats) -> Ints:
+def _bounds(eye: Eye, points: Floats) -> Index:
     """First and end row, first and end column around points [3, k, n]; not a number is no point."""
     right, up, ahead = points
     camera, (h, w) = eye.camera, eye.size
@@ -64,11 +60,11 @@ def _bounds(eye: Eye, points: Floats) -> Ints:
         )
     )
     limit = np.array((h, h, w, w))[:, None]
-    kept: Ints = np.minimum(np.maximum(bounds, 0), limit).astype(np.intp)
+    kept: Index = np.minimum(np.maximum(bounds, 0), limit).astype(np.intp)
     return kept
 
 
-def windows(eye: Eye, arrays: Arrays, solids: Ints) -> Ints:
+def windows(eye: Eye, arrays: Arrays, solids: Index) -> Index:
     """First row, end row, first column and end column for each of some solids, [4, n].
 
     All are 0 where no pixel can see it.
@@ -85,7 +81,7 @@ def windows(eye: Eye, arrays: Arrays, solids: Ints) -> Ints:
     return bounds
 
 
-def pairs(bounds: Ints, width: int) -> tuple[Ints, Ints]:
+def pairs(bounds: Index, width: int) -> tuple[Index, Index]:
     """Every pixel of every window: which window, and the index of the pixel in its picture."""
     wide = bounds[3] - bounds[2]
     count = wide * (bounds[1] - bounds[0])

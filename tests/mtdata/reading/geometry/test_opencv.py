@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mtdata import Binary, Classes, Depth, Normals, Sample, Task
-from mtdata.reading.geometry import Change, Crop, Flip, Paste, Rotate, apply, invert
+from mtdata.reading.geometry import Change, Crop, Flip, Paste, Rotate, apply
+from tests.mtdata.reading.geometry.undoing import undoing
 from tests.stores.fake_split import INVERSE, TASKS, make_sample, unit
 
 ALL = (*TASKS, INVERSE)
@@ -18,7 +19,7 @@ crops = st.builds(Crop, st.sampled_from((1.0, 1.2, 1.5, 2.0)), shares, shares)
 changes = st.one_of(
     st.just(Flip()),
     crops,
-    crops.map(Crop.inverse),
+    crops.map(undoing),
     st.builds(Rotate, st.floats(-180.0, 180.0)),
 )
 sizes = st.tuples(st.integers(6, 40), st.integers(6, 40))
@@ -131,7 +132,7 @@ def test_normals_that_cancel_take_the_nearest() -> None:
 @quick
 def test_a_crop_comes_back_into_its_box(crop: Crop) -> None:
     sample = make_sample(size=(48, 64), tasks=ALL)
-    back = invert(apply(sample, crop, ALL), crop, ALL)
+    back = apply(apply(sample, crop, ALL), undoing(crop), ALL)
     y, x, h, w = crop.box(48, 64)
     box = np.s_[y : y + h, x : x + w]
     for task in ALL:
@@ -172,7 +173,7 @@ def test_zoom_changes_depth_as_it_should(scale: float, top: float, left: float) 
     paper = apply(sample, crop, tasks, paper=True)
     np.testing.assert_array_equal(paper.labels["depth"], moved.labels["depth"])
     np.testing.assert_allclose(paper.labels["inverse"], 1 / value / scale, rtol=1e-6)
-    back = invert(paper, crop, tasks, paper=True)
+    back = apply(paper, undoing(crop), tasks, paper=True)
     np.testing.assert_allclose(back.labels["inverse"][back.valid["inverse"]], 1 / value, rtol=1e-6)
 
 
@@ -214,7 +215,7 @@ def test_an_unknown_change_is_refused() -> None:
         pass
 
     class Odd(Change):
-        inverse = camera = moved = None  # type: ignore[assignment]
+        camera = moved = None  # type: ignore[assignment]
 
     same(apply(make_sample(), Shear(), TASKS), apply(make_sample(), Flip(), TASKS))
     with pytest.raises(TypeError, match="`change` should be a flip, crop or rotation"):

@@ -10,9 +10,9 @@ from PIL import Image
 
 from mtdata.errors import DataError, SampleError
 from mtdata.sources.folder.source import Folder
+from mtdata.tasks.sample import Decoded
 from tests.trees.folder import coded, depth, normals, save, semantic, write_task
 
-Decoded = tuple[NDArray[Any], NDArray[np.bool_]]
 CLASSES = "classes: [a, b, c, d]"
 COLOURS = "classes: {a: '#000000', b: [255, 0, 0], c: '0, 128, 0', d: [0, 0, 255]}"
 TABLE = np.array([[0, 0, 0], [255, 0, 0], [0, 128, 0], [0, 0, 255]], np.uint8)

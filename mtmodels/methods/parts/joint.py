@@ -31,7 +31,7 @@ from mtmodels.methods.parts.helpful_pairs import (
     shared_by_tasks,
     summed_pairs,
 )
-from mtmodels.methods.parts.joint_space import JointSpace
+from mtmodels.methods.parts.joint_space import Conditioning, JointSpace
 from mtmodels.methods.parts.pairs import (
     Pair,
     PairOptions,
@@ -43,6 +43,7 @@ from mtmodels.methods.parts.relation_terms import Relations, WithGeometryOptions
 from mtmodels.methods.parts.supervision import Supervision, SupervisionOptions
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import View, Views
+from mtmodels.networks.auxiliary.conditioned import Statistics
 from mtmodels.networks.base import Network, Output
 from mtmodels.options import CountsWith, Weight
 
@@ -60,14 +61,14 @@ class JointOptions(
     consistency_weight: Weight = 2.0
     """A factor on the sum over the pairs of an image: 2 as released for NYUv2, 1 for Cityscapes;
     equation 4 has 1."""
-    conditioning: Literal["pair", "input_and_pair", "none", "separate"] = "pair"
+    conditioning: Conditioning = "pair"
     """`pair`: the mapping knows the pair, as released. `input_and_pair`: and which end of it, as
     the paper writes it. `none`: nothing. `separate`: a mapping for each ordered pair, equation 3.
     """
     mapping: Literal["segnet", "resnet18"] | None = None
     """Null for that of the paper: the encoder of SegNet for SegNet, ResNet-18 for networks made of
     ResNets."""
-    mapping_norm: Literal["sample", "pass"] = "sample"
+    mapping_norm: Statistics = "sample"
     """What batch norm in the mapping takes its statistics over: `sample` as released, or `pass`."""
     film_rate: Annotated[Weight, CONDITIONED] = 10.0
     """A factor on the learning rate of the conditioning: 10 as released for NYUv2, 0.1 for
