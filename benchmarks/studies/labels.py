@@ -37,6 +37,8 @@ SHARED = (
 STEPS = 1980
 TWO = "--views 2 --set views.flip=0.5 --set views.scales=[1]"
 """The further view: as the first, mirrored or not."""
+ALL = "--set method.options.geometry_given=all"
+"""Relations between predictions, too."""
 MTPSL = f"--method mtpsl {TWO} --mapping-width 0.25"
 LONG = 4
 """How many times the steps `sl-long` has: those of three teachers and their pupil."""
@@ -48,7 +50,7 @@ METHODS: Mapping[str, str] = {
     "self-training-single": "--method self-training",
     "self-training": "--method self-training",
     "self-training-one": "--method self-training",
-    "self-training-geometry": "--method self-training --with-geometry",
+    "self-training-geometry": f"--method self-training --with-geometry {ALL}",
     "teacher": f"--method teacher {TWO} --set method.options.mix=boxes",
     "ssl": f"--method ssl {TWO}",
     "mtpsl": MTPSL,
@@ -60,6 +62,7 @@ METHODS: Mapping[str, str] = {
     "discriminator": f"--method discriminator {TWO} --mapping-width 0.25",
     "jtr": "--method jtr --set method.options.auto_encoder_width=0.25",
     "geometry": "--method geometry",
+    "geometry-all": f"--method geometry {ALL}",
     "teacher-geometry": f"--method teacher {TWO} --set method.options.mix=boxes --with-geometry",
 }
 """The options of each cell, in the order in which they are trained."""

@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -307,6 +307,14 @@ class Method(nn.Module, ABC):
             ValueError: with what to do.
         """
         return  # most methods take any labels
+
+    def idle(self, shown: NDArray[np.bool_]) -> Iterator[str]:
+        """Say what was asked of it and does nothing with these labels, in a sentence each.
+
+        Args:
+            shown: As `check_labels` takes it.
+        """
+        return iter(())
 
     def predict(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Float[Tensor, "b c h w"]]:
         """Predict images of any size with the network alone."""

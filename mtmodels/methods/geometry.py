@@ -1,8 +1,11 @@
 """What is known of tasks: depth tells normals, parts lie in persons, edges part classes."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.relation_terms import RelationOptions, Relations
@@ -43,6 +46,11 @@ class Geometry(Method):
         self.supervision = Supervision(network.tasks, self.options)
         self.relations = Relations(network.tasks, self.options)
         self.cameras_for = self.relations.cameras_for
+        self.uses_unlabelled = self.relations.use_unlabelled
+
+    def idle(self, shown: NDArray[np.bool_]) -> Iterator[str]:
+        """Where no image shows what a relation needs."""
+        return self.relations.idle(shown)
 
     def forward(self, views: Views, *, progress: float, rng: torch.Generator) -> Terms:
         """One term a task that an image shows, and one a relation that says something."""

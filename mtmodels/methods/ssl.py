@@ -1,9 +1,11 @@
 """Semi-supervised learning: the prediction of a crop is the crop of the prediction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.crop_consistency import CropDistance, crop_terms
@@ -52,6 +54,10 @@ class SSL(Method):
         self.supervision = Supervision(network.tasks, self.options)
         self.relations = Relations(network.tasks, self.options, wanted=self.options.with_geometry)
         self.cameras_for = self.relations.cameras_for
+
+    def idle(self, shown: NDArray[np.bool_]) -> Iterator[str]:
+        """Where relations were asked for and no image shows what they need."""
+        return self.relations.idle(shown)
 
     def views(self, count: int) -> Sequence[View]:
         """The labels of the first supervise, unless `supervise` says otherwise."""

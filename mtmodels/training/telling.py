@@ -56,6 +56,8 @@ def _idle(data: RunData, parts: Parts) -> Iterator[str]:
             "every training image shows all: it adds nothing to the labels. Another --regime hides "
             "some, --method sl is the same for less."
         )
+    else:
+        yield from method.idle(data.train.labelled)
     steps = config.steps or config.epochs * len(parts.loader)
     schedule = SCHEDULES[config.schedule.name].read(config.schedule.options)
     if isinstance(schedule, Step) and schedule.every >= config.epochs:

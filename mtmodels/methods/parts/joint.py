@@ -1,12 +1,14 @@
 """What `mtpsl`, `contrastive` and `discriminator` share: pairs of tasks in joint spaces."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
@@ -115,7 +117,7 @@ class JointMethod(Method):
         if chosen.with_ssl:
             self.minimum_views = 2
         self.relations = Relations(network.tasks, chosen, wanted=chosen.with_geometry)
-        self.uses_unlabelled = chosen.with_ssl or bool(self.relations.known)
+        self.uses_unlabelled = chosen.with_ssl or self.relations.use_unlabelled
         self.missing_alone = chosen.pairs == "unlabelled"
         self.most_views = None if self.uses_unlabelled else 2
         self.cameras_for = self.relations.cameras_for
@@ -130,6 +132,10 @@ class JointMethod(Method):
         )
         self.needs_shared = chosen.helpful_pairs
         self.helpful = self._helpful()
+
+    def idle(self, shown: NDArray[np.bool_]) -> Iterator[str]:
+        """Where relations were asked for and no image shows what they need."""
+        return self.relations.idle(shown)
 
     def _helpful(self) -> HelpfulPairs | None:
         if not self.options.helpful_pairs:

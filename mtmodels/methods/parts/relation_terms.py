@@ -1,12 +1,14 @@
 """Known relations between the tasks of a network, as terms of a step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Bool
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata.errors import UnknownNameError
@@ -52,9 +54,10 @@ class RelationOptions(Options):
     the usual ones of the tasks."""
     geometry_weight: Annotated[Weight, WITH_GEOMETRY] = 1.0
     """A factor on all of them."""
-    geometry_given: Annotated[Literal["labels", "all"], WITH_GEOMETRY] = "all"
-    """`labels`: only labels say what another task should be. `all`: predictions do too, where an
-    image has no label of either."""
+    geometry_given: Annotated[Literal["labels", "sure", "all"], WITH_GEOMETRY] = "sure"
+    """`labels`: only labels say what another task should be. `sure`: where an image has no label of
+    either, predictions do too that say how probable they are (classes, parts, edges). `all`: those
+    of depth and normals as well, which can come to agree on a scene that is not there."""
     geometry_detach: Annotated[bool, WITH_GEOMETRY] = True
     """Whether what is given is a target only; else depth and normals that are predicted learn on
     both sides."""
@@ -86,7 +89,8 @@ class Relations:
     """The relations that hold between the tasks of a network.
 
     A relation has a term on the images that have no label of the task that learns: what is labelled
-    is never overruled. What is given is a label where the image has one, else the prediction.
+    is never overruled. What is given is a label where the image has one, else, by `geometry_given`,
+    the prediction.
 
     Args:
         tasks: Those of the network.
@@ -109,6 +113,34 @@ class Relations:
         """The relations that need to know where pixels look."""
         names = [known.name for known in self.known if known.relation.needs_camera]
         return tuple(dict.fromkeys(names))
+
+    @property
+    def use_unlabelled(self) -> bool:
+        """Whether one of them says something of images that show neither task."""
+        return not all(self._of_labels(known.relation.given) for known in self.known)
+
+    def idle(self, shown: NDArray[np.bool_]) -> Iterator[str]:
+        """Say where no relation has a term with these labels, as `Method.idle`."""
+        if self.known and not any(self._wanted(known, shown.T).any() for known in self.known):
+            yield (
+                "The relations of `geometry` have a term where an image shows one task of a "
+                "relation and not the other, and no training image does: they add nothing. Another "
+                "--regime hides one task without the other; or leave them out."
+            )
+
+    def _of_labels(self, given: Task) -> bool:
+        """Whether only labels of a task are given."""
+        chosen = self.options.geometry_given
+        return chosen == "labels" or (chosen == "sure" and kind_model(given).certainty is None)
+
+    def _wanted(self, known: _Known, shown: Any) -> Any:
+        """Which images have a term, of those that show these tasks (rows); arrays or tensors."""
+        names = [task.name for task in self.tasks]
+        relation = known.relation
+        wanted = ~shown[names.index(relation.learns.name)]
+        if self._of_labels(relation.given):
+            wanted = wanted & shown[names.index(relation.given.name)]
+        return wanted
 
     def terms(self, views: Views, outputs: Sequence[Output], *, progress: float) -> Terms:
         """The mean over the views of each relation that has a term there.
@@ -142,18 +174,15 @@ class Relations:
         One sure pixel must not weigh as much as an image of them. None where no image has a term.
         """
         relation = known.relation
-        names = [task.name for task in self.tasks]
-        given, learns = names.index(relation.given.name), names.index(relation.learns.name)
-        wanted = ~seen.given[learns]
-        if self.options.geometry_given == "labels":
-            wanted = wanted & seen.given[given]
+        wanted: Bool[Tensor, " b"] = self._wanted(known, seen.given)
         cameras = batch.cameras or (None,) * len(batch)
         if relation.needs_camera:
             wanted = wanted & torch.tensor([camera is not None for camera in cameras])
         rows = wanted.nonzero()[:, 0]
         if not len(rows):
             return None
-        scene = self._scene(relation, batch, output, labelled=seen.given[given])
+        labelled = seen.given[[task.name for task in self.tasks].index(relation.given.name)]
+        scene = self._scene(relation, batch, output, labelled=labelled)
         scene = _of_images(scene, rows.to(batch.device))
         if relation.needs_camera:
             chosen = [camera for i in rows.tolist() if (camera := cameras[i]) is not None]

@@ -1,11 +1,13 @@
 """Learning the tasks that an image does not show from what teachers say of them."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mtdata.reading.batch import Batch
@@ -89,6 +91,10 @@ class Teaching(Method):
             self.minimum_images = 2
         self.relations = Relations(network.tasks, self.options, wanted=self.options.with_geometry)
         self.cameras_for = self.relations.cameras_for
+
+    def idle(self, shown: NDArray[np.bool_]) -> Iterator[str]:
+        """Where relations were asked for and no image shows what they need."""
+        return self.relations.idle(shown)
 
     @abstractmethod
     def say(self, image: Float[Tensor, "b 3 h w"]) -> Sequence[Mapping[str, Tensor]]:

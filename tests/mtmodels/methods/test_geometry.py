@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -59,7 +60,7 @@ def step(method: Method, of: Views, progress: float = 1.0) -> Terms:
     return terms
 
 
-@pytest.mark.parametrize("given", ["all", "labels"])
+@pytest.mark.parametrize("given", ["all", "sure", "labels"])
 @pytest.mark.parametrize("name", [n for n in RELATIONS if n != "depth-of-depth"])
 def test_a_term_is_the_mean_over_images_that_lack_what_learns(name: str, given: str) -> None:
     """Image by image: a label where there is one, else what is predicted and sure of itself."""
@@ -73,7 +74,9 @@ def test_a_term_is_the_mean_over_images_that_lack_what_learns(name: str, given: 
     total, speaking = torch.zeros((), dtype=torch.float64), 0
     for i in range(3):
         labelled = i in ROWS.get(source, [])
-        if i in ROWS.get(learner, []) or (given == "labels" and not labelled):
+        unsure = kind_model(known.given).certainty is None
+        of_labels = given == "labels" or (given == "sure" and unsure)
+        if i in ROWS.get(learner, []) or (of_labels and not labelled):
             continue
         speaking += 1
         if labelled:
@@ -117,7 +120,7 @@ def test_a_relation_has_a_beginning_and_rises() -> None:
 
 @pytest.mark.parametrize("detach", [True, False])
 def test_what_is_given_is_a_target_unless_both_are_to_learn(*, detach: bool) -> None:
-    method = make(relations={"depth-by-fit": NOW}, geometry_detach=detach)
+    method = make(relations={"depth-by-fit": NOW}, geometry_given="all", geometry_detach=detach)
     of = views(semantic=[0])
     [output] = of.predict(method.network)
     leaves = {n: p.detach().requires_grad_() for n, p in output.predictions.items()}
@@ -143,7 +146,7 @@ SEEN = {"normals-of-depth": NOW, "depth-along-normals": NOW, "edges-at-classes":
 
 
 def test_only_images_with_a_camera_take_part() -> None:
-    method, of = make(relations=SEEN), views(parts=[0])
+    method, of = make(relations=SEEN, geometry_given="all"), views(parts=[0])
     output = tilted(method, of)
 
     def said(*cameras: Camera | None) -> Mapping[str, torch.Tensor]:
@@ -161,7 +164,7 @@ def test_only_images_with_a_camera_take_part() -> None:
 
 def test_only_true_pixels_take_part() -> None:
     """A padded image is judged where the image is, whatever is predicted beside it."""
-    method, of = make(relations=SEEN), views(parts=[0])
+    method, of = make(relations=SEEN, geometry_given="all"), views(parts=[0])
     output, found = tilted(method, of), []
     padded = Views(replace(of.main, extents=(Extent(0, 0, 20, 32),) * 3))
     for beside in (0.5, 7.0):
@@ -177,7 +180,7 @@ def test_only_true_pixels_take_part() -> None:
 
 def test_padding_does_not_thin_a_relation() -> None:
     """The same pixels say the same of an image, whatever it is padded to."""
-    method, of = make(relations=SEEN), views(parts=[0])
+    method, of = make(relations=SEEN, geometry_given="all"), views(parts=[0])
     output = tilted(method, of)
     whole, padded = (
         method.relations.terms(
@@ -205,9 +208,40 @@ def test_views_and_joined_batches_have_cameras_of_their_own() -> None:
     assert pasted.last.cameras is None
     of = views()
     both = second_view(of.main, TASKS, [[Flip()] * 3])
-    one, two = step(make(), of).parts, step(make(), both).parts
+    method = make(geometry_given="all")
+    one, two = step(method, of).parts, step(method, both).parts
     assert one.keys() == two.keys()
     assert one["normals/normals-of-depth"] != two["normals/normals-of-depth"]
+
+
+def test_predictions_that_say_nothing_of_themselves_are_not_given() -> None:
+    """On an image that shows neither, depth and normals could agree on anything."""
+    neither, found = views(parts=[0]), {}
+    for given in ("labels", "sure", "all"):
+        method = make(relations=SEEN, geometry_given=given)
+        output = tilted(method, neither)
+        found[given] = list(method.relations.terms(neither, [output], progress=1.0).parts)
+    assert found["labels"] == []
+    assert found["sure"] == ["edges/edges-at-classes"]
+    assert len(found["all"]) == 3
+    assert make().uses_unlabelled
+    assert not make(relations={"normals-of-depth": NOW}).uses_unlabelled
+    assert not make(geometry_given="labels").uses_unlabelled
+
+
+@pytest.mark.parametrize("name", ["geometry", "mtpsl", "ssl", "teacher", "self-training"])
+def test_labels_that_leave_a_relation_nothing_to_say_are_told(name: str) -> None:
+    """All tasks or none, as under `fraction`, where the relation was dropped without a word."""
+    three = SIX[:3]
+    options = {} if name == "geometry" else {"with_geometry": True}
+    shown = np.array([[True, True, True], [False, False, False]])
+    [told] = make_method(name, three, **options).idle(shown)
+    assert "no training image does: they add nothing" in told
+    assert not list(make_method(name, three, **options, geometry_given="all").idle(shown))
+    shown[1, 1] = True  # depth, of which normals follow
+    assert not list(make_method(name, three, **options).idle(shown))
+    if name != "geometry":
+        assert not list(make_method(name, three).idle(shown[:1]))
 
 
 WITH = [name for name in METHODS if "with_geometry" in options_of(METHODS[name])]
@@ -277,7 +311,8 @@ def test_the_usual_relations_are_those_that_the_tasks_have() -> None:
 
 def test_two_depths_tell_each_other() -> None:
     tasks = (SIX[1], Task("disparity", Depth(unit="px")))
-    method = Geometry(NETWORKS["unet-resnet18"](tasks, width=0.125), relations={NAME: NOW})
+    network = NETWORKS["unet-resnet18"](tasks, width=0.125)
+    method = Geometry(network, relations={NAME: NOW}, geometry_given="all")
     terms = step(method.eval(), Views(random_batch(tasks, 2, rows={"depth": [0]})))
     # The other image has neither: each is given to the other there.
     assert list(terms.auxiliary) == [f"disparity/{NAME}", f"depth/{NAME}"]
