@@ -30,7 +30,7 @@ class KDOptions(SupervisionOptions):
     teachers: Mapping[str, str]
     """The run folder of a trained single-task network for every task, {semantic: runs/semantic,
     depth: runs/depth}; as a flag --teachers semantic=runs/semantic,depth=runs/depth."""
-    distillation_weights: float | Mapping[str, float] = 1.0
+    distillation_weights: Weight | Mapping[str, Weight] = 1.0
     """A factor on the distillation, one for all tasks or by task; released are 1 for semantic and
     depth and 2 for normals."""
     teacher_norm: Literal["running", "batch"] = "running"
@@ -76,7 +76,9 @@ class KD(Method):
                 f"none for {', '.join(missing)}. Train one with --tasks {missing[0]} --method sl, "
                 "and name it in --teachers."
             )
-        self.distillation = _factors(self.options.distillation_weights, names)
+        self.distillation = per_task(
+            "distillation_weights", self.options.distillation_weights, names, default=1.0
+        )
         widths = {"features": network.feature_channels, "decoded": network.decoded_channels}
         self.adapters = nn.ModuleDict(
             {
@@ -182,13 +184,3 @@ def _maps(network: Network) -> str:
     if network.decoded_channels:
         maps.append((network.decoded_channels, network.decoded_stride, "decoder"))
     return " and ".join(f"{c} channels at 1/{s} of the size ({end})" for c, s, end in maps)
-
-
-def _factors(value: float | Mapping[str, float], tasks: Sequence[str]) -> dict[str, float]:
-    factors = per_task("distillation_weights", value, tasks, default=1.0)
-    for name, factor in factors.items():
-        if not 0 <= factor < float("inf"):
-            raise ValueError(
-                f"`distillation_weights` of task `{name}` should be 0 or more; found {factor}."
-            )
-    return factors

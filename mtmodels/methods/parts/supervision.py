@@ -16,7 +16,7 @@ from mtmodels.losses import over_images, over_pixels
 from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views, joined
 from mtmodels.networks.base import Output
-from mtmodels.options import Options
+from mtmodels.options import Factor, Options
 
 REDUCTIONS = ("image", "pixels")
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class SupervisionOptions(Options):
 
     losses: Mapping[str, str] | None = None
     """The loss of a task by name; the default of its kind where it is not given."""
-    task_weights: Mapping[str, float] | None = None
+    task_weights: Mapping[str, Factor] | None = None
     """A factor on the terms of a task; 1 where it is not given."""
     reduction: str | Mapping[str, str] = "image"
     """`image`: (1/B) x the sum over images of the mean over their valid pixels. `pixels`: (n/B) x
@@ -83,9 +83,6 @@ class Supervision:
         self._check()
 
     def _check(self) -> None:
-        for name, weight in self.weights.items():
-            if not 0 < weight < float("inf"):
-                raise ValueError(f"`task_weights[{name}]` should be above 0; found {weight}.")
         for reduction in self.reductions.values():
             if reduction not in REDUCTIONS:
                 raise UnknownNameError("reduction", reduction, REDUCTIONS)

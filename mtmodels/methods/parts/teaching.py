@@ -31,7 +31,7 @@ from mtmodels.options import SECOND_VIEW, Share, Weight
 class TeachingOptions(SupervisionOptions, FurtherViewOptions, WithGeometryOptions):
     """How what teachers say is learnt."""
 
-    teacher_weight: Weight | Mapping[str, float] = 1.0
+    teacher_weight: Weight | Mapping[str, Weight] = 1.0
     """A factor on what is taught; one for all tasks, or one a task."""
     supervise: Annotated[Literal["main", "all"], SECOND_VIEW] = "all"
     """`main`: the labels of the first view. `all`: of every view."""

@@ -18,7 +18,7 @@ from mtmodels.methods.terms import Terms
 from mtmodels.methods.views import Views, joined
 from mtmodels.networks.auxiliary.transfer_network import TransferNetwork
 from mtmodels.networks.base import Network
-from mtmodels.options import Width
+from mtmodels.options import Share, Width
 
 CONSISTENCY_WEIGHT = 1e-4
 
@@ -26,7 +26,7 @@ CONSISTENCY_WEIGHT = 1e-4
 class TransferOptions(SupervisionOptions):
     """How predictions are transferred from task to task."""
 
-    consistency_weight: float | Mapping[str, float] = Field(CONSISTENCY_WEIGHT, alias="lambda")
+    consistency_weight: Share | Mapping[str, Share] = Field(CONSISTENCY_WEIGHT, alias="lambda")
     """lambda_t in [0, 1], one for all tasks or by task. 1e-4 as in the paper on NYUv2; 0.01 on
     Cityscapes."""
     transfer_width: Width | None = None
@@ -59,7 +59,12 @@ class TransferMethod(Method):
     def __init__(self, network: Network, **options: Any) -> None:
         super().__init__(network, **options)
         self.supervision = Supervision(network.tasks, self.options)
-        self.lambdas = _lambdas(self.options.consistency_weight, self.supervision.names)
+        self.lambdas = per_task(
+            "lambda",
+            self.options.consistency_weight,
+            self.supervision.names,
+            default=CONSISTENCY_WEIGHT,
+        )
         width = self.options.transfer_width
         if width is None:
             width = network.options.width * (0.25 if network.compact else 1.0)
@@ -127,11 +132,3 @@ class TransferMethod(Method):
                 owners[f"{t}/consistency"] = t
         own = replace(supervised, tasks=tasks, auxiliary=auxiliary, owners=owners)
         return own + Terms(parts=parts)
-
-
-def _lambdas(value: float | Mapping[str, float], tasks: tuple[str, ...]) -> dict[str, float]:
-    lambdas = per_task("lambda", value, tasks, default=CONSISTENCY_WEIGHT)
-    for name, weight in lambdas.items():
-        if not 0 <= weight <= 1:
-            raise ValueError(f"`lambda` of task `{name}` should be in [0, 1]; found {weight}.")
-    return lambdas

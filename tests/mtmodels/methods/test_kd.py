@@ -138,7 +138,7 @@ def test_every_map_that_is_declared_is_given() -> None:
 
 @pytest.mark.parametrize("weight", [-1.0, {"depth": float("inf")}])
 def test_refuses_weights(weight: object) -> None:
-    with pytest.raises(ValueError, match=r"`distillation_weights` of task `\w+` should be 0 or"):
+    with pytest.raises(ValueError, match="`distillation_weights` should be 0 or more"):
         make(distillation_weights=weight)
 
 

@@ -268,7 +268,10 @@ def test_predicts_with_the_network_alone(name: str) -> None:
             {"losses": {"deep": "l1"}},
             "no task for the option `losses` `deep`. Did you mean `depth`",
         ),
-        ({"task_weights": {"depth": 0.0}}, r"`task_weights\[depth\]` should be above 0; found 0.0"),
+        (
+            {"task_weights": {"depth": 0.0}},
+            "`task_weights` should be a mapping, each value above",
+        ),
         ({"reduction": "sum"}, "no reduction `sum`"),
         ({"normalise": "none"}, "no normalise `none`"),
         ({"normalise": "paper", "reduction": "pixels"}, "should be `image` with"),

@@ -216,6 +216,9 @@ def test_words_that_cannot_be_are_refused() -> None:
         Teacher(network, mix="classes")
     with pytest.raises(ValueError, match="teacher_weight"):
         make(teacher_weight={"depht": 1.0})
+    for wrong in (-1.0, float("nan"), float("inf")):  # away from what the teacher says, or nowhere
+        with pytest.raises(ValueError, match="`teacher_weight` should be 0 or more"):
+            make(teacher_weight={"depth": wrong})
 
 
 @pytest.mark.parametrize("how", ["boxes", "classes"])
