@@ -24,7 +24,7 @@ from mtdata.inspecting.pictures import (
 from mtdata.store import Split, Store
 from mtdata.store.completed import Completed, Composed, complete, composed
 from mtdata.store.format import DERIVED, FILLED, FULL
-from mtdata.tasks.kinds import Classes, Depth, Kind
+from mtdata.tasks.kinds import Depth
 from mtdata.tasks.sample import Sample
 from mtdata.tasks.task import Task
 
@@ -68,18 +68,12 @@ def check_meaning(run: str, tasks: Sequence[Task], store: Store) -> None:
             f"{run} predicts {names}. Give another run."
         )
     for task in tasks:
-        ours, theirs = (_meant(each.kind) for each in (there.get(task.name, task), task))
+        ours, theirs = (each.kind.meaning for each in (there.get(task.name, task), task))
         if ours != theirs:
             raise UsageError(
                 f"--predictions should be a run that means by {task.name} what the store does, "
                 f"{ours}; {run} predicts {theirs}. Give another run."
             )
-
-
-def _meant(kind: Kind) -> str:
-    if isinstance(kind, Classes):
-        return f"{kind.channels} classes ({', '.join(kind.names)})"
-    return f"{kind.name} in {kind.units}" if kind.units else kind.name
 
 
 def show(

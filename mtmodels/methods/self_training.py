@@ -84,11 +84,12 @@ class SelfTraining(Teaching):
                     f"{_names(teacher.tasks)} in {run}. Give another run in --teachers."
                 )
             for task in shared:
-                if _meaning(task) != _meaning(own[task.name]):
+                ours, theirs = own[task.name].kind.meaning, task.kind.meaning
+                if ours != theirs:
                     raise UsageError(
                         f"the teacher {run} should mean by `{task.name}` what the store does, "
-                        f"{_meaning(own[task.name])}; found {_meaning(task)}. Train one on this "
-                        "store, and name it in --teachers."
+                        f"{ours}; found {theirs}. Train one on this store, and name it in "
+                        "--teachers."
                     )
 
     def check_size(self, height: int, width: int) -> None:
@@ -109,12 +110,6 @@ class SelfTraining(Teaching):
     def say(self, image: Float[Tensor, "b 3 h w"]) -> Sequence[dict[str, Tensor]]:
         """What each teacher predicts."""
         return [teacher(image).predictions for teacher in self.teachers.values()]
-
-
-def _meaning(task: Task) -> str:
-    """What values of a task mean: kind, units, classes; their colours mean nothing."""
-    facts = {name: value for name, value in task.to_json().items() if name != "palette"}
-    return ", ".join(f"{name} {value}" for name, value in facts.items() if name != "name")
 
 
 def _names(tasks: Sequence[Task]) -> str:

@@ -29,6 +29,11 @@ class Kind(ABC):
         """Units of the decoded value, for people."""
         return ""
 
+    @property
+    def meaning(self) -> str:
+        """What values mean, for people; labels and predictions compare where it is the same."""
+        return f"{self.name} in {self.units}" if self.units else self.name
+
     @abstractmethod
     def encode(self, label: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
         """Turn a decoded label into what the file holds.

@@ -42,6 +42,11 @@ class Classes(Kind):
         """Class ids have no units."""
         return "class id"
 
+    @property
+    def meaning(self) -> str:
+        """Which classes, in the order of their ids; colours mean nothing."""
+        return f"{self.channels} classes ({', '.join(self.names)})"
+
     def encode(self, label: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
         """Ids as uint8 with void 255; raises ValueError for an id out of range."""
         seen = label[valid]

@@ -405,9 +405,19 @@ def run_tasks(run: TrainedRun, store: Store) -> tuple[Task, ...]:
 
     Raises:
         UnknownNameError: where the store lacks one.
+        DataError: where one is another task there: other classes, or their order, or units.
     """
     assert run.config.tasks is not None  # a run writes down what it settled on
-    return tuple(store.task(name) for name in run.config.tasks)
+    tasks = tuple(store.task(name) for name in run.config.tasks)
+    if "tasks" in run.facts["store"]:  # which runs of before do not say
+        for task, learnt in zip(tasks, known_tasks(run), strict=True):
+            if task.kind.meaning != learnt.kind.meaning:
+                raise DataError(
+                    f"{store.path} should mean by `{task.name}` what the run has learnt, "
+                    f"{learnt.kind.meaning}; found {task.kind.meaning}. Scores would say nothing: "
+                    "build the store with what the run was trained on."
+                )
+    return tasks
 
 
 def known_tasks(run: TrainedRun, data: StorePath | None = None) -> tuple[Task, ...]:

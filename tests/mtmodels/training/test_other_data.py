@@ -1,7 +1,9 @@
 """A run is never continued or scored on other images or labels than it was trained on, unasked."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,10 @@ import torchvision
 import yaml
 from safetensors.torch import save_file
 
-from mtdata import open_store
+from mtdata import Classes, Depth, Task, open_store
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
-from mtdata.errors import UsageError
+from mtdata.errors import DataError, UsageError
 from mtdata.regimes.drawing import draw
 from mtdata.regimes.table import write_table
 from mtdata.store import add_regime, remove_regime
@@ -169,6 +171,35 @@ def test_scores_of_a_store_that_was_built_again_are_no_scores_of_the_run(
     assert f"--data {path}" in str(no.value)
     assert rescore(tmp_path / "run", data=path)[0]["images"] == 5
     assert {f.name: f.read_bytes() for f in RunFolder(tmp_path / "run").scores.iterdir()} == kept
+
+
+def test_labels_that_mean_something_else_are_not_scored(
+    run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same number of classes in another order, or metres against pixels: numbers of nothing."""
+    run(tmp_path / "run")
+    semantic, depth, *others = FakeSource.tasks()
+    assert isinstance(semantic.kind, Classes)
+    assert isinstance(depth.kind, Depth)
+    classes = replace(semantic.kind, names=semantic.kind.names[::-1])
+    colours = replace(semantic.kind, palette=semantic.kind.palette[::-1])
+    pixels = replace(depth.kind, unit="px")
+    for number, (kinds, found) in enumerate(
+        {
+            (classes, depth.kind): f"found {classes.meaning}",
+            (semantic.kind, pixels): "found depth in pixels",
+            (colours, depth.kind): "",
+        }.items()
+    ):
+        tasks = (Task("semantic", kinds[0]), Task("depth", kinds[1]), *others)
+        monkeypatch.setattr(FakeSource, "tasks", classmethod(lambda cls, tasks=tasks, **_: tasks))
+        path = tmp_path / f"{number}.h5"
+        build(FakeSource(images=(6, 2), missing=0), path, size=(32, 64), regimes=())
+        if not found:
+            assert rescore(tmp_path / "run", data=path)
+            continue
+        with pytest.raises(DataError, match=re.escape(found)):
+            rescore(tmp_path / "run", data=path)
 
 
 def test_seeds_that_saw_other_labels_are_no_seeds_of_one_entry(
