@@ -70,5 +70,15 @@ def _print(summary: "MergeSummary") -> None:
         )
     if summary.left_out:
         say(left_out_text(summary.left_out))
+    hid = ""
+    if summary.uncovered:
+        hid = (
+            f", what the defaults of these stores hid ({', '.join(summary.uncovered)}) too: give "
+            "--regime, or set another with `mtdata regime default`"
+        )
+    say(
+        f"Training shows the labels of the regime `{summary.default_regime}` unless told "
+        f"otherwise{hid}."
+    )
     look = shlex.join(["mtdata", "info", str(summary.path)])
     say(f"Next: {look}, or {training_command(summary.path)}")

@@ -201,6 +201,7 @@ def _summary(
             dropped=regimes.dropped,
             left_out=left_out,
             default_regime=store.default_regime,
+            uncovered=regimes.uncovered,
             settled=sum(split.settled for split in splits),
             copied=counts.copied,
             recoded=counts.recoded,

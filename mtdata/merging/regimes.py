@@ -14,11 +14,15 @@ from mtdata.tasks.task import Task
 
 @dataclass(frozen=True)
 class JoinedRegimes:
-    """The regimes of each split, those that were not kept, and which is the default."""
+    """The regimes of each split, those that were not kept, and which is the default.
+
+    `uncovered` are the defaults of inputs that hid labels which the default now shows.
+    """
 
     kept: Mapping[str, tuple[RegimeInfo, ...]]
     dropped: tuple[str, ...]
     default: str
+    uncovered: tuple[str, ...] = ()
 
 
 def added_labels(stores: Sequence[Store]) -> tuple[str, ...]:
@@ -53,12 +57,14 @@ def join_regimes(
             continue
         for split, found in versions.items():
             kept[split] += found[:1]
-    defaults = {store.default_regime for store in stores}
-    default = defaults.pop() if len(defaults) == 1 else FULL
+    defaults = dict.fromkeys(store.default_regime for store in stores)
+    first, *others = defaults
+    default = FULL if others or first in dropped else first
     return JoinedRegimes(
         {split: tuple(found) for split, found in kept.items()},
         tuple(dropped),
-        FULL if default in dropped else default,
+        default,
+        tuple(name for name in defaults if name not in (FULL, default)),
     )
 
 

@@ -12,7 +12,8 @@ from mtdata.building.summary import SplitSummary
 class MergeSummary:
     """A joined store.
 
-    `kept` and `dropped` are regimes, `left_out` filled and derived labels; `settled` counts
+    `kept` and `dropped` are regimes, `uncovered` the defaults of inputs that hid labels which the
+    default now shows, `left_out` filled and derived labels; `settled` counts
     contradictions that a preference settled, `copied` and `recoded` the chunks that were taken as
     they are and those compressed anew.
     """
@@ -25,6 +26,7 @@ class MergeSummary:
     dropped: tuple[str, ...]
     left_out: tuple[str, ...]
     default_regime: str
+    uncovered: tuple[str, ...]
     settled: int
     copied: int
     recoded: int
@@ -35,5 +37,5 @@ class MergeSummary:
     def to_json(self) -> dict[str, Any]:
         """The fields of `mtdata merge --json`."""
         lists = {"tasks": list(self.tasks), "kept": list(self.kept), "dropped": list(self.dropped)}
-        lists["left_out"] = list(self.left_out)
+        lists |= {"left_out": list(self.left_out), "uncovered": list(self.uncovered)}
         return {**asdict(self), "path": str(self.path), **lists}

@@ -107,6 +107,9 @@ def test_merge(store: Path, tmp_path: Path, capsys: Captured) -> None:
     told = capsys.readouterr()
     assert "partly labelled" in told.out
     assert "Regimes left out" in told.err
+    said = " ".join(told.err.split())
+    assert "Training shows the labels of the regime `full` unless told otherwise, what" in said
+    assert "hid (one) too: give --regime" in said
     assert f"mttrain --method xtc --data {out}" in told.err
 
 

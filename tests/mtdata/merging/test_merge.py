@@ -203,11 +203,12 @@ def test_regimes(tmp_path: Path) -> None:
             assert np.array_equal(shown, before)
     left = merge([a, b], tmp_path / "ab.h5")
     assert (left.kept, left.dropped, left.default_regime) == (("random",), ("one",), "full")
+    assert (kept.uncovered, left.uncovered) == ((), ("one",))
 
 
 def test_a_regime_hides_what_others_add(parts: list[Path], tmp_path: Path) -> None:
     a = changed_store(tmp_path / "a.h5", tasks=GROUPS[0], regimes=[RegimeSpec("one")])
-    merge([parts[2], a], tmp_path / "out.h5")
+    assert merge([parts[2], a], tmp_path / "out.h5").uncovered == ("one",)
     with open_store(tmp_path / "out.h5") as out, open_store(a) as store:
         shown, before = (s.split("train").visible("one") for s in (out, store))
         names = [task.name for task in out.tasks]
