@@ -100,7 +100,12 @@ class SGD(Optimiser):
 
         The fused one (as of torch 2.14) fails where a parameter has its first gradient later than
         others, as the head of a task has that the first batches do not show.
+
+        Raises:
+            ValueError: for `nesterov` without momentum.
         """
+        if self.nesterov and not self.momentum:
+            raise ValueError("`nesterov` should go with a `momentum` above 0; found 0.")
         return light(torch.optim.SGD)(
             groups,
             lr=lr,

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from mtdata.reading.loader import Loader
 from mtdata.reading.resident import Resident
 from mtmodels import processes
@@ -19,7 +21,7 @@ from mtmodels.training.setup.beginning import starts
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.fitting import check_fit, check_scores
 from mtmodels.training.setup.loading import check_runs, load_runs
-from mtmodels.training.setup.making import make, make_method, make_weighting
+from mtmodels.training.setup.making import make, make_method, make_weighting, refusing
 from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.base import Weighting
 
@@ -92,7 +94,7 @@ def assemble(config: Config, data: RunData) -> Parts:
     fabric, precision = make_fabric(config)
     if config.sync_norm:
         synchronise(method.network)
-    make("optimiser", OPTIMISERS, config.optimizer.name, options=config.optimizer.options)
+    _check_optimiser(config)
     _check_schedules(config, method, weighting)
     runs = load_runs(method)
     if not config.filled_anyway:
@@ -100,6 +102,19 @@ def assemble(config: Config, data: RunData) -> Parts:
     loader = make_loader(config, data)
     held = None if method.probe() is None or data.held is None else HeldOut(data.held, config)
     return Parts(config, method, weighting, loader, fabric, precision, runs, held)
+
+
+def _check_optimiser(config: Config) -> None:
+    """Make it of one number: what options mean together shows before anything is written.
+
+    Raises:
+        UsageError: for options that cannot be.
+    """
+    part = config.optimizer
+    optimiser = make("optimiser", OPTIMISERS, part.name, options=part.options)
+    group = {"params": [torch.nn.Parameter(torch.zeros(1))]}
+    what = f"optimiser `{part.name}`"
+    refusing(what, lambda: optimiser.make([group], lr=config.lr, fused=False))
 
 
 def make_fabric(config: Config) -> tuple[Fabric, Precision]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from mtdata.errors import UsageError
 from mtmodels.training.loop import OPTIMISERS
 from mtmodels.training.loop.groups import can_fuse
 from mtmodels.training.loop.optimisers import light
@@ -105,3 +106,14 @@ def test_groups_of_decay_resume_to_the_last_bit(name: str, run: Train, tmp_path:
         run(tmp_path / "run", watcher=KillAt(4), checkpoint_every=2, **changes)
     run(tmp_path / "run", mode="resume", checkpoint_every=2, **changes)
     assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_options_that_only_together_cannot_be_leave_no_run_folder(
+    run: Train, tmp_path: Path
+) -> None:
+    """Torch refused them behind the first file of the run, which then stood in the way."""
+    options = {"nesterov": True, "momentum": 0.0}
+    wrong = {"optimizer": {"name": "sgd", "options": options}}
+    with pytest.raises(UsageError, match="optimiser `sgd`: `nesterov` should go with a `momentum`"):
+        run(tmp_path / "run", **wrong)
+    assert not (tmp_path / "run").exists()
