@@ -39,6 +39,8 @@ class ParameterGroup:
         rate: A learning rate of its own; None for that of the run.
         weight_decay: Likewise.
         clip: Groups of one name are clipped together (`gradient_clip`), apart from all others.
+        factors: Whether these are factors and offsets, as those of norms, whatever their shape:
+            weight decay does not hold for them where it is for weights alone.
     """
 
     parameters: list[nn.Parameter]
@@ -47,6 +49,7 @@ class ParameterGroup:
     rate: float | None = None
     weight_decay: float | None = None
     clip: str = ""
+    factors: bool = False
 
 
 FILE_NAME = re.compile(r"\w[\w. -]*")

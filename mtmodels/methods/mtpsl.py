@@ -145,6 +145,7 @@ def centred(
     ends = [(pair.source, pair.target) for pair in pairs]
     same = torch.tensor([[a == b for b in ends] for a in ends], device=maps.device).to(maps.dtype)
     count = torch.ones_like(maps[:, 0]) if cells is None else cells.to(maps.dtype)
-    sums = same @ (maps * count[:, None]).sum((2, 3))
-    means = sums / (same @ count.sum((1, 2))).clamp(min=1)[:, None]
+    with torch.autocast(maps.device.type, enabled=False):  # or products are rounded to 8 bits
+        sums = same @ (maps * count[:, None]).sum((2, 3))
+        means = sums / (same @ count.sum((1, 2))).clamp(min=1)[:, None]
     return maps - means[:, :, None, None]

@@ -51,10 +51,11 @@ def apply(
     if valid is None:
         valid = values.new_ones(values.shape[0], *values.shape[2:], dtype=torch.bool)
     linear = kind is None or prediction or kind.interpolation == "linear"
-    outcomes = [
-        _one(x, v, change, kind, linear=linear, paper=paper)
-        for x, v, change in zip(values, valid, changes, strict=True)
-    ]
+    with torch.autocast(values.device.type, enabled=False):  # or products are rounded to 8 bits
+        outcomes = [
+            _one(x, v, change, kind, linear=linear, paper=paper)
+            for x, v, change in zip(values, valid, changes, strict=True)
+        ]
     return torch.stack([x for x, _ in outcomes]), torch.stack([v for _, v in outcomes])
 
 

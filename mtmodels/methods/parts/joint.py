@@ -285,7 +285,8 @@ class JointMethod(Method):
             ParameterGroup(learning(self.joint, without=film), chosen.mapping_rate, clip=clip)
         ]
         if film:
-            groups.append(ParameterGroup(film, chosen.film_rate, chosen.film_schedule, clip=clip))
+            rate, schedule = chosen.film_rate, chosen.film_schedule
+            groups.append(ParameterGroup(film, rate, schedule, clip=clip, factors=True))
         return groups
 
     def _mapped(self, output: Output) -> Output:

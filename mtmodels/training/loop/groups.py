@@ -137,8 +137,8 @@ def decaying(groups: Sequence[ParameterGroup], part: OptimizerPart) -> list[Para
     found = []
     for group in groups:
         # Biases, and the factors of norms, are vectors; no weight is.
-        vectors = [p for p in group.parameters if p.ndim < 2]
-        weights = [p for p in group.parameters if p.ndim > 1]
+        vectors = [p for p in group.parameters if group.factors or p.ndim < 2]
+        weights = [p for p in group.parameters if not group.factors and p.ndim > 1]
         found += [replace(group, parameters=weights)] if weights else []
         found += [replace(group, parameters=vectors, weight_decay=0.0)] if vectors else []
     return found

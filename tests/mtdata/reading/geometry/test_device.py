@@ -157,6 +157,16 @@ def test_float16_predictions_stay_float16() -> None:
         assert moved.dtype == torch.float16
 
 
+def test_mixed_precision_does_not_round_what_is_moved() -> None:
+    """Mirrored normals are a product of matrices, which autocast would make in 8 bits."""
+    x = torch.nn.functional.normalize(torch.randn(1, 3, 16, 16), dim=1)
+    for change in CHANGES:
+        plain, _ = device.apply(x, [change], kind=Normals(), prediction=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed, _ = device.apply(x, [change], kind=Normals(), prediction=True)
+        assert torch.equal(mixed, plain), change
+
+
 def test_images_of_a_sample_need_no_labels() -> None:
     sample = Sample("k", np.zeros((8, 8, 3), np.uint8))
     assert opencv.apply(sample, Crop(1.5), []).labels == {}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mtdata.errors import UsageError
+from mtmodels.methods.mtpsl import MTPSL
 from mtmodels.training.loop import OPTIMISERS
 from mtmodels.training.loop.groups import can_fuse
 from mtmodels.training.loop.optimisers import light
@@ -92,6 +93,23 @@ def test_decay_may_leave_norms_and_biases_alone(name: str, run: Train, tmp_path:
         assert all((p.ndim < 2) == (group["weight_decay"] == 0) for p in group["params"])
     everything = [p for group in groups for p in group["params"]]
     assert len(everything) == len(list(trainer.engine.method.parameters()))
+
+
+def test_decay_leaves_the_factors_of_conditioning_alone(run: Train, tmp_path: Path) -> None:
+    """FiLM has a column of them for each code: matrices, and no weights."""
+    options = {"weight_decay": 0.1, "decays": "weights"}
+    trainer = run(
+        tmp_path / "run",
+        optimizer={"name": "adamw", "options": options},
+        method={"name": "mtpsl", "options": {"film_rate": 10.0}},
+        weighting={"name": "equal"},
+    )
+    method = trainer.engine.method
+    assert isinstance(method, MTPSL)
+    film = {id(p) for p in method.joint.film_parameters()}
+    assert film
+    for group in trainer.engine.optimizer.param_groups:
+        assert not group["weight_decay"] or film.isdisjoint(map(id, group["params"]))
 
 
 @pytest.mark.parametrize("name", few(["sgd", "adamw"], ["sgd"]))
