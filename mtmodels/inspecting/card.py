@@ -12,7 +12,6 @@ from mtdata.errors import MtdataError
 from mtdata.progress import Progress
 from mtdata.sources.licences import licences_of
 from mtdata.tasks.kinds import Classes
-from mtdata.wording import counted
 from mtmodels.inspecting.card_text import markdown
 from mtmodels.inspecting.runs import Found, look
 from mtmodels.inspecting.show import progress_text
@@ -318,9 +317,6 @@ def _labels(data: Mapping[str, Any]) -> list[str]:
     for task, names in (data["never_seen"] or {}).items():
         if names:
             found.append(f"Classes of {task} that training never saw: {', '.join(names)}.")
-    for one in (data["added"] or {}).get("labels", ()):
-        by = f"predictions of the run {one['run']}" if "run" in one else f"from {one['parent']}"
-        found.append(f"Labels of {one['task']} of {counted(one['images'], 'image')} are {by}.")
     return found
 
 

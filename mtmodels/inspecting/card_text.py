@@ -10,6 +10,7 @@ import yaml
 from mtdata.wording import counted
 from mtmodels.metrics.scores import LooseScores
 from mtmodels.scoring.facts import UNKNOWN, rests_on
+from mtmodels.training.record.manifest import added_labels
 from mtmodels.training.record.texts import arrow, estimate
 
 Facts = Mapping[str, Any]
@@ -135,6 +136,8 @@ def _data(facts: Facts) -> Iterator[str]:
     yield _items(lines)
     rows = [[task, f"{n:,}", f"{n / data['images']:.1%}"] for task, n in data["labels"].items()]
     yield _table(["task", "labels that training saw", "of its images"], rows, left=1)
+    if added := added_labels(data):
+        yield _items(added)
 
 
 def _training(facts: Facts) -> str:

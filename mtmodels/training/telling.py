@@ -18,6 +18,7 @@ from mtmodels.training.loop import SCHEDULES
 from mtmodels.training.loop.schedules import Step
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
+from mtmodels.training.record.manifest import added_label
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.loading import open_run
@@ -103,7 +104,7 @@ def _about_images(data: RunData, parts: Parts) -> Iterator[str]:
         held = f", {len(data.held)} held out ({_labels(data, data.held)})"
     yield f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}."
     for one in _added_labels(data):
-        yield f"Added labels: {_added(one)}."
+        yield f"Added labels: {added_label(one)}."
     yield from _misfit(data, parts)
     yield from _idle(data, parts)
 
@@ -190,17 +191,6 @@ def tell_resumed(trainer: Trainer, *, found: bool, watcher: Watcher) -> None:
         watcher.say("All steps are done: scoring again.")
     else:
         watcher.say(f"Going on after step {position.step}.")
-
-
-def _added(one: Mapping[str, Any]) -> str:
-    """Which labels were added to those of the source, and where they come from."""
-    sure = f", pixels of confidence {one['threshold']:.3g} or more" if "threshold" in one else ""
-    whence = (
-        f"by the run {one['run']} ({one['weights'][:12]})"
-        if "run" in one
-        else f"from {one['parent']} by {one['rule']}"
-    )
-    return f"{one['task']} of {counted(one['images'], 'image')}, {one['origin']} {whence}{sure}"
 
 
 def _unlabelled(data: RunData) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mtdata.reading.memory import cores
 from mtdata.urls import StorePath, Url, without_secrets
+from mtdata.wording import counted
 from mtmodels.training.record.runfolder import FORMAT
 
 PACKAGES = ("mtpartial", "torch", "torchvision", "lightning-fabric", "numpy", "h5py",
@@ -81,6 +82,34 @@ def manifest(
         "versions": versions(),
         "host": host(),
     }
+
+
+def added_label(one: Mapping[str, Any]) -> str:
+    """Which labels were added to those of the source, and where they come from, in words."""
+    sure = f", pixels of confidence {one['threshold']:.3g} or more" if "threshold" in one else ""
+    whence = (
+        f"by the run {one['run']} ({one['weights'][:12]})"
+        if "run" in one
+        else f"from {one['parent']} by {one['rule']}"
+    )
+    return f"{one['task']} of {counted(one['images'], 'image')}, {one['origin']} {whence}{sure}"
+
+
+def added_labels(facts: Mapping[str, Any]) -> list[str]:
+    """What pages say below the labels that a run saw: which of them no source has, a sentence each.
+
+    Args:
+        facts: The manifest of the run.
+    """
+    added = facts.get("added") or {}
+    labels = added.get("labels", ())
+    told = [f"Of these no source has {added_label(one)}." for one in labels]
+    if labels and added.get("anyway"):
+        told.append(
+            "They were taken with --filled-anyway: what filled them may have seen labels that "
+            "the regime hides, or images that are tested."
+        )
+    return told
 
 
 def store_at(store: StorePath, folder: Path) -> dict[str, str]:

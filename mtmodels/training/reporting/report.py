@@ -25,7 +25,7 @@ from mtmodels.scoring.samples import Samples
 from mtmodels.training.finish import warning
 from mtmodels.training.loop.validation import Scorer
 from mtmodels.training.record.curves import Log, Panel, panels
-from mtmodels.training.record.manifest import command_line
+from mtmodels.training.record.manifest import added_labels, command_line
 from mtmodels.training.record.runfolder import RunFolder, write_text
 from mtmodels.training.record.runlog import read_rows
 from mtmodels.training.record.texts import arrow, estimate, number
@@ -129,6 +129,7 @@ def report(
         facts=_facts(run),
         licences=licences_of(run.dataset),
         labels=_labels(run),
+        added=added_labels(run.facts),
         seen=run.facts.get("training"),
         scored=[_scored(run, row, classes) for row in rows],
         matrices=list(_matrices(rows, classes)),

@@ -72,6 +72,15 @@ def test_from_one_to_one_and_filled(
     assert train(tmp_path / "more", out, "other+filled") == 2
     assert "may have seen others" in " ".join(capsys.readouterr().err.split())
     assert train(tmp_path / "more", out, "other+filled", "--filled-anyway") == 0
+    anyway = "They were taken with --filled-anyway: what"
+    for folder, unsure in (("again", False), ("more", True)):
+        capsys.readouterr()
+        assert run(command, ["card", str(tmp_path / folder)]) == 0
+        page = " ".join((tmp_path / folder / "report.html").read_text().split())
+        for text in (capsys.readouterr().out, page):
+            assert "Of these no source has semantic of " in text
+            assert f"filled by the run {path.name}" in text
+            assert (anyway in text) == unsure
     arguments = ["fill", str(path), str(out), "--hidden-by", "other", "--overwrite"]
     assert run(command, arguments) == 0
     told = " ".join(capsys.readouterr().err.split())
