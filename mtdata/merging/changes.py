@@ -78,6 +78,11 @@ class Changes:
         """The images of which anything is another now, or gone."""
         return {(split, key) for split, key, *_ in (*self.altered, *self.gone)}
 
+    @property
+    def pictures(self) -> set[At]:
+        """The images that are others themselves: one that is kept takes no new label."""
+        return {(split, key) for split, key, what in self.altered if what == "image"}
+
 
 def compare(store: Store, looked: Looked, journal: Journal) -> Changes:
     """Compare what was read with the store, cell by cell, by digests."""

@@ -366,16 +366,19 @@ class _Update:
         self, split: str, keys: Sequence[str]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which labels images had in the store, and which they have now, bool [keys, tasks]."""
-        old, kept = self.store.splits[split].labelled, self.changes.others
+        old, pictures = self.store.splits[split].labelled, self.changes.pictures
         had = np.zeros((len(keys), old.shape[1]), bool)
         has = had.copy()
         for row, key in enumerate(keys):
             at = (split, key)
             if at in self.places:
                 had[row] = has[row] = old[self.places[at]]
-            # What is kept as it was takes no new label either.
-            if at in self.journal.entries and (self.on_change == "follow" or at not in kept):
-                has[row] = np.array(self.journal.entries[at].valid_pixels) > 0
+            if at in self.journal.entries:
+                now = np.array(self.journal.entries[at].valid_pixels) > 0
+                if self.on_change == "follow" or at not in self.places:
+                    has[row] = now
+                elif at not in pictures:  # labels that are kept, and new ones (`joined`)
+                    has[row] |= now
         return had, has
 
     def _aligned(self, info: RegimeInfo, split: str, keys: Sequence[str]) -> NDArray[np.bool_]:
@@ -396,8 +399,7 @@ def _summary(
     left_out: tuple[str, ...],
     seconds: float,
 ) -> UpdateSummary:
-    # What is kept as it was takes no new label either.
-    stay = made.changes.others if made.on_change == "keep" else set()
+    stay = made.changes.pictures if made.on_change == "keep" else set()
     labels = [task for split, key, task in made.changes.labels if (split, key) not in stay]
     with Store(path) as store:
         names = tuple(task.name for task in store.tasks)

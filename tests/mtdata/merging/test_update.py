@@ -240,12 +240,17 @@ def test_a_kept_row_gets_its_new_labels(root: Path, store: Path) -> None:
     with open_store(store) as opened:
         split = opened.splits["train"]
         old = split.read(split.index("0003"), ["semantic"]).labels["semantic"]
-    update(store, Folder(root), on_change="keep")
+    summary = update(store, Folder(root), on_change="keep")
+    assert summary.labels == {"depth": 1}
+    assert summary.later["one"] == 1
     with open_store(store) as opened:
         split = opened.splits["train"]
         sample = split.read(split.index("0003"), ["semantic", "depth"])
         np.testing.assert_array_equal(sample.labels["semantic"], old)
         assert "depth" in sample.labels
+        had, shown = split.labelled, split.visible("one")
+        assert split.regimes["one"].later == 1
+        assert (had & ~shown).any()
     assert verify(store).ok
 
 
