@@ -159,6 +159,13 @@ def read_pairs(path: Path, keys: Sequence[str]) -> list[tuple[str, str, int]]:
     return [(key, task, number) for (key, task), number in pairs.items()]
 
 
+def _filled(row: list[str]) -> list[str]:
+    """A row less the empty columns at its end, which a spreadsheet adds."""
+    while len(row) > len(HEADER) and not row[-1].strip():
+        row = row[:-1]
+    return row
+
+
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise DataError(f"{path} should be a CSV file of key and task; it is no file.")
@@ -168,15 +175,19 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             delimiter = next((sign for sign in ";\t" if sign in first and "," not in first), ",")
             file.seek(0)
             reader = csv.reader(file, delimiter=delimiter, strict=True)
-            rows = [(reader.line_num, row) for row in reader]
+            rows = [(reader.line_num, _filled(row)) for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
         found = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else error
         raise DataError(
             f"{path}: should be a CSV file of key and task; {found}. Save it as CSV in UTF-8."
         ) from error
-    if not rows or [field.strip() for field in rows[0][1]] != HEADER:
+    if rows and rows[0][1] and rows[0][1][0].startswith("sep="):  # as Excel has it
+        rows = rows[1:]
+    names = [field.strip().lower() for field in rows[0][1]] if rows else []
+    if names != HEADER:
         found = ",".join(rows[0][1]) if rows else "nothing"
+        remedy = "Correct it." if {*names} & {*HEADER} else "Add it."
         raise DataError(
-            f"{path}: the first line should be `key,task`; found `{found[:80]}`. Add it."
+            f"{path}: the first line should be `key,task`; found `{found[:80]}`. {remedy}"
         )
     return ((number, row) for number, row in rows[1:] if any(map(str.strip, row)))

@@ -38,14 +38,33 @@ def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
         WHOLE.replace("0002", '"0002"'),
         "\ufeff" + WHOLE,
         WHOLE.replace("\n0002", "\n,\n0002"),
+        WHOLE.replace("\n", ",,\n"),
+        WHOLE.replace("key,task", "Key,Task"),
+        "sep=;\n" + WHOLE.replace(",", ";"),
     ],
-    ids=["plain", "semicolons", "tabs", "Windows", "rows", "spaces", "quotes", "mark", "middle"],
+    ids=[
+        *("plain", "semicolons", "tabs", "Windows", "rows", "spaces", "quotes", "mark", "middle"),
+        *("columns", "capitals", "sep"),
+    ],
 )
 def test_what_a_spreadsheet_writes_is_read(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, text)
     wanted = [[True, False], [False, True], [True, False]]
     assert load(path).labels.tolist() == wanted
     assert read_table(path, KEYS, TASKS).labels.tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        ("0001,depth", "found `0001,depth`. Add it."),
+        ("key,tasks", "found `key,tasks`. Correct it."),
+    ],
+)
+def test_a_first_line_that_is_no_header(tmp_path: Path, first: str, told: str) -> None:
+    path = write(tmp_path, WHOLE.replace("key,task", first))
+    with pytest.raises(DataError, match=told):
+        load(path)
 
 
 def test_lost_zeros_are_told(tmp_path: Path) -> None:
