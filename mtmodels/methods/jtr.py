@@ -108,12 +108,14 @@ class JTR(Method):
         chosen, images = self.options, len(views.main)
         auxiliary: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
+        counts: dict[str, Tensor] = {}
         near = self._joint(views, outputs, min(1, len(views) - 1), rng)
         if near is not None:
             distance = self.distance(near)
             weight = chosen.distance_weight * chosen.ramp(progress)
             auxiliary["distance"] = weight * distance.sum() / images
             parts["distance"] = distance.detach().mean()
+            counts["distance"] = distance.new_tensor(len(distance))
         far = self._joint(views, outputs, len(views) - 1, rng, second=True)
         if far is not None:
             distance, lost = self.learnt(far)
@@ -122,7 +124,9 @@ class JTR(Method):
             auxiliary["auto-encoder/reconstruction"] = weight * lost.sum() / images
             parts["auto-encoder/distance"] = distance.detach().mean()
             parts["auto-encoder/reconstruction"] = lost.detach().mean()
-        return Terms(auxiliary=auxiliary, parts=parts)
+            counts["auto-encoder/distance"] = distance.new_tensor(len(distance))
+            counts["auto-encoder/reconstruction"] = lost.new_tensor(len(lost))
+        return Terms(auxiliary=auxiliary, parts=parts, counts=counts)
 
     def distance(self, joint: Joint) -> Float[Tensor, " n"]:
         """How far the codes are apart, for the predictions to learn from."""

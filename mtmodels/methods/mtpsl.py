@@ -84,9 +84,8 @@ class MTPSL(JointMethod):
             output = self.network(views.last.image)
         points = list(map(self.joint.label_of_source, pairs))
         values = self._compare(pairs, points, views, output, rng)
-        means = pair_means(pairs, values)
-        parts = {f"mapping/{name.partition('/')[2]}": mean for name, mean in means.items()}
-        return Terms(auxiliary={"mapping": values.sum() / len(views.last)}, parts=parts)
+        own = Terms(auxiliary={"mapping": values.sum() / len(views.last)})
+        return own + pair_means("mapping", pairs, values)
 
     def check_labels(self, shown: NDArray[np.bool_]) -> None:
         """Refuse a stage for which no image shows two tasks."""

@@ -21,6 +21,8 @@ class Terms:
         owners: For those among them that belong to the loss of a task, which task. A weighting
             scales them as it scales the loss of that task, and learns nothing from them.
         parts: Detached scalars for the log ("depth/direct").
+        counts: For parts that are a mean over the images, or pairs, that have them alone, of how
+            many; all others are (1/B) x a sum, as terms are.
         images: How many of the images that supervise show each task.
         labelled: The direct loss of each task as a mean over these images.
 
@@ -31,6 +33,7 @@ class Terms:
     tasks: Mapping[str, Tensor] = field(default_factory=dict)
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
     parts: Mapping[str, Tensor] = field(default_factory=dict)
+    counts: Mapping[str, Tensor] = field(default_factory=dict)
     images: Mapping[str, Tensor] = field(default_factory=dict)
     labelled: Mapping[str, Tensor] = field(default_factory=dict)
     owners: Mapping[str, str] = field(default_factory=dict)

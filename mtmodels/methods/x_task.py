@@ -149,9 +149,10 @@ class XTask(LabelMappingMethod):
             for s, of in distances.items()
             for t, x in of.items()
         }
-        parts |= {f"{s}/weight {of}": x for s, each in weights.items() for of, x in each.items()}
-        supervised = replace(supervised, tasks=tasks)
-        return supervised + mapping + Terms(auxiliary=auxiliary, parts=parts)
+        factors = {f"{s}/weight {of}": x for s, each in weights.items() for of, x in each.items()}
+        counts = {name: torch.ones_like(x) for name, x in factors.items()}
+        own_terms = Terms(auxiliary=auxiliary, parts=parts | factors, counts=counts)
+        return replace(supervised, tasks=tasks) + mapping + own_terms
 
     def perceptual(
         self,

@@ -182,7 +182,8 @@ class JointMethod(Method):
             values = self.compare(pairs, views, self._mapped(outputs[-1]), rng)
             total = (values * self._weights(pairs, views, values)).sum() / len(views.last)
             weighted = chosen.consistency_weight * factor * total
-            terms = Terms(auxiliary={"consistency": weighted}, parts=pair_means(pairs, values))
+            terms = Terms(auxiliary={"consistency": weighted})
+            terms += pair_means("consistency", pairs, values)
         if chosen.with_ssl:
             seen, weight = self.supervision.seen(views.main), chosen.ssl_weight * factor
             terms += crop_terms(
@@ -307,11 +308,14 @@ class JointMethod(Method):
         return like.new_tensor([shares[pair.image] for pair in pairs])
 
 
-def pair_means(pairs: Sequence[Pair], values: Float[Tensor, " p"]) -> dict[str, Tensor]:
-    """The mean of each pair of tasks over the images that have it, for the log."""
-    names = [f"{pair.source}_with_{pair.target}" for pair in pairs]
-    values = values.detach()
-    return {
-        f"consistency/{name}": values[[i for i, other in enumerate(names) if other == name]].mean()
-        for name in sorted(set(names))
+def pair_means(name: str, pairs: Sequence[Pair], values: Float[Tensor, " p"]) -> Terms:
+    """The mean of each pair of tasks over the images that have it, as parts under that name."""
+    names = [f"{name}/{pair.source}_with_{pair.target}" for pair in pairs]
+    of_pair = {
+        each: values.detach()[[i for i, other in enumerate(names) if other == each]]
+        for each in sorted(set(names))
     }
+    return Terms(
+        parts={each: own.mean() for each, own in of_pair.items()},
+        counts={each: own.new_tensor(len(own)) for each, own in of_pair.items()},
+    )

@@ -138,16 +138,17 @@ class LabelMappingMethod(Method):
         """The sum over the pairs of an image, mean over the images, as a term of that name."""
         shares = source_shares(pairs)
         paper = self.supervision.normalise == "paper"
-        values, parts = [], {}
+        values, parts, counts = [], {}, {}
         for (source, target), images in by_tasks(pairs).items():
             loss, valid = compare(source, target, images)
             share = loss.new_tensor([shares[i] if paper else 1 for i in images])
             value = self.supervision.compared(target, loss, valid, batch=batch, weight=share)
             values.append(self.supervision.weights[target] * value)
-            mean = self.supervision.compared(target, loss.detach(), valid)
-            parts[f"{name}/{pair_name(source, target)}"] = mean
+            part = f"{name}/{pair_name(source, target)}"
+            parts[part] = self.supervision.compared(target, loss.detach(), valid)
+            counts[part] = loss.new_tensor(len(images))
         total = {name: weight * torch.stack(values).sum()} if values else {}
-        return Terms(auxiliary=total, parts=parts)
+        return Terms(auxiliary=total, parts=parts, counts=counts)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The network; the mappings with a rate of their own."""

@@ -1,13 +1,15 @@
 """What a step tells: its terms as plain numbers, of all parts and processes."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 
 from mtmodels.methods.terms import Terms
 from mtmodels.training.loop.everywhere import Told, Values, joined_owners
+
+Numbers = Mapping[str, float | int]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class StepResult:
         images: How many images of the views that are supervised show each task.
         labelled: The direct loss of each task as a mean over these images.
         owners: See `Terms.owners`.
+        counts: See `Terms.counts`.
     """
 
     lr: float
@@ -35,6 +38,7 @@ class StepResult:
     images: Mapping[str, int] = field(default_factory=dict)
     labelled: Mapping[str, float] = field(default_factory=dict)
     owners: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, float] = field(default_factory=dict)
 
 
 def together(parts: Sequence[StepResult]) -> StepResult:
@@ -48,29 +52,42 @@ def together(parts: Sequence[StepResult]) -> StepResult:
         for part, one in zip(parts, told, strict=True)
     ]
 
-    def summed(field: str) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for part in parts:
-            for name, value in getattr(part, field).items():
-                found[name] = found.get(name, 0.0) + share * value
-        return found
+    def of_batch(field: str) -> dict[str, float]:
+        return _summed(
+            {name: share * value for name, value in getattr(part, field).items()} for part in parts
+        )
 
-    images: dict[str, int] = {}
-    for part in parts:
-        for task, count in part.images.items():
-            images[task] = images.get(task, 0) + count
-    labelled = {
-        task: sum(p.labelled[task] * p.images[task] for p in parts if task in p.labelled) / count
-        for task, count in images.items()
-        if any(task in part.labelled for part in parts)
-    }
+    images = {name: int(n) for name, n in _summed(part.images for part in parts).items()}
+    labelled = _means([(part.labelled, part.images) for part in parts])
     losses = [part.loss for part in parts if part.loss is not None]
-    loss = share * sum(losses) if losses else None
-    terms = {name: summed(name) for name in ("tasks", "auxiliary", "parts")}
-    owners = {name: task for one in told for name, task in one.owners.items()}
     return StepResult(
-        0.0, loss, **terms, gradient_norm=0.0, images=images, labelled=labelled, owners=owners
+        lr=0.0,
+        loss=share * sum(losses) if losses else None,
+        tasks=of_batch("tasks"),
+        auxiliary=of_batch("auxiliary"),
+        parts=of_batch("parts") | _means([(part.parts, part.counts) for part in parts]),
+        gradient_norm=0.0,
+        images=images,
+        labelled={name: labelled[name] for name in images if name in labelled},
+        owners={name: task for one in told for name, task in one.owners.items()},
+        counts=_summed(part.counts for part in parts),
     )
+
+
+def _summed(each: Iterable[Numbers]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for named in each:
+        for name, value in named.items():
+            found[name] = found.get(name, 0.0) + value
+    return found
+
+
+def _means(each: Sequence[tuple[Numbers, Numbers]]) -> dict[str, float]:
+    """Means of values that are means of so many each; what has no such number is left out."""
+    there = [({n: x for n, x in values.items() if n in of}, of) for values, of in each]
+    counts = _summed({n: of[n] for n in values} for values, of in there)
+    totals = _summed({n: x * of[n] for n, x in values.items()} for values, of in there)
+    return {name: total / counts[name] for name, total in totals.items()}
 
 
 def read_terms(terms: Terms) -> Values:

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 import torch
 
+from mtdata.building.build import build
+from mtdata.building.regimes import RegimeSpec
 from mtdata.errors import UsageError
+from mtmodels import encodings
+from mtmodels.methods import METHODS
 from mtmodels.training.loop.engine import Engine
 from mtmodels.training.loop.result import StepResult, together
 from mtmodels.training.loop.schedules import Position
@@ -16,11 +20,15 @@ from mtmodels.training.run import prepare
 from mtmodels.training.setup.resolve import resolve
 from mtmodels.training.setup.setup import assemble
 from mtmodels.weightings import WEIGHTINGS
+from tests.mtmodels.methods.making import SMALL
 from tests.mtmodels.training.comparing import assert_same_run
 from tests.mtmodels.training.conftest import Train
 from tests.mtmodels.training.test_resume import KillAt, Killed
 from tests.quick import few
+from tests.runs.small_run import small_layer
+from tests.stores.fakes import FakeSource
 
+TASKS = ("semantic", "depth", "normals")
 IN_PARTS: dict[str, Any] = {"batch": 4, "accumulate": 2, "method": {"name": "sl", "options": {}}}
 
 
@@ -83,6 +91,51 @@ def test_the_gradient_is_that_of_the_whole_batch(
         assert result.auxiliary == pytest.approx(one.auxiliary, rel=1e-4)
         assert result.labelled == pytest.approx(one.labelled, rel=1e-4)
         assert result.images == one.images
+
+
+COMPARED_IN_BATCH = ("contrastive", "discriminator")
+OF_RUNS = ("kd", "self-training")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "teacher": {"begin": 0.0, "confidence": 0.0, "mix": "none", "colour": 0.0, "blur": 0.0},
+    "x-task": {"learn_from": "predictions", "gradient_weights": False},
+}
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Under `random` the images show one or two of three tasks."""
+    path = tmp_path_factory.mktemp("three") / "fake.h5"
+    source = FakeSource(images=(8, 1), missing=0, sizes=((64, 64),))
+    build(source, path, size=(64, 64), tasks=TASKS, regimes=[RegimeSpec("random")])
+    return path
+
+
+@pytest.mark.parametrize(
+    "method", [name for name in METHODS if name not in (*COMPARED_IN_BATCH, *OF_RUNS)]
+)
+def test_parts_of_the_log_are_those_of_the_whole_batch(
+    three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Also means over the images of two tasks, which some parts of a batch lack."""
+    monkeypatch.setattr(encodings, "_gumbel", lambda like, rng: torch.zeros_like(like))
+    options = SMALL.get(method, {}) | OPTIONS.get(method, {})
+    found = {}
+    for parts in (1, 4):
+        layer = small_layer(three) | {
+            "batch": 4,
+            "accumulate": parts,
+            "tasks": list(TASKS),
+            "regime": "random",
+            "method": {"name": method, "options": options},
+            "seed": 3,
+        }
+        job = prepare([layer], out=tmp_path / str(parts), mode="new")
+        made = assemble(job.config, job.data)
+        made.engine.method.eval()
+        batches = [b for b, _ in zip(made.loader.epoch(0), range(parts), strict=False)]
+        found[parts] = made.engine.step(batches, Position(0, 1, 1))
+    assert found[1].parts
+    assert found[4].parts == pytest.approx(found[1].parts, rel=1e-3)
 
 
 def test_a_task_that_one_part_lacks_counts_for_all_images() -> None:
