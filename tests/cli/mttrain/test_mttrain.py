@@ -158,7 +158,7 @@ def test_a_plan_writes_nothing(
         (["--method", "xtcc"], 2, "no method `xtcc`. Did you mean `xtc`?"),
         (["--set", "epoch=3"], 2, "There is no key `epoch`. Did you mean `epochs`?"),
         (["--set", "method.options.lamda=1"], 2, "no option `lamda` of method `xtc`"),
-        (["--set", "method.options.lambda=two"], 2, "method `xtc`: `lambda` should be a number"),
+        (["--set", "method.options.lambda=two"], 2, "method `xtc`: `lambda` should be in [0, 1]"),
         (["--set", "network.options.feature_stride=true"], 2, "a whole number; found True"),
         (["--set", "weighting.name=fixed"], 2, "`values` should be a mapping, each value a number"),
         (["--set", "schedule.options={evry: 3}"], 2, "no option `evry` of schedule `cosine`"),
