@@ -84,9 +84,10 @@ def test_a_compiled_run_is_the_same_run(run: Train, whole: Path, tmp_path: Path)
 def test_every_method_trains_compiled(run: Train, tmp_path: Path, method: str) -> None:
     if method in ("kd", "self-training"):
         pytest.skip("it needs teachers; its network is that of sl")
-    # A teacher that is sure of nothing teaches with a gradient of 0, which is none when compiled.
-    options = {"options": {"confidence": 0.0}} if method == "teacher" else {}
-    chosen = {"name": method, **options}
+    # A teacher that is sure of nothing teaches with a gradient of 0, which is none when compiled;
+    # so does a relation to a label of which no pixel counts.
+    options = {"teacher": {"confidence": 0.0}, "geometry": {"geometry_given": "all"}}
+    chosen = {"name": method, "options": options.get(method, {})}
     changes: dict[str, Any] = {"method": chosen, "epochs": 1, "tasks": None, "holdout": 0.0}
     if method in ("align", "x-task"):  # they want images that show two tasks
         changes["regime"] = "full"
