@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 
-from benchmarks.studies import deltas, labels, lacking, mtpsl, scores, steps, systems, xtasc
+from benchmarks.studies import (
+    deltas,
+    labels,
+    lacking,
+    mtpsl,
+    page,
+    scores,
+    steps,
+    systems,
+    xtasc,
+)
 from benchmarks.studies.cells import Cell, finished, run_all
 from cli.mttrain import mttrain
 from mtdata import open_store
@@ -143,7 +153,7 @@ def test_a_network_for_each_task_is_one_cell_and_the_baseline(tmp_path: Path) ->
     assert row.deltas == {"3": pytest.approx(5.0)}  # seed 4 has no baseline
     assert results.row(("sl",), "sl", "single") is None
     table = scores.markdown([row], ("cell",), xtasc.COLUMNS)
-    assert table.splitlines()[-1] == "| xtc | 1 | 20.00 | 50.00 | 0.4000 | 0.2000 | +5.00 |"
+    assert table.splitlines()[-1] == "| xtc | 1 | 20.00 | 50.00 | 0.4000 | 0.2000 | +5.0 |"
 
 
 def test_a_copy_lacks_labels_of_training_frames_alone(
@@ -278,3 +288,16 @@ def test_a_delta_is_drawn_with_its_interval() -> None:
     assert deltas.reach(entry) == (1.0, -1.0, 3.0)
     entry |= {"paired": {"deltas": {"mtpsl": {"value": 1.1, "low": 0.9, "high": 1.3}}}}
     assert deltas.reach(entry) == (1.1, 0.9, 1.3)
+
+
+@pytest.mark.parametrize("path", page.PAGES, ids=lambda path: path.stem)
+def test_tables_on_pages_are_those_of_the_results(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert page.TABLE.search(text)
+    assert text == page.written(text), "write them again: python -m benchmarks.studies.page"
+
+
+def test_deltas_of_few_seeds_are_told_one_by_one() -> None:
+    assert scores.told([0.0, 0.0, 0.0]) == "0"
+    assert scores.told([4.71, -3.14]) == "+4.7, -3.1"
+    assert scores.told([1.0, 2.0, 3.0]) == "+2.0 (-0.5 to 4.5)"  # 4.303 / sqrt(3)

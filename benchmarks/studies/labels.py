@@ -50,6 +50,8 @@ METHODS: Mapping[str, str] = {
     "self-training-single": "--method self-training",
     "self-training": "--method self-training",
     "self-training-one": "--method self-training",
+    "self-training-one-all": "--method self-training --set method.options.taught=all",
+    "self-training-one-geometry": "--method self-training --with-geometry",
     "self-training-geometry": f"--method self-training --with-geometry {ALL}",
     "teacher": f"--method teacher {TWO} --set method.options.mix=boxes",
     "ssl": f"--method ssl {TWO}",
@@ -78,7 +80,13 @@ REGIMES: Mapping[str, Sequence[str]] = {
 """How each is drawn. `full` and `own` are all labels of the store; `own` is of one that lacks some,
 and has all cells. The ratios are those of MTPSL on Cityscapes, with `--tasks semantic,depth`."""
 BASE = "sl"
-TEACHERS = {"self-training": 3, "self-training-one": 1, "self-training-geometry": 3}
+TEACHERS = {
+    "self-training": 3,
+    "self-training-one": 1,
+    "self-training-one-all": 1,
+    "self-training-one-geometry": 1,
+    "self-training-geometry": 3,
+}
 """How many runs like `sl` teach a cell."""
 
 

@@ -18,6 +18,9 @@ from mtmodels.training.record.runfolder import RunFolder, read_facts
 SINGLE = "single"
 """The cell of a network a task, which is trained by as many runs: `single-depth-one-s0` is one."""
 
+LEAST = 3
+"""The fewest seeds that an interval is told of: Student's t of two is 12 times the error."""
+
 Column = tuple[str, str, str, int]
 """A title, the task and the metric that stand under it, and how many decimals."""
 
@@ -123,21 +126,37 @@ def interval(values: Sequence[float]) -> tuple[float, float | None]:
     return mean, half
 
 
+def told(deltas: Sequence[float]) -> str:
+    """Deltas of some seeds: of three and more the mean with its 95 % interval, else each."""
+    if not any(deltas):
+        return "0"
+    if len(deltas) < LEAST:
+        return ", ".join(f"{one:+.1f}" for one in deltas)
+    mean, half = interval(deltas)
+    assert half is not None
+    return f"{mean:+.1f} ({mean - half:.1f} to {mean + half:.1f})"
+
+
 def markdown(rows: Sequence[Row], heads: Sequence[str], columns: Sequence[Column]) -> str:
-    """One table: mean scores, and delta with its interval over the seeds."""
+    """One table: mean scores over the seeds, and deltas."""
     titles = [*heads, "seeds", *(title for title, *_ in columns), "delta, % ↑ (95 %)"]
+    each_too = any(len(row.deltas) >= LEAST for row in rows)
+    if each_too:
+        titles.append("each seed")
     lines = [
         "| " + " | ".join(titles) + " |",
-        "|" + "---|" * len(heads) + "--:|" * (len(columns) + 2),
+        "|" + "---|" * len(heads) + "--:|" * (len(titles) - len(heads)),
     ]
     for row in rows:
         scores = [
             f"{statistics.fmean(each[task][metric] for each in row.scores.values()):.{decimals}f}"
             for _, task, metric, decimals in columns
         ]
-        mean, half = interval([*row.deltas.values()])
-        spread = "" if half is None else f" ± {half:.2f}"
-        cells = [*row.names, str(len(row.deltas)), *scores, f"{mean:+.2f}{spread}"]
+        deltas = [*row.deltas.values()]
+        cells = [*row.names, str(len(deltas)), *scores, told(deltas)]
+        if each_too:
+            many = len(deltas) >= LEAST and any(deltas)
+            cells.append(", ".join(f"{one:.1f}" for one in deltas) if many else "")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
