@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.studies import labels, steps, xtasc
+from benchmarks.studies.deltas import COLUMNS
 from benchmarks.studies.scores import SINGLE, Results, Row, markdown, told
 
 ROOT = Path(__file__).parents[2]
@@ -106,7 +107,7 @@ def of_one(file: str, cells: Sequence[str]) -> str:
     results = known(file)
     all_labels = results.row(("`sl`, all labels",), f"{labels.BASE}-full", f"{labels.BASE}-one")
     found = [*rows(results, "one", cells), *([] if all_labels is None else [all_labels])]
-    return markdown(found, ("cell",), labels.COLUMNS)
+    return markdown(found, ("cell",), COLUMNS)
 
 
 def all_regimes() -> str:
@@ -132,7 +133,7 @@ def of_mtpsl() -> str:
     first = [
         replace(row, scores={"0": row.scores["0"]}, deltas={"0": row.deltas["0"]}) for row in found
     ]
-    return markdown(first, ("cell",), labels.COLUMNS)
+    return markdown(first, ("cell",), COLUMNS)
 
 
 def imbalance() -> str:
@@ -147,7 +148,7 @@ def imbalance() -> str:
         )
         for row in rows(results, regime, FIRST)
     ]
-    columns = [column for column in labels.COLUMNS if column[1] in tasks]
+    columns = [column for column in COLUMNS if column[1] in tasks]
     return markdown(found, ("labels", "cell"), columns)
 
 
@@ -156,7 +157,7 @@ def over_steps() -> str:
     results = Results(
         FOLDER / "steps-holdout", precision="bf16", tasks=labels.TASKS, protocol="mtpsl"
     )
-    return markdown(steps.rows_of(results, steps.BUDGETS), ("labels", "steps"), labels.COLUMNS)
+    return markdown(steps.rows_of(results, steps.BUDGETS), ("labels", "steps"), COLUMNS)
 
 
 def of_xtasc() -> str:
