@@ -15,6 +15,7 @@ from mtdata import Task
 from mtdata.tasks.resize import PIXELS, fitting_size
 from mtmodels.errors import MemberError, OutputError
 from mtmodels.networks.encoders import normalisation
+from mtmodels.networks.encoders.base import Encoder
 from mtmodels.options import Colour, Factor, Options, Width, options_class
 
 Attention = Mapping[str, Mapping[str, Float[Tensor, "b c hm wm"]]]
@@ -189,10 +190,13 @@ class Network(nn.Module, ABC):
     def pretrained(self) -> list[nn.Module]:
         """What pre-trained weights go to: one encoder, or one for each task.
 
-        They are the parts `encoder` or `encoders` of a network with `EncoderOptions`.
+        They are the parts `encoder` or `encoders` of a network with `EncoderOptions`; of each
+        `Encoder` what it says of itself.
         """
         names = ("encoder", "encoders") if isinstance(self.options, EncoderOptions) else ()
-        return [getattr(self, name) for name in names if hasattr(self, name)]
+        parts = [getattr(self, name) for name in names if hasattr(self, name)]
+        each = [one for p in parts for one in (p if isinstance(p, nn.ModuleList) else [p])]
+        return [one.pretrained() if isinstance(one, Encoder) else one for one in each]
 
     def train(self, mode: bool = True) -> "Network":
         """Go to training mode, all but the norms that `freeze_norm` keeps as they are."""
