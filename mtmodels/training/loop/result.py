@@ -23,7 +23,8 @@ class StepResult:
         auxiliary: The terms beside them.
         parts: What the terms are made of.
         gradient_norm: Before clipping.
-        images: How many images of the views that are supervised show each task.
+        images: How many images of the views that are supervised show each task; a part of one
+            counts as a part.
         labelled: The direct loss of each task as a mean over these images.
         owners: See `Terms.owners`.
         counts: See `Terms.counts`.
@@ -35,7 +36,7 @@ class StepResult:
     auxiliary: Mapping[str, float]
     parts: Mapping[str, float]
     gradient_norm: float
-    images: Mapping[str, int] = field(default_factory=dict)
+    images: Numbers = field(default_factory=dict)
     labelled: Mapping[str, float] = field(default_factory=dict)
     owners: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, float] = field(default_factory=dict)
@@ -57,7 +58,7 @@ def together(parts: Sequence[StepResult]) -> StepResult:
             {name: share * value for name, value in getattr(part, field).items()} for part in parts
         )
 
-    images = {name: int(n) for name, n in _summed(part.images for part in parts).items()}
+    images = _whole(_summed(part.images for part in parts))
     labelled = _means([(part.labelled, part.images) for part in parts])
     losses = [part.loss for part in parts if part.loss is not None]
     return StepResult(
@@ -80,6 +81,11 @@ def _summed(each: Iterable[Numbers]) -> dict[str, float]:
         for name, value in named.items():
             found[name] = found.get(name, 0.0) + value
     return found
+
+
+def _whole(counts: Numbers) -> Numbers:
+    """Counts of whole images as whole numbers."""
+    return {name: int(n) if float(n).is_integer() else n for name, n in counts.items()}
 
 
 def _means(each: Sequence[tuple[Numbers, Numbers]]) -> dict[str, float]:
@@ -113,6 +119,6 @@ def unfinite(values: Values) -> Iterator[str]:
 
 def result_of(told: Told) -> StepResult:
     """What the terms of a part tell, before anything is learnt of them."""
-    images = {name: int(count) for name, count in told.values["images"].items()}
+    images = _whole(told.values["images"])
     rest = {field: named for field, named in told.values.items() if field != "images"}
     return StepResult(0.0, None, **rest, gradient_norm=0.0, images=images, owners=told.owners)
