@@ -91,11 +91,13 @@ def partners(choice: Choice, groups: Sequence[Group]) -> list[Pair]:
 
 
 def _with_other_suffixes(group: Group, groups: Sequence[Group]) -> Group:
-    """Images of a folder that is named for them may be PNG beside JPEG."""
+    """Images of a folder may be PNG beside JPEG: by its name, or as they are photographs."""
     files = dict(group.files)
     for other in groups:
         same = other is not group and (other.folders, other.ending) == (group.folders, group.ending)
-        if same and is_image(group.name) and not files.keys() & other.files.keys():
+        if not same or files.keys() & other.files.keys():
+            continue
+        if is_image(group.name) or (_are_photos(group) and _are_photos(other)):
             files |= {place: p for place, p in other.files.items() if p.suffix.lower() != ".npy"}
     return group if len(files) == len(group.files) else replace(group, suffix=".*", files=files)
 
@@ -111,10 +113,16 @@ def _score(group: Group) -> int:
     named = (4 if is_weak(group.name) else 8) if is_image(group.name) else 0
     if suffix in (".jpg", ".jpeg"):
         return named + 4
-    photos = sum(is_photo(path) for path in sample(paths, 3))
-    if 2 * photos > min(3, len(paths)):
+    if _are_photos(group):
         return named + 3
     return named if named > 4 else 0
+
+
+def _are_photos(group: Group) -> bool:
+    """Whether most of its files are; a JPEG is taken for one."""
+    paths = sample(list(group.files.values()), 3)
+    photos = sum(path.suffix.lower() in (".jpg", ".jpeg") or is_photo(path) for path in paths)
+    return 2 * photos > len(paths)
 
 
 def _arounds(group: Group) -> list[Affixes]:

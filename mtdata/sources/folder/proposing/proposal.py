@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +178,12 @@ def _annotated(
 def _unmatched(choice: Choice, group: Group) -> str:
     """That names match no image, with one of each side, and what to write."""
     start, end = choice.around
+    if group.folders == choice.images.folders and group.ending == choice.images.ending:
+        every = replace(choice.images, suffix=".*").pattern(start, end)
+        return (
+            "they lie beside the images under other names. Write `images: "
+            f"{every}` if they are images too"
+        )
     keys = sorted(stem[len(start) : len(stem) - len(end)] for _, _, stem in choice.images.files)
     own = min(stem for _, _, stem in group.files)
     image = max((key for key in keys if key in own), key=len, default=keys[0])

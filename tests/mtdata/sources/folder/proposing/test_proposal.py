@@ -238,6 +238,27 @@ def test_jpeg_beside_png(tmp_path: Path) -> None:
     assert found.tasks == {"mask": 4}
 
 
+def test_photographs_in_two_formats_are_the_images_whatever_their_folder_is_called(
+    tmp_path: Path,
+) -> None:
+    for number, suffix in enumerate(("jpg", "png", "jpg", "png", "png")):
+        save(tmp_path / "Küche" / f"{number}.{suffix}", picture(number))
+        save(tmp_path / "mask" / f"{number}.png", mask(number))
+    _, content = _propose(tmp_path)
+    assert content["images"] == "Küche/{stem}.*"
+
+
+def test_what_lies_beside_the_images_may_be_images(tmp_path: Path) -> None:
+    for number, suffix in enumerate(("jpg", "png", "jpg", "png", "png")):
+        save(tmp_path / "a" / f"{number}.{suffix}", picture(number))
+        save(tmp_path / "mask" / f"{number}.png", mask(number))
+    for path in (tmp_path / "a").glob("*.png"):  # in grey they may be labels, too
+        Image.open(path).convert("L").save(path)
+    found, content = _propose(tmp_path)
+    assert content["images"] == "a/{stem}.jpg"
+    assert "Write `images: a/{stem}.*` if they are" in found.left_out["a/{stem}.png"]
+
+
 def test_two_of_one_kind_keep_their_names(tmp_path: Path) -> None:
     for number in range(4):
         save(tmp_path / "rgb" / f"{number}.jpg", picture(number))
