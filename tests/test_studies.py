@@ -8,54 +8,28 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
 
 import pytest
 
 from benchmarks.studies import (
-    deltas,
     labels,
     lacking,
-    mtpsl,
     page,
     scores,
     steps,
     systems,
     xtasc,
 )
-from benchmarks.studies.cells import Cell, finished, run_all
+from benchmarks.studies.cells import Cell, run_all
 from cli.mttrain import mttrain
 from mtdata import open_store
 from mtdata.building.build import build
 from mtdata.sources.locate import open_source
 from mtmodels.methods import METHODS
 from mtmodels.networks import NETWORKS
-from mtmodels.recipes import all_recipes
 from mtmodels.training.record.runfolder import FORMAT, RunFolder
 from mtmodels.weightings import WEIGHTINGS
-from tests.paths import ROOT
 from tests.stores.fakes import FakeSource
-
-RESULTS = ROOT / "docs" / "results" / "mtpsl-nyu.json"
-
-
-def test_only_whole_runs_of_a_cell_are_finished(tmp_path: Path) -> None:
-    for name in ("sl-one-s0", "sl-one-s10", "sl-one-s2", "sl-one-s2x", "mtpsl-sl-one-s0"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "report.html").touch()
-    (tmp_path / "sl-one-s1").mkdir()
-    found = [folder.name for folder in finished(tmp_path, "sl-one")]
-    assert found == ["sl-one-s0", "sl-one-s2", "sl-one-s10"]
-
-
-@pytest.mark.parametrize("name", [*mtpsl.METHODS, *mtpsl.VARIATIONS])
-def test_every_cell_is_a_command_on_a_recipe(name: str) -> None:
-    cell = mtpsl.cell(name, "one", 3)
-    assert cell.folder == f"{name}-one-s3"
-    words = cell.job(Path("store.h5"), Path("runs"), 1).command
-    assert words[words.index("--recipe") + 1] in all_recipes()
-    assert words[words.index("--seed") + 1] == "3"
-
 
 PLAN = labels.Plan(2, "32", Path("runs"))
 
@@ -270,24 +244,6 @@ def test_no_cell_is_begun_after_the_limit_and_one_that_fails_stops_no_other(tmp_
     with pytest.raises(SystemExit, match=r"broken-s0\.log"):
         run_all(cells, data=tmp_path, runs=tmp_path, jobs=1, done=note)
     assert done == [["done-s0"], ["done-s0"]]
-
-
-def test_results_become_tables_and_a_picture(tmp_path: Path) -> None:
-    groups = json.loads(RESULTS.read_text(encoding="utf-8"))["groups"]
-    table = deltas.markdown(deltas.entries_of(groups["one"]))
-    assert "| sl (3) | 11.76 ± 0.13 | 0.813 ± 0.006 | 44.13 ± 0.03 | +0.00 ± 0.61 |" in table
-    assert {"sl-one (3)"} <= set(deltas.labels(deltas.entries_of(groups["full"])))
-    deltas.draw_deltas(groups, tmp_path / "deltas.png")
-    assert (tmp_path / "deltas.png").stat().st_size > 5000
-
-
-def test_a_delta_is_drawn_with_its_interval() -> None:
-    entry: dict[str, Any] = {"delta": {"mean": 1.0, "std": 0.5}}
-    assert deltas.reach(entry) == (1.0, 0.5, 1.5)
-    entry |= {"deltas": {"mtpsl": {"value": 1.0, "low": -1.0, "high": 3.0}}, "paired": None}
-    assert deltas.reach(entry) == (1.0, -1.0, 3.0)
-    entry |= {"paired": {"deltas": {"mtpsl": {"value": 1.1, "low": 0.9, "high": 1.3}}}}
-    assert deltas.reach(entry) == (1.1, 0.9, 1.3)
 
 
 @pytest.mark.parametrize("path", page.PAGES, ids=lambda path: path.stem)

@@ -5,8 +5,6 @@ import json
 import math
 import os
 import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,23 +66,6 @@ def told(arguments: argparse.Namespace) -> dict[str, Any]:
     names = ("data", "runs", "jobs", "threads")
     found = {name: getattr(arguments, name) for name in names}
     return found | {"limit": 60 * arguments.limit_time}
-
-
-def finished(runs: Path, name: str) -> list[Path]:
-    """The run folders of a cell that are whole, seed by seed."""
-    reports = runs.glob(f"{name}-s*/report.html")  # what a training writes last
-    folders = [r.parent for r in reports if r.parent.name.removeprefix(f"{name}-s").isdigit()]
-    return sorted(folders, key=lambda folder: int(folder.name.rpartition("-s")[2]))
-
-
-def compare(folders: Sequence[Path], baselines: Sequence[Path]) -> dict[str, object]:
-    """What `mtmodels compare --json` says of the runs."""
-    against = [argument for folder in baselines for argument in ("--baseline", str(folder))]
-    arguments = ["mtmodels", "compare", *map(str, folders), *against, "--json"]
-    code = f"import sys; sys.argv = {arguments!r}; from cli.mtmodels import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
-    result: dict[str, object] = json.loads(done.stdout)
-    return result
 
 
 def run_all(

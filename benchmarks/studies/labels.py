@@ -24,8 +24,7 @@ from pathlib import Path
 
 import mtmodels
 from benchmarks.studies.cells import Cell, run_all, study_parser
-from benchmarks.studies.deltas import COLUMNS
-from benchmarks.studies.scores import SINGLE, Results, Row, draw, markdown
+from benchmarks.studies.scores import COLUMNS, SINGLE, Results, Row, draw, markdown
 from mtmodels.training.record.runfolder import RunFolder
 
 TASKS = ("semantic", "depth", "normals")

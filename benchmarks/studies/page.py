@@ -12,9 +12,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.studies import labels, steps, xtasc
-from benchmarks.studies.deltas import COLUMNS
-from benchmarks.studies.scores import SINGLE, Results, Row, markdown, told
+from benchmarks.studies import labels, steps, systems, xtasc
+from benchmarks.studies.scores import COLUMNS, SINGLE, Results, Row, markdown, told
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "results"
@@ -160,6 +159,14 @@ def over_steps() -> str:
     return markdown(steps.rows_of(results, steps.BUDGETS), ("labels", "steps"), COLUMNS)
 
 
+def of_systems(which: str) -> str:
+    """Networks, or weightings, at one small budget."""
+    cells = systems.tables(systems.network_names(), systems.weighting_names(), 0)[which]
+    return markdown(
+        systems.rows_of(systems.results_of(FOLDER / "systems-nyu"), cells), ("cell",), COLUMNS
+    )
+
+
 def of_xtasc() -> str:
     """XTasC-Net's ablation, against a network a task."""
     results = Results(
@@ -191,6 +198,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "128x160": partial(of_one, "labels-nyu-128x160", FIRST),
     "holdout": partial(of_one, "labels-holdout", HELD),
     "steps": over_steps,
+    "networks": partial(of_systems, "networks"),
+    "weightings": partial(of_systems, "weightings"),
     "xtasc": of_xtasc,
 }
 

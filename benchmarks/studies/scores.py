@@ -24,6 +24,13 @@ LEAST = 3
 Column = tuple[str, str, str, int]
 """A title, the task and the metric that stand under it, and how many decimals."""
 
+COLUMNS: tuple[Column, ...] = (
+    ("mIoU ↑", "semantic", "miou", 2),
+    ("abs. error, m ↓", "depth", "abs_err", 3),
+    ("mean angle, degrees ↓", "normals", "mean", 2),
+)
+"""Those of three tasks."""
+
 
 @dataclass(frozen=True)
 class Row:

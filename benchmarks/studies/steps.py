@@ -13,9 +13,8 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.studies.cells import Cell, run_all, study_parser, told
-from benchmarks.studies.deltas import COLUMNS
 from benchmarks.studies.labels import BASE, STEPS, TASKS, Plan, draw_regimes, trainings
-from benchmarks.studies.scores import Results, Row, markdown
+from benchmarks.studies.scores import COLUMNS, Results, Row, markdown
 
 BUDGETS = (STEPS // 4, STEPS // 2, STEPS, 2 * STEPS, 4 * STEPS)
 REGIMES = ("one", "full")
