@@ -198,7 +198,7 @@ def plan(
     """What is to be derived; see `derive`."""
     new, old = store.task(task), store.task(parent)
     rule = _rule(new, old, name)
-    splits = training_splits(store, split)
+    splits = splits_to_add_to(store, split)
     column = store.tasks.index(old)
     wanted = {}
     for each in splits:
@@ -227,7 +227,7 @@ def plan(
     return Addition(layout.DERIVED, {new: about}, wanted, make)
 
 
-def training_splits(store: Store, names: Sequence[str] | None) -> list[Split]:
+def splits_to_add_to(store: Store, names: Sequence[str] | None) -> list[Split]:
     """The splits that labels may be added to: those that are learnt from.
 
     Raises:

@@ -13,7 +13,7 @@ from torch import Tensor
 from mtdata import Store, Task, open_store
 from mtdata.errors import DataError
 from mtdata.merging.adding import Addition, AddSummary, Made, NewLabel, add_labels
-from mtdata.merging.derive import training_splits
+from mtdata.merging.derive import splits_to_add_to
 from mtdata.progress import Progress
 from mtdata.reading.dataset import shows
 from mtdata.reading.geometry import Flip
@@ -138,7 +138,7 @@ def _wanted(
         store.check_regime(hidden_by)
     return {
         each.name: ~each.visible(hidden_by or layout.FULL)[:, columns]
-        for each in training_splits(store, split)
+        for each in splits_to_add_to(store, split)
     }
 
 

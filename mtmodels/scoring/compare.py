@@ -176,32 +176,12 @@ def _table(
 ) -> ScoreTable:
     first, classes = runs[0], _classes(runs)
     baseline, beside, why = _baseline(runs, classes, against)
-    remarks: list[str] = []
-    if why and baseline and request.anyway:
-        remarks.append(f"delta means little here: {'; '.join(why)} in {baseline.name}.")
-    elif why and baseline:
-        remarks.append(f"No delta against {baseline.name}: {'; '.join(why)}.")
-        baseline, beside = None, []
-    form = None
-    if baseline and first.protocol in DELTAS:
-        try:  # what lacks a score altogether is refused: it would be a dash in every line
-            form = DELTAS[first.protocol](baseline.scores, baseline).form
-        except NothingRelativeError as error:
-            remarks.append(f"No delta: {error}")
-    elif baseline:
-        remarks.append(
-            f"No delta under {first.protocol}, whose scores it does not count; it goes with "
-            f"{', '.join(DELTAS)}."
-        )
+    baseline, form, remarks = _measured(first.protocol, baseline, why, anyway=request.anyway)
+    if baseline is None:
+        beside = []
     groups = by_entry(runs)
-    if request.paired and not request.baseline and len(groups) != 2:
-        reason = ""
-        if len(groups) > 2:
-            reason = f" The last two differ in {first_differences(groups[-2][0], groups[-1][0])}."
-        raise UsageError(
-            "--paired should be given two runs (or the seeds of two), or a --baseline; found "
-            f"{len(groups)}: {', '.join(common_name([r.name for r in g]) for g in groups)}.{reason}"
-        )
+    if request.paired and not request.baseline:
+        _check_two(groups)
     reference = beside or (groups[0] if request.paired and not request.baseline else [])
     resampler = Resampler(request.resamples)
     own = members(run.name for run in beside)
@@ -238,6 +218,51 @@ def _table(
             *_other_classes([*runs, *beside]),
             *_nothing_relative(reference),
         ),
+    )
+
+
+def _measured(
+    protocol: str, baseline: Baseline | None, why: Sequence[str], *, anyway: bool
+) -> tuple[Baseline | None, str | None, list[str]]:
+    """The baseline, where delta against it means something, the form of delta, and what to say.
+
+    Args:
+        protocol: Of the scores.
+        baseline: The one that was asked for.
+        why: What speaks against it.
+        anyway: Whether it is taken all the same.
+    """
+    if baseline is None:
+        return None, None, []
+    remarks = []
+    if why and not anyway:
+        return None, None, [f"No delta against {baseline.name}: {'; '.join(why)}."]
+    if why:
+        remarks.append(f"delta means little here: {'; '.join(why)} in {baseline.name}.")
+    form = None
+    if protocol not in DELTAS:
+        remarks.append(
+            f"No delta under {protocol}, whose scores it does not count; it goes with "
+            f"{', '.join(DELTAS)}."
+        )
+    else:
+        try:  # what lacks a score altogether is refused: it would be a dash in every line
+            form = DELTAS[protocol](baseline.scores, baseline).form
+        except NothingRelativeError as error:
+            remarks.append(f"No delta: {error}")
+    return baseline, form, remarks
+
+
+def _check_two(groups: Sequence[Sequence[RunScores]]) -> None:
+    """Refuse to test pairs of more than two lines, of which none is the reference."""
+    if len(groups) == 2:
+        return
+    reason = ""
+    if len(groups) > 2:
+        reason = f" The last two differ in {first_differences(groups[-2][0], groups[-1][0])}."
+    raise UsageError(
+        "--paired should be given two runs (or the seeds of two), or a --baseline; found "
+        f"{len(groups)}: {', '.join(common_name([r.name for r in g]) for g in groups)}.{reason}"
     )
 
 
