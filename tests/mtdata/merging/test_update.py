@@ -24,7 +24,7 @@ from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.folder.source import Folder
 from mtdata.store import format as layout
 from tests.quick import few
-from tests.stores.fakes import Interrupted
+from tests.stores.fakes import Interrupted, stop_after
 from tests.stores.store_files import editing, reseal
 from tests.trees import damage
 from tests.trees.cityscapes import TRAIN, file, write_cityscapes
@@ -465,6 +465,24 @@ def test_labels_that_were_added_are_left_out_and_named(
     with open_store(store) as opened:
         assert opened.format_version == 1
         assert not any(split.added for split in opened.splits.values())
+
+
+def test_labels_that_a_killed_command_added_before_an_update_are_told_as_such(
+    root: Path, store: Path
+) -> None:
+    with open_store(store) as opened:
+        kinds = {task.kind.name: task.name for task in opened.tasks}
+    rule = kinds["binary"], kinds["classes"]
+    with pytest.raises(Interrupted):
+        derive(store, *rule, rule="class-boundaries", progress=stop_after(2))
+    grow(root)
+    update(store, Folder(root))
+    with pytest.raises(UsageError, match=r"had derived of other images.*update.*--overw") as told:
+        derive(store, *rule, rule="class-boundaries")
+    assert "build" not in str(told.value)
+    summary = derive(store, *rule, rule="class-boundaries", overwrite=True)
+    assert summary.resumed == 0
+    assert verify(store).ok
 
 
 def test_a_label_that_moved_to_the_folder_of_another_task_is_seen(
