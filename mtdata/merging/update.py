@@ -59,7 +59,8 @@ class UpdateSummary:
     another in the source now, or no more there. `read` samples were read, all others are as they
     were by name, size and time of their files. `later` are labels that no regime but full shows, as
     they came after it was drawn, and `uncovered` images of which it shows nothing as all of their
-    labels did: for each regime of the training splits.
+    labels did: for each regime of the training splits. `lost` are labels that a regime showed and
+    that are gone, by regime and task; a regime that lost none has no entry.
     `left_out` are filled and derived labels of before: the new store has none.
     """
 
@@ -73,6 +74,7 @@ class UpdateSummary:
     splits: Mapping[str, SplitSummary]
     uncovered: Mapping[str, int]
     later: Mapping[str, int]
+    lost: Mapping[str, Mapping[str, int]]
     left_out: tuple[str, ...]
     content_digest: str
     written: bool
@@ -151,9 +153,10 @@ def update(
                 new = _Update(store, request, looked, journal, changes, filled.skipped, on_change)
                 left_out = added_labels([store]) if new.needed else ()
                 regimes = new.write(progress) if new.needed else []
+                lost = new.lost(regimes) if new.needed else {}
             finally:
                 journal.remove()
-    return _summary(path, new, regimes, left_out, time.perf_counter() - started)
+    return _summary(path, new, regimes, lost, left_out, time.perf_counter() - started)
 
 
 @contextmanager
@@ -362,6 +365,17 @@ class _Update:
                 found.append(replace(info, labels=labels, uncovered=uncovered, later=later))
         return found
 
+    def lost(self, regimes: Sequence[RegimeInfo]) -> dict[str, dict[str, int]]:
+        """How many labels regimes showed in the store and show no more, by regime and task."""
+        found: dict[str, Counter[str]] = {}
+        for split in self.store.splits.values():
+            for info in split.regimes.values():
+                if info.name != layout.FULL:
+                    found.setdefault(info.name, Counter()).update(info.counts)
+        for info in regimes:
+            found[info.name].subtract(info.counts)
+        return {name: dict(+left) for name, left in found.items() if +left}
+
     def _labelled(
         self, split: str, keys: Sequence[str]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -396,6 +410,7 @@ def _summary(
     path: Path,
     made: _Update,
     regimes: Sequence[RegimeInfo],
+    lost: Mapping[str, Mapping[str, int]],
     left_out: tuple[str, ...],
     seconds: float,
 ) -> UpdateSummary:
@@ -414,6 +429,7 @@ def _summary(
             splits={n: count(names, split.valid_pixels) for n, split in store.splits.items()},
             uncovered=_total(regimes, "uncovered"),
             later=_total(regimes, "later"),
+            lost=lost,
             left_out=left_out,
             content_digest=store.content_digest,
             written=made.needed,

@@ -162,6 +162,36 @@ def test_what_has_changed_is_refused_kept_or_followed(
     assert verify(store).ok
 
 
+def test_labels_that_a_regime_showed_and_that_are_gone_are_told(
+    root: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(store) as opened:
+        split, tasks = opened.splits["train"], [task.name for task in opened.tasks]
+        shown = {name: split.visible(name) for name in ("one", "random")}
+        rows = {key: split.index(key) for key in ("0001", "0002", "0008")}
+    for folder in ("rgb", "semantic", "depth", "normals", "mask"):
+        next((root / folder).glob("0008.*")).unlink()
+    (root / "depth" / "0002.png").unlink()
+    (root / "semantic" / "0001.png").unlink()
+    wanted = {}
+    for name, table in shown.items():
+        lost = {task: int(table[rows["0008"], i]) for i, task in enumerate(tasks)}
+        lost["depth"] += int(table[rows["0002"], tasks.index("depth")])
+        lost["semantic"] += int(table[rows["0001"], tasks.index("semantic")])
+        wanted[name] = {task: n for task, n in lost.items() if n}
+    assert all(wanted.values())
+    assert not update(store, Folder(root), on_change="keep").lost
+    arguments = ["update", str(store), "--source", str(root), "--on-change", "follow"]
+    assert run(mtdata, [*arguments, "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["lost"] == wanted
+    for folder in ("rgb", "semantic", "depth", "normals", "mask"):
+        next((root / folder).glob("0007.*")).unlink()
+    assert run(mtdata, arguments) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The regime `one` showed labels that are gone from the source: " in told
+
+
 def test_an_image_that_moved_to_another_split_is_not_kept_in_both(root: Path, store: Path) -> None:
     """It would be trained on and tested on."""
     (root / "tasks.yaml").write_text(
