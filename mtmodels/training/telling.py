@@ -21,7 +21,7 @@ from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.manifest import added_label
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.setup.data import RunData
-from mtmodels.training.setup.loading import open_run
+from mtmodels.training.setup.loading import open_run, other_data
 from mtmodels.training.setup.setup import Parts
 from mtmodels.training.setup.splits import choose_splits, held_keys
 
@@ -37,6 +37,7 @@ def tell(
     logs = [f"Logs: {', '.join(config.log)}, in {folder.logs}."] if config.log else []
     for sentence in chain(
         _about_images(data, parts),
+        _about_teachers(data, parts),
         _about_held(data, parts),
         _about_stages(parts),
         [f"Precision: {precision.name}, as {precision.reason}."],
@@ -90,6 +91,7 @@ def planned(data: RunData, parts: Parts, *, notes: Sequence[str]) -> tuple[str, 
         *notes,
         *_misfit(data, parts),
         *_idle(data, parts),
+        *_about_teachers(data, parts),
         *_about_held(data, parts),
         *_about_stages(parts),
         *_about_selection(data, parts.config),
@@ -107,6 +109,13 @@ def _about_images(data: RunData, parts: Parts) -> Iterator[str]:
         yield f"Added labels: {added_label(one)}."
     yield from _misfit(data, parts)
     yield from _idle(data, parts)
+
+
+def _about_teachers(data: RunData, parts: Parts) -> Iterator[str]:
+    """Of which teachers the names of images alone say what they saw."""
+    if not parts.config.filled_anyway:
+        told = (other_data(open_run(Path(f)), data.store) for f in parts.method.runs().values())
+        yield from filter(None, dict.fromkeys(told))
 
 
 def _about_held(data: RunData, parts: Parts) -> Iterator[str]:

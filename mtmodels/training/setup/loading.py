@@ -368,6 +368,18 @@ def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
     }
 
 
+def other_data(run: TrainedRun, store: Store) -> str:
+    """What to know of a run that teaches on a store which was never that of the run; else empty."""
+    trained = run.facts["store"]["content_digest"]
+    if trained in store.contents:
+        return ""
+    return (
+        f"The run {run.folder.path} was trained on other data ({trained[:12]}, here "
+        f"{store.content_digest[:12]}): it is taken for granted that images of one name are the "
+        "same in both, and so that it saw no label which is hidden here."
+    )
+
+
 def check_runs(method: Method, data: RunData, *, select: str | None) -> None:
     """Refuse networks of runs that may have seen labels which this run must not see.
 
