@@ -24,6 +24,7 @@ from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.folder.source import Folder
 from mtdata.store import format as layout
 from tests.quick import few
+from tests.stores.changed import ChangedSource, changed_store
 from tests.stores.fakes import Interrupted, stop_after
 from tests.stores.store_files import editing, reseal
 from tests.trees import damage
@@ -117,6 +118,21 @@ def test_two_updates_add_up_in_what_regimes_do_not_cover(root: Path, store: Path
         save(root / "rgb" / f"x{number}.jpg", picture(30 + number))
         save(root / "mask" / f"x{number}.png", mask(30 + number))
         assert update(store, Folder(root)).uncovered["one"] == number
+
+
+def test_regimes_show_nothing_of_a_new_training_split(tmp_path: Path) -> None:
+    store, keys = tmp_path / "a.h5", {"train": ("a", "b", "c", "d", "e"), "test": ("t",)}
+    changed_store(store, keys=keys, regimes=SPECS, missing=0)
+    source = ChangedSource(keys={**keys, "more": ("m", "n")}, missing=0)
+    labels = 2 * len(source.tasks())
+    summary = update(store, source)
+    assert dict(summary.uncovered) == {"one": 2, "random": 2}
+    assert dict(summary.later) == {"one": labels, "random": labels}
+    with open_store(store) as opened:
+        found = opened.splits["more"].regimes["one"]
+        assert (found.uncovered, found.later, found.labels.any()) == (2, labels, False)
+        assert set(opened.dataset(["train", "more"]).drop_unlabelled()[0].keys) == {*keys["train"]}
+    assert verify(store).ok
 
 
 def test_a_first_label_is_told_as_a_new_image_is(
