@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mtdata.reading.dataset import Dataset
+from mtdata.reading.dataset import Dataset, not_there
 from mtdata.wording import counted
 from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
@@ -85,10 +85,23 @@ def _idle(data: RunData, parts: Parts) -> Iterator[str]:
         )
 
 
+def _not_there(data: RunData) -> Iterator[str]:
+    """Which labels a file of a regime names in vain."""
+    base = data.regime if data.train.added is None else data.train.added.base
+    lost = not_there(data.store, data.splits.train, base)
+    told = [f"{task.name} {lost[task.name]}" for task in data.tasks if lost.get(task.name)]
+    if told:
+        yield (
+            f"The regime `{base}` names labels that the store does not have: {', '.join(told)}. "
+            "They are left out."
+        )
+
+
 def planned(data: RunData, parts: Parts, *, notes: Sequence[str]) -> tuple[str, ...]:
     """What `tell` would say that the numbers of a plan do not."""
     return (
         *notes,
+        *_not_there(data),
         *_misfit(data, parts),
         *_idle(data, parts),
         *_about_teachers(data, parts),
@@ -107,6 +120,7 @@ def _about_images(data: RunData, parts: Parts) -> Iterator[str]:
     yield f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}."
     for one in _added_labels(data):
         yield f"Added labels: {added_label(one)}."
+    yield from _not_there(data)
     yield from _misfit(data, parts)
     yield from _idle(data, parts)
 
