@@ -110,6 +110,8 @@ def test_a_file_that_was_only_touched_changes_no_content(root: Path, store: Path
     source = Counting(root)
     assert update(store, source).content_digest == before
     assert source.reads == 0
+    with open_store(store) as opened:
+        assert opened.contents == (before,)  # there was no other before
     assert update(store, Counting(root)).read == 0
 
 
