@@ -55,6 +55,19 @@ class UsageError(MtdataError, ValueError):
     exit_code: ClassVar[int] = 2
 
 
+class OtherBuildError(UsageError):
+    """What a killed command left is of another one.
+
+    Args:
+        text: The message.
+        before: The identity of that command.
+    """
+
+    def __init__(self, text: str, before: Mapping[str, Any]) -> None:
+        super().__init__(text)
+        self.before = dict(before)
+
+
 class DataError(MtdataError):
     """Data that is missing, broken or not what its format promises."""
 

@@ -96,6 +96,14 @@ def _print(summary: "UpdateSummary") -> None:
         say(f"Changed in the source: {len(summary.altered)}, gone from it: {len(summary.gone)}.")
     for each in summary.skipped[:LISTED]:
         say(paragraph(f"Skipped {each.split}/{each.key}: {each.what}"))
+    for name, tasks in summary.lost.items():
+        told = ", ".join(f"{task} {n}" for task, n in tasks.items())
+        say(
+            paragraph(
+                f"The regime `{name}` showed labels that are gone from the source: {told}. Draw "
+                "another with `mtdata regime add`."
+            )
+        )
     if summary.left_out:
         say(left_out_text(summary.left_out))
     for name, images in summary.uncovered.items():

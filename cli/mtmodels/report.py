@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.shared.common import json_option, put_json, say
+from cli.shared.common import json_option, paragraph, put_json, say
 from cli.shared.groups import Command, examples
 from cli.shared.options import FILE, STORE, check_page, device_option
 from cli.shared.plugins import plugin_option, trust_option, use_copies
@@ -59,7 +59,13 @@ def report(
     page = out or RunFolder(run).report
     if out is not None or RunFolder(run).is_run():
         check_new(page, overwrite=overwrite)
-    text = make_report(run, data=data, device=device or "auto", trust_plugins=trust_plugins)
+    text = make_report(
+        run,
+        data=data,
+        device=device or "auto",
+        trust_plugins=trust_plugins,
+        say=lambda why: say(paragraph(why)),
+    )
     write_text(page, text)
     if as_json:
         put_json({"run": str(run), "path": str(page), "bytes": len(text.encode())})

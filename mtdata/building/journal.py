@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdata.building.prints import Prints
-from mtdata.errors import MtdataError, UsageError
+from mtdata.errors import MtdataError, OtherBuildError, UsageError
 from mtdata.store.codec import Chunk
 from mtdata.store.format import canonical
 from mtdata.store.row import NO_CAMERA, Cell, Row
@@ -85,7 +85,8 @@ class Journal:
         fresh: Forget what the file holds.
 
     Raises:
-        UsageError: where another build runs, or the file belongs to another one.
+        OtherBuildError: where the file belongs to another build.
+        UsageError: where another build runs, or the file is another kind of file.
         OSError: where the file cannot be written.
     """
 
@@ -170,10 +171,12 @@ class Journal:
             raise sqlite3.DatabaseError
         (before,) = self._db.execute("SELECT identity FROM build").fetchone()
         if before != identity:
-            raise UsageError(
+            there = json.loads(before)
+            raise OtherBuildError(
                 f"{self.path} is a partial build with other options ("
-                f"{difference(json.loads(before), json.loads(identity))}). Build with the same "
-                "options to continue it, or with --overwrite to start anew."
+                f"{difference(there, json.loads(identity))}). Build with the same "
+                "options to continue it, or with --overwrite to start anew.",
+                there,
             )
         broken = []
         for place, told, chunks, check in self._db.execute("SELECT * FROM sample"):

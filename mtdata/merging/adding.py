@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtdata.atomic import alone, check_new, disk_errors, swapping
-from mtdata.building.journal import Journal
+from mtdata.building.journal import Journal, difference
 from mtdata.building.prints import Prints
 from mtdata.building.target import make_folder
-from mtdata.errors import DataError, UsageError
+from mtdata.errors import DataError, OtherBuildError, UsageError
 from mtdata.merging.chunks import compression_of
 from mtdata.progress import Progress
 from mtdata.store import Compression, Split, Store
@@ -223,10 +223,25 @@ class _Work:
     def _journal(self, path: Path) -> Journal:
         try:
             return Journal(path, self._identity(), fresh=False)
-        except UsageError:
+        except OtherBuildError as error:
+            if not self.overwrite:
+                raise UsageError(self._other_plan(path, error.before)) from error
+        except UsageError:  # of an earlier version
             if not self.overwrite:
                 raise
-        return Journal(path, self._identity(), fresh=True)  # of another plan
+        return Journal(path, self._identity(), fresh=True)
+
+    def _other_plan(self, path: Path, before: dict[str, Any]) -> str:
+        now, left = self._identity(), f"{path} is what a killed command had {self.addition.origin}"
+        if before["content"] != now["content"]:
+            return (
+                f"{left} of other images or labels than the store has now; `mtdata update` changes "
+                "them. Start anew with --overwrite."
+            )
+        return (
+            f"{left} with other options ({difference(before, now)}). Give the same options to "
+            "continue it, or --overwrite to start anew."
+        )
 
     def _identity(self) -> dict[str, Any]:
         """What a killed command must have been doing for this one to go on with it."""

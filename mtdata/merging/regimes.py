@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mtdata.merging.join import JoinedSplit
-from mtdata.merging.offers import NONE
+from mtdata.merging.offers import NONE, cells_offered
 from mtdata.store import RegimeInfo, Store
 from mtdata.store.format import FULL
 from mtdata.tasks.task import Task
@@ -45,7 +45,8 @@ def join_regimes(
     """Keep a regime where there is no doubt which labels it shows.
 
     That is so where one store alone has a regime of its name, or where all that have it show the
-    same labels by it. It goes on showing just these: it hides what the other stores add.
+    same labels by it. It goes on showing just these: it hides what the other stores add, also in
+    training splits that none of those that have it knows, and counts that as come later.
     """
     kept: dict[str, list[RegimeInfo]] = {split.name: [] for split in splits}
     dropped = []
@@ -55,8 +56,12 @@ def join_regimes(
         if not all(_agree(found) for found in versions.values()):
             dropped.append(name)
             continue
-        for split, found in versions.items():
-            kept[split] += found[:1]
+        drawn = next(info for found in versions.values() for info in found)
+        for split in splits:
+            found = versions[split.name]
+            if not found and split.role == "train":
+                found = [_nothing_of(split, drawn, tasks)]
+            kept[split.name] += [_counted(info, split, tasks) for info in found[:1]]
     defaults = dict.fromkeys(store.default_regime for store in stores)
     first, *others = defaults
     default = FULL if others or first in dropped else first
@@ -65,6 +70,25 @@ def join_regimes(
         tuple(dropped),
         default,
         tuple(name for name in defaults if name not in (FULL, default)),
+    )
+
+
+def _nothing_of(split: JoinedSplit, info: RegimeInfo, tasks: Sequence[Task]) -> RegimeInfo:
+    """A regime of other splits that shows nothing of this one."""
+    labels = np.zeros((len(split.keys), len(tasks)), bool)
+    return replace(info, labels=labels, uncovered=0, later=0)
+
+
+def _counted(info: RegimeInfo, split: JoinedSplit, tasks: Sequence[Task]) -> RegimeInfo:
+    """A regime that has counted what came with inputs which do not have it."""
+    has = split.cells[:, 1:] != NONE
+    had = np.zeros_like(has)
+    for source, rows in zip(split.inputs, split.rows.T, strict=True):
+        if source is not None and info.name in source.stored:
+            had |= cells_offered(source, rows, tasks).present[:, 1:]
+    first, later = has.any(1) & ~had.any(1), has & ~had
+    return replace(
+        info, uncovered=info.uncovered + int(first.sum()), later=info.later + int(later.sum())
     )
 
 

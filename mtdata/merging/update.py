@@ -59,7 +59,8 @@ class UpdateSummary:
     another in the source now, or no more there. `read` samples were read, all others are as they
     were by name, size and time of their files. `later` are labels that no regime but full shows, as
     they came after it was drawn, and `uncovered` images of which it shows nothing as all of their
-    labels did: for each regime of the training splits.
+    labels did: for each regime of the training splits. `lost` are labels that a regime showed and
+    that are gone, by regime and task; a regime that lost none has no entry.
     `left_out` are filled and derived labels of before: the new store has none.
     """
 
@@ -73,6 +74,7 @@ class UpdateSummary:
     splits: Mapping[str, SplitSummary]
     uncovered: Mapping[str, int]
     later: Mapping[str, int]
+    lost: Mapping[str, Mapping[str, int]]
     left_out: tuple[str, ...]
     content_digest: str
     written: bool
@@ -151,9 +153,10 @@ def update(
                 new = _Update(store, request, looked, journal, changes, filled.skipped, on_change)
                 left_out = added_labels([store]) if new.needed else ()
                 regimes = new.write(progress) if new.needed else []
+                lost = new.lost(regimes) if new.needed else {}
             finally:
                 journal.remove()
-    return _summary(path, new, regimes, left_out, time.perf_counter() - started)
+    return _summary(path, new, regimes, lost, left_out, time.perf_counter() - started)
 
 
 @contextmanager
@@ -345,34 +348,49 @@ class _Update:
         return self._copied[split].row(place)
 
     def regimes(self, split: str, keys: Sequence[str]) -> list[RegimeInfo]:
-        """The regimes of a split as they were drawn: nothing of what is added is shown."""
-        old = self.store.splits.get(split)
-        if old is None:
-            return []
+        """The regimes of a split as they were drawn: nothing of what is added is shown.
+
+        Nor of a new split to train on, whatever regime the others have.
+        """
+        old, known = self.store.splits.get(split), list[RegimeInfo]()
+        if old is not None:
+            known = list(old.stored.values())
+        elif self.roles.get(split) == "train":
+            stored = (info for each in self.store.splits.values() for info in each.stored.values())
+            known = [*{one.name: replace(one, uncovered=0, later=0) for one in stored}.values()]
         had, has = self._labelled(split, keys)
         first = int((has.any(1) & ~had.any(1)).sum())
         added = int((has & ~had).sum())
         found = []
-        for info in old.regimes.values():
-            if info.name != layout.FULL:
-                labels = self._aligned(info, split, keys)
-                # Some that it did not cover may be gone; of those it shows nothing.
-                uncovered = min(info.uncovered + first, int((~labels.any(1)).sum()))
-                later = min(info.later + added, int((has & ~labels).sum()))
-                found.append(replace(info, labels=labels, uncovered=uncovered, later=later))
+        for info in known:
+            labels = self._aligned(info, split, keys)
+            # Some that it did not cover may be gone; of those it shows nothing.
+            uncovered = min(info.uncovered + first, int((~labels.any(1)).sum()))
+            later = min(info.later + added, int((has & ~labels).sum()))
+            found.append(replace(info, labels=labels, uncovered=uncovered, later=later))
         return found
+
+    def lost(self, regimes: Sequence[RegimeInfo]) -> dict[str, dict[str, int]]:
+        """How many labels regimes showed in the store and show no more, by regime and task."""
+        found: dict[str, Counter[str]] = {}
+        for split in self.store.splits.values():
+            for info in split.stored.values():
+                found.setdefault(info.name, Counter()).update(info.counts)
+        for info in regimes:
+            found[info.name].subtract(info.counts)
+        return {name: dict(+left) for name, left in found.items() if +left}
 
     def _labelled(
         self, split: str, keys: Sequence[str]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which labels images had in the store, and which they have now, bool [keys, tasks]."""
-        old, pictures = self.store.splits[split].labelled, self.changes.pictures
-        had = np.zeros((len(keys), old.shape[1]), bool)
+        old, pictures = self.store.splits.get(split), self.changes.pictures
+        had = np.zeros((len(keys), len(self.store.tasks)), bool)
         has = had.copy()
         for row, key in enumerate(keys):
             at = (split, key)
-            if at in self.places:
-                had[row] = has[row] = old[self.places[at]]
+            if old is not None and at in self.places:
+                had[row] = has[row] = old.labelled[self.places[at]]
             if at in self.journal.entries:
                 now = np.array(self.journal.entries[at].valid_pixels) > 0
                 if self.on_change == "follow" or at not in self.places:
@@ -396,6 +414,7 @@ def _summary(
     path: Path,
     made: _Update,
     regimes: Sequence[RegimeInfo],
+    lost: Mapping[str, Mapping[str, int]],
     left_out: tuple[str, ...],
     seconds: float,
 ) -> UpdateSummary:
@@ -414,6 +433,7 @@ def _summary(
             splits={n: count(names, split.valid_pixels) for n, split in store.splits.items()},
             uncovered=_total(regimes, "uncovered"),
             later=_total(regimes, "later"),
+            lost=lost,
             left_out=left_out,
             content_digest=store.content_digest,
             written=made.needed,

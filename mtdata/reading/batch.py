@@ -70,10 +70,9 @@ class Batch:
         """Which pixels are of the true images and not of their padding."""
         if self.extents is None:
             return self.image.new_ones(self.image[:, 0].shape, dtype=torch.bool)
-        mask = np.zeros((len(self), *self.image.shape[-2:]), np.bool_)
-        for one, extent in zip(mask, self.extents, strict=True):
-            one[extent.part] = True
-        return torch.from_numpy(mask).to(self.device)
+        height, width = self.image.shape[-2:]
+        masks = np.stack([extent.mask(height, width) for extent in self.extents])
+        return torch.from_numpy(masks).to(self.device)
 
     def to(self, device: torch.device | str, *, channels_last: bool = False) -> "Batch":
         """The same batch on another device."""

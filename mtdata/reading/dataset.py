@@ -352,6 +352,19 @@ def shows(store: StoreLike, regime: str, seen: Mapping[str, Any]) -> bool:
     return whole and bool(seen["labels"]) and seen.get("store") in store.contents
 
 
+def not_there(store: StoreLike, split: Sequence[str], regime: str) -> dict[str, int]:
+    """How many labels of each task the file of a regime names that some splits do not have.
+
+    Nothing, of a regime of the store; it is without labels that were added.
+    """
+    splits, tasks = [store.splits[one] for one in split], [task.name for task in store.tasks]
+    table, whole = _table(splits, tasks, regime), joined(splits)
+    if table is None:
+        return {}
+    lost = table.aligned(whole.keys, tasks) & ~whole.visible(layout.FULL)
+    return dict(zip(tasks, lost.sum(0).tolist(), strict=True))
+
+
 def _composed(
     store: StoreLike, split: Readable, regime: str | Path | RegimeTable
 ) -> Composed | None:
@@ -445,17 +458,25 @@ def _visible(
 ) -> NDArray[np.bool_]:
     """Which labels a regime shows, among those that have valid pixels."""
     split: Readable = joined(splits)
+    table = _table(splits, tasks, regime)
+    if table is None:
+        return split.visible(str(regime))
+    _refuse_ambiguous(splits, [table.keys[i] for i in np.flatnonzero(table.labels.any(1)).tolist()])
+    return split.visible(layout.FULL) & table.aligned(split.keys, tasks)
+
+
+def _table(
+    splits: Sequence[Readable], tasks: Sequence[str], regime: str | Path | RegimeTable
+) -> RegimeTable | None:
+    """What a file or a table says of some splits; None of a regime by name."""
     known = {name for one in splits if isinstance(one, Split) for name in one.regime_names}
     if isinstance(regime, str) and (
         regime in known or not (regime.endswith(".csv") or sep in regime)
     ):
-        return split.visible(regime)
+        return None
     if isinstance(regime, str | Path):
-        regime = read_table(Path(regime), split.keys, tasks)
-    _refuse_ambiguous(
-        splits, [regime.keys[i] for i in np.flatnonzero(regime.labels.any(1)).tolist()]
-    )
-    return split.visible(layout.FULL) & regime.aligned(split.keys, tasks)
+        return read_table(Path(regime), joined(splits).keys, tasks)
+    return regime
 
 
 def _refuse_ambiguous(splits: Sequence[Readable], keys: Sequence[str]) -> None:

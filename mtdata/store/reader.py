@@ -79,7 +79,8 @@ class Store:
         self.default_regime = header.default_regime
         self.source_digest = header.source_digest
         self.content_digest = header.content_digest
-        self.contents = (header.content_digest, *header.earlier)
+        # An update of nothing but times of files leaves the content that was there before.
+        self.contents = tuple(dict.fromkeys((header.content_digest, *header.earlier)))
         """Digests of what it holds and of what it held, all of which it holds still."""
         self.format_version = header.format_version
         self.seal = header.seal

@@ -29,13 +29,23 @@ class Camera:
         return Camera(self.fx * x, self.fy * y, self.cx * x, self.cy * y)
 
 
+Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+"""Where the top left, top right and bottom left corner of an image lie, each as x and y in pixels;
+pixel (0, 0) is centred at 0.5, 0.5."""
+
+
 class Extent(NamedTuple):
-    """Where the true image lies in one that is padded, in pixels."""
+    """Where the true image lies in one that is padded, in pixels.
+
+    It fills the box, unless it was turned: then it is what the box holds of the image with these
+    `corners`, which may lie outside.
+    """
 
     top: int
     left: int
     height: int
     width: int
+    corners: Corners | None = None
 
     @property
     def part(self) -> tuple[slice, slice]:
@@ -44,6 +54,20 @@ class Extent(NamedTuple):
             slice(self.top, self.top + self.height),
             slice(self.left, self.left + self.width),
         )
+
+    def mask(self, height: int, width: int) -> NDArray[np.bool_]:
+        """Which pixels of an image of this size have their centre in the true one, `[h, w]`."""
+        mask = np.zeros((height, width), np.bool_)
+        mask[self.part] = True
+        if self.corners is not None:
+            start, *ends = np.array(self.corners)
+            x = np.arange(width) + 0.5 - start[0]
+            y = np.arange(height)[:, None] + 0.5 - start[1]
+            # Shares of the way along its upper and along its left side.
+            for across, down in np.linalg.inv(np.transpose(ends - start)):
+                share = across * x + down * y
+                mask &= (share >= 0) & (share < 1)
+        return mask
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from mtmodels.predicting.opening import open_predictor
 from mtmodels.predicting.predictor import Predictor
 from mtmodels.predicting.sizes import Size, at_size, network_size
 from mtmodels.training.record import checkpoint
-from mtmodels.training.setup.loading import Which, check_done, open_run, seen_by
+from mtmodels.training.setup.loading import Which, check_done, open_run, other_data, seen_by
 
 Given = dict[str, Float[Tensor, "c h w"]]
 
@@ -107,14 +107,15 @@ def foretell(path: Path, store: Path, hidden_by: str | None = None) -> str:
         hidden_by: The regime that they are to be seen with; None for the default regime.
 
     Returns:
-        A sentence; empty where that regime takes them.
+        A sentence; where that regime takes them one on other data, empty of the same.
     """
     with open_store(store) as opened:
-        seen, base = seen_by(open_run(path, plugins=False), opened), hidden_by or ""
+        run = open_run(path, plugins=False)
+        seen, base = seen_by(run, opened), hidden_by or ""
         base = base or opened.default_regime
         fit = [name for name in opened.regimes if shows(opened, name, seen)]
         if base in fit or base not in opened.regimes:
-            return ""
+            return other_data(run, opened)
     takes = f"`{'`, `'.join(fit)}` will take" if fit else "no regime of this store will take"
     return (
         f"The run may have seen labels that the regime `{base}` hides: {takes} what it fills. "

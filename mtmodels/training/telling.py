@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mtdata.reading.dataset import Dataset
+from mtdata.reading.dataset import Dataset, not_there
 from mtdata.wording import counted
 from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
@@ -22,7 +22,7 @@ from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.manifest import added_label
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.setup.data import RunData
-from mtmodels.training.setup.loading import open_run
+from mtmodels.training.setup.loading import open_run, other_data
 from mtmodels.training.setup.setup import Parts
 from mtmodels.training.setup.splits import choose_splits, held_keys
 
@@ -38,6 +38,7 @@ def tell(
     logs = [f"Logs: {', '.join(config.log)}, in {folder.logs}."] if config.log else []
     for sentence in chain(
         _about_images(data, parts),
+        _about_teachers(data, parts),
         _about_held(data, parts),
         _about_stages(parts),
         [f"Precision: {precision.name}, as {precision.reason}."],
@@ -109,12 +110,26 @@ def _still(config: Config, method: Method, run: Position) -> Iterator[str]:
         )
 
 
+def _not_there(data: RunData) -> Iterator[str]:
+    """Which labels a file of a regime names in vain."""
+    base = data.regime if data.train.added is None else data.train.added.base
+    lost = not_there(data.store, data.splits.train, base)
+    told = [f"{task.name} {lost[task.name]}" for task in data.tasks if lost.get(task.name)]
+    if told:
+        yield (
+            f"The regime `{base}` names labels that the store does not have: {', '.join(told)}. "
+            "They are left out."
+        )
+
+
 def planned(data: RunData, parts: Parts, *, notes: Sequence[str]) -> tuple[str, ...]:
     """What `tell` would say that the numbers of a plan do not."""
     return (
         *notes,
+        *_not_there(data),
         *_misfit(data, parts),
         *_idle(data, parts),
+        *_about_teachers(data, parts),
         *_about_held(data, parts),
         *_about_stages(parts),
         *_about_selection(data, parts.config),
@@ -130,8 +145,16 @@ def _about_images(data: RunData, parts: Parts) -> Iterator[str]:
     yield f"Images: {len(data.train)} to train on ({labels}){held}{_unlabelled(data)}."
     for one in _added_labels(data):
         yield f"Added labels: {added_label(one)}."
+    yield from _not_there(data)
     yield from _misfit(data, parts)
     yield from _idle(data, parts)
+
+
+def _about_teachers(data: RunData, parts: Parts) -> Iterator[str]:
+    """Of which teachers the names of images alone say what they saw."""
+    if not parts.config.filled_anyway:
+        told = (other_data(open_run(Path(f)), data.store) for f in parts.method.runs().values())
+        yield from filter(None, dict.fromkeys(told))
 
 
 def _about_held(data: RunData, parts: Parts) -> Iterator[str]:

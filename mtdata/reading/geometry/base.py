@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mtdata.tasks.kinds import Kind
-from mtdata.tasks.sample import Camera, Extent
+from mtdata.tasks.sample import Camera, Corners, Extent
 
 WEAK = 0.1
 """Length below which a mean of unit vectors says too little of a direction."""
@@ -43,8 +43,19 @@ class Change(ABC):
     def moved(self, extent: Extent, height: int, width: int) -> Extent:
         """Where the true image lies after the change, in an image of this size.
 
-        The smallest box that holds it; empty where none of it is left.
+        The smallest box that holds it, empty where none of it is left; and where its corners lie
+        if it was turned.
         """
+
+    def corners(self, extent: Extent, height: int, width: int) -> Corners | None:
+        """Where the corners of a turned image lie after the change; None where it was not turned.
+
+        A point moves as the principal point of a camera does.
+        """
+        if extent.corners is None:
+            return None
+        a, b, c = (self.camera(Camera(1.0, 1.0, x, y), height, width) for x, y in extent.corners)
+        return (a.cx, a.cy), (b.cx, b.cy), (c.cx, c.cy)
 
     def extent(self, extent: Extent | None, height: int, width: int) -> Extent | None:
         """The same, where None says that an image is not padded."""

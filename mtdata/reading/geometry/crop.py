@@ -82,7 +82,7 @@ class Crop(_Window):
         top, left, h, w = self.box(height, width)
         first, rows = _kept(extent.top - top, extent.height, h, height)
         before, columns = _kept(extent.left - left, extent.width, w, width)
-        return Extent(first, before, rows, columns)
+        return Extent(first, before, rows, columns, self.corners(extent, height, width))
 
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
         """That of the box, whose pixels are smaller now."""
@@ -103,7 +103,8 @@ class Paste(_Window):
         top, left, h, w = self.box(height, width)
         first, rows = _kept(extent.top, extent.height, height, h)
         before, columns = _kept(extent.left, extent.width, width, w)
-        return Extent(first + top, before + left, rows, columns)
+        corners = self.corners(extent, height, width)
+        return Extent(first + top, before + left, rows, columns, corners)
 
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
         """Pixels are larger, and lie in the box."""

@@ -30,4 +30,5 @@ class Flip(Change):
 
     def moved(self, extent: Extent, height: int, width: int) -> Extent:
         """Mirrored too."""
-        return extent._replace(left=width - extent.left - extent.width)
+        corners = self.corners(extent, height, width)
+        return extent._replace(left=width - extent.left - extent.width, corners=corners)

@@ -38,17 +38,19 @@ class Rotate(Change):
         return kind.rotate(label, self.degrees)
 
     def moved(self, extent: Extent, height: int, width: int) -> Extent:
-        """The box around the turned one, as far as it lies in the image."""
-        rows = np.array([extent.top, extent.top + extent.height]) - 0.5
-        columns = np.array([extent.left, extent.left + extent.width]) - 0.5
-        corners = np.array([(x, y, 1.0) for x in columns for y in rows])
-        matrix = np.linalg.inv(np.vstack([self.matrix(height, width), (0, 0, 1)]))
-        x, y, _ = matrix @ corners.T + 0.5
+        """The box around the turned one, as far as it lies in the image, and its corners."""
+        if extent.corners is None:
+            top, left = float(extent.top), float(extent.left)
+            bottom, right = top + extent.height, left + extent.width
+            extent = extent._replace(corners=((left, top), (right, top), (left, bottom)))
+        corners = self.corners(extent, height, width)
+        first, second, third = np.array(corners)
+        x, y = np.stack([first, second, third, second + third - first], axis=1)
         (left, right), (top, bottom) = (
             (max(0, int(np.floor(at.min()))), min(most, int(np.ceil(at.max()))))
             for at, most in ((x, width), (y, height))
         )
-        return Extent(top, left, max(0, bottom - top), max(0, right - left))
+        return Extent(top, left, max(0, bottom - top), max(0, right - left), corners)
 
     def camera(self, camera: Camera, height: int, width: int) -> Camera:
         """The principal point is turned; exact for square pixels (fx = fy)."""

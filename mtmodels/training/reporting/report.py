@@ -2,10 +2,11 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from mtdata.errors import DataError, MtdataError
@@ -18,7 +19,7 @@ from mtdata.urls import StorePath
 from mtdata.wording import counted
 from mtmodels.metrics.scores import MEANING
 from mtmodels.scoring.entries import EntryMaker
-from mtmodels.scoring.facts import rests_on
+from mtmodels.scoring.facts import HOLDOUT, rests_on
 from mtmodels.scoring.intervals import Estimate, Resampler
 from mtmodels.scoring.run_scores import RunScores
 from mtmodels.scoring.samples import Samples
@@ -50,15 +51,22 @@ def write_report(folder: RunFolder, datasets: Sequence[Dataset], scorer: Scorer)
 
 
 def make_report(
-    path: Path, *, data: StorePath | None = None, device: str = "auto", trust_plugins: bool = False
+    path: Path,
+    *,
+    data: StorePath | None = None,
+    device: str = "auto",
+    trust_plugins: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> str:
     """The report of a run that is there, done or not; without its store it has no images.
 
     Args:
         path: The run folder.
-        data: Where its store is; None for where it was. Another content is refused.
+        data: Where its store is; None for where it was. Another content is refused, unless it is
+            that of the run with more in it, of which nothing is shown.
         device: Where to predict: "auto", "cpu" or "cuda".
         trust_plugins: Whether to run the plug-ins of a run that is from elsewhere.
+        say: Told why the page has no pictures, where it could have some.
 
     Raises:
         RunFolderError: where there is no run.
@@ -66,25 +74,33 @@ def make_report(
     """
     run = open_run(path, trust_plugins=trust_plugins)
     rows = kept_scores(run)
+    # With more images a hold-out is another one.
+    grown = bool(rows) and rows[0]["split"] != HOLDOUT
     if data is not None:
         run = TrainedRun(run.folder, run.config.model_copy(update={"data": str(data)}),
                          {**run.facts, "store_at": {}})  # fmt: skip
-        run.open_store().close()
+        run.open_store(grown=grown).close()
+
+    def without(why: str) -> str:
+        if say is not None:
+            say(f"No pictures: {why}")
+        return report(run, why=why)
+
     if not rows:
         return report(run)
     if rows[0]["role"] == "train":
-        return report(run, why="a training split alone was scored, whose labels may be hidden")
+        return without("a training split alone was scored, whose labels may be hidden")
     try:
-        store = run.open_store()
+        store = run.open_store(grown=grown)
     except (MtdataError, OSError) as error:
-        return report(run, why=str(error))
+        return without(str(error))
     with store:
         config = run.config.model_copy(update={"device": device})
         try:
             whole = datasets_of(run, store, choose_splits(config, store), rows[0]["split"])[0]
             scorer = scorer_of(run, config, run_tasks(run, store))
         except MtdataError as error:
-            return report(run, why=str(error))
+            return without(str(error))
         return report(run, dataset=at_size(whole, config.size), scorer=scorer)
 
 
@@ -114,6 +130,8 @@ def report(
             why = why or str(error)
     looked = None
     if dataset is not None and scorer is not None and rows:
+        if samples is not None and {*samples.keys} < {*dataset.keys}:  # others were added since
+            dataset = dataset.subset(np.isin(dataset.keys, samples.keys))
         looked = depict_ends(dataset, scorer, ends)
     classes = {t["name"]: t["names"] for t in run.facts["store"].get("tasks", []) if "names" in t}
     looks = read_rows(run.folder.metrics, "probe") if run.folder.metrics.is_file() else []

@@ -111,8 +111,12 @@ class TrainedRun:
         with self.open_store(data) as store:
             return store_facts(store, self.config.size)
 
-    def open_store(self, data: StorePath | None = None) -> Store:
+    def open_store(self, data: StorePath | None = None, *, grown: bool = False) -> Store:
         """The store of the run, or another one.
+
+        Args:
+            data: Another one.
+            grown: Take the store of the run also where images or labels were added to it since.
 
         Raises:
             UsageError: where the store of the run is not where it was, or is another by now.
@@ -129,15 +133,18 @@ class TrainedRun:
         trained, others = self.facts["store"]["content_digest"], []
         for path in there:
             store = open_store(path)
-            if store.content_digest == trained:
+            if trained in (store.contents if grown else store.contents[:1]):
                 return store
             others.append((path, store.content_digest))
             store.close()
         path, found = others[0]
+        here, name = (shlex.quote(str(each)) for each in (path, self.folder.path))
         raise UsageError(
             f"{path} should be the store that the run was trained on, {trained[:12]}; found "
-            f"another, {found[:12]}: it was built again, or another one lies there. To score "
-            f"the run on this one, give --data {path}; the scores are shown and not kept."
+            f"another, {found[:12]}: it was built again or updated, or another one lies there. "
+            "Put the store back as it was, or name a copy of that with --data. On this one "
+            f"`mtmodels eval {name} --data {here}` shows scores, which are not kept, and "
+            f"`mtdata show {here} --random 4 --predictions {name}` draws predictions."
         )
 
     def store_paths(self) -> list[StorePath]:
@@ -359,6 +366,18 @@ def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
         "knows": splits_known(run),
         "store": run.facts["store"]["content_digest"],
     }
+
+
+def other_data(run: TrainedRun, store: Store) -> str:
+    """What to know of a run that teaches on a store which was never that of the run; else empty."""
+    trained = run.facts["store"]["content_digest"]
+    if trained in store.contents:
+        return ""
+    return (
+        f"The run {run.folder.path} was trained on other data ({trained[:12]}, here "
+        f"{store.content_digest[:12]}): it is taken for granted that images of one name are the "
+        "same in both, and so that it saw no label which is hidden here."
+    )
 
 
 def check_runs(method: Method, data: RunData, *, select: str | None) -> None:

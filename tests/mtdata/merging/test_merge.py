@@ -218,6 +218,25 @@ def test_a_regime_hides_what_others_add(parts: list[Path], tmp_path: Path) -> No
     assert shown.sum() == before.sum()
 
 
+def test_a_regime_knows_what_came_with_others_and_shows_none_of_it(tmp_path: Path) -> None:
+    """In a split that came with another store too, whatever it is asked with."""
+    a = changed_store(tmp_path / "a.h5", regimes=[RegimeSpec("one")], missing=0)
+    keys = {"train": ("0001", "n1", "n2"), "more": ("m1",), "test": ("té9",)}
+    b = changed_store(tmp_path / "b.h5", keys=keys, missing=0)
+    merge([b, a], tmp_path / "out.h5")
+    with open_store(tmp_path / "out.h5") as out:
+        of = {name: out.split(name).regimes["one"] for name in ("train", "more")}
+        assert {name: (info.uncovered, info.later) for name, info in of.items()} == {
+            "train": (2, 2 * len(TASKS)), "more": (1, len(TASKS)),
+        }  # fmt: skip
+        assert "one" not in out.split("test").regimes
+        seen = out.dataset(["train", "more"], regime="one")
+        assert {seen.keys[row] for row in np.flatnonzero(seen.labelled.any(1))} == {
+            f"{number:04d}" for number in range(1, 7)
+        }
+    assert verify(tmp_path / "out.h5").ok
+
+
 def test_what_is_no_merge(whole: Path, parts: list[Path], tmp_path: Path) -> None:
     for inputs, text in (([whole], "two stores"), ([whole, whole], "twice")):
         with pytest.raises(UsageError, match=text):

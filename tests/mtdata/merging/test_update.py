@@ -24,7 +24,8 @@ from mtdata.sources.cityscapes.source import Cityscapes
 from mtdata.sources.folder.source import Folder
 from mtdata.store import format as layout
 from tests.quick import few
-from tests.stores.fakes import Interrupted
+from tests.stores.changed import ChangedSource, changed_store
+from tests.stores.fakes import Interrupted, stop_after
 from tests.stores.store_files import editing, reseal
 from tests.trees import damage
 from tests.trees.cityscapes import TRAIN, file, write_cityscapes
@@ -109,6 +110,8 @@ def test_a_file_that_was_only_touched_changes_no_content(root: Path, store: Path
     source = Counting(root)
     assert update(store, source).content_digest == before
     assert source.reads == 0
+    with open_store(store) as opened:
+        assert opened.contents == (before,)  # there was no other before
     assert update(store, Counting(root)).read == 0
 
 
@@ -117,6 +120,22 @@ def test_two_updates_add_up_in_what_regimes_do_not_cover(root: Path, store: Path
         save(root / "rgb" / f"x{number}.jpg", picture(30 + number))
         save(root / "mask" / f"x{number}.png", mask(30 + number))
         assert update(store, Folder(root)).uncovered["one"] == number
+
+
+def test_regimes_show_nothing_of_a_new_training_split(tmp_path: Path) -> None:
+    store, keys = tmp_path / "a.h5", {"train": ("a", "b", "c", "d", "e"), "test": ("t",)}
+    changed_store(store, keys=keys, regimes=SPECS, missing=0)
+    source = ChangedSource(keys={**keys, "more": ("m", "n")}, missing=0)
+    labels = 2 * len(source.tasks())
+    summary = update(store, source)
+    assert dict(summary.uncovered) == {"one": 2, "random": 2}
+    assert dict(summary.later) == {"one": labels, "random": labels}
+    with open_store(store) as opened:
+        found = opened.splits["more"].regimes["one"]
+        assert (found.uncovered, found.later) == (2, labels)
+        assert not found.labels.any()
+        assert set(opened.dataset(["train", "more"]).drop_unlabelled()[0].keys) == {*keys["train"]}
+    assert verify(store).ok
 
 
 def test_a_first_label_is_told_as_a_new_image_is(
@@ -160,6 +179,35 @@ def test_what_has_changed_is_refused_kept_or_followed(
     assert followed.content_digest == digest(root, tmp_path)
     assert followed.splits["train"].images == 9
     assert verify(store).ok
+
+
+def test_labels_that_a_regime_showed_and_that_are_gone_are_told(
+    root: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(store) as opened:
+        split, tasks = opened.splits["train"], [task.name for task in opened.tasks]
+        shown = {name: split.visible(name) for name in ("one", "random")}
+        rows = {key: split.index(key) for key in ("0001", "0002", "0008")}
+    for folder in ("rgb", "semantic", "depth", "normals", "mask"):
+        next((root / folder).glob("0008.*")).unlink()
+    (root / "depth" / "0002.png").unlink()
+    (root / "semantic" / "0001.png").unlink()
+    wanted = {}
+    for name, table in shown.items():
+        lost = {task: int(table[rows["0008"], i]) for i, task in enumerate(tasks)}
+        lost["depth"] += int(table[rows["0002"], tasks.index("depth")])
+        lost["semantic"] += int(table[rows["0001"], tasks.index("semantic")])
+        wanted[name] = {task: n for task, n in lost.items() if n}
+    assert all(wanted.values())
+    assert not update(store, Folder(root), on_change="keep").lost
+    arguments = ["update", str(store), "--source", str(root), "--on-change", "follow"]
+    assert run(mtdata, [*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["lost"] == wanted
+    for folder in ("rgb", "semantic", "depth", "normals", "mask"):
+        next((root / folder).glob("0007.*")).unlink()
+    assert run(mtdata, arguments) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The regime `one` showed labels that are gone from the source: " in told
 
 
 def test_an_image_that_moved_to_another_split_is_not_kept_in_both(root: Path, store: Path) -> None:
@@ -465,6 +513,24 @@ def test_labels_that_were_added_are_left_out_and_named(
     with open_store(store) as opened:
         assert opened.format_version == 1
         assert not any(split.added for split in opened.splits.values())
+
+
+def test_labels_that_a_killed_command_added_before_an_update_are_told_as_such(
+    root: Path, store: Path
+) -> None:
+    with open_store(store) as opened:
+        kinds = {task.kind.name: task.name for task in opened.tasks}
+    rule = kinds["binary"], kinds["classes"]
+    with pytest.raises(Interrupted):
+        derive(store, *rule, rule="class-boundaries", progress=stop_after(2))
+    grow(root)
+    update(store, Folder(root))
+    with pytest.raises(UsageError, match=r"had derived of other images.*update.*--overw") as told:
+        derive(store, *rule, rule="class-boundaries")
+    assert "build" not in str(told.value)
+    summary = derive(store, *rule, rule="class-boundaries", overwrite=True)
+    assert summary.resumed == 0
+    assert verify(store).ok
 
 
 def test_a_label_that_moved_to_the_folder_of_another_task_is_seen(

@@ -1,5 +1,6 @@
 """Padded images: crops lie in the true image, and padding is never valid, wherever it ends up."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from mtdata import Sample, open_store
 from mtdata.building.build import build
@@ -138,6 +140,33 @@ def test_a_turned_image_lies_in_its_box(degrees: float, extent: Extent) -> None:
         outside = valid.copy()
         outside[around.part] = False
         assert not outside.any()
+
+
+def assert_alike(ours: Tensor, theirs: Tensor) -> None:
+    """The same pixels, but for those at the edges."""
+    ours, theirs = ours[:, None].float(), theirs[:, None].float()
+    assert (ours <= F.max_pool2d(theirs, 5, 1, 2)).all()
+    assert (theirs <= F.max_pool2d(ours, 5, 1, 2)).all()
+
+
+@pytest.mark.parametrize("extent", [None, Extent(4, 6, 20, 30)])
+@pytest.mark.parametrize("then", [[], [Flip()], [Crop(1.5, 0.3, 0.9), Flip()], [Paste(1.3, 0.2)]])
+def test_what_a_turn_leaves_empty_is_no_part_of_the_image(
+    then: list[Change], extent: Extent | None
+) -> None:
+    whole = Extent(0, 0, 40, 48)
+    turned = []
+    for degrees in (-15.0, 8.0, 130.0):
+        sample = replace(padded_sample(extent or whole), extent=extent)
+        for change in (Rotate(degrees), *then):
+            sample = apply(sample, change, TASKS)
+        turned.append(sample)
+    batch = collate(turned)
+    assert not batch.inside().flatten(1).all(1).any()
+    assert_alike(batch.inside(), batch.valid["depth"])
+    config = Config(views=ViewsPart(count=2, scales=(1.5,), flip=1.0))
+    views = ViewMaker(config, TASKS, [View(), View()])(batch, 0)
+    assert_alike(views.last.inside(), views.last.valid["depth"])
 
 
 @pytest.mark.parametrize("rotate", [0.0, 20.0])

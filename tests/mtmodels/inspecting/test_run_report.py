@@ -3,20 +3,26 @@
 import json
 import math
 import re
+import shlex
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
+from cli.mtdata import mtdata
 from cli.mtmodels import mtmodels
 from cli.shared.common import run
+from mtdata.merging.update import update
 from mtdata.store import open_store
 from mtmodels.scoring.samples import Samples
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.texts import estimate
 from mtmodels.training.reporting.report import make_report
 from tests.asserts import labels_of_training, note_reads, shown_labels
+from tests.runs.small_run import small_store
+from tests.stores.fakes import FakeSource
 
 Captured = pytest.CaptureFixture[str]
 
@@ -34,10 +40,17 @@ def text(done: Path) -> str:
     return (done / "report.html").read_text()
 
 
-def moved(copy: Path) -> None:
-    """Let the store of a run be nowhere."""
+class Grown(FakeSource):
+    """The source of the small store, with an image more in each split."""
+
+    def splits(self) -> Mapping[str, tuple[str, ...]]:
+        return {name: (*keys, "zz") for name, keys in super().splits().items()}
+
+
+def moved(copy: Path, to: Path | str = "gone.h5") -> None:
+    """Let the store of a run be nowhere, or somewhere else."""
     config = yaml.safe_load((copy / "config.yaml").read_text())
-    (copy / "config.yaml").write_text(yaml.safe_dump({**config, "data": "gone.h5"}))
+    (copy / "config.yaml").write_text(yaml.safe_dump({**config, "data": str(to)}))
     facts = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**facts, "store_at": {}}))
 
@@ -108,6 +121,33 @@ def test_without_a_store_it_says_so(copy: Path) -> None:
     assert "expected calibration error" not in text.partition("<body>")[2]
     assert 'class="cell"' in text
     assert "best: " in text
+
+
+def test_a_store_that_was_added_to_since_has_the_same_pictures(
+    copy: Path, done: Path, tmp_path: Path
+) -> None:
+    store = Path(shutil.copy(done.parents[1] / "fake.h5", tmp_path / "grown.h5"))
+    assert update(store, Grown(images=(14, 3), missing=0)).images == 2
+    pictures = re.findall(r'data:image/[^"]*', make_report(done, device="cpu"))
+    assert re.findall(r'data:image/[^"]*', make_report(copy, data=store, device="cpu")) == pictures
+    moved(copy, store)
+    text = make_report(copy, device="cpu")
+    assert re.findall(r'data:image/[^"]*', text) == pictures
+    assert "Pixels of 3 images, evenly spread over test" in " ".join(text.split())
+
+
+def test_a_store_that_holds_something_else_is_told_with_a_way_to_pictures(
+    copy: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    other, page = small_store(tmp_path, salt="other"), tmp_path / "page.html"
+    moved(copy, other)
+    assert run(mtmodels, ["report", str(copy), "-o", str(page)]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "No pictures: " in told
+    show = f"`mtdata show {other} --random 4 --predictions {copy}` draws predictions"
+    assert show in told
+    assert run(mtmodels, ["report", str(copy), "-o", str(page / "b"), "--data", str(other)]) == 2
+    assert run(mtdata, [*shlex.split(show.split("`")[1])[1:], "-o", str(tmp_path / "a.png")]) == 0
 
 
 def test_a_run_that_is_not_done_or_has_no_scores_says_so(halfway: Path) -> None:

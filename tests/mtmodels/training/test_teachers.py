@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from mtdata.store.regime_add import draw_regime
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
 from mtmodels.errors import RunFolderError
-from mtmodels.predicting.fill import fill
+from mtmodels.predicting.fill import fill, foretell
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import RunFolder
@@ -41,6 +42,15 @@ SHORT: Changes = {
     "checkpoint_every": 1,
     "weighting": {"name": "equal"},
 }
+
+
+class Heard(Watcher):
+    """Keeps what a run says."""
+
+    text = ""
+
+    def say(self, text: str) -> None:
+        self.text += text + "\n"
 
 
 def sl(**more: Any) -> Changes:
@@ -153,6 +163,37 @@ def test_an_update_leaves_teachers_as_they_are(
     run(tmp_path / "run", **pupil(teacher(regime), data=str(copy), regime=regime))
     with pytest.raises(UsageError, match=HIDDEN):
         run(tmp_path / "other", **pupil(teacher("full"), data=str(copy), regime="one"))
+
+
+class Swapped(FakeSource):
+    """The source of the small store, two images of which have each other's names."""
+
+    def read(self, split: str, key: str, tasks: Sequence[str]) -> Sample:
+        other = {"0001": "0002", "0002": "0001"}.get(key, key)
+        return replace(super().read(split, other, tasks), key=key)
+
+    def fingerprint(self, split: str, key: str) -> bytes:
+        return super().fingerprint(split, f"another {key}")
+
+
+def test_that_names_alone_say_what_a_teacher_saw_is_told(
+    run: Train, teacher: Callable[..., Path], store: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Under the same names it may have seen labels that are hidden here."""
+    monkeypatch.setattr(Growing, "more", ("normals",))
+    copy, grown, told = Path(shutil.copy(store, tmp_path / "copy.h5")), tmp_path / "grown.h5", {}
+    shutil.copy(store, grown)
+    assert update(copy, Swapped(images=(14, 3), missing=0), on_change="follow").altered
+    assert update(grown, Growing(images=(14, 3), missing=0)).images
+    for data in (store, grown, copy):
+        watcher = Heard()
+        run(tmp_path / data.stem, watcher=watcher, **pupil(teacher("one"), data=str(data)))
+        told[data] = watcher.text, foretell(teacher("one"), data)
+    for text in told[copy]:
+        assert "was trained on other data" in text
+    for text in (*told[store], *told[grown]):
+        assert "other data" not in text
 
 
 def test_an_image_that_is_tested_now_may_not_have_taught(
@@ -342,12 +383,6 @@ def test_a_teacher_that_is_not_done_is_refused(
 def test_a_hold_out_that_taught_a_teacher_is_said(
     run: Train, teacher: Callable[..., Path], tmp_path: Path
 ) -> None:
-    class Heard(Watcher):
-        text = ""
-
-        def say(self, text: str) -> None:
-            self.text += text + "\n"
-
     run(tmp_path / "own", **sl(holdout=0.3))
     told = {}
     for name, one, seed in (

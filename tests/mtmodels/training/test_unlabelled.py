@@ -10,10 +10,11 @@ import yaml
 
 from cli.mttrain import mttrain
 from cli.shared.common import run
-from mtdata import Sample
+from mtdata import Sample, open_store
 from mtdata.building.build import build
 from mtdata.building.regimes import RegimeSpec
 from mtdata.errors import UsageError
+from mtdata.merging.derive import derive
 from mtdata.reading.holdout import holdout
 from mtdata.tasks.role import Role
 from mtmodels.inspecting.card import card
@@ -53,6 +54,33 @@ def test_few_held_out_labels_to_select_by_are_told(
     assert ("Few held-out labels" in watcher.text) == bool(told)
     assert told in watcher.text
     assert told in "".join(planned(job.data, parts, notes=()))
+
+
+@pytest.mark.parametrize("behind", ["", "+derived"])
+def test_labels_of_a_regime_file_that_the_store_lacks_are_told(tmp_path: Path, behind: str) -> None:
+    store = tmp_path / "a.h5"
+    build(FakeSource(images=(14, 3), missing=5), store, size=(32, 64))
+    derive(store, "disparity", "depth")
+    with open_store(store) as opened:
+        split = opened.split("train")
+        lacks = dict(zip(("semantic", "depth"), (~split.labelled).sum(0).tolist(), strict=False))
+    assert all(lacks.values())
+    lines = [f"{key},{task.name}" for key in split.keys for task in split.tasks]
+    (tmp_path / "all.csv").write_text("\n".join(["key,task", *lines]))
+    told = "does not have: {}. They are left out"
+    for regime, wanted in (
+        ("all.csv", told.format(", ".join(f"{task} {n}" for task, n in lacks.items()))),
+        ("full", ""),
+    ):
+        path = str(tmp_path / regime) if wanted else regime
+        layer = small_layer(store) | {"epochs": 1, "holdout": 0.0, "regime": path + behind}
+        job, watcher = prepare([layer], out=None, mode=None), Heard()
+        parts = assemble(job.config, job.data)
+        tell(job.data, parts, job.folder, notes=(), watcher=watcher)
+        plan = "".join(planned(job.data, parts, notes=()))
+        for text in (watcher.text, plan):
+            assert wanted in text
+            assert bool(wanted) == ("does not have: " in text)
 
 
 @pytest.mark.parametrize(
