@@ -23,7 +23,7 @@ class Terms:
         parts: Detached scalars for the log ("depth/direct").
         counts: For parts that are a mean over the images, or pairs, that have them alone, of how
             many; all others are (1/B) x a sum, as terms are.
-        images: How many of the images that supervise show each task; a part of one as a part.
+        images: How many of the images that supervise show each task.
         labelled: The direct loss of each task as a mean over these images.
 
     Raises:

@@ -67,8 +67,10 @@ class GradNorm(Weighting):
         """Send the total backwards, and to the weights what they should learn."""
         self._rescale()
         losses = [*terms.tasks.values()]
+        one = torch.ones(())
         of_image = {
-            t: loss.detach().float() / _shown(terms, t, loss) for t, loss in terms.tasks.items()
+            t: loss.detach().float() / terms.images.get(t, one).clamp(min=1)
+            for t, loss in terms.tasks.items()
         }
         self._note_first(of_image)
         factors = {t: weight.detach() for t, weight in self.learnt.items()}
@@ -141,9 +143,3 @@ def _norm(loss: Tensor, shared: Sequence[nn.Parameter]) -> Tensor:
     }
     reached = [g.float().norm() for g in processes.averaged(shared, given).values()]
     return torch.stack(reached).norm() if reached else torch.zeros(())
-
-
-def _shown(terms: Terms, task: str, like: Tensor) -> Tensor:
-    """How many images show a task, parts of them as parts; 1 where its loss is of no label."""
-    images = terms.images.get(task, torch.zeros_like(like))
-    return torch.where(images > 0, images, 1)

@@ -107,9 +107,7 @@ class Supervision:
         predictions = joined([outputs[i] for i in chosen])
         seen = self.seen(batch)
         direct = self.direct(predictions, batch, seen)
-        # Of a label into which a part of another was pasted, a part is shown.
         images = dict(zip(self.names, seen.device.sum(1), strict=True))
-        images |= {name: share.sum() for name, share in batch.shares.items()}
         return Terms(
             tasks={name: self.weights[name] * loss for name, loss in direct.items()},
             parts={f"{name}/direct": loss.detach() for name, loss in direct.items()},
@@ -127,7 +125,8 @@ class Supervision:
         """
         if self.normalise == "paper":
             return {}
-        return {name: loss.detach() * len(batch) / images[name] for name, loss in direct.items()}
+        shown = {**images, **{name: share.sum() for name, share in batch.shares.items()}}
+        return {name: loss.detach() * len(batch) / shown[name] for name, loss in direct.items()}
 
     def seen(self, batch: Batch) -> Seen:
         """Which images show which task; a label without a valid pixel shows nothing."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtmodels.training.loop.result import Numbers, StepResult
+from mtmodels.training.loop.result import StepResult
 from mtmodels.weightings.base import EpochStatistics
 
 
@@ -12,9 +12,9 @@ class Means:
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
-        self._counts: dict[str, float | int] = {}
+        self._counts: dict[str, int] = {}
 
-    def add(self, values: Mapping[str, float], counts: Numbers | None = None) -> None:
+    def add(self, values: Mapping[str, float], counts: Mapping[str, int] | None = None) -> None:
         """Add the values of a step.
 
         Args:
@@ -31,7 +31,7 @@ class Means:
         return {name: total / self._counts[name] for name, total in self._sums.items()}
 
     @property
-    def counts(self) -> dict[str, float | int]:
+    def counts(self) -> dict[str, int]:
         """How many values each of them is a mean of."""
         return dict(self._counts)
 
@@ -61,7 +61,7 @@ class EpochMeans:
         self._order = tuple(tasks)
         self._tasks, self._of_image, self._squares = Means(), Means(), Means()
         self._further = {name: Means() for name in ("auxiliary", "parts", "labelled")}
-        self._images: dict[str, float | int] = {}
+        self._images: dict[str, int] = {}
 
     def add(self, result: StepResult) -> None:
         """Add a step."""
@@ -85,8 +85,7 @@ class EpochMeans:
         """
         means, squares = self._of_image.means(), self._squares.means()
         variances = {name: max(0.0, squares[name] - mean**2) for name, mean in means.items()}
-        steps = {name: int(count) for name, count in self._of_image.counts.items()}
-        return EpochStatistics(means, variances, steps)
+        return EpochStatistics(means, variances, self._of_image.counts)
 
     def take(self) -> dict[str, dict[str, Any]]:
         """Give the fields of an epoch row and start anew.

@@ -23,8 +23,7 @@ class StepResult:
         auxiliary: The terms beside them.
         parts: What the terms are made of.
         gradient_norm: Before clipping.
-        images: How many images of the views that are supervised show each task; a part of one
-            counts as a part.
+        images: How many images of the views that are supervised show each task.
         labelled: The direct loss of each task as a mean over these images.
         owners: See `Terms.owners`.
         counts: See `Terms.counts`.
@@ -36,7 +35,7 @@ class StepResult:
     auxiliary: Mapping[str, float]
     parts: Mapping[str, float]
     gradient_norm: float
-    images: Numbers = field(default_factory=dict)
+    images: Mapping[str, int] = field(default_factory=dict)
     labelled: Mapping[str, float] = field(default_factory=dict)
     owners: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, float] = field(default_factory=dict)
@@ -58,7 +57,7 @@ def together(parts: Sequence[StepResult]) -> StepResult:
             {name: share * value for name, value in getattr(part, field).items()} for part in parts
         )
 
-    images = _whole(_summed(part.images for part in parts))
+    images = {name: int(n) for name, n in _summed(part.images for part in parts).items()}
     labelled = _means([(part.labelled, part.images) for part in parts])
     losses = [part.loss for part in parts if part.loss is not None]
     return StepResult(
@@ -81,11 +80,6 @@ def _summed(each: Iterable[Numbers]) -> dict[str, float]:
         for name, value in named.items():
             found[name] = found.get(name, 0.0) + value
     return found
-
-
-def _whole(counts: Numbers) -> Numbers:
-    """Counts of whole images as whole numbers."""
-    return {name: int(n) if float(n).is_integer() else n for name, n in counts.items()}
 
 
 def _means(each: Sequence[tuple[Numbers, Numbers]]) -> dict[str, float]:
@@ -119,6 +113,6 @@ def unfinite(values: Values) -> Iterator[str]:
 
 def result_of(told: Told) -> StepResult:
     """What the terms of a part tell, before anything is learnt of them."""
-    images = _whole(told.values["images"])
+    images = {name: int(count) for name, count in told.values["images"].items()}
     rest = {field: named for field, named in told.values.items() if field != "images"}
     return StepResult(0.0, None, **rest, gradient_norm=0.0, images=images, owners=told.owners)

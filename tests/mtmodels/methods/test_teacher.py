@@ -285,8 +285,6 @@ def test_a_part_of_a_label_weighs_as_a_part(reduction: str) -> None:
         terms = supervision.terms(Views(made), [output])
         found.append(terms.tasks["depth"].item())
         assert terms.labelled["depth"].item() == pytest.approx(1)
-        # What weightings compare is the loss of an image.
-        assert 6 * terms.tasks["depth"].item() == pytest.approx(terms.images["depth"].item())
     assert sum(found) / len(found) == pytest.approx(2 / 6, abs=0.01)
 
 

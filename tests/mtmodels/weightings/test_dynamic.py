@@ -205,12 +205,9 @@ def test_gradnorm_follows_its_equations_step_by_step() -> None:
 
 
 def test_gradnorm_asks_how_slow_a_task_is_and_not_how_many_labels_the_first_batch_had() -> None:
-    """Tasks that are alike but for the number of images of 8 that show them at first.
-
-    A quarter of a label, pasted into another image, is a quarter of an image.
-    """
+    """Tasks that are alike but for the number of images of 8 that show them at first."""
     found = []
-    for first in ((2, 2), (1, 4), (0.25, 4)):
+    for first in ((2, 2), (1, 4)):
         generator = torch.Generator().manual_seed(1)
         weighting = WEIGHTINGS["gradnorm"](["a", "b"], rate=1e-2)
         shared = nn.Parameter(torch.ones(2))
@@ -227,7 +224,6 @@ def test_gradnorm_asks_how_slow_a_task_is_and_not_how_many_labels_the_first_batc
             shared.grad = None
         found.append(weighting.weights())
     assert found[1] == pytest.approx(found[0], abs=0.05)
-    assert found[2] == pytest.approx(found[0], abs=0.05)
 
 
 @pytest.mark.parametrize("name", ["uncertainty", "dwa", "rlw", "adaptive-variance", "gradnorm"])
