@@ -1,6 +1,5 @@
 """What a run tells before its first step: the data, and what was chosen and why."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -10,13 +9,13 @@ from mtdata.reading.dataset import Dataset, not_there
 from mtdata.wording import counted
 from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
-from mtmodels.methods.base import Method, ScheduleName
+from mtmodels.methods.base import Method
 from mtmodels.networks.base import EncoderOptions
 from mtmodels.scoring.facts import unscored
 from mtmodels.training.config import Config
 from mtmodels.training.finish import scored_split
-from mtmodels.training.loop.groups import Rate
-from mtmodels.training.loop.schedules import Constant, Position
+from mtmodels.training.loop import SCHEDULES
+from mtmodels.training.loop.schedules import Step
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.manifest import added_label
@@ -61,9 +60,14 @@ def _idle(data: RunData, parts: Parts) -> Iterator[str]:
         )
     else:
         yield from method.idle(data.train.labelled)
-    run = Position(0, len(parts.loader), config.epochs, config.steps)
-    yield from _still(config, method, run)
-    yield from parts.weighting.idle(math.ceil(run.total / run.steps_per_epoch), run.steps_per_epoch)
+    steps = config.steps or config.epochs * len(parts.loader)
+    schedule = SCHEDULES[config.schedule.name].read(config.schedule.options)
+    if isinstance(schedule, Step) and schedule.every >= config.epochs:
+        yield (
+            f"The schedule `{config.schedule.name}` does not change the rate: its first step is "
+            f"after epoch {schedule.every} of {config.epochs}. Give --set schedule.options.every="
+            f"{max(1, config.epochs // 3)}, say, or another --schedule."
+        )
     late = [task for task in data.tasks if kind_model(task).starts_at_mean]
     if config.start == "mean" and (
         bare := [task.name for task in late if method.network.start_bias(task.name) is None]
@@ -74,39 +78,10 @@ def _idle(data: RunData, parts: Parts) -> Iterator[str]:
         )
     options = method.network.options
     frozen = options.freeze_encoder if isinstance(options, EncoderOptions) else 0
-    if frozen >= run.total and config.network.encoder_weights is None:
+    if frozen >= steps and config.network.encoder_weights is None:
         yield (
             f"The encoder is random and never learns: `freeze_encoder` is {frozen}, and the run "
-            f"has {counted(run.total, 'step')}. Give --encoder-weights, or freeze it for fewer."
-        )
-    if config.network.encoder_weights is None and getattr(options, "freeze_norm", False):
-        yield (
-            "The norms of the encoder count nothing: `freeze_norm` keeps the mean 0 and variance 1 "
-            "that random weights begin with. Give --encoder-weights, or leave it out."
-        )
-
-
-def _still(config: Config, method: Method, run: Position) -> Iterator[str]:
-    """Schedules that a run is too short for."""
-    of_run = ScheduleName(name=config.schedule.name, options=config.schedule.options)
-    own = [group.schedule for group in method.parameter_groups() if group.schedule is not None]
-    for chosen in (of_run, *own):
-        rate = Rate(chosen)
-        if isinstance(rate.schedule, Constant) or not rate.stands_still(run):
-            continue
-        options = ", ".join(
-            f"`{name}` {value}" for name, value in rate.schedule.model_dump().items()
-        )
-        what, how = " of some parameters", "another schedule in the options of the method"
-        if chosen is of_run:
-            what, how = (
-                "",
-                "other values by --set schedule.options.NAME=VALUE, or another --schedule",
-            )
-        yield (
-            f"The schedule `{chosen.name}`{what} does not change the rate in "
-            f"{counted(run.total, 'step')} of epochs of {run.steps_per_epoch}, with {options}. "
-            f"Give {how}."
+            f"has {counted(steps, 'step')}. Give --encoder-weights, or freeze it for fewer."
         )
 
 

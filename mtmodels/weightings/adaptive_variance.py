@@ -1,14 +1,13 @@
 """The weighting of MT-UNet: learnt weights, scaled by how the variance of each loss changed."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtdata.wording import counted
 from mtmodels.methods.base import ParameterGroup
 from mtmodels.options import Factor, Options, Positive
 from mtmodels.weightings.base import EpochStatistics
@@ -83,16 +82,6 @@ class AdaptiveVariance(TotalWeighting):
         parts = {t: alpha[t] * F.softplus(self.raw[t]).item() for t in self.tasks}
         whole = sum(parts.values()) or math.nan  # 0 where all ran away, which the next loss tells
         return {t: part / whole for t, part in parts.items()}
-
-    def idle(self, epochs: int, steps: int) -> Iterator[str]:
-        """It believes no variance of few steps, and compares two epochs that are over."""
-        if steps < FEWEST or epochs <= 2:
-            yield (
-                "The weighting `adaptive-variance` compares the variances of two epochs of "
-                f"{FEWEST} steps or more, and has none to compare in this run of "
-                f"{counted(epochs, 'epoch')} of {counted(steps, 'step')}: its weights are only "
-                "learnt. Give more --epochs, a smaller --batch, or another --weighting."
-            )
 
     def end_epoch(self, statistics: EpochStatistics) -> None:
         """Take note of the variances."""

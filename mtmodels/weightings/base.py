@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -92,10 +92,6 @@ class Weighting(nn.Module, ABC):
     @abstractmethod
     def weights(self) -> dict[str, float]:
         """The factor on each task's loss now, for the log."""
-
-    def idle(self, epochs: int, steps: int) -> Iterator[str]:
-        """Say in a sentence what it does not do in a run of so many epochs and steps an epoch."""
-        return iter(())
 
     def auxiliary(self, terms: Terms) -> list[Tensor]:
         """The terms of no task as they are; those that a task owns with its factor, a constant."""

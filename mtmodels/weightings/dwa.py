@@ -1,13 +1,12 @@
 """Dynamic weight average: a task weighs more while its loss falls slowly."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from mtdata.wording import counted
 from mtmodels.options import Factor, Options
 from mtmodels.weightings.base import EpochStatistics
 from mtmodels.weightings.total import TotalWeighting
@@ -54,15 +53,6 @@ class DWA(TotalWeighting):
         ratios = torch.nan_to_num(last / before, nan=1.0, posinf=1.0)
         weights = len(self.tasks) * (ratios / self.options.temperature).softmax(0)
         return dict(zip(self.tasks, weights.tolist(), strict=True))
-
-    def idle(self, epochs: int, steps: int) -> Iterator[str]:
-        """It compares two epochs that are over."""
-        if epochs <= len(self.history):
-            yield (
-                "The weighting `dwa` compares the losses of two epochs, and weighs all tasks alike "
-                f"in this run of {counted(epochs, 'epoch')}. Give more --epochs, or another "
-                "--weighting."
-            )
 
     def end_epoch(self, statistics: EpochStatistics) -> None:
         """Take note of the mean losses."""

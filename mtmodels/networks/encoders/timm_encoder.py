@@ -67,7 +67,7 @@ class TimmEncoder(Encoder):
     ) -> None:
         super().__init__()
         check_known(name)
-        self.model: nn.Module = _features(name, weights, {"output_stride": 8} if dilated else {})
+        self.model = _features(name, weights, {"output_stride": 8} if dilated else {})
         in_single_precision(self.model)
         self._nhwc = str(getattr(self.model, "output_fmt", "")).endswith("NHWC")
         patches = set(self.model.feature_info.reduction())

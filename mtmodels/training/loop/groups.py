@@ -33,8 +33,8 @@ class Groups:
         names = dict.fromkeys(group.clip for group in self.groups)
         self._apart = [self._clipped(name) for name in names] if len(names) > 1 else []
         run = ScheduleName(name=config.schedule.name, options=config.schedule.options)
-        self.schedules = [Rate(group.schedule or run) for group in self.groups]
-        self.schedule = Rate(run)
+        self.schedules = [_Rate(group.schedule or run) for group in self.groups]
+        self.schedule = _Rate(run)
         optimizer = fabric.setup_optimizers(self._optimizer())
         assert not isinstance(optimizer, tuple)  # one goes in, one comes out
         self.optimizer = optimizer
@@ -104,7 +104,7 @@ def _unlike(made: object, groups: Sequence[Sequence[nn.Parameter]]) -> str:
     return ""
 
 
-class Rate:
+class _Rate:
     """The factor of a schedule, checked: it may be anybody's.
 
     Args:
@@ -128,14 +128,6 @@ class Rate:
                 f"{position.step} of {position.total}.",
             )
         return factor
-
-    def stands_still(self, run: Position) -> bool:
-        """Whether the factor is the same all along, looked at in each epoch and 100 times."""
-        every = {
-            *range(0, run.total, run.steps_per_epoch),
-            *range(0, run.total, run.total // 100 or 1),
-        }
-        return len({self(replace(run, step=step)) for step in every}) == 1
 
 
 def decaying(groups: Sequence[ParameterGroup], part: OptimizerPart) -> list[ParameterGroup]:

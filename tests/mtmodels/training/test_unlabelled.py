@@ -159,22 +159,12 @@ def test_what_does_not_fit_a_method_is_told_by_what_it_does(
         ({"method": {"name": "jtr"}}, "it adds nothing to the labels"),
         ({"method": {"name": "mtpsl"}}, ""),
         ({"method": {"name": "mtpsl", "options": {"pairs": "unlabelled"}}}, "adds nothing"),
-        ({"schedule": {"name": "step"}}, "in 9 steps of epochs of 3, with `every` 60"),
+        ({"schedule": {"name": "step"}}, "first step is after epoch 60 of 3. Give"),
         ({"schedule": {"name": "step", "options": {"every": 2}}}, ""),
-        ({"schedule": {"name": "poly"}, "epochs": 1}, "does not change the rate in 3 steps"),
-        ({"schedule": {"name": "poly", "options": {"per": "step"}}, "epochs": 1}, ""),
-        (
-            {"method": {"name": "mtpsl", "options": {"film_schedule": {"name": "step"}}}},
-            "`step` of some parameters does not change the rate",
-        ),
-        ({"weighting": {"name": "dwa"}, "epochs": 2}, "alike in this run of 2 epochs"),
-        ({"weighting": {"name": "dwa"}, "epochs": 3}, ""),
-        ({"weighting": {"name": "adaptive-variance"}}, "in this run of 3 epochs of 3 steps"),
         ({"start": "mean"}, ""),
         ({"start": "mean", "network": {"name": "adamt-net", "width": 0.125}}, "of depth do not"),
         ({"network": {"freeze_encoder": 9}}, "random and never learns: `freeze_encoder` is 9"),
         ({"network": {"freeze_encoder": 8}}, ""),
-        ({"network": {"freeze_norm": True}}, "norms of the encoder count nothing"),
     ],
     ids=str,
 )
@@ -184,14 +174,13 @@ def test_what_does_nothing_is_told(
     store = small_store(tmp_path_factory.mktemp("idle"))
     layer = small_layer(store) | {"method": {"name": "sl"}, "weighting": {"name": "equal"}}
     layer |= {"regime": "full", "batch": 4, "holdout": 0.0, **changed}
-    if not {"freeze_encoder", "freeze_norm"}.isdisjoint(layer["network"]):
+    if "freeze_encoder" in layer["network"]:
         options = {**changed["network"], "encoder": "resnet18"}
         layer["network"] = {"name": "unet", "width": 0.125, "options": options}
     job = prepare([layer], out=None, mode=None)
     notes = planned(job.data, assemble(job.config, job.data), notes=())
     idle = [note for note in notes if "learns from tasks" in note or "never learns" in note
-            or "does not change the rate" in note or "do not begin" in note
-            or "in this run of" in note or "count nothing" in note]  # fmt: skip
+            or "does not change the rate" in note or "do not begin" in note]  # fmt: skip
     assert [told in note for note in idle] == ([True] if told else [])
 
 
