@@ -15,7 +15,6 @@ from mtdata import Task
 from mtdata.tasks.resize import PIXELS, fitting_size
 from mtmodels.errors import MemberError, OutputError
 from mtmodels.networks.encoders import normalisation
-from mtmodels.networks.encoders.base import Encoder
 from mtmodels.options import Colour, Factor, Options, Width, options_class
 
 Attention = Mapping[str, Mapping[str, Float[Tensor, "b c hm wm"]]]
@@ -190,13 +189,10 @@ class Network(nn.Module, ABC):
     def pretrained(self) -> list[nn.Module]:
         """What pre-trained weights go to: one encoder, or one for each task.
 
-        They are the parts `encoder` or `encoders` of a network with `EncoderOptions`; of each
-        `Encoder` what it says of itself.
+        They are the parts `encoder` or `encoders` of a network with `EncoderOptions`.
         """
         names = ("encoder", "encoders") if isinstance(self.options, EncoderOptions) else ()
-        parts = [getattr(self, name) for name in names if hasattr(self, name)]
-        each = [one for p in parts for one in (p if isinstance(p, nn.ModuleList) else [p])]
-        return [one.pretrained() if isinstance(one, Encoder) else one for one in each]
+        return [getattr(self, name) for name in names if hasattr(self, name)]
 
     def train(self, mode: bool = True) -> "Network":
         """Go to training mode, all but the norms that `freeze_norm` keeps as they are."""

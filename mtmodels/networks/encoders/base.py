@@ -65,10 +65,6 @@ class Encoder(nn.Module, ABC):
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """The maps; height and width of the image are divisible by each of `strides`."""
 
-    def pretrained(self) -> nn.Module:
-        """The part that `weights` are loaded into."""
-        return self
-
     def place(self, stride: int) -> int:
         """Which of the maps has a stride; the last where several have.
 

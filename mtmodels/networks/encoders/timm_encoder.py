@@ -87,10 +87,6 @@ class TimmEncoder(Encoder):
                 "--network unet."
             )
 
-    def pretrained(self) -> nn.Module:
-        """The model of timm; a pyramid begins at random."""
-        return self.model
-
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """The maps, the finest first."""
         maps = self._maps(image)

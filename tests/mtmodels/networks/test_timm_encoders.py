@@ -143,14 +143,6 @@ def test_deeplab_takes_one_that_can_be_dilated() -> None:
     }
 
 
-def test_what_begins_at_random_is_not_held_as_pretrained() -> None:
-    made = network("unet", encoder="test_vit")
-    held = {id(p) for part in made.pretrained() for p in part.parameters()}
-    encoder: Any = made.encoder
-    assert held == {id(p) for p in encoder.model.parameters()}
-    assert not held & {id(p) for p in encoder.pyramid.parameters()}
-
-
 def test_a_vision_transformer_reads_what_timm_reads() -> None:
     """At its own size the last map is that of timm."""
     torch.manual_seed(0)
