@@ -23,8 +23,8 @@ Gradients = dict[Tensor, Tensor]
 class EpochStatistics:
     """Of the terms of the tasks, over the steps of an epoch that had them.
 
-    Each is divided by the number of images that show the task: how many of a batch do is chance,
-    which would be most of the variance.
+    Each is divided by the number of images that show the task (`Terms.images`): how many of a batch
+    do is chance, which would be most of the variance.
 
     Args:
         means: Mean of each task.
