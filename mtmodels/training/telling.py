@@ -5,18 +5,20 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from torch.nn.modules.batchnorm import _BatchNorm
+
 from mtdata.reading.dataset import Dataset
 from mtdata.wording import counted
 from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
-from mtmodels.methods.base import Method
-from mtmodels.networks.base import EncoderOptions
+from mtmodels.methods.base import Method, ScheduleName
+from mtmodels.networks.base import EncoderOptions, Network
 from mtmodels.scoring.facts import unscored
 from mtmodels.training.config import Config
 from mtmodels.training.finish import scored_split
-from mtmodels.training.loop import SCHEDULES
-from mtmodels.training.loop.schedules import Step
+from mtmodels.training.loop.groups import scheduled
 from mtmodels.training.loop.trainer import Trainer
+from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.manifest import added_label
 from mtmodels.training.record.runfolder import RunFolder
@@ -59,14 +61,15 @@ def _idle(data: RunData, parts: Parts) -> Iterator[str]:
         )
     else:
         yield from method.idle(data.train.labelled)
-    steps = config.steps or config.epochs * len(parts.loader)
-    schedule = SCHEDULES[config.schedule.name].read(config.schedule.options)
-    if isinstance(schedule, Step) and schedule.every >= config.epochs:
-        yield (
-            f"The schedule `{config.schedule.name}` does not change the rate: its first step is "
-            f"after epoch {schedule.every} of {config.epochs}. Give --set schedule.options.every="
-            f"{max(1, config.epochs // 3)}, say, or another --schedule."
-        )
+        if method.compares_crops and view_maker(config, method).repeats:
+            yield (
+                "The further views are the first again (`views.scales` is 1, `views.flip` is 0): "
+                "there is no crop to be consistent with. Give --set views.scales=[1,1.2], say."
+            )
+    yield from parts.weighting.idle(epochs=config.epochs, steps=len(parts.loader))
+    for key, chosen in _schedules(parts):
+        for told in scheduled(chosen).idle(epochs=config.epochs):
+            yield f"In `{key}`, {told}"
     late = [task for task in data.tasks if kind_model(task).starts_at_mean]
     if config.start == "mean" and (
         bare := [task.name for task in late if method.network.start_bias(task.name) is None]
@@ -75,12 +78,38 @@ def _idle(data: RunData, parts: Parts) -> Iterator[str]:
             f"Start: predictions of {' and '.join(bare)} do not begin at the mean of the labels, "
             f"as the network `{config.network.label}` has no bias for that."
         )
-    options = method.network.options
-    frozen = options.freeze_encoder if isinstance(options, EncoderOptions) else 0
-    if frozen >= steps and config.network.encoder_weights is None:
+    steps = config.steps or config.epochs * len(parts.loader)
+    yield from _idle_encoder(method.network, steps=steps)
+
+
+def _schedules(parts: Parts) -> Iterator[tuple[str, ScheduleName]]:
+    """All that rates follow, by the keys under which they were chosen."""
+    run = parts.config.schedule
+    yield "schedule", ScheduleName(name=run.name, options=run.options)
+    for name, value in parts.method.options:
+        if isinstance(value, ScheduleName):
+            yield f"method.options.{name}", value
+
+
+def _idle_encoder(network: Network, *, steps: int) -> Iterator[str]:
+    """What is held back of an encoder that has no weights, or not what should be held."""
+    options = network.options
+    if not isinstance(options, EncoderOptions):
+        return
+    random, frozen = options.encoder_weights is None, options.freeze_encoder
+    if random and frozen >= steps:
         yield (
             f"The encoder is random and never learns: `freeze_encoder` is {frozen}, and the run "
             f"has {counted(steps, 'step')}. Give --encoder-weights, or freeze it for fewer."
+        )
+    layers = [layer for part in network.pretrained() for layer in part.modules()]
+    if options.freeze_norm and not any(isinstance(layer, _BatchNorm) for layer in layers):
+        yield "`freeze_norm` holds nothing: the encoder has no batch norm. Leave --freeze-norm out."
+    elif options.freeze_norm and random:
+        yield (
+            "Batch norm in the encoder does not normalise: `freeze_norm` keeps its running "
+            "statistics, and those of a random encoder are 0 and 1. Give --encoder-weights, or "
+            "leave --freeze-norm out."
         )
 
 

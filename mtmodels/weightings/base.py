@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -115,6 +115,15 @@ class Weighting(nn.Module, ABC):
     def end_epoch(self, statistics: EpochStatistics) -> None:
         """Take note of the losses of the epoch that ended."""
         return  # most weightings have no history
+
+    def idle(self, *, epochs: int, steps: int) -> Iterator[str]:
+        """Say what of it does nothing in a run so long, in a sentence each.
+
+        Args:
+            epochs: Of the run.
+            steps: Of an epoch.
+        """
+        return iter(())
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """What learns here, with a rate of its own where that is wanted; no factor decays to 0."""
