@@ -121,7 +121,7 @@ class EncoderOptions(NetworkOptions):
     encoder_weights: str | Path | None = None
     """Null, `imagenet`, `package` (of `tf_efficientnet_lite0`), or a file with the state of the
     network of torchvision that the encoder repeats, or of the model of timm. They bring their
-    normalisation: `mean` and `std` are those of the images they come from unless given."""
+    normalisation: `mean` and `std` are those of the images they come from, each unless given."""
     encoder_rate: Factor = 1.0
     """A factor on the learning rate of the encoder: of what pre-trained weights go to."""
     freeze_encoder: Annotated[int, Field(ge=0)] = 0
@@ -133,10 +133,13 @@ class EncoderOptions(NetworkOptions):
 
 
 def normalised(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a network, with the normalisation that its pre-trained weights want."""
-    if options.get("encoder_weights") is None or "mean" in options or "std" in options:
+    """The options of a network, with the normalisation that its pre-trained weights want.
+
+    Each of `mean` and `std` that is given stays.
+    """
+    if options.get("encoder_weights") is None or {"mean", "std"} <= options.keys():
         return dict(options)
-    return {**options, **normalisation(options.get("encoder"), options["encoder_weights"])}
+    return {**normalisation(options.get("encoder"), options["encoder_weights"]), **options}
 
 
 class Network(nn.Module, ABC):
