@@ -289,6 +289,17 @@ def test_a_part_of_a_label_weighs_as_a_part(reduction: str) -> None:
     assert sum(found) / len(found) == pytest.approx(2 / 6, abs=0.01)
 
 
+def test_a_label_that_a_crop_emptied_is_no_part_of_one() -> None:
+    """What is left of the other label beside it is a part of that, and not of half as much."""
+    batch = random_batch(PAIR, 2, rows={"depth": [0, 1]})
+    valid = torch.tensor([True, False])[:, None, None].expand(2, 32, 32).clone()
+    batch = replace(batch, valid={"depth": valid})
+    of = Views(batch, batch, steps=[[[Crop(1.0)] * 2]])
+    made = mixed(of, [[]], PAIR, how="boxes", rng=generator(0))[0].last
+    left = made.valid["depth"].flatten(1).float().mean(1)
+    assert torch.equal(made.shares["depth"], left)
+
+
 def test_a_part_of_a_label_is_a_part_of_the_tasks_of_an_image() -> None:
     """Under `normalise=paper`: what one label was divided by, two halves are, and not by 2."""
     everywhere = torch.ones(1, 32, 32, dtype=torch.bool)
