@@ -11,10 +11,14 @@ from mtdata.wording import counted
 from mtmodels.kinds import kind_model
 from mtmodels.methods.base import ScheduleName
 from mtmodels.networks.base import EncoderOptions, Network
+from mtmodels.training.loop import OPTIMISERS
 from mtmodels.training.loop.groups import scheduled
 from mtmodels.training.loop.viewing import view_maker
 from mtmodels.training.setup.data import RunData
 from mtmodels.training.setup.setup import Parts
+
+HARDLY = 0.1
+"""How far a learnt factor should come, or its logarithm, to weigh otherwise than at first."""
 
 
 def idle(data: RunData, parts: Parts) -> Iterator[str]:
@@ -33,7 +37,9 @@ def idle(data: RunData, parts: Parts) -> Iterator[str]:
                 "The further views are the first again (`views.scales` is 1, `views.flip` is 0): "
                 "there is no crop to be consistent with. Give --set views.scales=[1,1.2], say."
             )
+    steps = config.steps or config.epochs * len(parts.loader)
     yield from parts.weighting.idle(epochs=config.epochs, steps=len(parts.loader))
+    yield from _weights(parts, steps=steps)
     for key, chosen in _schedules(parts):
         for told in scheduled(chosen).idle(epochs=config.epochs):
             yield f"In `{key}`, {told}"
@@ -45,8 +51,25 @@ def idle(data: RunData, parts: Parts) -> Iterator[str]:
             f"Start: predictions of {' and '.join(bare)} do not begin at the mean of the labels, "
             f"as the network `{config.network.label}` has no bias for that."
         )
-    steps = config.steps or config.epochs * len(parts.loader)
     yield from _encoder(method.network, steps=steps)
+
+
+def _weights(parts: Parts, *, steps: int) -> Iterator[str]:
+    """What a weighting learns too slowly for this run to weigh otherwise than at its first step."""
+    config = parts.config
+    if not OPTIMISERS[config.optimizer.name].bounded:
+        return
+    for group in parts.weighting.parameter_groups():
+        rate, how = group.rate, "a larger `rate` (`weighting.options`)"
+        if rate is None:
+            rate, how = config.lr, "a larger --lr"
+        far = steps * group.scale * rate
+        if far < HARDLY and all(parameter.ndim == 0 for parameter in group.parameters):
+            yield (
+                f"What `{config.weighting.name}` learns comes no further than {far:.2g} in "
+                f"{counted(steps, 'step')}, and the tasks weigh about as they did at first. Give "
+                f"{how}, or train longer."
+            )
 
 
 def _schedules(parts: Parts) -> Iterator[tuple[str, ScheduleName]]:

@@ -127,8 +127,9 @@ def joint(**options: Any) -> dict[str, Any]:
     return {"method": method, "regime": "one", "keep_unlabelled": False}
 
 
-def weighed(name: str, **changed: Any) -> dict[str, Any]:
-    return {"weighting": {"name": name}, **changed}
+def weighed(name: str, rate: float | None = None, **changed: Any) -> dict[str, Any]:
+    options = {} if rate is None else {"rate": rate}
+    return {"weighting": {"name": name, "options": options}, **changed}
 
 
 def encoded(**options: Any) -> dict[str, Any]:
@@ -159,9 +160,16 @@ WHOLE: dict[str, Any] = {"scales": [1.0], "flip": 0.0}
         (joint(film_schedule={"name": "step", "options": {"every": 2}}), ""),
         (weighed("dwa", epochs=2), "between two epochs, and the run has 2"),
         (weighed("dwa"), ""),
-        (weighed("adaptive-variance"), "10 steps or more; found 3 epochs of 3 steps"),
-        (weighed("adaptive-variance", batch=1, epochs=2), "found 2 epochs of 14 steps"),
-        (weighed("adaptive-variance", batch=1), ""),
+        (weighed("adaptive-variance", 0.1), "10 steps or more; found 3 epochs of 3 steps"),
+        (weighed("adaptive-variance", 0.1, batch=1, epochs=2), "found 2 epochs of 14 steps"),
+        (weighed("adaptive-variance", 0.1, batch=1), ""),
+        (weighed("adaptive-variance", batch=1), "no further than 0.042 in 42 steps"),
+        (weighed("gradnorm"), "no further than 0.0009 in 9 steps, and the tasks weigh"),
+        (weighed("gradnorm"), "Give a larger `rate` (`weighting.options`), or train longer"),
+        (weighed("gradnorm", 0.1), ""),
+        (weighed("gradnorm", optimizer={"name": "sgd"}), ""),
+        (weighed("uncertainty"), "no further than 0.009 in 9 steps"),
+        (weighed("uncertainty", lr=0.1), ""),
         ({"method": {"name": "ssl"}, "regime": "one", "views": WHOLE}, "views are the first again"),
         ({"method": {"name": "ssl"}, "regime": "one", "views": WHOLE | {"flip": 0.5}}, ""),
         (joint(with_ssl=True) | {"views": WHOLE}, "views are the first again"),
