@@ -205,6 +205,8 @@ class Method(nn.Module, ABC):
     most_views: int | None = None
     """The views of an image that it learns from, but for the labels of further ones; None for all
     that there are."""
+    compares_crops: bool = False
+    """Whether predictions of further views are to be what was predicted of the first."""
     cameras_for: Sequence[str] = ()
     """What it has to know the cameras of images for; a store that has none is refused."""
     needs_shared: bool = False

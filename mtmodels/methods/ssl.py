@@ -46,6 +46,7 @@ class SSL(Method):
     reference: ClassVar[str] = "MTPSL eq. 2"
     uses_unlabelled = True
     missing_alone = True
+    compares_crops = True
     minimum_views = 2
     default_views: ClassVar[int] = 2
 

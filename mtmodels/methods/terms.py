@@ -23,7 +23,8 @@ class Terms:
         parts: Detached scalars for the log ("depth/direct").
         counts: For parts that are a mean over the images, or pairs, that have them alone, of how
             many; all others are (1/B) x a sum, as terms are.
-        images: How many of the images that supervise show each task.
+        images: How many of the images that supervise show each task; one that shows a pasted part
+            of a label counts as that part.
         labelled: The direct loss of each task as a mean over these images.
 
     Raises:

@@ -15,6 +15,7 @@ from mtdata import Task
 from mtdata.tasks.resize import PIXELS, fitting_size
 from mtmodels.errors import MemberError, OutputError
 from mtmodels.networks.encoders import normalisation
+from mtmodels.networks.encoders.base import Encoder
 from mtmodels.options import Colour, Factor, Options, Width, options_class
 
 Attention = Mapping[str, Mapping[str, Float[Tensor, "b c hm wm"]]]
@@ -120,22 +121,25 @@ class EncoderOptions(NetworkOptions):
     encoder_weights: str | Path | None = None
     """Null, `imagenet`, `package` (of `tf_efficientnet_lite0`), or a file with the state of the
     network of torchvision that the encoder repeats, or of the model of timm. They bring their
-    normalisation: `mean` and `std` are those of the images they come from unless given."""
+    normalisation: `mean` and `std` are those of the images they come from, each unless given."""
     encoder_rate: Factor = 1.0
-    """A factor on the learning rate of the encoder."""
+    """A factor on the learning rate of the encoder: of what pre-trained weights go to."""
     freeze_encoder: Annotated[int, Field(ge=0)] = 0
-    """Steps, from the first, in which the weights of the encoder stay as they are. Batch norm in it
-    goes on counting, but for `freeze_norm`."""
+    """Steps, from the first, in which the weights of the encoder, those that pre-trained ones go
+    to, stay as they are. Batch norm in it goes on counting, but for `freeze_norm`."""
     freeze_norm: bool = False
     """Whether batch norm in the encoder keeps its running statistics, and normalises by them in
     training as well."""
 
 
 def normalised(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a network, with the normalisation that its pre-trained weights want."""
-    if options.get("encoder_weights") is None or "mean" in options or "std" in options:
+    """The options of a network, with the normalisation that its pre-trained weights want.
+
+    Each of `mean` and `std` that is given stays.
+    """
+    if options.get("encoder_weights") is None or {"mean", "std"} <= options.keys():
         return dict(options)
-    return {**options, **normalisation(options.get("encoder"), options["encoder_weights"])}
+    return {**normalisation(options.get("encoder"), options["encoder_weights"]), **options}
 
 
 class Network(nn.Module, ABC):
@@ -187,12 +191,16 @@ class Network(nn.Module, ABC):
         """Predict all tasks."""
 
     def pretrained(self) -> list[nn.Module]:
-        """What pre-trained weights go to: one encoder, or one for each task.
+        """What pre-trained weights go to: of one encoder, or of one for each task.
 
         They are the parts `encoder` or `encoders` of a network with `EncoderOptions`.
         """
-        names = ("encoder", "encoders") if isinstance(self.options, EncoderOptions) else ()
-        return [getattr(self, name) for name in names if hasattr(self, name)]
+        if not isinstance(self.options, EncoderOptions):
+            return []
+        parts: list[nn.Module] = []
+        for name, part in self.named_children():
+            parts += [part] if name == "encoder" else part.children() if name == "encoders" else []
+        return [part.pretrained() if isinstance(part, Encoder) else part for part in parts]
 
     def train(self, mode: bool = True) -> "Network":
         """Go to training mode, all but the norms that `freeze_norm` keeps as they are."""

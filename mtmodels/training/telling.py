@@ -7,20 +7,17 @@ from typing import Any
 
 from mtdata.reading.dataset import Dataset, not_there
 from mtdata.wording import counted
-from mtmodels.kinds import kind_model
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
-from mtmodels.networks.base import EncoderOptions
 from mtmodels.scoring.facts import unscored
 from mtmodels.training.config import Config
 from mtmodels.training.finish import scored_split
-from mtmodels.training.loop import SCHEDULES
-from mtmodels.training.loop.schedules import Step
 from mtmodels.training.loop.trainer import Trainer
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.manifest import added_label
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.setup.data import RunData
+from mtmodels.training.setup.idle import idle
 from mtmodels.training.setup.loading import open_run, other_data
 from mtmodels.training.setup.setup import Parts
 from mtmodels.training.setup.splits import choose_splits, held_keys
@@ -49,42 +46,6 @@ def tell(
         watcher.say(sentence)
 
 
-def _idle(data: RunData, parts: Parts) -> Iterator[str]:
-    """What was asked for and changes nothing in this run, of these images or in this network."""
-    config, method = parts.config, parts.method
-    if method.missing_alone and data.train.labelled.all():
-        yield (
-            f"The method `{config.method.name}` learns from tasks that an image does not show, and "
-            "every training image shows all: it adds nothing to the labels. Another --regime hides "
-            "some, --method sl is the same for less."
-        )
-    else:
-        yield from method.idle(data.train.labelled)
-    steps = config.steps or config.epochs * len(parts.loader)
-    schedule = SCHEDULES[config.schedule.name].read(config.schedule.options)
-    if isinstance(schedule, Step) and schedule.every >= config.epochs:
-        yield (
-            f"The schedule `{config.schedule.name}` does not change the rate: its first step is "
-            f"after epoch {schedule.every} of {config.epochs}. Give --set schedule.options.every="
-            f"{max(1, config.epochs // 3)}, say, or another --schedule."
-        )
-    late = [task for task in data.tasks if kind_model(task).starts_at_mean]
-    if config.start == "mean" and (
-        bare := [task.name for task in late if method.network.start_bias(task.name) is None]
-    ):
-        yield (
-            f"Start: predictions of {' and '.join(bare)} do not begin at the mean of the labels, "
-            f"as the network `{config.network.label}` has no bias for that."
-        )
-    options = method.network.options
-    frozen = options.freeze_encoder if isinstance(options, EncoderOptions) else 0
-    if frozen >= steps and config.network.encoder_weights is None:
-        yield (
-            f"The encoder is random and never learns: `freeze_encoder` is {frozen}, and the run "
-            f"has {counted(steps, 'step')}. Give --encoder-weights, or freeze it for fewer."
-        )
-
-
 def _not_there(data: RunData) -> Iterator[str]:
     """Which labels a file of a regime names in vain."""
     base = data.regime if data.train.added is None else data.train.added.base
@@ -103,7 +64,7 @@ def planned(data: RunData, parts: Parts, *, notes: Sequence[str]) -> tuple[str, 
         *notes,
         *_not_there(data),
         *_misfit(data, parts),
-        *_idle(data, parts),
+        *idle(data, parts),
         *_about_teachers(data, parts),
         *_about_held(data, parts),
         *_about_stages(parts),
@@ -122,7 +83,7 @@ def _about_images(data: RunData, parts: Parts) -> Iterator[str]:
         yield f"Added labels: {added_label(one)}."
     yield from _not_there(data)
     yield from _misfit(data, parts)
-    yield from _idle(data, parts)
+    yield from idle(data, parts)
 
 
 def _about_teachers(data: RunData, parts: Parts) -> Iterator[str]:

@@ -1,13 +1,14 @@
 """The weighting of MT-UNet: learnt weights, scaled by how the variance of each loss changed."""
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mtdata.wording import counted
 from mtmodels.methods.base import ParameterGroup
 from mtmodels.options import Factor, Options, Positive
 from mtmodels.weightings.base import EpochStatistics
@@ -89,6 +90,16 @@ class AdaptiveVariance(TotalWeighting):
             if statistics.steps.get(name, 0) >= FEWEST:
                 self.variances[:-1, i] = self.variances[1:, i].clone()
                 self.variances[-1, i] = statistics.variances[name]
+
+    def idle(self, *, epochs: int, steps: int) -> Iterator[str]:
+        """Where alpha stays 1."""
+        if steps < FEWEST or epochs <= 2:
+            yield (
+                "The weighting `adaptive-variance` compares no variances and learns W alone: it "
+                f"needs two epochs before the last, of {FEWEST} steps or more; found "
+                f"{counted(epochs, 'epoch')} of {counted(steps, 'step')}. Give more --epochs or a "
+                "smaller --batch, or another --weighting."
+            )
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The weights, with a rate of their own."""

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,8 +23,8 @@ Gradients = dict[Tensor, Tensor]
 class EpochStatistics:
     """Of the terms of the tasks, over the steps of an epoch that had them.
 
-    Each is divided by the number of images that show the task: how many of a batch do is chance,
-    which would be most of the variance.
+    Each is divided by the number of images that show the task (`Terms.images`): how many of a batch
+    do is chance, which would be most of the variance.
 
     Args:
         means: Mean of each task.
@@ -115,6 +115,15 @@ class Weighting(nn.Module, ABC):
     def end_epoch(self, statistics: EpochStatistics) -> None:
         """Take note of the losses of the epoch that ended."""
         return  # most weightings have no history
+
+    def idle(self, *, epochs: int, steps: int) -> Iterator[str]:
+        """Say what of it does nothing in a run so long, in a sentence each.
+
+        Args:
+            epochs: Of the run.
+            steps: Of an epoch.
+        """
+        return iter(())
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """What learns here, with a rate of its own where that is wanted; no factor decays to 0."""

@@ -1,7 +1,7 @@
 """Dynamic weight average: a task weighs more while its loss falls slowly."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -60,3 +60,11 @@ class DWA(TotalWeighting):
             if name in statistics.means:
                 self.history[0, i] = self.history[1, i]
                 self.history[1, i] = statistics.means[name]
+
+    def idle(self, *, epochs: int, steps: int) -> Iterator[str]:
+        """Where the run ends before weights come of its losses."""
+        if epochs <= len(self.history):
+            yield (
+                "The weighting `dwa` weighs all tasks alike: it weighs by how losses fell between "
+                f"two epochs, and the run has {epochs}. Give more --epochs, or leave it out."
+            )

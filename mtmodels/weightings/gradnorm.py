@@ -67,11 +67,7 @@ class GradNorm(Weighting):
         """Send the total backwards, and to the weights what they should learn."""
         self._rescale()
         losses = [*terms.tasks.values()]
-        one = torch.ones(())
-        of_image = {
-            t: loss.detach().float() / terms.images.get(t, one).clamp(min=1)
-            for t, loss in terms.tasks.items()
-        }
+        of_image = {t: loss.detach().float() / _shown(terms, t) for t, loss in terms.tasks.items()}
         self._note_first(of_image)
         factors = {t: weight.detach() for t, weight in self.learnt.items()}
         parts = [factors[t] * loss for t, loss in terms.tasks.items()]
@@ -133,6 +129,15 @@ class GradNorm(Weighting):
         for name, weight in self._scaled().items():
             self.learnt[name].copy_(weight)
         self.moved.zero_()
+
+
+def _shown(terms: Terms, task: str) -> Tensor:
+    """How many images show a task; 1 where none does, and a term that it has is of something else.
+
+    It may be less than 1, of a pasted part of a label.
+    """
+    images = terms.images.get(task, torch.ones(()))
+    return images.where(images > 0, 1)
 
 
 def _norm(loss: Tensor, shared: Sequence[nn.Parameter]) -> Tensor:

@@ -114,6 +114,7 @@ class JointMethod(Method):
         super().__init__(network, **options)
         chosen = self.options
         self.supervision = Supervision(network.tasks, chosen)
+        self.compares_crops = chosen.with_ssl
         if chosen.with_ssl:
             self.minimum_views = 2
         self.relations = Relations(network.tasks, chosen, wanted=chosen.with_geometry)

@@ -149,8 +149,10 @@ def _pasted(batch: Batch, donor: Int[Tensor, " b"], part: Bool[Tensor, "b h w"])
         valid[name] = torch.where(part, shown[donor], shown)[own]
         rows[name] = own.to(batch.device)
         # Else a corner of a label would weigh as much in a loss of images as all of it.
-        pixels, sources = shown.flatten(1).sum(1), (has.int() + has[donor].int()).to(batch.device)
-        whole = (pixels + pixels[donor])[own] / sources[own]
+        # One that a crop emptied is no whole to be a part of.
+        pixels = shown.flatten(1).sum(1)
+        sources = (pixels > 0).int() + (pixels[donor] > 0).int()
+        whole = ((pixels + pixels[donor]) / sources.clamp(min=1))[own]
         shares[name] = valid[name].flatten(1).sum(1) / whole.clamp(min=1)
     image = torch.where(part[:, None], batch.image[donor], batch.image)
     # Pixels of two images: neither one box of true pixels nor one camera.

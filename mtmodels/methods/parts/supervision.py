@@ -107,16 +107,16 @@ class Supervision:
         predictions = joined([outputs[i] for i in chosen])
         seen = self.seen(batch)
         direct = self.direct(predictions, batch, seen)
-        images = dict(zip(self.names, seen.device.sum(1), strict=True))
+        images = dict(zip(self.names, self._labels(batch, seen).sum(1), strict=True))
         return Terms(
             tasks={name: self.weights[name] * loss for name, loss in direct.items()},
             parts={f"{name}/direct": loss.detach() for name, loss in direct.items()},
             images={name: count for name, count in images.items() if name in batch.labels},
-            labelled=self._labelled(direct, images, batch),
+            labelled=self._labelled(direct, images, len(batch)),
         )
 
     def _labelled(
-        self, direct: Mapping[str, Tensor], images: Mapping[str, Tensor], batch: Batch
+        self, direct: Mapping[str, Tensor], images: Mapping[str, Tensor], batch: int
     ) -> dict[str, Tensor]:
         """The direct loss of each task as a mean over the images that show it.
 
@@ -125,8 +125,15 @@ class Supervision:
         """
         if self.normalise == "paper":
             return {}
-        shown = {**images, **{name: share.sum() for name, share in batch.shares.items()}}
-        return {name: loss.detach() * len(batch) / shown[name] for name, loss in direct.items()}
+        return {name: loss.detach() * batch / images[name] for name, loss in direct.items()}
+
+    def _labels(self, batch: Batch, seen: Seen) -> Float[Tensor, "t b"]:
+        """How many labels of each task each image has: 1, none, or a part that was pasted."""
+        found = seen.device.float()
+        for name, share in batch.shares.items():
+            if name in self.names:
+                found[self.names.index(name), batch.rows[name]] = share
+        return found
 
     def seen(self, batch: Batch) -> Seen:
         """Which images show which task; a label without a valid pixel shows nothing."""
@@ -163,7 +170,7 @@ class Supervision:
         if self.reductions[task] == "pixels":
             return over_pixels(loss, valid, batch=len(batch), weight=weight)
         if self.normalise == "paper":
-            own = 1 / seen.device.sum(0).clamp(min=1)[rows]
+            own = 1 / self._labels(batch, seen).sum(0).clamp(min=1)[rows]
             weight = own if weight is None else weight * own
         return over_images(loss, valid, batch=len(batch), weight=weight)
 

@@ -78,6 +78,10 @@ class Encoder(nn.Module, ABC):
             )
         return max(i for i, own in enumerate(self.strides) if own == stride)
 
+    def pretrained(self) -> nn.Module:
+        """The part that pre-trained weights go to: all of it, unless it adds layers of its own."""
+        return self
+
     def last_layer(self) -> nn.Module:
         """The last layer that all that reads it shares."""
         return [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)][-1]

@@ -92,6 +92,11 @@ class TimmEncoder(Encoder):
         maps = self._maps(image)
         return maps if self.pyramid is None else self.pyramid(maps[-1])
 
+    def pretrained(self) -> nn.Module:
+        """The model of timm; what makes a pyramid of its last map is made anew."""
+        found: nn.Module = self.model
+        return found
+
     def _maps(self, image: Tensor) -> tuple[Tensor, ...]:
         """What the model gives, channels before height and width."""
         if self._cell != self._patch:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtmodels.training.loop.result import StepResult
+from mtmodels.training.loop.result import Numbers, StepResult
 from mtmodels.weightings.base import EpochStatistics
 
 
@@ -12,9 +12,9 @@ class Means:
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, float | int] = {}
 
-    def add(self, values: Mapping[str, float], counts: Mapping[str, int] | None = None) -> None:
+    def add(self, values: Mapping[str, float], counts: Numbers | None = None) -> None:
         """Add the values of a step.
 
         Args:
@@ -32,8 +32,8 @@ class Means:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many values each of them is a mean of."""
-        return dict(self._counts)
+        """How many values each of them is a mean of, where no counts were given."""
+        return {name: int(count) for name, count in self._counts.items()}
 
     def take(self) -> dict[str, float]:
         """Give the means and start anew."""
@@ -61,7 +61,7 @@ class EpochMeans:
         self._order = tuple(tasks)
         self._tasks, self._of_image, self._squares = Means(), Means(), Means()
         self._further = {name: Means() for name in ("auxiliary", "parts", "labelled")}
-        self._images: dict[str, int] = {}
+        self._images: dict[str, float | int] = {}
 
     def add(self, result: StepResult) -> None:
         """Add a step."""
@@ -78,7 +78,7 @@ class EpochMeans:
             self._images[task] = self._images.get(task, 0) + count
 
     def statistics(self) -> EpochStatistics:
-        """Mean and variance of the terms of tasks so far, of an image.
+        """Mean and variance of the terms of tasks so far, of an image that shows the task.
 
         A checkpoint of version 0.1 has neither: the epoch that goes on from it has those of its
         rest.

@@ -25,6 +25,8 @@ class Optimiser(Options, ABC):
     """
 
     summary: ClassVar[str]
+    bounded: ClassVar[bool] = False
+    """Whether a step moves a parameter by about its rate at most, however large the gradient."""
 
     decays: Literal["all", "weights"] = "all"
     """What weight decay holds for: `all` parameters, as released with the papers, or `weights`
@@ -47,6 +49,7 @@ class Adam(Optimiser):
     """Adam (Kingma and Ba 2015) with the betas that the released code of the papers has."""
 
     summary: ClassVar[str] = "Adam"
+    bounded: ClassVar[bool] = True
 
     betas: Betas = (0.9, 0.99)
     """How much of the running means of gradient and square stays after a step."""
@@ -66,6 +69,7 @@ class AdamW(Optimiser):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
 
     summary: ClassVar[str] = "Adam with decoupled weight decay"
+    bounded: ClassVar[bool] = True
 
     betas: Betas = (0.9, 0.999)
     """How much of the running means of gradient and square stays after a step."""

@@ -23,7 +23,7 @@ class StepResult:
         auxiliary: The terms beside them.
         parts: What the terms are made of.
         gradient_norm: Before clipping.
-        images: How many images of the views that are supervised show each task.
+        images: See `Terms.images`; an int where it is a whole number.
         labelled: The direct loss of each task as a mean over these images.
         owners: See `Terms.owners`.
         counts: See `Terms.counts`.
@@ -35,7 +35,7 @@ class StepResult:
     auxiliary: Mapping[str, float]
     parts: Mapping[str, float]
     gradient_norm: float
-    images: Mapping[str, int] = field(default_factory=dict)
+    images: Mapping[str, float | int] = field(default_factory=dict)
     labelled: Mapping[str, float] = field(default_factory=dict)
     owners: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, float] = field(default_factory=dict)
@@ -57,7 +57,7 @@ def together(parts: Sequence[StepResult]) -> StepResult:
             {name: share * value for name, value in getattr(part, field).items()} for part in parts
         )
 
-    images = {name: int(n) for name, n in _summed(part.images for part in parts).items()}
+    images = _counts(_summed(part.images for part in parts))
     labelled = _means([(part.labelled, part.images) for part in parts])
     losses = [part.loss for part in parts if part.loss is not None]
     return StepResult(
@@ -72,6 +72,11 @@ def together(parts: Sequence[StepResult]) -> StepResult:
         owners={name: task for one in told for name, task in one.owners.items()},
         counts=_summed(part.counts for part in parts),
     )
+
+
+def _counts(images: Mapping[str, float]) -> Numbers:
+    """Whole numbers as such; only pasted parts of labels make others."""
+    return {name: int(n) if n.is_integer() else n for name, n in images.items()}
 
 
 def _summed(each: Iterable[Numbers]) -> dict[str, float]:
@@ -113,6 +118,6 @@ def unfinite(values: Values) -> Iterator[str]:
 
 def result_of(told: Told) -> StepResult:
     """What the terms of a part tell, before anything is learnt of them."""
-    images = {name: int(count) for name, count in told.values["images"].items()}
+    images = _counts(told.values["images"])
     rest = {field: named for field, named in told.values.items() if field != "images"}
     return StepResult(0.0, None, **rest, gradient_norm=0.0, images=images, owners=told.owners)

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -65,6 +66,10 @@ class Schedule(Options, ABC):
     def __call__(self, position: Position) -> float:
         """The factor at a step."""
 
+    def idle(self, *, epochs: int) -> Iterator[str]:
+        """Say what of it does nothing in a run of so many epochs, in a sentence each."""
+        return iter(())
+
 
 class Constant(Schedule):
     """The rate of the run, all along."""
@@ -95,6 +100,15 @@ class Step(Schedule):
         """Factor ^ (epochs done / every), but for the rise."""
         return float(self.factor ** (position.epoch // self.every)) * position.rise(self.warmup)
 
+    def idle(self, *, epochs: int) -> Iterator[str]:
+        """Where the run ends before its first step."""
+        if self.every >= epochs:
+            sooner = f"`every: {max(1, epochs // 3)}`, say, or " if epochs > 1 else ""
+            yield (
+                f"`step` never lowers the rate: its first step is after epoch {self.every} of "
+                f"{epochs}. Give {sooner}another schedule."
+            )
+
 
 class Poly(Schedule):
     """Fall as (1 - done / all) ^ `power`, to 0 behind the last step.
@@ -118,6 +132,14 @@ class Poly(Schedule):
             done = position.epoch * position.steps_per_epoch
         left = max(0.0, 1 - done / position.total)
         return float(left**self.power) * position.rise(self.warmup)
+
+    def idle(self, *, epochs: int) -> Iterator[str]:
+        """Where the run has no second epoch."""
+        if self.per == "epoch" and epochs == 1:
+            yield (
+                "`poly` never lowers the rate: it does so with each epoch, and the run has one. "
+                "Give `per: step`."
+            )
 
 
 class Cosine(Schedule):

@@ -9,17 +9,30 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtmodels import processes
 
+TIMMS = "BatchNormAct2d"
+"""A class of timm, which few runs need: `nn.BatchNorm2d` with its children behind it."""
+
 
 class SyncNorm(nn.BatchNorm2d):
-    """`nn.BatchNorm2d`, with statistics of the images of all processes while it trains."""
+    """`nn.BatchNorm2d`, with statistics of the images of all processes while it trains.
+
+    Its children follow it: the `drop` and `act` that a norm of timm has behind itself.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise; in evaluation, and in one process, as `nn.BatchNorm2d` does."""
-        if not self.training or processes.count() == 1:
-            return super().forward(input)
+        apart = not self.training or processes.count() == 1
+        out = super().forward(input) if apart else self._over_all(input)
+        for following in self.children():
+            out = following(out)
+        return out
+
+    def _over_all(self, input: Tensor) -> Tensor:
+        """Normalise by the images of all processes."""
         x = input.to(torch.promote_types(input.dtype, torch.float32))
         # Around the mean of all, as the mean of squares less a square would lose digits.
         mean = _mean(x)
@@ -65,14 +78,25 @@ class _Sum(torch.autograd.Function):
 
 
 def synchronise(network: nn.Module) -> None:
-    """Put a norm over all processes in the place of each batch norm, with its parameters."""
+    """Put a norm over all processes in the place of each batch norm, with its parameters.
+
+    Raises:
+        ValueError: for a batch norm of which it is not known what else it does.
+    """
     for module in list(network.modules()):
         for name, norm in module.named_children():
-            if type(norm) is nn.BatchNorm2d:
-                setattr(module, name, _like(norm))
+            if not isinstance(norm, _BatchNorm):
+                continue
+            if type(norm) is not nn.BatchNorm2d and type(norm).__name__ != TIMMS:
+                raise ValueError(
+                    "batch norms should be `torch.nn.BatchNorm2d` to be over all processes; found "
+                    f"{type(norm).__name__}. Leave --sync-norm out, or choose another --network or "
+                    "--encoder."
+                )
+            setattr(module, name, _like(norm))
 
 
-def _like(norm: nn.BatchNorm2d) -> SyncNorm:
+def _like(norm: _BatchNorm) -> SyncNorm:
     made = SyncNorm(
         norm.num_features,
         eps=norm.eps,
@@ -81,7 +105,7 @@ def _like(norm: nn.BatchNorm2d) -> SyncNorm:
         track_running_stats=norm.track_running_stats,
     )
     made.train(norm.training)
-    for family in ("_parameters", "_buffers"):
+    for family in ("_parameters", "_buffers", "_modules"):
         getattr(made, family).update(getattr(norm, family))
     return made
 

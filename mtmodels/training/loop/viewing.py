@@ -110,14 +110,27 @@ class ViewMaker:
             paper=self.paper,
         )
 
+    @property
+    def repeats(self) -> bool:
+        """Whether further views are the first again: nothing is cropped, flipped or coloured."""
+        return not any(
+            chance or wanted.colour or wanted.blur or set(scales) != {1.0}
+            for wanted in self.wanted[1:]
+            for scales, chance in [self._drawn(wanted)]
+        )
+
+    def _drawn(self, wanted: View) -> tuple[Sequence[float], float]:
+        """The scales and the chance of a flip of a view."""
+        chance = self.part.flip if wanted.flip is None else wanted.flip
+        return wanted.scales or self.part.scales, chance
+
     def _make(self, batch: Batch, epoch: int, step: int, number: int) -> tuple[Batch, list[Step]]:
         wanted = self.wanted[number]
         name = "second view" if number == 1 else f"view {number + 1}"
         if self.twice:
             name += f", step {step}"
         rngs = [sample_rng(self.seed, epoch, f"{key}, {name}") for key in _told_apart(batch.keys)]
-        chance = self.part.flip if wanted.flip is None else wanted.flip
-        scales = wanted.scales or self.part.scales
+        scales, chance = self._drawn(wanted)
         crops: list[Crop] = []
         flips: list[Change] = []
         for rng in rngs:

@@ -93,7 +93,7 @@ def assemble(config: Config, data: RunData) -> Parts:
     check_fit(config, data, method, weighting)
     fabric, precision = make_fabric(config)
     if config.sync_norm:
-        synchronise(method.network)
+        refusing(f"network `{config.network.label}`", lambda: synchronise(method.network))
     _check_optimiser(config)
     _check_schedules(config, method, weighting)
     runs = load_runs(method)

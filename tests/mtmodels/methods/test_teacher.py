@@ -285,7 +285,35 @@ def test_a_part_of_a_label_weighs_as_a_part(reduction: str) -> None:
         terms = supervision.terms(Views(made), [output])
         found.append(terms.tasks["depth"].item())
         assert terms.labelled["depth"].item() == pytest.approx(1)
+        assert terms.tasks["depth"] / terms.images["depth"] == pytest.approx(1 / 6)
     assert sum(found) / len(found) == pytest.approx(2 / 6, abs=0.01)
+
+
+def test_a_label_that_a_crop_emptied_is_no_part_of_one() -> None:
+    """What is left of the other label beside it is a part of that, and not of half as much."""
+    batch = random_batch(PAIR, 2, rows={"depth": [0, 1]})
+    valid = torch.tensor([True, False])[:, None, None].expand(2, 32, 32).clone()
+    batch = replace(batch, valid={"depth": valid})
+    of = Views(batch, batch, steps=[[[Crop(1.0)] * 2]])
+    made = mixed(of, [[]], PAIR, how="boxes", rng=generator(0))[0].last
+    left = made.valid["depth"].flatten(1).float().mean(1)
+    assert torch.equal(made.shares["depth"], left)
+
+
+def test_a_part_of_a_label_is_a_part_of_the_tasks_of_an_image() -> None:
+    """Under `normalise=paper`: what one label was divided by, two halves are, and not by 2."""
+    everywhere = torch.ones(1, 32, 32, dtype=torch.bool)
+    batch = random_batch(PAIR, 2, rows={"semantic": [0], "depth": [1]}, seed=3)
+    batch = replace(batch, valid={"semantic": everywhere, "depth": everywhere})
+    of = Views(batch, batch, steps=[[[Crop(1.0)] * 2]])
+    made = mixed(of, [[]], PAIR, how="boxes", rng=generator(0))[0].last
+    said = {task.name: torch.rand(2, task.channels, 32, 32) for task in PAIR}
+    output, found = Output(said, torch.zeros(2, 1, 1, 1)), []
+    for how in ("batch", "paper"):
+        supervision = Supervision(PAIR, SupervisionOptions(normalise=how))
+        terms = supervision.terms(Views(made), [output])
+        found.append({name: term.item() for name, term in terms.tasks.items()})
+    assert found[1] == pytest.approx(found[0])
 
 
 def test_half_of_the_classes_of_the_other_image_are_pasted() -> None:

@@ -176,6 +176,11 @@ def test_weights_bring_their_normalisation_unless_it_is_given(
     assert torch.equal(network().normalised(image), image)
     raw = network(encoder_weights=path, mean=[0, 0, 0], std=[1, 1, 1])
     assert torch.equal(raw.normalised(image), image)
+    # One of both alone leaves the other as the weights want it.
+    half = network(encoder_weights=path, mean=[0.5, 0.5, 0.5]).normalised(image)
+    torch.testing.assert_close(half, (image - 0.5) / scale[:, None, None])
+    half = network(encoder_weights=path, std=[0.5, 0.5, 0.5]).normalised(image)
+    torch.testing.assert_close(half, (image - shift[:, None, None]) / 0.5)
 
 
 def test_a_run_writes_down_the_normalisation_and_predicts_with_it(

@@ -30,11 +30,11 @@ def assert_same_run(a: Path, b: Path) -> None:
 
 
 def assert_equal(a: Any, b: Any, where: str) -> None:
-    """Two nests of tensors and plain values are equal bit for bit."""
+    """Two nests of tensors and plain values are equal bit for bit, what is NaN in both, too."""
     assert type(a) is type(b), where
     if isinstance(a, torch.Tensor):
         assert a.dtype == b.dtype, where
-        assert torch.equal(a, b), where
+        torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True, msg=where)
     elif isinstance(a, dict):
         assert a.keys() == b.keys(), where
         for key in a:

@@ -2,13 +2,14 @@
 
 import signal
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtdata.building.build import build
@@ -20,8 +21,10 @@ from mtmodels import encodings, processes
 from mtmodels.errors import InterruptedRun
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method
+from mtmodels.networks.encoders import make_encoder
 from mtmodels.training.loop import randomness
 from mtmodels.training.loop.schedules import Position
+from mtmodels.training.loop.sync_norm import SyncNorm, synchronise
 from mtmodels.training.loop.watcher import Watcher
 from mtmodels.training.record.runfolder import Mode
 from mtmodels.training.run import fit, prepare
@@ -29,7 +32,7 @@ from mtmodels.training.setup import setup
 from mtmodels.weightings import WEIGHTINGS
 from mtmodels.weightings.aggregation import AggregatorWeighting
 from tests.mtmodels.methods.making import SMALL
-from tests.mtmodels.training.comparing import assert_same_run
+from tests.mtmodels.training.comparing import assert_equal, assert_same_run
 from tests.runs.ranks import together
 from tests.stores.fakes import FakeSource
 
@@ -50,6 +53,8 @@ class Case(NamedTuple):
     network: str = "segnet"
     norms: str = "frozen"
     """`frozen`; `parts`: each over its part, as in one process with --accumulate; `sync`."""
+    encoder: str = ""
+    """Of a network that has a choice of them."""
 
     @property
     def name(self) -> str:
@@ -99,7 +104,11 @@ def layer_of(case: Case, store: Path, **more: Any) -> dict[str, Any]:
         "regime": "random" if case.method == "align" else "one",
         "tasks": list(TASKS),
         "method": {"name": case.method, "options": options},
-        "network": {"name": case.network, "width": 0.0625},
+        "network": {
+            "name": case.network,
+            "width": 0.0625,
+            "options": {"encoder": case.encoder} if case.encoder else {},
+        },
         "weighting": {"name": case.weighting, "options": weighting},
         "optimizer": {"name": "sgd"},
         "steps": 3,
@@ -271,11 +280,27 @@ QUICK = [
     Case("sl", "gradnorm"),
     Case("sl", norms="parts"),
     Case("sl", norms="sync"),
+    Case("sl", network="unet", norms="sync", encoder="test_efficientnet"),  # norms of timm's own
 ]
 
 
 def test_gradients_are_those_of_one_process(store: Path) -> None:
     check(QUICK, store)
+
+
+def test_a_norm_over_all_processes_is_a_plain_one_in_one_process() -> None:
+    """With the activation that timm's has behind it, under the same names."""
+    plain = make_encoder("test_efficientnet")
+    synchronised = deepcopy(plain)
+    synchronise(synchronised)
+    assert {type(m) for m in synchronised.modules() if isinstance(m, _BatchNorm)} == {SyncNorm}
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for training in (True, False):
+        both = [one.train(training)(image) for one in (plain, synchronised)]
+        assert all(map(torch.equal, *both))
+    assert_equal(synchronised.state_dict(), plain.state_dict(), "state")
+    with pytest.raises(ValueError, match=r"to be over all processes; found BatchNorm1d\. Leave"):
+        synchronise(nn.Sequential(nn.BatchNorm1d(2)))
 
 
 @pytest.mark.slow

@@ -79,6 +79,22 @@ def test_the_encoder_rests_for_the_first_steps(steps: Callable[..., list[State]]
     assert moved(states[2], states[3], encoder=True, norms=False)
 
 
+def test_what_weights_do_not_go_to_learns_with_the_rest(steps: Callable[..., list[State]]) -> None:
+    """The pyramid on a plain vision transformer, which knows nothing whatever the weights are."""
+    plain = {"optimizer": {"name": "sgd", "options": {"momentum": 0.0}}}
+    start, rested, *_ = steps({"encoder": "test_vit", "freeze_encoder": 1}, **plain)
+    _, whole, *_ = steps({"encoder": "test_vit"}, **plain)
+    _, slow, *_ = steps({"encoder": "test_vit", "encoder_rate": 0.25}, **plain)
+    assert any("encoder.pyramid" in key for key in start)
+    for key, value in start.items():
+        if key.startswith("encoder.pyramid."):
+            assert not torch.equal(value, whole[key])
+            assert torch.equal(rested[key], whole[key])
+            assert torch.equal(slow[key], whole[key])
+        elif key.startswith("encoder."):
+            assert torch.equal(rested[key], value)
+
+
 def test_norms_of_the_encoder_keep_their_statistics(steps: Callable[..., list[State]]) -> None:
     first, *_, last = steps({"freeze_norm": True})
     assert not moved(first, last, encoder=True, norms=True)

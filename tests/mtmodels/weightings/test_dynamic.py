@@ -226,6 +226,17 @@ def test_gradnorm_asks_how_slow_a_task_is_and_not_how_many_labels_the_first_batc
     assert found[1] == pytest.approx(found[0], abs=0.05)
 
 
+def test_gradnorm_takes_a_pasted_part_of_a_label_as_a_part() -> None:
+    weighting = WEIGHTINGS["gradnorm"](["a", "b"])
+    shared = nn.Parameter(torch.ones(2))
+    terms = Terms(
+        tasks={"a": 2 * shared[0], "b": 0.25 * 2 * shared[1]},
+        images={"a": torch.tensor(1), "b": torch.tensor(0.25)},
+    )
+    weighting.backward(terms, [shared], torch.Tensor.backward)
+    assert weighting.get_buffer("first").tolist() == [2, 2]
+
+
 @pytest.mark.parametrize("name", ["uncertainty", "dwa", "rlw", "adaptive-variance", "gradnorm"])
 def test_a_term_that_a_task_owns_has_its_factor_of_now(name: str) -> None:
     weighting = WEIGHTINGS[name](["a", "b"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtmodels.training.loop.means import EpochMeans, Means
-from mtmodels.training.loop.result import StepResult
+from mtmodels.training.loop.result import StepResult, together
 from mtmodels.training.record import checkpoint
 from mtmodels.training.record.runfolder import RunFolder
 from mtmodels.training.record.runlog import read_rows
@@ -17,7 +17,7 @@ from tests.mtmodels.training.test_resume import KillAt, Killed
 FURTHER = ("auxiliary", "parts", "labelled", "images")
 
 
-def result(depth: float, images: int) -> StepResult:
+def result(depth: float, images: float) -> StepResult:
     return StepResult(
         1e-3, 1.0, {"depth": depth}, {"depth/crops": 2 * depth}, {"depth/direct": depth}, 1.0,
         {"depth": images}, {"depth": depth * 4 / images},
@@ -47,6 +47,18 @@ def test_an_epoch_in_two_parts() -> None:
         "images": {"depth": 8},
     }
     assert means.take() == {"means": {}, **{name: {} for name in FURTHER}}
+
+
+def test_pasted_parts_of_labels_are_parts_for_weightings_too() -> None:
+    """A loss of 1 throughout, in batches of 4 with 2, 1.5 or a quarter of a label."""
+    means = EpochMeans()
+    for images in (2, 1.5, 0.25):
+        means.add(together([result(images / 4, images), result(images / 4, images)]))
+    found = means.statistics()
+    assert (found.means["depth"], found.variances["depth"]) == pytest.approx((1 / 8, 0))
+    taken = means.take()
+    assert taken["images"] == {"depth": 7.5}
+    assert taken["labelled"] == {"depth": pytest.approx(1)}
 
 
 def test_tasks_come_in_the_order_of_the_run_whatever_batches_show_first() -> None:
