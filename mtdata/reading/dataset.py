@@ -358,9 +358,10 @@ def not_there(store: StoreLike, split: Sequence[str], regime: str) -> dict[str, 
     Nothing, of a regime of the store; it is without labels that were added.
     """
     splits, tasks = [store.splits[one] for one in split], [task.name for task in store.tasks]
-    table, whole = _table(splits, tasks, regime), joined(splits)
+    table = _table(splits, tasks, regime)
     if table is None:
         return {}
+    whole = joined(splits)
     lost = table.aligned(whole.keys, tasks) & ~whole.visible(layout.FULL)
     return dict(zip(tasks, lost.sum(0).tolist(), strict=True))
 
