@@ -1,25 +1,31 @@
 """Put runs into tables of what is about the same thing; seeds together; against a baseline."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from re import fullmatch, sub
 from typing import Any, TypeVar
 
 from mtdata.errors import UnknownNameError, UsageError
-from mtdata.wording import listed
 from mtmodels.scoring.delta import (
     DELTAS,
     Baseline,
     NothingRelativeError,
-    nothing_relative_to,
     uncounted,
 )
 from mtmodels.scoring.entries import EntryMaker
-from mtmodels.scoring.facts import HOLDOUT, rests_on
+from mtmodels.scoring.facts import HOLDOUT
 from mtmodels.scoring.intervals import RESAMPLES, Resampler
-from mtmodels.scoring.pairing import by_seed, without_pair
+from mtmodels.scoring.pairing import without_pair
 from mtmodels.scoring.published import Row, in_tables, once, published
+from mtmodels.scoring.remarks import (
+    not_tested,
+    of_one_image,
+    over_other_classes,
+    relative_to_nothing,
+    resting_on_little,
+    rows_without_delta,
+    without_images,
+)
 from mtmodels.scoring.run_scores import (
     JOINT,
     RunScores,
@@ -32,7 +38,7 @@ from mtmodels.scoring.run_scores import (
     task_place,
     told_apart,
 )
-from mtmodels.scoring.score_table import Entry, ScoreTable
+from mtmodels.scoring.score_table import ScoreTable
 
 PLAIN = ("full", "one", "random")
 """Kinds of regimes that have no parameter which a paper would tell."""
@@ -193,7 +199,7 @@ def _table(
     if baseline and beside and own not in [members(entry.runs) for entry in entries]:
         entries.insert(0, maker.of_baseline(beside, why))
     if request.paired and reference:
-        remarks += [*without_pair(runs, reference), *_untested(entries)]
+        remarks += [*without_pair(runs, reference), *not_tested(entries)]
     if request.published:
         rows, left_out = _rows(runs, request)
         for row, reasons in _against(rows, runs, classes):
@@ -203,7 +209,7 @@ def _table(
             remarks.append(left_out)
     if baseline and form:
         counts = uncounted(baseline, _tasks(runs))
-        remarks += [*([f"{counts}."] if counts else []), *_shorter(baseline, entries)]
+        remarks += [*([f"{counts}."] if counts else []), *rows_without_delta(baseline, entries)]
     return ScoreTable(
         first.facts,
         tuple(entries),
@@ -212,11 +218,11 @@ def _table(
         role=first.role,
         remarks=tuple(remarks),
         unsure=(
-            *_rests([*runs, *beside]),
-            *_without(resampler),
-            *_alone(resampler),
-            *_other_classes([*runs, *beside]),
-            *_nothing_relative(reference),
+            *resting_on_little([*runs, *beside]),
+            *without_images(resampler),
+            *of_one_image(resampler),
+            *over_other_classes([*runs, *beside]),
+            *relative_to_nothing(reference),
         ),
     )
 
@@ -264,101 +270,6 @@ def _check_two(groups: Sequence[Sequence[RunScores]]) -> None:
         "--paired should be given two runs (or the seeds of two), or a --baseline; found "
         f"{len(groups)}: {', '.join(common_name([r.name for r in g]) for g in groups)}.{reason}"
     )
-
-
-def _untested(entries: Sequence[Entry]) -> Iterator[str]:
-    """A sentence on the lines that have pairs, of which none could be tested."""
-    for several, why in (
-        (False, "one pair of runs is tested by what each image adds to the scores of both"),
-        (True, "their differences vary neither over seeds nor over images, or are no number"),
-    ):
-        names = [
-            entry.name
-            for entry in entries
-            if entry.paired and not entry.paired.tested and several == (len(entry.paired.seeds) > 1)
-        ]
-        if names:
-            yield f"Not tested, as {why}: {', '.join(names)}."
-
-
-def _shorter(baseline: Baseline, entries: Sequence[Entry]) -> Iterator[str]:
-    """A sentence on the published rows that lack a task which delta counts."""
-    rows: dict[str, list[str]] = {}
-    for entry in (entry for entry in entries if entry.published):
-        lacking = [task for task in baseline.scores if task not in entry.scores]
-        if lacking:
-            rows.setdefault(", ".join(lacking), []).append(entry.name)
-    for tasks, names in rows.items():
-        yield f"No delta of published rows without {tasks}: {', '.join(names)}."
-
-
-def _without(resampler: Resampler) -> list[str]:
-    """A sentence on runs whose intervals do not know of the images."""
-    about: dict[str, list[str]] = {}
-    for name, reason in resampler.reasons.items():
-        about.setdefault(reason, []).append(name)
-    return [
-        f"Intervals of {', '.join(names)} know of seeds alone, not of images: {reason}."
-        for reason, names in about.items()
-    ]
-
-
-def _rests(runs: Sequence[RunScores]) -> list[str]:
-    """What scores rest on, where it is little; with names where runs differ in it."""
-    about: dict[str, list[str]] = {}
-    for run in runs:
-        about.setdefault(rests_on(run.split, run.images, run.labelled), []).append(run.name)
-    if len(about) == 1:
-        return [text for text in about if text]
-    return [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in about.items() if text]
-
-
-def _alone(resampler: Resampler) -> list[str]:
-    """A sentence on each task that one image alone shows."""
-    about: dict[str, list[str]] = {}
-    for name, tasks in resampler.alone.items():
-        for task in tasks:
-            about.setdefault(task, []).append(name)
-    return [
-        f"Intervals of {task}, and of deltas that count it, know nothing of images in "
-        f"{', '.join(names)}: fewer than two show it."
-        for task, names in about.items()
-    ]
-
-
-def _other_classes(runs: Sequence[RunScores]) -> Iterator[str]:
-    """A sentence on each task whose mean IoU is over other classes in one run than in another."""
-    counted: dict[str, dict[str, list[bool]]] = {}
-    for run in runs:
-        for task, metrics in run.scores.items():
-            if isinstance(metrics.get("iou"), list) and "miou" in metrics:
-                finite = [math.isfinite(value) for value in metrics["iou"]]
-                counted.setdefault(task, {})[run.name] = finite
-    names = {task: list(of) for run in runs for task, of in run.classes.items()}
-    for task, of in counted.items():
-        some = [at for at, each in enumerate(zip(*of.values(), strict=True)) if len({*each}) > 1]
-        if some:
-            called = names.get(task, [str(at) for at in range(len(next(iter(of.values()))))])
-            told = [
-                f"{called[at]} in {listed([name for name, finite in of.items() if finite[at]], 3)}"
-                for at in some
-            ]
-            yield (
-                f"The mIoU of {task} is not over the same classes in all runs: one that no label "
-                f"shows counts where it is predicted, with 0. Counted: {listed(told, 3)}."
-            )
-
-
-def _nothing_relative(reference: Sequence[RunScores]) -> Iterator[str]:
-    """A sentence on each seed of a reference that a delta cannot be relative to."""
-    for seed, run in by_seed(reference).items():
-        found = [f"`{name}` of `{task}`" for task, name in nothing_relative_to(run.scores)]
-        if found:
-            yield (
-                f"Nothing is relative to what is 0 or no number in {run.name} (seed {seed}): "
-                f"{', '.join(found)}. Deltas of pairs, and intervals of deltas, that need it are "
-                "left out."
-            )
 
 
 def _baseline(
