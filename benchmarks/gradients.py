@@ -25,8 +25,9 @@ from benchmarks.machine import describe
 from benchmarks.studies.cells import write_results
 from mtdata.errors import MtdataError, UsageError
 from mtdata.reading.batch import Batch
-from mtdata.reading.dataset import Dataset, make_dataset
+from mtdata.reading.dataset import Dataset
 from mtdata.reading.loader import Loader
+from mtdata.reading.shown import make_dataset
 from mtmodels.methods.base import Method
 from mtmodels.methods.parts.helpful_pairs import cosine, gradient, left_as_it_is, shared_by_tasks
 from mtmodels.methods.parts.joint import JointMethod

@@ -57,7 +57,7 @@ TRAIN_STEPS: Mapping[str, str] = {
     "mtmodels/training/run.py:prepare": "",
     "mtmodels/training/setup/resolve.py:resolve": "",
     "mtmodels/training/setup/data.py:open_data": "",
-    "mtdata/reading/dataset.py:make_dataset": "",
+    "mtdata/reading/shown.py:make_dataset": "",
     "mtdata/store/split.py:Split.visible": "the regime says what is hidden",
     "mtmodels/training/run.py:train": "",
     "mtmodels/training/run.py:fit": "a run resumes here",

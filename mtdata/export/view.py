@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mtdata.errors import UsageError
 from mtdata.progress import Progress
-from mtdata.reading.dataset import completed
+from mtdata.reading.shown import completed
 from mtdata.store import Split, Store
 from mtdata.store.completed import Completed, composed
 from mtdata.store.format import FULL

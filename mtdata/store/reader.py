@@ -176,7 +176,7 @@ class Store:
             keys: Only these images, in this order; None for all.
             anyway: Take filled labels of a run that may have seen what the regime hides.
         """
-        from mtdata.reading.dataset import make_dataset
+        from mtdata.reading.shown import make_dataset
 
         return make_dataset(
             self, split, tasks=tasks, regime=regime, transform=transform, keys=keys, anyway=anyway

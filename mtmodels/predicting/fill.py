@@ -15,9 +15,9 @@ from mtdata.errors import DataError
 from mtdata.merging.adding import Addition, AddSummary, Made, NewLabel, add_labels
 from mtdata.merging.derive import splits_to_add_to
 from mtdata.progress import Progress
-from mtdata.reading.dataset import shows
 from mtdata.reading.geometry import Flip
 from mtdata.reading.geometry.device import apply
+from mtdata.reading.shown import shows
 from mtdata.store import Split
 from mtdata.store import format as layout
 from mtmodels.errors import PredictionError

@@ -7,7 +7,8 @@ from typing import Any
 from mtdata import Store, Task
 from mtdata.errors import UsageError
 from mtdata.progress import Progress
-from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
+from mtdata.reading.dataset import Dataset, visible_digest
+from mtdata.reading.shown import make_dataset
 from mtdata.store.format import FULL
 from mtdata.urls import StorePath
 from mtmodels.errors import MtmodelsError

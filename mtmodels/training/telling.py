@@ -5,7 +5,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mtdata.reading.dataset import Dataset, not_there
+from mtdata.reading.dataset import Dataset
+from mtdata.reading.shown import not_there
 from mtdata.wording import counted
 from mtmodels.methods import METHODS
 from mtmodels.methods.base import Method

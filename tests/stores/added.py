@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from mtdata.merging.adding import Addition, Made, NewLabel, add_labels
-from mtdata.reading.dataset import make_dataset, visible_digest
+from mtdata.reading.dataset import visible_digest
+from mtdata.reading.shown import make_dataset
 from mtdata.store import Split, Store
 from tests.stores.fakes import fake_store, random_label
 

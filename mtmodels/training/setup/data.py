@@ -11,10 +11,11 @@ from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.augment import Augmentation
 from mtdata.reading.cache import Cache, share_memory
-from mtdata.reading.dataset import Dataset, make_dataset, shown_digest, visible_digest
+from mtdata.reading.dataset import Dataset, shown_digest, visible_digest
 from mtdata.reading.memory import cores
 from mtdata.reading.photometric import Photometric
 from mtdata.reading.resident import Resident
+from mtdata.reading.shown import make_dataset
 from mtdata.reading.smaller import Smaller
 from mtdata.store import Split
 from mtdata.store.format import FULL

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from mtdata import Store, Task, open_store
 from mtdata.errors import DataError, UnknownNameError, UsageError
-from mtdata.reading.dataset import shows
+from mtdata.reading.shown import shows
 from mtdata.urls import StorePath, Url, located
 from mtdata.wording import counted
 from mtmodels.errors import RunFolderError
@@ -352,7 +352,7 @@ def splits_known(run: TrainedRun) -> list[str]:
 
 
 def seen_by(run: TrainedRun, store: Store) -> dict[str, Any]:
-    """What a run saw, as `mtdata.reading.dataset.shows` asks for it.
+    """What a run saw, as `mtdata.reading.shown.shows` asks for it.
 
     Args:
         run: The run.

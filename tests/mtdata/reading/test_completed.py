@@ -13,7 +13,8 @@ from mtdata.errors import DataError, UsageError
 from mtdata.merging.adding import add_labels
 from mtdata.merging.derive import derive
 from mtdata.reading.cache import share_memory
-from mtdata.reading.dataset import Dataset, make_dataset, visible_digest
+from mtdata.reading.dataset import Dataset, visible_digest
+from mtdata.reading.shown import make_dataset
 from mtdata.store import Store, add_regime, open_store
 from mtdata.store import format as layout
 from mtdata.store.completed import Completed, Composed, composed

@@ -10,7 +10,8 @@ import pytest
 from mtdata import Sample
 from mtdata.errors import DataError, UnknownNameError, UsageError
 from mtdata.reading.augment import Augmentation
-from mtdata.reading.dataset import Dataset, make_dataset
+from mtdata.reading.dataset import Dataset
+from mtdata.reading.shown import make_dataset
 from mtdata.regimes import REGIMES
 from mtdata.regimes.drawing import draw
 from mtdata.regimes.table import RegimeTable, write_table

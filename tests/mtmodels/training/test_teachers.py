@@ -14,7 +14,7 @@ from mtdata import open_store
 from mtdata.building.build import build
 from mtdata.errors import UsageError
 from mtdata.merging.update import update
-from mtdata.reading.dataset import shows
+from mtdata.reading.shown import shows
 from mtdata.store.regime_add import draw_regime
 from mtdata.tasks.role import Role
 from mtdata.tasks.sample import Sample
