@@ -184,6 +184,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="about as many; all without it")
     parser.add_argument("--threads", type=int, default=1, help="of torch; numpy has one")
     parser.add_argument("--parts", action="store_true", help="what each part takes, too")
+    parser.add_argument("--plain", action="store_true", help="ours without compiled passes")
     parser.add_argument("--smoke", action="store_true", help="two batches: does it run?")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -193,7 +194,9 @@ def main() -> None:
     loader = Loader(data, batch=given.batch, shuffle=False)
     most = -1 if given.images is None else 1 + given.images // given.batch
     turns = Turns(loader, classes, most=2 if given.smoke else most)
-    scores = evaluate_under(["mtpsl"], turns.predict, turns, tasks=data.tasks, keep=True)[0].scores
+    scores = evaluate_under(
+        ["mtpsl"], turns.predict, turns, tasks=data.tasks, keep=True, compiled=not given.plain
+    )[0].scores
     ours = now() - turns.started - turns.other
     started = now()
     by_image = turns.plain.scores()

@@ -7,7 +7,7 @@ there are only sums here.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -16,6 +16,9 @@ from torch import Tensor
 from mtdata import Task
 from mtmodels import processes
 from mtmodels.metrics.resizing import Size, bilinear
+
+if TYPE_CHECKING:
+    from mtmodels.metrics.compiled import Compiled
 
 
 class Metric(ABC):
@@ -32,12 +35,16 @@ class Metric(ABC):
 
     better: ClassVar[Mapping[str, bool]]
     """For each score: True where higher is better."""
+    compiles: ClassVar[bool] = False
+    """Whether `update` scores by `compiled_for`, where that gives something."""
     takes: ClassVar[tuple[str, ...]] = ()
     """The names of the options of its own."""
     images: Tensor
     """How many images were added."""
     added: Mapping[str, Tensor]
     """What each image of the last batch added to the states, `[n, ...]` by name of the state."""
+    compiled: "Compiled | None" = None
+    """Compiled passes over the pixels, where a split is so large that they pay."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -49,6 +56,10 @@ class Metric(ABC):
         """Declare a sum over images, an attribute that begins as `start`."""
         self._starts[name] = start
         setattr(self, name, start.clone())
+
+    def compiled_for(self, prediction: Float[Tensor, "n ..."]) -> "Compiled | None":
+        """The compiled passes, where there are some and they take this prediction."""
+        return self.compiled if self.compiles and prediction.dtype == torch.float32 else None
 
     @property
     def states(self) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from mtmodels.metrics.scores import better
 
 class _Classes(Metric):
     better = better(("miou", "pixel_accuracy", "iou"))
+    compiles = True
 
     @staticmethod
     def resized(
@@ -36,6 +37,8 @@ class _Classes(Metric):
                 f"`{self.task.name}` should have a channel for each of its {self.task.channels} "
                 f"classes; found {prediction.shape[1]}."
             )
+        if passes := self.compiled_for(prediction):
+            return passes.confusion(prediction, label[:, 0], valid)
         return confusion(highest(prediction), label[:, 0], valid, classes=self.task.channels)
 
 

@@ -40,6 +40,7 @@ class PooledDepth(Metric):
     """
 
     better = better(("abs_err", "rel_err", "rmse"))
+    compiles = True
     lowest: ClassVar[float | None] = None
     """Predictions below it are raised to it."""
     sums: Tensor
@@ -55,6 +56,9 @@ class PooledDepth(Metric):
         valid: Bool[Tensor, "n h w"],
     ) -> None:
         """Add the pixels of a batch."""
+        if passes := self.compiled_for(prediction):
+            self.add(sums=passes.error_sums(prediction, label, valid, lowest=self.lowest))
+            return
         if self.lowest is not None:
             prediction = prediction.clamp(min=self.lowest)
         self.add(sums=error_sums(prediction, label, valid))

@@ -10,6 +10,10 @@ _WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Whole numbers by their size in bytes."""
 
 
+class NotFiniteError(ArithmeticError):
+    """A prediction holds NaN or infinity."""
+
+
 def pieces(images: int, device: torch.device) -> Iterator[slice]:
     """Parts of a batch: on a processor as many images at a time as threads, elsewhere all.
 

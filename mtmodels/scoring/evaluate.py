@@ -1,8 +1,8 @@
 """Score a network on batches, one pass, whatever the size of the split."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,11 +16,14 @@ from mtmodels.errors import PredictionError
 from mtmodels.metrics import METRICS
 from mtmodels.metrics.base import Metric
 from mtmodels.metrics.protocols import metric_for
-from mtmodels.metrics.tally import all_finite, pieces
+from mtmodels.metrics.tally import NotFiniteError, all_finite, pieces
 from mtmodels.networks.base import check_predictions
 from mtmodels.scoring.evaluation import Evaluation, Predict, evaluation_mode
 from mtmodels.scoring.original import Frame
 from mtmodels.scoring.samples import Collector
+
+if TYPE_CHECKING:
+    from mtmodels.metrics.compiled import Compiled
 
 
 def evaluate_under(
@@ -37,6 +40,7 @@ def evaluate_under(
     thresholds: int | None = None,
     keep: bool = False,
     alone: bool = False,
+    compiled: bool = False,
     progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Predict every batch once and score it against its labels, at the size of the protocol.
@@ -61,6 +65,8 @@ def evaluate_under(
         thresholds: How many thresholds edges are scored at; None for as many as published.
         keep: Whether to keep what each image adds, from which intervals are made.
         alone: Whether this process of a group scores all of it, while the others do something else.
+        compiled: Whether to score by compiled passes over the pixels, where numba is installed and
+            the device is a processor; what is only rounded otherwise differs in its last digits.
         progress: Told (batches done, batches in all or 0, what).
 
     Raises:
@@ -70,12 +76,19 @@ def evaluate_under(
     """
     named = _name(predict)
     images, total = 0, len(batches) if isinstance(batches, Sized) else 0
-    with Pool(jobs) as pool, torch.no_grad(), evaluation_mode(predict):
+    with (
+        Pool(jobs) as pool,
+        _passes(wanted=compiled and torch.device(device).type == "cpu") as passes,
+        torch.no_grad(),
+        evaluation_mode(predict),
+    ):
         options = {"spread": pool.map} | ({} if thresholds is None else {"thresholds": thresholds})
         metrics = [
             {task.name: metric_for(task, protocol, **options).to(device) for task in tasks}
             for protocol in protocols
         ]
+        for metric in (metric for under in metrics for metric in under.values()):
+            metric.compiled = passes
         kinds = {task.name: task.kind.name for task in tasks}
         collectors = [Collector(protocol, kinds) if keep else None for protocol in protocols]
         for done, batch in enumerate(batches, start=1):
@@ -98,6 +111,19 @@ def evaluate_under(
         _evaluation(under, images, protocol, into)
         for under, protocol, into in zip(metrics, protocols, collectors, strict=True)
     ]
+
+
+@contextmanager
+def _passes(*, wanted: bool) -> "Iterator[Compiled | None]":
+    """The compiled passes, where they are wanted and can be."""
+    with ExitStack() as stack:
+        passes = None
+        if wanted:
+            with suppress(ImportError):  # without the extra `fast`, or where it fits no numpy
+                from mtmodels.metrics.compiled import compiled  # takes a quarter of a second
+
+                passes = stack.enter_context(compiled())
+        yield passes
 
 
 def _name(predict: Predict) -> str:
@@ -128,18 +154,22 @@ def _score(
             prediction = prediction[batch.rows[name]]
         prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
         given = prediction, batch.labels[name], batch.valid[name]
-        # Processes that share the images want all of them at once.
-        whole = "spread" in metric.takes
+        # Compiled passes look for NaN themselves. Processes that share images want all at once.
+        looks = not frames and metric.compiled_for(prediction) is not None
+        whole = looks or "spread" in metric.takes
         for some in [slice(None)] if whole else pieces(len(rows), prediction.device):
             piece = tuple(one[some] for one in given)
-            if not all_finite(piece[0]):
+            try:
+                if not looks and not all_finite(piece[0]):
+                    raise NotFiniteError
+                for at, one in _brought(metric, keys[some], piece, frames):
+                    metric.update(*one)
+                    if into is not None:
+                        into.add(name, [rows[some][i] for i in at], metric.added)
+            except NotFiniteError:
                 finite = prediction.isfinite().flatten(1).all(1).tolist()
                 wrong = tuple(key for key, whole in zip(keys, finite, strict=True) if not whole)
-                raise PredictionError(name, wrong, "holds NaN or infinity")
-            for at, one in _brought(metric, keys[some], piece, frames):
-                metric.update(*one)
-                if into is not None:
-                    into.add(name, [rows[some][i] for i in at], metric.added)
+                raise PredictionError(name, wrong, "holds NaN or infinity") from None
 
 
 def _brought(

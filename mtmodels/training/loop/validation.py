@@ -1,5 +1,6 @@
 """Scores of a split, with the device and the precision of the run."""
 
+import math
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,6 +16,9 @@ from mtmodels.scoring.evaluation import Evaluation, Predict
 from mtmodels.scoring.original import frames
 from mtmodels.training.config import Config
 from mtmodels.training.loop.precision import placed
+
+LARGE = 2**26
+"""Pixels of a split from which on it pays to compile what scores them, which takes a second."""
 
 
 class HeldOut:
@@ -98,5 +102,6 @@ class Scorer:
             thresholds=thresholds,
             keep=keep,
             alone=processes.count() > 1,
+            compiled=len(dataset) * math.prod(dataset.size) > LARGE,
             progress=progress,
         )

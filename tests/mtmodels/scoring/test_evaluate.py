@@ -19,6 +19,8 @@ from mtdata.parallel import Pool
 from mtdata.reading.batch import Batch
 from mtmodels.errors import PredictionError
 from mtmodels.metrics.protocols import metric_for
+from mtmodels.scoring import evaluate as evaluating
+from tests.mtmodels.metrics.cases import assert_same
 from tests.mtmodels.scoring.scored import evaluate
 
 SEMANTIC = Task("semantic", Classes(tuple("abc"), ((0, 0, 0),) * 3))
@@ -100,6 +102,45 @@ def test_modes_come_back_after_an_error(toy: Toy) -> None:
         evaluate(toy.predict, BATCHES, tasks=TASKS)
     assert toy.training
     assert toy.drop.training
+
+
+@pytest.fixture(params=[True, False], ids=["numba", "without"])
+def with_numba(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether what compiles is installed."""
+    if request.param:
+        pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    else:
+        monkeypatch.setitem(sys.modules, "numba", None)
+        monkeypatch.delitem(sys.modules, "mtmodels.metrics.compiled", raising=False)
+    return bool(request.param)
+
+
+@pytest.mark.parametrize("protocol", ["mtpsl", "xtasc"])
+def test_compiled_passes_score_the_same(
+    toy: Toy, protocol: str, *, with_numba: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = evaluate(toy.predict, BATCHES, tasks=TASKS, protocol=protocol, keep=True)
+    looked: list[Tensor] = []
+    monkeypatch.setattr(evaluating, "all_finite", lambda x: not looked.append(x))  # type: ignore[func-returns-value]
+    found = evaluate(toy.predict, BATCHES, tasks=TASKS, protocol=protocol, keep=True, compiled=True)
+    assert bool(looked) != with_numba  # where they score they look for NaN, too
+    assert found.labelled == plain.labelled
+    for task, scores in plain.scores.items():
+        assert_same(found.scores[task], scores, rtol=1e-6)
+    assert found.samples is not None
+    assert plain.samples is not None
+    assert found.samples.keys == plain.samples.keys
+
+
+def test_compiled_passes_name_what_is_not_finite(toy: Toy, *, with_numba: bool) -> None:
+    broken = BATCHES[0].image[1]
+
+    def predict(image: Tensor) -> Mapping[str, Tensor]:
+        whole = (image != broken).flatten(1).any(1).reshape(-1, 1, 1, 1)
+        return {task: said / whole for task, said in toy.predict(image).items()}
+
+    with pytest.raises(PredictionError, match=r"semantic.*NaN or infinity, for 1\."):
+        evaluate(predict, BATCHES, tasks=TASKS, compiled=True)
 
 
 def test_a_task_without_a_label_has_no_score(toy: Toy) -> None:
