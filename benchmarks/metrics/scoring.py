@@ -7,10 +7,10 @@ arccos, whose median is taken at the end. Ours is `evaluate` as a run calls it, 
 for NaN and keeps what intervals need of each image. Both in turn, batch by batch, in one run. Times
 are of the processor, of all threads together, and of the clock, which beside other work says
 little. `read once` is the time of one sum over all predictions, labels and masks: what any scoring
-takes at least, that looks at them. With --parts each part of ours alone, the last batch again and
-again: least of ten times.
+takes at least, that looks at them. Ours is compiled where numba is installed, and by torch with
+--plain. With --parts each part of torch alone, the last batch again and again: least of ten times.
 
-    python -m benchmarks.metrics.scoring --data data/nyu.h5 [--images N] [--threads N] [--parts]
+    python -m benchmarks.metrics.scoring --data data/nyu.h5 [--images N] [--threads N] [--plain]
 """
 
 import argparse
