@@ -153,8 +153,9 @@ def compare_losses(page: Page, store: Path, device: str, runs: Path) -> None:
     page.say("|---|" + "--:|" * len(there))
     for method in METHODS:
         options = SMALL.get(method, {})
-        if method == "kd":
-            options = {"teachers": teachers(store, runs)}
+        if method in ("kd", "self-training"):
+            taught = teachers(store, runs)
+            options = {"teachers": taught if method == "kd" else list(taught.values())}
         regime = "full" if method in ("align", "x-task") else "one"
         network = {"name": "unet-resnet18", "width": 0.25}
         chosen = {"options": options, "regime": regime, "network": network, "batch": 4}
@@ -182,11 +183,11 @@ def difference(ours: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str
 
 
 def teachers(store: Path, runs: Path) -> dict[str, str]:
-    """A run of two steps of each task, which `kd` learns from."""
+    """A run of two steps of each task, which others learn from."""
     found = {task: str(runs / task) for task in TASKS}
     for task, out in found.items():
         if not Path(out).exists():
-            words = f"mttrain --data {store} --regime full --tasks {task} --method sl --width 0.25"
+            words = f"mttrain --data {store} --regime one --tasks {task} --method sl --width 0.25"
             words += f" --network unet-resnet18 --steps 2 --batch 4 --workers 0 --out {out}"
             run([*words.split(), "--device", "cpu"])
     return found
