@@ -195,13 +195,13 @@ def test_loading() -> None:
 
 @pytest.mark.slow
 def test_checking(tmp_path: Path) -> None:
-    """What checks cost has an interval around it, raw and with augmentation."""
+    """What checks cost has an interval around it: raw and augmented, at first and later."""
     path = tmp_path / "a.h5"
     build(SOURCES["rooms"](None, images=(8, 1)), path, jobs=1, compression="none")
     found = run("data.checking", "--source", str(path))
-    assert len(figures(found, "# ms a sample without")) == 2
+    assert len(figures(found, "# ms a sample without")) == 4
     intervals = re.findall(rf"add {NUMBER} % \(95 %: {NUMBER} to {NUMBER}\)", found)
-    assert len(intervals) == 2
+    assert len(intervals) == 4
     for added, low, high in intervals:
         assert float(low) <= float(added) <= float(high)
 
