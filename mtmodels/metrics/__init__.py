@@ -18,6 +18,7 @@ METRICS: "Registry[Protocol]" = Registry(
         "xtasc": "mtmodels.metrics.protocols:XTASC",
         "pascal": "mtmodels.metrics.protocols:PASCAL",
         "cityscapes": "mtmodels.metrics.protocols:CITYSCAPES",
+        "common": "mtmodels.metrics.protocols:COMMON",
     },
 )
 

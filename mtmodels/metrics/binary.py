@@ -37,7 +37,7 @@ def iou_and_f(outcome: Num[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
 
 
 class PooledBinary(Metric):
-    """Protocol `mtpsl`: IoU and F1 of what is on, over all valid pixels of the split; percent."""
+    """Protocols `mtpsl` and `common`: IoU and F1 of what is on, over all valid pixels; percent."""
 
     better = better(("iou_at_0.5", "f_at_0.5"))
     outcome: Tensor

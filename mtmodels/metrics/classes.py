@@ -75,6 +75,23 @@ class PooledClasses(_Classes):
         return {"miou": iou.nanmean(-1), "pixel_accuracy": found, "iou": iou}
 
 
+class CommonClasses(PooledClasses):
+    """Protocol `common`: as `PooledClasses`, with the mean accuracy of classes.
+
+    `class_accuracy` is the mean, over the classes that labels show, of the share of their pixels
+    that is predicted as such. Percent.
+    """
+
+    better = better(("miou", "pixel_accuracy", "class_accuracy", "iou"))
+
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The scores of the pixels that were added."""
+        matrix = states["matrix"]
+        of_class = 100 * ratio(matrix.diagonal(dim1=-2, dim2=-1), matrix.sum(-1))
+        return {**super().scores(states), "class_accuracy": of_class.nanmean(-1)}
+
+
 class PerImageClasses(_Classes):
     """Protocol `xtasc`: each image is scored alone, then the mean over images is taken.
 

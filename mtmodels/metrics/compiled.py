@@ -218,6 +218,9 @@ class Compiled:
         threads: How many.
     """
 
+    looks: int = 0
+    """How many passes have looked for NaN."""
+
     def __init__(self, threads: int) -> None:
         self._count, self._threads = threads, ThreadPoolExecutor(threads)
 
@@ -303,6 +306,7 @@ class Compiled:
         Raises:
             NotFiniteError: where one of the predictions is not.
         """
+        self.looks += 1
         finite = np.ones((len(prediction), 1), np.bool_)
         arrays = [
             one.contiguous().numpy() if isinstance(one, Tensor) else one

@@ -74,6 +74,69 @@ class PooledDepth(Metric):
         }
 
 
+FACTOR = 1.25
+"""Accuracies of depth count pixels within this factor, its square and its cube."""
+LOWEST = 1e-3
+"""Predictions below it have no useful ratio to a label, and are raised to it: a millimetre."""
+
+
+def factor_sums(
+    prediction: Float[Tensor, "n 1 h w"],
+    label: Float[Tensor, "n 1 h w"],
+    valid: Bool[Tensor, "n h w"],
+) -> Float[Tensor, "n 4"]:
+    """For each image, sums over the pixels that `error_sums` counts, of f = max(p / y, y / p).
+
+    (ln f)^2, which is (ln p - ln y)^2, and whether f is below `FACTOR`, its square and its cube.
+    """
+    truth, predicted = label[:, 0].clamp(min=LOWEST), prediction[:, 0].clamp(min=LOWEST)
+    counted = valid & (label[:, 0] > 0)
+    factor = torch.maximum(predicted / truth, truth / predicted)
+    logarithm = kept(factor.log(), counted)
+    within = ((factor < FACTOR**power) & counted for power in (1, 2, 3))
+    rows = (torch.linalg.vecdot(logarithm, logarithm), *(inside.sum(-1) for inside in within))
+    return torch.stack([row.sum(-1, dtype=torch.double) for row in rows], dim=-1)
+
+
+class CommonDepth(PooledDepth):
+    """Protocol `common`: as `PooledDepth`, and what papers on depth alone report.
+
+    `rmse_log` is the RMSE of natural logarithms; `delta1`, `delta2` and `delta3` are the pixels, in
+    percent, whose prediction is less than 1.25, 1.25^2 and 1.25^3 times as far as the label or as
+    near. For these four, labels and predictions below 0.001 are raised to that.
+
+    Reference: Eigen, Puhrsch and Fergus 2014.
+    """
+
+    better = better(("abs_err", "rel_err", "rmse", "rmse_log", "delta1", "delta2", "delta3"))
+    compiles = False
+    factors: Tensor
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.add_state("factors", torch.zeros(4, dtype=torch.float64))
+
+    def update(
+        self,
+        prediction: Float[Tensor, "n 1 h w"],
+        label: Float[Tensor, "n 1 h w"],
+        valid: Bool[Tensor, "n h w"],
+    ) -> None:
+        """Add the pixels of a batch."""
+        self.add(
+            sums=error_sums(prediction, label, valid),
+            factors=factor_sums(prediction, label, valid),
+        )
+
+    @classmethod
+    def scores(cls, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The means over the pixels that were added."""
+        count = states["sums"][..., 3]
+        square, *within = (ratio(of, count) for of in states["factors"].unbind(-1))
+        accuracies = {f"delta{power}": 100 * one for power, one in enumerate(within, start=1)}
+        return {**super().scores(states), "rmse_log": square.sqrt(), **accuracies}
+
+
 class ClampedDepth(PooledDepth):
     """Protocol `mtpsl`: as `PooledDepth`, with predictions clamped to 1e-9 or more, as released.
 

@@ -85,7 +85,7 @@ def _sums(angle: Float[Tensor, "n h w"]) -> Float[Tensor, "n 2"]:
 
 
 class PooledNormals(Metric):
-    """Protocols `mtpsl` and `xtasc` (whose paper has no normals): all valid pixels are pooled.
+    """Every protocol (the paper of `xtasc` has no normals): all valid pixels are pooled.
 
     `mean`, `median` and `rmse` of the angle in degrees, and the percentage of pixels `within`
     11.25, 22.5 and 30 degrees. The median is of the whole split, from a histogram: memory does not

@@ -28,8 +28,8 @@ class Protocol(Mapping[str, "type[mtmodels.metrics.base.Metric]"]):
         at: The size that is scored at: "stored", as the store has it, padding and all; "original",
             each image and its labels brought back to the size that they had; "source", the same
             and only where nothing was resized or cropped.
-        asked: Whether it is scored only where it is asked for, since it takes long or is for one
-            data set; the others are scored at the end of every run.
+        asked: Whether it is scored only where it is asked for, since it takes long, is for one
+            data set or repeats others; the others are scored at the end of every run.
     """
 
     def __init__(
@@ -149,6 +149,18 @@ CITYSCAPES = Protocol(
         "depth": "mtmodels.metrics.depth:PooledDepth",
     },
     at="source",
+    asked=True,
+)
+
+COMMON = Protocol(
+    "What papers on one task report: all pixels of the split are pooled, with threshold accuracies "
+    "and logarithms of depth and the accuracy of each class.",
+    {
+        "classes": "mtmodels.metrics.classes:CommonClasses",
+        "binary": "mtmodels.metrics.binary:PooledBinary",
+        "depth": "mtmodels.metrics.depth:CommonDepth",
+        "normals": "mtmodels.metrics.normals:PooledNormals",
+    },
     asked=True,
 )
 

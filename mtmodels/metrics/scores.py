@@ -1,7 +1,7 @@
 """Scores as numbers and as JSON, and which of them should be high. Nothing here needs torch.
 
-Shares (`miou`, `iou`, `pixel_accuracy`, `within_*`, `*_at_0.5`) are in percent, as the papers print
-them; depth errors are in the units of the task (`rel_err` is a ratio), angles in degrees.
+Shares (`miou`, `iou`, `*_accuracy`, `delta1`, `within_*`, `*_at_0.5`) are in percent, as the papers
+print them; depth errors are in the units of the task (`rel_err` is a ratio), angles in degrees.
 """
 
 import math
@@ -17,12 +17,17 @@ LooseScores = Mapping[str, Mapping[str, Any]]
 HIGHER_IS_BETTER: dict[str, bool] = {
     "miou": True,
     "pixel_accuracy": True,
+    "class_accuracy": True,
     "iou": True,
     "category_miou": True,
     "category_iou": True,
     "abs_err": False,
     "rel_err": False,
     "rmse": False,
+    "rmse_log": False,
+    "delta1": True,
+    "delta2": True,
+    "delta3": True,
     "mean": False,
     "median": False,
     "within_11.25": True,
@@ -37,12 +42,17 @@ HIGHER_IS_BETTER: dict[str, bool] = {
 MEANING: dict[str, str] = {
     "miou": "Overlap of predicted and labelled area, mean over the classes, in percent.",
     "pixel_accuracy": "Pixels whose class is right, in percent.",
+    "class_accuracy": "Pixels of a class that are found, mean over the classes, in percent.",
     "iou": "Overlap of predicted and labelled area of one class, in percent.",
     "category_miou": "Overlap of areas, mean over the groups of classes, in percent.",
     "category_iou": "Overlap of areas of one group of classes, in percent.",
     "abs_err": "Mean distance from the label, in the units of the task.",
     "rel_err": "Mean distance from the label as a part of the label.",
     "rmse": "Root of the mean squared error, which large errors rule.",
+    "rmse_log": "Root of the mean squared error of logarithms, which counts factors.",
+    "delta1": "Pixels less than a factor of 1.25 off, in percent.",
+    "delta2": "Pixels less than a factor of 1.25 squared (1.56) off, in percent.",
+    "delta3": "Pixels less than a factor of 1.25 cubed (1.95) off, in percent.",
     "mean": "Mean angle to the labelled direction, in degrees.",
     "median": "Angle to the labelled direction that half of the pixels do not exceed, in degrees.",
     "within_11.25": "Pixels whose direction is less than 11.25 degrees off, in percent.",

@@ -104,6 +104,7 @@ DELTAS: dict[str, Callable[..., Delta]] = {
     "mtpsl": delta_mtpsl,
     "pascal": delta_mtpsl,
     "cityscapes": delta_mtpsl,
+    "common": delta_mtpsl,
 }
 """The published form of delta that goes with a protocol."""
 

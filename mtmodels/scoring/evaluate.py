@@ -154,18 +154,23 @@ def _score(
             prediction = prediction[batch.rows[name]]
         prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
         given = prediction, batch.labels[name], batch.valid[name]
-        # Compiled passes look for NaN themselves. Processes that share images want all at once.
-        looks = not frames and metric.compiled_for(prediction) is not None
-        whole = looks or "spread" in metric.takes
+        # Compiled passes look for NaN by the way, at the size of the prediction.
+        passes = None if frames else metric.compiled_for(prediction)
+        # Processes that share the images want all of them at once, and so do threads.
+        whole = passes is not None or "spread" in metric.takes
         for some in [slice(None)] if whole else pieces(len(rows), prediction.device):
             piece = tuple(one[some] for one in given)
             try:
-                if not looks and not all_finite(piece[0]):
+                looks = passes.looks if passes else 0
+                if passes is None and not all_finite(piece[0]):
                     raise NotFiniteError
                 for at, one in _brought(metric, keys[some], piece, frames):
                     metric.update(*one)
                     if into is not None:
                         into.add(name, [rows[some][i] for i in at], metric.added)
+                # A metric may have done without: in double precision, or as it has its own way.
+                if passes is not None and passes.looks == looks and not all_finite(piece[0]):
+                    raise NotFiniteError
             except NotFiniteError:
                 finite = prediction.isfinite().flatten(1).all(1).tolist()
                 wrong = tuple(key for key, whole in zip(keys, finite, strict=True) if not whole)

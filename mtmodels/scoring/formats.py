@@ -20,7 +20,8 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": "$<$", ">": "$>$", "|": "$|$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$",
-    "°": r"$^\circ$", "Δ": r"$\Delta$",
+    "°": r"$^\circ$", "Δ": r"$\Delta$", "δ": r"$\delta$", "²": "$^2$",
+    "³": "$^3$",
 }  # fmt: skip
 
 

@@ -10,8 +10,10 @@ from mtmodels.scoring.score_table import FACTS, Entry, ScoreTable
 from mtmodels.scoring.spread import Spread
 
 NAMES = {
-    "miou": "mIoU", "category_miou": "cat. mIoU", "pixel_accuracy": "Pix. Acc.", "iou": "IoU",
-    "abs_err": "Abs. Err.", "rel_err": "Rel. Err.", "rmse": "RMSE", "mean": "Mean",
+    "miou": "mIoU", "category_miou": "cat. mIoU", "pixel_accuracy": "Pix. Acc.",
+    "class_accuracy": "Mean Acc.", "iou": "IoU",
+    "abs_err": "Abs. Err.", "rel_err": "Rel. Err.", "rmse": "RMSE", "rmse_log": "RMSE log",
+    "delta1": "δ < 1.25", "delta2": "δ < 1.25²", "delta3": "δ < 1.25³", "mean": "Mean",
     "median": "Median", "within_11.25": "< 11.25°", "within_22.5": "< 22.5°",
     "within_30": "< 30°", "iou_at_0.5": "IoU", "f_at_0.5": "F1", "max_f": "maxF", "ods_f": "odsF",
 }  # fmt: skip
@@ -28,8 +30,8 @@ WHAT = {
     "xtasc": "Δ metrics: the same over two scores a task (XTasC-Net)",
 }
 _ARROWS = {True: " ↑", False: " ↓", None: ""}
-_UNITS = {"metres": "m", "disparity": "", "1/metres": "1/m"}
-_FOUR_DECIMALS = ("abs_err", "rel_err")
+_UNITS = {"metres": "m", "disparity": "", "1/metres": "1/m", "unit vector, camera frame": "°"}
+_FOUR_DECIMALS = ("abs_err", "rel_err", "rmse_log")
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,27 @@ SHOWN = (
     "miou",
     "category_miou",
     "pixel_accuracy",
+    "class_accuracy",
     "abs_err",
     "rel_err",
     "mean",
+    "median",
+    "rmse",
+    "rmse_log",
+    "delta1",
+    "delta2",
+    "delta3",
     "within_11.25",
+    "within_22.5",
+    "within_30",
     "iou_at_0.5",
     "f_at_0.5",
     "max_f",
     "ods_f",
 )
 """Scores that have a column; JSON has all."""
+COMMON_ALONE = ("rmse", "median", "within_22.5", "within_30")
+"""Of these, what only tables of protocol `common` show: those of the two papers lack it."""
 
 FACTS = ("method", "network", "weighting", "regime")
 
@@ -150,7 +161,11 @@ class ScoreTable:
         ]
         shown = [*SHOWN, *dict.fromkeys(others)]
         return tuple(
-            (task, metric) for task in tasks for metric in shown if (task, metric) in there
+            (task, metric)
+            for task in tasks
+            for metric in shown
+            if (task, metric) in there
+            and (metric not in COMMON_ALONE or self.facts.protocol == "common")
         )
 
     def title(self) -> str:

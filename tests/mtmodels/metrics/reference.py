@@ -78,6 +78,34 @@ def depth_xtasc(prediction: Array, label: Array, valid: Array) -> Values:
     return _depth(prediction, label, valid, -math.inf)
 
 
+def depth_common(prediction: Array, label: Array, valid: Array) -> Values:
+    squares, factors = [], []
+    for n, i, j in np.ndindex(*valid.shape):
+        truth = float(label[n, 0, i, j])
+        if valid[n, i, j] and truth > 0:
+            truth, predicted = max(truth, 0.001), max(float(prediction[n, 0, i, j]), 0.001)
+            squares.append((math.log(predicted) - math.log(truth)) ** 2)
+            factors.append(max(predicted / truth, truth / predicted))
+    return {
+        **_depth(prediction, label, valid, -math.inf),
+        "rmse_log": math.sqrt(mean(squares)),
+        "delta1": mean([100.0 * (factor < 1.25) for factor in factors]),
+        "delta2": mean([100.0 * (factor < 1.25**2) for factor in factors]),
+        "delta3": mean([100.0 * (factor < 1.25**3) for factor in factors]),
+    }
+
+
+def classes_common(prediction: Array, label: Array, valid: Array) -> Values:
+    pairs = [
+        p for image in zip(prediction, label, valid, strict=True) for p in _class_pairs(*image)
+    ]
+    found = []
+    for c in range(prediction.shape[1]):
+        of_class = [guess for true, guess in pairs if true == c]
+        found.append(100 * of_class.count(c) / len(of_class) if of_class else math.nan)
+    return {**classes_mtpsl(prediction, label, valid), "class_accuracy": mean(found)}
+
+
 def normals(prediction: Array, label: Array, valid: Array) -> Values:
     found = []
     for n, i, j in np.ndindex(*valid.shape):
@@ -229,4 +257,8 @@ REFERENCES: dict[tuple[str, str], Callable[[Array, Array, Array], Values]] = {
     ("pascal", "normals"): normals,
     ("cityscapes", "streets"): streets_cityscapes,
     ("cityscapes", "depth"): depth_xtasc,
+    ("common", "classes"): classes_common,
+    ("common", "binary"): binary_mtpsl,
+    ("common", "depth"): depth_common,
+    ("common", "normals"): normals,
 }

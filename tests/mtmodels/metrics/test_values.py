@@ -53,6 +53,22 @@ def test_a_negative_depth_is_clamped_under_mtpsl_alone() -> None:
     assert score("xtasc", "depth", made)["rel_err"] == pytest.approx((2 + 0.5) / 2)
 
 
+def test_depth_within_a_factor() -> None:
+    """A factor of 1.25 is not below it; no depth is below nothing, whose factor is raised."""
+    label = row([1, 1, 1, 1, 1, 0], torch.float32)
+    made = Case(row([1, 1.25, 0.5, 1.9, -2, 3], torch.float32), label, torch.ones(1, 1, 6).bool())
+    found = score("common", "depth", made)
+    assert [found[f"delta{power}"] for power in (1, 2, 3)] == pytest.approx([20, 40, 60])
+    squares = [math.log(factor) ** 2 for factor in (1, 1.25, 0.5, 1.9, 1000)]
+    assert found["rmse_log"] == pytest.approx(math.sqrt(sum(squares) / 5), rel=1e-6)
+
+
+def test_each_class_counts_alike_in_the_accuracy_of_classes() -> None:
+    found = score("common", "classes", TWO)
+    assert found["class_accuracy"] == pytest.approx(100 * (2 / 3 + 1 + 1) / 3)
+    assert found["pixel_accuracy"] == pytest.approx(100 * 6 / 7)
+
+
 def test_a_disparity_of_zero_is_not_scored() -> None:
     valid = torch.ones(1, 1, 2).bool()
     made = Case(row([0.5, 0.3], torch.float32), row([0, 0.2], torch.float32), valid)

@@ -143,6 +143,17 @@ def test_compiled_passes_name_what_is_not_finite(toy: Toy, *, with_numba: bool) 
         evaluate(predict, BATCHES, tasks=TASKS, compiled=True)
 
 
+def test_what_compiled_passes_do_not_take_is_looked_at(toy: Toy, *, with_numba: bool) -> None:
+    """`xtasc` scores disparity in double precision, without them."""
+    disparity = Task("depth", Depth("disparity"))
+    whole = evaluate(toy.predict, BATCHES, tasks=[disparity], protocol="xtasc", compiled=True)
+    plain = evaluate(toy.predict, BATCHES, tasks=[disparity], protocol="xtasc")
+    assert_same(whole.scores["depth"], plain.scores["depth"])
+    toy.conv.weight.data[3] = math.nan
+    with pytest.raises(PredictionError, match=r"depth.*NaN or infinity, for 2, 0\."):
+        evaluate(toy.predict, BATCHES, tasks=[disparity], protocol="xtasc", compiled=True)
+
+
 def test_a_task_without_a_label_has_no_score(toy: Toy) -> None:
     found = evaluate(toy.predict, BATCHES[1:], tasks=TASKS)
     assert found.scores.keys() == {"semantic"}

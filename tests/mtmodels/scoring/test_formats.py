@@ -12,7 +12,7 @@ import pytest
 
 from mtmodels.scoring.compare import Request, compare
 from mtmodels.scoring.formats import csv_text, latex, markdown
-from mtmodels.scoring.layout import layouts
+from mtmodels.scoring.layout import NAMES, layouts
 from tests.mtmodels.scoring.test_compare import only, run
 from tests.mtmodels.scoring.test_intervals import parts, seeds
 from tests.mtmodels.scoring.test_intervals import run as kept
@@ -66,6 +66,9 @@ def hard(folder: Path) -> list[str]:
     name = "a_b & 50% #1 {x} ~ ^ \\\\ $5 <n>"
     a, b = kept(folder, "a", parts(1)), kept(folder, "b", parts(2), method=name, note=name)
     tables = compare([a, b], Request([a], paired=True))
+    scored = run("d", protocol="common")
+    scored["scores"] = {"depth": dict.fromkeys(NAMES, 1.0)}
+    tables += compare([scored], Request())
     published = run("c", regime="one", protocol="mtpsl", origin={"normals": "given"})
     tables += compare([published], Request(published=True, anyway=True))
     return [latex(layout) for table in tables for layout in layouts(table, intervals=True)]
@@ -74,7 +77,7 @@ def hard(folder: Path) -> list[str]:
 def test_latex_is_well_formed(tmp_path: Path) -> None:
     """As far as a parser of a page can tell: rows of one length, rules, nothing unescaped."""
     found = hard(tmp_path)
-    assert len(found) == 3
+    assert len(found) == 4
     assert r"\textbf{" in found[0]
     assert r"$\uparrow$" in found[0]
     for one in found:

@@ -1,4 +1,4 @@
-"""Runs that are scored under `pascal` and `cityscapes`, from a tree of images to the tables."""
+"""Runs that are scored under protocols that are asked for, from a tree of images to the tables."""
 
 import json
 from pathlib import Path
@@ -120,6 +120,12 @@ def test_rooms_with_all_six_tasks(tmp_path: Path, capsys: Captured) -> None:
     assert set(found["saliency"]) == {"miou", "max_f"}
     assert run(mtmodels, ["eval", str(out), "--protocol", "cityscapes"]) == 2
     assert "the 19 or 7 classes of Cityscapes" in capsys.readouterr().err
+    assert run(mtmodels, ["eval", str(out), "--protocol", "common"]) == 0
+    capsys.readouterr()
+    assert run(mtmodels, ["compare", str(out), "--protocol", "common", "--format", "markdown"]) == 0
+    told = capsys.readouterr().out
+    assert "Depth RMSE log ↓ | Depth δ < 1.25 ↑" in told
+    assert "Normals RMSE, ° ↓" in told
 
 
 def test_a_folder_of_somebodys_own(tmp_path: Path) -> None:
