@@ -151,7 +151,7 @@ def test_runs_are_compared_without_their_code(elsewhere: Path, capsys: Captured)
     assert "| Depth novelty |" in capsys.readouterr().out
     assert loaded_plugins() == ()
     assert run(mtmodels, ["compare", str(elsewhere), "--protocol", "mien"]) == 2
-    assert "There is no protocol `mien`. Did you mean `mine`? Known: cityscapes, mine" in said(
+    assert "There is no protocol `mien`. Did you mean `mine`? Known: cityscapes, common" in said(
         capsys
     )
 
