@@ -61,10 +61,11 @@ def _confusion(
     finite: NDArray[Any],
 ) -> None:
     classes, pixels = logits.shape
-    left_out = np.int32(classes * classes)
+    cells = np.int32(classes * classes)
+    left_out, no_class = cells, cells + np.int32(1)
     best, cell = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
     # Neighbours are often of one cell, and a processor waits for its last sum: there are two.
-    found = np.zeros((2, classes * classes + 1), np.int32)
+    found = np.zeros((2, cells + 2), np.int32)
     sums = NONE
     for start in range(0, pixels, BLOCK):
         stop = min(start + BLOCK, pixels)
@@ -106,10 +107,12 @@ def _confusion(
         true, counted = label[start:stop], valid[start:stop]
         for i in range(n):
             of = cell[i] + np.int32(classes) * np.int32(true[i])
+            # Nothing here looks whether an index is within its array: memory would be overwritten.
+            of = of if 0 <= of < cells else no_class
             cell[i] = of if counted[i] else left_out
         for i in range(n):
             found[i % 2, cell[i]] += 1
-    for of in range(classes * classes):
+    for of in range(cells + 2):
         counts[of] = found[0, of] + found[1, of]
     finite[0] = np.isfinite(sums)
 
@@ -185,6 +188,7 @@ def _angles(
             square += arc * arc
             at = np.int32(arc * per_degree)
             at = at if at < bins else bins - np.int32(1)
+            at = at if at >= 0 else np.int32(0)  # NaN, of what is not finite: see `_confusion`
             cell[i] = at if counted[i] else bins
             seen += x[i] + y[i] + z[i]
             said += x[i] * x[i] + y[i] * y[i] + z[i] * z[i]
@@ -238,11 +242,14 @@ class Compiled:
 
         Raises:
             NotFiniteError: where a logit is not.
+            ValueError: where the label of a valid pixel is no class.
         """
         n, classes = logits.shape[:2]
-        counts = np.zeros((n, classes * classes), np.int64)
+        counts = np.empty((n, classes * classes + 2), np.int64)
         self._each(_confusion, logits.flatten(2), label.flatten(1), valid.flatten(1), counts)
-        return torch.from_numpy(counts).reshape(n, classes, classes)
+        if counts[:, -1].any():
+            raise ValueError(f"labels should be classes below {classes}; found others.")
+        return torch.from_numpy(counts[:, :-2]).reshape(n, classes, classes)
 
     def error_sums(
         self,

@@ -83,8 +83,8 @@ def test_what_does_not_count_may_hold_anything(passes: Compiled, protocol: str, 
 
 def test_angles_of_vectors_of_any_length(passes: Compiled) -> None:
     one = case("normals", 3, 30, 40)
-    for factor in (1e-30, 1e-4, 3.0, 1e25):
-        scaled = Case(one.prediction * factor, one.label, one.valid)
+    for factor, of_label in ((1e-30, 1), (1e-4, 1), (3, 1), (1e25, 1), (1e25, 1e25)):
+        scaled = Case(one.prediction * factor, one.label * of_label, one.valid)
         plain, fast = both(passes, "mtpsl", "normals", scaled)
         assert_same(fast.compute(), plain.compute(), rtol=2e-3)
     _, same = both(passes, "mtpsl", "normals", Case(one.label, one.label, one.valid))
@@ -105,9 +105,25 @@ def test_a_prediction_that_is_not_finite_is_refused(
     passes: Compiled, protocol: str, kind: str, value: float
 ) -> None:
     one = case(kind, 2, 50, 60)
-    one.prediction[1, -1, -1, -1] = value
-    with pytest.raises(NotFiniteError):
-        both(passes, protocol, kind, one)
+    one.valid[:] = True  # an index that is made of such a value would lie outside of its array
+    for where in ((1, -1, -1, -1), (1, -1), (0,)):
+        broken = one.prediction.clone()
+        broken[where] = value
+        metric = metric_for(TASKS[kind], protocol)
+        metric.compiled = passes
+        with pytest.raises(NotFiniteError):
+            metric.update(broken, one.label, one.valid)
+
+
+@pytest.mark.parametrize("label", [4, 200, 255])
+def test_a_label_that_is_no_class_is_refused(passes: Compiled, label: int) -> None:
+    one = case("classes", 2, 50, 60)
+    one.valid[1, 3, 4] = True
+    one.label[1, 0, 3, 4] = label
+    metric = metric_for(TASKS["classes"], "mtpsl")
+    metric.compiled = passes
+    with pytest.raises(ValueError, match="labels should be classes below 4; found others"):
+        metric.update(one.prediction, one.label, one.valid)
 
 
 def test_large_predictions_are_finite(passes: Compiled) -> None:

@@ -121,7 +121,12 @@ def test_compiled_passes_score_the_same(
 ) -> None:
     plain = evaluate(toy.predict, BATCHES, tasks=TASKS, protocol=protocol, keep=True)
     looked: list[Tensor] = []
-    monkeypatch.setattr(evaluating, "all_finite", lambda x: not looked.append(x))  # type: ignore[func-returns-value]
+
+    def look(values: Tensor) -> bool:
+        looked.append(values)
+        return True
+
+    monkeypatch.setattr(evaluating, "all_finite", look)
     found = evaluate(toy.predict, BATCHES, tasks=TASKS, protocol=protocol, keep=True, compiled=True)
     assert bool(looked) != with_numba  # where they score they look for NaN, too
     assert found.labelled == plain.labelled
